@@ -1,0 +1,66 @@
+# Everything starts here. A bare machine needs Python 3.11 or 3.12; `make doctor` says what else.
+#
+#   make demo    the whole story, unattended             (options: make demo ARGS="--exit")
+#   make test    every test, on real servers
+#   make check   style, types, import rules, unit tests  (under a minute)
+#
+# TORCH=cpu installs the small CPU build of torch from its own index instead of the one on the package index.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TORCH ?= default
+ARGS ?=
+
+.PHONY: setup demo up down status doctor reset test check format bench pins
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+
+setup: $(READY)
+
+$(READY): requirements/all.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 12) else "Pappus needs Python 3.11 or 3.12, and $(PYTHON) is " + sys.version.split()[0] + ": run make with PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: install it (Debian: apt install python3-venv) and run make again."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.8'
+	@echo "Installing the environment into $(VENV) (the first time this takes about a minute) ..."
+ifeq ($(TORCH),cpu)
+	@grep -vE '^(nvidia-|triton|cuda-)' requirements/all.txt > $(VENV)/cpu.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend=cpu -r $(VENV)/cpu.txt
+else
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements/all.txt
+endif
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/pappus demo $(ARGS)
+
+up down status doctor reset: $(READY)
+	@$(BIN)/pappus $@ $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy pappus services shared tests bench
+	@$(BIN)/python -m pytest -q tests/unit $(ARGS)
+
+format: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY)
+	@for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit 1; done
+
+# Resolve the pins again: all.txt first, then each service within it, so that one environment can hold them all.
+pins: $(READY)
+	$(BIN)/uv pip compile -q --upgrade --no-header --no-annotate --universal --python-version 3.11 pyproject.toml --all-extras -o requirements/all.txt
+	for extra in ingestor predictor labeler trainer cli; do \
+	  $(BIN)/uv pip compile -q --no-header --no-annotate --universal --python-version 3.11 pyproject.toml \
+	    --extra $$extra -c requirements/all.txt -o requirements/$$extra.txt; done

@@ -1,0 +1,12 @@
+"""The clock, as an argument: whoever needs the time takes a `Clock`, so that a test can move it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Gives the current time, aware, in UTC."""
+
+
+def utc_now() -> datetime:
+    """The time now, aware, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,59 @@
+"""Events as Kafka values: CloudEvents 1.0 in structured JSON mode (the Kafka protocol binding of CloudEvents 1.0.2)."""
+
+import json
+from typing import Any, cast
+
+from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event, to_structured_event
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.v1.event import CloudEvent
+from pydantic import ValidationError
+
+from shared.errors import InvalidMessage
+from shared.events import EVENT_OF_TOPIC, Event
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+def encode(event: Event, source: str) -> bytes:
+    """The event as structured JSON. `source` names the publishing service, for example "pappus/ingestor"."""
+    attributes = {
+        "id": str(event.event_id),
+        "source": source,
+        "type": event.topic,
+        "specversion": "1.0",
+        "subject": event.key,
+        "time": event.occurred_at,
+        "datacontenttype": "application/json",
+    }
+    data = event.model_dump(mode="json", exclude={"event_id", "occurred_at"})
+    message = to_structured_event(CloudEvent(attributes, data), key_mapper=lambda _: None)
+    return message.value
+
+
+def decode(topic: str, value: bytes | None) -> Event:
+    """The event in a record of `topic`.
+
+    Raises:
+        InvalidMessage: if the topic carries no events, or the value is not an event of this topic.
+    """
+    model = EVENT_OF_TOPIC.get(topic)
+    if model is None:
+        raise InvalidMessage(f"Topic {topic} carries no events of Pappus.")
+    if value is None:
+        raise InvalidMessage(f"A record on {topic} has no value; an event was expected.")
+    try:
+        message = KafkaMessage(headers={"content-type": CONTENT_TYPE.encode()}, key=None, value=value)
+        envelope = from_structured_event(message)
+        if envelope.get_type() != topic:
+            raise InvalidMessage(f"A record on {topic} says it is of type {envelope.get_type()!r}.")
+        data = cast("dict[str, Any] | None", envelope.get_data())
+        return model.model_validate({**(data or {}), "event_id": envelope.get_id(), "occurred_at": envelope.get_time()})
+    except (ValidationError, CloudEventValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidMessage(f"A record on {topic} is not a valid {model.__name__}: {error}") from error
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # what the library raises on JSON of another shape
+        raise InvalidMessage(f"A record on {topic} is not a CloudEvent: {error!r}") from error

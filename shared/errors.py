@@ -1,0 +1,31 @@
+"""The three ways a message can fail, each with one policy (see docs/architecture.md, "One exception, one policy").
+
+* `InvalidMessage`: the message can never be handled. It goes to the dead-letter topic, the rest goes on.
+* `TransientError`: the world is not as it should be right now. Try again with a capped back-off, then stop uncommitted.
+* anything else: a bug. A projection stops; a handler stops uncommitted, and after three stops at one offset the message
+  goes to the dead-letter topic with an alert.
+"""
+
+
+class PappusError(Exception):
+    """The root of every error Pappus raises on purpose. Its text is written for the person who reads it."""
+
+
+class InvalidMessage(PappusError):
+    """This message can never be handled: it is unreadable, or contradicts the contract of its topic."""
+
+
+class TransientError(PappusError):
+    """A dependency did not answer as it should; the same call may succeed later."""
+
+
+class NotReady(TransientError):
+    """Something this process needs is not there yet (a topic, a model, a table): wait for it."""
+
+
+class LogReplaced(PappusError):
+    """The log is not the one the tables were folded from. Only a replay makes them agree again."""
+
+
+class Conflict(PappusError):
+    """Somebody else was first: the state changed between what the caller saw and what it asked for."""

@@ -1,0 +1,48 @@
+"""What a handler remembers about a partition over its own crashes: kept in the metadata of the committed offset.
+Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+LAST_FAILURE = 3
+"""A message that raised so often is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Exceptions per offset that is not finished yet, and how many dead letters came in a row."""
+
+    exceptions: Mapping[int, int] = field(default_factory=dict)
+    dead_letters_in_a_row: int = 0
+
+    @classmethod
+    def read(cls, note: str) -> "Failures":
+        """From a note; one that somebody else wrote counts as empty."""
+        try:
+            found = json.loads(note)
+            exceptions = {int(offset): int(times) for offset, times in found["failures"].items()}
+            return cls(exceptions, int(found["dead_letters"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+    def note(self) -> str:
+        """As a note; empty if there is nothing to remember."""
+        if not self.exceptions and not self.dead_letters_in_a_row:
+            return ""
+        failures = {str(offset): times for offset, times in sorted(self.exceptions.items())}
+        return json.dumps({"failures": failures, "dead_letters": self.dead_letters_in_a_row})
+
+    def raised(self, offset: int) -> "Failures":
+        """After one more exception at `offset`."""
+        return replace(self, exceptions={**self.exceptions, offset: self.exceptions.get(offset, 0) + 1})
+
+    def finished(self, offset: int, dead: bool) -> "Failures":
+        """After `offset` was handled, or made a dead letter."""
+        rest = {other: times for other, times in self.exceptions.items() if other != offset}
+        return Failures(rest, self.dead_letters_in_a_row + 1 if dead else 0)
+
+    @property
+    def careful(self) -> bool:
+        """Whether messages are to be taken one at a time, since one of those ahead has raised before."""
+        return bool(self.exceptions)

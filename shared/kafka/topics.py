@@ -1,0 +1,108 @@
+"""Topics on the broker: made as `shared.topics` declares them, checked, and how far groups are behind."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from aiokafka.admin import NewTopic  # type: ignore[import-untyped]
+from aiokafka.errors import TopicAlreadyExistsError, for_code  # type: ignore[import-untyped]
+
+from shared.errors import NotReady, PappusError, TransientError
+from shared.kafka.client import ANSWER_SECONDS, bounded, kafka_errors, opened_admin
+from shared.kafka.reader import Probe
+from shared.log import Partition
+from shared.retry import RetryPolicy, retrying
+from shared.topics import TOPICS, Topic
+
+_POLL = RetryPolicy(first_seconds=0.1, factor=1.5, longest_seconds=1.0, attempts=None)
+
+
+async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> list[str]:
+    """Make the topics that are missing, with their partitions, retention and cleanup policy, and wait until every
+    topic can be used. May be called any number of times. Gives the names of those that were made.
+
+    Raises:
+        TransientError: Kafka is away.
+        PappusError: Kafka refused one, or one exists with another number of partitions.
+    """
+    wanted = [
+        NewTopic(
+            topic.name,
+            topic.partitions,
+            replication,
+            topic_configs={"retention.ms": str(topic.retention_ms), "cleanup.policy": topic.cleanup},
+        )
+        for topic in topics
+    ]
+    async with opened_admin(bootstrap) as admin:
+        with kafka_errors("create topics"):
+            answer = await bounded(admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000)))
+    made = []
+    for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
+        error = for_code(code)
+        if code == 0:
+            made.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise PappusError(f"Kafka refused to create topic {name}: {error.__name__} {message or ''}")
+    await retrying(RetryPolicy(0.05, 1.5, 0.5, attempts=30), lambda: check_topics(bootstrap, topics))
+    return made
+
+
+async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None:
+    """Whether every topic exists with its number of partitions, each with a leader.
+
+    Raises:
+        NotReady: one is missing, or has no leader yet.
+        PappusError: one has another number of partitions, so that keys would stand elsewhere than expected.
+        TransientError: Kafka is away.
+    """
+    async with opened_admin(bootstrap) as admin:
+        with kafka_errors("describe topics"):
+            described = {
+                entry["topic"]: entry for entry in await admin.describe_topics([topic.name for topic in topics])
+            }
+    for topic in topics:
+        found = described.get(topic.name)
+        if found is None or found["error_code"] != 0 or any(part["leader"] < 0 for part in found["partitions"]):
+            raise NotReady(f"Topic {topic.name} is not there yet. `pappus up` creates it.")
+        if len(found["partitions"]) != topic.partitions:
+            raise PappusError(
+                f"Topic {topic.name} has {len(found['partitions'])} partitions instead of {topic.partitions}."
+                " Partition counts never change: set it right in shared/topics.py, or start with an empty log."
+            )
+
+
+async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
+    """Wait until Kafka answers a request for metadata (an open port is not enough).
+
+    Raises:
+        TransientError: it did not in time.
+    """
+
+    async def ask() -> None:
+        async with opened_admin(bootstrap) as admin:
+            with kafka_errors("answer"):
+                await bounded(admin.describe_cluster())
+
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await retrying(_POLL, ask)
+    except TimeoutError as error:
+        raise TransientError(
+            f"Kafka at {bootstrap} did not answer within {timeout_seconds:g} s. Is it running?"
+        ) from error
+
+
+async def group_lag(bootstrap: str, group: str, topics: Sequence[str] = ()) -> Mapping[Partition, int]:
+    """How many records the group has not finished, for each partition it has committed and each one of `topics` (where
+    nothing is committed: all that are there). Raises TransientError."""
+    async with opened_admin(bootstrap) as admin:
+        with kafka_errors("tell the committed offsets"):
+            committed = await bounded(admin.list_consumer_group_offsets(group))
+    positions = {Partition(place.topic, place.partition): stored.offset for place, stored in committed.items()}
+    probe = Probe(bootstrap)
+    try:
+        places = sorted({*positions, *await probe.partitions(topics)})
+        beginnings, ends = await probe.beginning_offsets(places), await probe.end_offsets(places)
+    finally:
+        await probe.close()
+    return {place: ends[place] - max(positions.get(place, 0), beginnings[place]) for place in places}

@@ -1,0 +1,44 @@
+"""Doubles for tests, held to the same contract tests as the real ones, and one factory for each event."""
+
+from shared.testing.clock import FixedClock
+from shared.testing.events import (
+    drift_detected,
+    image_registered,
+    image_rejected,
+    image_stored,
+    label_corrected,
+    model_loaded,
+    model_promoted,
+    model_rejected,
+    model_trained,
+    prediction_logged,
+    promotion_requested,
+    training_requested,
+)
+from shared.testing.log import MemoryLog
+from shared.testing.registry import MemoryRegistry
+from shared.testing.schema import FreshSchema, fresh_schema
+from shared.testing.store import MemoryObjectStore
+from shared.testing.waiting import eventually
+
+__all__ = [
+    "FixedClock",
+    "FreshSchema",
+    "MemoryLog",
+    "MemoryObjectStore",
+    "MemoryRegistry",
+    "drift_detected",
+    "eventually",
+    "fresh_schema",
+    "image_registered",
+    "image_rejected",
+    "image_stored",
+    "label_corrected",
+    "model_loaded",
+    "model_promoted",
+    "model_rejected",
+    "model_trained",
+    "prediction_logged",
+    "promotion_requested",
+    "training_requested",
+]

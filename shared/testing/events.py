@@ -1,0 +1,205 @@
+"""One factory for each event: sensible values, any of which a test may change by name."""
+
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from shared.events import (
+    DriftDetected,
+    Event,
+    ImageRegistered,
+    ImageRejected,
+    ImageStored,
+    LabelCorrected,
+    ModelLoaded,
+    ModelPromoted,
+    ModelRejected,
+    ModelTrained,
+    PredictionLogged,
+    PromotionRequested,
+    TrainingRequested,
+    uuid_of,
+)
+
+E = TypeVar("E", bound=Event)
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+MODEL = "plants"
+_number = count(1)
+
+
+def _made(event: type[E], values: dict[str, Any], changes: dict[str, Any], *natural_key: str) -> E:
+    """The event; its id is the uuid5 of the natural key named, unless a test sets another."""
+    merged = {"occurred_at": NOON, **values, **changes}
+    merged.setdefault("event_id", uuid_of(event.topic, *(merged[name] for name in natural_key)))
+    return event.model_validate(merged)
+
+
+def _hash() -> str:
+    return f"{next(_number):064x}"
+
+
+def image_registered(**changes: Any) -> ImageRegistered:
+    """An image from the web with a claimed label."""
+    image_id: UUID = changes.get("image_id") or uuid4()
+    values: dict[str, Any] = {
+        "image_id": image_id,
+        "label": "dandelion",
+        "registered_by": "anna",
+        "attempt": 1,
+    }
+    if "upload_key" not in changes:
+        values["url"] = f"https://example.org/{image_id}.jpg"
+    return _made(ImageRegistered, values, changes, "image_id", "attempt")
+
+
+def image_stored(**changes: Any) -> ImageStored:
+    """A stored image of 200 x 150 pixels, alone in its near-duplicate group."""
+    image_id: UUID = changes.get("image_id") or uuid4()
+    sha256: str = changes.get("sha256") or _hash()
+    values = {
+        "image_id": image_id,
+        "sha256": sha256,
+        "object_key": f"images/sha256/{sha256[:2]}/{sha256}",
+        "size_bytes": 12_345,
+        "width": 200,
+        "height": 150,
+        "image_format": "jpeg",
+        "perceptual_hash": sha256[-16:],
+        "group_id": sha256[-16:],
+        "label": "dandelion",
+        "trust": "seed",
+        "registered_by": "anna",
+        "source_url": f"https://example.org/{image_id}.jpg",
+    }
+    return _made(ImageStored, values, changes, "image_id")
+
+
+def image_rejected(**changes: Any) -> ImageRejected:
+    """An image that is not there."""
+    values = {"image_id": uuid4(), "reason": "not_found", "detail": "The server answered 404.", "attempt": 1}
+    return _made(ImageRejected, values, changes, "image_id", "attempt")
+
+
+def label_corrected(**changes: Any) -> LabelCorrected:
+    """The first correction of an image, from dandelion to grass."""
+    values = {
+        "image_id": uuid4(),
+        "label_from": "dandelion",
+        "label_to": "grass",
+        "revision": 1,
+        "corrected_by": "berta",
+    }
+    changes.setdefault("event_id", uuid4())  # its natural key is the client's idempotency key
+    return _made(LabelCorrected, values, changes)
+
+
+def prediction_logged(**changes: Any) -> PredictionLogged:
+    """An answer over HTTP: dandelion, nine times out of ten."""
+    values = {
+        "prediction_id": uuid4(),
+        "model_name": MODEL,
+        "model_version": "v1",
+        "label": "dandelion",
+        "probabilities": {"dandelion": 0.9, "grass": 0.1},
+        "source": "api",
+        "milliseconds": 4.2,
+        "replica": "api-0",
+        "sha256": _hash(),
+        "projection": (0.0,) * 16,
+    }
+    return _made(PredictionLogged, values, changes, "prediction_id")
+
+
+def drift_detected(**changes: Any) -> DriftDetected:
+    """A window that differs."""
+    values = {
+        "model_name": MODEL,
+        "model_version": "v1",
+        "statistic": "kolmogorov_smirnov",
+        "value": 0.31,
+        "threshold": 0.2,
+        "window_from": NOON,
+        "window_to": NOON,
+        "answers": 500,
+    }
+    changes.setdefault("event_id", uuid4())
+    return _made(DriftDetected, values, changes)
+
+
+def training_requested(**changes: Any) -> TrainingRequested:
+    """A wish for a full training since new images came."""
+    values = {"model_name": MODEL, "reason": "new_images", "detail": "120 new images since the last manifest."}
+    changes.setdefault("event_id", uuid4())
+    return _made(TrainingRequested, values, changes)
+
+
+def _artefact(changes: dict[str, Any]) -> dict[str, Any]:
+    version = str(changes.get("version") or f"v{next(_number)}")
+    return {
+        "model_name": MODEL,
+        "version": version,
+        "artefact_key": f"models/{version}/model.onnx",
+        "artefact_sha256": _hash(),
+    }
+
+
+def model_trained(**changes: Any) -> ModelTrained:
+    """A candidate of the full lane without a parent."""
+    values = {
+        **_artefact(changes),
+        "lane": "full",
+        "parent": None,
+        "backbone_id": _hash(),
+        "weights_sha256": _hash(),
+        "manifest_key": f"manifests/{_hash()}.json",
+        "manifest_sha256": _hash(),
+        "labels": ("dandelion", "grass"),
+        "training_images": 80,
+        "test_images": 20,
+        "metrics": {"accuracy": 0.95, "log_loss": 0.2},
+        "parameters": {"seed": 1, "backbone": "patches"},
+        "curve": (0.7, 0.4, 0.2),
+        "confusion": ((9, 1), (0, 10)),
+        "seconds": {"features": 1.5, "head": 0.2},
+    }
+    return _made(ModelTrained, values, changes, "version")
+
+
+def model_promoted(**changes: Any) -> ModelPromoted:
+    """The first promotion."""
+    values = {
+        **_artefact(changes),
+        "sequence": 1,
+        "replaces": None,
+        "lane": "full",
+        "route": "first",
+        "summary": "The first model: it stands above the floors.",
+    }
+    return _made(ModelPromoted, values, changes, "version", "sequence")
+
+
+def model_rejected(**changes: Any) -> ModelRejected:
+    """A candidate that was worse than the champion."""
+    values = {"model_name": MODEL, "version": f"v{next(_number)}", "summary": "It is worse than the champion."}
+    return _made(ModelRejected, values, changes, "version")
+
+
+def model_loaded(**changes: Any) -> ModelLoaded:
+    """A replica that serves."""
+    values = {"replica": "api-0", "model_name": MODEL, "version": "v1", "sequence": 1, "outcome": "serving"}
+    changes.setdefault("event_id", uuid4())
+    return _made(ModelLoaded, values, changes)
+
+
+def promotion_requested(**changes: Any) -> PromotionRequested:
+    """A person wants an older version back."""
+    values = {
+        "model_name": MODEL,
+        "action": "rollback",
+        "version": "v1",
+        "requested_by": "carla",
+        "reason": "It was better on grass.",
+    }
+    changes.setdefault("event_id", uuid4())
+    return _made(PromotionRequested, values, changes)

@@ -1,0 +1,245 @@
+"""The log in memory: partitions by the hash of the key, groups with rebalances and redelivery, and faults on demand."""
+
+import asyncio
+import zlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from shared.codec import decode, encode
+from shared.errors import LogReplaced, TransientError
+from shared.events import DeadLetter, Event
+from shared.log import Partition, Record
+from shared.telemetry import inject_headers
+from shared.testing.group import Members, MemoryGroup
+from shared.topics import TOPIC_OF_NAME, dead_letter_name
+
+E = TypeVar("E", bound=Event)
+PARTITIONS_OF_OTHERS = 4
+
+
+@dataclass
+class _Stored:
+    """One partition; records before `begins` have expired."""
+
+    records: list[Record]
+    begins: int = 0
+
+
+class MemoryLog:
+    """A `shared.log.Log`. While `away` is true, publishing, committing and asking raise TransientError and nothing is
+    delivered."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self._partitions: dict[Partition, _Stored] = defaultdict(lambda: _Stored([]))
+        self._changed = asyncio.Event()
+        self._groups: dict[str, Members] = {}
+        self._failures: list[bool] = []
+
+    # What tests look at and change.
+
+    def events(self, event: type[E]) -> list[E]:
+        """All events of one type, partition by partition."""
+        return [cast("E", decode(event.topic, record.value)) for record in self.records(event.topic)]
+
+    def records(self, topic: str) -> list[Record]:
+        """All records of a topic, partition by partition."""
+        return [record for place in places([topic]) for record in self._partitions[place].records]
+
+    def dead_letters(self, topic: str) -> list[DeadLetter]:
+        """What was put on the dead-letter topic of `topic`."""
+        found = self.records(dead_letter_name(topic))
+        return [DeadLetter.model_validate_json(record.value or b"") for record in found]
+
+    def append(self, topic: str, key: str | None, value: bytes | None, partition: int | None = None) -> Record:
+        """Append any bytes, valid or not."""
+        number = zlib.crc32((key or "").encode()) % len(places([topic])) if partition is None else partition
+        stored = self._partitions[Partition(topic, number)]
+        offset = stored.begins + len(stored.records)
+        record = Record(topic, number, offset, key, value, tuple(inject_headers()))
+        stored.records.append(record)
+        self.wake()
+        return record
+
+    def fail_next_publish(self, times: int = 1, *, although_written: bool = False) -> None:
+        """Have the next publishes raise TransientError: before anything is written, or although everything was."""
+        self._failures.extend([although_written] * times)
+
+    def expire(self, place: Partition, before: int) -> None:
+        """Remove the records before an offset, as retention does."""
+        stored = self._partitions[place]
+        del stored.records[: before - stored.begins]
+        stored.begins = before
+
+    def clear(self) -> None:
+        """Lose everything: from now on this is another log."""
+        self._partitions.clear()
+
+    def committed(self, group: str) -> dict[Partition, int]:
+        """The committed offsets of a group."""
+        return {place: offset for place, (offset, _) in self._members(group).committed.items()}
+
+    # The log.
+
+    @asynccontextmanager
+    async def publisher(self, source: str, timeout_seconds: float = 30.0) -> AsyncIterator["MemoryPublisher"]:  # noqa: ARG002
+        """See Log."""
+        yield MemoryPublisher(self, source)
+
+    @asynccontextmanager
+    async def group(self, group: str, topics: Sequence[str], member: str | None = None) -> AsyncIterator[MemoryGroup]:
+        """See Log."""
+        members = self._members(group)
+        joined = MemoryGroup(self, members, topics, member)
+        await members.join(joined)
+        try:
+            yield joined
+        finally:
+            await members.leave(joined)
+
+    @asynccontextmanager
+    async def reader(self, topics: Sequence[str]) -> AsyncIterator["MemoryReader"]:
+        """See Log."""
+        yield MemoryReader(self, topics)
+
+    async def end_offsets(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """See Log."""
+        self.answer()
+        return {place: self.end(place) for place in places(topics)}
+
+    # For the readers and members.
+
+    def begin(self, place: Partition) -> int:
+        """The first offset still there."""
+        return self._partitions[place].begins
+
+    def end(self, place: Partition) -> int:
+        """The offset the next record will get."""
+        stored = self._partitions[place]
+        return stored.begins + len(stored.records)
+
+    def at(self, place: Partition, offset: int) -> Record | None:
+        """The record at an offset."""
+        stored = self._partitions[place]
+        index = offset - stored.begins
+        return stored.records[index] if 0 <= index < len(stored.records) else None
+
+    def take(self, positions: dict[Partition, int], max_records: int) -> list[Record]:
+        """Records from these positions on, which move."""
+        taken: list[Record] = []
+        for place, position in positions.items():
+            while not self.away and len(taken) < max_records and (record := self.at(place, position)) is not None:
+                taken.append(record)
+                position += 1
+            positions[place] = position
+        return taken
+
+    def publish_failure(self) -> bool | None:
+        """Whether the next publish fails, and then whether although everything was written."""
+        return self._failures.pop(0) if self._failures else None
+
+    def answer(self) -> None:
+        """Raises TransientError while the log is away."""
+        if self.away:
+            raise TransientError("The log in memory was told to be away.")
+
+    def wake(self) -> None:
+        """Something changed: whoever polls looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def change(self, timeout_seconds: float) -> bool:
+        """Wait for a change; False when the time is over."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _members(self, group: str) -> Members:
+        return self._groups.setdefault(group, Members(self))
+
+
+def places(topics: Sequence[str]) -> list[Partition]:
+    """All partitions of the topics, as many as declared."""
+    return [Partition(topic, number) for topic in topics for number in range(_count(topic))]
+
+
+def _count(topic: str) -> int:
+    declared = TOPIC_OF_NAME.get(topic)
+    return declared.partitions if declared else PARTITIONS_OF_OTHERS
+
+
+class MemoryPublisher:
+    """A `shared.log.Publisher`."""
+
+    def __init__(self, log: MemoryLog, source: str) -> None:
+        self._log = log
+        self._source = source
+
+    async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
+        """See Publisher."""
+        return await self._write([(event.topic, event.key, encode(event, self._source)) for event in events])
+
+    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+        """See Publisher."""
+        await self._write([(dead_letter_name(letter.topic), letter.key, letter.model_dump_json().encode())])
+
+    async def _write(self, messages: Sequence[tuple[str, str | None, bytes]]) -> Sequence[Record]:
+        if not messages:
+            return []
+        await asyncio.sleep(0)  # as the real one, it lets others run
+        self._log.answer()
+        failure = self._log.publish_failure()
+        if failure is False:
+            raise TransientError("The log in memory was told to fail this publish.")
+        records = [self._log.append(topic, key, value) for topic, key, value in messages]
+        if failure is True:
+            raise TransientError("The log in memory was told to fail this publish although it was written.")
+        return records
+
+
+class MemoryReader:
+    """A `shared.log.LogReader`."""
+
+    def __init__(self, log: MemoryLog, topics: Sequence[str]) -> None:
+        self._log = log
+        self._topics = tuple(topics)
+        self._positions: dict[Partition, int] = {}
+
+    async def partitions(self) -> Sequence[Partition]:
+        """See LogReader."""
+        self._log.answer()
+        return places(self._topics)
+
+    async def start_at(self, positions: Mapping[Partition, int]) -> None:
+        """See LogReader."""
+        self._positions = {place: positions.get(place, self._log.begin(place)) for place in places(self._topics)}
+
+    async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
+        """See LogReader."""
+        for place, position in self._positions.items():
+            if not self._log.begin(place) <= position <= self._log.end(place):
+                raise LogReplaced(f"The log was replaced: nothing stands at {place}@{position}. Run `pappus replay`.")
+        if not (found := self._log.take(self._positions, max_records)) and await self._log.change(timeout_seconds):
+            found = self._log.take(self._positions, max_records)
+        await asyncio.sleep(0)
+        return found
+
+    async def beginning_offsets(self) -> Mapping[Partition, int]:
+        """See LogReader."""
+        self._log.answer()
+        return {place: self._log.begin(place) for place in places(self._topics)}
+
+    async def end_offsets(self) -> Mapping[Partition, int]:
+        """See LogReader."""
+        return await self._log.end_offsets(self._topics)
+
+    async def record_at(self, place: Partition, offset: int) -> Record | None:
+        """See LogReader."""
+        self._log.answer()
+        return self._log.at(place, offset)

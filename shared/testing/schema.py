@@ -1,0 +1,45 @@
+"""A schema of a test's own in a real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from shared.database import Database
+from shared.postgres import close, connector
+
+
+@dataclass(frozen=True, slots=True)
+class FreshSchema:
+    """A schema nobody else uses."""
+
+    url: str
+    name: str
+    migrations: str
+
+    def open(self) -> AbstractAsyncContextManager[Database]:
+        """Its database, as one process opens it."""
+        return Database.open(self.url, self.name, self.migrations)
+
+    async def hang_up(self) -> None:
+        """End all its connections from the server's side, as a failover does."""
+        connection = await connector(self.url, "public")()
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE $1",
+            f"pappus {self.name}%",
+        )
+        await close(connection)
+
+
+@asynccontextmanager
+async def fresh_schema(url: str, migrations: str) -> AsyncIterator[FreshSchema]:
+    """A schema with the migrations of a package, dropped at the end; the role in `url` must be allowed to make
+    schemas."""
+    name = f"test_{uuid4().hex[:12]}"
+    try:
+        yield FreshSchema(url, name, migrations)
+    finally:
+        connection = await connector(url, "public")()
+        await connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+        await connection.execute(f"DROP SCHEMA IF EXISTS {name}_replay CASCADE")
+        await close(connection)

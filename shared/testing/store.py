@@ -1,0 +1,43 @@
+"""An object store in memory."""
+
+from shared.errors import TransientError
+from shared.object_store import ObjectMissing, ObjectTooLarge
+
+
+class MemoryObjectStore:
+    """A `shared.object_store.ObjectStore`. While `away` is true, every call raises TransientError."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.content_types: dict[str, str] = {}
+        self.away = False
+
+    async def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """See ObjectStore."""
+        self._answer()
+        self.objects[key] = data
+        self.content_types[key] = content_type
+
+    async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
+        """See ObjectStore."""
+        self._answer()
+        if key not in self.objects:
+            raise ObjectMissing(f"There is no object {key} in the store.")
+        data = self.objects[key]
+        if limit_bytes is not None and len(data) > limit_bytes:
+            raise ObjectTooLarge(f"Object {key} has {len(data)} bytes; at most {limit_bytes} were asked for.")
+        return data
+
+    async def exists(self, key: str) -> bool:
+        """See ObjectStore."""
+        self._answer()
+        return key in self.objects
+
+    async def keys(self, prefix: str) -> list[str]:
+        """See ObjectStore."""
+        self._answer()
+        return sorted(key for key in self.objects if key.startswith(prefix))
+
+    def _answer(self) -> None:
+        if self.away:
+            raise TransientError("The object store in memory was told to be away.")

@@ -1,0 +1,30 @@
+"""Waiting in tests: until something is so, never for a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TypeVar, overload
+
+T = TypeVar("T")
+
+
+@overload
+async def eventually(question: Callable[[], Awaitable[T]], timeout_seconds: float = 20.0) -> T: ...
+@overload
+async def eventually(question: Callable[[], T], timeout_seconds: float = 20.0) -> T: ...
+async def eventually(question: Callable[[], T | Awaitable[T]], timeout_seconds: float = 20.0) -> T:
+    """The first true answer to `question`, which may be a coroutine function.
+
+    Raises:
+        AssertionError: there was none in time; the text has the last answer.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_seconds
+    while True:
+        found = question()
+        answer = await found if isawaitable(found) else found
+        if answer:
+            return answer
+        if loop.time() > deadline:
+            raise AssertionError(f"After {timeout_seconds:g} s the answer is still {answer!r}.")
+        await asyncio.sleep(0.005)

@@ -1,0 +1,109 @@
+"""Real servers for the contract tests, and the log and the store in both forms."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
+
+from pappus.stack import Servers
+from pappus.stack.running import servers_in
+from shared.database import Database
+from shared.kafka import create_topics, open_log
+from shared.log import Log
+from shared.testing import FreshSchema, MemoryLog, eventually, fresh_schema
+
+COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test that needs the servers waits for their start, too."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(COLD_SECONDS), append=False)
+            return
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Kafka, PostgreSQL and S3 on free ports, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pappus-contract-") as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL's own user has to pass when the tests run as root
+        with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
+            yield running
+
+
+@asynccontextmanager
+async def empty_kafka(bootstrap: str) -> AsyncIterator[Log]:
+    """The broker with all topics empty."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        ours = [name for name in await admin.list_topics() if not name.startswith("__")]
+        if ours:
+            await admin.delete_topics(ours)
+
+            async def gone() -> bool:
+                return not set(ours) & set(await admin.list_topics())
+
+            await eventually(gone)
+    finally:
+        await admin.close()
+    await create_topics(bootstrap)
+    async with open_log(bootstrap) as log:
+        yield log
+
+
+@pytest.fixture
+async def kafka(servers: Servers) -> AsyncIterator[Log]:
+    """The real log, empty."""
+    async with empty_kafka(servers.kafka_bootstrap) as log:
+        yield log
+
+
+@pytest.fixture(params=["memory", "kafka"])
+async def log(request: pytest.FixtureRequest) -> AsyncIterator[Log]:
+    """The log in both forms, empty."""
+    if request.param == "memory":
+        yield MemoryLog()
+        return
+    servers: Servers = await asyncio.to_thread(request.getfixturevalue, "servers")
+    async with empty_kafka(servers.kafka_bootstrap) as log:
+        yield log
+
+
+TABLES = """
+CREATE TABLE images (
+    image_id uuid PRIMARY KEY,
+    label    text,
+    attempts int NOT NULL DEFAULT 0,
+    reasons  jsonb NOT NULL DEFAULT '[]'
+);
+CREATE TABLE inputs (
+    id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    line text NOT NULL,
+    size int GENERATED ALWAYS AS (length(line)) STORED
+);
+"""
+
+
+@pytest.fixture
+async def schema(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FreshSchema]:
+    """A schema with TABLES."""
+    folder = tmp_path / f"sql_{uuid4().hex}"
+    folder.mkdir()
+    (folder / "0001_tables.sql").write_text(TABLES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    async with fresh_schema(servers.database_url("postgres"), folder.name) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+async def database(schema: FreshSchema) -> AsyncIterator[Database]:
+    """The database of that schema."""
+    async with schema.open() as opened:
+        yield opened

@@ -1,0 +1,205 @@
+"""PostgreSQL for one service: migrations, transactions, locks, and waking up."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.database import Database, notify
+from shared.errors import PappusError, TransientError
+from shared.postgres import connector
+from shared.testing import FreshSchema, eventually
+
+
+def write(tmp_path: Path, name: str, sql: str) -> Path:
+    """A migration beside those of the schema."""
+    [folder] = tmp_path.iterdir()
+    script = folder / name
+    script.write_text(sql)
+    return script
+
+
+class TestMigrations:
+    async def test_are_applied_once_however_many_processes_start_at_the_same_time(self, schema: FreshSchema) -> None:
+        async def start() -> int:
+            async with schema.open() as opened:
+                return int(await opened.fetchval("SELECT count(*) FROM migrations"))
+
+        assert await asyncio.gather(*(start() for _ in range(6))) == [2] * 6
+
+    async def test_that_are_new_are_applied_at_the_next_start(self, schema: FreshSchema, tmp_path: Path) -> None:
+        write(tmp_path, "0002_more.sql", "ALTER TABLE images ADD COLUMN more text DEFAULT 'yes';")
+        async with schema.open() as opened:
+            await opened.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
+            assert await opened.fetchval("SELECT more FROM images") == "yes"
+
+    async def test_that_were_changed_after_they_were_applied_are_refused(
+        self, schema: FreshSchema, tmp_path: Path
+    ) -> None:
+        async with schema.open():
+            write(tmp_path, "0001_tables.sql", "CREATE TABLE other (id int);")
+        with pytest.raises(PappusError, match="add a new file"):
+            async with schema.open():
+                pytest.fail("the schema was opened")
+
+    async def test_that_fail_leave_nothing_behind(self, schema: FreshSchema, tmp_path: Path) -> None:
+        script = write(tmp_path, "0002_wrong.sql", "CREATE TABLE half (id int); SELECT 1/0;")
+        with pytest.raises(Exception, match="division by zero"):
+            async with schema.open():
+                pytest.fail("the schema was opened")
+        script.unlink()
+        async with schema.open() as opened:
+            assert await opened.fetchval("SELECT to_regclass('half')") is None
+
+    async def test_a_package_without_any_is_refused(self, schema: FreshSchema) -> None:
+        with pytest.raises(PappusError, match=r"no \.sql files"):
+            async with Database.open(schema.url, schema.name, "shared.testing"):
+                pytest.fail("the schema was opened")
+
+    async def test_a_schema_name_that_is_none_is_refused(self, schema: FreshSchema) -> None:
+        with pytest.raises(PappusError, match="no schema name"):
+            async with Database.open(schema.url, 'x"; DROP SCHEMA public', schema.migrations):
+                pytest.fail("the schema was opened")
+
+
+class TestQueries:
+    async def test_json_ids_and_times_come_back_as_they_went_in(self, database: Database) -> None:
+        now, name = datetime.now(UTC), uuid4()
+        row = await database.fetchrow(
+            "SELECT $1::jsonb AS json, $2::uuid AS id, $3::timestamptz AS time", {"of": [1, None]}, name, now
+        )
+        assert row is not None
+        assert (row["json"], row["id"], row["time"]) == ({"of": [1, None]}, name, now)
+        assert await database.fetchval("SELECT $1::jsonb", {"id": name, "at": now}) == {
+            "id": str(name),
+            "at": now.isoformat(),
+        }
+
+    async def test_a_transaction_is_rolled_back_by_an_exception(self, database: Database) -> None:
+        with pytest.raises(KeyError):  # noqa: PT012 - the end of the block is what is tested
+            async with database.transaction() as transaction:
+                await transaction.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
+                raise KeyError
+        assert await database.fetchval("SELECT count(*) FROM images") == 0
+
+    async def test_a_violated_constraint_is_no_transient_error(self, database: Database) -> None:
+        image_id = uuid4()
+        await database.execute("INSERT INTO images (image_id) VALUES ($1)", image_id)
+        with pytest.raises(Exception, match="duplicate key") as raised:
+            await database.execute("INSERT INTO images (image_id) VALUES ($1)", image_id)
+        assert not isinstance(raised.value, TransientError)
+
+    async def test_an_error_of_the_caller_inside_a_transaction_stays_what_it_is(self, database: Database) -> None:
+        with pytest.raises(FileNotFoundError):
+            async with database.transaction():
+                raise FileNotFoundError("not PostgreSQL's")
+
+    async def test_a_lost_connection_is_a_transient_error_and_the_next_call_works(
+        self, database: Database, schema: FreshSchema
+    ) -> None:
+        with pytest.raises(TransientError):  # noqa: PT012 - the end of the block is what is tested
+            async with database.transaction() as transaction:
+                await schema.hang_up()
+                await transaction.execute("SELECT 1")
+
+        async def answers() -> bool:
+            try:
+                return bool(await database.fetchval("SELECT 1") == 1)
+            except TransientError:
+                return False
+
+        assert await eventually(answers)
+
+    async def test_a_server_that_is_away_is_a_transient_error(self, unused_port: int) -> None:
+        with pytest.raises(TransientError, match="Is it running"):
+            await connector(f"postgresql://nobody:x@127.0.0.1:{unused_port}/none", "public")()
+
+
+class TestLock:
+    async def test_is_held_by_one_at_a_time_and_given_on(self, database: Database, schema: FreshSchema) -> None:
+        order: list[str] = []
+        async with schema.open() as other:
+
+            async def wait() -> None:
+                async with other.lock("writer"):
+                    order.append("second")
+
+            async with database.lock("writer"):
+                waiting = asyncio.create_task(wait())
+                async with other.lock("another name"):
+                    pass
+                order.append("first")
+            await waiting
+        assert order == ["first", "second"]
+
+    async def test_is_free_when_its_connection_is_lost_and_writing_under_it_fails(
+        self, database: Database, schema: FreshSchema
+    ) -> None:
+        async with schema.open() as other:
+            with pytest.raises(TransientError):  # noqa: PT012 - the end of the block is what is tested
+                async with database.lock("writer") as connection:
+                    await schema.hang_up()
+                    async with other.lock("writer"):
+                        await connection.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
+        assert await database.fetchval("SELECT count(*) FROM images") == 0
+
+
+class TestChanges:
+    async def change(self, database: Database) -> None:
+        async with database.transaction() as transaction:
+            await notify(transaction, database.schema)
+
+    async def test_wake_whoever_waits_within_milliseconds(self, database: Database, schema: FreshSchema) -> None:
+        async with schema.open() as other, database.changes() as changes:
+            took = []
+            for _ in range(20):
+                waiting = asyncio.create_task(changes.wait(5.0))
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+                await self.change(other)
+                assert await waiting
+                took.append(time.perf_counter() - began)
+        assert sorted(took)[10] < 0.05
+
+    async def test_between_two_waits_are_not_lost_and_count_once(self, database: Database) -> None:
+        async with database.changes() as changes, database.changes() as second:
+            await self.change(database)
+            await self.change(database)
+            assert await second.wait(5.0)
+            await asyncio.sleep(0.05)
+            assert await changes.wait(5.0)
+            assert not await changes.wait(0.05)
+
+    async def test_that_never_come_end_with_the_time(self, database: Database) -> None:
+        assert not await database.changed(0.02)
+
+    async def test_go_on_after_the_listening_connection_was_lost(self, database: Database, schema: FreshSchema) -> None:
+        async with database.changes() as changes:
+            await schema.hang_up()
+            assert await changes.wait(10.0), "a lost connection wakes everybody, since something may have been missed"
+
+            async def woken() -> bool:
+                try:
+                    await self.change(database)
+                except TransientError:
+                    return False
+                return await changes.wait(0.2)
+
+            assert await eventually(woken)
+
+    async def test_an_answer_is_found_as_soon_as_the_tables_have_it(self, database: Database) -> None:
+        image_id = uuid4()
+
+        async def label() -> str | None:
+            found: str | None = await database.fetchval("SELECT label FROM images WHERE image_id = $1", image_id)
+            return found
+
+        assert await database.wait_until(label, 0.05) is None
+        waiting = asyncio.create_task(database.wait_until(label, 10.0))
+        async with database.transaction() as transaction:
+            await transaction.execute("INSERT INTO images (image_id, label) VALUES ($1, 'grass')", image_id)
+            await notify(transaction, database.schema)
+        assert await waiting == "grass"

@@ -1,0 +1,178 @@
+"""Faust on the real broker: the habits that keep it from losing events. Run this when faust or aiokafka is upgraded."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pappus.stack import Servers
+from shared.errors import InvalidMessage, TransientError
+from shared.events import DeadLetter, Event, ImageStored
+from shared.faust_app import FaustApp
+from shared.health import Health
+from shared.kafka import group_lag
+from shared.log import Log, Publisher, Record
+from shared.testing import eventually, image_stored
+from shared.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_name
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # faust's own, under Python 3.11
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+class Counting:
+    """A body that keeps each event in a table, as the trigger does."""
+
+    def __init__(self, app: FaustApp) -> None:
+        self.table: MutableMapping[str, Any] = app.table("images", 4)
+        self.seen: list[Record] = []
+        app.on(ImageStored, self.on_image_stored)
+
+    async def on_image_stored(self, event: ImageStored, record: Record) -> None:
+        self.seen.append(record)
+        if event.registered_by == "nobody":
+            raise InvalidMessage("nobody registered this")
+        if event.registered_by == "bug":
+            raise KeyError("a bug")
+        self.table[str(event.image_id)] = {"event_id": str(event.event_id), "offset": record.offset}
+
+
+@asynccontextmanager
+async def running(
+    servers: Servers, publisher: Publisher, folder: Path, declare: Callable[[FaustApp], Any]
+) -> AsyncIterator[tuple[Any, Health]]:
+    app, health = FaustApp(TRIGGER_APP, servers.kafka_bootstrap, folder=folder, publisher=publisher), Health()
+    declared = declare(app)
+    task = asyncio.create_task(app.run(health))
+    try:
+        await eventually(lambda: health.ready or task.done(), 60)
+        yield declared, health
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def dead_letters(log: Log, count: int) -> list[DeadLetter]:
+    letters: list[DeadLetter] = []
+    async with log.reader([dead_letter_name(ImageStored.topic)]) as reader:
+        await reader.start_at({})
+
+        async def enough() -> bool:
+            letters.extend(DeadLetter.model_validate_json(record.value or b"") for record in await reader.poll(0.5))
+            return len(letters) >= count
+
+        await eventually(enough, 60)
+    return letters
+
+
+async def publish(publisher: Publisher, *events: Event) -> None:
+    await publisher.publish(events)
+
+
+async def test_a_table_is_there_again_after_a_restart_and_every_event_was_counted(
+    servers: Servers, kafka: Log, tmp_path: Path
+) -> None:
+    events = [image_stored() for _ in range(30)]
+    async with kafka.publisher("pappus/test") as publisher:
+        await publish(publisher, *events[:20])
+        async with running(servers, publisher, tmp_path / "one", Counting) as (counting, _):
+            await eventually(lambda: len(counting.table) == 20, 60)
+            lag = await group_lag(servers.kafka_bootstrap, TRIGGER_APP, [ImageStored.topic])
+            assert set(place.topic for place in lag) >= {ImageStored.topic}
+        await publish(publisher, *events[20:])
+        async with running(servers, publisher, tmp_path / "two", Counting) as (counting, _):
+            await eventually(lambda: len(counting.table) == 30, 60)
+            assert {row["event_id"] for row in counting.table.values()} == {str(event.event_id) for event in events}
+            assert len(counting.seen) < 30, "what was committed is not taken again"
+
+
+async def test_what_cannot_be_handled_becomes_a_dead_letter_and_the_agent_goes_on(
+    servers: Servers, kafka: Log, tmp_path: Path
+) -> None:
+    bad, buggy, good = image_stored(registered_by="nobody"), image_stored(registered_by="bug"), image_stored()
+    async with kafka.publisher("pappus/test") as publisher:
+        await publish(publisher, bad, buggy, good)
+        async with running(servers, publisher, tmp_path, Counting) as (counting, health):
+            await eventually(lambda: str(good.image_id) in counting.table, 60)
+            letters = await dead_letters(kafka, 2)
+            assert health.ready
+    assert {(letter.key, letter.error, letter.attempts) for letter in letters} == {
+        (bad.key, "InvalidMessage", 1),
+        (buggy.key, "KeyError", 4),
+    }
+
+
+async def test_a_tick_may_write_tables(servers: Servers, kafka: Log, tmp_path: Path) -> None:
+    def declare(app: FaustApp) -> MutableMapping[str, Any]:
+        table = app.table("trainings", 1)
+
+        async def tick(record: Record) -> None:
+            table["last"] = {"offset": record.offset, "at": record.timestamp_ms}
+
+        app.every(0.5, TRIGGER_TICKS, tick)
+        return table
+
+    async with (
+        kafka.publisher("pappus/test") as publisher,
+        running(servers, publisher, tmp_path, declare) as (table, _),
+    ):
+        await eventually(lambda: table.get("last") and table["last"]["offset"] >= 1, 60)
+
+
+class TestTheGuard:
+    """Without a broker: what the guard does with each exception."""
+
+    @asynccontextmanager
+    async def app(self, tmp_path: Path, letters: list[DeadLetter] | None) -> AsyncIterator[tuple[FaustApp, list[int]]]:
+        class Letters:
+            async def publish(self, events: Any) -> list[Record]:
+                raise AssertionError("nothing is published here")
+
+            async def publish_dead_letter(self, letter: DeadLetter) -> None:
+                if letters is None:
+                    raise TransientError("Kafka is away")
+                letters.append(letter)
+
+        ended: list[int] = []
+        yield (
+            FaustApp("guarded", "127.0.0.1:1", folder=tmp_path, publisher=Letters(), give_up=lambda: ended.append(1)),
+            ended,
+        )
+
+    RECORD = Record("image.stored", 0, 7, "key", b"value")
+
+    async def test_tries_again_before_it_gives_up(self, tmp_path: Path) -> None:
+        letters: list[DeadLetter] = []
+        calls: list[Record] = []
+
+        async def body(record: Record) -> None:
+            calls.append(record)
+            if len(calls) < 3:
+                raise KeyError("not yet")
+
+        async with self.app(tmp_path, letters) as (app, ended):
+            await app.guarded(self.RECORD, body)
+        assert (len(calls), letters, ended) == (3, [], [])
+
+    async def test_ends_the_process_when_even_the_dead_letter_cannot_be_published(self, tmp_path: Path) -> None:
+        async def body(record: Record) -> None:
+            raise InvalidMessage("no")
+
+        async with self.app(tmp_path, None) as (app, ended):
+            await app.guarded(self.RECORD, body)
+        assert ended == [1]
+
+    async def test_ends_the_process_rather_than_bury_an_event_because_the_world_is_away(self, tmp_path: Path) -> None:
+        letters: list[DeadLetter] = []
+
+        async def body(record: Record) -> None:
+            raise TransientError("Kafka is away")
+
+        async with self.app(tmp_path, letters) as (app, ended):
+            await app.guarded(self.RECORD, body)
+        assert (letters, ended) == ([], [1])

@@ -1,0 +1,200 @@
+"""Replay: the same tables from the same log, swapped in while the services run."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.database import Database
+from shared.dump import canonical_dump
+from shared.errors import InvalidMessage, LogReplaced, TransientError
+from shared.events import Event, ImageRegistered
+from shared.health import Health
+from shared.log import Log
+from shared.projection import Projection, Transaction, caught_up, project
+from shared.replay import ReplayReport, replay
+from shared.testing import FreshSchema, MemoryLog, eventually, image_registered
+
+TOPIC = ImageRegistered.topic
+
+
+async def apply_image_registered(event: ImageRegistered, transaction: Transaction) -> None:
+    if event.registered_by == "nobody":
+        raise InvalidMessage("nobody registered this")
+    await transaction.execute(
+        "INSERT INTO images (image_id, label) VALUES ($1, $2)"
+        " ON CONFLICT (image_id) DO UPDATE SET label = excluded.label",
+        event.image_id,
+        event.label,
+    )
+
+
+APPLIERS = [project(ImageRegistered, apply_image_registered)]
+
+
+async def publish(log: Log, *events: Event) -> None:
+    async with log.publisher("pappus/test") as publisher:
+        await publisher.publish(events)
+
+
+async def replayed(log: Log, schema: FreshSchema, keep: tuple[str, ...] = ()) -> ReplayReport:
+    return await replay(log, schema.url, schema.name, schema.migrations, APPLIERS, keep)
+
+
+@asynccontextmanager
+async def projecting(log: Log, database: Database) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(Projection(log, database, APPLIERS, Health()).run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def image_ids(database: Database) -> set[UUID]:
+    return {row["image_id"] for row in await database.fetch("SELECT image_id FROM images")}
+
+
+async def test_gives_the_tables_that_the_projection_gave(log: Log, database: Database, schema: FreshSchema) -> None:
+    await publish(log, *(image_registered() for _ in range(50)), image_registered(registered_by="nobody"))
+    async with projecting(log, database):
+        await caught_up(log, database, [TOPIC], 20)
+    before = await canonical_dump(database)
+    report = await replayed(log, schema)
+    assert await canonical_dump(database) == before
+    assert set(before) == {"images", "inputs", "positions"}
+    assert (report.records, report.skipped) == (51, 1)
+
+
+async def test_repairs_tables_that_were_changed_by_hand(database: Database, schema: FreshSchema) -> None:
+    log, events = MemoryLog(), [image_registered() for _ in range(5)]
+    await publish(log, *events)
+    async with projecting(log, database):
+        await caught_up(log, database, [TOPIC], 20)
+    before = await canonical_dump(database)
+    await database.execute("UPDATE images SET label = 'wrong'")
+    await database.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
+    assert (await canonical_dump(database))["images"] != before["images"]
+    await replayed(log, schema)
+    assert await canonical_dump(database) == before
+
+
+async def test_publishes_nothing_not_even_dead_letters(database: Database, schema: FreshSchema) -> None:
+    log = MemoryLog()
+    await publish(log, image_registered(registered_by="nobody"))
+    log.append(TOPIC, "key", b"not an event")
+    report = await replayed(log, schema)
+    assert report.skipped == 2
+    assert not log.dead_letters(TOPIC)
+
+
+async def test_makes_a_replaced_log_usable_again(database: Database, schema: FreshSchema) -> None:
+    log = MemoryLog()
+    await publish(log, image_registered())
+    async with projecting(log, database):
+        await caught_up(log, database, [TOPIC], 20)
+    log.clear()
+    await publish(log, *(new := [image_registered() for _ in range(3)]))
+    async with projecting(log, database) as task:
+        with pytest.raises(LogReplaced):
+            await asyncio.wait_for(task, 20)
+    await replayed(log, schema)
+    async with projecting(log, database):
+        await caught_up(log, database, [TOPIC], 20)
+        assert await image_ids(database) == {event.image_id for event in new}
+
+
+async def test_keeps_the_rows_people_put_in_and_goes_on_counting_their_ids(
+    database: Database, schema: FreshSchema
+) -> None:
+    for line in ("one", "two", "three"):
+        await database.execute("INSERT INTO inputs (line) VALUES ($1)", line)
+    await database.execute("DELETE FROM inputs WHERE line = 'three'")
+    report = await replayed(MemoryLog(), schema, keep=("inputs",))
+    assert report.kept == {"inputs": 2}
+    await database.execute("INSERT INTO inputs (line) VALUES ('four')")
+    rows = await database.fetch("SELECT id, line, size FROM inputs ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [(1, "one", 3), (2, "two", 3), (4, "four", 4)]
+
+
+async def test_while_the_services_run_loses_neither_events_nor_rows(schema: FreshSchema) -> None:
+    """Writers, a projection and readers with prepared statements go on through three replays."""
+    log, published, lines = MemoryLog(), list[UUID](), list[str]()
+    trouble: list[TransientError] = []
+    stop = asyncio.Event()
+
+    async def people(database: Database) -> None:
+        while not stop.is_set():
+            event = image_registered()
+            await publish(log, event)
+            published.append(event.image_id)
+            line = str(uuid4())
+            try:
+                await database.execute("INSERT INTO inputs (line) VALUES ($1)", line)
+                lines.append(line)
+                async with database.transaction() as transaction:
+                    await transaction.fetch("SELECT * FROM images")
+                    await transaction.fetch("SELECT * FROM inputs")
+            except TransientError as error:  # a swap may interrupt; then it works again
+                trouble.append(error)
+
+    async with schema.open() as database, projecting(log, database):
+        work = asyncio.create_task(people(database))
+        for _ in range(3):
+            wanted = len(published) + 30
+
+            def more(wanted: int = wanted) -> bool:
+                return len(published) > wanted
+
+            await eventually(more)
+            await replayed(log, schema, keep=("inputs",))
+        stop.set()
+        await work
+        await caught_up(log, database, [TOPIC], 20)
+        assert await image_ids(database) == set(published)
+        assert {row["line"] for row in await database.fetch("SELECT line FROM inputs")} == set(lines)
+        assert len(trouble) <= 3
+
+
+async def test_never_puts_older_tables_in_the_place_of_newer_ones(database: Database, schema: FreshSchema) -> None:
+    log = MemoryLog()
+    await publish(log, *(image_registered() for _ in range(3)))
+    async with projecting(log, database):
+        await caught_up(log, database, [TOPIC], 20)
+        await publish(log, late := image_registered())
+        await caught_up(log, database, [TOPIC], 20)
+    await replayed(log, schema)
+    assert late.image_id in await image_ids(database)
+
+
+async def test_that_fails_leaves_the_tables_in_use_untouched_and_can_be_run_again(
+    database: Database, schema: FreshSchema
+) -> None:
+    log = MemoryLog()
+    await publish(log, image_registered())
+    async with projecting(log, database):
+        await caught_up(log, database, [TOPIC], 20)
+    before = await canonical_dump(database)
+
+    async def broken(event: ImageRegistered, transaction: Transaction) -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        await replay(log, schema.url, schema.name, schema.migrations, [project(ImageRegistered, broken)])
+    assert await canonical_dump(database) == before
+    await replayed(log, schema)
+    assert await canonical_dump(database) == before
+
+
+async def test_a_dump_sees_any_difference_but_not_the_order_in_which_rows_came(database: Database) -> None:
+    one, two = uuid4(), uuid4()
+    await database.execute("INSERT INTO images (image_id, label) VALUES ($1, 'a'), ($2, NULL)", one, two)
+    first = await canonical_dump(database)
+    await database.execute("TRUNCATE images")
+    await database.execute("INSERT INTO images (image_id, label) VALUES ($2, NULL), ($1, 'a')", one, two)
+    assert await canonical_dump(database) == first
+    await database.execute("UPDATE images SET label = '' WHERE label IS NULL")
+    assert (await canonical_dump(database))["images"] != first["images"]
+    assert set(await canonical_dump(database, without=["images"])) == {"inputs", "positions"}

@@ -1,0 +1,21 @@
+-- One schema per service, owned by the role of the same name, invisible to the others. Tables are in services/*/sql.
+\set ON_ERROR_STOP on
+\set QUIET on
+\connect pappus
+SET client_min_messages = warning;
+
+CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
+
+CREATE SCHEMA IF NOT EXISTS ingestor AUTHORIZATION ingestor;
+CREATE SCHEMA IF NOT EXISTS labeler AUTHORIZATION labeler;
+CREATE SCHEMA IF NOT EXISTS trainer AUTHORIZATION trainer;
+CREATE SCHEMA IF NOT EXISTS predictor AUTHORIZATION predictor;
+
+-- `public` holds the types of the extension and nothing else: only a superuser may create there.
+ALTER ROLE ingestor IN DATABASE pappus SET search_path = ingestor, public;
+ALTER ROLE labeler IN DATABASE pappus SET search_path = labeler, public;
+ALTER ROLE trainer IN DATABASE pappus SET search_path = trainer, public;
+ALTER ROLE predictor IN DATABASE pappus SET search_path = predictor, public;
+
+-- A person with SQL puts rows into plants_data; the ingestor's migration grants that table to this role.
+ALTER ROLE seeder IN DATABASE pappus SET search_path = ingestor;

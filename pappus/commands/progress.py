@@ -1,0 +1,45 @@
+"""How far the start is: a live table on a terminal, a line for each change elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+
+from pappus.commands.tables import status_table
+from pappus.stack.status import StackStatus
+
+
+class Progress:
+    """Shows each status it is given while its context lasts."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, transient=True) if console.is_terminal else None
+        self._shown: dict[str, tuple[str, str]] = {}
+        self._began = time.monotonic()
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, status: StackStatus) -> None:
+        """Show what changed since the last one."""
+        if self._live:
+            self._live.update(status_table(status))
+            return
+        for part in status.parts:
+            now = (part.state, part.detail)
+            if self._shown.get(part.name) != now:
+                self._shown[part.name] = now
+                seconds = time.monotonic() - self._began
+                self._console.print(
+                    f"{seconds:6.1f} s  {part.name}: {part.state} {part.detail}".rstrip(), highlight=False
+                )

@@ -1,0 +1,30 @@
+"""The buckets of the object store and their policies."""
+
+import json
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pappus.stack.credentials import S3Key
+from pappus.stack.errors import StackError
+from pappus.stack.s3_policy import BUCKETS, policy_of
+
+
+def make_buckets(endpoint: str, region: str, root: S3Key) -> None:
+    """Make what is missing and set the policies, as the server's root. Blocks. Raises StackError."""
+    session = botocore.session.Session()
+    session.set_credentials(root.access_key, root.secret_key)
+    settings = Config(proxies={}, connect_timeout=5, read_timeout=10, s3={"addressing_style": "path"})
+    client: Any = session.create_client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+    try:
+        there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+        for bucket in BUCKETS:
+            if bucket not in there:
+                client.create_bucket(Bucket=bucket)
+            client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy_of(bucket)))
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"The buckets could not be made: {error}. See the log: pappus logs s3") from error
+    finally:
+        client.close()

@@ -1,0 +1,45 @@
+"""What the parts of one stack are built from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pappus.stack.cache import Cache
+from pappus.stack.config import StackConfig
+from pappus.stack.credentials import Credentials
+from pappus.stack.folders import StateFolder
+from pappus.stack.identity import MARK
+from pappus.stack.ports import HOST, resolve_ports
+from pappus.stack.settings import port_overrides
+from pappus.stack.unprivileged import Account, unprivileged_account
+
+
+@dataclass(frozen=True, slots=True)
+class StackContext:
+    """`environment` is what every child inherits; `account` is whom PostgreSQL drops to, None if not root."""
+
+    state: StateFolder
+    cache: Cache
+    config: StackConfig
+    ports: Mapping[str, int]
+    credentials: Credentials
+    environment: Mapping[str, str]
+    account: Account | None
+
+    @classmethod
+    def load(cls, state: StateFolder, cache: Cache, environment: Mapping[str, str]) -> "StackContext":
+        """Read (and at the first time make) what the state folder holds. Raises StackError."""
+        state.create()
+        config = StackConfig.load(state)
+        return cls(
+            state=state,
+            cache=cache,
+            config=config,
+            ports=resolve_ports(config.ports, port_overrides(environment)),
+            credentials=Credentials.load_or_create(state),
+            environment={**environment, MARK: str(state.root)},
+            account=unprivileged_account(),
+        )
+
+    def url(self, port: str) -> str:
+        """The HTTP address of a port, by its name."""
+        return f"http://{HOST}:{self.ports[port]}"

@@ -1,0 +1,48 @@
+"""Passwords of one stack, made once and kept in its state folder."""
+
+import json
+import secrets
+
+from pydantic import BaseModel, Field
+
+from pappus.stack.files import write_private
+from pappus.stack.folders import StateFolder
+
+SERVICES = ("ingestor", "labeler", "trainer", "predictor")
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class S3Key(BaseModel):
+    """An S3 user: its access key is its name."""
+
+    access_key: str
+    secret_key: str = Field(default_factory=_password)
+
+
+def _s3_keys() -> dict[str, S3Key]:
+    return {name: S3Key(access_key=name) for name in ("root", "mlflow", *SERVICES)}
+
+
+class Credentials(BaseModel):
+    """Everything secret about one stack. `postgres` and `s3` go by user; the superusers are `postgres` and `root`."""
+
+    postgres: dict[str, str] = Field(
+        default_factory=lambda: {name: _password() for name in ("postgres", "seeder", "mlflow", *SERVICES)}
+    )
+    s3: dict[str, S3Key] = Field(default_factory=_s3_keys)
+    users: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in ("labeler", "operator")})
+    session_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
+
+    @classmethod
+    def load_or_create(cls, state: StateFolder) -> "Credentials":
+        """The credentials of `state`; made and saved the first time, with the labeler's users beside them."""
+        if state.credentials.exists():
+            return cls.model_validate_json(state.credentials.read_bytes())
+        made = cls()
+        users = [{"name": name, "role": name, "password": password} for name, password in made.users.items()]
+        write_private(state.users, json.dumps(users, indent=2) + "\n")
+        write_private(state.credentials, made.model_dump_json(indent=2) + "\n")
+        return made

@@ -1,0 +1,135 @@
+"""What this machine lacks to run the stack, and the command that mends it."""
+
+import asyncio
+import importlib.util
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pappus.stack import kafka, postgres, s3, toolchain
+from pappus.stack.cache import Cache
+from pappus.stack.config import StackConfig
+from pappus.stack.errors import StackError
+from pappus.stack.folders import INFRA
+from pappus.stack.ports import busy_port, resolve_ports
+from pappus.stack.settings import port_overrides
+from pappus.stack.stack import Stack
+from pappus.stack.unprivileged import unprivileged_account
+
+SPACE_BYTES = 3 * 1024**3
+PYTHONS = ((3, 11), (3, 12))
+EXTRAS = 'pip install -e ".[cli,ingestor,labeler,trainer,predictor]"'
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`found`: what is there, in words. `remedy`: what to do if it is not `fine`."""
+
+    name: str
+    fine: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(stack: Stack, environment: Mapping[str, str]) -> list[Check]:
+    """Every check, in the order in which a person would mend them."""
+    cache = Cache(stack.cache)
+    return [
+        _python(),
+        *_packages(),
+        _folder(INFRA / "local", "the project's own files"),
+        _tool("Java", lambda: toolchain.java(environment), toolchain.JAVA_REMEDY),
+        _kafka(cache, environment),
+        _s3(cache, environment),
+        _account(),
+        _space(stack.cache),
+        _space(stack.state.root),
+        *_ports(stack, environment),
+    ]
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("Python", sys.version_info[:2] in PYTHONS, version, "use Python 3.11 or 3.12")
+
+
+def _packages() -> Iterator[Check]:
+    wanted = {
+        postgres.PACKAGE: postgres.REMEDY,
+        "mlflow": EXTRAS,
+        "streamlit": EXTRAS,
+        "torch": EXTRAS,
+        "onnxruntime": EXTRAS,
+    }
+    for name, remedy in wanted.items():
+        there = importlib.util.find_spec(name) is not None
+        yield Check(f"package {name}", there, "installed" if there else "not installed", remedy)
+
+
+def _folder(folder: Path, name: str) -> Check:
+    return Check(name, folder.is_dir(), str(folder), "run pappus from a checkout of the project: pip install -e .")
+
+
+def _tool(name: str, find: Callable[[], Awaitable[object]], remedy: str) -> Check:
+    async def ask() -> object:
+        return await find()
+
+    try:
+        found = asyncio.run(ask())
+    except StackError as error:
+        return Check(name, False, str(error).splitlines()[0], remedy)
+    return Check(name, True, str(found[0] if isinstance(found, tuple) else found))
+
+
+def _kafka(cache: Cache, environment: Mapping[str, str]) -> Check:
+    if cache.holds(kafka.jars_name()):
+        return Check("Kafka's jars", True, f"in {cache.root}")
+    maven = toolchain.find_program("mvn", environment)
+    return Check(
+        "Maven (fetches Kafka's jars once)", maven is not None, str(maven or "not found"), toolchain.MAVEN_REMEDY
+    )
+
+
+def _s3(cache: Cache, environment: Mapping[str, str]) -> Check:
+    if cache.holds(s3.NAME):
+        return Check("S3 server", True, f"{s3.NAME} in {cache.root}")
+    return _tool("Go (builds the S3 server once)", lambda: toolchain.go(environment), toolchain.GO_REMEDY)
+
+
+def _account() -> Check:
+    try:
+        account = unprivileged_account()
+    except StackError as error:
+        return Check("PostgreSQL's user", False, "root, and nobody to drop to", str(error))
+    return Check("PostgreSQL's user", True, f"drops from root to {account.name}" if account else "runs as you")
+
+
+def _space(folder: Path) -> Check:
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    found = f"{free / 1024**3:.1f} GiB free for {folder}"
+    return Check(
+        "disk space",
+        free >= SPACE_BYTES,
+        found,
+        f"make {SPACE_BYTES // 1024**3} GiB free, or set PAPPUS_STATE and PAPPUS_CACHE",
+    )
+
+
+def _ports(stack: Stack, environment: Mapping[str, str]) -> Iterator[Check]:
+    if stack.status().running:
+        yield Check("ports", True, "the stack itself runs")
+        return
+    try:
+        ports = resolve_ports(StackConfig.load(stack.state).ports, port_overrides(environment))
+    except StackError as error:
+        yield Check("ports", False, str(error), f"mend {stack.state.config} or the PAPPUS_PORT_ variables")
+        return
+    busy = {name: text for name, port in ports.items() if (text := busy_port(name, port))}
+    for name, text in busy.items():
+        found, _, remedy = text.partition(". ")
+        yield Check(f"port of {name}", False, found, remedy)
+    if not busy:
+        yield Check("ports", True, f"all {len(ports)} free")

@@ -1,0 +1,76 @@
+"""Which process is ours: a pid alone may be somebody else's by tomorrow, a pid with its start time may not."""
+
+import os
+from collections.abc import Iterator
+from signal import Signals
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+# psutil derives the start time from the clock of the machine, which may be set while a process runs.
+TOLERANCE_SECONDS = 2.0
+# In the environment of every child: the state folder it belongs to.
+MARK = "PAPPUS_STACK"
+
+
+class Identity(BaseModel):
+    """A process that leads its own group (so `pid` is the group's number too). `started`: Unix seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Identity | None":
+        """The identity of a process that runs now, or None if it is gone already."""
+        try:
+            return cls(pid=pid, started=psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    def alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) <= TOLERANCE_SECONDS
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+def signal_group(group: int, number: Signals) -> None:
+    """Send a signal to a process group that may be gone already."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+def group_lives(group: int) -> bool:
+    """Whether a process of this group still runs. A zombie does not: who reaps it, and when, is not our affair."""
+    return any(_group_of(process.pid) == group and _runs(process) for process in psutil.process_iter())
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def marked(mark: str) -> Iterator[int]:
+    """Pids whose environment carries MARK=`mark`: what a supervisor of ours started, or what that started."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.pid != os.getpid():
+                yield process.pid
+        except psutil.Error:
+            continue  # gone, or of another user and so not ours

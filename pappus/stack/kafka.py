@@ -1,0 +1,109 @@
+"""Apache Kafka from its jars: one KRaft node."""
+
+import base64
+import hashlib
+import uuid
+from pathlib import Path
+from string import Template
+
+from pappus.stack import toolchain
+from pappus.stack.command import run_command
+from pappus.stack.context import StackContext
+from pappus.stack.files import write_private
+from pappus.stack.folders import INFRA
+from pappus.stack.part import Launch, Part, Say
+from pappus.stack.ports import HOST
+from pappus.stack.probes import kafka_answers
+
+FOLDER = INFRA / "local" / "kafka"
+POM = FOLDER / "pom.xml"
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+MEMORY = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+QUIET = ("-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true", "-Xlog:disable", "-Xlog:all=error:stderr")
+
+
+def kafka_part(context: StackContext) -> Part:
+    """The broker. Ready when it answers a metadata request."""
+    broker, controller = context.ports["kafka"], context.ports["kafka-controller"]
+    return Part(
+        name="kafka",
+        group="servers",
+        launch=_Kafka(context).launch,
+        probe=lambda: kafka_answers(HOST, broker),
+        ports={"kafka": broker, "kafka-controller": controller},
+        address=f"{HOST}:{broker}",
+        grace_seconds=30.0,
+    )
+
+
+def jars_name() -> str:
+    """The name of the jars in the cache: another pom, another folder."""
+    return f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+
+
+class _Kafka:
+    def __init__(self, context: StackContext) -> None:
+        self._context = context
+        self._folder = context.state.root / "kafka"
+        self._properties = self._folder / "server.properties"
+        self._new_archive = self._folder / "classes.jsa"
+
+    async def launch(self, say: Say) -> Launch:
+        java, version = await toolchain.java(self._context.environment)
+        jars = await self._context.cache.folder(jars_name(), lambda target: self._fetch(target, java, say))
+        classpath = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
+        self._write_properties()
+        await self._format(java, classpath, say)
+        return Launch(
+            (
+                *(str(java), *MEMORY, *QUIET, *self._class_archive(jars, version)),
+                f"-Dlog4j2.configurationFile=file:{FOLDER / 'log4j2.xml'}",
+                *("-cp", classpath, "kafka.Kafka", str(self._properties)),
+            ),
+            self._context.environment,
+            folder=self._folder,
+        )
+
+    async def _fetch(self, target: Path, java: Path, say: Say) -> None:
+        say("fetching Kafka's jars (once, 54 MB)")
+        environment = {"JAVA_HOME": str(_home(java)), **self._context.environment}
+        maven = toolchain.maven(environment)
+        options = ("-DincludeScope=runtime", f"-DoutputDirectory={target}")
+        await run_command([str(maven), "-B", "-q", "-f", str(POM), COPY, *options], environment)
+
+    def _write_properties(self) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        template = Template((FOLDER / "server.properties.template").read_text())
+        ports = self._context.ports
+        values = {"broker_port": ports["kafka"], "controller_port": ports["kafka-controller"]}
+        write_private(self._properties, template.substitute(values, data_folder=self._folder / "data"))
+
+    async def _format(self, java: Path, classpath: str, say: Say) -> None:
+        if (self._folder / "data" / "meta.properties").exists():
+            return
+        say("formatting the log")
+        tool = ("kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted", "-t", _cluster_id())
+        command = (str(java), *MEMORY, *QUIET, "-cp", classpath, *tool, "-c", str(self._properties))
+        await run_command(command, self._context.environment, self._folder)
+
+    def _class_archive(self, jars: Path, java_version: str) -> tuple[str, ...]:
+        """Options for Java's class data sharing: the first run leaves an archive of its loaded classes when it stops,
+        later ones start from it (1.8 s instead of 3). An archive fits one Java and one class path."""
+        archive = jars / f"classes-{hashlib.sha256(java_version.encode()).hexdigest()[:12]}.jsa"
+        if not archive.exists() and self._new_archive.exists():
+            self._new_archive.replace(archive)
+        if archive.exists():
+            return (f"-XX:SharedArchiveFile={archive}",)
+        return (f"-XX:ArchiveClassesAtExit={self._new_archive}",)
+
+
+def _home(java: Path) -> Path:
+    return java.resolve().parents[1]
+
+
+def _cluster_id() -> str:
+    """22 characters, base64 of a random UUID; one that starts with a dash would be read as an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text

@@ -1,0 +1,56 @@
+"""The logs of the stack: one file per process, kept short, shown and followed."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+LARGEST_BYTES = 50 * 1024 * 1024
+KEPT_BYTES = 5 * 1024 * 1024
+LOOK_SECONDS = 0.2
+
+
+def trim(log: Path, largest_bytes: int = LARGEST_BYTES, kept_bytes: int = KEPT_BYTES) -> None:
+    """Cut a log that grew too large down to its end, in place: its writer appends, so it goes on at the new end."""
+    if log.stat().st_size <= largest_bytes:
+        return
+    with log.open("r+b") as file:
+        file.seek(-kept_bytes, 2)
+        kept = file.read()
+        file.seek(0)
+        file.truncate()
+        file.write(kept[kept.find(b"\n") + 1 :])
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last lines of a log; none if it does not exist yet."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(-min(file.tell(), 400 * count), 2)
+        return file.read().decode(errors="replace").splitlines()[-count:]
+
+
+def follow(logs: dict[str, Path], ended: Callable[[], bool]) -> Iterator[tuple[str, str]]:
+    """Lines as they are written from now on, with the name of their log, until `ended()` says so."""
+    places = {name: log.stat().st_size if log.exists() else 0 for name, log in logs.items()}
+    while not ended():
+        silent = True
+        for name, log in logs.items():
+            for line in _new_lines(log, name, places):
+                silent = False
+                yield name, line
+        if silent:
+            time.sleep(LOOK_SECONDS)
+
+
+def _new_lines(log: Path, name: str, places: dict[str, int]) -> list[str]:
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        if file.seek(0, 2) < places[name]:
+            places[name] = 0  # it was trimmed
+        file.seek(places[name])
+        whole, newline, _ = file.read().rpartition(b"\n")
+        places[name] += len(whole) + len(newline)
+    return whole.decode(errors="replace").splitlines()

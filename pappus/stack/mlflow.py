@@ -1,0 +1,60 @@
+"""The MLflow server: one worker, its tables in PostgreSQL, its artefacts in S3."""
+
+import sys
+
+from pappus.stack.context import StackContext
+from pappus.stack.errors import StackError
+from pappus.stack.part import Launch, Part, Say
+from pappus.stack.ports import HOST
+from pappus.stack.probes import http_ok
+from pappus.stack.s3 import client_environment
+from pappus.stack.s3_policy import ARTEFACTS
+
+APPLICATION = "mlflow.server.fastapi_app:app"
+FIRST_QUESTION = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
+TABLES_SECONDS = 120.0
+
+
+def mlflow_part(context: StackContext) -> Part:
+    """The registry's index. Nothing waits for it: the recorder catches up.
+
+    `mlflow server` would import all of MLflow, check the store and start this very command as its child: twice the
+    time, 250 MB more, and an orphan when it is killed. The child is started here instead, with the same environment.
+    """
+
+    async def launch(_: Say) -> Launch:
+        port = str(context.ports["mlflow"])
+        arguments = (sys.executable, "-m", "uvicorn", "--host", HOST, "--port", port, APPLICATION)
+        return Launch(arguments, {**context.environment, **_environment(context)}, folder=context.state.root)
+
+    async def make_tables() -> None:
+        if not await http_ok(f"{context.url('mlflow')}{FIRST_QUESTION}", timeout_seconds=TABLES_SECONDS):
+            raise StackError("MLflow runs but cannot use its database. See: pappus logs mlflow")
+
+    return Part(
+        name="mlflow",
+        group="servers",
+        launch=launch,
+        probe=lambda: http_ok(f"{context.url('mlflow')}/health"),
+        provision=make_tables,
+        needs=("postgres", "s3"),
+        ports={"mlflow": context.ports["mlflow"]},
+        address=context.url("mlflow"),
+        start_seconds=180.0,
+    )
+
+
+def _environment(context: StackContext) -> dict[str, str]:
+    """The database's password is in here, not on the command line, where every user of the machine could read it."""
+    login = f"mlflow:{context.credentials.postgres['mlflow']}"
+    return {
+        **client_environment(context, "mlflow"),
+        "_MLFLOW_SERVER_FILE_STORE": f"postgresql+psycopg://{login}@{HOST}:{context.ports['postgres']}/mlflow",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"s3://{ARTEFACTS}",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # with it: 10 processes, 1.3 GB, orphans
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONUNBUFFERED": "1",
+    }

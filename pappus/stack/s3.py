@@ -1,0 +1,92 @@
+"""The S3 server: versitygw on a folder, with one user per service and a bucket policy."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pappus.stack import toolchain
+from pappus.stack.command import run_command
+from pappus.stack.context import StackContext
+from pappus.stack.files import write_private
+from pappus.stack.part import Launch, Part, Say
+from pappus.stack.probes import http_ok
+
+VERSION = "1.8.0"
+MODULE = f"github.com/versity/versitygw/cmd/versitygw@v{VERSION}"
+NAME = f"versitygw-{VERSION}"
+REGION = "us-east-1"
+
+
+def s3_part(context: StackContext) -> Part:
+    """The object store. Ready when /health answers; then the buckets and their policies are made."""
+    server = _Versitygw(context)
+    return Part(
+        name="s3",
+        group="servers",
+        launch=server.launch,
+        probe=lambda: http_ok(f"{context.url('s3')}/health"),
+        provision=server.provision,
+        ports={"s3": context.ports["s3"]},
+        address=context.url("s3"),
+        start_seconds=60.0,
+    )
+
+
+class _Versitygw:
+    def __init__(self, context: StackContext) -> None:
+        self._context = context
+        self._folder = context.state.root / "s3"
+
+    async def launch(self, say: Say) -> Launch:
+        built = await self._context.cache.folder(NAME, lambda target: self._build(target, say))
+        for name in ("iam", "versions", "data"):
+            (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write_users()
+        root = self._context.credentials.s3["root"]
+        secrets = {"ROOT_ACCESS_KEY": root.access_key, "ROOT_SECRET_KEY": root.secret_key}
+        arguments = (
+            *(str(built / "versitygw"), "--keep-alive", "--quiet", "--region", REGION, "--health", "/health"),
+            *("--port", self._context.url("s3").removeprefix("http://"), "--iam-dir", str(self._folder / "iam")),
+            *("posix", "--versioning-dir", str(self._folder / "versions"), str(self._folder / "data")),
+        )
+        return Launch(arguments, {**self._context.environment, **secrets}, folder=self._folder)
+
+    async def provision(self) -> None:
+        """Buckets and policies, the same after any number of times."""
+        from pappus.stack.buckets import make_buckets  # the AWS library takes long to import: only here is it needed
+
+        root = self._context.credentials.s3["root"]
+        await asyncio.to_thread(make_buckets, self._context.url("s3"), REGION, root)
+
+    async def _build(self, target: Path, say: Say) -> None:
+        environment = self._context.environment
+        go = await toolchain.go(environment)
+        say("building the S3 server (once, 1 to 4 minutes)")
+        scratch = {"GOPATH": str(target / "path"), "GOCACHE": str(target / "cache"), "GOBIN": str(target)}
+        switches = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-modcacherw"}
+        options = ("-trimpath", "-ldflags", "-s -w")
+        await run_command([str(go), "install", *options, MODULE], {**environment, **scratch, **switches})
+        for folder in (scratch["GOPATH"], scratch["GOCACHE"]):
+            await asyncio.to_thread(shutil.rmtree, folder)
+
+    def _write_users(self) -> None:
+        ids = {"userID": 0, "groupID": 0, "projectID": 0}
+        accounts = {
+            name: {"access": key.access_key, "secret": key.secret_key, "role": "user", **ids}
+            for name, key in self._context.credentials.s3.items()
+            if name != "root"
+        }
+        write_private(self._folder / "iam" / "users.json", json.dumps({"accessAccounts": accounts}))
+
+
+def client_environment(context: StackContext, user: str) -> Mapping[str, str]:
+    """What the AWS libraries need to speak to this server as `user`."""
+    key = context.credentials.s3[user]
+    return {
+        "AWS_ACCESS_KEY_ID": key.access_key,
+        "AWS_SECRET_ACCESS_KEY": key.secret_key,
+        "AWS_DEFAULT_REGION": REGION,
+        "MLFLOW_S3_ENDPOINT_URL": context.url("s3"),
+    }

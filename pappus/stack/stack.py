@@ -1,0 +1,171 @@
+"""The stack as the command line and the tests use it: up, down, status, reset."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from signal import SIGHUP, SIGKILL, SIGTERM
+
+from pappus.stack.config import StackConfig
+from pappus.stack.credentials import Credentials
+from pappus.stack.errors import StackError
+from pappus.stack.folders import PROJECT, StateFolder
+from pappus.stack.lock import is_locked, take_lock
+from pappus.stack.logs import last_lines
+from pappus.stack.postgres import remove_home
+from pappus.stack.settings import StackSettings
+from pappus.stack.status import PartState, StackStatus, read_status
+from pappus.stack.sweep import sweep
+from pappus.stack.trouble import trouble
+from pappus.stack.wanted import EVERYTHING, Wanted
+
+UP_SECONDS = 900.0  # the first time the S3 server is built
+DOWN_SECONDS = 90.0
+LOOK_SECONDS = 0.1
+SUPERVISOR = "supervisor"
+SUPERVISOR_STARTS = 3  # one may be lost to a supervisor that is just stopping
+LOG_LINES = 20
+
+
+def _silent(_: object) -> None:
+    return
+
+
+class Stack:
+    """One stack in one state folder. Every method may be called from any process."""
+
+    def __init__(self, state: Path | None = None, cache: Path | None = None) -> None:
+        settings = StackSettings()
+        self.state = StateFolder.at(state or settings.state)
+        self.cache = (cache or settings.cache).expanduser()
+
+    def up(
+        self,
+        only: Sequence[str] = EVERYTHING,
+        *,
+        allowed_hosts: Sequence[str] = (),
+        ports: Mapping[str, int] | None = None,
+        parent: int | None = None,
+        watch: Callable[[StackStatus], None] = _silent,
+    ) -> StackStatus:
+        """Start what of `only` (names or groups) does not run, with what it needs, and wait until all of it is ready.
+
+        `allowed_hosts` and `ports` are kept in the state's config. `parent`: a process whose end also ends the stack.
+        `watch` is called with the status again and again. What already ran beside `only` goes on.
+
+        Raises:
+            StackError: a port is taken, something is missing, or a part does not start; what does run goes on running.
+        """
+        self.state.create()
+        self._configure(allowed_hosts, ports or {})
+        running = Wanted.load(self.state).words if is_locked(self.state) and self.state.wanted.exists() else []
+        self._ask(Wanted.save(self.state, [*running, *only]), parent, watch)
+        return self._wait_until_ready(watch)
+
+    def down(self, tell: Callable[[str], None] = _silent) -> None:
+        """Stop everything and wait until it is gone, left-overs of a killed supervisor included. Data stays."""
+        if not self.state.run.exists():
+            return
+        self._stop_supervisor()
+        lock = take_lock(self.state, DOWN_SECONDS)
+        if lock is None:
+            raise StackError(f"The supervisor of {self.state.root} did not stop. See: pappus logs {SUPERVISOR}.")
+        with lock:
+            left = read_status(self.state)
+            sweep(left, tell)
+            for part in left.parts:
+                part.process = None
+                part.enter(PartState.STOPPED)
+            left.save(self.state)
+
+    def status(self) -> StackStatus:
+        """What is known now. Without a supervisor a part is stopped, or orphaned if its process still runs."""
+        status = read_status(self.state)
+        if not status.running:
+            for part in status.parts:
+                orphaned = part.process is not None and part.process.alive()
+                part.enter(PartState.ORPHANED if orphaned else PartState.STOPPED)
+        return status
+
+    def reset(self) -> None:
+        """Stop everything and delete the state folder. What was fetched and built stays in the cache."""
+        self.state.refuse_foreign()
+        self.down()
+        if self.state.root.exists():
+            remove_home(self.state)
+            shutil.rmtree(self.state.root)
+
+    def credentials(self) -> Credentials:
+        """The passwords of this stack. Raises StackError if it was never started."""
+        if not self.state.credentials.exists():
+            raise StackError(f"There is no stack in {self.state.root} yet. Start one: pappus up.")
+        return Credentials.load_or_create(self.state)
+
+    def _configure(self, allowed_hosts: Sequence[str], ports: Mapping[str, int]) -> None:
+        config = StackConfig.load(self.state)
+        config.allowed_hosts = sorted({*config.allowed_hosts, *allowed_hosts})
+        config.ports = {**config.ports, **ports}
+        if config != StackConfig.load(self.state):
+            config.save(self.state)
+
+    def _ask(self, request: str, parent: int | None, watch: Callable[[StackStatus], None]) -> None:
+        """Have a supervisor read the request: the one that runs, or a new one."""
+        starts = 0
+        told: set[int] = set()
+        while (status := read_status(self.state)).request != request:
+            if is_locked(self.state):
+                if status.supervisor and status.running and status.supervisor.pid not in told:
+                    told.add(status.supervisor.pid)
+                    os.kill(status.supervisor.pid, SIGHUP)
+            elif starts < SUPERVISOR_STARTS:
+                starts += 1
+                self._start_supervisor(parent)
+            else:
+                raise StackError("The supervisor does not start:\n" + "\n".join(last_lines(self._log, LOG_LINES)))
+            left = self.status()
+            if any(part.state is PartState.ORPHANED for part in left.parts):
+                watch(left)
+            time.sleep(LOOK_SECONDS)
+
+    def _start_supervisor(self, parent: int | None) -> None:
+        """Returns when it holds the lock (or somebody else's does) and has gone to the background."""
+        command = [sys.executable, "-m", "pappus.stack.daemon", str(self.state.root), str(self.cache)]
+        with self._log.open("ab") as log:
+            subprocess.run(  # noqa: S603 - our own interpreter and module
+                [*command, *(["--parent", str(parent)] if parent else [])],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=PROJECT,
+                check=False,
+            )
+
+    @property
+    def _log(self) -> Path:
+        return self.state.log(SUPERVISOR)
+
+    def _wait_until_ready(self, watch: Callable[[StackStatus], None]) -> StackStatus:
+        limit = time.monotonic() + UP_SECONDS
+        while True:
+            status = self.status()
+            watch(status)
+            if status.ready and status.problem is None:
+                return status
+            problem = trouble(status, out_of_time=time.monotonic() > limit)
+            if problem:
+                raise StackError(problem)
+            time.sleep(LOOK_SECONDS)
+
+    def _stop_supervisor(self) -> None:
+        supervisor = read_status(self.state).supervisor
+        if supervisor is None or not supervisor.alive():
+            return
+        os.kill(supervisor.pid, SIGTERM)
+        limit = time.monotonic() + DOWN_SECONDS
+        while supervisor.alive():
+            if time.monotonic() > limit:
+                os.kill(supervisor.pid, SIGKILL)
+            time.sleep(LOOK_SECONDS)

@@ -1,0 +1,41 @@
+"""After the supervisor was killed: end what it left running, and nothing else."""
+
+import os
+import time
+from collections.abc import Callable
+from signal import SIGKILL
+
+from pappus.stack.identity import Identity, group_lives, marked, signal_group
+from pappus.stack.status import StackStatus
+
+GRACE_SECONDS = 10.0
+LOOK_SECONDS = 0.05
+
+
+def sweep(left: StackStatus, tell: Callable[[str], None]) -> list[str]:
+    """End the processes recorded in `left`; returns the names of those that still ran.
+
+    A recorded process is ours if pid *and* start time agree: it gets its own stop signal, its group SIGKILL after
+    the grace. Then whatever else carries this stack's mark: MLflow's launcher leaves its server behind, and a
+    supervisor may be killed before it could write down what it had just started.
+    """
+    recorded = {part.name: part.process for part in left.parts if part.process is not None}
+    alive = {name: process for name, process in recorded.items() if process.alive()}
+    for name, process in alive.items():
+        tell(f"ending {name} (pid {process.pid}), left over from a supervisor that was killed")
+        os.kill(process.pid, left.part(name).stop_signal)
+    _wait_until(lambda: not any(process.alive() for process in alive.values()))
+    for process in alive.values():
+        signal_group(process.pid, SIGKILL)
+    orphans = [identity for pid in marked(left.state) if (identity := Identity.of(pid))]
+    for orphan in orphans:
+        os.kill(orphan.pid, SIGKILL)
+    _wait_until(lambda: not any(orphan.alive() for orphan in orphans))
+    _wait_until(lambda: not any(group_lives(process.pid) for process in alive.values()))
+    return sorted(alive)
+
+
+def _wait_until(question: Callable[[], bool]) -> None:
+    limit = time.monotonic() + GRACE_SECONDS
+    while not question() and time.monotonic() < limit:
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,23 @@
+"""The step between the servers and the services: every topic exists before anybody sends to it or reads from it."""
+
+from pappus.stack.context import StackContext
+from pappus.stack.part import Launch, Part, Say
+from pappus.stack.ports import HOST
+
+TOPICS_STEP = "topics"
+
+
+def topics_part(context: StackContext) -> Part:
+    """Creates what is missing, each time the stack starts; nothing stays running."""
+
+    async def launch(say: Say) -> Launch | None:
+        from shared.kafka import create_topics  # the client takes a third of a second to import: only here is it needed
+
+        say("creating topics")
+        await create_topics(f"{HOST}:{context.ports['kafka']}")
+        return None
+
+    async def done() -> bool:
+        return True
+
+    return Part(name=TOPICS_STEP, group="services", launch=launch, probe=done, needs=("kafka",))

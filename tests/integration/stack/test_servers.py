@@ -1,0 +1,170 @@
+"""The four servers as the services find them: who may do what."""
+
+import asyncio
+import stat
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import botocore.session
+import httpx
+import psutil
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from pappus.stack import Servers
+from pappus.stack.probes import kafka_answers
+
+SERVICES = ("ingestor", "labeler", "trainer", "predictor")
+
+
+def s3(servers: Servers, user: str) -> Any:
+    session = botocore.session.Session()
+    key = servers.credentials.s3[user]
+    session.set_credentials(key.access_key, key.secret_key)
+    return session.create_client(
+        "s3",
+        endpoint_url=servers.s3_endpoint,
+        region_name="us-east-1",
+        config=Config(proxies={}, retries={"max_attempts": 1}),
+    )
+
+
+def allowed(call: Any) -> bool:
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "AccessDenied":
+            return False
+        raise
+    return True
+
+
+async def test_kafka_answers_a_metadata_request(servers: Servers) -> None:
+    host, _, port = servers.kafka_bootstrap.partition(":")
+    assert await kafka_answers(host, int(port))
+
+
+@pytest.mark.parametrize("role", SERVICES)
+async def test_a_role_lands_in_its_own_schema_and_sees_pgvector(servers: Servers, role: str) -> None:
+    connection = await asyncpg.connect(servers.database_url(role))
+    try:
+        await connection.execute("CREATE TABLE probe (v vector(3))")
+        assert await connection.fetchval("SELECT schemaname FROM pg_tables WHERE tablename = 'probe'") == role
+        assert await connection.fetchval("SELECT '[1,2,3]'::vector <-> '[1,2,4]'::vector") == 1.0
+    finally:
+        await connection.execute("DROP TABLE IF EXISTS probe")
+        await connection.close()
+
+
+async def test_a_role_may_make_a_second_schema_for_a_replay_and_swap_it_in(servers: Servers) -> None:
+    connection = await asyncpg.connect(servers.database_url("predictor"))
+    try:
+        async with connection.transaction():
+            await connection.execute("CREATE SCHEMA predictor_replay")
+            await connection.execute("ALTER SCHEMA predictor RENAME TO predictor_before")
+            await connection.execute("ALTER SCHEMA predictor_replay RENAME TO predictor")
+            await connection.execute("DROP SCHEMA predictor")
+            await connection.execute("ALTER SCHEMA predictor_before RENAME TO predictor")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("role", SERVICES)
+async def test_a_role_has_no_rights_in_another_schema(servers: Servers, role: str) -> None:
+    connection = await asyncpg.connect(servers.database_url(role))
+    try:
+        for other in set(SERVICES) - {role}:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"CREATE TABLE {other}.intruder (n int)")
+            assert not await connection.fetchval("SELECT has_schema_privilege($1, 'USAGE')", other)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("role", [*SERVICES, "seeder"])
+async def test_a_role_does_not_enter_mlflows_database(servers: Servers, role: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(servers.database_url(role, database="mlflow"))
+
+
+async def test_a_wrong_password_is_refused(servers: Servers) -> None:
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(servers.database_url("trainer"), password="wrong")
+
+
+@pytest.mark.parametrize(
+    ("user", "writes", "reads"),
+    [
+        ("ingestor", {"images/"}, {"images/", "uploads/"}),
+        ("labeler", {"uploads/"}, {"images/", "uploads/"}),
+        ("trainer", {"models/", "features/", "manifests/"}, {"images/", "models/", "features/", "manifests/"}),
+        ("predictor", set(), {"models/", "images/"}),
+        ("mlflow", set(), set()),
+    ],
+)
+async def test_an_s3_user_reaches_its_own_prefixes_alone(
+    servers: Servers, user: str, writes: set[str], reads: set[str]
+) -> None:
+    prefixes = ("images/", "uploads/", "models/", "features/", "manifests/")
+
+    def probe() -> None:
+        root, client = s3(servers, "root"), s3(servers, user)
+        for prefix in prefixes:
+            key = {"Bucket": "pappus", "Key": f"{prefix}aa/probe"}
+            root.put_object(**key, Body=b"seed")
+            assert allowed(lambda key=key: client.put_object(**key, Body=b"seed")) == (prefix in writes)
+            assert allowed(lambda key=key: client.get_object(**key)["Body"].read()) == (prefix in reads)
+            root.delete_object(**key)
+        root.close()
+        client.close()
+
+    await asyncio.to_thread(probe)
+
+
+async def test_a_missing_object_is_told_from_a_forbidden_one(servers: Servers) -> None:
+    def probe() -> str:
+        client = s3(servers, "predictor")
+        with pytest.raises(ClientError) as caught:
+            client.get_object(Bucket="pappus", Key="models/none/model.onnx")
+        client.close()
+        return str(caught.value.response["Error"]["Code"])
+
+    assert await asyncio.to_thread(probe) == "NoSuchKey"
+
+
+async def test_mlflow_keeps_runs_in_its_database_and_artefacts_in_its_bucket(servers_with_mlflow: Servers) -> None:
+    servers = servers_with_mlflow
+    async with httpx.AsyncClient(base_url=servers.mlflow_url, trust_env=False, timeout=30) as client:
+        made = await client.post("/api/2.0/mlflow/experiments/create", json={"name": "probe"})
+        assert made.status_code == httpx.codes.OK, made.text
+        put = await client.put("/api/2.0/mlflow-artifacts/artifacts/probe/note.txt", content=b"kept")
+        assert put.status_code == httpx.codes.OK, put.text
+    connection = await asyncpg.connect(servers.database_url("mlflow", database="mlflow"))
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM experiments WHERE name = 'probe'") == 1
+    finally:
+        await connection.close()
+
+    def kept() -> bytes:
+        client = s3(servers, "root")
+        body: bytes = client.get_object(Bucket="mlflow", Key="probe/note.txt")["Body"].read()
+        client.close()
+        return body
+
+    assert await asyncio.to_thread(kept) == b"kept"
+
+
+def test_no_password_stands_on_a_command_line(servers: Servers) -> None:
+    secrets = [*servers.credentials.postgres.values(), *(key.secret_key for key in servers.credentials.s3.values())]
+    own = [part.process.pid for part in servers.status.parts if part.process]
+    lines = [" ".join(psutil.Process(pid).cmdline()) for pid in own]
+    assert len(lines) == len(servers.status.parts)
+    assert not [line for line in lines for secret in secrets if secret in line]
+
+
+def test_files_with_secrets_are_for_their_owner_alone(servers: Servers) -> None:
+    folder = servers.stack.state
+    for file in (folder.credentials, folder.users, folder.root / "s3" / "iam" / "users.json"):
+        assert stat.S_IMODE(Path(file).stat().st_mode) == 0o600

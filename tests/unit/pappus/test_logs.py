@@ -1,0 +1,47 @@
+"""Logs: kept short, shown, followed."""
+
+from pathlib import Path
+
+from pappus.stack.logs import follow, last_lines, trim
+
+
+def test_a_log_that_grew_too_large_keeps_its_end_in_whole_lines(tmp_path: Path) -> None:
+    log = tmp_path / "it.log"
+    log.write_text("".join(f"line {n}\n" for n in range(1000)))
+    with log.open("a") as writer:
+        trim(log, largest_bytes=5000, kept_bytes=100)
+        writer.write("line 1000\n")
+    lines = log.read_text().splitlines()
+    assert len(log.read_bytes()) < 200
+    assert lines[-2:] == ["line 999", "line 1000"]
+    assert all(line.startswith("line ") for line in lines)
+
+
+def test_a_short_log_is_left_alone(tmp_path: Path) -> None:
+    log = tmp_path / "it.log"
+    log.write_text("all of it\n")
+    trim(log)
+    assert log.read_text() == "all of it\n"
+
+
+def test_the_last_lines_are_the_last_lines(tmp_path: Path) -> None:
+    log = tmp_path / "it.log"
+    log.write_text("".join(f"line {n}\n" for n in range(100)))
+    assert last_lines(log, 2) == ["line 98", "line 99"]
+    assert last_lines(log, 0) == []
+    assert last_lines(tmp_path / "none.log", 5) == []
+
+
+def test_following_gives_whole_new_lines_of_every_log_also_after_a_trim(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.log", tmp_path / "two.log"
+    one.write_text("old and long enough\n")
+    steps = [(one, "new\n"), (two, "first\nhal"), (two, "")]
+
+    def ended() -> bool:
+        if not steps:
+            return True
+        log, text = steps.pop(0)
+        log.write_text(text)
+        return False
+
+    assert list(follow({"one": one, "two": two}, ended)) == [("one", "new"), ("two", "first")]

@@ -1,0 +1,68 @@
+"""The environment of a service: who has the last word."""
+
+import json
+from pathlib import Path
+
+from pappus.stack.cache import Cache
+from pappus.stack.config import StackConfig
+from pappus.stack.context import StackContext
+from pappus.stack.folders import StateFolder
+from pappus.stack.services import SERVICES, service_environment, service_part
+
+BY_NAME = {service.name: service for service in SERVICES}
+
+
+def environment(state: StateFolder, name: str, **caller: str) -> dict[str, str]:
+    context = StackContext.load(state, Cache(Path("unused")), caller)
+    return service_environment(BY_NAME[name], context)
+
+
+def test_the_callers_settings_win_over_defaults(state: StateFolder) -> None:
+    assert environment(state, "ingestor")["PAPPUS_MODEL_NAME"] == "plants"
+    assert environment(state, "ingestor", PAPPUS_MODEL_NAME="trees")["PAPPUS_MODEL_NAME"] == "trees"
+
+
+def test_the_callers_settings_never_win_over_generated_addresses(state: StateFolder) -> None:
+    got = environment(state, "ingestor", PAPPUS_KAFKA_BOOTSTRAP="elsewhere:9092", PAPPUS_S3_SECRET_KEY="wrong")
+    assert got["PAPPUS_KAFKA_BOOTSTRAP"] == "127.0.0.1:29092"
+    assert got["PAPPUS_S3_SECRET_KEY"] != "wrong"
+
+
+def test_certificates_and_proxies_of_the_caller_reach_every_service(state: StateFolder) -> None:
+    assert environment(state, "labeler-ui", SSL_CERT_FILE="/certs.pem")["SSL_CERT_FILE"] == "/certs.pem"
+
+
+def test_a_service_gets_its_own_credentials_and_no_others(state: StateFolder) -> None:
+    got = environment(state, "predictor-worker")
+    credentials = StackContext.load(state, Cache(Path("unused")), {}).credentials
+    assert got["PAPPUS_DATABASE_URL"].startswith(f"postgresql://predictor:{credentials.postgres['predictor']}@")
+    text = json.dumps(got)
+    others = [credentials.postgres["trainer"], credentials.s3["root"].secret_key, credentials.session_secret]
+    assert [secret for secret in others if secret in text] == []
+
+
+def test_replicas_share_a_port_and_have_one_of_their_own(state: StateFolder) -> None:
+    first, second = (environment(state, f"predictor-api-{n}") for n in (0, 1))
+    assert first["PAPPUS_PORT"] == second["PAPPUS_PORT"] == "28000"
+    assert first["PAPPUS_HEALTH_PORT"] != second["PAPPUS_HEALTH_PORT"]
+    assert first["PAPPUS_STATE_FOLDER"] != second["PAPPUS_STATE_FOLDER"]
+
+
+def test_only_the_labeler_knows_its_users(state: StateFolder) -> None:
+    assert environment(state, "labeler-api")["PAPPUS_USERS_FILE"] == str(state.users)
+    assert "PAPPUS_USERS_FILE" not in environment(state, "ingestor")
+    users = json.loads(state.users.read_text())
+    assert [(user["name"], user["role"]) for user in users] == [("labeler", "labeler"), ("operator", "operator")]
+
+
+def test_an_allowed_host_reaches_the_fetcher_and_asks_for_a_restart(state: StateFolder) -> None:
+    before = service_part(BY_NAME["ingestor"], StackContext.load(state, Cache(Path("unused")), {}))
+    StackConfig(allowed_hosts=["127.0.0.1:28300"]).save(state)
+    after = service_part(BY_NAME["ingestor"], StackContext.load(state, Cache(Path("unused")), {}))
+    assert json.loads(environment(state, "ingestor")["PAPPUS_ALLOWED_HOSTS"]) == ["127.0.0.1:28300"]
+    assert before.edition != after.edition
+
+
+def test_the_same_settings_ask_for_no_restart(state: StateFolder) -> None:
+    one, two = (service_part(BY_NAME["trainer-full"], StackContext.load(state, Cache(Path("x")), {})) for _ in "12")
+    assert one.edition == two.edition

@@ -1,0 +1,61 @@
+"""The ingestor: from a URL or an upload to verified bytes in the object store.
+
+Consumes image.* and label.corrected. Publishes image.registered (announcer), image.stored and image.rejected (fetcher).
+Owns schema `ingestor` and the objects under images/.
+"""
+
+from services.ingestor.announcer import ANNOUNCER, Announcer
+from services.ingestor.fetch import Downloader
+from services.ingestor.handlers import GROUP, Fetcher
+from services.ingestor.images import Acceptance
+from services.ingestor.ledger import Ledger
+from services.ingestor.settings import IngestorSettings
+from services.ingestor.tables import MIGRATIONS, PROJECTION, SCHEMA, Tables
+from shared.clock import utc_now
+from shared.database import Database
+from shared.events import ImageRegistered
+from shared.handler import run_handlers, subscribe
+from shared.health import Health, serve_health
+from shared.kafka import open_log
+from shared.object_store import open_object_store
+from shared.projection import Projection
+from shared.service import run, run_parts
+from shared.telemetry import configure
+
+SOURCE = "pappus/ingestor"
+
+
+async def main() -> None:
+    """Settings, adapters, parts; returns when the process is asked to end."""
+    configure("ingestor", settings := IngestorSettings())
+    acceptance = Acceptance(settings.labels, settings.max_image_bytes, settings.max_image_pixels)
+    health = Health(needed=(ANNOUNCER, GROUP, PROJECTION))
+    async with (
+        serve_health(health, settings.health_port),
+        open_log(settings.kafka_bootstrap) as log,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        open_object_store(settings) as store,
+        Downloader.open(settings, acceptance) as downloads,
+        log.publisher(SOURCE) as publisher,
+    ):
+        announcer = Announcer(database, publisher, settings.announcements, settings.announce_every_seconds, utc_now)
+        projection = Projection(log, database, Tables(settings.s3_bucket).appliers, health)
+        fetcher = Fetcher(downloads, store, Ledger(database, utc_now), acceptance)
+        await run_parts(
+            health,
+            announcer=announcer.run(health),
+            fetcher=run_handlers(
+                log,
+                group=GROUP,
+                source=SOURCE,
+                subscriptions=[subscribe(ImageRegistered, fetcher.on_image_registered)],
+                health=health,
+                member=settings.replica,
+                concurrency=settings.fetch_concurrency,
+            ),
+            projection=projection.run(),
+        )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,137 @@
+"""plants_data rows -> image.registered, and rejected images that may be tried again -> image.registered, next attempt.
+
+Published first, marked second: a row that was published but not marked is published again with the same event id.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.ingestor.registrations import NewRow, RetryableRow, first_registration, next_registration
+from shared.clock import Clock
+from shared.database import Database, Transaction
+from shared.errors import TransientError
+from shared.events import ImageRegistered
+from shared.health import Health
+from shared.log import Publisher
+from shared.retry import FOR_EVER, RetryPolicy, delay
+from shared.telemetry import continued, log, traceparent
+
+ANNOUNCER = "announcer"
+ROWS_AT_ONCE = 100
+"""As many are published again, at most, after a crash between publishing and marking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One event to publish for one row. `trace` is the row's W3C traceparent, None for a trace of its own."""
+
+    row_id: UUID
+    event: ImageRegistered
+    trace: str | None
+
+
+class Announcer:
+    """Publishes what `plants_data` has and the log has not. Run it in any number of processes: one works at a time."""
+
+    def __init__(
+        self, database: Database, publisher: Publisher, policy: RetryPolicy, every_seconds: float, clock: Clock
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._policy = policy
+        self._every_seconds = every_seconds
+        self._clock = clock
+
+    async def run(self, health: Health) -> None:
+        """Announce for ever: at once when rows come, every `every_seconds` at the latest."""
+        attempt = 0
+        while True:
+            try:
+                async with self._database.lock(ANNOUNCER) as connection, self._database.changes() as changes:
+                    while True:
+                        count = await self.announce(connection)
+                        attempt = 0
+                        health.set(ANNOUNCER, True)
+                        if not count:
+                            await changes.wait(self._every_seconds)
+            except TransientError as error:
+                attempt += 1
+                seconds = delay(FOR_EVER, attempt) or 0.0
+                health.set(ANNOUNCER, False, str(error))
+                log.warning("announcing failed", reason=str(error), again_in_seconds=seconds)
+                await asyncio.sleep(seconds)
+
+    async def announce(self, connection: Transaction) -> int:
+        """Publish and mark what is due now, at most ROWS_AT_ONCE of each kind; says how many. `connection` holds the
+        lock, so a process that lost it can mark nothing.
+
+        Raises:
+            TransientError: something was not acknowledged, or PostgreSQL is away. What was acknowledged is marked.
+        """
+        due = [*await self._new(connection), *await self._to_try_again(connection)]
+        traces = await asyncio.gather(*map(self._publish, due), return_exceptions=True)
+        for announcement, trace in zip(due, traces, strict=True):
+            if not isinstance(trace, BaseException):
+                await self._mark(connection, announcement, trace)
+        for failure in traces:
+            if isinstance(failure, BaseException):
+                raise failure
+        if due:
+            log.info("announced", images=len(due))
+        return len(due)
+
+    async def _new(self, connection: Transaction) -> Sequence[Announcement]:
+        rows = await connection.fetch(
+            """SELECT id, url_source, label, registered_by, created_at, traceparent FROM plants_data
+               WHERE announced_at IS NULL ORDER BY id LIMIT $1""",
+            ROWS_AT_ONCE,
+        )
+        return [
+            Announcement(
+                row["id"],
+                first_registration(NewRow(row["url_source"], row["label"], row["registered_by"], row["created_at"])),
+                row["traceparent"],
+            )
+            for row in rows
+        ]
+
+    async def _to_try_again(self, connection: Transaction) -> Sequence[Announcement]:
+        rows = await connection.fetch(
+            """SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i.registered_by,
+                      i.rejected_attempt, i.rejected_at
+               FROM images i JOIN plants_data p USING (image_id)
+               WHERE i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $1 AND p.attempt = i.rejected_attempt
+               ORDER BY i.rejected_at LIMIT $2""",
+            self._policy.attempts,
+            ROWS_AT_ONCE,
+        )
+        now = self._clock()
+        due = []
+        for row in rows:
+            fields = {name: row[name] for name in RetryableRow.__slots__}
+            event = next_registration(RetryableRow(**fields), self._policy, now)
+            if event is not None:
+                due.append(Announcement(row["id"], event, row["traceparent"]))
+        return due
+
+    async def _publish(self, announcement: Announcement) -> str | None:
+        """Publish in the trace the row began, or in a new one; gives that trace, so that it can be kept in the row."""
+        with continued(announcement.trace, "announce image"):
+            await self._publisher.publish([announcement.event])
+            return announcement.trace or traceparent()
+
+    async def _mark(self, connection: Transaction, announcement: Announcement, trace: str | None) -> None:
+        """One row per transaction: the projection updates the same rows in another order, and two transactions that
+        hold several each could wait for each other. It may even have been faster, and then its state stays."""
+        await connection.execute(
+            """UPDATE plants_data SET image_id = $2, attempt = greatest(attempt, $3), traceparent = $4,
+                   state = CASE WHEN attempt < $3 THEN 'waiting' ELSE state END,
+                   announced_at = coalesce(announced_at, $5) WHERE id = $1""",
+            announcement.row_id,
+            announcement.event.image_id,
+            announcement.event.attempt,
+            trace,
+            self._clock(),
+        )

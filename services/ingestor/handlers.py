@@ -1,0 +1,92 @@
+"""image.registered -> image.stored or image.rejected: fetch, verify, keep the original bytes, decide."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.ingestor.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
+from services.ingestor.outcomes import Outcome
+from services.ingestor.refusal import Refusal, Refused
+from shared.errors import InvalidMessage
+from shared.events import Event, ImageRegistered
+from shared.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
+
+GROUP = "ingestor-fetcher"
+EXAMINED_AT_ONCE = 2
+"""A picture of the largest size takes 350 MB while it is decoded; the bytes of those that wait are small."""
+
+
+class Downloads(Protocol):
+    """Bytes behind URLs."""
+
+    async def fetch(self, url: str) -> bytes:
+        """The bytes. Raises Refused when there are none to be had."""
+
+
+class Decisions(Protocol):
+    """What was decided about registrations, kept for ever. An earlier decision about the same registration stands."""
+
+    async def outcome(self, event: ImageRegistered) -> Outcome | None:
+        """The decision there is, or None."""
+
+    async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
+        """Stored, or rejected as a duplicate."""
+
+    async def reject(self, event: ImageRegistered, refusal: Refusal) -> Outcome:
+        """Rejected."""
+
+
+class Fetcher:
+    """Handles image.registered. A repetition publishes the decision that was made, without fetching again."""
+
+    def __init__(self, downloads: Downloads, store: ObjectStore, decisions: Decisions, acceptance: Acceptance) -> None:
+        self._downloads = downloads
+        self._store = store
+        self._decisions = decisions
+        self._acceptance = acceptance
+        self._examining = asyncio.Semaphore(EXAMINED_AT_ONCE)
+
+    async def on_image_registered(self, event: ImageRegistered) -> Sequence[Event]:
+        """One outcome.
+
+        Raises:
+            InvalidMessage: the event names no source.
+            TransientError: the object store or PostgreSQL is away. (A URL that is away is an outcome.)
+        """
+        outcome = await self._decisions.outcome(event)
+        return [outcome if outcome is not None else await self._decide(event)]
+
+    async def _decide(self, event: ImageRegistered) -> Outcome:
+        try:
+            _refuse(refuse_label(event.label, self._acceptance))
+            data = await self._bytes_of(event)
+            async with self._examining:
+                image = await asyncio.to_thread(examine, data, self._acceptance)
+        except Refused as refused:
+            return await self._decisions.reject(event, refused.refusal)
+        if isinstance(image, Refusal):
+            return await self._decisions.reject(event, image)
+        if not await self._store.exists(image.object_key):
+            await self._store.put(image.object_key, data, image.content_type)
+        return await self._decisions.store(event, image)
+
+    async def _bytes_of(self, event: ImageRegistered) -> bytes:
+        if event.url is not None and event.upload_key is None:
+            return await self._downloads.fetch(event.url)
+        if event.upload_key is not None and event.url is None:
+            return await self._uploaded(event.upload_key)
+        raise InvalidMessage(f"image.registered {event.event_id} must name either a URL or an upload.")
+
+    async def _uploaded(self, key: str) -> bytes:
+        try:
+            return await self._store.get(key, limit_bytes=self._acceptance.maximum_bytes)
+        except ObjectMissing as error:
+            detail = f"The uploaded bytes are not in the object store ({error}) Upload the image again."
+            raise Refused(Refusal("upload_missing", detail, retryable=True)) from error
+        except ObjectTooLarge as error:
+            raise Refused(too_large(self._acceptance)) from error
+
+
+def _refuse(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)

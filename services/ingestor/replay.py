@@ -1,0 +1,25 @@
+"""`python -m services.ingestor.replay`: fold the ingestor's topics again from their beginning, into new tables.
+
+Nothing is fetched, decided or published. Kept are the rows people put into `plants_data` with the announcer's marks,
+and the fetcher's ledger; everything else comes out of the log.
+"""
+
+from services.ingestor.settings import IngestorSettings
+from services.ingestor.tables import INPUT_TABLES, MIGRATIONS, SCHEMA, Tables
+from shared.kafka import open_log
+from shared.replay import replay
+from shared.service import run
+from shared.telemetry import configure
+
+
+async def main() -> None:
+    """Replay once; what it did is logged."""
+    settings = IngestorSettings()
+    configure("ingestor-replay", settings)
+    async with open_log(settings.kafka_bootstrap) as log:
+        url = settings.database_url.get_secret_value()
+        await replay(log, url, SCHEMA, MIGRATIONS, Tables(settings.s3_bucket).appliers, INPUT_TABLES)
+
+
+if __name__ == "__main__":
+    run(main)

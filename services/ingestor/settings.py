@@ -1,0 +1,39 @@
+"""Settings of the ingestor, from the environment (prefix PAPPUS_)."""
+
+from pydantic import Field, field_validator
+
+from services.ingestor.addresses import AllowedHosts
+from shared.preprocessing import MAXIMUM_PIXELS
+from shared.retry import RetryPolicy
+from shared.settings import Settings
+
+
+class IngestorSettings(Settings):
+    """What announcer and fetcher need beyond `Settings`."""
+
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="host or host:port that may be fetched although its address is not public"
+    )
+    fetch_concurrency: int = Field(default=16, ge=1, description="Images in work at once")
+    fetch_connections_per_host: int = Field(default=8, ge=1, description="Connections to one host at once")
+    fetch_connect_seconds: float = Field(default=3.0, gt=0, description="For one connection, name included")
+    fetch_total_seconds: float = Field(default=10.0, gt=0, description="For one download, redirects included")
+    fetch_tries: int = Field(default=3, ge=1, description="Downloads of one URL before it is rejected as retryable")
+    max_redirects: int = Field(default=5, ge=0)
+    max_image_bytes: int = Field(default=20_000_000, ge=1)
+    max_image_pixels: int = Field(default=MAXIMUM_PIXELS, ge=1)
+    announce_every_seconds: float = Field(default=2.0, gt=0, description="The poll behind the notification")
+    max_attempts: int = Field(default=5, ge=1, description="Announcements of one image that is rejected as retryable")
+    first_retry_seconds: float = Field(default=5.0, gt=0, description="Until the second announcement; then times four")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        AllowedHosts.parse(entries)
+        return entries
+
+    @property
+    def announcements(self) -> RetryPolicy:
+        """When a retryable rejection is announced again."""
+        longest = max(600.0, self.first_retry_seconds)
+        return RetryPolicy(self.first_retry_seconds, 4.0, longest, self.max_attempts)

@@ -1,0 +1,73 @@
+"""The ingestor as a real process on real servers, with a web server that means harm to fetch from."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from pappus.stack import Servers
+from services.ingestor.tables import MIGRATIONS
+from shared.database import Database
+from shared.kafka import create_topics, open_log
+from shared.log import Log
+from shared.postgres import Connection, connector
+from tests.integration.ingestor.hostile import HostileServer
+from tests.integration.ingestor.running import IngestorProcess
+
+FAST = {
+    "allowed_hosts": '["127.0.0.1"]',
+    "fetch_total_seconds": "0.5",
+    "first_retry_seconds": "0.2",
+    "max_attempts": "2",
+    "replica": "ingestor-under-test",
+}
+
+
+@pytest.fixture
+async def hostile() -> AsyncIterator[HostileServer]:
+    """The web server."""
+    async with HostileServer.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ingestor(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IngestorProcess]:
+    """The process, running; it may fetch from 127.0.0.1 and nowhere else on this machine."""
+    asyncio.run(create_topics(servers.kafka_bootstrap))
+    output: Path = tmp_path_factory.mktemp("ingestor") / "log"
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = str(unused.getsockname()[1])
+    process = IngestorProcess({**servers.settings("ingestor"), **FAST, "health_port": port}, output)
+    process.start()
+    process.wait_until_ready()
+    yield process
+    process.end(signal.SIGTERM)
+
+
+@pytest.fixture
+async def seeder(servers: Servers) -> AsyncIterator[Connection]:
+    """A person with SQL, under the role that may only put rows in and look."""
+    connection = await connector(servers.database_url("seeder"), "ingestor")()
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def tables(servers: Servers) -> AsyncIterator[Database]:
+    """The ingestor's tables in a schema of their own, empty."""
+    schema = f"ingestor_{uuid4().hex[:12]}"
+    async with Database.open(servers.database_url("ingestor"), schema, MIGRATIONS) as database:
+        yield database
+        await database.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+async def log(servers: Servers) -> AsyncIterator[Log]:
+    """The log."""
+    async with open_log(servers.kafka_bootstrap) as opened:
+        yield opened

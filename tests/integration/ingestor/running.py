@@ -1,0 +1,99 @@
+"""The real ingestor as a process, and what it leaves in the log."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar, cast
+from urllib.request import urlopen
+
+from shared.codec import decode
+from shared.errors import InvalidMessage
+from shared.events import DeadLetter, Event
+from shared.log import Log, Record
+from shared.topics import dead_letter_name
+
+E = TypeVar("E", bound=Event)
+ROOT = Path(__file__).parents[3]
+
+
+class IngestorProcess:
+    """`python -m services.ingestor`, to be killed and started again."""
+
+    def __init__(self, settings: Mapping[str, str], output: Path) -> None:
+        self._ready = f"http://127.0.0.1:{settings['health_port']}/readyz"
+        self._environment = {**os.environ, **{f"PAPPUS_{name.upper()}": value for name, value in settings.items()}}
+        self._output = output
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; does not wait until it is ready."""
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services.ingestor"],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    def wait_until_ready(self, timeout_seconds: float = 30.0) -> None:
+        """Until it says so itself. Raises AssertionError with its last words if it does not in time, or has ended."""
+        deadline = time.monotonic() + timeout_seconds
+        while not self._is_ready():
+            over = time.monotonic() > deadline or self._process is None or self._process.poll() is not None
+            assert not over, self._output.read_text()[-4000:]
+            time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urlopen(self._ready, timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal and wait for the end; gives the exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(how)
+        return process.wait(timeout=15)
+
+    def replay(self) -> None:
+        """Run a replay beside it. Raises CalledProcessError."""
+        command = [sys.executable, "-m", "services.ingestor.replay"]
+        subprocess.run(command, cwd=ROOT, env=self._environment, check=True, capture_output=True, timeout=60)
+
+
+async def dead_letters_of(log: Log, topic: str) -> list[DeadLetter]:
+    """What stands on the dead-letter topic of `topic` now."""
+    return [
+        DeadLetter.model_validate_json(record.value or b"") for record in await _records(log, dead_letter_name(topic))
+    ]
+
+
+async def events_of(log: Log, event: type[E]) -> list[E]:
+    """All events of one type that stand in the log now; what cannot be read is left out."""
+    found = []
+    for record in await _records(log, event.topic):
+        with suppress(InvalidMessage):
+            found.append(cast("E", decode(record.topic, record.value)))
+    return found
+
+
+async def _records(log: Log, topic: str) -> list[Record]:
+    ends = await log.end_offsets([topic])
+    places = dict.fromkeys(ends, 0)
+    found: list[Record] = []
+    async with log.reader([topic]) as reader:
+        await reader.start_at(places)
+        while any(places[place] < end for place, end in ends.items()):
+            for record in await reader.poll(1.0):
+                places[record.place] = record.offset + 1
+                found.append(record)
+    return found

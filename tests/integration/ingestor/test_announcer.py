@@ -1,0 +1,177 @@
+"""The announcer on a real table, with a log in memory that fails on demand."""
+
+import asyncio
+
+import pytest
+
+from services.ingestor.announcer import Announcer
+from services.ingestor.tables import Tables
+from shared.database import Database
+from shared.errors import TransientError
+from shared.events import ImageRegistered
+from shared.health import Health
+from shared.projection import Projection
+from shared.retry import RetryPolicy
+from shared.telemetry import process_span
+from shared.testing import FixedClock, MemoryLog, eventually, image_rejected
+
+POLICY = RetryPolicy(first_seconds=5, factor=4, longest_seconds=600, attempts=3)
+INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, $2)"
+
+
+class Setting:
+    """An announcer, its tables and its log."""
+
+    def __init__(self, tables: Database) -> None:
+        self.tables = tables
+        self.log = MemoryLog()
+        self.clock = FixedClock()
+
+    async def announce(self) -> int:
+        async with self.log.publisher("pappus/test") as publisher, self.tables.lock("announcer") as connection:
+            return await Announcer(self.tables, publisher, POLICY, 2.0, self.clock).announce(connection)
+
+    async def run(self, health: Health) -> None:
+        async with self.log.publisher("pappus/test") as publisher:
+            await Announcer(self.tables, publisher, POLICY, 30.0, self.clock).run(health)
+
+    async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:
+        tables = Tables("pappus")
+        async with self.tables.transaction() as transaction:
+            await tables.apply_image_registered(event, transaction)
+            rejection = image_rejected(
+                image_id=event.image_id,
+                attempt=event.attempt,
+                reason="timeout",
+                retryable=retryable,
+                occurred_at=self.clock(),
+            )
+            await tables.apply_image_rejected(rejection, transaction)
+
+    @property
+    def announced(self) -> list[ImageRegistered]:
+        return self.log.events(ImageRegistered)
+
+
+async def test_each_row_is_announced_once_and_marked(tables: Database) -> None:
+    setting = Setting(tables)
+    for number in range(3):
+        await tables.execute(INSERT, f"http://example.org/{number}.jpg", "grass")
+    assert await setting.announce() == 3
+    assert await setting.announce() == 0
+    assert len({event.event_id for event in setting.announced}) == len(setting.announced) == 3
+    marks = await tables.fetch("SELECT image_id, announced_at, attempt FROM plants_data")
+    assert {row["image_id"] for row in marks} == {event.image_id for event in setting.announced}
+    assert {(row["announced_at"], row["attempt"]) for row in marks} == {(setting.clock(), 1)}
+
+
+@pytest.mark.parametrize(("although_written", "records"), [(False, 1), (True, 2)])
+async def test_what_was_not_acknowledged_is_announced_again_as_the_same_event(
+    tables: Database, although_written: bool, records: int
+) -> None:
+    setting = Setting(tables)
+    await tables.execute(INSERT, "http://example.org/a.jpg", None)
+    setting.log.fail_next_publish(although_written=although_written)
+    with pytest.raises(TransientError):
+        await setting.announce()
+    assert await setting.announce() == 1
+    assert len(setting.announced) == records
+    assert len({event.model_dump_json() for event in setting.announced}) == 1
+
+
+async def test_of_a_batch_only_what_failed_is_announced_again(tables: Database) -> None:
+    setting = Setting(tables)
+    for number in range(5):
+        await tables.execute(INSERT, f"http://example.org/{number}.jpg", "grass")
+    setting.log.fail_next_publish()
+    with pytest.raises(TransientError):
+        await setting.announce()
+    assert await setting.announce() == 1
+    assert len({event.image_id for event in setting.announced}) == len(setting.announced) == 5
+
+
+async def test_a_retryable_rejection_is_announced_again_when_it_is_due_until_attempts_are_used_up(
+    tables: Database,
+) -> None:
+    setting = Setting(tables)
+    await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
+    await setting.announce()
+    for attempt, seconds in ((1, 5), (2, 20)):
+        await setting.reject(setting.announced[-1])
+        setting.clock.move(seconds - 1)
+        assert await setting.announce() == 0
+        setting.clock.move(1)
+        assert await setting.announce() == 1
+        assert await setting.announce() == 0  # the projection has not seen it yet
+        assert setting.announced[-1].attempt == attempt + 1
+        assert await tables.fetchval("SELECT state FROM plants_data") == "waiting"
+    await setting.reject(setting.announced[-1])
+    setting.clock.move(10**6)
+    assert await setting.announce() == 0
+    assert await tables.fetchval("SELECT state FROM plants_data") == "rejected"
+
+
+async def test_a_final_rejection_is_not_announced_again(tables: Database) -> None:
+    setting = Setting(tables)
+    await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
+    await setting.announce()
+    await setting.reject(setting.announced[0], retryable=False)
+    setting.clock.move(10**6)
+    assert await setting.announce() == 0
+
+
+async def test_the_trace_a_row_brings_is_continued_and_a_new_one_is_kept(tables: Database) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    setting = Setting(tables)
+    await tables.execute(
+        "INSERT INTO plants_data (url_source, traceparent) VALUES ('http://example.org/a.jpg', $1)",
+        f"00-{trace}-b7ad6b7169203331-01",
+    )
+    await setting.announce()
+    (record,) = setting.log.records(ImageRegistered.topic)
+    with process_span(record, "test") as span:
+        assert f"{span.get_span_context().trace_id:032x}" == trace
+
+
+async def test_a_new_row_wakes_it_and_of_two_only_one_works(tables: Database) -> None:
+    setting, health = Setting(tables), Health()
+    running = [asyncio.create_task(setting.run(health)) for _ in range(2)]
+    await eventually(lambda: health.ready)
+    await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
+    await eventually(lambda: setting.announced, timeout_seconds=5)  # the poll alone would take 30 s
+    await tables.execute(INSERT, "http://example.org/b.jpg", "grass")
+    await eventually(lambda: len(setting.announced) > 1, timeout_seconds=5)
+    assert len(setting.announced) == 2
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_when_the_log_is_away_it_says_so_and_goes_on_when_it_is_back(tables: Database) -> None:
+    setting, health = Setting(tables), Health()
+    setting.log.away = True
+    await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
+    running = asyncio.create_task(setting.run(health))
+    await eventually(lambda: (state := health.state("announcer")) is not None and not state.ok)
+    setting.log.away = False
+    await eventually(lambda: health.ready and setting.announced)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_projection_marks_what_was_published_but_not_marked(tables: Database) -> None:
+    setting = Setting(tables)
+    await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
+    setting.log.fail_next_publish(although_written=True)
+    with pytest.raises(TransientError):
+        await setting.announce()
+    projection = Projection(setting.log, tables, Tables("pappus").appliers, Health())
+    running = asyncio.create_task(projection.run())
+
+    async def marked() -> bool:
+        return bool(await tables.fetchval("SELECT announced_at IS NOT NULL FROM plants_data"))
+
+    await eventually(marked)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await setting.announce() == 0

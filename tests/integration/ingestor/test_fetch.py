@@ -1,0 +1,154 @@
+"""Downloads from a server that means harm."""
+
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from services.ingestor.fetch import Downloader
+from services.ingestor.images import Acceptance
+from services.ingestor.refusal import Refusal, Refused
+from services.ingestor.settings import IngestorSettings
+from tests.integration.ingestor.hostile import HostileServer
+
+ACCEPTANCE = Acceptance(labels=("grass",))
+
+
+class Names(AbstractResolver):
+    """Every name is this machine."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)]
+
+    async def close(self) -> None: ...
+
+
+def settings(*allowed: str) -> IngestorSettings:
+    return IngestorSettings(allowed_hosts=allowed, fetch_total_seconds=0.5, fetch_connect_seconds=0.3)
+
+
+@pytest.fixture
+async def downloads(hostile: HostileServer) -> AsyncIterator[Downloader]:
+    async with Downloader.open(settings(f"127.0.0.1:{hostile.port}"), ACCEPTANCE) as downloader:
+        yield downloader
+
+
+async def refusal(downloader: Downloader, url: str) -> Refusal:
+    with pytest.raises(Refused) as raised:
+        await downloader.fetch(url)
+    return raised.value.refusal
+
+
+async def test_a_good_url_gives_its_bytes(hostile: HostileServer, downloads: Downloader) -> None:
+    assert (await downloads.fetch(hostile.url("good.jpg"))).startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "retryable", "requests"),
+    [
+        ("404", "not_found", False, 1),
+        ("410", "not_found", False, 1),
+        ("403", "http_error", False, 1),
+        ("204", "http_error", False, 1),
+        ("429", "http_error", True, 3),
+        ("500", "http_error", True, 3),
+        ("503", "http_error", True, 3),
+        ("slow.jpg", "timeout", True, 3),
+        ("broken.jpg", "unreachable", True, 3),
+        ("stream.jpg", "too_large", False, 1),
+        ("declared.jpg", "too_large", False, 1),
+        ("gzipped.jpg", "http_error", False, 1),
+        ("nowhere", "http_error", False, 1),
+        ("hop/7", "too_many_redirects", False, 6),
+    ],
+)
+async def test_each_misbehaviour_has_its_reason_and_is_tried_again_only_if_it_may_pass(
+    hostile: HostileServer, downloads: Downloader, path: str, reason: str, retryable: bool, requests: int
+) -> None:
+    found = await refusal(downloads, hostile.url(path))
+    assert (found.reason, found.retryable) == (reason, retryable), found.detail
+    assert hostile.requests[path.split("/")[0]] == requests
+
+
+async def test_a_server_that_recovers_within_the_tries_is_forgiven(
+    hostile: HostileServer, downloads: Downloader
+) -> None:
+    assert (await downloads.fetch(hostile.url("flaky.png"))).startswith(b"\x89PNG")
+    assert hostile.requests["flaky.png"] == 3
+
+
+async def test_five_redirects_are_followed(hostile: HostileServer, downloads: Downloader) -> None:
+    assert await downloads.fetch(hostile.url("hop/5"))
+
+
+async def test_a_redirect_loop_ends(hostile: HostileServer, downloads: Downloader) -> None:
+    loop = hostile.url("to?url=/to%3Furl=/hop/7")
+    assert (await refusal(downloads, loop)).reason == "too_many_redirects"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.1/",
+        "http://127.0.0.1:1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://2130706433/",
+        "http://localhost/",
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/a.jpg",
+        "gopher://127.0.0.1/",
+    ],
+)
+async def test_a_redirect_to_where_nothing_may_be_fetched_is_refused(
+    hostile: HostileServer, downloads: Downloader, target: str
+) -> None:
+    assert (await refusal(downloads, hostile.url(f"to?url={target}"))).reason == "address_forbidden"
+    assert (await refusal(downloads, target)).reason == "address_forbidden"
+
+
+async def test_a_redirect_to_something_that_is_no_url_is_an_answer_of_the_server(
+    hostile: HostileServer, downloads: Downloader
+) -> None:
+    assert (await refusal(downloads, hostile.url("to?url=http://[::1"))).reason == "http_error"
+
+
+async def test_without_an_allowance_this_machine_is_not_asked(hostile: HostileServer) -> None:
+    async with Downloader.open(settings(), ACCEPTANCE) as downloads:
+        assert (await refusal(downloads, hostile.url("good.jpg"))).reason == "address_forbidden"
+    assert not hostile.requests
+
+
+async def test_a_public_name_that_means_this_machine_is_not_asked(hostile: HostileServer) -> None:
+    async with Downloader.open(settings(), ACCEPTANCE, Names()) as downloads:
+        found = await refusal(downloads, f"http://pictures.example.org:{hostile.port}/good.jpg")
+    assert found.reason == "address_forbidden"
+    assert not hostile.requests
+
+
+async def test_an_allowed_name_is_asked_wherever_it_lies(hostile: HostileServer) -> None:
+    host = f"pictures.example.org:{hostile.port}"
+    async with Downloader.open(settings(host), ACCEPTANCE, Names()) as downloads:
+        assert await downloads.fetch(f"http://{host}/good.jpg")
+
+
+async def test_a_closed_port_is_unreachable_for_now() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    async with Downloader.open(settings("127.0.0.1"), ACCEPTANCE) as downloads:
+        found = await refusal(downloads, f"http://127.0.0.1:{port}/a.jpg")
+    assert (found.reason, found.retryable) == ("unreachable", True)
+
+
+async def test_a_server_that_trickles_costs_no_more_than_the_time_limit(
+    hostile: HostileServer, downloads: Downloader
+) -> None:
+    started = time.monotonic()
+    await refusal(downloads, hostile.url("slow.jpg"))
+    assert time.monotonic() - started < 4  # three tries of 0.5 s and the waits between

@@ -1,0 +1,127 @@
+"""The projection's tables, on a real PostgreSQL: any interleaving of the topics, any repetition, one result."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.ingestor.tables import Tables
+from shared.database import Database
+from shared.errors import InvalidMessage
+from shared.events import Event, uuid_of
+from shared.postgres import Transaction
+from shared.testing import image_registered, image_rejected, image_stored, label_corrected
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+URL = "http://example.org/a.jpg"
+ADDRESS, UPLOAD, AWAY = uuid_of("image", URL), UUID(int=2), UUID(int=3)
+TABLES = Tables("pappus")
+
+
+def later(minutes: int) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+def history() -> list[list[Event]]:
+    """What four topics say about an image from the web (stored at the second attempt), an upload (a duplicate), and an
+    image that is never to be had."""
+    return [
+        [
+            image_registered(image_id=ADDRESS, url=URL, label="grass", occurred_at=NOON),
+            image_registered(image_id=ADDRESS, url=URL, label="grass", occurred_at=later(2), attempt=2),
+            image_registered(image_id=UPLOAD, upload_key="uploads/a", label=None, occurred_at=later(3)),
+            image_registered(image_id=AWAY, url="http://example.org/b.jpg", occurred_at=NOON),
+            image_registered(image_id=AWAY, url="http://example.org/b.jpg", occurred_at=later(2), attempt=2),
+        ],
+        [image_stored(image_id=ADDRESS, sha256="a" * 64, object_key="images/a", occurred_at=later(4))],
+        [
+            image_rejected(image_id=ADDRESS, reason="timeout", retryable=True, occurred_at=later(1)),
+            image_rejected(image_id=UPLOAD, reason="duplicate", duplicate_of=ADDRESS, occurred_at=later(5)),
+            image_rejected(image_id=AWAY, reason="timeout", retryable=True, occurred_at=later(1)),
+            image_rejected(image_id=AWAY, reason="not_found", attempt=2, occurred_at=later(3)),
+        ],
+        [
+            label_corrected(image_id=ADDRESS, revision=1, label_to="dandelion", event_id=UUID(int=11)),
+            label_corrected(image_id=ADDRESS, revision=1, label_to="grass", event_id=UUID(int=12)),
+            label_corrected(image_id=ADDRESS, revision=2, label_to="grass", event_id=UUID(int=13)),
+            label_corrected(image_id=UPLOAD, revision=1, label_to="grass", event_id=UUID(int=14)),
+        ],
+    ]
+
+
+def interleaved(topics: list[list[Event]], choice: random.Random) -> list[Event]:
+    """Each topic in its order, but any order between topics; some events come again at any time later."""
+    left = [list(topic) for topic in topics]
+    events: list[Event] = []
+    while any(left):
+        events.append(choice.choice([topic for topic in left if topic]).pop(0))
+        if choice.random() < 0.3:
+            events.append(choice.choice(events))
+    return events
+
+
+async def fold(transaction: Transaction, events: Sequence[Event]) -> list[str]:
+    """All rows after these events, as text."""
+    appliers = {applier.event: applier.apply for applier in TABLES.appliers}
+    for event in events:
+        await appliers[type(event)](event, transaction)
+    rows = await transaction.fetch(
+        """SELECT i::text AS row FROM images i UNION ALL SELECT p::text FROM plants_data p
+           UNION ALL SELECT l::text FROM ledger l ORDER BY 1"""
+    )
+    return [row["row"] for row in rows]
+
+
+async def folded_and_forgotten(tables: Database, events: Sequence[Event]) -> list[str]:
+    class Forget(Exception):
+        pass
+
+    found: list[str] = []
+    try:
+        async with tables.transaction() as transaction:
+            found = await fold(transaction, events)
+            raise Forget
+    except Forget:
+        return found
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.randoms(use_true_random=False))
+async def test_any_interleaving_and_repetition_gives_the_same_tables(tables: Database, choice: random.Random) -> None:
+    in_order = [event for topic in history() for event in topic]
+    assert await folded_and_forgotten(tables, interleaved(history(), choice)) == await folded_and_forgotten(
+        tables, in_order
+    )
+
+
+async def test_what_people_see_is_the_outcome(tables: Database) -> None:
+    async with tables.transaction() as transaction:
+        await fold(transaction, [event for topic in history() for event in topic])
+    stored = await tables.fetchrow("SELECT * FROM plants_data WHERE url_source = $1", URL)
+    upload = await tables.fetchrow("SELECT * FROM plants_data WHERE url_source = $1", f"upload:{UPLOAD}")
+    assert stored is not None
+    assert upload is not None
+    assert (stored["state"], stored["url_s3"], stored["attempt"]) == ("stored", "s3://pappus/images/a", 2)
+    assert (stored["label"], stored["revision"], stored["reason"]) == ("grass", 2, None)
+    assert (upload["state"], upload["reason"], upload["duplicate_of"]) == ("rejected", "duplicate", ADDRESS)
+    assert (upload["label"], upload["revision"], upload["announced_at"]) == ("grass", 1, later(3))
+
+
+async def test_a_row_somebody_put_in_keeps_its_id_and_marks(tables: Database) -> None:
+    await tables.execute("INSERT INTO plants_data (url_source, label) VALUES ($1, 'grass')", URL)
+    before = await tables.fetchrow("SELECT id, created_at FROM plants_data")
+    async with tables.transaction() as transaction:
+        await fold(transaction, history()[0][:1])
+    after = await tables.fetchrow("SELECT id, created_at FROM plants_data")
+    assert after == before
+    assert await tables.fetchval("SELECT announced_at FROM plants_data") == NOON
+
+
+async def test_a_url_that_is_too_long_for_a_row_is_invalid(tables: Database) -> None:
+    event = image_registered(url="http://example.org/" + "a" * 2000)
+    with pytest.raises(InvalidMessage):
+        await folded_and_forgotten(tables, [event])

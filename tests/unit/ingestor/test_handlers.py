@@ -1,0 +1,224 @@
+"""What the fetcher publishes for a registered image."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import pytest
+from PIL import Image
+
+from services.ingestor.handlers import GROUP, Fetcher
+from services.ingestor.images import Acceptance, AcceptedImage
+from services.ingestor.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
+from services.ingestor.refusal import Refusal, Refused
+from shared.errors import InvalidMessage, TransientError
+from shared.events import ImageRegistered, ImageRejected, ImageStored
+from shared.handler import run_handlers, subscribe
+from shared.health import Health
+from shared.testing import MemoryLog, MemoryObjectStore, eventually, image_registered
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=10_000)
+URL = "http://example.org/a.png"
+
+
+def png(colour: int) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", (8, 6), (colour, 90, 30)).save(out, "PNG")
+    return out.getvalue()
+
+
+class Web:
+    """URLs and what they answer: bytes, or a refusal."""
+
+    def __init__(self, pages: dict[str, bytes | Refusal]) -> None:
+        self.pages = pages
+        self.fetched: list[str] = []
+
+    async def fetch(self, url: str) -> bytes:
+        self.fetched.append(url)
+        page = self.pages[url]
+        if isinstance(page, Refusal):
+            raise Refused(page)
+        return page
+
+
+class MemoryDecisions:
+    """A ledger in memory; each image is a group of its own."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[UUID, Outcome] = {}
+
+    async def outcome(self, event: ImageRegistered) -> Outcome | None:
+        known = self.outcomes.get(stored_id(event.image_id))
+        return known or self.outcomes.get(rejected_id(event.image_id, event.attempt))
+
+    async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
+        held = [o for o in self.outcomes.values() if isinstance(o, ImageStored) and o.sha256 == image.sha256]
+        if held:
+            return await self.reject(event, duplicate(held[0].image_id))
+        outcome = stored(event, image, str(event.image_id), NOW)
+        return self.outcomes.setdefault(outcome.event_id, outcome)
+
+    async def reject(self, event: ImageRegistered, refusal: Refusal) -> Outcome:
+        outcome = rejected(event, refusal, NOW)
+        return self.outcomes.setdefault(outcome.event_id, outcome)
+
+
+class Setting:
+    """A fetcher and its world."""
+
+    def __init__(self, pages: dict[str, bytes | Refusal]) -> None:
+        self.web = Web(pages)
+        self.store = MemoryObjectStore()
+        self.decisions = MemoryDecisions()
+        self.fetcher = Fetcher(self.web, self.store, self.decisions, ACCEPTANCE)
+
+    async def stored(self, event: ImageRegistered) -> ImageStored:
+        (outcome,) = await self.fetcher.on_image_registered(event)
+        assert isinstance(outcome, ImageStored)
+        return outcome
+
+    async def rejected(self, event: ImageRegistered) -> ImageRejected:
+        (outcome,) = await self.fetcher.on_image_registered(event)
+        assert isinstance(outcome, ImageRejected)
+        return outcome
+
+
+def registered(image: int = 1, **changes: Any) -> ImageRegistered:
+    source: dict[str, Any] = {"url": URL, "upload_key": None, "label": "grass", "trust": "seed", "attempt": 1}
+    return image_registered(**{**source, "image_id": UUID(int=image), **changes})
+
+
+async def test_a_good_image_is_stored_as_it_came_and_says_whose_it_is() -> None:
+    data = png(1)
+    setting = Setting({URL: data})
+    event = registered(registered_by="ann")
+    outcome = await setting.stored(event)
+    digest = hashlib.sha256(data).hexdigest()
+    assert outcome.object_key == f"images/sha256/{digest[:2]}/{digest}"
+    assert await setting.store.get(outcome.object_key) == data
+    assert (outcome.sha256, outcome.width, outcome.height, outcome.image_format) == (digest, 8, 6, "PNG")
+    assert (outcome.label, outcome.trust, outcome.registered_by, outcome.source_url) == ("grass", "seed", "ann", URL)
+    assert outcome.causes == (event.event_id,)
+
+
+async def test_a_repetition_publishes_the_same_event_and_fetches_nothing() -> None:
+    setting = Setting({URL: png(1)})
+    first = await setting.stored(registered())
+    setting.web.pages[URL] = png(2)
+    assert await setting.stored(registered()) == first
+    assert setting.web.fetched == [URL]
+
+
+async def test_a_repeated_rejection_stays_a_rejection_but_the_next_attempt_looks_again() -> None:
+    setting = Setting({URL: Refusal("http_error", "500", retryable=True)})
+    first = await setting.rejected(registered())
+    setting.web.pages[URL] = png(1)
+    assert await setting.rejected(registered()) == first
+    assert (await setting.stored(registered(attempt=2))).image_id == first.image_id
+
+
+async def test_a_stored_image_is_not_looked_at_again_at_a_later_attempt() -> None:
+    setting = Setting({URL: png(1)})
+    first = await setting.stored(registered())
+    assert await setting.stored(registered(attempt=2)) == first
+
+
+async def test_an_unknown_label_is_rejected_before_anything_is_downloaded() -> None:
+    setting = Setting({URL: png(1)})
+    assert (await setting.rejected(registered(label="rose"))).reason == "unknown_label"
+    assert setting.web.fetched == []
+
+
+async def test_the_second_image_with_the_same_bytes_is_a_duplicate_of_the_first() -> None:
+    setting = Setting({URL: png(1), "http://example.org/b.png": png(1)})
+    first = await setting.stored(registered(1))
+    second = await setting.rejected(registered(2, url="http://example.org/b.png"))
+    assert (second.reason, second.duplicate_of, second.retryable) == ("duplicate", first.image_id, False)
+    assert await setting.store.keys("images/") == [first.object_key]
+
+
+async def test_what_cannot_be_fetched_keeps_its_reason() -> None:
+    setting = Setting({URL: Refusal("timeout", "too slow", retryable=True)})
+    outcome = await setting.rejected(registered(attempt=3))
+    assert (outcome.reason, outcome.detail, outcome.retryable, outcome.attempt) == ("timeout", "too slow", True, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"), [(b"", "empty"), (b"<html>", "not_an_image"), (bytes(10_001), "too_large")]
+)
+async def test_bytes_that_are_no_image_leave_nothing_in_the_store(data: bytes, reason: str) -> None:
+    setting = Setting({URL: data})
+    assert (await setting.rejected(registered())).reason == reason
+    assert await setting.store.keys("") == []
+
+
+async def test_an_upload_is_read_from_the_object_store() -> None:
+    setting = Setting({})
+    await setting.store.put("uploads/aa/aa", png(3))
+    outcome = await setting.stored(registered(url=None, upload_key="uploads/aa/aa", label=None, trust="claimed"))
+    assert (outcome.source_url, outcome.label) == (None, None)
+    assert await setting.store.get(outcome.object_key) == png(3)
+
+
+async def test_an_upload_whose_bytes_are_not_there_may_come_later() -> None:
+    outcome = await Setting({}).rejected(registered(url=None, upload_key="uploads/aa/aa"))
+    assert (outcome.reason, outcome.retryable) == ("upload_missing", True)
+
+
+async def test_an_upload_that_is_too_large_is_rejected() -> None:
+    setting = Setting({})
+    await setting.store.put("uploads/aa/aa", bytes(10_001))
+    assert (await setting.rejected(registered(url=None, upload_key="uploads/aa/aa"))).reason == "too_large"
+
+
+@pytest.mark.parametrize("changes", [{"url": None}, {"upload_key": "uploads/aa/aa"}])
+async def test_an_event_without_exactly_one_source_is_invalid(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessage):
+        await Setting({URL: png(1)}).fetcher.on_image_registered(registered(**changes))
+
+
+async def test_an_object_store_that_is_away_is_no_outcome() -> None:
+    class Away(MemoryObjectStore):
+        async def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+            raise TransientError("away")
+
+    decisions = MemoryDecisions()
+    fetcher = Fetcher(Web({URL: png(1)}), Away(), decisions, ACCEPTANCE)
+    with pytest.raises(TransientError):
+        await fetcher.on_image_registered(registered())
+    assert decisions.outcomes == {}
+
+
+async def test_a_detail_from_outside_is_cut_and_cleaned() -> None:
+    setting = Setting({URL: Refusal("http_error", "bad \0 \ud800 " + "x" * 1000)})
+    detail = (await setting.rejected(registered())).detail
+    assert len(detail) == 500
+    assert "\0" not in detail
+    assert detail.encode()
+
+
+async def test_bytes_that_are_no_event_become_a_dead_letter_and_the_rest_goes_on() -> None:
+    setting, log, event = Setting({URL: png(1)}), MemoryLog(), registered()
+    for garbage in (b"not an event", b"{}", b"\xff\xfe", None):
+        log.append(ImageRegistered.topic, event.key, garbage)
+    async with log.publisher("pappus/test") as publisher:
+        await publisher.publish([event])
+    running = asyncio.create_task(
+        run_handlers(
+            log,
+            group=GROUP,
+            source="pappus/test",
+            subscriptions=[subscribe(ImageRegistered, setting.fetcher.on_image_registered)],
+            health=Health(),
+            concurrency=16,
+        )
+    )
+    await eventually(lambda: log.events(ImageStored))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert [letter.error for letter in log.dead_letters(ImageRegistered.topic)] == ["InvalidMessage"] * 4

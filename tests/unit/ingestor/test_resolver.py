@@ -1,0 +1,48 @@
+"""Names are resolved, then checked."""
+
+import socket
+from collections.abc import Sequence
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from services.ingestor.addresses import AllowedHosts
+from services.ingestor.refusal import Refused
+from services.ingestor.resolver import CheckedResolver
+
+
+class Names(AbstractResolver):
+    """Answers every name with the same addresses."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None: ...
+
+
+async def test_only_permitted_addresses_of_a_name_are_connected_to() -> None:
+    resolver = CheckedResolver(AllowedHosts(), Names(["10.0.0.1", "93.184.215.14", "::1"]))
+    assert [answer["host"] for answer in await resolver.resolve("example.org", 80)] == ["93.184.215.14"]
+
+
+async def test_a_name_with_forbidden_addresses_only_is_refused() -> None:
+    resolver = CheckedResolver(AllowedHosts(), Names(["127.0.0.1", "::1"]))
+    with pytest.raises(Refused) as raised:
+        await resolver.resolve("localhost.example.org", 80)
+    assert raised.value.refusal.reason == "address_forbidden"
+    assert "localhost.example.org is a loopback address" in raised.value.refusal.detail
+
+
+async def test_an_allowed_host_may_have_any_address_but_only_on_its_port() -> None:
+    resolver = CheckedResolver(AllowedHosts.parse(["inside:8000"]), Names(["10.0.0.1"]))
+    assert [answer["host"] for answer in await resolver.resolve("inside", 8000)] == ["10.0.0.1"]
+    with pytest.raises(Refused):
+        await resolver.resolve("inside", 8001)

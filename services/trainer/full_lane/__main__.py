@@ -1,0 +1,53 @@
+"""The full lane: trains a model from all labelled images.
+
+Consumes training.requested (group `trainer-full`). Publishes model.trained. Reads the tables of schema `trainer`, which
+the fast lane's process keeps. Owns the objects under models/full-*, manifests/ and features/, and a folder of images.
+"""
+
+from services.trainer.full_lane.child import WarmChild
+from services.trainer.full_lane.dataset import TableDataset
+from services.trainer.full_lane.handlers import FullLane
+from services.trainer.full_lane.settings import FullLaneSettings
+from services.trainer.full_lane.training_process import MODULE, TrainingProcess
+from services.trainer.tables import MIGRATIONS, SCHEMA
+from shared.database import Database
+from shared.events import TrainingRequested
+from shared.handler import run_handlers, subscribe
+from shared.health import Health, serve_health
+from shared.kafka import open_log
+from shared.object_store import open_object_store
+from shared.service import run, run_parts
+from shared.telemetry import configure
+
+GROUP = "trainer-full"
+SOURCE = "pappus/trainer"
+
+
+async def main() -> None:
+    """Settings, adapters, the one part; returns when the process is asked to end."""
+    settings = FullLaneSettings()
+    configure("trainer-full", settings)
+    health = Health()
+    async with (
+        serve_health(health, settings.health_port),
+        open_log(settings.kafka_bootstrap) as log,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
+        open_object_store(settings) as store,
+    ):
+        with WarmChild(MODULE) as child:
+            process = TrainingProcess(child, settings.backbone, settings.backbone_settings)
+            dataset = TableDataset(log, database, settings.samples_caught_up_seconds)
+            lane = FullLane(dataset, store, process, settings)
+            handling = run_handlers(
+                log,
+                group=GROUP,
+                source=SOURCE,
+                subscriptions=[subscribe(TrainingRequested, lane.on_training_requested)],
+                health=health,
+                member=settings.replica,
+            )
+            await run_parts(health, **{GROUP: handling})
+
+
+if __name__ == "__main__":
+    run(main)

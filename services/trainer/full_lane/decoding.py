@@ -1,0 +1,49 @@
+"""From files in the image folder to the squares a backbone sees."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.trainer.full_lane.image_folder import path_in
+from shared.errors import TransientError
+from shared.preprocessing import INPUT_SIZE, Pixels, UndecodableImage, decode, prepare
+
+DECODERS = 2
+"""Threads; the decoders release the GIL."""
+
+
+def read_pixels(folder: Path, sha256s: Sequence[str]) -> tuple[dict[str, Pixels], list[str]]:
+    """Prepared images uint8 [96, 96, 3] by sha256, in this order, and the hashes of those that are no picture.
+
+    Raises:
+        TransientError: a file is missing or damaged; it is deleted, so that it is downloaded again.
+    """
+    with ThreadPoolExecutor(DECODERS) as pool:
+        squares = pool.map(_prepared, [path_in(folder, digest) for digest in sha256s])
+        found = dict(zip(sha256s, squares, strict=True))
+    pixels = {digest: square for digest, square in found.items() if square is not None}
+    return pixels, [digest for digest, square in found.items() if square is None]
+
+
+def stack(pixels: Mapping[str, Pixels], sha256s: Sequence[str]) -> NDArray[np.uint8]:
+    """uint8 [n, 96, 96, 3]; n may be 0."""
+    squares = [pixels[digest] for digest in sha256s]
+    return np.stack(squares) if squares else np.zeros((0, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
+
+
+def _prepared(path: Path) -> Pixels | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise TransientError(f"{path} is gone from the image folder. It is downloaded again.") from error
+    if hashlib.sha256(data).hexdigest() != path.name:
+        path.unlink(missing_ok=True)
+        raise TransientError(f"{path} was damaged on disk. It is deleted and downloaded again.")
+    try:
+        return prepare(decode(data))
+    except UndecodableImage:
+        return None

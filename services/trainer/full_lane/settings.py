@@ -1,0 +1,13 @@
+"""The full lane's settings, from the environment (prefix PAPPUS_)."""
+
+from pydantic import Field
+
+from services.trainer.settings import TrainerSettings
+
+
+class FullLaneSettings(TrainerSettings):
+    """What a full training needs beside what every process of the trainer needs."""
+
+    backbone: str = Field(default="patches", description="which backbone to learn, by name")
+    backbone_settings: dict[str, int | float] = Field(default_factory=dict, description="its hyper-parameters, as JSON")
+    samples_caught_up_seconds: float = Field(default=60.0, gt=0, description="how long to wait for the samples")

@@ -1,0 +1,143 @@
+"""What the trigger does with each record: folds it into a row, and at a tick asks for a training if it is time.
+
+Faust gives the tables and the records; nothing here knows it. Every method may see a record again.
+"""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.trainer.full_trigger.rows import (
+    NOTHING_TRAINED,
+    CorrectionRow,
+    ImageRow,
+    Place,
+    TrainingRow,
+    on_drift_detected,
+    on_image_stored,
+    on_label_corrected,
+    on_model_trained,
+    on_training_requested,
+)
+from services.trainer.full_trigger.state import state_of
+from services.trainer.trigger import Request, TriggerSettings, decide
+from shared.clock import Clock
+from shared.errors import TransientError
+from shared.events import (
+    DriftDetected,
+    Event,
+    ImageStored,
+    LabelCorrected,
+    ModelTrained,
+    TrainingRequested,
+    uuid_of,
+)
+from shared.log import Publisher, Record
+from shared.telemetry import log
+
+SELDOM = timedelta(hours=1)
+"""Look at least this often, whatever was decided: a missed moment is made up for."""
+
+
+@dataclass(frozen=True)
+class TriggerTables:
+    """Rows by image id, and one row by model name."""
+
+    images: MutableMapping[str, ImageRow]
+    corrections: MutableMapping[str, CorrectionRow]
+    trainings: MutableMapping[str, TrainingRow]
+
+
+class FullTrigger:
+    """The trigger of one model."""
+
+    def __init__(
+        self, tables: TriggerTables, publisher: Publisher, model_name: str, settings: TriggerSettings, clock: Clock
+    ) -> None:
+        self._tables = tables
+        self._publisher = publisher
+        self._model_name = model_name
+        self._settings = settings
+        self._clock = clock
+        self._look_at = clock()
+        self._why = ""
+
+    async def on_image_stored(self, event: ImageStored, record: Record) -> None:
+        """One row an image."""
+        key = str(event.image_id)
+        self._tables.images[key] = on_image_stored(self._tables.images.get(key), event, self._place(record))
+        self._look_now()
+
+    async def on_label_corrected(self, event: LabelCorrected, record: Record) -> None:
+        """One row an image; a superseded correction leaves none."""
+        key = str(event.image_id)
+        before = self._tables.corrections.get(key)
+        after = on_label_corrected(before, event, self._place(record))
+        if after is not None and after is not before:
+            self._tables.corrections[key] = after
+            self._look_now()
+
+    async def on_training(self, event: ModelTrained | TrainingRequested | DriftDetected, record: Record) -> None:
+        """What is new, and what is under way."""
+        if event.model_name == self._model_name:
+            self._fold(event, self._place(record))
+            self._look_now()
+
+    async def on_tick(self, _tick: Record) -> None:
+        """Decide, if there is something to decide."""
+        now = self._clock()
+        if now < self._look_at:
+            return
+        state = state_of(self._tables.images, self._tables.corrections, self._training, self._settings.labels)
+        answer = decide(state, now, self._settings)
+        if isinstance(answer, Request):
+            await self._ask(answer, now)
+            return
+        self._look_at = min(now + SELDOM, answer.time or now + SELDOM)
+        if answer.why != self._why:
+            self._why = answer.why
+            log.info("no training now", why=answer.why, look_again_at=self._look_at.isoformat())
+
+    async def _ask(self, request: Request, now: datetime) -> None:
+        """Publish and remember at once, so that the next tick knows. After a crash in between, the same state gives the
+        same event id, and this process meets its own request on the topic."""
+        event = TrainingRequested(
+            event_id=uuid_of(TrainingRequested.topic, self._model_name, request.reason, *request.causes),
+            occurred_at=now,
+            causes=request.causes,
+            model_name=self._model_name,
+            reason=request.reason,
+            detail=request.detail,
+        )
+        try:
+            (record,) = await self._publisher.publish([event])
+        except TransientError as error:  # the outcome is unknown; asking again is harmless
+            log.warning("a training could not be asked for and will be", reason=request.reason, error=str(error))
+            return
+        log.info("a full training is asked for", reason=request.reason, detail=request.detail)
+        self._fold(event, Place(f"{record.topic}/{record.partition}", record.offset, now.timestamp()))
+        self._look_now()
+
+    def _fold(self, event: Event, place: Place) -> None:
+        before = row = self._training
+        match event:
+            case TrainingRequested():
+                row = on_training_requested(row, event, place)
+            case ModelTrained():
+                row = on_model_trained(row, event, place)
+            case DriftDetected():
+                row = on_drift_detected(row, event, place)
+        if row is not before:
+            self._tables.trainings[self._model_name] = row
+
+    @property
+    def _training(self) -> TrainingRow:
+        return self._tables.trainings.get(self._model_name) or NOTHING_TRAINED
+
+    def _look_now(self) -> None:
+        self._look_at = min(self._look_at, self._clock())
+
+    def _place(self, record: Record) -> Place:
+        """Where and when the log took the record; a producer's clock that is ahead does not make it come later."""
+        at = min(record.timestamp_ms / 1000, self._clock().timestamp())
+        return Place(f"{record.topic}/{record.partition}", record.offset, at)

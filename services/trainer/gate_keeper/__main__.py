@@ -1,0 +1,55 @@
+"""The gate: the only publisher of promotions.
+
+Consumes model.trained and promotion.requested (handlers). Publishes model.promoted and model.rejected. Reads the tables
+of schema `trainer`, which the fast lane's process writes, and models/, images/ and manifests/ in the object store.
+"""
+
+from services.trainer.feature_cache import FeatureCache
+from services.trainer.feature_source import FeatureSource
+from services.trainer.gate_keeper.examination import Examiner
+from services.trainer.gate_keeper.handlers import GROUP, GateKeeper
+from services.trainer.gate_keeper.warming import run_warming
+from services.trainer.settings import TrainerSettings
+from services.trainer.tables import MIGRATIONS, SCHEMA
+from services.trainer.threads import one_blas_thread
+from shared.clock import utc_now
+from shared.database import Database
+from shared.events import ModelTrained, PromotionRequested
+from shared.handler import run_handlers, subscribe
+from shared.health import Health, serve_health
+from shared.kafka import open_log
+from shared.object_store import open_object_store
+from shared.service import run, run_parts
+from shared.telemetry import configure
+
+SOURCE = "pappus/trainer-gate"
+
+
+async def main() -> None:
+    """Settings, adapters, parts; returns when the process is asked to end."""
+    settings = TrainerSettings()
+    configure("trainer-gate", settings)
+    health = Health()
+    async with (
+        serve_health(health, settings.health_port),
+        open_log(settings.kafka_bootstrap) as log,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        open_object_store(settings) as store,
+        log.publisher(SOURCE) as publisher,
+    ):
+        source = FeatureSource(store, FeatureCache(settings.cached_features))
+        examiner = Examiner(database, store, source, settings.gate)
+        keeper = GateKeeper(log, database, publisher, examiner, settings, utc_now)
+        subscriptions = [
+            subscribe(ModelTrained, keeper.on_model_trained),
+            subscribe(PromotionRequested, keeper.on_promotion_requested),
+        ]
+        handlers = run_handlers(
+            log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
+        )
+        with one_blas_thread():
+            await run_parts(health, handlers=handlers, warming=run_warming(database, examiner, health))
+
+
+if __name__ == "__main__":
+    run(main)

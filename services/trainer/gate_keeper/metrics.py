@@ -1,0 +1,10 @@
+"""What the gate counts."""
+
+from prometheus_client import Counter, Histogram
+
+VERDICTS = Counter("pappus_verdicts", "Verdicts published by the gate.", ["topic"])
+VERDICT_SECONDS = Histogram(
+    "pappus_verdict_seconds",
+    "From taking a candidate to the verdict on it being visible in the tables.",
+    buckets=(0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)

@@ -1,0 +1,67 @@
+"""The recorder: runs, versions and the alias `champion` in MLflow, for people to look at.
+
+Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`). Publishes nothing. Reads the tables
+of schema `trainer`. Owns the experiment and the registered model in MLflow; while MLflow is away it waits, without end.
+"""
+
+from services.trainer.recorder.alias import PART, Alias
+from services.trainer.recorder.handlers import Recorder
+from services.trainer.recorder.models import TableModels
+from services.trainer.recorder.settings import RecorderSettings
+from services.trainer.tables import MIGRATIONS, SCHEMA
+from shared.database import Database
+from shared.events import ModelPromoted, ModelRejected, ModelTrained
+from shared.handler import run_handlers, subscribe
+from shared.health import Health, serve_health
+from shared.kafka import open_log
+from shared.model_registry import open_model_registry
+from shared.reconciler import run_reconciler
+from shared.retry import FOR_EVER
+from shared.service import run, run_parts
+from shared.telemetry import configure
+
+GROUP = "trainer-recorder"
+SOURCE = "pappus/trainer"
+
+
+async def main() -> None:
+    """Settings, adapters, parts; returns when the process is asked to end."""
+    settings = RecorderSettings()
+    configure("trainer-recorder", settings)
+    health = Health()
+    async with (
+        serve_health(health, settings.health_port),
+        open_log(settings.kafka_bootstrap) as log,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
+        open_model_registry(settings.mlflow_url, settings.s3_bucket) as registry,
+        log.publisher(SOURCE) as publisher,
+    ):
+        models = TableModels(log, database, settings.caught_up_seconds)
+        recorder = Recorder(registry, models)
+        subscriptions = [
+            subscribe(ModelTrained, recorder.on_model_trained),
+            subscribe(ModelPromoted, recorder.on_model_promoted),
+            subscribe(ModelRejected, recorder.on_model_rejected),
+        ]
+        recording = run_handlers(
+            log,
+            group=GROUP,
+            source=SOURCE,
+            subscriptions=subscriptions,
+            health=health,
+            member=settings.replica,
+            retry=FOR_EVER,
+        )
+        aliasing = run_reconciler(
+            Alias(registry, models).reconcile,
+            publisher=publisher,
+            database=database,
+            health=health,
+            name=PART,
+            every_seconds=settings.alias_seconds,
+        )
+        await run_parts(health, recording=recording, alias=aliasing)
+
+
+if __name__ == "__main__":
+    run(main)

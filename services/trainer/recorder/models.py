@@ -1,0 +1,41 @@
+"""What the recorder asks the trainer's tables: which verdicts count, and who the champion is."""
+
+from typing import Protocol
+
+from services.trainer import queries
+from services.trainer.queries import Champion, ModelRow
+from shared.database import Database
+from shared.events import ModelPromoted, ModelRejected, ModelTrained
+from shared.log import Log
+from shared.projection import caught_up
+
+TOPICS = (ModelTrained.topic, ModelPromoted.topic, ModelRejected.topic)
+
+
+class Models(Protocol):
+    """The candidates and what became of them, as the log says now. Every method raises TransientError."""
+
+    async def find(self, version: str) -> ModelRow | None:
+        """The candidate with this version; None if the log knows none."""
+
+    async def champion(self) -> Champion | None:
+        """The model in service; None before the first promotion."""
+
+
+class TableModels:
+    """The models in the trainer's schema, once it is caught up."""
+
+    def __init__(self, log: Log, database: Database, timeout_seconds: float) -> None:
+        self._log = log
+        self._database = database
+        self._timeout_seconds = timeout_seconds
+
+    async def find(self, version: str) -> ModelRow | None:
+        """See Models."""
+        await caught_up(self._log, self._database, TOPICS, self._timeout_seconds)
+        return await queries.model(self._database, version)
+
+    async def champion(self) -> Champion | None:
+        """See Models."""
+        await caught_up(self._log, self._database, TOPICS, self._timeout_seconds)
+        return await queries.champion(self._database)

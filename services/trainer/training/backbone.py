@@ -1,0 +1,120 @@
+"""A backbone by name: train it, export it, name it by its hash."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import Field, asdict, dataclass, fields, replace
+from hashlib import sha256
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from services.trainer.threads import one_blas_thread
+from services.trainer.training.export import export
+from services.trainer.training.patches import Patches
+
+PROBE_BATCH = 64
+
+
+class BackboneRecipe(Protocol):
+    """How a kind of backbone is made; its frozen dataclass fields are the hyper-parameters."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def learn(self, images: NDArray[np.uint8], seed: int) -> torch.nn.Module:
+        """A network from uint8 [batch, 96, 96, 3] to float32 [batch, d]; equal input gives equal weights."""
+        ...
+
+
+RECIPES: Mapping[str, BackboneRecipe] = {"patches": Patches()}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """An exported backbone.
+
+    onnx: the graph, `image` uint8 [batch, 96, 96, 3] -> `features` float32 [batch, d].
+    id: sha256 of it, in hex: the name under which features are kept.
+    probe_features: what torch answers for the probe images, float32 [p, d]: the other side of the parity check.
+    seconds: of each stage.
+    """
+
+    kind: str
+    onnx: bytes
+    id: str
+    probe_features: NDArray[np.float32]
+    seconds: Mapping[str, float]
+
+
+def recipe_names() -> tuple[str, ...]:
+    return tuple(sorted(RECIPES))
+
+
+def recipe_named(name: str, settings: Mapping[str, float] | None = None) -> BackboneRecipe:
+    """The recipe with some hyper-parameters changed.
+
+    Raises:
+        ValueError: if no recipe has this name, or the recipe no such hyper-parameter.
+    """
+    recipe = RECIPES.get(name)
+    if recipe is None:
+        raise ValueError(f"There is no backbone {name!r}. Choose one of {', '.join(recipe_names())}.")
+    known = {field.name for field in fields(recipe)}
+    unknown = sorted(set(settings or {}) - known)
+    if unknown:
+        raise ValueError(f"Backbone {name!r} has no setting {', '.join(unknown)}. It has {', '.join(sorted(known))}.")
+    return replace(recipe, **(settings or {}))
+
+
+def recipe_parameters(name: str, settings: Mapping[str, float] | None = None) -> dict[str, str | int | float]:
+    """The hyper-parameters in full, for the version hash and the record of the training."""
+    return {"backbone": name, **asdict(recipe_named(name, settings))}
+
+
+def train_backbone(
+    name: str,
+    images: NDArray[np.uint8],
+    seed: int,
+    settings: Mapping[str, float] | None = None,
+    probe: NDArray[np.uint8] | None = None,
+) -> Backbone:
+    """Learns a backbone from images uint8 [n, 96, 96, 3] and exports it.
+
+    The same images, seed and settings give the same bytes, in any process on the same kind of CPU. `probe` are images
+    uint8 [p, 96, 96, 3] whose features torch computes for the parity check; by default the first 16 training images.
+
+    Raises:
+        ValueError: for an unknown name or setting, or images of another shape.
+    """
+    recipe = recipe_named(name, settings)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not len(images):
+        raise ValueError(f"Images are uint8 [n, size, size, 3] with n >= 1, not {images.dtype} {images.shape}.")
+    started = time.perf_counter()
+    with one_blas_thread(), _one_torch_thread(), torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        network = recipe.learn(images, seed).eval()
+        learned = time.perf_counter()
+        onnx = export(network, image_size=images.shape[1])
+        probe_features = _features(network, images[:16] if probe is None else probe)
+    seconds = {"backbone": learned - started, "export": time.perf_counter() - learned}
+    return Backbone(name, onnx, sha256(onnx).hexdigest(), probe_features, seconds)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _features(network: torch.nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        batches = [
+            network(torch.from_numpy(images[at : at + PROBE_BATCH])) for at in range(0, len(images), PROBE_BATCH)
+        ]
+        return torch.cat(batches).numpy() if batches else np.zeros((0, 0), dtype=np.float32)

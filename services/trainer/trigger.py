@@ -1,0 +1,176 @@
+"""Train in full now? A pure decision over what came since the last full manifest, and what was asked since.
+
+Five reasons, the most urgent first: the first model, drift with new labels, a correction layer that has grown, new
+images, a week with anything new. A reason alone is not enough: at least one of its causes must have come after the
+last request. So every request uses up something a person or a camera did, and the trigger can never set itself off.
+
+A burst is one training: a request waits until nothing came for a moment, but never longer than `longest_wait_seconds`
+after its threshold was met, and never while another request is unanswered.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+Reason = Literal["first_model", "drift", "correction_layer_grown", "new_images", "weekly"]
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSettings:
+    """The thresholds. Times in seconds."""
+
+    labels: tuple[str, ...]
+    first_images_per_label: int = 20
+    new_images: int = 10
+    grown_corrections: int = 50
+    week_seconds: float = 7 * 24 * 3600.0
+    quiet_seconds: float = 2.0
+    longest_wait_seconds: float = 15.0
+    patience_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event that speaks for a training: when the log took it, and whether that was after the last request."""
+
+    event_id: UUID
+    at: datetime
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the log says, each list in order of time.
+
+    `trusted` holds one arrival per trusted image under its present label: the event that made the image trusted.
+    `new_images` are those the last full manifest does not know, `new_corrections` and `drifts` those after its cut.
+    `trained_at` is the last full training, None before the first; `asked_at` the newest request without an answer.
+    """
+
+    trusted: Mapping[str, Sequence[Arrival]]
+    new_images: Sequence[Arrival] = ()
+    new_corrections: Sequence[Arrival] = ()
+    drifts: Sequence[Arrival] = ()
+    trained_at: datetime | None = None
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Train in full. `causes` are the ids of the events that met the threshold; the same state gives the same ones."""
+
+    reason: Reason
+    detail: str
+    causes: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Nothing to ask for now. `time`: look again then; None: only another event can change the answer."""
+
+    time: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A reason whose threshold is met: since `met_at`, by `causes`."""
+
+    reason: Reason
+    detail: str
+    causes: tuple[UUID, ...]
+    met_at: datetime
+
+
+def decide(state: State, now: datetime, settings: TriggerSettings) -> Request | WaitUntil:
+    """A request with its causes, or until when to wait and why."""
+    if state.asked_at is not None:
+        patience_ends = state.asked_at + timedelta(seconds=settings.patience_seconds)
+        if now < patience_ends:
+            return WaitUntil(patience_ends, "A full training was asked for and is not answered yet.")
+    wishes = (
+        _first_model(state, settings) if state.trained_at is None else _retraining(state, state.trained_at, settings)
+    )
+    if not wishes:
+        return WaitUntil(None, _what_is_there(state, settings))
+    due = {wish: _due(wish, state, settings) for wish in wishes}
+    for wish in wishes:
+        if due[wish] <= now:
+            return Request(wish.reason, wish.detail, wish.causes)
+    first = min(wishes, key=due.__getitem__)
+    return WaitUntil(due[first], f"{first.detail} Waiting until then, or until nothing more comes.")
+
+
+def _what_is_there(state: State, settings: TriggerSettings) -> str:
+    if state.trained_at is not None:
+        images, corrections = len(state.new_images), len(state.new_corrections)
+        return (
+            f"{images} new images and {corrections} corrections since the last full training: too few to train again."
+        )
+    have = ", ".join(f"{len(state.trusted.get(label, ()))} of {label}" for label in settings.labels)
+    needed = settings.first_images_per_label
+    return f"The first model needs {needed} trusted images of each label and something new; there are {have}."
+
+
+def _first_model(state: State, settings: TriggerSettings) -> list[_Wish]:
+    needed = settings.first_images_per_label
+    by_label = [state.trusted.get(label, ()) for label in settings.labels]
+    if any(len(arrivals) < needed for arrivals in by_label):
+        return []
+    evidence = [arrival for arrivals in by_label for arrival in arrivals[:needed]]
+    everything = [arrival for arrivals in by_label for arrival in arrivals]
+    return _wish("first_model", f"Each label has {needed} trusted images or more.", evidence, everything)
+
+
+def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -> list[_Wish]:
+    """The wishes whose threshold is met, the most urgent reason first; the weekly one may lie in the future."""
+    images, corrections, drifts = state.new_images, state.new_corrections, state.drifts
+    labels = in_order({arrival.event_id: arrival for arrival in (*images, *corrections)}.values())
+    wishes: list[_Wish] = []
+    if drifts and labels:
+        detail = f"Drift was detected, and there are {len(labels)} new labels."
+        wishes += _wish("drift", detail, [drifts[0], labels[0]], [*drifts, *labels])
+    if len(corrections) >= settings.grown_corrections:
+        detail = f"{len(corrections)} corrections since the last full training."
+        wishes += _wish("correction_layer_grown", detail, corrections[: settings.grown_corrections], corrections)
+    if len(images) >= settings.new_images:
+        detail = f"{len(images)} new trusted images since the last full training."
+        wishes += _wish("new_images", detail, images[: settings.new_images], images)
+    if labels:
+        detail = f"A week since the last full training, and {len(labels)} new labels."
+        week_ends = trained_at + timedelta(seconds=settings.week_seconds)
+        wishes += _wish("weekly", detail, labels[:1], labels, not_before=week_ends)
+    return wishes
+
+
+def _wish(
+    reason: Reason,
+    detail: str,
+    evidence: Sequence[Arrival],
+    everything: Sequence[Arrival],
+    not_before: datetime | None = None,
+) -> list[_Wish]:
+    """`evidence` met the threshold; one of `everything` must be fresh, and joins the causes. Empty if none is."""
+    fresh = in_order([arrival for arrival in everything if arrival.fresh])
+    if not fresh:
+        return []
+    causes = [*evidence, *([] if any(arrival.fresh for arrival in evidence) else fresh[:1])]
+    met_at = max(arrival.at for arrival in causes)
+    return [_Wish(reason, detail, tuple(cause.event_id for cause in causes), max(met_at, not_before or met_at))]
+
+
+def _due(wish: _Wish, state: State, settings: TriggerSettings) -> datetime:
+    """When nothing has come for a while, but no later than the longest wait after the threshold was met."""
+    arrivals = [*state.new_images, *state.new_corrections, *state.drifts]
+    if state.trained_at is None:
+        arrivals += [arrival for label in settings.labels for arrival in state.trusted.get(label, ())]
+    last = max((arrival.at for arrival in arrivals), default=wish.met_at)
+    quiet = last + timedelta(seconds=settings.quiet_seconds)
+    return max(wish.met_at, min(quiet, wish.met_at + timedelta(seconds=settings.longest_wait_seconds)))
+
+
+def in_order(arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """By time; by id where the times are the same."""
+    return sorted(arrivals, key=lambda arrival: (arrival.at, arrival.event_id))

@@ -1,0 +1,285 @@
+"""The fast lane with a gate behind it: from corrections to the champion that holds them."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from services.trainer import queries
+from services.trainer.artefact import read_layer
+from services.trainer.fast_lane.lane import FastLane
+from services.trainer.fast_lane.warming import Warming
+from services.trainer.feature_cache import FeatureCache
+from services.trainer.feature_source import FeatureSource
+from services.trainer.features import ArtefactSession
+from services.trainer.manifest import manifest_from_json
+from services.trainer.tables import TOPICS, appliers
+from shared.clock import utc_now
+from shared.events import ModelRejected, ModelTrained
+from shared.projection import Projection, caught_up
+from shared.testing import MemoryLog, eventually
+from tests.integration.trainer.world import LABELS, Parts, Stored, World
+
+
+async def first_champion(world: World) -> ModelTrained:
+    await world.dataset()
+    candidate = await world.full()
+    verdict = await world.verdict(candidate)
+    assert verdict.topic == "model.promoted", verdict.summary
+    return candidate
+
+
+async def answered(world: World, image: Stored) -> str:
+    """What the champion answers for an image, as a predictor would."""
+    champion = await world.champion()
+    session = ArtefactSession(await world.store.get(champion.model.artefact_key))
+    probabilities = session.answers(image.pixels[None]).probabilities[0]
+    return champion.model.labels[int(probabilities.argmax())]
+
+
+async def test_a_correction_is_served_and_names_what_it_came_from(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        first = await first_champion(world)
+        image = await world.image("grass", says="dandelion")
+        assert await answered(world, image) == "grass"
+        correction = await world.correct(image, "dandelion")
+        champion = await world.live(correction)
+        assert await answered(world, image) == "dandelion"
+    made = champion.model
+    assert (made.lane, made.parent, made.causes) == ("fast", first.version, (correction.event_id,))
+    assert (champion.sequence, champion.promotion.route) == (2, "non_inferior")
+    artefact = await world.store.get(made.artefact_key)
+    assert read_layer(artefact).entries == ((image.image_id, 1),)
+    manifest = manifest_from_json((await world.store.get(made.manifest_key)).decode())
+    assert manifest.sha256 == made.manifest_sha256
+    assert [(sample.image_id, sample.label, sample.revision) for sample in manifest.samples] == [
+        (image.image_id, "dandelion", 1)
+    ]
+
+
+async def test_without_a_champion_corrections_wait_for_the_first(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await world.dataset()
+        correction = await world.correct(world.images[0], "grass")
+        await caught_up(world.log, world.database, TOPICS, 10)
+        assert await queries.models(world.database) == []
+        await world.full()
+        await world.live(correction)
+
+
+async def test_a_burst_becomes_a_few_models_and_all_of_it_is_live(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        images = [await world.image("grass", says="dandelion") for _ in range(20)]
+        corrections = [await world.correct(image, "dandelion") for image in images]
+        await world.live(*corrections)
+        models = await queries.models(world.database)
+    assert len(models) < 20
+    assert all(row.judged for row in models)
+
+
+async def test_a_label_that_is_toggled_ends_as_its_last_revision(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        image = await world.image("grass")
+        for revision in range(1, 6):
+            last = await world.correct(image, LABELS[(revision + 1) % 2], revision)
+        await world.live(last)
+        assert await answered(world, image) == last.label_to
+
+
+async def test_a_repeated_correction_makes_nothing(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        image = await world.image("grass", says="dandelion")
+        correction = await world.correct(image, "dandelion")
+        await world.live(correction)
+        await world.publish(correction, correction)
+        await caught_up(world.log, world.database, TOPICS, 10)
+        assert await parts.lane().reconcile() == []
+        assert len(await queries.models(world.database)) == 2
+
+
+async def test_a_restarted_lane_makes_nothing_that_is_live(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate"):
+        async with parts.running("fast"):
+            await first_champion(world)
+            await world.live(await world.correct(world.images[0], "grass"))
+        assert await parts.lane().reconcile() == []
+
+
+async def test_two_lanes_make_the_same_version_with_the_same_bytes(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate"):
+        await first_champion(world)
+        await world.correct(world.images[0], "grass")
+        await caught_up(world.log, world.database, TOPICS, 10)
+        (one,), (other,) = await parts.lane().reconcile(), await parts.lane().reconcile()
+    assert isinstance(one, ModelTrained)
+    assert isinstance(other, ModelTrained)
+    assert (one.event_id, one.artefact_sha256, one.weights_sha256) == (
+        other.event_id,
+        other.artefact_sha256,
+        other.weights_sha256,
+    )
+
+
+async def test_an_image_whose_bytes_are_gone_is_left_out_and_the_rest_goes_on(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        gone = await world.image("grass", says="dandelion", object_key="images/sha256/00/gone")
+        await world.store.put(gone.event.object_key, b"not what was stored")
+        kept = await world.image("grass", says="dandelion")
+        await world.correct(gone, "dandelion")
+        await world.live(await world.correct(kept, "dandelion"))
+        champion = await world.champion()
+        assert {one.image_id for one in champion.model.corrections} == {kept.image_id}
+        await eventually(lambda: "1 left out" in parts.health.report()["parts"]["fast candidate"]["detail"])
+
+
+async def test_after_a_rollback_and_an_unfreeze_the_corrections_are_live_again(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        first = await first_champion(world)
+        correction = await world.correct(world.images[0], "grass")
+        before = await world.live(correction)
+        back = await world.ask("rollback", first.version)
+        assert back.topic == "model.promoted"
+        assert (await world.champion()).frozen
+        assert await parts.lane().reconcile() == []
+        await world.ask("unfreeze")
+        after = await world.live(correction)
+    assert after.sequence > before.sequence
+    assert after.version != before.version
+    assert not after.frozen
+
+
+async def test_a_full_training_promoted_over_the_lane_loses_no_correction(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        known = await world.correct(world.images[0], "grass")
+        await world.live(known)
+        late = await world.correct(world.images[2], "grass")
+        await world.live(known, late)
+        for _ in range(4):
+            await world.image("grass")
+        full = await world.full(corrections=(known,))
+        assert (await world.verdict(full)).topic == "model.promoted"
+        champion = await world.live(known, late)
+    assert champion.model.parent == full.version
+
+
+async def test_contradicting_corrections_of_one_picture_are_set_aside_and_others_go_on(
+    world: World, parts: Parts
+) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        image = await world.image("grass")
+        await world.live(await world.correct(image, "grass"))
+        nearly = image.pixels.copy()
+        nearly[0, 0] = 255 - nearly[0, 0]
+        twin = await world.image("grass", pixels=nearly)
+        wrong = await world.correct(twin, "dandelion")
+        rejected = await eventually(lambda: world_rejections(world))
+        other = await world.correct(world.images[0], "grass")
+        champion = await world.live(other)
+        aside = await queries.set_aside(world.database)
+    assert rejected
+    assert [(one.image_id, one.revision) for one in aside] == [(twin.image_id, 1)]
+    assert aside[0].sentence
+    assert wrong.image_id not in {one.image_id for one in champion.model.corrections}
+
+
+async def world_rejections(world: World) -> list[ModelRejected]:
+    return [row.rejected for row in await queries.models(world.database) if row.rejected is not None]
+
+
+async def test_corrections_that_break_test_images_are_set_aside_and_others_go_on(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        victims = [image for image in world.images if image.sample().side == "test" and image.shows == "grass"][:4]
+        poison = []
+        for victim in victims:
+            nearly = victim.pixels.copy()
+            nearly[0, 0] = 255 - nearly[0, 0]
+            poison.append(await world.image("grass", pixels=nearly))
+        good = await world.correct(world.images[0], "grass")
+        for image in poison:
+            await world.correct(image, "dandelion")
+        champion = await world.live(good)
+        aside = await eventually(lambda: queries.set_aside(world.database))
+        await eventually(lambda: quiet(world, parts))
+        champion = await world.champion()
+    held = {one.image_id for one in champion.model.corrections}
+    assert good.image_id in held
+    assert {one.image_id for one in aside} <= {image.image_id for image in poison}
+    assert all("test image" in one.sentence for one in aside)
+
+
+async def quiet(world: World, parts: Parts) -> bool:
+    """Whether the lane has nothing more to do and the gate nothing to judge."""
+    return not await parts.lane().reconcile() and not await queries.unjudged(world.database)
+
+
+@pytest.mark.timeout(120)
+async def test_lane_and_gate_may_end_and_start_at_any_time(world: World, parts: Parts) -> None:
+    generator = np.random.default_rng(7)
+    async with parts.running("projection"):
+        async with parts.running("gate"):
+            await first_champion(world)
+        corrections = []
+        for number in range(12):
+            async with parts.running("gate", "fast"):
+                image = await world.image("grass", says="dandelion")
+                corrections.append(await world.correct(image, "dandelion"))
+                await asyncio.sleep(float(generator.random()) / 20)  # where they are ended is left to chance
+            assert number < 12
+        async with parts.running("gate", "fast"):
+            champion = await world.live(*corrections)
+    promoted = [row for row in await queries.models(world.database) if row.promoted]
+    assert champion.sequence == sum(len(row.promoted) for row in promoted)
+
+
+async def test_a_champion_that_cannot_be_read_turns_health_red_until_it_is_back(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate"):
+        first = await first_champion(world)
+        artefact = await world.store.get(first.artefact_key)
+        await world.store.put(first.artefact_key, b"rubbish")
+        correction = await world.correct(world.images[0], "grass")
+        async with parts.running("fast"):
+            await eventually(lambda: "cannot be read" in parts.health.report()["parts"]["fast candidate"]["detail"])
+            assert not parts.health.ok
+            await world.store.put(first.artefact_key, artefact)
+            await world.live(correction)
+            await eventually(lambda: parts.health.report()["parts"]["fast candidate"]["ok"])
+
+
+async def test_the_features_of_a_stored_image_are_there_before_anybody_corrects_it(world: World, parts: Parts) -> None:
+    cache = FeatureCache(100)
+    source = FeatureSource(world.store, cache)
+    lane = FastLane(world.database, world.store, source, parts.health, utc_now)
+    warming = Warming(world.database, source, lane.base)
+    projection = Projection(world.log, world.database, appliers(warming.apply_image_stored), parts.health)
+    async with parts.running("gate"):
+        tasks = [asyncio.create_task(projection.run()), asyncio.create_task(warming.run(parts.health, 100))]
+        first = await first_champion(world)
+        digests = [image.event.sha256 for image in world.images]
+        await eventually(lambda: all(cache.get(first.backbone_id, digest) is not None for digest in digests))
+        late = await world.image("grass")
+        await eventually(lambda: cache.get(first.backbone_id, late.event.sha256) is not None)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_of_two_lanes_one_makes_candidates(world: World, parts: Parts) -> None:
+    other = Parts(world)
+    async with parts.running("projection", "gate"), parts.running("fast"), other.running("fast"):
+        await first_champion(world)
+        corrections = [await world.correct(image, "dandelion") for image in world.images[1:12:2]]
+        await world.live(*corrections)
+        published = [event.version for event in await trained_events(world)]
+    assert len(published) == len(set(published))
+
+
+async def trained_events(world: World) -> list[ModelTrained]:
+    assert isinstance(world.log, MemoryLog)
+    return world.log.events(ModelTrained)

@@ -1,0 +1,162 @@
+"""Lane and gate as they run in service: real processes on a real log, killed and started again."""
+
+import asyncio
+import os
+import signal
+import statistics
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pappus.stack import Servers
+from pappus.stack.running import servers_in
+from services.trainer import queries
+from services.trainer.tables import MIGRATIONS, SCHEMA, TOPICS
+from shared.codec import decode
+from shared.database import Database
+from shared.dump import canonical_dump
+from shared.events import Event, ModelPromoted, ModelTrained
+from shared.kafka import create_topics, open_log
+from shared.log import Record
+from shared.object_store import open_object_store
+from shared.projection import caught_up
+from shared.settings import Settings
+from tests.integration.trainer.processes import ROOT, TrainerProcess
+from tests.integration.trainer.world import World
+
+LANE, GATE, REPLAY = (f"services.trainer.{name}" for name in ("fast_lane", "gate_keeper", "replay"))
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def own_servers() -> Iterator[Servers]:
+    """Servers for this module alone: there is one champion on a log, and others' tests make champions, too."""
+    with tempfile.TemporaryDirectory(prefix="pappus-trainer-") as folder:
+        Path(folder).chmod(0o711)
+        with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
+            yield running
+
+
+@pytest.fixture
+async def real(own_servers: Servers) -> AsyncIterator[World]:
+    """A world on the real servers, with a first champion to come."""
+    root = own_servers.credentials.s3["root"]
+    keys = {"s3_access_key": root.access_key, "s3_secret_key": root.secret_key}
+    settings = Settings.model_validate({**own_servers.settings("trainer"), **keys})
+    await create_topics(own_servers.kafka_bootstrap)
+    async with (
+        open_log(own_servers.kafka_bootstrap) as log,
+        Database.open(own_servers.database_url("trainer"), SCHEMA, MIGRATIONS) as database,
+        open_object_store(settings) as store,
+        log.publisher("pappus/test") as publisher,
+    ):
+        yield World(log, database, store, publisher)
+
+
+@pytest.fixture
+def lane(own_servers: Servers, tmp_path: Path) -> Iterator[TrainerProcess]:
+    with TrainerProcess(LANE, {**own_servers.settings("trainer"), "replica": "lane"}, tmp_path) as process:
+        process.wait_until_ready()
+        yield process
+
+
+@pytest.fixture
+def gate(own_servers: Servers, tmp_path: Path) -> Iterator[TrainerProcess]:
+    with TrainerProcess(GATE, {**own_servers.settings("trainer"), "replica": "gate"}, tmp_path) as process:
+        process.wait_until_ready()
+        yield process
+
+
+async def taken_at(world: World, topic: str) -> dict[str, tuple[Event, int]]:
+    """Each event of a topic by its id, and when it was published, in milliseconds since 1970."""
+    ends = await world.log.end_offsets([topic])
+    found: dict[str, tuple[Event, int]] = {}
+    async with world.log.reader([topic]) as reader:
+        await reader.start_at({})
+        read = dict.fromkeys(ends, 0)
+        while any(read[place] < end for place, end in ends.items()):
+            records: list[Record] = list(await reader.poll(1.0))
+            for record in records:
+                event = decode(topic, record.value)
+                found[str(event.event_id)] = (event, record.timestamp_ms)
+                read[record.place] = record.offset + 1
+    return found
+
+
+async def test_a_correction_becomes_the_champion_in_a_moment(
+    real: World, lane: TrainerProcess, gate: TrainerProcess, record_property: Callable[[str, object], None]
+) -> None:
+    await real.dataset()
+    first = await real.full()
+    verdict = await real.verdict(first)
+    assert isinstance(verdict, ModelPromoted), verdict.summary
+    images = [await real.image("grass", says="dandelion") for _ in range(30)]
+    corrected = [await real.correct(image, "dandelion") for image in images[:5]]
+    await real.live(*corrected)
+    for image in images[5:]:
+        corrected.append(await real.correct(image, "dandelion"))
+        await real.live(corrected[-1])
+    asked = await taken_at(real, "label.corrected")
+    made, judged = await taken_at(real, ModelTrained.topic), await taken_at(real, ModelPromoted.topic)
+    to_candidate, to_verdict = [], []
+    for promoted, at in judged.values():
+        assert isinstance(promoted, ModelPromoted)
+        candidate, trained_at = made[str(promoted.causes[0])]
+        assert isinstance(candidate, ModelTrained)
+        if candidate.lane == "fast" and len(candidate.causes) == 1:
+            to_candidate.append(trained_at - asked[str(candidate.causes[0])][1])
+            to_verdict.append(at - trained_at)
+    figures = {"candidate_ms": statistics.median(to_candidate), "verdict_ms": statistics.median(to_verdict)}
+    print(figures, sorted(to_candidate), sorted(to_verdict))  # noqa: T201
+    record_property("latency", figures)
+    assert len(to_candidate) >= 20
+    assert figures["candidate_ms"] < 500
+    assert figures["verdict_ms"] < 500
+
+
+async def test_killed_at_any_time_they_lose_no_correction_and_judge_none_twice(
+    real: World, lane: TrainerProcess, gate: TrainerProcess
+) -> None:
+    await real.dataset(train=20, test=0)
+    images = [await real.image("grass", says="dandelion") for _ in range(30)]
+    corrected = []
+    for number, image in enumerate(images):
+        corrected.append(await real.correct(image, "dandelion"))
+        if number % 6 == 3:
+            for process in (lane, gate)[number // 6 % 2 :]:
+                process.end(signal.SIGKILL)
+                process.start()
+    champion = await real.live(*corrected)
+    rows = await queries.models(real.database)
+    sequences = sorted(sequence for row in rows for sequence in row.promoted)
+    assert sequences == list(range(1, champion.sequence + 1))
+    published = await taken_at(real, ModelPromoted.topic)
+    causes = [event.causes[0] for event, _ in published.values()]
+    assert len(causes) == len(set(causes))
+
+
+async def replayed(servers: Servers) -> None:
+    """`python -m services.trainer.replay`, to its end."""
+    named = {f"PAPPUS_{name.upper()}": value for name, value in servers.settings("trainer").items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", REPLAY, cwd=ROOT, env={**os.environ, **named}, stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+
+
+async def test_a_replay_gives_the_same_tables_while_the_processes_run(
+    real: World, lane: TrainerProcess, gate: TrainerProcess, own_servers: Servers
+) -> None:
+    await caught_up(real.log, real.database, TOPICS, 20)
+    before = await canonical_dump(real.database)
+    ends = await real.log.end_offsets(TOPICS)
+    await replayed(own_servers)
+    assert await canonical_dump(real.database) == before
+    assert await real.log.end_offsets(TOPICS) == ends
+    image = await real.image("grass", says="dandelion")
+    await real.live(await real.correct(image, "dandelion"))

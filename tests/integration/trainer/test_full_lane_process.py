@@ -1,0 +1,180 @@
+"""The full lane as a process: from training.requested to a model in the object store, on real servers."""
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from pappus.stack import Servers
+from services.trainer.feature_file import features_key, read_features
+from services.trainer.features import ArtefactSession
+from services.trainer.manifest import manifest_from_json
+from services.trainer.tables import MIGRATIONS, SCHEMA, appliers
+from shared.codec import decode
+from shared.database import Database
+from shared.events import ImageStored, ModelTrained, TrainingRequested
+from shared.health import Health
+from shared.kafka import KafkaLog, create_topics, open_log
+from shared.object_store import ObjectStore, open_object_store
+from shared.preprocessing import decode as decode_image
+from shared.preprocessing import prepare
+from shared.projection import Projection
+from shared.settings import Settings
+from shared.testing import eventually, image_stored, label_corrected, training_requested
+from tests.integration.trainer.processes import TrainerProcess
+from tests.integration.trainer.world import group_on
+from tests.integration.trainer.world import picture as world_picture
+
+MODULE = "services.trainer.full_lane"
+SMALL = '{"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}'
+REPLICA = "trainer-full-test"
+"""One name: a member under another one would wait until the broker gives up the one before."""
+pytestmark = pytest.mark.timeout(180)
+
+
+class Plants:
+    """Images with two labels nobody else uses, in the real store and the real log."""
+
+    def __init__(self, log: KafkaLog, ingestor: ObjectStore, trainer: ObjectStore) -> None:
+        name = uuid4().hex[:8]
+        self.log = log
+        self.store = trainer
+        self.labels = (f"dandelion-{name}", f"grass-{name}")
+        self.model_name = f"plants-{name}"
+        self.bytes: dict[str, bytes] = {}
+        self._ingestor = ingestor
+
+    async def grow(self, count: int = 40) -> list[ImageStored]:
+        """Pictures of both, every fifth pair on the test side."""
+        events = []
+        for number in range(count):
+            file = BytesIO()
+            Image.fromarray(world_picture(("dandelion", "grass")[number % 2], number)).save(file, "PNG")
+            digest = hashlib.sha256(file.getvalue()).hexdigest()
+            group = group_on("test" if number // 2 % 5 == 0 else "train")
+            event = image_stored(sha256=digest, label=self.labels[number % 2], group_id=group)
+            await self._ingestor.put(event.object_key, file.getvalue())
+            self.bytes[digest] = file.getvalue()
+            events.append(event)
+        async with self.log.publisher("pappus/test") as publisher:
+            await publisher.publish(events)
+        return events
+
+    async def request(self) -> TrainingRequested:
+        event = training_requested(model_name=self.model_name)
+        async with self.log.publisher("pappus/test") as publisher:
+            await publisher.publish([event])
+        return event
+
+    async def trained(self, at_least: int = 1) -> list[ModelTrained]:
+        """The candidates of this model, once there are so many."""
+        async with self.log.reader([ModelTrained.topic]) as reader:
+            await reader.start_at({})
+            found: list[ModelTrained] = []
+
+            async def enough() -> bool:
+                events = [decode(record.topic, record.value) for record in await reader.poll(0.2)]
+                found.extend(
+                    one for one in events if isinstance(one, ModelTrained) and one.model_name == self.model_name
+                )
+                return len(found) >= at_least
+
+            await eventually(enough, timeout_seconds=90)
+        return found
+
+
+@asynccontextmanager
+async def growing(servers: Servers) -> AsyncIterator[Plants]:
+    """The world, with the projection that the fast lane's process would run."""
+    await create_topics(servers.kafka_bootstrap)
+    ingestor, trainer = (Settings.model_validate(servers.settings(name)) for name in ("ingestor", "trainer"))
+    async with (
+        open_log(servers.kafka_bootstrap) as log,
+        open_object_store(ingestor) as writable,
+        open_object_store(trainer) as store,
+        Database.open(trainer.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+    ):
+        projection = asyncio.ensure_future(Projection(log, database, appliers(), Health()).run())
+        try:
+            yield Plants(log, writable, store)
+        finally:
+            projection.cancel()
+            await asyncio.gather(projection, return_exceptions=True)
+
+
+def process_for(plants: Plants, servers: Servers, folder: Path) -> TrainerProcess:
+    labels = str(list(plants.labels)).replace("'", '"')
+    own = {"labels": labels, "model_name": plants.model_name, "backbone_settings": SMALL, "replica": REPLICA}
+    return TrainerProcess(MODULE, {**servers.settings("trainer"), **own}, folder)
+
+
+async def test_a_request_becomes_a_model_that_answers(servers: Servers, tmp_path: Path) -> None:
+    async with growing(servers) as plants:
+        with process_for(plants, servers, tmp_path):
+            images = await plants.grow()
+            request = await plants.request()
+            (event,) = await plants.trained()
+        assert event.causes == (request.event_id,)
+        assert event.training_images + event.test_images == len(images)
+        artefact = await plants.store.get(event.artefact_key)
+        assert hashlib.sha256(artefact).hexdigest() == event.artefact_sha256
+        pixels = np.stack([prepare(decode_image(plants.bytes[one.sha256])) for one in images])
+        answers = ArtefactSession(artefact).answers(pixels).probabilities.argmax(axis=1)
+        right = [plants.labels[answer] == image.label for answer, image in zip(answers, images, strict=True)]
+        assert np.mean(right) > 0.8
+        manifest = manifest_from_json((await plants.store.get(event.manifest_key)).decode())
+        assert {sample.image_id for sample in manifest.samples} == {image.image_id for image in images}
+        features = read_features(await plants.store.get(features_key(event.backbone_id, event.manifest_sha256)))
+        assert set(features) >= {image.sha256 for image in images}
+        assert event.positions
+        assert event.metrics["parity_difference"] <= 1e-4
+
+
+async def test_a_kill_in_the_middle_repeats_the_request_and_leaves_no_child(servers: Servers, tmp_path: Path) -> None:
+    async with growing(servers) as plants:
+        images = await plants.grow()
+        await plants.request()
+        process = process_for(plants, servers, tmp_path)
+        process.start()
+        folder = process.state_folder / "images"
+        await eventually(lambda: folder.exists() and len(list(folder.glob("*/*"))) == len(images), timeout_seconds=60)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.end(signal.SIGKILL)
+        psutil.wait_procs(children, timeout=20)
+        assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+        process.start()
+        (event,) = await plants.trained()
+        await plants.request()
+        again = (await plants.trained(at_least=2))[-1]
+        assert process.end(signal.SIGTERM) == 0
+    assert again.event_id == event.event_id
+    assert again.artefact_sha256 == event.artefact_sha256
+    assert len(again.causes) == 2
+
+
+async def test_a_correction_is_held_by_the_next_model(servers: Servers, tmp_path: Path) -> None:
+    async with growing(servers) as plants:
+        with process_for(plants, servers, tmp_path):
+            images = await plants.grow()
+            await plants.request()
+            first = await plants.trained()
+            correction = label_corrected(image_id=images[0].image_id, label_to=plants.labels[1], revision=1)
+            async with plants.log.publisher("pappus/test") as publisher:
+                await publisher.publish([correction])
+            await plants.request()
+            second = (await plants.trained(at_least=2))[-1]
+        assert second.version != first[0].version
+        assert [one.image_id for one in second.corrections] == [images[0].image_id]
+        pixels = np.stack([prepare(decode_image(plants.bytes[images[0].sha256]))])
+        answer = ArtefactSession(await plants.store.get(second.artefact_key)).answers(pixels).probabilities.argmax()
+        assert plants.labels[answer] == plants.labels[1]

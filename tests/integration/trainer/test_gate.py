@@ -1,0 +1,232 @@
+"""The gate, from events to events: each candidate and each request gets one verdict that counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.trainer import queries
+from services.trainer.head import Head
+from services.trainer.tables import TOPICS
+from shared.events import DeadLetter, Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
+from shared.log import Publisher, Record
+from shared.projection import caught_up
+from shared.testing import model_promoted, promotion_requested
+from tests.integration.trainer.world import LABELS, WIDTH, Parts, World
+
+
+@pytest.fixture
+async def first(world: World, parts: Parts) -> ModelTrained:
+    """The first champion."""
+    async with parts.running("projection", "gate"):
+        await world.dataset()
+        candidate = await world.full()
+        verdict = await world.verdict(candidate)
+    assert verdict.topic == "model.promoted", verdict.summary
+    return candidate
+
+
+def nonsense(seed: int = 3) -> Head:
+    """A head that answers by chance."""
+    weights = np.random.default_rng(seed).normal(0, 1, (WIDTH, 2)).astype(np.float32)
+    weights[12:15] = 0  # it does not look at the middle, where the answer is
+    zeros, ones = np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32)
+    return Head(LABELS, zeros, ones, weights, np.zeros(2, np.float32))
+
+
+async def test_the_first_model_needs_floors_only(world: World, first: ModelTrained) -> None:
+    champion = await world.champion()
+    assert (champion.version, champion.sequence, champion.promotion.route) == (first.version, 1, "first")
+    assert champion.promotion.artefact_sha256 == first.artefact_sha256
+    assert await queries.anchor(world.database) == champion.model
+
+
+async def test_a_first_model_below_the_floors_does_not_serve(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate"):
+        await world.dataset()
+        verdict = await world.verdict(await world.full(nonsense()))
+    assert isinstance(verdict, ModelRejected)
+    assert "accuracy" in [one.rule for one in verdict.verdict if one.outcome == "failed"]
+    assert await queries.champion(world.database) is None
+
+
+async def test_the_same_again_is_no_reason_to_change(world: World, parts: Parts, first: ModelTrained) -> None:
+    async with parts.running("projection", "gate"):
+        verdict = await world.verdict(await world.full())
+    assert isinstance(verdict, ModelRejected)
+    assert "reason" in [one.rule for one in verdict.verdict if one.outcome == "failed"]
+
+
+async def test_new_images_are_a_reason_to_change(world: World, parts: Parts, first: ModelTrained) -> None:
+    async with parts.running("projection", "gate"):
+        for label in LABELS:
+            await world.image(label)
+        verdict = await world.verdict(candidate := await world.full())
+    assert isinstance(verdict, ModelPromoted), verdict.summary
+    assert (verdict.sequence, verdict.replaces, verdict.version) == (2, first.version, candidate.version)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"artefact_sha256": "0" * 64}, "was replaced"),
+        ({"artefact_key": "models/nowhere/model.onnx"}, "no object"),
+        ({"labels": ("grass", "dandelion")}, "not what was announced"),
+        ({"backbone_id": "1" * 64}, "not what was announced"),
+    ],
+)
+async def test_a_candidate_that_is_not_what_was_announced_is_rejected(
+    world: World, parts: Parts, first: ModelTrained, change: dict[str, Any], said: str
+) -> None:
+    async with parts.running("projection", "gate"):
+        verdict = await world.verdict(await world.full(**change))
+    assert isinstance(verdict, ModelRejected)
+    assert said in verdict.summary
+
+
+async def test_a_candidate_of_another_parent_came_too_late(world: World, parts: Parts, first: ModelTrained) -> None:
+    async with parts.running("projection", "gate"):
+        verdict = await world.verdict(await world.full(lane="fast", parent="full-before"))
+    assert isinstance(verdict, ModelRejected)
+    assert verdict.set_aside == ()
+    assert f"made from full-before, but {first.version} serves now" in verdict.summary
+
+
+async def test_while_frozen_candidates_wait_for_a_person(world: World, parts: Parts, first: ModelTrained) -> None:
+    async with parts.running("projection", "gate"):
+        frozen = await world.ask("freeze", reason="the fair is on")
+        assert isinstance(frozen, ModelPromoted)
+        assert (frozen.sequence, frozen.version, frozen.frozen) == (2, first.version, True)
+        await world.image("grass")
+        candidate = await world.full()
+        rejected = await world.verdict(candidate)
+        assert isinstance(rejected, ModelRejected)
+        assert "carla froze promotions: the fair is on" in rejected.summary
+        approved = await world.ask("approve", candidate.version)
+    assert isinstance(approved, ModelPromoted)
+    assert (approved.route, approved.version, approved.sequence, approved.frozen) == (
+        "approve",
+        candidate.version,
+        3,
+        True,
+    )
+    assert approved.requested_by == "carla"
+
+
+async def test_approving_is_no_way_around_the_verdict_but_overriding_is(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    async with parts.running("projection", "gate"):
+        candidate = await world.full(nonsense())
+        assert isinstance(await world.verdict(candidate), ModelRejected)
+        assert isinstance(await world.ask("approve", candidate.version), ModelRejected)
+        assert isinstance(await world.ask("override", candidate.version, reason=" "), ModelRejected)
+        overridden = await world.ask("override", candidate.version, reason="I know what I do")
+    assert isinstance(overridden, ModelPromoted)
+    assert (overridden.route, overridden.version) == ("override", candidate.version)
+
+
+async def test_a_rollback_freezes_and_goes_to_what_was_in_service_only(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    async with parts.running("projection", "gate"):
+        await world.image("grass")
+        second = await world.full()
+        await world.verdict(second)
+        never = await world.full(nonsense())
+        await world.verdict(never)
+        refused = [await world.ask("rollback", version) for version in (never.version, second.version, "nothing", None)]
+        back = await world.ask("rollback", first.version, reason="it was better")
+    assert all(isinstance(one, ModelRejected) for one in refused)
+    assert [one.version for one in refused] == [never.version, second.version, None, None]
+    assert isinstance(back, ModelPromoted)
+    assert (back.version, back.replaces, back.frozen, back.route) == (first.version, second.version, True, "rollback")
+
+
+async def test_a_rollback_to_what_cannot_be_loaded_is_refused(world: World, parts: Parts, first: ModelTrained) -> None:
+    async with parts.running("projection", "gate"):
+        await world.image("grass")
+        await world.verdict(await world.full())
+        await world.store.put(first.artefact_key, b"rubbish")
+        refused = await world.ask("rollback", first.version)
+    assert isinstance(refused, ModelRejected)
+    assert "was replaced" in refused.summary
+
+
+async def test_every_request_without_a_champion_is_refused_with_a_sentence(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate"):
+        answers = [
+            await world.ask(action, "v9") for action in ("freeze", "unfreeze", "rollback", "approve", "override")
+        ]
+    assert all(isinstance(answer, ModelRejected) and answer.summary for answer in answers)
+
+
+async def test_a_repeated_message_gets_no_second_verdict(world: World, parts: Parts, first: ModelTrained) -> None:
+    async with parts.running("projection"):
+        keeper = parts.keeper()
+        request = promotion_requested(action="freeze", version=None)
+        await world.publish(request)
+        for _ in range(3):
+            await keeper.on_model_trained(first)
+            await keeper.on_promotion_requested(request)
+        assert (await world.champion()).sequence == 2
+
+
+@dataclass
+class Overtaken:
+    """A publisher that is slow: `events` are in the log before what it is to publish first."""
+
+    publisher: Publisher
+    events: list[Event]
+
+    async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
+        before, self.events = self.events, []
+        await self.publisher.publish(before)
+        return await self.publisher.publish(events)
+
+    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+        await self.publisher.publish_dead_letter(letter)
+
+
+async def test_a_gate_that_was_overtaken_decides_again(world: World, parts: Parts, first: ModelTrained) -> None:
+    competitor = model_promoted(
+        version=first.version, sequence=2, frozen=True, route="freeze", artefact_sha256=first.artefact_sha256
+    )
+    async with parts.running("projection"):
+        await world.image("grass")
+        candidate = await world.full()
+        await parts.keeper(Overtaken(world.publisher, [competitor])).on_model_trained(candidate)
+        verdict = await world.verdict(candidate)
+    assert isinstance(verdict, ModelRejected)
+    assert "frozen" in verdict.summary
+    assert verdict.event_id == uuid_of("verdict", candidate.event_id, 3)
+
+
+async def test_a_gate_that_wakes_up_late_publishes_what_nobody_follows(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    async with parts.running("projection", "gate"):
+        await world.image("grass")
+        second = await world.full()
+        promoted = await world.verdict(second)
+        assert isinstance(promoted, ModelPromoted)
+        late = promoted.model_copy(update={"version": first.version, "event_id": uuid_of("late"), "causes": ()})
+        await world.publish(late)
+        await caught_up(world.log, world.database, TOPICS, 10)
+        assert (await world.champion()).version == second.version
+
+
+async def test_small_losses_do_not_add_up_because_of_the_anchor(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    """An override makes a worse model the champion; what is merely no worse than that one still does not pass."""
+    async with parts.running("projection", "gate"):
+        worse = await world.full(nonsense())
+        await world.verdict(worse)
+        await world.ask("override", worse.version, reason="a mistake")
+        await world.image("grass")
+        verdict = await world.verdict(await world.full(replace(nonsense(), bias=np.array([0.01, 0], np.float32))))
+    assert isinstance(verdict, ModelRejected)
+    assert "non_inferior_to_anchor" in [one.rule for one in verdict.verdict if one.outcome == "failed"]

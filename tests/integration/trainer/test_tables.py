@@ -1,0 +1,192 @@
+"""The tables are the fold of their topics: any interleaving of them, any repetition, gives the same."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.trainer import queries
+from services.trainer.tables import appliers
+from shared.dump import canonical_dump
+from shared.errors import NotReady
+from shared.events import Event, SetAside, uuid_of
+from shared.testing import image_stored, label_corrected, model_promoted, model_rejected, model_trained
+from tests.integration.trainer.world import World
+
+IMAGES = [uuid_of("image", number) for number in range(3)]
+VERSIONS = ["full-1", "full-2", "fast-1", "fast-2"]
+TABLES = ("images", "corrections", "models", "promotions", "rejections", "set_aside")
+AT = datetime(2026, 5, 4, tzinfo=UTC)
+APPLY = {applier.event.topic: applier.apply for applier in appliers()}
+
+
+async def fold(world: World, events: Sequence[Event]) -> dict[str, str]:
+    """Fold the events into empty tables, each in a transaction; the hash of each table."""
+    await world.database.execute(f"TRUNCATE {', '.join(TABLES)}")
+    for event in events:
+        async with world.database.transaction() as transaction:
+            await APPLY[event.topic](event, transaction)
+    return await canonical_dump(world.database, TABLES)
+
+
+def digest(number: int) -> str:
+    return f"{number:064x}"
+
+
+def cause(version: str) -> UUID:
+    return uuid_of("model.trained", version)
+
+
+images = st.sampled_from([image_stored(image_id=one, sha256=digest(n)) for n, one in enumerate(IMAGES)])
+corrections = st.builds(
+    lambda image, revision, label, who: label_corrected(
+        image_id=image,
+        revision=revision,
+        label_to=label,
+        corrected_by=who,
+        event_id=uuid_of(image, revision, label, who),
+    ),
+    st.sampled_from(IMAGES),
+    st.integers(1, 4),
+    st.sampled_from(["dandelion", "grass"]),
+    st.sampled_from(["anna", "berta"]),
+)
+candidates = st.sampled_from(
+    [
+        model_trained(
+            version=one, lane=one[:4], artefact_sha256=digest(7), backbone_id=digest(8), weights_sha256=digest(9),
+            manifest_key="manifests/1.json", manifest_sha256=digest(1), parent="full-1" if one[:4] == "fast" else None,
+        )
+        for one in VERSIONS
+    ]
+)  # fmt: skip
+promotions = st.builds(
+    lambda version, sequence, causes: model_promoted(
+        version=version, sequence=sequence, artefact_sha256=digest(7), causes=(cause(causes),)
+    ),
+    st.sampled_from(VERSIONS),
+    st.integers(1, 4),
+    st.sampled_from(VERSIONS),
+)
+rejections = st.builds(
+    lambda version, image, number: model_rejected(
+        version=version,
+        event_id=uuid_of("rejection", version, number),
+        causes=(cause(version),),
+        set_aside=(SetAside(image_id=image, revision=number, sentence="It broke an answer."),),
+    ),
+    st.sampled_from(VERSIONS),
+    st.sampled_from(IMAGES),
+    st.integers(1, 2),
+)
+partitions = st.tuples(
+    *(st.lists(one, max_size=8) for one in (images, corrections, candidates, promotions, rejections))
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(partitions=partitions, data=st.data())
+async def test_any_interleaving_of_the_topics_and_any_repetition_gives_the_same_tables(
+    world: World, partitions: tuple[list[Event], ...], data: st.DataObject
+) -> None:
+    straight = await fold(world, [event for partition in partitions for event in partition])
+    order = data.draw(st.permutations([number for number, topic in enumerate(partitions) for _ in topic]))
+    waiting = [iter(partition) for partition in partitions]
+    interleaved = []
+    for number in order:
+        event = next(waiting[number])
+        interleaved += [event] * data.draw(st.integers(1, 2))
+    assert await fold(world, interleaved) == straight
+
+
+async def test_what_is_repeated_much_later_changes_nothing(world: World) -> None:
+    image = image_stored(image_id=IMAGES[0])
+    events: list[Event] = [
+        image,
+        *(label_corrected(image_id=IMAGES[0], revision=n, label_to="grass") for n in (1, 2)),
+        first := model_trained(version="full-1"),
+        model_promoted(version="full-1", sequence=1, causes=(first.event_id,)),
+        model_promoted(version="full-1", sequence=2, route="freeze", frozen=True),
+    ]
+    once = await fold(world, events)
+    assert await fold(world, [*events, *events]) == once
+
+
+async def test_of_two_competitors_the_first_counts(world: World) -> None:
+    await fold(
+        world,
+        [
+            image_stored(image_id=IMAGES[0], label="grass"),
+            label_corrected(image_id=IMAGES[0], revision=1, label_to="dandelion", corrected_by="anna"),
+            label_corrected(image_id=IMAGES[0], revision=1, label_to="grass", corrected_by="berta"),
+            label_corrected(image_id=IMAGES[0], revision=3, label_to="grass"),
+        ],
+    )
+    (correction,) = await queries.applied_corrections(world.database)
+    assert (correction.revision, correction.label) == (1, "dandelion")
+
+
+async def test_only_complete_rows_with_a_trusted_label_are_samples(world: World) -> None:
+    await fold(
+        world,
+        [
+            image_stored(image_id=IMAGES[0], label="grass", trust="claimed"),
+            image_stored(image_id=IMAGES[1], label="grass", trust="claimed"),
+            image_stored(image_id=IMAGES[2], label=None, trust="seed"),
+            image_stored(image_id=(seeded := uuid_of("seeded")), label="dandelion", trust="seed"),
+            label_corrected(image_id=IMAGES[1], revision=1, label_to="dandelion"),
+            label_corrected(image_id=uuid_of("not stored yet"), revision=1, label_to="dandelion"),
+        ],
+    )
+    samples = {(one.image_id, one.label, one.revision) for one in await queries.labelled_samples(world.database)}
+    assert samples == {(IMAGES[1], "dandelion", 1), (seeded, "dandelion", 0)}
+    assert [one.image_id for one in await queries.applied_corrections(world.database)] == [IMAGES[1]]
+
+
+async def test_the_anchor_is_the_last_superior_model_else_the_first(world: World) -> None:
+    models = [model_trained(version=version) for version in VERSIONS]
+    first = model_promoted(version="full-1", sequence=1, route="first")
+    next_one = model_promoted(version="fast-1", sequence=2, route="non_inferior")
+    superior = model_promoted(version="full-2", sequence=3, route="superior")
+    last = model_promoted(version="fast-2", sequence=4, route="non_inferior")
+    assert await queries.anchor(world.database) is None
+    await fold(world, [*models, first, next_one])
+    assert (await queries.anchor(world.database)) == models[0]
+    await fold(world, [*models, first, next_one, superior, last])
+    assert (await queries.anchor(world.database)) == models[1]
+
+
+async def test_a_champion_that_is_not_trained_yet_is_not_ready(world: World) -> None:
+    await fold(world, [model_promoted(version="full-1", sequence=1)])
+    with pytest.raises(NotReady):
+        await queries.champion(world.database)
+
+
+async def test_a_candidate_is_unjudged_until_its_verdict(world: World) -> None:
+    one, two, three = (model_trained(version=version) for version in VERSIONS[:3])
+    promotion = model_promoted(version=one.version, sequence=1, causes=(one.event_id,))
+    rejection = model_rejected(version=two.version, causes=(two.event_id,))
+    refusal = model_rejected(version=three.version, answers=uuid_of("a request"), event_id=uuid_of("refusal"))
+    await fold(world, [one, two, three, promotion, rejection, refusal])
+    assert [row.trained.version for row in await queries.unjudged(world.database)] == [three.version]
+    row = await queries.model(world.database, two.version)
+    assert row is not None
+    assert row.rejected == rejection
+    assert await queries.answered(world.database, uuid_of("a request")) == refusal
+    assert await queries.verdict_on(world.database, one.event_id) == promotion
+    assert await queries.verdict_on(world.database, three.event_id) is None
+
+
+async def test_a_rejection_whose_cause_was_promoted_after_all_sets_nothing_aside(world: World) -> None:
+    aside = SetAside(image_id=IMAGES[0], revision=1, sentence="It broke an answer.")
+    candidate = model_trained(version="fast-1", lane="fast", parent="full-1")
+    rejection = model_rejected(version="fast-1", causes=(candidate.event_id,), set_aside=(aside,))
+    await fold(world, [candidate, rejection])
+    assert await queries.set_aside(world.database) == [aside]
+    await fold(
+        world, [candidate, rejection, model_promoted(version="fast-1", sequence=1, causes=(candidate.event_id,))]
+    )
+    assert await queries.set_aside(world.database) == []

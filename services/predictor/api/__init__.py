@@ -1,0 +1,1 @@
+"""One replica of the predictor over HTTP."""

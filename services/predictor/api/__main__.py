@@ -1,0 +1,57 @@
+"""One replica of the predictor: answers over HTTP with the champion.
+
+Consumes model.promoted, all of it, without a group. Publishes prediction.logged and model.loaded. Owns its folder of
+last good artefacts. Needs no database.
+"""
+
+from services.predictor.announcements import Announcements
+from services.predictor.api.app import build_app
+from services.predictor.api.predictions import Predictions
+from services.predictor.api.server import listening, serve_http
+from services.predictor.artefacts import ArtefactFolder
+from services.predictor.follower import Follower
+from services.predictor.loader import Loader, LoadSettings
+from services.predictor.prediction_log import PredictionLog
+from services.predictor.readiness import MODEL_PART, readiness
+from services.predictor.settings import SOURCE, PredictorSettings
+from shared.health import Health
+from shared.kafka import open_log
+from shared.object_store import open_object_store
+from shared.service import keep_running, run, run_parts
+from shared.telemetry import configure
+
+
+async def main() -> None:
+    """Settings, adapters, parts; returns when the process is asked to end."""
+    settings = PredictorSettings()
+    configure("predictor-api", settings)
+    health = Health(needed={MODEL_PART})
+    announcements = Announcements(settings.replica, settings.model_name, settings.announce_every_seconds)
+    prediction_log = PredictionLog(settings.prediction_queue_events)
+    async with (
+        open_log(settings.kafka_bootstrap) as log,
+        log.publisher(SOURCE) as publisher,
+        open_object_store(settings) as store,
+    ):
+        load_settings = LoadSettings(settings.start_patience_seconds, settings.load_timeout_seconds)
+        listeners = [readiness(health), announcements.notify]
+        loader = Loader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
+        follower = Follower(log, publisher, loader.wish, health)
+        predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
+        app = build_app(predictions, health, settings.upload_limit_bytes)
+        with (
+            listening(settings.host, settings.port, shared=True) as common,
+            listening(settings.host, settings.health_port, shared=False) as own,
+        ):
+            await run_parts(
+                health,
+                http=serve_http(app, [common, own]),
+                follower=keep_running(health, "follower", follower.run),
+                loader=keep_running(health, "loader", loader.run),
+                predictions=keep_running(health, "predictions", lambda: prediction_log.run(publisher)),
+                announcements=keep_running(health, "announcements", lambda: announcements.run(publisher)),
+            )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,51 @@
+"""What the API answers, for its documentation and for its clients."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
+
+
+class CorrectionBody(_Body):
+    """A corrected image that shaped the answer; weight in (0, 1], 1 for the very same picture."""
+
+    image_id: UUID
+    weight: float
+
+
+class PredictionBody(_Body):
+    """An answer. Probabilities sum to 1; `milliseconds` is decoding and inference; corrections heaviest first, at most
+    3."""
+
+    label: str
+    probabilities: dict[str, float]
+    model_version: str
+    model_sequence: int
+    prediction_id: UUID
+    trace_id: str | None
+    milliseconds: float
+    sha256: str
+    replica: str
+    corrections: list[CorrectionBody]
+
+
+class ModelBody(_Body):
+    """The model that answers in this replica."""
+
+    version: str
+    sequence: int
+    labels: list[str]
+    artefact_sha256: str
+    loaded_at: datetime
+    replica: str
+
+
+class ErrorBody(_Body):
+    """Every error: a code for programs, and a sentence that says what happened and what to do."""
+
+    error: str
+    detail: str

@@ -1,0 +1,119 @@
+"""From the bytes of an image to the body of an answer, free of HTTP."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from services.predictor.answers import Origin, prediction_logged
+from services.predictor.api.refusals import Refusal
+from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, STAGE_SECONDS
+from services.predictor.prediction_log import PredictionLog
+from services.predictor.scoring import Scored, score, worth_a_thread
+from services.predictor.serving import InService, Serving
+from shared.clock import Clock, utc_now
+from shared.preprocessing import UndecodableImage
+from shared.telemetry import current_trace_id, log
+
+
+class Predictions:
+    """What /predict and /model ask."""
+
+    def __init__(
+        self,
+        in_service: InService,
+        prediction_log: PredictionLog,
+        replica: str,
+        in_flight_limit: int,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._in_service = in_service
+        self._prediction_log = prediction_log
+        self._replica = replica
+        self._in_flight_limit = in_flight_limit
+        self._in_flight = 0
+        self._clock = clock
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """One request, from its first byte to its answer. Raises Refusal (503) while too many are in flight."""
+        if self._in_flight >= self._in_flight_limit:
+            raise Refusal(
+                503, "overloaded", "Too many predictions at once. Ask again in a moment.", retry_after_seconds=1
+            )
+        self._in_flight += 1
+        IN_FLIGHT.inc()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            IN_FLIGHT.dec()
+
+    def serving(self) -> Serving:
+        """What answers now. Raises Refusal (503) without a model."""
+        serving = self._in_service.current
+        if serving is None:
+            detail = "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more."
+            raise Refusal(503, "no_model", detail, retry_after_seconds=2)
+        return serving
+
+    async def answer(self, data: bytes) -> dict[str, Any]:
+        """The fields of PredictionBody. Raises Refusal: 422 with the reason code if `data` is no image, 503 without a
+        model."""
+        serving = self.serving()  # read once: version and probabilities of an answer belong together
+        try:
+            if worth_a_thread(data, serving.model):
+                scored = await asyncio.to_thread(score, data, serving.model)
+            else:
+                scored = score(data, serving.model)
+        except UndecodableImage as error:
+            raise Refusal(422, error.reason, str(error)) from error
+        body = self._body(serving, scored)
+        _count(serving, scored)
+        log.info(
+            "answered",
+            prediction_id=body["prediction_id"],
+            label=body["label"],
+            model_version=body["model_version"],
+            milliseconds=body["milliseconds"],
+            size_bytes=len(data),
+        )
+        return body
+
+    def model(self) -> dict[str, Any]:
+        """The fields of ModelBody. Raises Refusal (503) without a model."""
+        serving = self.serving()
+        return {
+            "version": serving.promotion.version,
+            "sequence": serving.promotion.sequence,
+            "labels": list(serving.model.metadata.labels),
+            "artefact_sha256": serving.promotion.artefact_sha256,
+            "loaded_at": serving.loaded_at.isoformat(),
+            "replica": self._replica,
+        }
+
+    def _body(self, serving: Serving, scored: Scored) -> dict[str, Any]:
+        prediction_id = uuid4()
+        origin = Origin(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
+        self._prediction_log.offer(prediction_logged(scored.answer, origin, prediction_id, self._clock()))
+        return {
+            "label": scored.answer.label,
+            "probabilities": scored.answer.probabilities,
+            "model_version": serving.promotion.version,
+            "model_sequence": serving.promotion.sequence,
+            "prediction_id": str(prediction_id),
+            "trace_id": current_trace_id(),
+            "milliseconds": scored.milliseconds,
+            "sha256": scored.sha256,
+            "replica": self._replica,
+            "corrections": [
+                {"image_id": str(each.image_id), "weight": each.weight} for each in scored.answer.corrections
+            ],
+        }
+
+
+def _count(serving: Serving, scored: Scored) -> None:
+    PREDICTIONS.labels(scored.answer.label, serving.promotion.version, "api").inc()
+    STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
+    STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)

@@ -1,0 +1,72 @@
+"""The HTTP server of one replica: one application on two sockets."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from shared.errors import PappusError
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the idle time of common clients and proxies: a server that hangs up first makes their next request
+fail."""
+GRACE_SECONDS = 4
+BACKLOG = 1024
+
+
+class PortTaken(PappusError):
+    """Another process listens where this one should."""
+
+
+@contextmanager
+def listening(host: str, port: int, *, shared: bool) -> Iterator[socket.socket]:
+    """A TCP socket bound to `port` (0: the system chooses). A shared one may be bound by other processes of the same
+    user too, and the kernel spreads connections over them (SO_REUSEPORT, Linux 3.9).
+
+    Raises:
+        PortTaken: somebody else holds the port.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            bound.bind((host, port))
+        except OSError as error:
+            raise PortTaken(f"Cannot listen on {host}:{port} ({error}). Free the port or choose another.") from error
+        yield bound
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to `shared.service.run`."""
+
+    def capture_signals(self) -> Any:
+        """Leaves the signal handlers alone."""
+        return nullcontext()
+
+
+async def serve_http(app: FastAPI, sockets: list[socket.socket]) -> None:
+    """Serve `app` on all of `sockets`. When cancelled: accept nothing more, finish what is in flight, then end."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise

@@ -1,0 +1,85 @@
+"""Answers on their way to the log, never in the way of an answer: a bounded queue and one task that empties it."""
+
+import asyncio
+from contextvars import Context, copy_context
+from typing import NamedTuple
+
+from services.predictor.metrics import PREDICTIONS_DROPPED
+from shared.errors import TransientError
+from shared.events import PredictionLogged
+from shared.log import Publisher
+from shared.retry import FOR_EVER, RetryPolicy, retrying
+from shared.telemetry import log
+
+BATCH = 200
+FLUSH_SECONDS = 2.0
+
+
+class _Waiting(NamedTuple):
+    """An answer, and the trace it was given in."""
+
+    event: PredictionLogged
+    context: Context
+
+
+class PredictionLog:
+    """prediction.logged, best effort: what does not fit into the queue is dropped and counted."""
+
+    def __init__(self, limit: int, retry: RetryPolicy = FOR_EVER) -> None:
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(limit)
+        self._batch: list[_Waiting] = []
+        self._retry = retry
+
+    def offer(self, event: PredictionLogged) -> None:
+        """Hand over an answer, in the trace of the request. Never waits, never raises."""
+        try:
+            self._queue.put_nowait(_Waiting(event, copy_context()))
+        except asyncio.QueueFull:
+            PREDICTIONS_DROPPED.inc()
+
+    async def run(self, publisher: Publisher) -> None:
+        """Publish for ever, as fast as the log acknowledges; while it is away the queue fills. At the end (cancelled)
+        the rest gets `FLUSH_SECONDS`."""
+        try:
+            while True:
+                if not self._batch:  # a batch that failed before this part was started again goes first
+                    self._batch = [await self._queue.get()]
+                self._take_waiting(BATCH)
+                await retrying(self._retry, lambda: _publish(publisher, self._batch))
+                self._batch = []
+        except asyncio.CancelledError:
+            await self._flush(publisher)
+            raise
+
+    def _take_waiting(self, limit: int) -> None:
+        while len(self._batch) < limit and not self._queue.empty():
+            self._batch.append(self._queue.get_nowait())
+
+    async def _flush(self, publisher: Publisher) -> None:
+        self._take_waiting(self._queue.maxsize + BATCH)
+        rest, self._batch = self._batch, []
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await _publish(publisher, rest)
+        except (TransientError, TimeoutError) as error:
+            PREDICTIONS_DROPPED.inc(len(rest))
+            log.warning("answers of the last moments were not logged", events=len(rest), error=str(error))
+
+
+async def _publish(publisher: Publisher, batch: list[_Waiting]) -> None:
+    """Side by side, each in its own trace; the client makes batches of them. Raises TransientError after all have
+    ended."""
+    loop = asyncio.get_running_loop()
+    sends = [loop.create_task(_send(publisher, each.event), context=each.context) for each in batch]
+    try:
+        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+    finally:
+        for send in sends:
+            send.cancel()
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _send(publisher: Publisher, event: PredictionLogged) -> None:
+    await publisher.publish([event])

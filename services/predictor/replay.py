@@ -1,0 +1,23 @@
+"""Folds the predictor's table anew from the log: `python -m services.predictor.replay`. The services may run
+meanwhile."""
+
+from services.predictor.settings import PredictorSettings
+from services.predictor.tables import MIGRATIONS, SCHEMA, appliers
+from shared.kafka import open_log
+from shared.replay import replay
+from shared.service import run
+from shared.telemetry import configure, log
+
+
+async def main() -> None:
+    """Predictions older than the topic's retention are not there any more, so the new table begins with its oldest
+    record."""
+    settings = PredictorSettings()
+    configure("predictor-replay", settings)
+    async with open_log(settings.kafka_bootstrap) as events:
+        report = await replay(events, settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, appliers())
+    log.info("replayed", schema=report.schema, records=report.records, skipped=report.skipped, seconds=report.seconds)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,34 @@
+"""Settings of the predictor, from the environment (prefix PAPPUS_)."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+SOURCE = "pappus/predictor"
+"""The CloudEvents source of what replicas and worker publish."""
+
+
+class PredictorSettings(Settings):
+    """What the replicas and the worker need beyond `Settings`.
+
+    `port` is the one all replicas of a machine share; `health_port` belongs to one replica alone.
+    """
+
+    host: str = Field(default="127.0.0.1", description="Address the replica listens on")
+    port: int = Field(default=28000, ge=0, le=65535, description="Shared by all replicas (SO_REUSEPORT)")
+    upload_limit_bytes: int = Field(default=10_000_000, ge=1, description="Larger images are refused with 413")
+    in_flight_limit: int = Field(default=64, ge=1, description="Further requests are refused with 503")
+    prediction_queue_events: int = Field(default=10_000, ge=1, description="Answers that wait for Kafka at most")
+    start_patience_seconds: float = Field(
+        default=3.0, ge=0, description="How long a start waits for Kafka before the last good model from disk serves"
+    )
+    load_timeout_seconds: float = Field(default=120.0, gt=0, description="For one download, session and self-check")
+    announce_every_seconds: float = Field(default=10.0, gt=0, description="Between two repetitions of model.loaded")
+    prediction_days: int = Field(default=14, ge=1, description="How long the worker's table keeps predictions")
+
+    @property
+    def artefact_folder(self) -> Path:
+        """Where this process keeps its last good artefacts."""
+        return self.state_folder / "artefacts"

@@ -1,0 +1,145 @@
+"""A replica and the worker on real Kafka, PostgreSQL and S3. The tests run in this order, each on what the last one
+left."""
+
+import asyncio
+import signal
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from services.predictor.tables import MIGRATIONS, SCHEMA, appliers
+from shared.dump import canonical_dump
+from shared.events import ModelLoaded, ModelPromoted, PredictionLogged
+from shared.projection import caught_up
+from shared.replay import replay
+from shared.testing import eventually
+from tests.integration.ingestor.running import dead_letters_of, events_of
+from tests.integration.predictor.conftest import World
+from tests.unit.predictor.small_model import picture
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
+BLACK = picture(0, 0, 0)
+
+
+async def predict(client: httpx.AsyncClient) -> httpx.Response:
+    return await client.post("/predict", files={"file": BLACK})
+
+
+async def serves(world: World, sequence: int) -> bool:
+    async with httpx.AsyncClient(base_url=world.api.url) as client:
+        model = await client.get("/model")
+    return model.status_code == 200 and model.json()["sequence"] == sequence
+
+
+async def announced(world: World) -> list[ModelLoaded]:
+    return [event for event in await events_of(world.log, ModelLoaded) if event.replica == "api-under-test"]
+
+
+async def scored(world: World, image_id: object) -> list[PredictionLogged]:
+    return [event for event in await events_of(world.log, PredictionLogged) if event.image_id == image_id]
+
+
+async def test_an_image_stored_before_the_first_model_waits_for_it_and_is_scored_once(world: World) -> None:
+    image = await world.store_image(200, uuid4())
+    first = await world.promote()
+    await eventually(lambda: serves(world, first.sequence))
+    [event] = await eventually(lambda: scored(world, image.image_id))
+    assert (event.source, event.model_version, event.sha256) == ("stored", first.version, image.sha256)
+    assert event.causes == (image.event_id,)
+
+
+async def test_what_serves_is_announced(world: World) -> None:
+    async def said() -> bool:
+        return any((each.outcome, each.sequence) == ("serving", world.sequence) for each in await announced(world))
+
+    await eventually(said)
+
+
+async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_its_version(world: World) -> None:
+    responses: list[httpx.Response] = []
+    over = asyncio.Event()
+
+    async def steadily() -> None:
+        async with httpx.AsyncClient(base_url=world.shared_url) as client:
+            while not over.is_set():
+                responses.append(await predict(client))
+
+    async def promotions() -> None:
+        for _ in range(8):
+            promoted = await world.promote()
+            await eventually(lambda: serves(world, promoted.sequence))  # noqa: B023 - asked within this round only
+        over.set()
+
+    await asyncio.gather(steadily(), steadily(), promotions())
+    assert {response.status_code for response in responses} == {200}
+    bodies = [response.json() for response in responses]
+    answers = {(body["model_sequence"], body["model_version"], body["probabilities"]["dandelion"]) for body in bodies}
+    assert len(answers) == len({sequence for sequence, _, _ in answers}) > 4
+
+    async def all_logged() -> bool:
+        logged = {str(event.prediction_id) for event in await events_of(world.log, PredictionLogged)}
+        return {body["prediction_id"] for body in bodies} <= logged
+
+    await eventually(all_logged)
+
+
+async def test_an_artefact_with_a_wrong_hash_is_refused_and_the_old_model_serves_on(world: World) -> None:
+    before = world.sequence
+    tampered = await world.promote(tampered=True)
+
+    async def refused() -> ModelLoaded | None:
+        found = [each for each in await announced(world) if each.wanted_version == tampered.version]
+        return found[-1] if found else None
+
+    event = await eventually(refused)
+    assert event is not None
+    assert (event.outcome, event.sequence) == ("failed", before)
+    assert "sha256" in event.detail
+    assert await serves(world, before)
+    mended = await world.promote()
+    await eventually(lambda: serves(world, mended.sequence))
+
+
+async def test_a_record_that_is_no_promotion_becomes_a_dead_letter_and_following_goes_on(world: World) -> None:
+    await world.publish_bytes(ModelPromoted.topic, "plants", b"not an event")
+    promoted = await world.promote()
+    await eventually(lambda: serves(world, promoted.sequence))
+    letters = await eventually(lambda: dead_letters_of(world.log, ModelPromoted.topic))
+    assert {letter.value for letter in letters} == {"not an event"}
+
+
+async def test_after_kill_9_the_replica_serves_the_same_model_again(world: World) -> None:
+    world.api.kill()
+    world.api.start()
+    await eventually(lambda: world.api.answers("/readyz"), 60)
+    await eventually(lambda: serves(world, world.sequence))
+
+
+async def test_after_kill_9_the_worker_scores_what_came_meanwhile_without_scoring_twice(world: World) -> None:
+    images = [await world.store_image(red, uuid4()) for red in range(10)]
+    world.worker.send(signal.SIGKILL)
+    images += [await world.store_image(red, uuid4()) for red in range(10, 20)]
+    world.worker.kill()
+    world.worker.start()
+
+    async def all_scored() -> bool:
+        events = await events_of(world.log, PredictionLogged)
+        return {image.image_id for image in images} <= {event.image_id for event in events}
+
+    await eventually(all_scored, 90)
+    events = await events_of(world.log, PredictionLogged)
+    ids = {event.prediction_id for event in events if event.image_id in {image.image_id for image in images}}
+    assert len(ids) == len(images)
+
+
+async def test_the_table_is_the_fold_of_the_log_live_and_in_replay(world: World) -> None:
+    await caught_up(world.log, world.database, [PredictionLogged.topic], 60)
+    rows = await world.database.fetch("SELECT prediction_id FROM predictions")
+    assert {row["prediction_id"] for row in rows} == {
+        event.prediction_id for event in await events_of(world.log, PredictionLogged)
+    }
+    before = await canonical_dump(world.database)
+    report = await replay(world.log, world.database_url, SCHEMA, MIGRATIONS, appliers())
+    assert report.skipped == 0
+    assert await canonical_dump(world.database) == before

@@ -1,0 +1,110 @@
+"""Real processes on real sockets, with Kafka and the object store away: the replicas serve their last good model."""
+
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pappus.stack.ports import free_ports
+from services.predictor.artefacts import ArtefactFolder
+from tests.integration.predictor.running import PredictorProcess
+from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.small_model import picture, small_artefact
+
+pytestmark = pytest.mark.timeout(180)
+ARTEFACT = small_artefact(bias=(1.0, 0.0))
+Start = Callable[[str], PredictorProcess]
+
+
+@pytest.fixture
+def ports() -> dict[str, int]:
+    return free_ports(("shared", "first", "second", "nobody"))
+
+
+@pytest.fixture
+def start(tmp_path: Path, ports: dict[str, int]) -> Iterator[Start]:
+    """Starts the replica of this name."""
+    processes = []
+
+    def started(name: str) -> PredictorProcess:
+        settings = {
+            "kafka_bootstrap": f"127.0.0.1:{ports['nobody']}",
+            "s3_endpoint": f"http://127.0.0.1:{ports['nobody']}",
+            "s3_access_key": "key",
+            "s3_secret_key": "secret",
+            "port": str(ports["shared"]),
+            "health_port": str(ports[name]),
+            "replica": name,
+            "state_folder": str(tmp_path / name),
+            "start_patience_seconds": "0.2",
+        }
+        process = PredictorProcess("api", settings, tmp_path / f"{name}.log")
+        processes.append(process)
+        process.start()
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
+
+
+def keep_artefact(folder: Path) -> None:
+    ArtefactFolder(folder / "artefacts").keep(promotion(1, ARTEFACT), ARTEFACT)
+
+
+async def test_two_replicas_share_a_port_and_each_has_its_own(
+    tmp_path: Path, ports: dict[str, int], start: Start
+) -> None:
+    for name in ("first", "second"):
+        keep_artefact(tmp_path / name)
+    first, second = start("first"), start("second")
+    await first.until("/readyz")
+    await second.until("/readyz")
+    answered = set()
+    for _ in range(60):  # a connection each: the kernel spreads them
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports['shared']}") as client:
+            body = (await client.post("/predict", files={"file": picture()})).json()
+            assert body["model_version"] == "fast-1"
+            answered.add(body["replica"])
+    assert answered == {"first", "second"}
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{second.url}/model")).json()["replica"] == "second"
+
+
+async def test_without_any_model_a_replica_lives_and_refuses(start: Start) -> None:
+    replica = start("first")
+    await replica.until("/livez")
+    async with httpx.AsyncClient(base_url=replica.url) as client:
+        refused = await client.post("/predict", files={"file": picture()})
+    assert (refused.status_code, refused.json()["error"]) == (503, "no_model")
+    assert not await replica.answers("/readyz")
+
+
+async def test_a_replica_that_is_asked_to_end_answers_what_it_has_begun(tmp_path: Path, start: Start) -> None:
+    keep_artefact(tmp_path / "first")
+    replica = start("first")
+    await replica.until("/readyz")
+    request = httpx.Request("POST", replica.url, files={"file": picture()})
+    whole = request.read()
+
+    async def in_two_halves() -> AsyncIterator[bytes]:
+        yield whole[:50]
+        replica.send(signal.SIGTERM)
+        yield whole[50:]
+
+    headers = {"content-type": request.headers["content-type"]}
+    async with httpx.AsyncClient(base_url=replica.url) as client:
+        response = await client.post("/predict", content=in_two_halves(), headers=headers)
+    assert response.status_code == 200
+    assert await replica.ended() == 0
+
+
+async def test_a_taken_port_is_named(ports: dict[str, int], start: Start) -> None:
+    winner = start("first")
+    await winner.until("/livez")
+    ports["second"] = ports["first"]
+    loser = start("second")
+    assert await loser.ended() == 1
+    assert f"Cannot listen on 127.0.0.1:{ports['first']}" in loser.output

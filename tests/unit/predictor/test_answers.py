@@ -1,0 +1,68 @@
+"""What is said about one image."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from services.predictor.answers import NAMED_CORRECTIONS, Origin, Output, answer_of, prediction_logged, used_corrections
+from shared.artefact import ArtefactMetadata
+from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.small_model import METADATA
+
+
+def floats(*numbers: float) -> NDArray[np.float32]:
+    return np.array(numbers, np.float32)
+
+
+def corrected(rows: int) -> ArtefactMetadata:
+    return replace(METADATA, corrections=tuple((UUID(int=row), 1) for row in range(rows)))
+
+
+def test_the_likeliest_label_is_the_answer() -> None:
+    answer = answer_of(Output(floats(0.25, 0.75), floats(1, 2, 3), floats(0)), METADATA)
+    assert answer.label == "grass"
+    assert answer.probabilities == {"dandelion": 0.25, "grass": 0.75}
+    assert len(answer.projection) == 16
+
+
+def test_corrections_behind_an_answer_come_heaviest_first_and_far_ones_are_not_named() -> None:
+    used = used_corrections(floats(0.2, 0.9, 0.1, 1.0), corrected(4))  # exp(10 * (0.8 - 1)) is 0.135
+    assert [(each.image_id.int, each.weight) for each in used] == [
+        (3, 1.0),
+        (1, pytest.approx(0.9)),
+        (0, pytest.approx(0.2)),
+    ]
+
+
+def test_the_row_of_an_empty_layer_is_nobodys_correction() -> None:
+    assert used_corrections(floats(1.0), METADATA) == ()
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1, width=32), max_size=40))
+def test_at_most_three_corrections_are_named_and_none_heavier_is_left_out(weights: list[float]) -> None:
+    used = used_corrections(floats(*weights), corrected(len(weights)))
+    named = [each.weight for each in used]
+    assert len(used) <= NAMED_CORRECTIONS
+    assert named == sorted(named, reverse=True)
+    left_out = [w for row, w in enumerate(weights) if row not in {each.image_id.int for each in used}]
+    if len(used) == NAMED_CORRECTIONS:
+        assert max(left_out, default=0) <= named[-1] + 1e-6
+    else:
+        assert max(left_out, default=0) < 0.136
+
+
+def test_the_same_prediction_is_the_same_event() -> None:
+    answer = answer_of(Output(floats(0.25, 0.75), floats(1, 2, 3), floats(0)), METADATA)
+    origin = Origin(promotion(1), "replica-0", "api", "a" * 64, 1.5)
+    noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
+    first, again = (prediction_logged(answer, origin, UUID(int=7), noon) for _ in range(2))
+    assert first == again
+    assert first.model_version == "fast-1"
+    assert first.key == str(UUID(int=7))

@@ -1,0 +1,223 @@
+"""One replica over HTTP, without a socket."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from functools import partial
+from io import BytesIO
+from uuid import UUID
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.predictor.api.app import build_app
+from services.predictor.api.predictions import Predictions
+from services.predictor.model import Model
+from services.predictor.prediction_log import PredictionLog
+from services.predictor.readiness import MODEL_PART, readiness
+from services.predictor.scoring import INLINE_BYTES
+from services.predictor.serving import InService, Serving
+from shared.events import PredictionLogged
+from shared.health import Health
+from shared.testing import MemoryLog, eventually
+from tests.unit.predictor.promoting import NOON, promotion
+from tests.unit.predictor.small_model import picture, small_artefact
+
+LIMIT_BYTES = 300_000
+CORRECTED = UUID(int=5)
+
+
+class Replica:
+    """A replica with all it needs, but no Kafka and no loader."""
+
+    def __init__(self) -> None:
+        self.health = Health(needed={MODEL_PART})
+        self.tell = readiness(self.health)
+        self.in_service = InService()
+        self.prediction_log = PredictionLog(limit=10)
+        predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
+        app = build_app(predictions, self.health, LIMIT_BYTES)
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"
+        )
+
+    def serve(self, sequence: int, artefact: bytes) -> None:
+        serving = Serving(promotion(sequence, artefact), Model(artefact), NOON)
+        self.in_service.swap(serving)
+        self.tell(serving, None)
+
+    async def logged(self) -> list[PredictionLogged]:
+        log = MemoryLog()
+        async with log.publisher("test") as publisher:
+            task = asyncio.create_task(self.prediction_log.run(publisher))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        return log.events(PredictionLogged)
+
+
+@pytest.fixture
+async def replica(tracing: None) -> AsyncIterator[Replica]:
+    made = Replica()
+    async with made.client:
+        yield made
+
+
+def exceeds(responses: list[httpx.Response], count: int) -> bool:
+    return len(responses) > count
+
+
+async def test_before_the_first_model_the_replica_lives_but_is_not_ready(replica: Replica) -> None:
+    assert (await replica.client.get("/livez")).status_code == 200
+    assert (await replica.client.get("/readyz")).status_code == 503
+    refused = await replica.client.post("/predict", files={"file": picture()})
+    assert refused.status_code == 503
+    assert refused.json()["error"] == "no_model"
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await replica.client.get("/model")).status_code == 503
+
+
+async def test_an_answer_names_label_probabilities_model_and_what_it_is_about(replica: Replica) -> None:
+    replica.serve(3, small_artefact(corrections=[(CORRECTED, (1, 0, 0))]))
+    red = picture(red=255, green=0, blue=0)
+    response = await replica.client.post("/predict", files={"file": ("red.png", red, "image/png")})
+    body = response.json()
+    assert response.status_code == 200
+    assert body["label"] == "dandelion"
+    assert sum(body["probabilities"].values()) == pytest.approx(1)
+    assert (body["model_version"], body["model_sequence"], body["replica"]) == ("fast-3", 3, "replica-0")
+    assert body["sha256"] == hashlib.sha256(red).hexdigest()
+    assert body["corrections"] == [{"image_id": str(CORRECTED), "weight": 1.0}]
+    assert body["milliseconds"] > 0
+    [event] = await replica.logged()
+    assert str(event.prediction_id) == body["prediction_id"]
+    assert (event.source, event.label, event.corrections) == ("api", "dandelion", (CORRECTED,))
+
+
+async def test_with_a_model_the_replica_is_ready_and_names_it(replica: Replica) -> None:
+    replica.serve(3, small_artefact())
+    assert (await replica.client.get("/readyz")).status_code == 200
+    model = (await replica.client.get("/model")).json()
+    assert (model["version"], model["sequence"], model["labels"]) == ("fast-3", 3, ["dandelion", "grass"])
+
+
+async def test_what_is_no_image_is_refused_with_the_reason(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
+    refused = await replica.client.post("/predict", files={"file": b"hello"})
+    assert (refused.status_code, refused.json()["error"]) == (422, "not_an_image")
+    refused = await replica.client.post("/predict", files={"file": picture()[:50]})
+    assert (refused.status_code, refused.json()["error"]) == (422, "truncated")
+    refused = await replica.client.post("/predict", files={"file": b""})
+    assert (refused.status_code, refused.json()["error"]) == (422, "empty")
+
+
+async def test_an_image_above_the_limit_is_refused(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
+    for size_bytes in (LIMIT_BYTES + 1, LIMIT_BYTES * 3):
+        refused = await replica.client.post("/predict", files={"file": b"x" * size_bytes})
+        assert (refused.status_code, refused.json()["error"]) == (413, "too_large")
+
+
+async def test_a_form_without_the_file_is_refused(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
+    refused = await replica.client.post("/predict", files={"other": picture()})
+    assert (refused.status_code, refused.json()["error"]) == (422, "file_missing")
+    refused = await replica.client.post("/predict", content=picture(), headers={"content-type": "image/png"})
+    assert (refused.status_code, refused.json()["error"]) == (415, "not_multipart")
+
+
+async def test_further_requests_are_refused_while_too_many_are_in_flight(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
+    gate = asyncio.Event()
+    request = replica.client.build_request("POST", "/predict", files={"file": picture()})
+    whole = request.read()
+
+    reading = 0
+
+    async def slowly() -> AsyncIterator[bytes]:
+        nonlocal reading
+        reading += 1
+        await gate.wait()
+        yield whole
+
+    headers = {"content-type": request.headers["content-type"]}
+    held = [asyncio.create_task(replica.client.post("/predict", content=slowly(), headers=headers)) for _ in range(2)]
+
+    await eventually(lambda: reading == 2)
+    refused = await replica.client.post("/predict", files={"file": picture()})
+    assert (refused.status_code, refused.json()["error"]) == (503, "overloaded")
+    gate.set()
+    assert [response.status_code for response in await asyncio.gather(*held)] == [200, 200]
+    assert (await replica.client.post("/predict", files={"file": picture()})).status_code == 200
+
+
+async def test_swapping_under_steady_requests_loses_none_and_each_answer_fits_its_version(replica: Replica) -> None:
+    artefacts = {n: small_artefact(bias=(float(n), 0.0)) for n in range(1, 6)}
+    grey = picture(0, 0, 0)
+    replica.serve(1, artefacts[1])
+    expected: dict[int, float] = {}
+    for n, artefact in artefacts.items():
+        replica.serve(n, artefact)
+        expected[n] = (await replica.client.post("/predict", files={"file": grey})).json()["probabilities"]["dandelion"]
+    assert len(set(expected.values())) == len(expected)
+    responses: list[httpx.Response] = []
+    swapped = asyncio.Event()
+
+    async def steadily() -> None:
+        while not swapped.is_set():
+            responses.append(await replica.client.post("/predict", files={"file": grey}))
+            await asyncio.sleep(0)  # in memory a request never waits, so nothing else would ever run
+
+    async def swap() -> None:
+        for n in list(artefacts) * 4:
+            model = await asyncio.to_thread(Model, artefacts[n])
+            before = len(responses)
+            replica.in_service.swap(Serving(promotion(n, artefacts[n]), model, NOON))
+            await eventually(partial(exceeds, responses, before + 3))
+        swapped.set()
+
+    await asyncio.gather(steadily(), steadily(), swap())
+    assert {response.status_code for response in responses} == {200}
+    bodies = [response.json() for response in responses]
+    assert {body["model_sequence"] for body in bodies} == set(artefacts)
+    for body in bodies:
+        assert body["probabilities"]["dandelion"] == expected[body["model_sequence"]]
+        assert body["model_version"] == f"fast-{body['model_sequence']}"
+
+
+async def test_a_large_image_is_answered_like_a_small_one(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
+    noise = np.random.default_rng(1).integers(0, 256, (200, 400, 3), np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    assert INLINE_BYTES < len(buffer.getvalue()) < LIMIT_BYTES
+    response = await replica.client.post("/predict", files={"file": buffer.getvalue()})
+    assert response.status_code == 200
+    assert response.json()["trace_id"] is not None
+
+
+async def test_a_path_that_is_not_there_is_an_error_like_all_others(replica: Replica) -> None:
+    missing = await replica.client.get("/nothing")
+    assert (missing.status_code, missing.json()["error"]) == (404, "not_found")
+    assert "/docs" in missing.json()["detail"]
+    wrong = await replica.client.get("/predict")
+    assert (wrong.status_code, wrong.json()["error"]) == (405, "method_not_allowed")
+
+
+async def test_metrics_page_and_documentation_answer_without_a_model(replica: Replica) -> None:
+    metrics = await replica.client.get("/metrics")
+    assert "pappus_prediction_stage_seconds" in metrics.text
+    assert 'action="/predict"' in (await replica.client.get("/")).text
+    schema = (await replica.client.get("/openapi.json")).json()
+    form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["file"]
+
+
+async def test_the_trace_of_the_caller_is_continued(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    parent = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    body = (await replica.client.post("/predict", files={"file": picture()}, headers=parent)).json()
+    assert body["trace_id"] == trace_id

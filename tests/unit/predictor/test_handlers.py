@@ -1,0 +1,73 @@
+"""What the worker says about stored images."""
+
+from uuid import UUID
+
+import pytest
+
+from services.predictor.handlers import StoredImages, needs_answer
+from services.predictor.model import Model
+from services.predictor.serving import InService, Serving
+from shared.errors import InvalidMessage, NotReady
+from shared.testing import MemoryObjectStore, image_stored
+from tests.unit.predictor.promoting import NOON, promotion
+from tests.unit.predictor.small_model import picture, sha256_of, small_artefact
+
+RED = picture(255, 0, 0)
+STORED = image_stored(object_key="images/sha256/aa/red", sha256=sha256_of(RED), label=None, trust="claimed")
+
+
+@pytest.fixture
+async def images() -> StoredImages:
+    store, in_service = MemoryObjectStore(), InService()
+    await store.put(STORED.object_key, RED)
+    artefact = small_artefact(corrections=[(UUID(int=1), (1, 0, 0))])
+    in_service.swap(Serving(promotion(2, artefact), Model(artefact), NOON))
+    return StoredImages(store, in_service, "worker", clock=lambda: NOON)
+
+
+async def test_an_image_without_a_label_is_scored_with_the_champion(images: StoredImages) -> None:
+    [event] = await images.on_image_stored(STORED)
+    assert (event.source, event.image_id, event.sha256) == ("stored", STORED.image_id, STORED.sha256)
+    assert (event.label, event.model_version, event.corrections) == ("dandelion", "fast-2", (UUID(int=1),))
+    assert event.causes == (STORED.event_id,)
+
+
+async def test_a_repeated_event_gives_the_same_prediction(images: StoredImages) -> None:
+    [first] = await images.on_image_stored(STORED)
+    [again] = await images.on_image_stored(STORED)
+    assert (first.event_id, first.prediction_id) == (again.event_id, again.prediction_id)
+
+
+@pytest.mark.parametrize(
+    ("label", "trust", "needed"),
+    [
+        (None, "claimed", True),
+        ("grass", "claimed", True),
+        ("grass", "seed", False),
+        ("grass", "reviewed", False),
+        (None, "seed", True),
+    ],
+)
+def test_only_images_without_a_trusted_label_need_an_answer(label: str | None, trust: str, needed: bool) -> None:
+    assert needs_answer(image_stored(label=label, trust=trust)) is needed
+
+
+async def test_an_image_with_a_trusted_label_is_left_alone(images: StoredImages) -> None:
+    assert await images.on_image_stored(image_stored(label="grass", trust="seed")) == []
+
+
+async def test_without_a_model_the_image_has_to_wait() -> None:
+    waiting = StoredImages(MemoryObjectStore(), InService(), "worker")
+    with pytest.raises(NotReady):
+        await waiting.on_image_stored(STORED)
+
+
+async def test_bytes_that_are_gone_or_broken_contradict_the_event(images: StoredImages) -> None:
+    with pytest.raises(InvalidMessage, match="gone"):
+        await images.on_image_stored(STORED.model_copy(update={"object_key": "images/sha256/bb/gone"}))
+    store, in_service = MemoryObjectStore(), InService()
+    await store.put(STORED.object_key, b"not an image")
+    artefact = small_artefact()
+    in_service.swap(Serving(promotion(1, artefact), Model(artefact), NOON))
+    with pytest.raises(InvalidMessage, match=str(STORED.image_id)):
+        await StoredImages(store, in_service, "worker").on_image_stored(STORED)

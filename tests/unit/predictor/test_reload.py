@@ -1,0 +1,110 @@
+"""The whole way in one process: promotions on the log, steady requests, and every answer from the model it names."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from services.predictor.announcements import Announcements
+from services.predictor.api.app import build_app
+from services.predictor.api.predictions import Predictions
+from services.predictor.artefacts import ArtefactFolder
+from services.predictor.follower import Follower
+from services.predictor.loader import Loader
+from services.predictor.prediction_log import PredictionLog
+from services.predictor.readiness import MODEL_PART, readiness
+from shared.events import ModelLoaded, ModelPromoted, PredictionLogged
+from shared.health import Health
+from shared.testing import MemoryLog, MemoryObjectStore, eventually
+from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.small_model import picture, small_artefact
+
+BLACK = picture(0, 0, 0)
+
+
+@asynccontextmanager
+async def replica(log: MemoryLog, store: MemoryObjectStore, state: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A replica as its composition root puts it together, without a socket."""
+    health = Health(needed={MODEL_PART})
+    announcements, prediction_log = Announcements("replica-0", "plants"), PredictionLog(10_000)
+    loader = Loader(store, ArtefactFolder(state), [readiness(health), announcements.notify])
+    predictions = Predictions(loader.in_service, prediction_log, "replica-0", in_flight_limit=64)
+    transport = httpx.ASGITransport(build_app(predictions, health, 100_000), raise_app_exceptions=False)
+    async with (
+        log.publisher("pappus/predictor") as publisher,
+        httpx.AsyncClient(transport=transport, base_url="http://replica") as client,
+    ):
+        follower = Follower(log, publisher, loader.wish, health)
+        parts = [follower.run(), loader.run(), prediction_log.run(publisher), announcements.run(publisher)]
+        tasks = [asyncio.ensure_future(part) for part in parts]
+        try:
+            yield client
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def promote(log: MemoryLog, store: MemoryObjectStore, sequence: int) -> ModelPromoted:
+    artefact = small_artefact(bias=(sequence / 10, 0.0))
+    event = promotion(sequence, artefact)
+    await store.put(event.artefact_key, artefact)
+    async with log.publisher("pappus/trainer") as publisher:
+        await publisher.publish([event])
+    return event
+
+
+async def predict(client: httpx.AsyncClient) -> httpx.Response:
+    return await client.post("/predict", files={"file": BLACK})
+
+
+async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_its_version(tmp_path: Path) -> None:
+    log, store = MemoryLog(), MemoryObjectStore()
+    await promote(log, store, 1)
+    async with replica(log, store, tmp_path) as client:
+
+        async def serves(sequence: int) -> bool:
+            model = await client.get("/model")
+            return model.status_code == 200 and model.json()["sequence"] == sequence
+
+        await eventually(lambda: serves(1))
+        responses: list[httpx.Response] = []
+        over = asyncio.Event()
+
+        async def steadily() -> None:
+            while not over.is_set():
+                responses.append(await predict(client))
+                await asyncio.sleep(0)  # in memory a request never waits, so nothing else would ever run
+
+        async def promotions() -> None:
+            for sequence in range(2, 12):
+                await promote(log, store, sequence)
+                await eventually(lambda: serves(sequence))  # noqa: B023 - asked within this round only
+            over.set()
+
+        await asyncio.gather(steadily(), steadily(), promotions())
+        await eventually(lambda: len(log.events(PredictionLogged)) == len(responses))
+        await eventually(lambda: log.events(ModelLoaded)[-1].sequence == 11)
+    assert {response.status_code for response in responses} == {200}
+    answers = [(body["model_sequence"], body["probabilities"]["dandelion"]) for body in (r.json() for r in responses)]
+    assert len(set(answers)) == len({sequence for sequence, _ in answers}) > 1
+    assert [sequence for sequence, _ in answers] == sorted(sequence for sequence, _ in answers)
+
+
+async def test_predictions_go_on_while_log_and_store_are_away_and_are_logged_afterwards(tmp_path: Path) -> None:
+    log, store = MemoryLog(), MemoryObjectStore()
+    await promote(log, store, 1)
+    async with replica(log, store, tmp_path) as client:
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await eventually(ready)
+        log.away = store.away = True
+        responses = [await predict(client) for _ in range(20)]
+        assert {response.status_code for response in responses} == {200}
+        assert await ready()
+        log.away = store.away = False
+        await eventually(lambda: len(log.events(PredictionLogged)) == 20)

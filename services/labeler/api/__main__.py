@@ -1,0 +1,34 @@
+"""The labeler's API: `python -m services.labeler.api`.
+
+Publishes image.registered, label.corrected, promotion.requested and training.requested, because people ask for it.
+Folds image.*, label.corrected, prediction.logged, model.* and promotion.requested into the tables of schema `labeler`,
+which it owns. Speaks HTTP on PAPPUS_PORT, health and metrics included.
+"""
+
+from functools import partial
+
+import uvicorn
+
+from services.labeler.api.app import create_app
+from services.labeler.settings import LabelerSettings
+from shared.health import Health
+from shared.kafka import open_log
+from shared.object_store import open_object_store
+from shared.service import run
+from shared.telemetry import configure
+
+
+async def main() -> None:
+    settings = LabelerSettings()
+    configure("labeler-api", settings)
+    health = Health(needed=("tables",))
+    async with open_log(settings.kafka_bootstrap) as log:
+        app = create_app(settings, log, partial(open_object_store, settings), health)
+        config = uvicorn.Config(
+            app, host=settings.host, port=settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        )
+        await uvicorn.Server(config).serve()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,89 @@
+"""The API as an application: routes, errors, and what opens and closes with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI, Request, Response
+
+from services.labeler.api import images, labels, models, session
+from services.labeler.api.middleware import Limited, Traced
+from services.labeler.api.problems import handle_problems
+from services.labeler.api.service import Service
+from services.labeler.commands.sending import Sending
+from services.labeler.late_publisher import LatePublisher
+from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
+from services.labeler.tables import APPLIERS
+from services.labeler.users import Users, read_users
+from shared.clock import Clock, utc_now
+from shared.database import Database
+from shared.health import HEALTH_PATHS, Health, health_response
+from shared.log import Log
+from shared.object_store import ObjectStore
+from shared.projection import Projection
+from shared.service import keep_running, run_parts
+
+FORM_BYTES = 65_536
+"""What a form may have around its file."""
+
+OpenStore = Callable[[], AbstractAsyncContextManager[ObjectStore]]
+
+
+def create_app(
+    settings: LabelerSettings, log: Log, open_store: OpenStore, health: Health, clock: Clock = utc_now
+) -> FastAPI:
+    """The application. HTTP is there at once; what it needs is opened beside it, again and again if need be."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        work = partial(_work, app, settings, log, open_store, clock)
+        task = asyncio.create_task(keep_running(health, "tables", work))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    app = FastAPI(
+        title="Pappus labeler",
+        description="People upload images and correct labels; every answer says what became of it.",
+        lifespan=lifespan,
+    )
+    app.state.service, app.state.health = None, health
+    for path in HEALTH_PATHS:
+        app.add_api_route(path, _health, methods=["GET"], response_class=Response, tags=["health"])
+    for router in (session.router, images.router, labels.router, models.router):
+        app.include_router(router)
+    handle_problems(app)
+    app.add_middleware(Limited, limit_bytes=settings.upload_limit_bytes + FORM_BYTES)
+    app.add_middleware(Traced)
+    return app
+
+
+async def _work(app: FastAPI, settings: LabelerSettings, log: Log, open_store: OpenStore, clock: Clock) -> None:
+    """Open the tables and the store, then follow the log until cancelled. Reading goes on while the log is away."""
+    health: Health = app.state.health
+    health.set("tables", False, "Waiting for PostgreSQL.")
+    database_url = settings.database_url.get_secret_value()
+    async with Database.open(database_url, SCHEMA, MIGRATIONS) as database, open_store() as store:
+        users, publisher = Users(database), LatePublisher()
+        if settings.users_file is not None:
+            await users.upsert(read_users(settings.users_file))
+        projection = Projection(log, database, APPLIERS, health)
+        try:
+            app.state.service = Service(settings, database, store, Sending(publisher, database, settings, clock), users)
+            health.set("tables", True)
+            await run_parts(
+                health,
+                projection=keep_running(health, f"projection {SCHEMA}", projection.run),
+                publisher=keep_running(health, "publisher", partial(publisher.stay_connected, log, SOURCE, health)),
+            )
+        finally:
+            app.state.service = None
+
+
+def _health(request: Request) -> Response:
+    """How this process is; see shared.health."""
+    found = health_response(request.app.state.health, request.url.path)
+    return Response(found.body, found.status, headers={"Content-Type": found.content_type})

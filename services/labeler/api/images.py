@@ -1,0 +1,103 @@
+"""Images: bringing and reading them."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+
+from services.labeler.api.problems import documented
+from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
+from services.labeler.commands.outcomes import Accepted, Kept, Refused
+from services.labeler.commands.uploads import upload
+from services.labeler.fields import Line, Sha256
+from services.labeler.metrics import measured
+from services.labeler.queries import images
+from services.labeler.views import ImageView, View
+
+router = APIRouter(prefix="/images", tags=["images"])
+
+
+class Uploaded(View):
+    """The stored image. `duplicate_of` is its id if the bytes were stored before."""
+
+    image_id: UUID
+    state: Literal["stored"] = "stored"
+    sha256: str
+    label: str | None
+    revision: int
+    duplicate_of: UUID | None = None
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"model": Uploaded, "description": "These bytes were stored before"},
+        202: {"model": Accepted, "description": "Accepted; not stored yet"},
+        **documented(400, 413, 422),
+    },
+)
+async def bring(
+    service: CurrentService,
+    user: AnyUser,
+    response: Response,
+    file: Annotated[UploadFile, File()],
+    label: Annotated[Line | None, Form()] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Uploaded | Accepted:
+    """Bring an image, with the label it should have, if known. An image that cannot be used is 422 with the reason."""
+    data = await file.read()
+    work = upload(service.sending, service.store, data, label or None, user.name, idempotency_key)
+    kept = await measured("upload", work)
+    if isinstance(kept, Accepted):
+        response.status_code = 202
+        return kept
+    if kept.duplicate:
+        response.status_code = 200
+    return _uploaded(kept)
+
+
+@router.get("", responses=documented(422))
+async def find(service: CurrentService, _user: AnyUser, sha256: Annotated[Sha256, Query()]) -> list[ImageView]:
+    """The image stored with these bytes: none or one."""
+    return await images.images_of_bytes(service.database, sha256)
+
+
+@router.get("/{image_id}", responses=documented(404, 422))
+async def show(service: CurrentService, _user: AnyUser, image_id: UUID) -> ImageView:
+    """One image, whatever became of it."""
+    image = await images.image(service.database, image_id)
+    if image is None:
+        raise unknown(image_id)
+    return image
+
+
+@router.get(
+    "/{image_id}/content",
+    response_class=Response,
+    responses={200: {"content": {"image/*": {}}, "description": "The bytes"}, **documented(404, 422)},
+)
+async def content(service: CurrentService, _user: AnyUser, image_id: UUID) -> Response:
+    """The bytes of a stored image, as they came."""
+    place = await images.object_key(service.database, image_id)
+    if place is None:
+        raise Refused("image_unknown", f"There is no stored image {image_id}.")
+    key, image_format = place
+    headers = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(await service.store.get(key), media_type=f"image/{image_format.lower()}", headers=headers)
+
+
+def unknown(image_id: UUID) -> Refused:
+    """Nobody ever spoke of this image."""
+    return Refused("image_unknown", f"There is no image {image_id}. Check the id, or upload the image.")
+
+
+def _uploaded(kept: Kept) -> Uploaded:
+    image = kept.image
+    return Uploaded(
+        image_id=image.image_id,
+        sha256=image.sha256 or "",
+        label=image.label,
+        revision=image.revision,
+        duplicate_of=image.image_id if kept.duplicate else None,
+    )

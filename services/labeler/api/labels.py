@@ -1,0 +1,66 @@
+"""Labels: what there are, correcting one, its history, and what to look at next."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from services.labeler.api.images import unknown
+from services.labeler.api.problems import documented
+from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
+from services.labeler.commands.corrections import CorrectionWish, correct
+from services.labeler.commands.outcomes import Accepted, Applied
+from services.labeler.metrics import measured
+from services.labeler.queries import images
+from services.labeler.views import HistoryEntry, ReviewQueue, View
+
+router = APIRouter(tags=["labels"])
+
+
+class Labels(View):
+    """What an image can be called, and the model that learns it."""
+
+    labels: tuple[str, ...]
+    model_name: str
+
+
+@router.get("/labels", responses=documented())
+async def labels(service: CurrentService, _user: AnyUser) -> Labels:
+    """The labels of this installation."""
+    return Labels(labels=service.settings.labels, model_name=service.settings.model_name)
+
+
+@router.post(
+    "/images/{image_id}/label",
+    responses={202: {"model": Accepted, "description": "Accepted; not applied yet"}, **documented(404, 409, 422)},
+)
+async def set_label(
+    service: CurrentService,
+    user: AnyUser,
+    response: Response,
+    image_id: UUID,
+    wish: CorrectionWish,
+    idempotency_key: IdempotencyKey = None,
+) -> Applied | Accepted:
+    """Set the label of an image, given the revision you saw. 409 says who was first and what the label is now."""
+    done = await measured("correct", correct(service.sending, image_id, wish, user.name, idempotency_key))
+    if isinstance(done, Accepted):
+        response.status_code = 202
+    return done
+
+
+@router.get("/images/{image_id}/history", responses=documented(404, 422))
+async def history(service: CurrentService, _user: AnyUser, image_id: UUID) -> list[HistoryEntry]:
+    """Every label the image ever had or was asked to have: who, when, why, and since when a model holds it."""
+    entries = await images.history(service.database, image_id)
+    if entries is None:
+        raise unknown(image_id)
+    return entries
+
+
+@router.get("/review", responses=documented(422))
+async def review(
+    service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 20
+) -> ReviewQueue:
+    """Stored images nobody has reviewed, the most useful first."""
+    return await images.review_queue(service.database, limit)

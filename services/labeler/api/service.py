@@ -1,0 +1,63 @@
+"""What a request works with, and who makes the request."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from services.labeler.commands.sending import Sending
+from services.labeler.fields import Key
+from services.labeler.settings import LabelerSettings
+from services.labeler.users import Users
+from shared.auth import Principal, Role, Unauthorised, verify_token
+from shared.database import Database
+from shared.errors import NotReady, PappusError
+from shared.object_store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that is open while the API works. Kept in `app.state.service`, None while it is not."""
+
+    settings: LabelerSettings
+    database: Database
+    store: ObjectStore
+    sending: Sending
+    users: Users
+
+
+class Forbidden(PappusError):
+    """Somebody is known, but may not do this."""
+
+
+def current_service(request: Request) -> Service:
+    """The open service. Raises NotReady while the tables cannot be reached."""
+    service: Service | None = request.app.state.service
+    if service is None:
+        raise NotReady("The labeler is still waiting for its database. Try again in a moment.")
+    return service
+
+
+CurrentService = Annotated[Service, Depends(current_service)]
+
+
+def _principal(service: Service, authorization: str | None) -> Principal:
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorised("No session. Log in with POST /login and send its token as Authorization: Bearer <token>.")
+    return verify_token(token.strip(), service.settings.session_secret.get_secret_value(), service.sending.clock())
+
+
+def _needs(role: Role) -> object:
+    def principal(service: CurrentService, authorization: Annotated[str | None, Header()] = None) -> Principal:
+        found = _principal(service, authorization)
+        if not found.may_act_as(role):
+            raise Forbidden(f"{found.name} has the role {found.role}; this needs the role {role}. Ask an operator.")
+        return found
+
+    return Depends(principal)
+
+
+AnyUser = Annotated[Principal, _needs("labeler")]
+Operator = Annotated[Principal, _needs("operator")]
+IdempotencyKey = Annotated[Key | None, Header(alias="Idempotency-Key", description="Send a retry with the same key")]

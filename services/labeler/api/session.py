@@ -1,0 +1,48 @@
+"""Logging in."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter
+from pydantic import BaseModel, SecretStr
+
+from services.labeler.api.problems import documented
+from services.labeler.api.service import CurrentService
+from services.labeler.fields import Line
+from shared.auth import Role, Unauthorised, issue_token
+
+router = APIRouter(tags=["session"])
+
+
+class Credentials(BaseModel):
+    """Who somebody says they are."""
+
+    name: Line
+    password: SecretStr
+
+
+class Session(BaseModel):
+    """A token for the header Authorization: Bearer."""
+
+    token: str
+    name: str
+    role: Role
+    expires_at: datetime
+
+
+@router.post("/login", responses=documented(422))
+async def log_in(credentials: Credentials, service: CurrentService) -> Session:
+    """A session for a name and its password."""
+    password = credentials.password.get_secret_value().encode("utf-8", "replace")[:1024].decode("utf-8", "replace")
+    principal = await service.users.log_in(credentials.name, password)
+    if principal is None:
+        await asyncio.sleep(service.settings.login_failure_seconds)
+        raise Unauthorised("The name or the password is wrong.")
+    settings = service.settings
+    token, expires_at = issue_token(
+        principal,
+        settings.session_secret.get_secret_value(),
+        service.sending.clock(),
+        timedelta(hours=settings.session_hours),
+    )
+    return Session(token=token, name=principal.name, role=principal.role, expires_at=expires_at)

@@ -1,0 +1,105 @@
+"""A person sets the label of an image."""
+
+from functools import partial
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.labeler.commands.outcomes import Accepted, Applied, Refused
+from services.labeler.commands.sending import Sending, command_id
+from services.labeler.fields import Line, Text
+from services.labeler.queries import images
+from services.labeler.views import ImageView
+from shared.events import LabelCorrected
+from shared.postgres import Row
+
+
+class CorrectionWish(BaseModel):
+    """What a person asks for. `revision` is the one they saw; the rest says what the model had told them."""
+
+    label: Line
+    revision: int = Field(ge=0, le=2**31 - 2)
+    reason: Text = ""
+    prediction_id: UUID | None = None
+    shown_model_version: Line | None = None
+    shown_label: Line | None = None
+
+
+async def correct(
+    sending: Sending, image_id: UUID, wish: CorrectionWish, user: str, key: str | None
+) -> Applied | Accepted:
+    """Publish a label.corrected and wait for what becomes of it.
+
+    The image is read before the event id is looked up: a correction under this id that was applied in between is found
+    then, so one id can never ask for two revisions.
+
+    Raises:
+        Refused: unknown_label, image_unknown, image_not_stored, superseded (somebody was first), key_reused.
+        TransientError: the log or the tables are away.
+    """
+    event_id = command_id(LabelCorrected.topic, user, key, image_id)
+    image = await images.image(sending.database, image_id)
+    known = await images.correction(sending.database, event_id)
+    if known is not None:
+        return _became(known, wish)
+    current = _correctable(image, image_id, wish, sending.labels)
+    await sending.publish(
+        LabelCorrected(
+            event_id=event_id,
+            occurred_at=sending.clock(),
+            image_id=image_id,
+            label_from=current.label,
+            label_to=wish.label,
+            revision=wish.revision + 1,
+            corrected_by=user,
+            reason=wish.reason,
+            shown_model_version=wish.shown_model_version,
+            shown_label=wish.shown_label,
+            prediction_id=wish.prediction_id,
+        )
+    )
+    row = await sending.outcome(partial(images.correction, sending.database, event_id))
+    return Accepted(event_id=event_id, image_id=image_id) if row is None else _became(row, wish)
+
+
+def _correctable(image: ImageView | None, image_id: UUID, wish: CorrectionWish, labels: tuple[str, ...]) -> ImageView:
+    """The image, if this wish may become an event."""
+    if wish.label not in labels:
+        raise Refused("unknown_label", f"{wish.label!r} is no label here. Choose one of: {', '.join(labels)}.")
+    if image is None:
+        raise Refused("image_unknown", f"There is no image {image_id}. Upload it first.")
+    if image.duplicate_of is not None:
+        raise Refused(
+            "image_not_stored",
+            f"This image has the same bytes as {image.duplicate_of}: correct that one.",
+            {"duplicate_of": str(image.duplicate_of)},
+        )
+    if image.state != "stored":
+        raise Refused(
+            "image_not_stored",
+            "This image is not stored (yet), so it has no label to correct. Wait, or upload it again.",
+        )
+    if image.revision != wish.revision:
+        raise _superseded(image.label, image.revision, image.corrected_by)
+    return image
+
+
+def _became(row: Row, wish: CorrectionWish) -> Applied:
+    """The outcome of a correction that the tables know."""
+    if row["label_to"] != wish.label:
+        raise Refused(
+            "key_reused",
+            f"This Idempotency-Key already set the label {row['label_to']} here. Use a new key for another correction.",
+        )
+    if not row["applied"]:
+        raise _superseded(row["current_label"], row["current_revision"], row["current_by"])
+    return Applied(image_id=row["image_id"], label=row["label_to"], revision=row["revision"], event_id=row["event_id"])
+
+
+def _superseded(label: str | None, revision: int | None, by: str | None) -> Refused:
+    return Refused(
+        "superseded",
+        f"{by or 'Nobody'} was first: the label is {label or 'not set'} now (revision {revision or 0})."
+        " Look again, and correct that one if it is wrong.",
+        {"label": label, "revision": revision or 0, "corrected_by": by},
+    )

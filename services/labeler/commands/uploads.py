@@ -1,0 +1,89 @@
+"""A person brings an image."""
+
+import hashlib
+from functools import partial
+from uuid import UUID
+
+from services.labeler.commands.outcomes import Accepted, Kept, Refused
+from services.labeler.commands.sending import Sending
+from services.labeler.queries import images
+from services.labeler.views import ImageView
+from shared.events import ImageRegistered, uuid_of
+from shared.object_store import ObjectStore
+
+
+def upload_id(user: str, sha256: str, key: str | None) -> UUID:
+    """The image id of an upload: a retry has the same one, with or without an idempotency key."""
+    return uuid_of("upload", user, sha256, key or "")
+
+
+def upload_key(sha256: str) -> str:
+    """Where the bytes of an upload wait for the ingestor."""
+    return f"uploads/{sha256[:2]}/{sha256}"
+
+
+async def upload(
+    sending: Sending, store: ObjectStore, data: bytes, label: str | None, user: str, key: str | None
+) -> Kept | Accepted:
+    """Put the bytes where the ingestor finds them, publish image.registered, wait until they are stored or rejected.
+
+    Raises:
+        Refused: empty, unknown_label, or the reason of the image.rejected.
+        TransientError: the object store, the log or the tables are away.
+    """
+    if not data:
+        raise Refused("empty", "The file is empty. Choose another one.")
+    if label is not None and label not in sending.labels:
+        raise Refused("unknown_label", f"{label!r} is no label here. Choose one of: {', '.join(sending.labels)}.")
+    sha256 = hashlib.sha256(data).hexdigest()
+    for stored in await images.images_of_bytes(sending.database, sha256):
+        return Kept(image=stored, duplicate=True)
+    image_id = upload_id(user, sha256, key)
+    known = await images.image(sending.database, image_id)
+    attempt = _attempt(known)
+    event = _registered(sending, image_id, sha256, label, user, attempt)
+    if known is None or attempt > known.attempt:
+        await store.put(upload_key(sha256), data)
+        await sending.publish(event)
+    image = await sending.outcome(partial(_settled, sending, image_id, attempt))
+    if image is None:
+        return Accepted(event_id=event.event_id, image_id=image_id)
+    if image.rejection is not None:
+        raise Refused(image.rejection.reason, image.rejection.detail, {"image_id": str(image_id)})
+    return Kept(image=image, duplicate=image.image_id != image_id)
+
+
+def _attempt(known: ImageView | None) -> int:
+    """The number of this attempt: the next one if the last was refused for a reason that may have passed."""
+    if known is None:
+        return 1
+    refused = known.rejection
+    again = refused is not None and (refused.retryable or refused.reason == "upload_missing")
+    return max(known.attempt, refused.attempt if refused else 1) + again
+
+
+def _registered(
+    sending: Sending, image_id: UUID, sha256: str, label: str | None, user: str, attempt: int
+) -> ImageRegistered:
+    return ImageRegistered(
+        event_id=uuid_of(ImageRegistered.topic, image_id, attempt),
+        occurred_at=sending.clock(),
+        image_id=image_id,
+        upload_key=upload_key(sha256),
+        label=label,
+        trust="claimed",
+        registered_by=user,
+        attempt=attempt,
+    )
+
+
+async def _settled(sending: Sending, image_id: UUID, attempt: int) -> ImageView | None:
+    """The image once it is stored or this attempt was rejected; of a duplicate, the image that holds the bytes."""
+    image = await images.image(sending.database, image_id)
+    if image is None or image.state == "registered":
+        return None
+    if image.duplicate_of is not None:
+        original = await images.image(sending.database, image.duplicate_of)
+        return original if original is not None and original.state == "stored" else None
+    refused = image.rejection
+    return image if refused is None or refused.attempt >= attempt else None

@@ -1,0 +1,12 @@
+"""Kinds of text that requests carry. PostgreSQL cannot keep the character NUL, so none may have it."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+NO_NUL = r"^[^\x00]*$"
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
+Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=NO_NUL)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -1,0 +1,166 @@
+"""What the tables say about images and their labels."""
+
+from typing import Any
+from uuid import UUID
+
+from services.labeler.sampling import Candidate, review_order
+from services.labeler.views import HistoryEntry, ImageView, Rejection, ReviewItem, ReviewQueue, ShownPrediction
+from shared.database import Database
+from shared.postgres import Row
+
+_IMAGE = """
+SELECT images.*, coalesce(corrected_label, stored_label, registered_label) AS label,
+       CASE WHEN revision > 0 THEN 'reviewed' ELSE coalesce(stored_trust, registered_trust, 'claimed') END AS trust,
+       predictions.prediction_id, predictions.label AS predicted_label, probabilities, model_version
+FROM images LEFT JOIN predictions USING (image_id)
+"""
+REVIEW_WINDOW = 200
+"""How many of the least certain images are put in order; the queue is read from its beginning again and again."""
+
+
+async def image(database: Database, image_id: UUID) -> ImageView | None:
+    """One image; None if nobody ever spoke of it."""
+    row = await database.fetchrow(f"{_IMAGE} WHERE image_id = $1", image_id)
+    return None if row is None else _image(row)
+
+
+async def images_of_bytes(database: Database, sha256: str) -> list[ImageView]:
+    """The images stored with these bytes: none or one, since the second is a duplicate of the first."""
+    return [_image(row) for row in await database.fetch(f"{_IMAGE} WHERE sha256 = $1 ORDER BY stored_at", sha256)]
+
+
+async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | None:
+    """Where the bytes of a stored image lie, and their format; None if it is not stored."""
+    row = await database.fetchrow("SELECT object_key, image_format FROM images WHERE image_id = $1", image_id)
+    return None if row is None or row["object_key"] is None else (row["object_key"], row["image_format"])
+
+
+async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | None:
+    """Every revision of the label, from 0 on, superseded ones after their winner; None for an unknown image."""
+    first = await database.fetchrow(
+        """SELECT coalesce(registered_event_id, stored_event_id) AS event_id,
+                  coalesce(stored_label, registered_label) AS label_to,
+                  coalesce(registered_by, stored_by) AS corrected_by,
+                  coalesce(registered_at, stored_at) AS occurred_at
+           FROM images WHERE image_id = $1""",
+        image_id,
+    )
+    if first is None:
+        return None
+    rows = await database.fetch(
+        """SELECT history.*, live.version AS live_in, live.live_at, set_aside.sentence
+           FROM label_history history
+           LEFT JOIN live_corrections live USING (image_id, revision)
+           LEFT JOIN set_aside USING (image_id, revision)
+           WHERE image_id = $1 ORDER BY revision, NOT applied, occurred_at, event_id""",
+        image_id,
+    )
+    start = HistoryEntry(
+        **dict(first),
+        revision=0,
+        label_from=None,
+        reason="",
+        shown_model_version=None,
+        shown_label=None,
+        state="applied",
+        live_in=None,
+        live_at=None,
+        set_aside=None,
+    )
+    return [start, *map(_revision, rows)]
+
+
+async def review_queue(database: Database, limit: int) -> ReviewQueue:
+    """The next `limit` images a person should look at."""
+    rows = await database.fetch(
+        f"""{_IMAGE} WHERE stored_at IS NOT NULL AND revision = 0
+            ORDER BY stored_trust = 'seed', coalesce(predictions.label = stored_label, true),
+                     CASE WHEN predictions.label <> stored_label THEN -margin ELSE margin END NULLS LAST, image_id
+            LIMIT {max(REVIEW_WINDOW, limit)}"""
+    )
+    by_id = {row["image_id"]: row for row in rows}
+    ordered = review_order([_candidate(row) for row in rows])[:limit]
+    items = [_review_item(by_id[candidate.image_id], reason) for candidate, reason in ordered]
+    waiting = await database.fetchval("SELECT count(*) FROM images WHERE stored_at IS NOT NULL AND revision = 0")
+    return ReviewQueue(items=items, waiting=waiting)
+
+
+async def correction(database: Database, event_id: UUID) -> Row | None:
+    """What became of this event, with the label the image has now (current_*); None if it is not here yet."""
+    return await database.fetchrow(
+        """SELECT history.*, winner.label_to AS current_label, winner.revision AS current_revision,
+                  winner.corrected_by AS current_by
+           FROM label_history history
+           JOIN images USING (image_id)
+           LEFT JOIN label_history winner
+                ON winner.image_id = history.image_id AND winner.revision = images.revision AND winner.applied
+           WHERE history.event_id = $1""",
+        event_id,
+    )
+
+
+def _image(row: Row) -> ImageView:
+    stored = row["stored_at"] is not None
+    refused = row["rejection_reason"] is not None and not stored
+    return ImageView(
+        image_id=row["image_id"],
+        state="stored" if stored else "rejected" if refused else "registered",
+        label=row["label"],
+        revision=row["revision"],
+        trust=row["trust"],
+        sha256=row["sha256"],
+        width=row["width"],
+        height=row["height"],
+        source=row["stored_url"] or row["registered_url"] or "upload",
+        registered_by=row["registered_by"] or row["stored_by"],
+        corrected_by=row["corrected_by"],
+        attempt=row["attempt"] or 1,
+        rejection=_rejection(row) if refused else None,
+        duplicate_of=row["duplicate_of"] if refused else None,
+        prediction=_prediction(row),
+    )
+
+
+def _rejection(row: Row) -> Rejection:
+    return Rejection(
+        reason=row["rejection_reason"],
+        detail=row["rejection_detail"],
+        retryable=row["rejection_retryable"],
+        duplicate_of=row["duplicate_of"],
+        attempt=row["rejected_attempt"],
+    )
+
+
+def _prediction(row: Row) -> ShownPrediction | None:
+    if row["prediction_id"] is None:
+        return None
+    return ShownPrediction(
+        prediction_id=row["prediction_id"],
+        label=row["predicted_label"],
+        probabilities=row["probabilities"],
+        model_version=row["model_version"],
+    )
+
+
+def _revision(row: Row) -> HistoryEntry:
+    values: dict[str, Any] = {name: row[name] for name in HistoryEntry.model_fields if name in row}
+    applied = row["applied"]
+    values |= {"state": "applied" if applied else "superseded", "set_aside": row["sentence"] if applied else None}
+    if not applied:
+        values |= {"live_in": None, "live_at": None}
+    return HistoryEntry(**values)
+
+
+def _candidate(row: Row) -> Candidate:
+    return Candidate(row["image_id"], row["group_id"], row["label"], row["trust"] == "seed", row["probabilities"])
+
+
+def _review_item(row: Row, reason: str) -> ReviewItem:
+    return ReviewItem(
+        image_id=row["image_id"],
+        label=row["label"],
+        revision=row["revision"],
+        trust=row["trust"],
+        prediction=_prediction(row),
+        reason=reason,
+    )

@@ -1,0 +1,85 @@
+"""What the tables say about models, promotions and what people asked of the gate."""
+
+from uuid import UUID
+
+from services.labeler.views import ChampionView, ModelView
+from shared.database import Database
+from shared.events import ModelPromoted, ModelRejected
+from shared.postgres import Row
+
+_MODELS = """
+SELECT models.version, models.lane, models.parent, models.trained_at, models.event AS trained,
+       promotion.sequence, promotion.promoted_at, promotion.event AS promoted, rejection.event AS rejected,
+       promotion.sequence = (SELECT max(sequence) FROM promotions WHERE counts) AS champion
+FROM models
+LEFT JOIN LATERAL (SELECT * FROM promotions WHERE version = models.version AND counts ORDER BY sequence DESC LIMIT 1)
+     promotion ON true
+LEFT JOIN LATERAL (SELECT * FROM rejections WHERE version = models.version AND answers IS NULL
+                   ORDER BY rejected_at DESC, event_id LIMIT 1) rejection ON true
+"""
+
+
+async def models(database: Database, limit: int) -> list[ModelView]:
+    """The newest `limit` models that were trained, newest first."""
+    rows = await database.fetch(f"{_MODELS} ORDER BY models.trained_at DESC, models.version LIMIT $1", limit)
+    return [_model(row) for row in rows]
+
+
+async def champion(database: Database) -> ChampionView | None:
+    """The model in service; None before the first promotion (or before its model.trained was folded)."""
+    row = await database.fetchrow(
+        f"{_MODELS} WHERE promotion.sequence = (SELECT max(sequence) FROM promotions WHERE counts)"  # noqa: S608 - constant
+    )
+    if row is None:
+        return None
+    promoted = row["promoted"]
+    return ChampionView(**_model(row).model_dump(), frozen=promoted["frozen"], requested_by=promoted["requested_by"])
+
+
+async def model_known(database: Database, version: str) -> bool:
+    """Whether this version was ever trained."""
+    return bool(await database.fetchval("SELECT EXISTS (SELECT FROM models WHERE version = $1)", version))
+
+
+async def request_known(database: Database, event_id: UUID) -> bool:
+    """Whether this promotion.requested is in the log."""
+    return bool(await database.fetchval("SELECT EXISTS (SELECT FROM promotion_requests WHERE event_id = $1)", event_id))
+
+
+async def answer(database: Database, event_id: UUID) -> ModelPromoted | ModelRejected | None:
+    """What the gate answered to a promotion.requested: a promotion that counts, or a refusal; None if nothing yet."""
+    promoted = await database.fetchval("SELECT event FROM promotions WHERE answers = $1 AND counts", event_id)
+    if promoted is not None:
+        return ModelPromoted.model_validate(promoted)
+    rejected = await database.fetchval(
+        "SELECT event FROM rejections WHERE answers = $1 ORDER BY rejected_at, event_id LIMIT 1", event_id
+    )
+    return None if rejected is None else ModelRejected.model_validate(rejected)
+
+
+def _model(row: Row) -> ModelView:
+    trained, verdict = row["trained"], row["promoted"] or row["rejected"]
+    if row["champion"]:
+        state = "champion"
+    elif row["promoted"] is not None:
+        state = "former"
+    else:
+        state = "candidate" if row["rejected"] is None else "rejected"
+    return ModelView.model_validate(
+        {
+            "version": row["version"],
+            "lane": row["lane"],
+            "parent": row["parent"],
+            "state": state,
+            "sequence": row["sequence"],
+            "summary": verdict["summary"] if verdict else "No verdict yet.",
+            "verdict": verdict["verdict"] if verdict else [],
+            "metrics": trained["metrics"],
+            "training_images": trained["training_images"],
+            "test_images": trained["test_images"],
+            "corrections": len(trained["corrections"]),
+            "seconds": trained["seconds"],
+            "trained_at": row["trained_at"],
+            "promoted_at": row["promoted_at"],
+        }
+    )

@@ -1,0 +1,42 @@
+"""Settings of the labeler, from the environment (prefix PAPPUS_)."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.settings import Settings
+
+SCHEMA = "labeler"
+MIGRATIONS = "services.labeler.sql"
+SOURCE = "pappus/labeler"
+
+
+class LabelerSettings(Settings):
+    """What the API needs beyond `Settings`."""
+
+    host: str = Field(default="127.0.0.1", description="Address the API listens on")
+    port: int = Field(default=28100, ge=0, le=65535, description="0 lets the system choose")
+    session_secret: SecretStr = Field(min_length=32, description="Signs session tokens; the same for every replica")
+    session_hours: float = Field(default=12.0, gt=0, description="How long a login lasts")
+    login_failure_seconds: float = Field(default=0.5, ge=0, description="How long a refused login waits for its answer")
+    users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None adds nobody")
+    upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger uploads are refused with 413")
+    outcome_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="How long a command waits before it answers 202"
+    )
+    publish_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="How long it waits for Kafka before it answers 503"
+    )
+
+
+class UiSettings(BaseSettings):
+    """What the pages need: where they are served, and the two APIs they speak to."""
+
+    model_config = SettingsConfigDict(env_prefix="PAPPUS_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=28501, ge=1, le=65535)
+    health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
+    labeler_url: str = "http://127.0.0.1:28100"
+    predictor_url: str = "http://127.0.0.1:28000"

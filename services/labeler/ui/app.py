@@ -1,0 +1,60 @@
+"""The pages of the labeler: the script that Streamlit runs at every interaction."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from services.labeler.ui import login, review, upload
+from services.labeler.ui.clients import LoggedOut
+from services.labeler.ui.state import clients, log_out, session
+from shared.errors import TransientError
+
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding-top: 2.5rem; max-width: 84rem; }
+[data-testid="stMain"]:focus-visible, [data-testid="stMain"]:focus-visible::before,
+[data-testid="stMain"]:focus-visible::after {
+  outline: none; box-shadow: none; border: none;
+}
+h1 { font-size: 1.8rem !important; }
+h3 { font-size: 1.4rem !important; }
+[data-testid="stImage"] img { max-height: 72vh; object-fit: contain; border-radius: .6rem; }
+</style>"""
+
+
+def run() -> None:
+    """Choose the page."""
+    st.set_page_config(page_title="Pappus", page_icon="🌼", layout="wide")
+    st.html(STYLE)
+    who = session()
+    if who is None:
+        st.navigation([st.Page(login.page, title="Log in")], position="hidden").run()
+        return
+    clients().labeler.resume(who)
+    chosen = st.navigation(
+        [
+            st.Page(
+                upload.page, title="Upload", icon=":material/add_photo_alternate:", url_path="upload", default=True
+            ),
+            st.Page(review.page, title="Review", icon=":material/checklist:", url_path="review"),
+        ]
+    )
+    with st.sidebar:
+        st.caption(f"{who.name} · {who.role}")
+        st.button("Log out", on_click=log_out, type="tertiary")
+    guarded(chosen.run)
+
+
+def guarded(page: Callable[[], None]) -> None:
+    """Run a page; what it could not get is told, and the end of the session leads to the login."""
+    try:
+        page()
+    except LoggedOut as ended:
+        log_out(str(ended))
+        st.rerun()
+    except TransientError as away:
+        st.warning(str(away))
+        st.button("Try again", shortcut="t")
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,179 @@
+"""The labeler's API over real tables: a fresh database for each test, the log and the object store in memory."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from pappus.stack import Servers
+from services.labeler.api.app import create_app
+from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
+from services.labeler.tables import APPLIERS
+from services.labeler.users import Users, read_users
+from shared.auth import Principal, Role, issue_token
+from shared.database import Database
+from shared.events import Event
+from shared.health import Health
+from shared.log import Log
+from shared.postgres import connector
+from shared.projection import caught_up
+from shared.testing import FixedClock, MemoryLog, MemoryObjectStore, eventually
+
+PASSWORDS = {"anna": "anna's password", "berta": "berta's password", "olga": "olga's password"}
+ROLES = {"anna": "labeler", "berta": "labeler", "olga": "operator"}
+SECRET = "a secret of at least thirty-two bytes"
+TOPICS = tuple(applier.event.topic for applier in APPLIERS)
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> str:
+    """Name of a database with the labeler's empty tables; cloning it is quicker than migrating anew."""
+    name = f"labeler_template_{uuid4().hex[:8]}"
+
+    async def prepare() -> None:
+        await _administer(servers, f"CREATE DATABASE {name}")
+        async with Database.open(servers.database_url("postgres", name), SCHEMA, MIGRATIONS):
+            pass
+
+    asyncio.run(prepare())
+    return name
+
+
+@pytest.fixture
+async def database_url(servers: Servers, template: str) -> AsyncIterator[str]:
+    """A database of one's own."""
+    name = f"labeler_{uuid4().hex[:12]}"
+    await _administer(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield servers.database_url("postgres", name)
+    await _administer(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _administer(servers: Servers, statement: str) -> None:
+    connection = await connector(servers.database_url("postgres", "postgres"), "public")()
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def tables(database_url: str) -> AsyncIterator[Database]:
+    """The labeler's empty tables."""
+    async with Database.open(database_url, SCHEMA, MIGRATIONS) as database:
+        yield database
+
+
+@pytest.fixture
+def users_file(tmp_path: Path) -> Path:
+    """Two labelers and an operator."""
+    path = tmp_path / "users.json"
+    path.write_text(json.dumps([{"name": n, "role": ROLES[n], "password": p} for n, p in PASSWORDS.items()]))
+    return path
+
+
+@pytest.fixture
+async def people(tables: Database, users_file: Path) -> None:
+    """They can log in; most tests hand out tokens instead, since hashing is slow on purpose."""
+    await Users(tables).upsert(read_users(users_file))
+
+
+@pytest.fixture
+def settings(database_url: str) -> LabelerSettings:
+    """Settings of an API that does not wait long."""
+    return LabelerSettings.model_validate(
+        {
+            "database_url": database_url,
+            "session_secret": SECRET,
+            "login_failure_seconds": 0.0,
+            "outcome_timeout_seconds": 5.0,
+            "publish_timeout_seconds": 2.0,
+        }
+    )
+
+
+@dataclass
+class Labeler:
+    """A running API, and what it stands on."""
+
+    app: FastAPI
+    health: Health
+    log: MemoryLog
+    store: MemoryObjectStore
+    clock: FixedClock
+    tables: Database
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def client(self, name: str | None = None) -> httpx.AsyncClient:
+        """A client; of somebody who is logged in, or of nobody."""
+        headers = {"Authorization": f"Bearer {self.tokens[name]}"} if name else {}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://labeler", headers=headers)
+
+    async def tell(self, *events: Event) -> None:
+        """These events happened, and the tables show them."""
+        async with self.log.publisher("test") as publisher:
+            await publisher.publish(events)
+        await caught_up(self.log, self.tables, TOPICS, 10)
+
+    async def correct(
+        self, who: str, image_id: UUID, label: str, revision: int, key: str | None = None
+    ) -> httpx.Response:
+        """Somebody sets a label."""
+        headers = {"Idempotency-Key": key} if key else {}
+        async with self.client(who) as client:
+            body = {"label": label, "revision": revision}
+            return await client.post(f"/images/{image_id}/label", json=body, headers=headers)
+
+    async def get(self, path: str, who: str = "anna") -> Any:
+        """What a GET answers; it must be 200."""
+        async with self.client(who) as client:
+            response = await client.get(path)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@asynccontextmanager
+async def running(
+    settings: LabelerSettings, log: Log, store: MemoryObjectStore
+) -> AsyncIterator[tuple[FastAPI, Health]]:
+    """An API over any log, ready."""
+
+    @asynccontextmanager
+    async def open_store() -> AsyncIterator[MemoryObjectStore]:
+        yield store
+
+    health = Health(needed=("tables",))
+    app = create_app(settings, log, open_store, health, FixedClock())
+    async with app.router.lifespan_context(app):
+        await eventually(lambda: health.ready and health.ok and health.state("publisher") is not None)
+        yield app, health
+
+
+def token(name: str) -> str:
+    """A session of ten hours."""
+    role: Role = "operator" if name == "olga" else "labeler"
+    return issue_token(Principal(name, role), SECRET, FixedClock()(), timedelta(hours=10))[0]
+
+
+@pytest.fixture
+async def labeler(settings: LabelerSettings, tables: Database) -> AsyncIterator[Labeler]:
+    """A running API with three people logged in."""
+    log, store = MemoryLog(), MemoryObjectStore()
+    async with running(settings, log, store) as (app, health):
+        clock = app.state.service.sending.clock
+        yield Labeler(app, health, log, store, clock, tables, {name: token(name) for name in PASSWORDS})
+
+
+@pytest.fixture
+def no_waiting(settings: LabelerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands answer 202 at once when the tables do not show the outcome."""
+    monkeypatch.setitem(settings.__dict__, "outcome_timeout_seconds", 0.05)

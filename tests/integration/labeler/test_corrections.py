@@ -1,0 +1,190 @@
+"""A person corrects a label over HTTP: one outcome, whatever happens in between."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from shared.events import LabelCorrected
+from shared.testing import eventually, image_rejected, image_stored, label_corrected
+
+from .conftest import Labeler
+
+
+async def test_a_correction_answers_with_its_revision_and_makes_the_label_reviewed(labeler: Labeler) -> None:
+    stored = image_stored(label="dandelion", trust="claimed")
+    await labeler.tell(stored)
+
+    answer = await labeler.correct("anna", stored.image_id, "grass", 0)
+
+    assert answer.status_code == 200
+    assert answer.json() | {"event_id": ""} == {
+        "image_id": str(stored.image_id),
+        "label": "grass",
+        "revision": 1,
+        "event_id": "",
+        "state": "applied",
+    }
+    image = await labeler.get(f"/images/{stored.image_id}")
+    assert (image["label"], image["revision"], image["trust"]) == ("grass", 1, "reviewed")
+    [event] = labeler.log.events(LabelCorrected)
+    assert (event.label_from, event.label_to, event.corrected_by) == ("dandelion", "grass", "anna")
+
+
+async def test_who_saw_an_old_revision_hears_at_once_who_was_first_and_nothing_is_published(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    await labeler.correct("anna", stored.image_id, "grass", 0)
+
+    late = await labeler.correct("berta", stored.image_id, "dandelion", 0)
+
+    assert late.status_code == 409
+    assert late.json() | {"detail": ""} == {
+        "error": "superseded",
+        "detail": "",
+        "label": "grass",
+        "revision": 1,
+        "corrected_by": "anna",
+    }
+    assert "anna was first" in late.json()["detail"]
+    assert len(labeler.log.events(LabelCorrected)) == 1
+
+
+async def test_of_people_who_correct_one_image_at_once_exactly_one_succeeds(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    wishes = [("anna", "grass"), ("berta", "dandelion")] * 3
+
+    answers = await asyncio.gather(*(labeler.correct(who, stored.image_id, label, 0) for who, label in wishes))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
+    won = next(answer.json() for answer in answers if answer.status_code == 200)
+    assert all(a.json()["label"] == won["label"] for a in answers if a.status_code == 409)
+    assert (await labeler.get(f"/images/{stored.image_id}"))["label"] == won["label"]
+
+
+async def test_a_repeated_key_answers_the_same_outcome_without_publishing_again(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+
+    first = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+    again = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+    reread = await labeler.correct("anna", stored.image_id, "grass", 1, key="k1")
+
+    assert first.json() == again.json() == reread.json()
+    assert len(labeler.log.events(LabelCorrected)) == 1
+
+
+async def test_a_key_used_for_another_label_is_refused(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+
+    answer = await labeler.correct("anna", stored.image_id, "dandelion", 1, key="k1")
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "key_reused")
+
+
+async def test_two_people_may_use_the_same_key(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+
+    answer = await labeler.correct("berta", stored.image_id, "dandelion", 1, key="k1")
+
+    assert (answer.status_code, answer.json()["revision"]) == (200, 2)
+
+
+async def test_while_the_log_is_away_a_correction_is_503_and_a_retry_with_its_key_counts_once(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    labeler.log.fail_next_publish(although_written=True)
+
+    away = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+    again = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+
+    assert away.status_code == 503
+    assert int(away.headers["Retry-After"]) > 0
+    assert (again.status_code, again.json()["revision"]) == (200, 1)
+    history = await labeler.get(f"/images/{stored.image_id}/history")
+    assert [entry["revision"] for entry in history] == [0, 1]
+
+
+async def test_a_correction_that_was_never_sent_can_be_sent_again(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    labeler.log.fail_next_publish()
+
+    away = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+    assert labeler.log.events(LabelCorrected) == []
+    again = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+
+    assert (away.status_code, again.status_code) == (503, 200)
+
+
+@pytest.mark.usefixtures("no_waiting")
+async def test_a_correction_the_tables_do_not_show_in_time_is_202_with_its_event_id(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    async with labeler.tables.transaction() as transaction:
+        await transaction.execute("LOCK TABLE label_history IN SHARE MODE")  # the projection cannot write
+        answer = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
+
+    assert answer.status_code == 202
+    [event] = labeler.log.events(LabelCorrected)
+    assert answer.json()["event_id"] == str(event.event_id)
+
+
+async def test_the_loser_of_the_log_is_told_although_it_was_published(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored)
+    async with labeler.tables.transaction() as transaction:
+        await transaction.execute("LOCK TABLE label_history IN SHARE MODE")
+        first = asyncio.ensure_future(labeler.correct("anna", stored.image_id, "grass", 0))
+        second = asyncio.ensure_future(labeler.correct("berta", stored.image_id, "dandelion", 0))
+        await eventually(lambda: len(labeler.log.events(LabelCorrected)) == 2)
+    answers = await asyncio.gather(first, second)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    history = await labeler.get(f"/images/{stored.image_id}/history")
+    assert [(entry["revision"], entry["state"]) for entry in history] == [
+        (0, "applied"),
+        (1, "applied"),
+        (1, "superseded"),
+    ]
+
+
+async def test_what_cannot_be_corrected_is_refused_before_anything_is_published(labeler: Labeler) -> None:
+    original, copy = image_stored(), uuid4()
+    await labeler.tell(original, image_rejected(image_id=copy, reason="duplicate", duplicate_of=original.image_id))
+
+    unknown = await labeler.correct("anna", uuid4(), "grass", 0)
+    label = await labeler.correct("anna", original.image_id, "oak", 0)
+    duplicate = await labeler.correct("anna", copy, "grass", 0)
+
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "image_unknown")
+    assert (label.status_code, label.json()["error"]) == (422, "unknown_label")
+    assert (duplicate.status_code, duplicate.json()["duplicate_of"]) == (409, str(original.image_id))
+    assert labeler.log.events(LabelCorrected) == []
+
+
+async def test_undoing_is_another_correction_and_the_history_keeps_all(labeler: Labeler) -> None:
+    stored = image_stored(label="dandelion")
+    await labeler.tell(stored)
+
+    await labeler.correct("anna", stored.image_id, "grass", 0)
+    await labeler.correct("anna", stored.image_id, "dandelion", 1)
+
+    history = await labeler.get(f"/images/{stored.image_id}/history")
+    assert [(entry["label_from"], entry["label_to"]) for entry in history] == [
+        (None, "dandelion"),
+        ("dandelion", "grass"),
+        ("grass", "dandelion"),
+    ]
+
+
+async def test_a_correction_from_elsewhere_is_shown_like_any_other(labeler: Labeler) -> None:
+    stored = image_stored()
+    await labeler.tell(stored, label_corrected(image_id=stored.image_id, label_to="grass", revision=1))
+
+    assert (await labeler.get(f"/images/{stored.image_id}"))["corrected_by"] == "berta"

@@ -1,0 +1,102 @@
+"""The API over the real log: races, replay, a second replica."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from pappus.stack import Servers
+from services.labeler.replay import KEEP
+from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
+from services.labeler.tables import APPLIERS
+from services.labeler.users import Users, read_users
+from shared.database import Database
+from shared.events import Event
+from shared.kafka import create_topics, open_log
+from shared.log import Log
+from shared.projection import folded
+from shared.replay import canonical_dump, replay
+from shared.testing import MemoryObjectStore, image_stored
+
+from .conftest import running, token
+
+
+@dataclass
+class Replicas:
+    """Two APIs over one log and one set of tables."""
+
+    log: Log
+    tables: Database
+    clients: dict[str, httpx.AsyncClient]
+
+    async def tell(self, *events: Event) -> None:
+        """These events happened, and the tables show them."""
+        async with self.log.publisher("test") as publisher:
+            await folded(self.tables, await publisher.publish(events), 30)
+
+    async def correct(self, who: str, image_id: UUID, label: str, revision: int) -> httpx.Response:
+        """Somebody sets a label, at the replica they are connected to."""
+        return await self.clients[who].post(f"/images/{image_id}/label", json={"label": label, "revision": revision})
+
+
+@pytest.fixture
+async def replicas(servers: Servers, settings: LabelerSettings, tables: Database) -> AsyncIterator[Replicas]:
+    """Anna and berta work at different replicas. Only one of them can write the tables."""
+    await create_topics(servers.kafka_bootstrap)
+    store = MemoryObjectStore()
+    async with (
+        open_log(servers.kafka_bootstrap) as log,
+        running(settings, log, store) as (one, _),
+        running(settings, log, store) as (other, _),
+        _client(one, "anna") as anna,
+        _client(other, "berta") as berta,
+    ):
+        yield Replicas(log, tables, {"anna": anna, "berta": berta})
+
+
+def _client(app: FastAPI, name: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": f"Bearer {token(name)}"}
+    return httpx.AsyncClient(transport=transport, base_url="http://labeler", headers=headers, timeout=30)
+
+
+@pytest.mark.timeout(180)
+async def test_two_people_at_two_replicas_on_one_image_exactly_one_wins_every_time(replicas: Replicas) -> None:
+    for _ in range(10):
+        stored = image_stored(label="dandelion")
+        await replicas.tell(stored)
+
+        answers = await asyncio.gather(
+            replicas.correct("anna", stored.image_id, "grass", 0),
+            replicas.correct("berta", stored.image_id, "dandelion", 0),
+        )
+
+        assert sorted(answer.status_code for answer in answers) == [200, 409], [answer.text for answer in answers]
+        [won] = [answer.json() for answer in answers if answer.status_code == 200]
+        [lost] = [answer.json() for answer in answers if answer.status_code == 409]
+        assert (lost["label"], lost["revision"]) == (won["label"], 1)
+        shown = (await replicas.clients["berta"].get(f"/images/{stored.image_id}")).json()
+        assert (shown["label"], shown["revision"]) == (won["label"], 1)
+
+
+@pytest.mark.timeout(180)
+async def test_a_replay_gives_the_same_tables_and_keeps_the_people(
+    replicas: Replicas, database_url: str, users_file: Path
+) -> None:
+    stored = image_stored()
+    await replicas.tell(stored)
+    await replicas.correct("anna", stored.image_id, "grass", 0)
+    await Users(replicas.tables).upsert(read_users(users_file))
+    before = await canonical_dump(replicas.tables)
+
+    report = await replay(replicas.log, database_url, SCHEMA, MIGRATIONS, APPLIERS, KEEP)
+
+    assert report.kept == {"users": 3}
+    assert await canonical_dump(replicas.tables) == before
+    again = await replicas.correct("berta", stored.image_id, "dandelion", 1)
+    assert (again.status_code, again.json()["revision"]) == (200, 2)

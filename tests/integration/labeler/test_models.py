@@ -1,0 +1,145 @@
+"""Models over HTTP: what there is, and what an operator asks of the gate."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.events import PromotionRequested, RuleOutcome, TrainingRequested
+from shared.testing import eventually, model_promoted, model_rejected, model_trained, promotion_requested
+
+from .conftest import Labeler
+
+
+async def ask(labeler: Labeler, action: str, who: str = "olga", key: str = "k1", **body: Any) -> httpx.Response:
+    """Somebody asks for something."""
+    async with labeler.client(who) as client:
+        return await client.post(
+            f"/models/{action}", json={"reason": "because", **body}, headers={"Idempotency-Key": key}
+        )
+
+
+async def asked(labeler: Labeler) -> PromotionRequested:
+    """The one promotion.requested."""
+    [event] = await eventually(lambda: labeler.log.events(PromotionRequested))
+    return event
+
+
+async def test_models_are_listed_newest_first_with_what_became_of_them(labeler: Labeler) -> None:
+    clock = labeler.clock
+    rule = RuleOutcome(rule="floor", outcome="failed", sentence="It gets 40 % right; 70 % are needed.")
+    trained = []
+    for version in ("old", "now", "bad", "new"):
+        clock.move(60)
+        trained.append(model_trained(version=version, occurred_at=clock()))
+    await labeler.tell(
+        *trained,
+        model_promoted(version="old", sequence=1),
+        model_promoted(version="now", sequence=2),
+        model_rejected(version="bad", verdict=(rule,), summary="Below the floor."),
+    )
+
+    models = await labeler.get("/models")
+
+    assert [(m["version"], m["state"], m["sequence"]) for m in models] == [
+        ("new", "candidate", None),
+        ("bad", "rejected", None),
+        ("now", "champion", 2),
+        ("old", "former", 1),
+    ]
+    assert models[1]["verdict"][0]["sentence"] == rule.sentence
+    assert models[1]["summary"] == "Below the floor."
+    assert (await labeler.get("/models/champion"))["version"] == "now"
+
+
+async def test_a_refused_request_about_a_model_does_not_make_the_model_rejected(labeler: Labeler) -> None:
+    request = promotion_requested(version="old", action="override")
+    await labeler.tell(
+        model_trained(version="old"), request, model_rejected(version="old", answers=request.event_id, summary="No.")
+    )
+
+    assert (await labeler.get("/models"))[0]["state"] == "candidate"
+
+
+async def test_without_a_model_there_is_no_champion(labeler: Labeler) -> None:
+    async with labeler.client("anna") as client:
+        answer = await client.get("/models/champion")
+
+    assert (answer.status_code, answer.json()["error"]) == (404, "model_unknown")
+
+
+async def test_a_rollback_waits_for_the_answer_of_the_gate(labeler: Labeler) -> None:
+    await labeler.tell(model_trained(version="old"), model_promoted(version="old", sequence=1))
+    asking = asyncio.ensure_future(ask(labeler, "rollback", version="old"))
+    event = await asked(labeler)
+    assert (event.action, event.version, event.requested_by, event.reason) == ("rollback", "old", "olga", "because")
+    await labeler.tell(
+        model_promoted(
+            version="old", sequence=2, answers=event.event_id, frozen=True, route="rollback", summary="Back to old."
+        )
+    )
+
+    answer = await asking
+
+    assert answer.status_code == 200
+    assert answer.json() == {"outcome": "promoted", "version": "old", "sequence": 2, "summary": "Back to old."}
+    assert (await labeler.get("/models/champion"))["frozen"] is True
+    assert (await ask(labeler, "rollback", version="old")).json() == answer.json()
+    assert len(labeler.log.events(PromotionRequested)) == 1
+
+
+async def test_a_refusal_of_the_gate_is_an_answer(labeler: Labeler) -> None:
+    asking = asyncio.ensure_future(ask(labeler, "freeze"))
+    event = await asked(labeler)
+    await labeler.tell(model_rejected(version=None, answers=event.event_id, summary="There is no champion to freeze."))
+
+    answer = await asking
+
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "rejected")
+    assert answer.json()["summary"] == "There is no champion to freeze."
+
+
+async def test_a_promotion_that_does_not_count_is_no_answer(labeler: Labeler) -> None:
+    await labeler.tell(model_trained(version="v1"), model_promoted(version="v1", sequence=1))
+    asking = asyncio.ensure_future(ask(labeler, "unfreeze"))
+    event = await asked(labeler)
+    await labeler.tell(model_promoted(version="v2", sequence=1, answers=event.event_id))
+    assert not asking.done()
+    await labeler.tell(model_promoted(version="v1", sequence=2, answers=event.event_id, route="unfreeze"))
+
+    assert (await asking).json()["sequence"] == 2
+
+
+@pytest.mark.usefixtures("no_waiting")
+async def test_without_an_answer_in_time_a_request_is_202(labeler: Labeler) -> None:
+    answer = await ask(labeler, "freeze")
+
+    assert answer.status_code == 202
+    assert answer.json()["event_id"] == str((await asked(labeler)).event_id)
+
+
+async def test_a_version_nobody_trained_is_404(labeler: Labeler) -> None:
+    answer = await ask(labeler, "approve", version="nowhere")
+
+    assert (answer.status_code, answer.json()["error"]) == (404, "model_unknown")
+    assert labeler.log.events(PromotionRequested) == []
+
+
+async def test_an_operator_may_ask_for_a_training(labeler: Labeler) -> None:
+    async with labeler.client("olga") as client:
+        answer = await client.post("/trainings", json={"reason": "new camera"})
+
+    assert answer.status_code == 202
+    [event] = labeler.log.events(TrainingRequested)
+    assert (event.reason, event.detail, event.requested_by) == ("person", "new camera", "olga")
+    assert answer.json()["event_id"] == str(event.event_id)
+
+
+@pytest.mark.parametrize("path", ["/models/freeze", "/models/unfreeze", "/trainings"])
+async def test_a_labeler_may_not_command_the_gate(labeler: Labeler, path: str) -> None:
+    async with labeler.client("anna") as client:
+        answer = await client.post(path, json={"reason": "please"})
+
+    assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+    assert "operator" in answer.json()["detail"]

@@ -1,0 +1,133 @@
+"""The fold: the same tables from the same log, however the topics interleave and whatever is repeated."""
+
+import asyncio
+import random
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.labeler.tables import APPLIERS, apply_label_corrected
+from shared.database import Database
+from shared.events import AppliedCorrection, Event, SetAside
+from shared.postgres import Transaction, connector
+from shared.replay import canonical_dump
+from shared.testing import (
+    image_registered,
+    image_rejected,
+    image_stored,
+    label_corrected,
+    model_promoted,
+    model_rejected,
+    model_trained,
+    prediction_logged,
+    promotion_requested,
+)
+
+APPLY: dict[type[Event], Any] = {applier.event: applier.apply for applier in APPLIERS}
+
+
+def a_history() -> list[Event]:
+    """One of everything, with races."""
+    first, second = uuid4(), uuid4()
+    held = AppliedCorrection(image_id=first, revision=1)
+    left = SetAside(image_id=first, revision=2, sentence="It breaks others.")
+    request = promotion_requested()
+    return [
+        image_registered(image_id=first, label="grass"),
+        image_registered(image_id=second, attempt=1),
+        image_registered(image_id=second, attempt=2),
+        image_rejected(image_id=second, attempt=1, retryable=True),
+        image_rejected(image_id=second, attempt=2),
+        image_stored(image_id=first, label="grass"),
+        label_corrected(image_id=first, revision=1),
+        label_corrected(image_id=first, revision=1, corrected_by="anna"),
+        label_corrected(image_id=first, revision=2),
+        label_corrected(image_id=first, revision=4),
+        prediction_logged(image_id=first),
+        prediction_logged(image_id=first),
+        model_trained(version="v1"),
+        model_trained(version="fast-1", corrections=(held,)),
+        model_trained(version="fast-2", corrections=(held,)),
+        model_promoted(version="v1", sequence=1),
+        model_promoted(version="fast-1", sequence=2),
+        model_promoted(version="fast-2", sequence=2),
+        model_promoted(version="fast-2", sequence=3, answers=request.event_id),
+        model_rejected(version="fast-3", set_aside=(left,)),
+        request,
+    ]
+
+
+def interleaved(events: list[Event], seed: int) -> list[Event]:
+    """The same events, each topic in its order, but the topics mixed, and some events twice."""
+    chance = random.Random(seed)
+    queues: dict[str, list[Event]] = {}
+    for event in events:
+        queues.setdefault(event.topic, []).extend([event] * chance.choice((1, 1, 2)))
+    mixed = []
+    while queues:
+        topic = chance.choice(sorted(queues))
+        mixed.append(queues[topic].pop(0))
+        if not queues[topic]:
+            del queues[topic]
+    return mixed
+
+
+async def fold(database: Database, events: list[Event]) -> object:
+    """The tables after these events, from nothing."""
+    async with database.transaction() as transaction:
+        for table in await transaction.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'labeler'"):
+            if table["tablename"] not in ("migrations", "positions"):
+                await transaction.execute(f"TRUNCATE {table['tablename']}")
+        for event in events:
+            await APPLY[type(event)](event, transaction)
+    return await canonical_dump(database)
+
+
+async def test_any_interleaving_of_topics_and_any_repetition_gives_the_same_tables(tables: Database) -> None:
+    events = a_history()
+    expected = await fold(tables, events)
+
+    for seed in range(20):
+        assert await fold(tables, interleaved(events, seed)) == expected, f"seed {seed}"
+    assert await tables.fetchval("SELECT count(*) FROM label_history WHERE applied") == 2
+    assert await tables.fetchval("SELECT version FROM live_corrections") == "fast-1"
+
+
+Wishes = list[tuple[int, int]]
+
+
+@pytest.mark.timeout(120)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wishes=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4)), max_size=12))
+def test_each_revision_is_applied_once_by_the_first_who_asked_for_it_in_turn(database_url: str, wishes: Wishes) -> None:
+    """`wishes` are event ids (repeated ones are the same event) and the revisions they ask for."""
+    asyncio.run(_check_wishes(database_url, wishes))
+
+
+async def _check_wishes(database_url: str, wishes: Wishes) -> None:
+    connection = await connector(database_url, "labeler")()
+    try:
+        await connection.execute("BEGIN")
+        image_id, first_asked = uuid4(), dict[int, int]()
+        for number, revision in wishes:
+            first_asked.setdefault(number, revision)
+            event = label_corrected(image_id=image_id, event_id=UUID(int=number), revision=first_asked[number])
+            await apply_label_corrected(event, connection)
+        await _agrees(connection, image_id, list(first_asked.items()))
+    finally:
+        await connection.close()
+
+
+async def _agrees(connection: Transaction, image_id: UUID, wishes: Wishes) -> None:
+    current, winners = 0, set[UUID]()
+    for number, revision in wishes:
+        if revision == current + 1:
+            current = revision
+            winners.add(UUID(int=number))
+    applied = await connection.fetch("SELECT event_id FROM label_history WHERE image_id = $1 AND applied", image_id)
+    shown = await connection.fetchval("SELECT revision FROM images WHERE image_id = $1", image_id)
+    assert {row["event_id"] for row in applied} == winners
+    assert (shown or 0) == current

@@ -1,0 +1,207 @@
+"""A person brings an image over HTTP; an ingestor of the test's own answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from services.labeler.settings import LabelerSettings
+from shared.events import ImageRegistered
+from shared.testing import eventually, image_rejected, image_stored
+
+from .conftest import Labeler
+
+Answers = list[dict[str, Any]]
+
+
+async def bring(labeler: Labeler, data: bytes, key: str | None = None, label: str | None = None) -> httpx.Response:
+    """Anna uploads."""
+    async with labeler.client("anna") as client:
+        return await client.post(
+            "/images",
+            files={"file": ("picture.jpg", data, "image/jpeg")},
+            data={"label": label} if label else {},
+            headers={"Idempotency-Key": key} if key else {},
+        )
+
+
+def stored_as(event: ImageRegistered, data: bytes) -> Any:
+    """What an ingestor says when all is well."""
+    return image_stored(
+        image_id=event.image_id,
+        sha256=sha256(data).hexdigest(),
+        label=event.label,
+        trust=event.trust,
+        registered_by=event.registered_by,
+        source_url=None,
+    )
+
+
+async def registered(labeler: Labeler, number: int = 1) -> ImageRegistered:
+    """The newest of so many image.registered."""
+    await eventually(lambda: len(labeler.log.events(ImageRegistered)) >= number)
+    return max(labeler.log.events(ImageRegistered), key=lambda event: event.attempt)
+
+
+@pytest.fixture
+async def ingestor(labeler: Labeler) -> AsyncIterator[None]:
+    """Stores whatever is registered, if its bytes are where the event says."""
+
+    async def work() -> None:
+        async with labeler.log.group("ingestor", ["image.registered"]) as group:
+            seen: set[UUID] = set()
+            while True:
+                await group.poll(1.0)
+                for event in labeler.log.events(ImageRegistered):
+                    if event.event_id not in seen:
+                        seen.add(event.event_id)
+                        await labeler.tell(stored_as(event, await labeler.store.get(event.upload_key or "")))
+
+    task = asyncio.create_task(work())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.usefixtures("ingestor")
+async def test_an_upload_is_stored_as_the_person_claimed_it(labeler: Labeler) -> None:
+    answer = await bring(labeler, b"a picture", label="grass")
+
+    assert answer.status_code == 201
+    body = answer.json()
+    assert body["state"] == "stored"
+    assert body["sha256"] == sha256(b"a picture").hexdigest()
+    image = await labeler.get(f"/images/{body['image_id']}")
+    assert (image["label"], image["trust"], image["registered_by"], image["source"]) == (
+        "grass",
+        "claimed",
+        "anna",
+        "upload",
+    )
+    [event] = labeler.log.events(ImageRegistered)
+    assert event.upload_key == f"uploads/{body['sha256'][:2]}/{body['sha256']}"
+
+
+@pytest.mark.usefixtures("ingestor")
+async def test_the_same_bytes_again_lead_to_the_image_that_holds_them(labeler: Labeler) -> None:
+    first = await bring(labeler, b"a picture", key="k1")
+    again = await bring(labeler, b"a picture", key="k2")
+
+    assert (again.status_code, again.json()["image_id"]) == (200, first.json()["image_id"])
+    assert again.json()["duplicate_of"] == first.json()["image_id"]
+    assert len(labeler.log.events(ImageRegistered)) == 1
+    [found] = await labeler.get(f"/images?sha256={first.json()['sha256']}")
+    assert found["image_id"] == first.json()["image_id"]
+
+
+async def test_bytes_that_turn_out_to_be_a_duplicate_lead_to_the_other_image(labeler: Labeler) -> None:
+    answering = asyncio.ensure_future(bring(labeler, b"a picture"))
+    event = await registered(labeler)
+    other = image_stored(sha256=sha256(b"a picture").hexdigest())
+    await labeler.tell(image_rejected(image_id=event.image_id, reason="duplicate", duplicate_of=other.image_id))
+    assert not answering.done()  # the other one is not in the tables yet
+    await labeler.tell(other)
+
+    answer = await answering
+
+    assert (answer.status_code, answer.json()["image_id"]) == (200, str(other.image_id))
+    mine = await labeler.get(f"/images/{event.image_id}")
+    assert (mine["state"], mine["duplicate_of"]) == ("rejected", str(other.image_id))
+
+
+async def test_an_upload_that_cannot_be_used_is_422_with_the_reason(labeler: Labeler) -> None:
+    answering = asyncio.ensure_future(bring(labeler, b"no picture"))
+    event = await registered(labeler)
+    await labeler.tell(
+        image_rejected(image_id=event.image_id, reason="not_an_image", detail="These bytes are no image.")
+    )
+
+    answer = await answering
+
+    assert answer.status_code == 422
+    assert answer.json() | {"image_id": ""} == {
+        "error": "not_an_image",
+        "detail": "These bytes are no image.",
+        "image_id": "",
+    }
+    again = await bring(labeler, b"no picture")
+    assert again.json() == answer.json()
+    assert len(labeler.log.events(ImageRegistered)) == 1
+
+
+async def test_after_a_refusal_that_may_have_passed_the_next_upload_is_the_next_attempt(labeler: Labeler) -> None:
+    answering = asyncio.ensure_future(bring(labeler, b"a picture", key="k1"))
+    event = await registered(labeler)
+    await labeler.tell(image_rejected(image_id=event.image_id, reason="upload_missing", detail="No bytes."))
+    assert (await answering).status_code == 422
+
+    answering = asyncio.ensure_future(bring(labeler, b"a picture", key="k1"))
+    second = await registered(labeler, number=2)
+    await labeler.tell(stored_as(second, b"a picture"))
+
+    assert (await answering).status_code == 201
+    assert (second.image_id, second.attempt) == (event.image_id, 2)
+
+
+@pytest.mark.usefixtures("no_waiting")
+async def test_an_upload_nobody_has_stored_in_time_is_202_and_a_retry_has_the_same_id(labeler: Labeler) -> None:
+    first = await bring(labeler, b"a picture")
+    again = await bring(labeler, b"a picture")
+
+    assert first.status_code == again.status_code == 202
+    assert first.json() == again.json()
+    [event] = labeler.log.events(ImageRegistered)
+    assert first.json() == {"event_id": str(event.event_id), "image_id": str(event.image_id)}
+    assert (await labeler.get(f"/images/{event.image_id}"))["state"] == "registered"
+
+
+async def test_without_the_object_store_nothing_is_registered(labeler: Labeler) -> None:
+    labeler.store.away = True
+
+    answer = await bring(labeler, b"a picture")
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+    assert labeler.log.events(ImageRegistered) == []
+
+
+async def test_without_the_log_the_person_is_told_to_come_back(labeler: Labeler) -> None:
+    labeler.log.fail_next_publish()
+
+    answer = await bring(labeler, b"a picture")
+
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_nonsense_is_refused_before_anything_is_kept(labeler: Labeler) -> None:
+    empty = await bring(labeler, b"")
+    label = await bring(labeler, b"a picture", label="oak")
+
+    assert (empty.status_code, empty.json()["error"]) == (422, "empty")
+    assert (label.status_code, label.json()["error"]) == (422, "unknown_label")
+    assert labeler.store.objects == {}
+
+
+async def test_a_file_above_the_limit_is_413(labeler: Labeler, settings: LabelerSettings) -> None:
+    answer = await bring(labeler, bytes(settings.upload_limit_bytes + 100_000))
+
+    assert answer.status_code == 413
+    assert answer.json()["error"]
+    assert labeler.store.objects == {}
+
+
+async def test_the_bytes_of_a_stored_image_can_be_seen(labeler: Labeler) -> None:
+    stored = image_stored()
+    labeler.store.objects[stored.object_key] = b"the bytes"
+    await labeler.tell(stored)
+
+    async with labeler.client("anna") as client:
+        content = await client.get(f"/images/{stored.image_id}/content")
+        missing = await client.get(f"/images/{uuid4()}/content")
+
+    assert (content.content, content.headers["content-type"]) == (b"the bytes", "image/jpeg")
+    assert missing.status_code == 404

@@ -1,0 +1,27 @@
+"""A publisher that may not be there yet."""
+
+import asyncio
+
+import pytest
+
+from services.labeler.late_publisher import LatePublisher
+from shared.errors import NotReady
+from shared.events import ImageStored
+from shared.health import Health
+from shared.testing import MemoryLog, eventually, image_stored
+
+
+async def test_it_fails_at_once_without_a_log_and_publishes_with_one() -> None:
+    log, publisher, health = MemoryLog(), LatePublisher(), Health()
+    with pytest.raises(NotReady):
+        await publisher.publish([image_stored()])
+
+    staying = asyncio.create_task(publisher.stay_connected(log, "test", health))
+    await eventually(lambda: health.ready)
+    await publisher.publish([image_stored()])
+    assert len(log.events(ImageStored)) == 1
+
+    staying.cancel()
+    await asyncio.gather(staying, return_exceptions=True)
+    with pytest.raises(NotReady):
+        await publisher.publish([image_stored()])

@@ -1,0 +1,24 @@
+"""The `pappus` command: what it can do, in the order of its help page."""
+
+from collections.abc import Callable
+
+import typer
+
+from pappus.commands import demo, people, seed, stack
+
+app = typer.Typer(name="pappus", help="Corrections fly; the model follows.", no_args_is_help=True, add_completion=False)
+
+STACK = "The stack"
+LOOP = "The loop"
+GATE = "Models and the gate"
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    STACK: (stack.up, stack.down, stack.status, stack.doctor, stack.logs, stack.reset),
+    LOOP: (demo.demo, seed.seed, people.predict, people.correct, people.history),
+    GATE: (people.train, people.rollback, people.approve, people.freeze, people.unfreeze),
+}
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+if __name__ == "__main__":
+    app()

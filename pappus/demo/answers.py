@@ -1,0 +1,100 @@
+"""Asking the model about many images, and waiting until every replica answers as a person said."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from pappus.client import Predictor, Refused
+from pappus.demo.images import ImageSource
+from pappus.plants import PlantRow
+
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said about one image. `confidence` is the probability of `label`, `milliseconds` the client's."""
+
+    row: PlantRow
+    sha256: str
+    label: str
+    runner_up: str
+    confidence: float
+    model_version: str
+    prediction_id: str
+    milliseconds: float
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it differs from the true label of the row."""
+        return self.label != self.row.label
+
+
+async def ask(predictor: Predictor, source: ImageSource, rows: Sequence[PlantRow], base_url: str) -> list[Answer]:
+    """The model's answers about these images, in their order, `AT_ONCE` at a time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(row: PlantRow) -> Answer:
+        async with gate:
+            data = await source.read(row, base_url)
+            start = time.perf_counter()
+            answer = await predictor.predict(data, row.url_source.rsplit("/", 1)[-1])
+            return _answer(row, answer, (time.perf_counter() - start) * 1000)
+
+    return list(await asyncio.gather(*(one(row) for row in rows)))
+
+
+def _answer(row: PlantRow, answer: Mapping[str, object], milliseconds: float) -> Answer:
+    probabilities = answer["probabilities"]
+    assert isinstance(probabilities, dict)
+    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
+    return Answer(
+        row=row,
+        sha256=str(answer["sha256"]),
+        label=str(answer["label"]),
+        runner_up=ranked[1],
+        confidence=probabilities[ranked[0]],
+        model_version=str(answer["model_version"]),
+        prediction_id=str(answer["prediction_id"]),
+        milliseconds=milliseconds,
+    )
+
+
+def describe(answers: Sequence[Answer]) -> str:
+    """One sentence about a round of answers."""
+    right = sum(not answer.wrong for answer in answers)
+    speed = median(answer.milliseconds for answer in answers)
+    return f"{right} of {len(answers)} answers as labelled ({right / len(answers):.1%}), {speed:.1f} ms median"
+
+
+async def until_all_answer(replicas: Sequence[Predictor], data: bytes, label: str, timeout_seconds: float) -> None:
+    """Wait until every replica answers `label` for these bytes. Raises Refused after `timeout_seconds`."""
+    deadline = time.monotonic() + timeout_seconds
+
+    async def one(replica: Predictor) -> None:
+        while (answer := await replica.predict(data))["label"] != label:
+            if time.monotonic() > deadline:
+                raise Refused(
+                    f"{replica.base_url} still answers {answer['label']!r} with {answer['model_version']} "
+                    f"{timeout_seconds:.0f} s after it was corrected to {label!r}. See: pappus logs trainer-fast"
+                )
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one(replica) for replica in replicas))
+
+
+async def until_all_serve(replicas: Sequence[Predictor], version: str, timeout_seconds: float) -> None:
+    """Wait until every replica serves `version`. Raises Refused after `timeout_seconds`."""
+    deadline = time.monotonic() + timeout_seconds
+
+    async def one(replica: Predictor) -> None:
+        while (serving := (await replica.model())["version"]) != version:
+            if time.monotonic() > deadline:
+                raise Refused(
+                    f"{replica.base_url} still serves {serving} {timeout_seconds:.0f} s after {version} was promoted."
+                )
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one(replica) for replica in replicas))

@@ -1,0 +1,85 @@
+"""A set of drawn dandelions and grass, for machines that can reach no photographs. The same seed draws the same pixels.
+
+A few pictures are meant to be hard (a closed bud in deep grass, dry yellow grass), so that a model errs now and then
+and there is something to correct.
+"""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+SIDE_PIXELS = 144
+DRAWN_LABELS = ("dandelion", "grass")
+HARD_SHARE = 0.08
+
+Colour = tuple[int, int, int]
+
+
+def write_set(folder: Path, per_label: int, seed: int = 7) -> None:
+    """Draw `per_label` JPEG files for each label into `folder`/<label>/; files that are there already stay."""
+    for label in DRAWN_LABELS:
+        target = folder / label
+        target.mkdir(parents=True, exist_ok=True)
+        for number in range(per_label):
+            path = target / f"{number:08d}.jpg"
+            if not path.exists():
+                path.write_bytes(draw(label, number, seed))
+
+
+def draw(label: str, number: int, seed: int = 7) -> bytes:
+    """One picture as JPEG bytes. `label` is one of `DRAWN_LABELS`."""
+    random = np.random.default_rng([seed, DRAWN_LABELS.index(label), number])
+    hard = random.random() < HARD_SHARE
+    image = _meadow(random, dry=hard and label == "grass")
+    if label == "dandelion":
+        _flowers(image, random, hidden=hard)
+    image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 1.1)))
+    pixels = np.asarray(image, dtype=np.float32) * random.uniform(0.75, 1.2) + random.normal(0, 6, (*image.size, 3))
+    out = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(out, "JPEG", quality=int(random.integers(70, 93)))
+    return out.getvalue()
+
+
+def _meadow(random: np.random.Generator, dry: bool) -> Image.Image:
+    """A ground and some hundred blades on it."""
+    ground = _near(random, (96, 92, 50) if dry else (52, 84, 38))
+    image = Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), ground)
+    pen = ImageDraw.Draw(image)
+    for _ in range(int(random.integers(160, 420))):
+        foot = random.uniform(-10, SIDE_PIXELS + 10, 2)
+        length, lean = random.uniform(14, 60), random.normal(0, 0.45)
+        tip = (foot[0] + length * math.sin(lean), foot[1] - length * math.cos(lean))
+        blade = (206, 186, 62) if dry and random.random() < 0.45 else (84, 142, 54)
+        pen.line([tuple(foot), tip], fill=_near(random, blade, 26), width=int(random.integers(1, 4)))
+    return image
+
+
+def _flowers(image: Image.Image, random: np.random.Generator, hidden: bool) -> None:
+    """One to six heads, yellow or gone to seed; a hidden one is a small closed bud."""
+    pen = ImageDraw.Draw(image)
+    if hidden:
+        x, y = random.uniform(30, SIDE_PIXELS - 30, 2)
+        pen.ellipse((x - 4, y - 6, x + 4, y + 6), fill=_near(random, (128, 150, 60)))
+        return
+    seeds = random.random() < 0.3
+    for _ in range(int(random.integers(1, 7))):
+        x, y = random.uniform(18, SIDE_PIXELS - 18, 2)
+        radius = random.uniform(8, 30)
+        petal: Colour = (226, 228, 220) if seeds else (236, 200, 34)
+        for angle in np.linspace(0, 2 * math.pi, int(random.integers(24, 60)), endpoint=False):
+            reach = radius * random.uniform(0.7, 1.1)
+            tip = (x + reach * math.cos(angle), y + reach * math.sin(angle))
+            pen.line([(x, y), tip], fill=_near(random, petal, 18), width=1 if seeds else 3)
+        core = radius * 0.25
+        pen.ellipse(
+            (x - core, y - core, x + core, y + core), fill=_near(random, (120, 96, 70) if seeds else (222, 160, 20))
+        )
+
+
+def _near(random: np.random.Generator, colour: Colour, spread: float = 14) -> Colour:
+    """A colour near this one."""
+    red, green, blue = (int(min(255, max(0, channel + random.normal(0, spread)))) for channel in colour)
+    return red, green, blue

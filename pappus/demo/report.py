@@ -1,0 +1,71 @@
+"""What happened in a demo: each stage, how long it took, what was seen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from rich.table import Table
+
+
+@dataclass(slots=True)
+class Stage:
+    """One stage of the story. `seconds` is None while it runs; `seen` is one sentence for people."""
+
+    name: str
+    seconds: float | None = None
+    seen: str = ""
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """The stages in order, the figures behind them, and where to go on."""
+
+    images: str = ""
+    stages: list[Stage] = field(default_factory=list)
+    correction_to_live_seconds: list[float] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Time one stage; an exception marks it as failed and goes on."""
+        stage = Stage(name)
+        self.stages.append(stage)
+        start = perf_counter()
+        try:
+            yield stage
+        except BaseException:
+            stage.failed = True
+            raise
+        finally:
+            stage.seconds = perf_counter() - start
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for machines; durations in seconds."""
+        return {
+            "images": self.images,
+            "stages": [{"name": s.name, "seconds": round(s.seconds or 0.0, 3), "seen": s.seen} for s in self.stages],
+            "correction_to_live_seconds": [round(seconds, 4) for seconds in self.correction_to_live_seconds],
+            "figures": self.figures,
+            "addresses": self.addresses,
+        }
+
+    def as_table(self) -> Table:
+        """The stages for people, the running one marked."""
+        table = Table(title=None, show_lines=False, pad_edge=False, expand=False)
+        table.add_column("")
+        table.add_column("stage", no_wrap=True)
+        table.add_column("seconds", justify="right")
+        table.add_column("what happened", overflow="fold")
+        for stage in self.stages:
+            mark = (
+                "[red]x[/red]"
+                if stage.failed
+                else ("[green]v[/green]" if stage.seconds is not None else "[yellow]>[/yellow]")
+            )
+            seconds = "" if stage.seconds is None else f"{stage.seconds:.2f}"
+            table.add_row(mark, stage.name, seconds, stage.seen)
+        return table

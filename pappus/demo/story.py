@@ -1,0 +1,194 @@
+"""The story of the demo, stage by stage, told through the same APIs people use."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from pappus.client import Labeler, Predictor, Refused
+from pappus.demo.answers import Answer, ask, describe, until_all_answer, until_all_serve
+from pappus.demo.images import ImageSource
+from pappus.demo.report import Report
+from pappus.demo.view import View
+from pappus.plants import insert, wait_for_outcomes
+from pappus.running import RunningStack
+
+CORRECTIONS = 5
+TRIGGER_NEW_IMAGES = 10
+INGEST_SECONDS = 300.0
+TRAIN_SECONDS = 240.0
+LIVE_SECONDS = 60.0
+
+
+class Story:
+    """One run of the story on a running stack."""
+
+    def __init__(self, stack: RunningStack, source: ImageSource, report: Report, view: View) -> None:
+        self._stack = stack
+        self._source = source
+        self._report = report
+        self._view = view
+        self._stored = 0
+
+    async def tell(self) -> None:
+        """All stages in order. Raises Refused with what went wrong and where to look."""
+        async with (
+            self._stack.labeler_as("labeler") as person,
+            self._stack.labeler_as("operator") as operator,
+            self._stack.each_replica() as replicas,
+            Predictor(self._stack.predictor) as predictor,
+        ):
+            await self._ingest()
+            before = await self._first_model(person, replicas)
+            answers = await self._predict(predictor)
+            corrected = await self._correct(person, replicas, answers)
+            await self._ask_again(predictor, answers, corrected)
+            await self._roll_back(operator, replicas, corrected, before)
+
+    async def _ingest(self) -> None:
+        rows = self._source.rows
+        with self._view.stage("images in") as stage:
+            new = await insert(self._stack.plants_dsn, rows)
+
+            def progress(states: Counter[str]) -> None:
+                stage.seen = f"{states['stored']} of {len(rows)} stored ({new} new rows)"
+
+            rejected = await wait_for_outcomes(self._stack.plants_dsn, rows, INGEST_SECONDS, progress)
+            self._stored = len(rows) - len(rejected)
+            if rejected:
+                url, why = next(iter(rejected.items()))
+                stage.seen += f"; {len(rejected)} rejected, for example {url} ({why})"
+            self._report.figures |= {
+                "rows": len(rows),
+                "new_rows": new,
+                "stored": self._stored,
+                "rejected": len(rejected),
+            }
+
+    async def _first_model(self, person: Labeler, replicas: Sequence[Predictor]) -> str:
+        """Wait for a full training that covers the images, judged and served; the version in service."""
+        with self._view.stage("model trained, judged, served") as stage:
+            deadline = time.monotonic() + TRAIN_SECONDS
+            while not (settled := self._settled(await person.models())):
+                if time.monotonic() > deadline:
+                    raise Refused(
+                        f"No model of {self._stored} images after {TRAIN_SECONDS:.0f} s. A first model needs 20 images "
+                        "of each label. See: pappus logs trainer-full, pappus logs trainer-gate"
+                    )
+                await asyncio.sleep(0.2)
+            champion = await person.champion()
+            if champion is None:
+                raise Refused(f"The first model was not promoted: {settled['summary']}")
+            await until_all_serve(replicas, champion["version"], LIVE_SECONDS)
+            stage.seen = f"{champion['version']} serves on {len(replicas)} replicas. {champion['summary']}"
+            self._report.figures["test_accuracy"] = champion["metrics"].get("test_accuracy")
+            return str(champion["version"])
+
+    def _settled(self, models: Sequence[dict[str, object]]) -> dict[str, object] | None:
+        """A full training with a verdict that leaves fewer images out than the trigger waits for, or None."""
+        for model in models:
+            images = int(str(model["training_images"])) + int(str(model["test_images"]))
+            if model["lane"] == "full" and model["state"] != "candidate" and self._stored - images < TRIGGER_NEW_IMAGES:
+                return model
+        return None
+
+    async def _predict(self, predictor: Predictor) -> list[Answer]:
+        with self._view.stage("predictions") as stage:
+            answers = await ask(predictor, self._source, self._source.rows, self._stack.images_url)
+            stage.seen = describe(answers)
+            self._report.figures["answers_right_before"] = sum(not answer.wrong for answer in answers)
+            return answers
+
+    async def _correct(
+        self, person: Labeler, replicas: Sequence[Predictor], answers: Sequence[Answer]
+    ) -> list[tuple[Answer, str]]:
+        """Correct wrong answers one by one, each until every replica follows; what was set to which label."""
+        with self._view.stage("corrections") as stage:
+            chosen = _to_correct(answers)
+            for number, (answer, label) in enumerate(chosen, start=1):
+                data = await self._source.read(answer.row, self._stack.images_url)
+                start = time.perf_counter()
+                await _say(person, answer, label)
+                await until_all_answer(replicas, data, label, LIVE_SECONDS)
+                self._report.correction_to_live_seconds.append(time.perf_counter() - start)
+                spent = self._report.correction_to_live_seconds
+                stage.seen = (
+                    f"{number} of {len(chosen)} live on all replicas, each after "
+                    + ", ".join(f"{seconds:.2f}" for seconds in spent)
+                    + " s"
+                )
+            return chosen
+
+    async def _ask_again(
+        self, predictor: Predictor, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
+    ) -> None:
+        with self._view.stage("the same images asked again") as stage:
+            again = await ask(predictor, self._source, self._source.rows, self._stack.images_url)
+            now = {answer.sha256: answer for answer in again}
+            hold = sum(now[answer.sha256].label == label for answer, label in corrected)
+            touched = {answer.sha256 for answer, _ in corrected}
+            others = sum(now[a.sha256].label != a.label for a in answers if a.sha256 not in touched)
+            stage.seen = (
+                f"{hold} of {len(corrected)} corrected images answered as corrected, "
+                f"{others} other answers changed; {describe(again)}"
+            )
+            self._report.figures |= {
+                "corrected": len(corrected),
+                "corrected_hold": hold,
+                "other_answers_changed": others,
+                "answers_right_after": sum(not answer.wrong for answer in again),
+            }
+            if hold != len(corrected):
+                raise Refused(f"{len(corrected) - hold} corrected images are not answered as corrected.")
+
+    async def _roll_back(
+        self, operator: Labeler, replicas: Sequence[Predictor], corrected: Sequence[tuple[Answer, str]], before: str
+    ) -> None:
+        """Back to the model before the corrections, then on again: the corrections return by themselves."""
+        first, label = corrected[0]
+        data = await self._source.read(first.row, self._stack.images_url)
+        with self._view.stage("rollback") as stage:
+            await operator.ask("rollback", "demo: show that an operator can go back", before)
+            await until_all_serve(replicas, before, LIVE_SECONDS)
+            answer = (await replicas[0].predict(data))["label"]
+            stage.seen = f"{before} serves again, frozen; the first corrected image is {answer!r} again"
+        with self._view.stage("unfreeze: corrections return") as stage:
+            await operator.ask("unfreeze", "demo: go on learning")
+            for answer_before, wanted in corrected:
+                pixels = await self._source.read(answer_before.row, self._stack.images_url)
+                await until_all_answer(replicas, pixels, wanted, LIVE_SECONDS)
+            champion = await operator.champion()
+            stage.seen = (
+                f"{champion['version'] if champion else '?'} serves; the first corrected image is {label!r} again"
+            )
+
+
+def _to_correct(answers: Sequence[Answer]) -> list[tuple[Answer, str]]:
+    """The most confident wrong answers and their true labels; without any, the least certain answer and its runner-up,
+    as if a person had changed their mind."""
+    wrong = sorted((a for a in answers if a.wrong), key=lambda a: (-a.confidence, a.sha256))
+    if wrong:
+        return [(answer, str(answer.row.label)) for answer in wrong[:CORRECTIONS]]
+    unsure = min(answers, key=lambda a: (a.confidence, a.sha256))
+    return [(unsure, unsure.runner_up)]
+
+
+async def _say(person: Labeler, answer: Answer, label: str) -> None:
+    """Correct one image as a person does: having seen the answer and the revision. Somebody else's correction made in
+    between is looked at, and overruled once."""
+    for last in (False, True):
+        image = (await person.images_with(answer.sha256))[0]
+        try:
+            await person.correct(
+                image["image_id"],
+                label,
+                image["revision"],
+                reason="demo: the answer was wrong",
+                prediction_id=answer.prediction_id,
+                shown_model_version=answer.model_version,
+                shown_label=answer.label,
+            )
+            return
+        except Refused as refusal:
+            if refusal.status != 409 or last:
+                raise

@@ -1,0 +1,43 @@
+"""The live view of a demo: a table that grows on a terminal, one line a stage elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+
+from pappus.demo.report import Report, Stage
+
+
+class View:
+    """Shows the report as it grows."""
+
+    def __init__(self, console: Console, report: Report) -> None:
+        self._console = console
+        self._report = report
+        self._live: Live | None = None
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the report while the context lasts; the finished table stays on the screen."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(get_renderable=self._report.as_table, console=self._console, refresh_per_second=8) as live:
+            self._live = live
+            yield
+        self._live = None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Run one stage of the report and show it."""
+        stage: Stage | None = None
+        try:
+            with self._report.stage(name) as stage:
+                yield stage
+        finally:
+            if self._live is None and stage is not None:
+                word = "failed" if stage.failed else "done"
+                self._console.print(
+                    f"{name}: {word} in {stage.seconds or 0:.2f} s. {stage.seen}", highlight=False, soft_wrap=True
+                )

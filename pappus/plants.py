@@ -1,0 +1,85 @@
+"""The table `plants_data` as people see it: rows go in, each gets an outcome."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pappus.client import Refused
+from shared.errors import TransientError
+from shared.postgres import Connection, close, connector, transient_errors
+
+
+@dataclass(frozen=True, slots=True)
+class PlantRow:
+    """One row to insert: where the image is, and its label (None: not known)."""
+
+    url_source: str
+    label: str | None
+
+
+async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
+    """Insert the rows that are not there yet; how many were new."""
+    connection = await _connect(dsn)
+    try:
+        new = await connection.fetch(
+            "INSERT INTO plants_data (url_source, label) SELECT * FROM unnest($1::text[], $2::text[]) "
+            "ON CONFLICT (url_source) DO NOTHING RETURNING url_source",
+            [row.url_source for row in rows],
+            [row.label for row in rows],
+        )
+        return len(new)
+    finally:
+        await close(connection)
+
+
+async def wait_for_outcomes(
+    dsn: str, rows: Sequence[PlantRow], timeout_seconds: float, progress: Callable[[Counter[str]], None]
+) -> dict[str, str]:
+    """Wait until every row is stored or finally rejected; why each rejected one was, by URL.
+
+    Raises:
+        Refused: if some rows have no outcome after `timeout_seconds`, naming how many and the first.
+    """
+    urls = [row.url_source for row in rows]
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
+    while True:
+        found = await _states(dsn, urls)
+        states = Counter(state for state, _ in found.values())
+        progress(states)
+        waiting = [url for url in urls if found.get(url, ("waiting", ""))[0] not in ("stored", "rejected")]
+        if not waiting:
+            return {url: why for url, (state, why) in found.items() if state == "rejected"}
+        if asyncio.get_running_loop().time() > deadline:
+            raise Refused(
+                f"{len(waiting)} of {len(urls)} images have no outcome after {timeout_seconds:.0f} s, "
+                f"the first is {waiting[0]}. See what the ingestor says: pappus logs ingestor"
+            )
+        await asyncio.sleep(0.25)
+
+
+async def _states(dsn: str, urls: list[str]) -> dict[str, tuple[str, str]]:
+    """State and reason by URL; empty while the database restarts."""
+    try:
+        connection = await _connect(dsn)
+    except Refused:
+        return {}
+    try:
+        with transient_errors():
+            rows = await connection.fetch(
+                "SELECT url_source, state, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail "
+                "FROM plants_data WHERE url_source = ANY($1::text[])",
+                urls,
+            )
+    except TransientError:
+        return {}
+    finally:
+        await close(connection)
+    return {row["url_source"]: (row["state"], f"{row['reason']}: {row['detail']}") for row in rows}
+
+
+async def _connect(dsn: str) -> Connection:
+    try:
+        return await connector(dsn, "ingestor")()
+    except TransientError as error:
+        raise Refused(f"{error} Try: pappus status") from error

@@ -1,0 +1,65 @@
+"""The running stack as people use it: addresses and sign-ins, read from its state folder."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from pappus.client import Labeler, Predictor
+from pappus.stack.credentials import Credentials
+from pappus.stack.errors import StackError
+from pappus.stack.folders import StateFolder
+from pappus.stack.status import read_status
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack:
+    """Base URLs of the services, the database address for `plants_data`, and the generated passwords by user name."""
+
+    predictor: str
+    replicas: tuple[str, ...]
+    labeler: str
+    ui: str
+    mlflow: str
+    plants_dsn: str
+    images_url: str
+    passwords: dict[str, str]
+
+    @classmethod
+    def find(cls, state: StateFolder) -> "RunningStack":
+        """The stack of this state folder. Raises StackError if it does not run."""
+        status = read_status(state)
+        if not status.running:
+            raise StackError(f"No stack runs in {state.root}. Start it first: pappus up")
+        credentials = Credentials.load_or_create(state)
+        addresses = status.addresses
+        replicas = [part for part in status.parts if part.name.startswith("predictor-api-")]
+        missing = {"labeler-api", "labeler-ui", "mlflow", "postgres", "ingestor"} - addresses.keys()
+        if missing or not replicas:
+            raise StackError(
+                f"The stack runs without {', '.join(sorted(missing)) or 'a predictor'}. Start all of it: pappus up"
+            )
+        postgres = status.part("postgres").ports["postgres"]
+        images = status.part("ingestor").ports["demo-images"]
+        return cls(
+            predictor=replicas[0].address,
+            replicas=tuple(f"http://127.0.0.1:{part.ports[part.name]}" for part in replicas),
+            labeler=addresses["labeler-api"],
+            ui=addresses["labeler-ui"],
+            mlflow=addresses["mlflow"],
+            plants_dsn=f"postgresql://seeder:{credentials.postgres['seeder']}@127.0.0.1:{postgres}/pappus",
+            images_url=f"http://127.0.0.1:{images}",
+            passwords=dict(credentials.users),
+        )
+
+    @asynccontextmanager
+    async def labeler_as(self, user: str) -> AsyncIterator[Labeler]:
+        """The labeling API, signed in as `user` ("labeler" or "operator")."""
+        async with Labeler(self.labeler) as labeler:
+            await labeler.log_in(user, self.passwords[user])
+            yield labeler
+
+    @asynccontextmanager
+    async def each_replica(self) -> AsyncIterator[list[Predictor]]:
+        """Every replica of the predictor by its own address."""
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(Predictor(url)) for url in self.replicas]

@@ -1,6 +1,7 @@
 """Events as Kafka values: CloudEvents 1.0 in structured JSON mode (the Kafka protocol binding of CloudEvents 1.0.2)."""
 
 import json
+import re
 from typing import Any, cast
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event, to_structured_event
@@ -15,7 +16,11 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 
 def encode(event: Event, source: str) -> bytes:
-    """The event as structured JSON. `source` names the publishing service, for example "pappus/ingestor"."""
+    """The event as structured JSON. `source` names the publishing service, for example "pappus/ingestor".
+
+    Raises:
+        InvalidMessage: if a text holds a NUL character.
+    """
     attributes = {
         "id": str(event.event_id),
         "source": source,
@@ -26,8 +31,15 @@ def encode(event: Event, source: str) -> bytes:
         "datacontenttype": "application/json",
     }
     data = event.model_dump(mode="json", exclude={"event_id", "occurred_at"})
-    message = to_structured_event(CloudEvent(attributes, data), key_mapper=lambda _: None)
-    return message.value
+    value = to_structured_event(CloudEvent(attributes, data), key_mapper=lambda _: None).value
+    if _holds_nul(value):
+        raise InvalidMessage(f"An event on {event.topic} holds a NUL character, which no table can keep: remove it.")
+    return value
+
+
+def _holds_nul(value: bytes) -> bool:
+    """Whether JSON text has an escaped U+0000 (PostgreSQL refuses it, and would stop every projection)."""
+    return any(len(slashes) % 2 for slashes in re.findall(rb"(\\+)u0000", value))
 
 
 def decode(topic: str, value: bytes | None) -> Event:
@@ -47,6 +59,8 @@ def decode(topic: str, value: bytes | None) -> Event:
         if envelope.get_type() != topic:
             raise InvalidMessage(f"A record on {topic} says it is of type {envelope.get_type()!r}.")
         data = cast("dict[str, Any] | None", envelope.get_data())
+        if _holds_nul(value):
+            raise InvalidMessage(f"A record on {topic} holds a NUL character, which no table can keep.")
         return model.model_validate({**(data or {}), "event_id": envelope.get_id(), "occurred_at": envelope.get_time()})
     except (ValidationError, CloudEventValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InvalidMessage(f"A record on {topic} is not a valid {model.__name__}: {error}") from error

@@ -50,7 +50,7 @@ class ImageEvent(Event):
 
 
 class ModelEvent(Event):
-    """An event about the one model in service; keyed by its name, in one partition, so that all of them are in order."""
+    """An event about the one model in service; keyed by its name, in one partition, so they all are in order."""
 
     model_name: str
 
@@ -79,8 +79,8 @@ class ImageStored(ImageEvent):
     """Bytes were verified and are in the object store under `object_key`. Published by ingestor (fetcher); read by
     ingestor, labeler, trainer, predictor. Natural key: image_id.
 
-    `sha256` names the original bytes; width and height are in pixels after EXIF orientation; `perceptual_hash` is 64 bits
-    as 16 hex digits; images with one `group_id` are near-duplicates and stay on one side of the split.
+    `sha256` names the original bytes; width and height are in pixels after EXIF orientation; `perceptual_hash` is 64
+    bits as 16 hex digits; images with one `group_id` are near-duplicates and stay on one side of the split.
     """
 
     topic: ClassVar[str] = "image.stored"
@@ -118,8 +118,8 @@ RejectionReason = Literal[
 
 
 class ImageRejected(ImageEvent):
-    """The image will not be stored. Published by ingestor (fetcher); read by ingestor, labeler. Natural key: image_id and
-    attempt. `duplicate_of` is the image that already holds the same bytes, if reason is "duplicate"."""
+    """The image will not be stored. Published by ingestor (fetcher); read by ingestor, labeler. Natural key: image_id
+    and attempt. `duplicate_of` is the image that already holds the same bytes, if reason is "duplicate"."""
 
     topic: ClassVar[str] = "image.rejected"
     reason: RejectionReason
@@ -184,7 +184,7 @@ class DriftDetected(ModelEvent):
 
 
 class TrainingRequested(ModelEvent):
-    """Train in full, and why now. Published by trainer (trigger) and labeler (a person); read by trainer (full lane)."""
+    """Train in full, and why. Published by trainer (trigger) and labeler (a person); read by trainer (full lane)."""
 
     topic: ClassVar[str] = "training.requested"
     reason: Literal["first_model", "new_images", "weekly", "drift", "correction_layer_grown", "person"]
@@ -211,9 +211,9 @@ class AppliedCorrection(BaseModel):
 class ModelTrained(ArtefactOfModel):
     """A candidate exists. Published by trainer (fast lane, full lane); read by trainer, labeler. Natural key: version.
 
-    `parent` is the champion it was made from (None for a full training without one). `corrections` are all revisions the
-    manifest of this candidate holds; `seconds` is the time of each stage. `positions` ("topic/partition" -> next offset) and
-    `manifest_cut_at` say up to where the log was read when the manifest of a full training was cut.
+    `parent` is the champion it was made from (None for a full training without one). `corrections` are all revisions
+    the manifest of this candidate holds; `seconds` is the time of each stage. `positions` ("topic/partition" -> next offset)
+    and `manifest_cut_at` say up to where the log was read when the manifest of a full training was cut.
     """
 
     topic: ClassVar[str] = "model.trained"
@@ -248,8 +248,8 @@ class RuleOutcome(BaseModel):
 
 
 class ModelPromoted(ArtefactOfModel):
-    """This version serves from now on. Published by trainer (gate) only; read by predictor, trainer, labeler. Natural key:
-    cause and sequence. It counts if `sequence` is the last one plus one (`shared.rules`)."""
+    """This version serves from now on. Published by trainer (gate) only; read by predictor, trainer, labeler. Natural
+    key: cause and sequence. It counts if `sequence` is the last one plus one (`shared.rules`)."""
 
     topic: ClassVar[str] = "model.promoted"
     sequence: int = Field(ge=1)
@@ -283,8 +283,8 @@ class ModelRejected(ModelEvent):
 
 
 class ModelLoaded(Event):
-    """This replica answers with this version, or could not load it. Published by predictor, repeated every 10 s; read by
-    labeler, trainer. Keyed by replica. Best effort."""
+    """This replica answers with this version, or could not load it. Published by predictor, repeated every 10 s; read
+    by labeler, trainer. Keyed by replica. Best effort."""
 
     topic: ClassVar[str] = "model.loaded"
     replica: str

@@ -89,6 +89,7 @@ class FaustApp:
         give_up: Callable[[], None] = end_process,
     ) -> None:
         brokers = [f"kafka://{address}" for address in bootstrap.split(",")]
+        folder.mkdir(parents=True, exist_ok=True)
         self._name = name
         self._bootstrap = bootstrap
         self._app = faust.App(name, broker=brokers, datadir=folder, loop=asyncio.get_running_loop(), **SETTINGS)

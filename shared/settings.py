@@ -1,4 +1,4 @@
-"""Settings from the environment (prefix PAPPUS_), typed. The only place that reads it, with each service's settings.py."""
+"""Settings from the environment (prefix PAPPUS_), typed. Read here and in each service's settings.py only."""
 
 from pathlib import Path
 

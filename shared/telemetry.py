@@ -94,7 +94,16 @@ def _configure_logs(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("aiokafka", "botocore", "aiobotocore", "urllib3", "aiohttp.access", "opentelemetry"):
+    for chatty in (
+        "aiokafka",
+        "faust",
+        "mode",
+        "botocore",
+        "aiobotocore",
+        "urllib3",
+        "aiohttp.access",
+        "opentelemetry",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

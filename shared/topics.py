@@ -1,4 +1,4 @@
-"""Every topic of Pappus on one screen: partitions, retention, dead letters. Created by code before any service starts."""
+"""Every topic of Pappus on one screen: partitions, retention, dead letters. Created by code before any service."""
 
 from dataclasses import dataclass
 from typing import Literal

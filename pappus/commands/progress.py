@@ -40,6 +40,5 @@ class Progress:
             if self._shown.get(part.name) != now:
                 self._shown[part.name] = now
                 seconds = time.monotonic() - self._began
-                self._console.print(
-                    f"{seconds:6.1f} s  {part.name}: {part.state} {part.detail}".rstrip(), highlight=False
-                )
+                line = f"{seconds:6.1f} s  {part.name}: {part.state} {part.detail}".rstrip()
+                self._console.print(line, highlight=False, soft_wrap=True)

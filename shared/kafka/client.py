@@ -76,6 +76,10 @@ async def stopped(client: Client, what: str) -> None:
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await client.stop()
+    except asyncio.CancelledError:  # aiokafka's own, when a client is stopped before its tasks have begun
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
     except (KafkaError, OSError, TimeoutError, AttributeError) as error:
         log.warning("a Kafka client was dropped", client=what, reason=repr(error))
 

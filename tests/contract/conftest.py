@@ -107,3 +107,9 @@ async def database(schema: FreshSchema) -> AsyncIterator[Database]:
     """The database of that schema."""
     async with schema.open() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(servers: Servers) -> str:
+    """A real MLflow beside the other servers."""
+    return Servers(servers.stack, servers.stack.up(["mlflow"]), servers.credentials).mlflow_url

@@ -83,7 +83,7 @@ async def test_a_table_is_there_again_after_a_restart_and_every_event_was_counte
         async with running(servers, publisher, tmp_path / "one", Counting) as (counting, _):
             await eventually(lambda: len(counting.table) == 20, 60)
             lag = await group_lag(servers.kafka_bootstrap, TRIGGER_APP, [ImageStored.topic])
-            assert set(place.topic for place in lag) >= {ImageStored.topic}
+            assert {place.topic for place in lag} >= {ImageStored.topic}
         await publish(publisher, *events[20:])
         async with running(servers, publisher, tmp_path / "two", Counting) as (counting, _):
             await eventually(lambda: len(counting.table) == 30, 60)

@@ -1,0 +1,113 @@
+"""Promotions while requests keep coming, on a running stack: how many fail, do version and answer belong together?
+
+    python -m bench.promotions_under_load --state .pappus --promotions 20
+
+An operator rolls back between two versions, again and again, while clients ask the shared port without a pause. Each
+answer names its version; all answers of one version about one image must be the same numbers. The ratio compares the
+99th percentile during promotions with that before them. Afterwards promotions are unfrozen.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import quantiles
+
+import httpx
+
+from pappus.client import Labeler, Predictor
+from pappus.demo.answers import until_all_serve
+from pappus.running import RunningStack
+from pappus.stack.folders import StateFolder
+
+CLIENTS = 4
+QUIET_SECONDS = 5.0
+IMAGES = 8
+
+
+class Load:
+    """Clients that ask in a closed loop, and what they were told."""
+
+    def __init__(self, url: str, images: list[bytes]) -> None:
+        self._url = url
+        self._images = images
+        self.failures: list[str] = []
+        self.answers: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self.milliseconds: list[float] = []
+
+    async def client(self, number: int) -> None:
+        """One client, until it is cancelled."""
+        async with httpx.AsyncClient(timeout=10) as http:
+            turn = number
+            while True:
+                turn += 1
+                image = turn % len(self._images)
+                start = time.perf_counter()
+                try:
+                    response = await http.post(f"{self._url}/predict", files={"file": ("i.jpg", self._images[image])})
+                except httpx.TransportError as error:
+                    self.failures.append(repr(error))
+                    continue
+                self.milliseconds.append((time.perf_counter() - start) * 1000)
+                if response.status_code != 200:
+                    self.failures.append(f"{response.status_code}: {response.text[:200]}")
+                    continue
+                body = response.json()
+                self.answers[body["model_version"], image].add(json.dumps(body["probabilities"], sort_keys=True))
+
+    def take_times(self) -> list[float]:
+        """The milliseconds since the last call."""
+        taken, self.milliseconds = self.milliseconds, []
+        return taken
+
+
+async def measure(state: Path, promotions: int) -> None:
+    """Run it and print the figures."""
+    stack = RunningStack.find(StateFolder.at(state))
+    async with stack.labeler_as("operator") as operator, stack.each_replica() as replicas:
+        versions = await _two_versions(operator)
+        items = (await operator.call("GET", "/review", params={"limit": IMAGES})).json()["items"]
+        images = [(await operator.call("GET", f"/images/{item['image_id']}/content")).content for item in items]
+        load = Load(stack.predictor, images)
+        clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
+        await asyncio.sleep(QUIET_SECONDS)
+        quiet = load.take_times()
+        for turn in range(promotions):
+            await _promote(operator, replicas, versions[turn % 2])
+        busy = load.take_times()
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+        await operator.ask("unfreeze", "bench: promotions under load is over")
+    mixed = sum(len(numbers) > 1 for numbers in load.answers.values())
+    requests = len(quiet) + len(busy)
+    print(f"promotions: {promotions}; requests: {requests}; failed: {len(load.failures)} {load.failures[:3]}")
+    heard = len({version for version, _ in load.answers})
+    print(f"versions heard: {heard}; images with mixed answers of one version: {mixed}")
+    p99_quiet, p99_busy = quantiles(quiet, n=100)[-1], quantiles(busy, n=100)[-1]
+    print(f"p99 {p99_quiet:.1f} ms before, {p99_busy:.1f} ms during promotions; ratio {p99_busy / p99_quiet:.2f}")
+    if load.failures or mixed:
+        raise SystemExit(1)
+
+
+async def _two_versions(operator: Labeler) -> list[str]:
+    """Two versions that served before."""
+    served = [model["version"] for model in await operator.models() if model["sequence"]]
+    if len(served) < 2:
+        raise SystemExit("Fewer than two models have served: run pappus demo first.")
+    return served[:2]
+
+
+async def _promote(operator: Labeler, replicas: list[Predictor], version: str) -> None:
+    await operator.ask("rollback", "bench: promotions under load", version)
+    await until_all_serve(replicas, version, 30.0)
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--state", type=Path, default=Path(".pappus"))
+    arguments.add_argument("--promotions", type=int, default=20)
+    options = arguments.parse_args()
+    asyncio.run(measure(options.state, options.promotions))

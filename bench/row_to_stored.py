@@ -1,0 +1,72 @@
+"""How long a row of plants_data takes to become image.stored, on a running stack.
+
+    python -m bench.row_to_stored --state .pappus --rounds 20
+
+Each round draws a picture, serves it over HTTP, inserts one row by SQL and waits for its image.stored on the log. The
+ratio compares the median with one plain insert in the same run.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from statistics import median, quantiles
+
+from pappus.demo.drawing import DRAWN_LABELS, draw
+from pappus.demo.image_server import serve_folder
+from pappus.plants import PlantRow, insert
+from pappus.running import RunningStack
+from pappus.stack import Stack
+from pappus.stack.folders import StateFolder
+from shared.codec import decode
+from shared.events import ImageRejected, ImageStored
+from shared.kafka import open_log
+from shared.log import LogReader
+
+LIMIT_SECONDS = 30.0
+
+
+async def measure(state: Path, rounds: int) -> None:
+    """Run the rounds and print the figures."""
+    stack = RunningStack.find(StateFolder.at(state))
+    bootstrap = Stack(state).status().addresses["kafka"]
+    seed = time.time_ns() % 2**31
+    spent: list[float] = []
+    inserts: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds):
+            path = Path(folder) / f"{seed}-{number}.jpg"
+            path.write_bytes(draw(DRAWN_LABELS[number % 2], number, seed))
+        with serve_folder(Path(folder), int(stack.images_url.rsplit(":", 1)[1])):
+            async with open_log(bootstrap) as log, log.reader((ImageStored.topic, ImageRejected.topic)) as reader:
+                await reader.start_at(await reader.end_offsets())
+                for number in range(rounds):
+                    url = f"{stack.images_url}/{seed}-{number}.jpg"
+                    start = time.perf_counter()
+                    await insert(stack.plants_dsn, [PlantRow(url, DRAWN_LABELS[number % 2])])
+                    inserts.append(time.perf_counter() - start)
+                    await _stored(reader, url)
+                    spent.append(time.perf_counter() - start)
+    print(f"p50 {median(spent) * 1000:.0f} ms, p95 {quantiles(spent, n=20)[-1] * 1000:.0f} ms of {rounds}")
+    print(f"ratio p50 / one plain insert ({median(inserts) * 1000:.1f} ms): {median(spent) / median(inserts):.1f}")
+
+
+async def _stored(reader: LogReader, url: str) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < deadline:
+        for record in await reader.poll(0.5):
+            event = decode(record.topic, record.value)
+            if isinstance(event, ImageRejected):
+                raise SystemExit(f"rejected: {event.reason}: {event.detail}")
+            if isinstance(event, ImageStored) and event.source_url == url:
+                return
+    raise SystemExit(f"{url} was not stored within {LIMIT_SECONDS:.0f} s: pappus logs ingestor")
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--state", type=Path, default=Path(".pappus"))
+    arguments.add_argument("--rounds", type=int, default=20)
+    options = arguments.parse_args()
+    asyncio.run(measure(options.state, options.rounds))

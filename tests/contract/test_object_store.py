@@ -1,0 +1,106 @@
+"""What every object store promises; run against the one in memory and against a real S3 server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from pappus.stack import Servers
+from shared.errors import PappusError, TransientError
+from shared.object_store import ObjectMissing, ObjectStore, ObjectTooLarge, open_object_store
+from shared.settings import Settings
+from shared.testing import MemoryObjectStore
+
+
+@pytest.fixture(params=["memory", "s3"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
+    if request.param == "memory":
+        yield MemoryObjectStore()
+        return
+    servers: Servers = await asyncio.to_thread(request.getfixturevalue, "servers")
+    async with open_object_store(Settings.model_validate(servers.settings("trainer"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def key() -> str:
+    return f"models/{uuid4().hex}/model.onnx"
+
+
+async def test_an_object_comes_back_as_it_was_put(store: ObjectStore, key: str) -> None:
+    data = bytes(range(256)) * 1000
+    await store.put(key, data, "application/x-onnx")
+    assert await store.get(key) == data
+    assert await store.exists(key)
+
+
+async def test_an_empty_object_is_an_object(store: ObjectStore, key: str) -> None:
+    await store.put(key, b"")
+    assert await store.get(key) == b""
+
+
+async def test_putting_it_again_replaces_it(store: ObjectStore, key: str) -> None:
+    await store.put(key, b"first")
+    await store.put(key, b"second")
+    assert await store.get(key) == b"second"
+
+
+async def test_what_is_not_there_is_missing(store: ObjectStore, key: str) -> None:
+    assert not await store.exists(key)
+    with pytest.raises(ObjectMissing, match=key):
+        await store.get(key)
+
+
+async def test_an_object_larger_than_asked_for_is_refused(store: ObjectStore, key: str) -> None:
+    await store.put(key, b"x" * 1001)
+    with pytest.raises(ObjectTooLarge, match="1001"):
+        await store.get(key, limit_bytes=1000)
+    assert len(await store.get(key, limit_bytes=1001)) == 1001
+
+
+async def test_keys_are_found_by_their_prefix_in_order(store: ObjectStore) -> None:
+    prefix = f"manifests/{uuid4().hex}"
+    for name in ("b", "a", "c"):
+        await store.put(f"{prefix}/{name}.json", b"{}")
+    assert await store.keys(prefix + "/") == [f"{prefix}/{name}.json" for name in "abc"]
+    assert await store.keys(prefix + "/b") == [f"{prefix}/b.json"]
+
+
+async def test_many_calls_at_once_share_one_client(store: ObjectStore, key: str) -> None:
+    async def round_trip(number: int) -> bytes:
+        mine = f"{key}.{number}"
+        await store.put(mine, str(number).encode())
+        return await store.get(mine)
+
+    assert await asyncio.gather(*(round_trip(number) for number in range(50))) == [str(n).encode() for n in range(50)]
+
+
+async def test_a_store_that_is_away_is_a_transient_error(servers: Servers, unused_port: int) -> None:
+    settings = {**servers.settings("trainer"), "s3_endpoint": f"http://127.0.0.1:{unused_port}"}
+    async with open_object_store(Settings.model_validate(settings)) as store:
+        with pytest.raises(TransientError, match="Is it running"):
+            await store.get("models/x")
+        with pytest.raises(TransientError):
+            await store.put("models/x", b"")
+
+
+async def test_a_bucket_that_does_not_exist_yet_is_a_transient_error(servers: Servers) -> None:
+    key = servers.credentials.s3["root"]
+    values = {
+        **servers.settings("trainer"),
+        "s3_bucket": "nobody-made-this",
+        "s3_access_key": key.access_key,
+        "s3_secret_key": key.secret_key,
+    }
+    async with open_object_store(Settings.model_validate(values)) as store:
+        with pytest.raises(TransientError, match="bucket"):
+            await store.put("models/x", b"")
+
+
+async def test_wrong_credentials_are_no_transient_error(servers: Servers) -> None:
+    values = {**servers.settings("trainer"), "s3_secret_key": "wrong"}
+    async with open_object_store(Settings.model_validate(values)) as store:
+        with pytest.raises(PappusError, match="credentials") as raised:
+            await store.put("models/x", b"")
+    assert not isinstance(raised.value, TransientError)

@@ -212,8 +212,8 @@ class ModelTrained(ArtefactOfModel):
     """A candidate exists. Published by trainer (fast lane, full lane); read by trainer, labeler. Natural key: version.
 
     `parent` is the champion it was made from (None for a full training without one). `corrections` are all revisions
-    the manifest of this candidate holds; `seconds` is the time of each stage. `positions` ("topic/partition" -> next offset)
-    and `manifest_cut_at` say up to where the log was read when the manifest of a full training was cut.
+    the manifest of this candidate holds; `seconds` is the time of each stage. `positions` ("topic/partition" -> next
+    offset) and `manifest_cut_at` say up to where the log was read when the manifest of a full training was cut.
     """
 
     topic: ClassVar[str] = "model.trained"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pappus.client import Labeler, Predictor, Refused, read_image
 from pappus.commands.options import StateOption, attempt, state_folder
@@ -145,18 +145,30 @@ async def _find(person: Labeler, image: str, upload: bool) -> dict[str, Any]:
 
 
 def _models_table(models: list[dict[str, Any]]) -> Table:
-    table = Table("version", "lane", "state", "seq.", "test accuracy", "verdict")
+    table = Table(
+        Column("version", no_wrap=True),
+        "state",
+        Column("seq.", justify="right"),
+        Column("accuracy", justify="right"),
+        "verdict",
+    )
     for model in models:
-        accuracy = model["metrics"].get("test_accuracy")
+        accuracy = _accuracy(model)
         table.add_row(
             model["version"],
-            model["lane"],
             model["state"],
             str(model["sequence"] or "-"),
             "-" if accuracy is None else f"{accuracy:.3f}",
             model["summary"] or "-",
         )
     return table
+
+
+def _accuracy(model: dict[str, Any]) -> float | None:
+    """On the locked test images: as the gate measured it, else as the training did."""
+    judged = [rule["figures"].get("accuracy") for rule in model["verdict"] if rule["rule"] == "accuracy"]
+    found = judged[0] if judged else model["metrics"].get("test_accuracy")
+    return None if found is None else float(found)
 
 
 def _labels_table(image: dict[str, Any], entries: list[dict[str, Any]]) -> Table:

@@ -7,7 +7,6 @@ Owns schema `ingestor` and the objects under images/.
 from services.ingestor.announcer import ANNOUNCER, Announcer
 from services.ingestor.fetch import Downloader
 from services.ingestor.handlers import GROUP, Fetcher
-from services.ingestor.images import Acceptance
 from services.ingestor.ledger import Ledger
 from services.ingestor.settings import IngestorSettings
 from services.ingestor.tables import MIGRATIONS, PROJECTION, SCHEMA, Tables
@@ -28,19 +27,18 @@ SOURCE = "pappus/ingestor"
 async def main() -> None:
     """Settings, adapters, parts; returns when the process is asked to end."""
     configure("ingestor", settings := IngestorSettings())
-    acceptance = Acceptance(settings.labels, settings.max_image_bytes, settings.max_image_pixels)
     health = Health(needed=(ANNOUNCER, GROUP, PROJECTION))
     async with (
         serve_health(health, settings.health_port),
         open_log(settings.kafka_bootstrap) as log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
-        Downloader.open(settings, acceptance) as downloads,
+        Downloader.open(settings) as downloads,
         log.publisher(SOURCE) as publisher,
     ):
         announcer = Announcer(database, publisher, settings.announcements, settings.announce_every_seconds, utc_now)
         projection = Projection(log, database, Tables(settings.s3_bucket).appliers, health)
-        fetcher = Fetcher(downloads, store, Ledger(database, utc_now), acceptance)
+        fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance)
         await run_parts(
             health,
             announcer=announcer.run(health),

@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from services.ingestor.addresses import AllowedHosts, refuse_url
-from services.ingestor.images import Acceptance, refuse_size
+from services.ingestor.images import refuse_size
 from services.ingestor.refusal import Refusal, Refused
 from services.ingestor.resolver import CheckedResolver
 from services.ingestor.settings import IngestorSettings
@@ -33,10 +33,10 @@ class Unfetched(TransientError):
 class Downloader:
     """Gets the bytes behind URLs. Make one with `Downloader.open`."""
 
-    def __init__(self, session: ClientSession, settings: IngestorSettings, acceptance: Acceptance) -> None:
+    def __init__(self, session: ClientSession, settings: IngestorSettings) -> None:
         self._session = session
         self._allowed = AllowedHosts.parse(settings.allowed_hosts)
-        self._acceptance = acceptance
+        self._acceptance = settings.acceptance
         self._redirects = settings.max_redirects
         self._total_seconds = settings.fetch_total_seconds
         self._policy = RetryPolicy(attempts=settings.fetch_tries)
@@ -44,7 +44,7 @@ class Downloader:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: IngestorSettings, acceptance: Acceptance, names: AbstractResolver | None = None
+        cls, settings: IngestorSettings, names: AbstractResolver | None = None
     ) -> AsyncIterator["Downloader"]:
         """A downloader with its connections. `names` resolves host names; None asks the system."""
         allowed = AllowedHosts.parse(settings.allowed_hosts)
@@ -59,7 +59,7 @@ class Downloader:
         async with ClientSession(
             connector=connector, timeout=timeout, headers=headers, auto_decompress=False, trust_env=False
         ) as session:
-            yield cls(session, settings, acceptance)
+            yield cls(session, settings)
 
     async def fetch(self, url: str) -> bytes:
         """The bytes behind `url`, tried again a few times while the failure may pass.

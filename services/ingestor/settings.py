@@ -3,6 +3,7 @@
 from pydantic import Field, field_validator
 
 from services.ingestor.addresses import AllowedHosts
+from services.ingestor.images import Acceptance
 from shared.preprocessing import MAXIMUM_PIXELS
 from shared.retry import RetryPolicy
 from shared.settings import Settings
@@ -31,6 +32,11 @@ class IngestorSettings(Settings):
     def _hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         AllowedHosts.parse(entries)
         return entries
+
+    @property
+    def acceptance(self) -> Acceptance:
+        """What is taken as an image."""
+        return Acceptance(self.labels, self.max_image_bytes, self.max_image_pixels)
 
     @property
     def announcements(self) -> RetryPolicy:

@@ -112,7 +112,7 @@ class Tables:
                    rejected_attempt = EXCLUDED.rejected_attempt, rejected_at = EXCLUDED.rejected_at,
                    reason = EXCLUDED.reason, detail = EXCLUDED.detail, retryable = EXCLUDED.retryable,
                    duplicate_of = EXCLUDED.duplicate_of
-""",
+               WHERE i.rejected_attempt IS NULL OR i.rejected_attempt < EXCLUDED.rejected_attempt""",
             event.image_id,
             event.attempt,
             event.occurred_at,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import exp
 from typing import Literal
 from uuid import UUID
 
@@ -14,9 +13,9 @@ from shared.artefact import ArtefactMetadata
 from shared.events import ModelPromoted, PredictionLogged, uuid_of
 
 NAMED_CORRECTIONS = 3
-NEAR_COSINE = 0.8
-"""A correction is named behind an answer if the cosine between its features and those of the image is at least this: a
-flipped view has 0.81, a crop 0.92, a re-encoded copy 0.99, the nearest other image 0.69 (docs/results.md)."""
+NAMED_WEIGHT = 0.135
+"""A correction is named behind an answer if its kernel weight, 0..1, is at least this (exp(-2)): re-encoded and resized
+copies of the corrected image are far above it, unrelated images below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
 def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -> tuple[UsedCorrection, ...]:
     """The corrections near enough to have shaped the answer, heaviest first, at most `NAMED_CORRECTIONS`."""
     rows = weights[: len(metadata.corrections)]  # an empty layer is padded with rows nobody corrected
-    near = np.flatnonzero(rows >= exp(metadata.kappa * (NEAR_COSINE - 1)))
+    near = np.flatnonzero(rows >= NAMED_WEIGHT)
     heaviest = sorted(near.tolist(), key=lambda row: (-float(rows[row]), row))[:NAMED_CORRECTIONS]
     return tuple(UsedCorrection(metadata.corrections[row][0], round(float(rows[row]), 6)) for row in heaviest)
 

@@ -28,7 +28,7 @@ class Scored:
 
 
 def worth_a_thread(data: bytes, model: Model) -> bool:
-    """Whether scoring may take so long that others should not wait for it. Handing over costs as much as a small model."""
+    """Whether scoring may take so long that others should not wait. Handing over costs a small model once more."""
     return len(data) > INLINE_BYTES or model.answer_seconds > INLINE_SECONDS
 
 

@@ -94,6 +94,7 @@ def _summary(route: Route | None, outcomes: Sequence[RuleOutcome]) -> str:
         case "superior":
             return "Promoted: it is better than the champion."
         case "non_inferior":
-            return "Promoted: it is no worse than champion and anchor, and there is a reason to change."
+            why = next(one.sentence for one in outcomes if one.rule == "reason")
+            return f"Promoted: it is no worse than champion and anchor. {why}"
         case None:
             return "Rejected: " + " ".join(one.sentence for one in outcomes if one.outcome == "failed")

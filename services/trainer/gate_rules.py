@@ -169,16 +169,16 @@ def non_inferior(
 
 
 def reason(circumstances: Circumstances) -> RuleOutcome:
-    counts = {
-        "corrections that the champion does not hold": circumstances.newly_held,
-        "new training images": circumstances.new_images,
-        "corrections taken from the layer into the head": circumstances.absorbed,
-    }
-    reasons = [f"{count} {what}" for what, count in counts.items() if count > 0]
+    counts = (
+        (circumstances.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
+        (circumstances.new_images, "new training image", "new training images"),
+        (circumstances.absorbed, "correction moved from layer to head", "corrections moved from layer to head"),
+    )
+    reasons = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count > 0]
     figures = {"newly_held": circumstances.newly_held, "new_images": circumstances.new_images}
     figures["absorbed"] = circumstances.absorbed
     if reasons:
-        return rule("reason", "passed", f"There is a reason to change: {', '.join(reasons)}.", figures)
+        return rule("reason", "passed", f"The reason to change: {', '.join(reasons)}.", figures)
     sentence = "Nothing is new: no correction, no image. A model that is only as good replaces nothing."
     return rule("reason", "failed", sentence, figures)
 

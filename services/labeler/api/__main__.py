@@ -7,9 +7,8 @@ which it owns. Speaks HTTP on PAPPUS_PORT, health and metrics included.
 
 from functools import partial
 
-import uvicorn
-
 from services.labeler.api.app import create_app
+from services.labeler.api.server import serve_http
 from services.labeler.settings import LabelerSettings
 from shared.health import Health
 from shared.kafka import open_log
@@ -24,10 +23,7 @@ async def main() -> None:
     health = Health(needed=("tables",))
     async with open_log(settings.kafka_bootstrap) as log:
         app = create_app(settings, log, partial(open_object_store, settings), health)
-        config = uvicorn.Config(
-            app, host=settings.host, port=settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=5
-        )
-        await uvicorn.Server(config).serve()
+        await serve_http(app, settings.host, settings.port)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ async def labels(service: CurrentService, _user: AnyUser) -> Labels:
 
 @router.post(
     "/images/{image_id}/label",
-    responses={202: {"model": Accepted, "description": "Accepted; not applied yet"}, **documented(404, 409, 422)},
+    responses={202: {"model": Accepted, "description": "Accepted; not applied yet"}, **documented(400, 404, 409, 422)},
 )
 async def set_label(
     service: CurrentService,

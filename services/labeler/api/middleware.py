@@ -31,7 +31,10 @@ class Limited:
         self._detail = f"At most {limit_bytes:,} bytes are taken. Choose a smaller file."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        length = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._limit_bytes:
             await problem(413, "too_large", self._detail)(scope, receive, send)
             return

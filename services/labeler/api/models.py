@@ -16,7 +16,7 @@ from services.labeler.views import ChampionView, ModelView
 from shared.auth import Principal
 
 router = APIRouter(tags=["models"])
-_ASKED = {202: {"model": Accepted, "description": "Asked; no answer yet"}, **documented(403, 404, 422)}
+_ASKED = {202: {"model": Accepted, "description": "Asked; no answer yet"}, **documented(400, 403, 404, 422)}
 
 
 class Why(BaseModel):
@@ -100,7 +100,7 @@ async def unfreeze(
     return await _ask(service, user, response, "unfreeze", None, wish.reason, idempotency_key)
 
 
-@router.post("/trainings", status_code=202, responses=documented(403, 422))
+@router.post("/trainings", status_code=202, responses=documented(400, 403, 422))
 async def train(service: CurrentService, user: Operator, wish: Why, idempotency_key: IdempotencyKey = None) -> Accepted:
     """Ask for a training in full."""
     return await measured("train", ask_training(service.sending, wish.reason, user.name, idempotency_key))

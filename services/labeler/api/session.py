@@ -30,7 +30,7 @@ class Session(BaseModel):
     expires_at: datetime
 
 
-@router.post("/login", responses=documented(422))
+@router.post("/login", responses=documented(400, 422))
 async def log_in(credentials: Credentials, service: CurrentService) -> Session:
     """A session for a name and its password."""
     password = credentials.password.get_secret_value().encode("utf-8", "replace")[:1024].decode("utf-8", "replace")

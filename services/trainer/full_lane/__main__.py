@@ -46,7 +46,7 @@ async def main() -> None:
                 health=health,
                 member=settings.replica,
             )
-            await run_parts(health, **{GROUP: handling})
+            await run_parts(health, handling=handling, warming=process.warm())
 
 
 if __name__ == "__main__":

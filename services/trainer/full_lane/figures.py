@@ -30,7 +30,8 @@ def judged(
     answers = answer(head, layer, _features(features, tests, head), own)
     found = evaluate(answers, truths, head.labels)
     reviewed = np.array([sample.revision > 0 for sample in tests], dtype=bool)
-    slices = evaluate_slices(answers, truths, head.labels, {"reviewed": reviewed, "unreviewed": ~reviewed})
+    halves = {"reviewed": reviewed, "unreviewed": ~reviewed} if reviewed.any() else {}
+    slices = evaluate_slices(answers, truths, head.labels, halves)
     metrics = found.metrics("test")
     for name, figures in slices.items():
         metrics |= figures.metrics(f"test_{name}")

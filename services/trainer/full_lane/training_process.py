@@ -17,6 +17,10 @@ class TrainingProcess:
         self._child = child
         self._recipe = (backbone, backbone_settings)
 
+    async def warm(self) -> None:
+        """Have the process ready before the first training."""
+        await self._child.call("warm")
+
     async def parameters(self) -> Parameters:
         """See Workshop."""
         found = await self._child.call("parameters", *self._recipe)

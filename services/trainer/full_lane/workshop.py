@@ -35,6 +35,12 @@ def parameters(backbone: str, backbone_settings: Mapping[str, float]) -> Paramet
     return recipe_parameters(backbone, backbone_settings) | constants
 
 
+def warm() -> None:
+    """Learn and export something tiny, so that the first real training does not pay for what torch does only once."""
+    noise = np.random.default_rng(0).integers(0, 255, (2, INPUT_SIZE, INPUT_SIZE, 3), dtype=np.uint8)
+    train_backbone("patches", noise, 0, {"filters": 2, "dimensions": 2, "sampled_patches": 50, "iterations": 1})
+
+
 def learn(job: LearnJob) -> Learned:
     """The backbone from the images of the training side alone, and the features of all images under it.
 

@@ -72,9 +72,11 @@ class GateKeeper:
             TransientError: other promotions got the number first, again and again.
         """
         for _ in range(MOST_DECISIONS):
-            if await queries.verdict_on(self._database, cause.event_id) is not None:
+            known, champion = await asyncio.gather(
+                queries.verdict_on(self._database, cause.event_id), queries.champion(self._database)
+            )
+            if known is not None:
                 return
-            champion = await queries.champion(self._database)
             decision = await decide(champion)
             verdict = verdict_event(decision, cause, champion, self._clock())
             published = await self._publisher.publish([verdict])

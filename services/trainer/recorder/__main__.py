@@ -7,6 +7,7 @@ of schema `trainer`. Owns the experiment and the registered model in MLflow; whi
 from services.trainer.recorder.alias import PART, Alias
 from services.trainer.recorder.handlers import Recorder
 from services.trainer.recorder.models import TableModels
+from services.trainer.recorder.serial import SerialRegistry
 from services.trainer.recorder.settings import RecorderSettings
 from services.trainer.tables import MIGRATIONS, SCHEMA
 from shared.database import Database
@@ -33,9 +34,10 @@ async def main() -> None:
         serve_health(health, settings.health_port),
         open_log(settings.kafka_bootstrap) as log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
-        open_model_registry(settings.mlflow_url, settings.s3_bucket) as registry,
+        open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
         log.publisher(SOURCE) as publisher,
     ):
+        registry = SerialRegistry(mlflow)
         models = TableModels(log, database, settings.caught_up_seconds)
         recorder = Recorder(registry, models)
         subscriptions = [

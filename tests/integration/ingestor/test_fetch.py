@@ -8,12 +8,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from services.ingestor.fetch import Downloader
-from services.ingestor.images import Acceptance
 from services.ingestor.refusal import Refusal, Refused
 from services.ingestor.settings import IngestorSettings
 from tests.integration.ingestor.hostile import HostileServer
-
-ACCEPTANCE = Acceptance(labels=("grass",))
 
 
 class Names(AbstractResolver):
@@ -33,7 +30,7 @@ def settings(*allowed: str) -> IngestorSettings:
 
 @pytest.fixture
 async def downloads(hostile: HostileServer) -> AsyncIterator[Downloader]:
-    async with Downloader.open(settings(f"127.0.0.1:{hostile.port}"), ACCEPTANCE) as downloader:
+    async with Downloader.open(settings(f"127.0.0.1:{hostile.port}")) as downloader:
         yield downloader
 
 
@@ -119,13 +116,13 @@ async def test_a_redirect_to_something_that_is_no_url_is_an_answer_of_the_server
 
 
 async def test_without_an_allowance_this_machine_is_not_asked(hostile: HostileServer) -> None:
-    async with Downloader.open(settings(), ACCEPTANCE) as downloads:
+    async with Downloader.open(settings()) as downloads:
         assert (await refusal(downloads, hostile.url("good.jpg"))).reason == "address_forbidden"
     assert not hostile.requests
 
 
 async def test_a_public_name_that_means_this_machine_is_not_asked(hostile: HostileServer) -> None:
-    async with Downloader.open(settings(), ACCEPTANCE, Names()) as downloads:
+    async with Downloader.open(settings(), Names()) as downloads:
         found = await refusal(downloads, f"http://pictures.example.org:{hostile.port}/good.jpg")
     assert found.reason == "address_forbidden"
     assert not hostile.requests
@@ -133,7 +130,7 @@ async def test_a_public_name_that_means_this_machine_is_not_asked(hostile: Hosti
 
 async def test_an_allowed_name_is_asked_wherever_it_lies(hostile: HostileServer) -> None:
     host = f"pictures.example.org:{hostile.port}"
-    async with Downloader.open(settings(host), ACCEPTANCE, Names()) as downloads:
+    async with Downloader.open(settings(host), Names()) as downloads:
         assert await downloads.fetch(f"http://{host}/good.jpg")
 
 
@@ -141,7 +138,7 @@ async def test_a_closed_port_is_unreachable_for_now() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    async with Downloader.open(settings("127.0.0.1"), ACCEPTANCE) as downloads:
+    async with Downloader.open(settings("127.0.0.1")) as downloads:
         found = await refusal(downloads, f"http://127.0.0.1:{port}/a.jpg")
     assert (found.reason, found.retryable) == ("unreachable", True)
 

@@ -19,11 +19,11 @@ from shared.database import Database
 from shared.events import Event
 from shared.kafka import create_topics, open_log
 from shared.log import Log
-from shared.projection import folded
+from shared.projection import caught_up
 from shared.replay import canonical_dump, replay
 from shared.testing import MemoryObjectStore, image_stored
 
-from .conftest import running, token
+from .conftest import TOPICS, running, token
 
 
 @dataclass
@@ -37,7 +37,8 @@ class Replicas:
     async def tell(self, *events: Event) -> None:
         """These events happened, and the tables show them."""
         async with self.log.publisher("test") as publisher:
-            await folded(self.tables, await publisher.publish(events), 30)
+            await publisher.publish(events)
+        await caught_up(self.log, self.tables, TOPICS, 30)
 
     async def correct(self, who: str, image_id: UUID, label: str, revision: int) -> httpx.Response:
         """Somebody sets a label, at the replica they are connected to."""
@@ -90,7 +91,7 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_people(
 ) -> None:
     stored = image_stored()
     await replicas.tell(stored)
-    await replicas.correct("anna", stored.image_id, "grass", 0)
+    assert (await replicas.correct("anna", stored.image_id, "grass", 0)).status_code == 200
     await Users(replicas.tables).upsert(read_users(users_file))
     before = await canonical_dump(replicas.tables)
 

@@ -36,6 +36,7 @@ class TrainerProcess:
 
     def start(self) -> None:
         """Start it; does not wait until it is ready."""
+        self.output.parent.mkdir(parents=True, exist_ok=True)
         with self.output.open("ab") as output:
             command = [sys.executable, "-m", self._module]
             self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=output, stderr=output)
@@ -50,9 +51,13 @@ class TrainerProcess:
         """Until it says so itself. Raises AssertionError with its last words if it does not in time, or has ended."""
         deadline = time.monotonic() + timeout_seconds
         while not self.is_ready():
-            in_time = time.monotonic() < deadline and self._process is not None and self._process.poll() is None
+            in_time = time.monotonic() < deadline and self.is_running()
             assert in_time, self.output.read_text()[-4000:]
             time.sleep(0.05)
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def is_ready(self) -> bool:
         """Whether it says so."""

@@ -111,7 +111,6 @@ async def test_a_correction_becomes_the_champion_in_a_moment(
             to_candidate.append(trained_at - asked[str(candidate.causes[0])][1])
             to_verdict.append(at - trained_at)
     figures = {"candidate_ms": statistics.median(to_candidate), "verdict_ms": statistics.median(to_verdict)}
-    print(figures, sorted(to_candidate), sorted(to_verdict))  # noqa: T201
     record_property("latency", figures)
     assert len(to_candidate) >= 20
     assert figures["candidate_ms"] < 500

@@ -230,3 +230,16 @@ async def test_small_losses_do_not_add_up_because_of_the_anchor(
         verdict = await world.verdict(await world.full(replace(nonsense(), bias=np.array([0.01, 0], np.float32))))
     assert isinstance(verdict, ModelRejected)
     assert "non_inferior_to_anchor" in [one.rule for one in verdict.verdict if one.outcome == "failed"]
+
+
+async def test_a_test_image_that_cannot_be_read_is_left_out_for_everybody(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    gone = next(image for image in world.images if image.sample().side == "test")
+    await world.store.put(gone.event.object_key, b"other bytes")
+    async with parts.running("projection", "gate"):
+        await world.image("grass")
+        verdict = await world.verdict(await world.full())
+    assert isinstance(verdict, ModelPromoted), verdict.summary
+    (compared,) = [one for one in verdict.verdict if one.rule == "non_inferior_to_champion"]
+    assert compared.figures["images"] == 19

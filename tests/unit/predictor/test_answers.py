@@ -32,7 +32,7 @@ def test_the_likeliest_label_is_the_answer() -> None:
 
 
 def test_corrections_behind_an_answer_come_heaviest_first_and_far_ones_are_not_named() -> None:
-    used = used_corrections(floats(0.2, 0.9, 0.1, 1.0), corrected(4))  # exp(10 * (0.8 - 1)) is 0.135
+    used = used_corrections(floats(0.2, 0.9, 0.1, 1.0), corrected(4))
     assert [(each.image_id.int, each.weight) for each in used] == [
         (3, 1.0),
         (1, pytest.approx(0.9)),

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -280,6 +282,11 @@ def test_the_version_is_that_of_the_manifest_and_the_parameters() -> None:
     assert version != version_of(manifest, ("grass", "dandelion"), {"kappa": 10.0})
     toggled = [replace(one, revision=2) if one.image_id == uuid_of(1) else one for one in manifest.samples]
     assert version != version_of(manifest_of(toggled), LABELS, {"kappa": 10.0})
+
+
+def test_the_process_that_talks_to_kafka_does_not_import_torch() -> None:
+    code = "import sys, services.trainer.full_lane.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_too_few_images_are_told_apart_by_label_and_side() -> None:

@@ -1,7 +1,7 @@
 """Runs, verdicts and the alias in a registry that comes and goes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from services.trainer.queries import Champion, ModelRow
 from services.trainer.recorder.alias import Alias
 from services.trainer.recorder.handlers import Recorder
+from services.trainer.recorder.serial import SerialRegistry
 from shared.errors import TransientError
 from shared.events import Event, ModelPromoted, ModelRejected, ModelTrained
 from shared.handler import run_handlers, subscribe
@@ -194,6 +195,34 @@ async def test_a_rollback_moves_the_alias_back(bench: Bench) -> None:
     await bench.publish(model_promoted(version="first", sequence=3, route="rollback", frozen=True))
     await alias.reconcile()
     assert bench.registry.champions == {"plants": "first"}
+
+
+class SlowRegistry(MemoryRegistry):
+    """Makes a run if it finds none, with a pause in between, as a registry behind HTTP does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: list[str] = []
+
+    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
+        known = trained.version in self.runs
+        await asyncio.sleep(0)
+        if not known:
+            self.runs.append(trained.version)
+        return await super().record_training(trained, figures)
+
+
+async def test_recording_side_by_side_makes_one_run_for_a_version(bench: Bench) -> None:
+    slow = SlowRegistry()
+    registry = SerialRegistry(slow)
+    first = model_trained(version="first")
+    promotion = model_promoted(version="first", causes=(first.event_id,))
+    await bench.publish(first, promotion)
+    recorder, alias = Recorder(registry, bench.models), Alias(registry, bench.models)
+    await asyncio.gather(recorder.on_model_trained(first), alias.reconcile(), recorder.on_model_promoted(promotion))
+    assert slow.runs == ["first"]
+    assert await registry.champion("plants") == "first"
+    assert slow.verdicts == {"first": promotion}
 
 
 async def test_the_alias_is_tried_again_until_the_registry_is_back(bench: Bench) -> None:

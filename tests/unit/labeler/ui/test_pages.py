@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from .conftest import PICTURE, Played
+from .played import PICTURE, Played
 
 
 def press(page: AppTest, label: str) -> AppTest:

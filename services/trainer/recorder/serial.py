@@ -1,0 +1,36 @@
+"""One call to the registry at a time."""
+
+import asyncio
+from collections.abc import Mapping
+
+from shared.events import ModelPromoted, ModelRejected, ModelTrained
+from shared.model_registry import ModelRegistry
+
+
+class SerialRegistry:
+    """A `ModelRegistry` for callers side by side. The registry finds a run by its version, and makes it if there is
+    none; two callers at once would both find none."""
+
+    def __init__(self, registry: ModelRegistry) -> None:
+        self._registry = registry
+        self._turn = asyncio.Lock()
+
+    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
+        """See ModelRegistry."""
+        async with self._turn:
+            return await self._registry.record_training(trained, figures)
+
+    async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
+        """See ModelRegistry."""
+        async with self._turn:
+            await self._registry.record_verdict(verdict)
+
+    async def set_champion(self, model_name: str, version: str) -> None:
+        """See ModelRegistry."""
+        async with self._turn:
+            await self._registry.set_champion(model_name, version)
+
+    async def champion(self, model_name: str) -> str | None:
+        """See ModelRegistry."""
+        async with self._turn:
+            return await self._registry.champion(model_name)

@@ -1,0 +1,143 @@
+"""The pages in a real browser: what only a keyboard can show. The APIs are played; the pages are a process."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.unit.labeler.ui.played import Played
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+FLOWER = Path(__file__).with_name("flower.png")
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"There is no browser at {CHROMIUM}; set CHROMIUM to one."),
+]
+
+
+@contextmanager
+def served(answer: Callable[[httpx.Request], httpx.Response]) -> Iterator[str]:
+    """Serve what answers requests on a free port; gives the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            response = answer(
+                httpx.Request(self.command, f"http://played{self.path}", headers=dict(self.headers), content=body)
+            )
+            self.send_response(response.status_code)
+            for name, value in response.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(response.content)
+
+        do_POST = do_GET  # noqa: N815 - the name the server calls
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def played() -> Played:
+    """The APIs."""
+    return Played()
+
+
+@pytest.fixture
+def pages(played: Played) -> Iterator[str]:
+    """The address of the pages, served by their own process as in operation."""
+    with served(played.labeler) as labeler, served(played.predictor) as predictor:
+        port = free_port()
+        settings = {"PORT": str(port), "LABELER_URL": labeler, "PREDICTOR_URL": predictor}
+        environment = os.environ | {f"PAPPUS_{name}": value for name, value in settings.items()}
+        process = subprocess.Popen([sys.executable, "-m", "services.labeler.ui"], env=environment)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+
+
+def wait_for(address: str, timeout_seconds: float = 60.0) -> None:
+    """Until it answers 200."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(address).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"{address} did not answer within {timeout_seconds:g} s.")
+
+
+@pytest.fixture
+def page(pages: str) -> Iterator[Page]:
+    """Anna's browser, logged in."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page.set_default_timeout(30_000)
+        page.goto(pages)
+        page.get_by_role("textbox", name="Name").fill("anna")
+        page.get_by_role("textbox", name="Password").fill("right")
+        page.keyboard.press("Enter")
+        page.get_by_text("Choose a picture").wait_for()
+        yield page
+        browser.close()
+
+
+def test_from_a_file_to_a_live_correction_with_one_key(page: Page, played: Played) -> None:
+    page.locator("input[type=file]").set_input_files(FLOWER)
+    page.get_by_role("heading", name="The model says dandelion").wait_for()
+    page.get_by_role("button", name="grass").wait_for()
+    played.share = 0.02
+    page.keyboard.press("2")
+
+    expect(page.get_by_text("is revision 1; live in fast-1 after 0.00 s.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("The model said dandelion (80%); now it says grass (98%).")).to_be_visible(timeout=30_000)
+    assert [wish["label"] for wish in played.published] == ["grass"]
+
+
+def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, played: Played) -> None:
+    labels = [played.add(label="dandelion") for _ in range(4)]
+    page.get_by_role("link", name="Review").click()
+    page.get_by_role("button", name="Skip").wait_for()
+    for key, done in (("1", 1), ("2", 2), ("u", 1), ("1", 2), ("s", 2), ("2", 3)):
+        page.keyboard.press(key)
+        expect(page.get_by_text(f"{done} done in this sitting")).to_be_visible(timeout=30_000)
+
+    expect(page.get_by_text("Nothing waits for you.")).to_be_visible(timeout=30_000)
+    assert [wish["label"] for wish in played.published] == ["dandelion", "grass", "dandelion", "dandelion", "grass"]
+    assert [image.revision for image in labels] == [1, 3, 0, 1]

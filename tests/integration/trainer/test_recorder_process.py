@@ -1,0 +1,100 @@
+"""The recorder as a process, with a real MLflow: what was trained and promoted can be looked at, whatever was away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from pappus.stack import Servers
+from pappus.stack.ports import free_ports
+from services.trainer import queries
+from services.trainer.recorder.models import TOPICS
+from services.trainer.tables import MIGRATIONS, SCHEMA, appliers
+from shared.database import Database
+from shared.events import Event
+from shared.health import Health
+from shared.kafka import KafkaLog, create_topics, open_log
+from shared.model_registry import ModelRegistry, open_model_registry
+from shared.projection import Projection, caught_up
+from shared.settings import Settings
+from shared.testing import eventually, model_promoted, model_trained
+from tests.integration.trainer.processes import TrainerProcess
+
+MODULE = "services.trainer.recorder"
+pytestmark = pytest.mark.timeout(240)
+
+
+class World:
+    """One model of its own in a log and tables that others use too."""
+
+    def __init__(self, log: KafkaLog, database: Database, registry: ModelRegistry) -> None:
+        self.model_name = f"plants-{uuid4().hex[:8]}"
+        self.registry = registry
+        self._log = log
+        self._database = database
+
+    async def publish(self, *events: Event) -> None:
+        async with self._log.publisher("pappus/test") as publisher:
+            await publisher.publish(events)
+
+    async def promoted(self) -> str:
+        """Train and promote a version as the next one."""
+        trained = model_trained(model_name=self.model_name, version=f"full-{uuid4().hex[:12]}")
+        await caught_up(self._log, self._database, TOPICS, 30)
+        last = await queries.promotion(self._database)
+        await self.publish(
+            trained,
+            model_promoted(
+                model_name=self.model_name,
+                version=trained.version,
+                sequence=last.sequence + 1 if last else 1,
+                causes=(trained.event_id,),
+            ),
+        )
+        return trained.version
+
+    async def alias_is(self, version: str) -> bool:
+        return await self.registry.champion(self.model_name) == version
+
+
+@asynccontextmanager
+async def world_of(servers: Servers) -> AsyncIterator[World]:
+    await create_topics(servers.kafka_bootstrap)
+    settings = Settings.model_validate(servers.settings("trainer"))
+    async with (
+        open_log(servers.kafka_bootstrap) as log,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        open_model_registry(servers.mlflow_url, settings.s3_bucket) as registry,
+    ):
+        projection = asyncio.ensure_future(Projection(log, database, appliers(), Health()).run())
+        try:
+            yield World(log, database, registry)
+        finally:
+            projection.cancel()
+            await asyncio.gather(projection, return_exceptions=True)
+
+
+def recorder(servers: Servers, folder: Path, mlflow_url: str) -> TrainerProcess:
+    own = {"mlflow_url": mlflow_url, "replica": "trainer-recorder-test", "alias_seconds": "1"}
+    return TrainerProcess(MODULE, {**servers.settings("trainer"), **own}, folder)
+
+
+async def test_mlflow_shows_the_champion_although_it_was_away_at_first(
+    servers_with_mlflow: Servers, tmp_path: Path
+) -> None:
+    servers = servers_with_mlflow
+    async with world_of(servers) as world:
+        (nobody,) = free_ports({"mlflow": 0}).values()
+        with recorder(servers, tmp_path / "without", f"http://127.0.0.1:{nobody}") as process:
+            first = await world.promoted()
+            await eventually(lambda: "MLflow" in process.output.read_text(), timeout_seconds=60)
+            assert process.is_running()
+            assert not process.is_ready()
+        with recorder(servers, tmp_path / "with", servers.mlflow_url) as process:
+            await eventually(lambda: world.alias_is(first), timeout_seconds=90)
+            second = await world.promoted()
+            await eventually(lambda: world.alias_is(second), timeout_seconds=60)
+            await eventually(process.is_ready, timeout_seconds=60)

@@ -1,0 +1,190 @@
+"""The labeler's API and the predictor's as the pages see them, played by hand: requests in, responses out."""
+
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from services.labeler.ui.clients import Session
+from shared.testing.events import NOON
+
+PICTURE = bytes.fromhex(  # the smallest PNG: one pixel
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+TOKEN = "anna's token"
+
+
+@dataclass
+class Image:
+    """An image in the labeler that is played."""
+
+    image_id: UUID = field(default_factory=uuid4)
+    label: str | None = None
+    revision: int = 0
+    trust: str = "claimed"
+    state: str = "stored"
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Played:
+    """The labeler and the predictor. `log_away`: commands are 503. `live_in`: the model that corrections go live in."""
+
+    images: dict[UUID, Image] = field(default_factory=dict)
+    queue: list[UUID] = field(default_factory=list)
+    version: str = "full-1"
+    share: float = 0.8
+    live_in: str | None = "fast-1"
+    log_away: bool = False
+    slow: bool = False
+    refusing_uploads: str = ""
+    logged_out: bool = False
+    keys: list[str] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, **facts: Any) -> Image:
+        """A stored image that waits for review."""
+        image = Image(**facts)
+        self.images[image.image_id] = image
+        self.queue.append(image.image_id)
+        return image
+
+    def labeler(self, request: httpx.Request) -> httpx.Response:
+        """The labeler's API."""
+        parts = request.url.path.strip("/").split("/")
+        if parts == ["login"]:
+            return self._login(json.loads(request.content))
+        if self.logged_out or request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return httpx.Response(401, json={"error": "unauthorised", "detail": "The session has ended. Log in again."})
+        if parts == ["labels"]:
+            return httpx.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
+        if parts == ["review"]:
+            return self._review()
+        if parts == ["images"]:
+            return self._upload(request)
+        image = self.images[UUID(parts[1])]
+        if parts[2:] == ["content"]:
+            return httpx.Response(200, content=PICTURE)
+        if parts[2:] == ["history"]:
+            return httpx.Response(200, json=image.history)
+        if parts[2:] == ["label"]:
+            return self._label(request, image)
+        return httpx.Response(200, json=self._shown(image))
+
+    def predictor(self, request: httpx.Request) -> httpx.Response:
+        """The predictor's API."""
+        if not self.version:
+            return httpx.Response(503, json={"error": "no_model", "detail": "There is no model yet."})
+        if request.url.path == "/model":
+            return httpx.Response(200, json={"version": self.version, "sequence": 1})
+        share = self.share
+        answer: dict[str, object] = {
+            "label": "dandelion" if share >= 0.5 else "grass",
+            "probabilities": {"dandelion": share, "grass": 1 - share},
+            "model_version": self.version,
+            "model_sequence": 1,
+            "prediction_id": str(uuid4()),
+            "milliseconds": 3.0,
+            "corrections": [],
+        }
+        return httpx.Response(200, json=answer)
+
+    def _login(self, body: dict[str, str]) -> httpx.Response:
+        if body["password"] != "right":
+            return httpx.Response(401, json={"error": "unauthorised", "detail": "The name or the password is wrong."})
+        self.logged_out = False
+        return httpx.Response(200, json=session().model_dump(mode="json"))
+
+    def _review(self) -> httpx.Response:
+        waiting = [self.images[image_id] for image_id in self.queue if self.images[image_id].revision == 0]
+        items = [
+            {
+                "image_id": str(image.image_id),
+                "label": image.label,
+                "revision": image.revision,
+                "trust": image.trust,
+                "prediction": None,
+                "reason": "It has no label yet.",
+            }
+            for image in waiting
+        ]
+        return httpx.Response(200, json={"items": items, "waiting": len(items)})
+
+    def _upload(self, request: httpx.Request) -> httpx.Response:
+        if self.log_away:
+            return _away()
+        if self.refusing_uploads:
+            return httpx.Response(422, json={"error": "not_an_image", "detail": self.refusing_uploads})
+        image = self.add(state="registered" if self.slow else "stored")
+        self.keys.append(request.headers["Idempotency-Key"])
+        if self.slow:
+            return httpx.Response(202, json={"event_id": str(uuid4()), "image_id": str(image.image_id)})
+        digest = sha256(PICTURE).hexdigest()
+        body = {"image_id": str(image.image_id), "state": "stored", "sha256": digest, "label": None, "revision": 0}
+        return httpx.Response(201, json=body)
+
+    def _label(self, request: httpx.Request, image: Image) -> httpx.Response:
+        if self.log_away:
+            return _away()
+        wish = json.loads(request.content)
+        if wish["revision"] != image.revision:
+            detail = f"berta was first: the label is {image.label} now (revision {image.revision})."
+            facts = {"label": image.label, "revision": image.revision, "corrected_by": "berta"}
+            return httpx.Response(409, json={"error": "superseded", "detail": detail, **facts})
+        self.keys.append(request.headers["Idempotency-Key"])
+        self.published.append(wish)
+        event_id = str(uuid4())
+        before, image.label, image.revision = image.label, wish["label"], wish["revision"] + 1
+        image.history.append(self._entry(image, before, event_id))
+        self.version = self.live_in or self.version
+        if self.slow:
+            return httpx.Response(202, json={"event_id": event_id, "image_id": str(image.image_id)})
+        body = {"image_id": str(image.image_id), "label": image.label, "revision": image.revision}
+        return httpx.Response(200, json={**body, "event_id": event_id, "state": "applied"})
+
+    def _entry(self, image: Image, before: str | None, event_id: str) -> dict[str, Any]:
+        return {
+            "event_id": event_id,
+            "revision": image.revision,
+            "label_from": before,
+            "label_to": image.label,
+            "corrected_by": "anna",
+            "occurred_at": NOON.isoformat(),
+            "reason": "",
+            "shown_model_version": None,
+            "shown_label": None,
+            "state": "applied",
+            "live_in": self.live_in,
+            "live_at": NOON.isoformat() if self.live_in else None,
+            "set_aside": None,
+        }
+
+    def _shown(self, image: Image) -> dict[str, Any]:
+        return {
+            "image_id": str(image.image_id),
+            "state": image.state,
+            "label": image.label,
+            "revision": image.revision,
+            "trust": image.trust,
+            "sha256": None,
+            "width": None,
+            "height": None,
+            "source": "upload",
+            "registered_by": "anna",
+            "corrected_by": None,
+            "attempt": 1,
+        }
+
+
+def _away() -> httpx.Response:
+    return httpx.Response(
+        503, json={"error": "unavailable", "detail": "The log is away."}, headers={"Retry-After": "2"}
+    )
+
+
+def session() -> Session:
+    return Session.model_validate({"token": TOKEN, "name": "anna", "role": "labeler", "expires_at": NOON})

@@ -154,7 +154,7 @@ def _wish(
 ) -> list[_Wish]:
     """`evidence` met the threshold; one of `everything` must be fresh, and joins the causes. Empty if none is."""
     fresh = in_order([arrival for arrival in everything if arrival.fresh])
-    if not everything:
+    if not fresh:
         return []
     causes = [*evidence, *([] if any(arrival.fresh for arrival in evidence) else fresh[:1])]
     met_at = max(arrival.at for arrival in causes)

@@ -1,7 +1,7 @@
 """What every model registry promises; run against the one in memory and against MLflow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -12,7 +12,7 @@ from shared.events import RuleOutcome
 from shared.model_registry import ModelRegistry, open_model_registry
 from shared.testing import MemoryRegistry, model_promoted, model_rejected, model_trained
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
 
 
 @pytest.fixture(params=["memory", "mlflow"])
@@ -58,7 +58,7 @@ async def test_a_rejection_that_names_no_version_records_nothing(registry: Model
 
 class TestMlflow:
     @pytest.fixture
-    def client(self, mlflow_url: str) -> Iterator[MlflowClient]:
+    def client(self, mlflow_url: str) -> MlflowClient:
         return MlflowClient(tracking_uri=mlflow_url, registry_uri=mlflow_url)
 
     async def test_shows_parameters_metrics_curve_and_confusion_matrix(

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -68,29 +69,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def played() -> Played:
-    """The APIs."""
-    return Played()
+@dataclass
+class Stage:
+    """Where the APIs are played, each test by others; `address` is that of the pages."""
+
+    played: Played
+    address: str = ""
+
+    def labeler(self, request: httpx.Request) -> httpx.Response:
+        """The labeler's API of this test."""
+        return self.played.labeler(request)
+
+    def predictor(self, request: httpx.Request) -> httpx.Response:
+        """The predictor's API of this test."""
+        return self.played.predictor(request)
 
 
-@pytest.fixture
-def pages(played: Played) -> Iterator[str]:
-    """The address of the pages, served by their own process as in operation."""
-    with served(played.labeler) as labeler, served(played.predictor) as predictor:
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """The pages, served by their own process as in operation."""
+    stage = Stage(Played())
+    with served(stage.labeler) as labeler, served(stage.predictor) as predictor:
         port = free_port()
         settings = {"PORT": str(port), "LABELER_URL": labeler, "PREDICTOR_URL": predictor}
         environment = os.environ | {f"PAPPUS_{name}": value for name, value in settings.items()}
         process = subprocess.Popen([sys.executable, "-m", "services.labeler.ui"], env=environment)
         try:
             wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-            yield f"http://127.0.0.1:{port}"
+            stage.address = f"http://127.0.0.1:{port}"
+            yield stage
         finally:
             process.terminate()
             assert process.wait(timeout=20) == 0
 
 
-def wait_for(address: str, timeout_seconds: float = 60.0) -> None:
+def wait_for(address: str, timeout_seconds: float = 120.0) -> None:
     """Until it answers 200."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
@@ -103,13 +116,20 @@ def wait_for(address: str, timeout_seconds: float = 60.0) -> None:
 
 
 @pytest.fixture
-def page(pages: str) -> Iterator[Page]:
+def played(stage: Stage) -> Played:
+    """The APIs of this test."""
+    stage.played = Played()
+    return stage.played
+
+
+@pytest.fixture
+def page(stage: Stage, played: Played) -> Iterator[Page]:
     """Anna's browser, logged in."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.set_default_timeout(30_000)
-        page.goto(pages)
+        page.goto(stage.address)
         page.get_by_role("textbox", name="Name").fill("anna")
         page.get_by_role("textbox", name="Password").fill("right")
         page.keyboard.press("Enter")

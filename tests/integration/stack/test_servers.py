@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import botocore.session
 import httpx
 import psutil

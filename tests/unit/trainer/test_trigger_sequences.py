@@ -192,6 +192,7 @@ class World:
 
 LABEL = st.sampled_from([*LABELS, "moss", None])
 STEP = st.one_of(
+    st.tuples(st.just("burst"), st.integers(1, 5), st.just(None), st.just(None)),
     st.tuples(st.just("store"), st.integers(0, 30), LABEL, st.sampled_from(["claimed", "seed", "reviewed"])),
     st.tuples(st.just("correct"), st.integers(0, 30), st.sampled_from(LABELS), st.integers(1, 3)),
     st.tuples(st.just("drift"), st.just(0), st.just(None), st.just(None)),
@@ -205,6 +206,10 @@ def play(world: World, steps: list[tuple[str, float, object, object]]) -> None:
         match kind:
             case "store":
                 world.store(int(number), label, detail)  # type: ignore[arg-type]
+            case "burst":
+                for _ in range(int(number)):
+                    for each in LABELS:
+                        world.store(1000 + len(world.images), each, "seed")
             case "correct":
                 world.correct(int(number), label, detail)  # type: ignore[arg-type]
             case "drift":
@@ -254,6 +259,14 @@ def test_folding_every_event_a_second_time_changes_no_row(steps: list[tuple[str,
     for event, place in world.log:
         world.fold(event, place)
     assert (world.images, world.corrections, world.training) == before
+
+
+def test_a_request_nobody_answers_is_repeated_only_after_something_new() -> None:
+    world = World(lane_seconds=None)
+    play(world, [("burst", 5, None, None), ("time", 7200.0, None, None)])
+    assert len(world.requests) == 1
+    play(world, [("burst", 1, None, None), ("time", 7200.0, None, None)])
+    assert len(world.requests) == 2
 
 
 def test_a_thousand_images_in_ten_seconds_are_one_or_two_trainings() -> None:

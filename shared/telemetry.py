@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
@@ -112,6 +111,9 @@ def _configure_traces(service: str, exporter: str) -> None:
         return  # a process has one provider, and OpenTelemetry refuses a second
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
     if exporter == "otlp":
+        # Here, not above: the exporter is a seventh of what a process loads at its start, and seldom wanted.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     elif exporter == "console":
         provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))

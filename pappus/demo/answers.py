@@ -1,4 +1,4 @@
-"""Asking the model about many images, and waiting until every replica answers as a person said."""
+"""Asking the model about many images, and waiting until a correction is live and every replica answers with it."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pappus.client import Predictor, Refused
+from pappus.client import Labeler, Predictor, Refused
 from pappus.demo.images import ImageSource
 from pappus.plants import PlantRow
 
@@ -67,6 +67,24 @@ def describe(answers: Sequence[Answer]) -> str:
     right = sum(not answer.wrong for answer in answers)
     speed = median(answer.milliseconds for answer in answers)
     return f"{right} of {len(answers)} answers as labelled ({right / len(answers):.1%}), {speed:.1f} ms median"
+
+
+async def until_live_or_aside(person: Labeler, image_id: str, event_id: str, timeout_seconds: float) -> str | None:
+    """Wait until a promoted model holds this correction (None) or the gate has set it aside (why). Raises Refused after
+    `timeout_seconds`."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        entry = next((e for e in await person.history(image_id) if e["event_id"] == event_id), None)
+        if entry and entry["live_in"]:
+            return None
+        if entry and entry["set_aside"]:
+            return str(entry["set_aside"])
+        if time.monotonic() > deadline:
+            raise Refused(
+                f"The correction of {image_id} is in no model {timeout_seconds:.0f} s after it was made. "
+                "See: pappus logs trainer-fast, pappus logs trainer-gate"
+            )
+        await asyncio.sleep(0.02)
 
 
 async def until_all_answer(replicas: Sequence[Predictor], data: bytes, label: str, timeout_seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pappus.client import Labeler, Predictor, Refused
-from pappus.demo.answers import Answer, ask, describe, until_all_answer, until_all_serve
+from pappus.demo.answers import Answer, ask, describe, until_all_answer, until_all_serve, until_live_or_aside
 from pappus.demo.images import ImageSource
 from pappus.demo.report import Report
 from pappus.demo.view import View
@@ -14,6 +14,7 @@ from pappus.plants import insert, wait_for_outcomes
 from pappus.running import RunningStack
 
 CORRECTIONS = 5
+TRIES = 15
 TRIGGER_NEW_IMAGES = 10
 INGEST_SECONDS = 300.0
 TRAIN_SECONDS = 240.0
@@ -102,22 +103,29 @@ class Story:
     async def _correct(
         self, person: Labeler, replicas: Sequence[Predictor], answers: Sequence[Answer]
     ) -> list[tuple[Answer, str]]:
-        """Correct wrong answers one by one, each until every replica follows; what was set to which label."""
+        """Correct wrong answers one by one, each until every replica follows; those that are live, with their labels.
+        One that would make other answers wrong is set aside by the gate: that is told, and the next has its turn."""
         with self._view.stage("corrections") as stage:
-            chosen = _to_correct(answers)
-            for number, (answer, label) in enumerate(chosen, start=1):
+            live: list[tuple[Answer, str]] = []
+            aside: list[str] = []
+            candidates, wanted = _to_correct(answers)
+            for answer, label in candidates:
                 data = await self._source.read(answer.row, self._stack.images_url)
                 start = time.perf_counter()
-                await _say(person, answer, label)
-                await until_all_answer(replicas, data, label, LIVE_SECONDS)
-                self._report.correction_to_live_seconds.append(time.perf_counter() - start)
-                spent = self._report.correction_to_live_seconds
-                stage.seen = (
-                    f"{number} of {len(chosen)} live on all replicas, each after "
-                    + ", ".join(f"{seconds:.2f}" for seconds in spent)
-                    + " s"
-                )
-            return chosen
+                image_id, event_id = await _say(person, answer, label)
+                if why := await until_live_or_aside(person, image_id, event_id, LIVE_SECONDS):
+                    aside.append(why)
+                else:
+                    await until_all_answer(replicas, data, label, LIVE_SECONDS)
+                    self._report.correction_to_live_seconds.append(time.perf_counter() - start)
+                    live.append((answer, label))
+                stage.seen = _corrections_seen(self._report.correction_to_live_seconds, aside)
+                if len(live) == wanted:
+                    break
+            self._report.figures["corrections_set_aside"] = len(aside)
+            if not live:
+                raise Refused(f"None of {len(aside)} corrections became live. The first was set aside: {aside[0]}")
+            return live
 
     async def _ask_again(
         self, predictor: Predictor, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
@@ -163,32 +171,45 @@ class Story:
             )
 
 
-def _to_correct(answers: Sequence[Answer]) -> list[tuple[Answer, str]]:
-    """The most confident wrong answers and their true labels; without any, the least certain answer and its runner-up,
-    as if a person had changed their mind."""
+def _to_correct(answers: Sequence[Answer]) -> tuple[list[tuple[Answer, str]], int]:
+    """What to correct, in this order, and how many of them until it is enough: the most confident wrong answers and
+    their true labels; without any, the least certain answer and its runner-up, as if a person had changed their
+    mind."""
     wrong = sorted((a for a in answers if a.wrong), key=lambda a: (-a.confidence, a.sha256))
     if wrong:
-        return [(answer, str(answer.row.label)) for answer in wrong[:CORRECTIONS]]
-    unsure = min(answers, key=lambda a: (a.confidence, a.sha256))
-    return [(unsure, unsure.runner_up)]
+        return [(answer, str(answer.row.label)) for answer in wrong[:TRIES]], CORRECTIONS
+    unsure = sorted(answers, key=lambda a: (a.confidence, a.sha256))
+    return [(answer, answer.runner_up) for answer in unsure[:TRIES]], 1
 
 
-async def _say(person: Labeler, answer: Answer, label: str) -> None:
-    """Correct one image as a person does: having seen the answer and the revision. Somebody else's correction made in
-    between is looked at, and overruled once."""
-    for last in (False, True):
+def _corrections_seen(seconds: Sequence[float], aside: Sequence[str]) -> str:
+    """One sentence about the corrections so far."""
+    live = f"{len(seconds)} live on all replicas"
+    if seconds:
+        live += ", each after " + ", ".join(f"{one:.2f}" for one in seconds) + " s"
+    return live + (f"; {len(aside)} set aside, for example: {aside[0]}" if aside else "")
+
+
+async def _say(person: Labeler, answer: Answer, label: str) -> tuple[str, str]:
+    """Correct one image as a person does, having seen the answer and the revision; the ids of image and event. Somebody
+    else's correction made in between is looked at, and overruled once."""
+
+    async def once() -> tuple[str, str]:
         image = (await person.images_with(answer.sha256))[0]
-        try:
-            await person.correct(
-                image["image_id"],
-                label,
-                image["revision"],
-                reason="demo: the answer was wrong",
-                prediction_id=answer.prediction_id,
-                shown_model_version=answer.model_version,
-                shown_label=answer.label,
-            )
-            return
-        except Refused as refusal:
-            if refusal.status != 409 or last:
-                raise
+        done = await person.correct(
+            image["image_id"],
+            label,
+            image["revision"],
+            reason="demo: the answer was wrong",
+            prediction_id=answer.prediction_id,
+            shown_model_version=answer.model_version,
+            shown_label=answer.label,
+        )
+        return image["image_id"], done["event_id"]
+
+    try:
+        return await once()
+    except Refused as refusal:
+        if refusal.status != 409:
+            raise
+    return await once()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer.features import FeatureExtractor, Images, flipped
-from services.trainer.head import FittedHead, fit_head
+from services.trainer.regression import FittedHead, fit_head
 from services.trainer.training import Backbone, train_backbone
 
 

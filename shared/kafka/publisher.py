@@ -65,6 +65,7 @@ class KafkaPublisher:
                 producer = await asyncio.shield(starting)
                 return await _acknowledged(producer, messages)
         except TimeoutError as error:
+            self._replace_if_dead(starting)
             raise TransientError(
                 f"Kafka did not acknowledge within {self._timeout_seconds:g} s; whether the events are in the log is"
                 " unknown. Publish them again: their ids stay the same."
@@ -77,8 +78,7 @@ class KafkaPublisher:
                 f"Kafka lost track of this producer ({error!r}); a new one takes its place."
             ) from error
         except KafkaError as error:
-            if starting.done() and _is_dead(starting.result()):
-                self._replace(starting)
+            self._replace_if_dead(starting)
             raise TransientError(f"Kafka did not take the events: {error!r}. Is it running?") from error
 
     def _start(self) -> "asyncio.Task[AIOKafkaProducer]":
@@ -93,6 +93,10 @@ class KafkaPublisher:
 
         start: Coroutine[Any, Any, AIOKafkaProducer] = started(make, f"publisher {self._source}")
         return asyncio.create_task(start, name=f"start publisher {self._source}")
+
+    def _replace_if_dead(self, suspect: "asyncio.Task[AIOKafkaProducer]") -> None:
+        if suspect.done() and _is_dead(suspect.result()):
+            self._replace(suspect)
 
     def _replace(self, broken: "asyncio.Task[AIOKafkaProducer]") -> None:
         """Once for each broken producer, however many calls failed on it."""

@@ -15,8 +15,9 @@ from services.trainer.features import ArtefactSession, FeatureExtractor, flipped
 from services.trainer.full_lane.decoding import read_pixels, stack
 from services.trainer.full_lane.figures import judged, truths_of
 from services.trainer.full_lane.jobs import FitJob, Fitted, Floats, Learned, LearnJob, NotEnoughImages, Parameters
-from services.trainer.head import INVERSE_PENALTY, Head, fit_head
+from services.trainer.head import Head
 from services.trainer.manifest import Sample
+from services.trainer.regression import INVERSE_PENALTY, fit_head
 from services.trainer.training import recipe_parameters, train_backbone
 from shared.artefact import FORMAT_VERSION, ArtefactMetadata
 from shared.preprocessing import INPUT_SIZE

@@ -26,8 +26,9 @@ from services.trainer.features import FeatureExtractor
 from services.trainer.gate import GateSettings
 from services.trainer.gate_keeper.examination import Examiner
 from services.trainer.gate_keeper.handlers import GROUP, GateKeeper
-from services.trainer.head import Head, fit_head
+from services.trainer.head import Head
 from services.trainer.manifest import Sample, manifest_of
+from services.trainer.regression import fit_head
 from services.trainer.settings import TrainerSettings
 from services.trainer.split import Side, side
 from services.trainer.tables import MIGRATIONS, TOPICS, appliers

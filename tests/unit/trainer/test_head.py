@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-from services.trainer.head import fit_head, probabilities
+from services.trainer.head import probabilities
+from services.trainer.regression import fit_head
 
 
 def clusters(classes: int, images: int = 60, features: int = 20) -> tuple[NDArray[np.float32], list[str]]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from shared import positions
 from shared.database import Database, notify
@@ -35,12 +35,15 @@ WHERE table_schema = $2 AND table_name = $3 AND pg_get_serial_sequence($2 || '.'
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """What a replay did. `kept` counts the rows of input tables that were taken over."""
+    """What a replay did. `kept` counts the rows of input tables that were taken over; `compared` are the folded tables,
+    and `differing` those of them whose rows came out differently from the ones that were in use."""
 
     schema: str
     records: int
     skipped: int
     kept: Mapping[str, int]
+    compared: tuple[str, ...]
+    differing: tuple[str, ...]
     seconds: float
 
 
@@ -72,9 +75,14 @@ async def replay(
             await run.fold_to(await reader.end_offsets())
             async with _writer_of(current) as writer:
                 await run.fold_to(await _reached(writer, reader))
+                before, after = await canonical_dump(current, without=keep), await canonical_dump(target, without=keep)
                 kept = await _swap(writer, schema, fresh, keep)
-    logger.info("replayed", schema=schema, records=run.records, skipped=run.fold.skipped)
-    return ReplayReport(schema, run.records, run.fold.skipped, kept, time.monotonic() - began)
+    differing = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+    report = ReplayReport(
+        schema, run.records, run.fold.skipped, kept, tuple(sorted(after)), differing, time.monotonic() - began
+    )
+    logger.info("replayed", **asdict(report))
+    return report
 
 
 class _Run:
@@ -91,15 +99,17 @@ class _Run:
     async def start(cls, fold: Fold, reader: LogReader, connection: Connection) -> "_Run":
         async with connection.transaction():
             places = await positions.start(connection, reader)
-        await reader.start_at(places)
         return cls(fold, reader, connection, places)
 
     async def fold_to(self, ends: Mapping[Partition, int]) -> None:
-        """Fold until every partition named stands at its end or beyond."""
+        """Fold until every partition named stands at its end. What lies behind it waits for the next call, so that the
+        new tables can be compared with those in use."""
+        await self._reader.start_at(self._places)
         heard = time.monotonic()
         while any(self._places.get(place, end) < end for place, end in ends.items()):
-            records = await self._reader.poll(POLL_SECONDS, BATCH)
-            if records:
+            polled = await self._reader.poll(POLL_SECONDS, BATCH)
+            records = [record for record in polled if record.offset < ends.get(record.place, 0)]
+            if polled:
                 heard = time.monotonic()
                 with transient_errors():
                     await self.fold.batch(self._connection, records)

@@ -108,8 +108,9 @@ class Story:
         with self._view.stage("corrections") as stage:
             live: list[tuple[Answer, str]] = []
             aside: list[str] = []
-            candidates, wanted = _to_correct(answers)
-            for answer, label in candidates:
+            for answer, label in _to_correct(answers):
+                if len(live) == CORRECTIONS or (live and not answer.wrong):
+                    break
                 data = await self._source.read(answer.row, self._stack.images_url)
                 start = time.perf_counter()
                 image_id, event_id = await _say(person, answer, label)
@@ -120,8 +121,6 @@ class Story:
                     self._report.correction_to_live_seconds.append(time.perf_counter() - start)
                     live.append((answer, label))
                 stage.seen = _corrections_seen(self._report.correction_to_live_seconds, aside)
-                if len(live) == wanted:
-                    break
             self._report.figures["corrections_set_aside"] = len(aside)
             if not live:
                 raise Refused(f"None of {len(aside)} corrections became live. The first was set aside: {aside[0]}")
@@ -171,15 +170,12 @@ class Story:
             )
 
 
-def _to_correct(answers: Sequence[Answer]) -> tuple[list[tuple[Answer, str]], int]:
-    """What to correct, in this order, and how many of them until it is enough: the most confident wrong answers and
-    their true labels; without any, the least certain answer and its runner-up, as if a person had changed their
-    mind."""
+def _to_correct(answers: Sequence[Answer]) -> list[tuple[Answer, str]]:
+    """What to correct, in this order: the most confident wrong answers, with their true labels; then the least certain
+    ones, with their runner-up, as if a person had changed their mind."""
     wrong = sorted((a for a in answers if a.wrong), key=lambda a: (-a.confidence, a.sha256))
-    if wrong:
-        return [(answer, str(answer.row.label)) for answer in wrong[:TRIES]], CORRECTIONS
-    unsure = sorted(answers, key=lambda a: (a.confidence, a.sha256))
-    return [(answer, answer.runner_up) for answer in unsure[:TRIES]], 1
+    unsure = sorted((a for a in answers if not a.wrong), key=lambda a: (a.confidence, a.sha256))
+    return [(a, str(a.row.label)) for a in wrong[:TRIES]] + [(a, a.runner_up) for a in unsure[:TRIES]]
 
 
 def _corrections_seen(seconds: Sequence[float], aside: Sequence[str]) -> str:

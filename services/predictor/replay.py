@@ -6,7 +6,7 @@ from services.predictor.tables import MIGRATIONS, SCHEMA, appliers
 from shared.kafka import open_log
 from shared.replay import replay
 from shared.service import run
-from shared.telemetry import configure, log
+from shared.telemetry import configure
 
 
 async def main() -> None:
@@ -15,8 +15,7 @@ async def main() -> None:
     settings = PredictorSettings()
     configure("predictor-replay", settings)
     async with open_log(settings.kafka_bootstrap) as events:
-        report = await replay(events, settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, appliers())
-    log.info("replayed", schema=report.schema, records=report.records, skipped=report.skipped, seconds=report.seconds)
+        await replay(events, settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, appliers())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,255 @@
+"""What happens to events when processes are killed and the broker goes away, on the real one."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka.errors import OutOfOrderSequenceNumber  # type: ignore[import-untyped]
+
+from pappus.stack import Servers
+from shared.codec import decode
+from shared.database import Database
+from shared.errors import TransientError
+from shared.events import Event, ImageRegistered, ImageRejected, uuid_of
+from shared.handler import run_handlers, subscribe
+from shared.health import Health
+from shared.kafka import KafkaLog, group_lag
+from shared.log import Log
+from shared.projection import Projection, Transaction, caught_up, project
+from shared.testing import eventually, image_registered, image_rejected
+
+pytestmark = pytest.mark.timeout(300)
+
+CHILD = """
+import asyncio, json, sys
+from shared.events import ImageRegistered, uuid_of
+from shared.handler import run_handlers, subscribe
+from shared.health import Health
+from shared.kafka import open_log
+from shared.testing import image_rejected
+
+async def on_image_registered(event):
+    await asyncio.sleep(0.002)
+    print(json.dumps(str(event.event_id)), flush=True)
+    outcome = uuid_of("outcome", event.event_id)
+    return [image_rejected(image_id=event.image_id, event_id=outcome, causes=(event.event_id,))]
+
+async def main():
+    async with open_log(sys.argv[1]) as log:
+        await run_handlers(
+            log, group="killed", source="pappus/test", member=sys.argv[2] or None, concurrency=4,
+            subscriptions=[subscribe(ImageRegistered, on_image_registered)], health=Health(),
+        )
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def child(servers: Servers, member: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CHILD, servers.kafka_bootstrap, member, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
+    assert process.stdout is not None
+    return [json.loads(await process.stdout.readline()) for _ in range(count)]
+
+
+async def causes_of_outcomes(log: Log) -> list[UUID]:
+    found: list[UUID] = []
+    async with log.reader([ImageRejected.topic]) as reader:
+        await reader.start_at({})
+        ends = sum((await reader.end_offsets()).values())
+        read = 0
+        while read < ends:
+            records = await reader.poll(1.0)
+            read += len(records)
+            found += [cause for record in records for cause in decode(record.topic, record.value).causes]
+    return found
+
+
+async def publish(log: Log, events: Sequence[Event]) -> None:
+    async with log.publisher("pappus/test") as publisher:
+        await publisher.publish(events)
+
+
+async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, kafka: Log) -> None:
+    events = [image_registered() for _ in range(1200)]
+    await publish(kafka, events)
+    for _ in range(3):
+        async with child(servers, "fetcher-0") as process:
+            await lines(process, 200)
+            process.kill()
+    async with child(servers, "fetcher-0") as process:
+
+        async def all_done() -> bool:
+            await lines(process, 1)
+            return not sum((await group_lag(servers.kafka_bootstrap, "killed", [ImageRegistered.topic])).values())
+
+        await eventually(all_done, 120)
+    outcomes = await causes_of_outcomes(kafka)
+    assert set(outcomes) == {event.event_id for event in events}
+    assert len(outcomes) > len(events), "some were done again, with the same ids"
+
+
+async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers, kafka: Log) -> None:
+    await publish(kafka, [image_registered() for _ in range(300)])
+    async with child(servers, "") as process:
+        await lines(process, 100)
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+    committed = 300 - sum((await group_lag(servers.kafka_bootstrap, "killed", [ImageRegistered.topic])).values())
+    outcomes = await causes_of_outcomes(kafka)
+    assert 0 < committed <= len(outcomes)
+    assert len(outcomes) - committed <= 4 * 4, "at most what was in flight comes again"
+
+
+@contextmanager
+def broker_away(servers: Servers) -> Iterator[None]:
+    """The broker keeps its connections and answers nothing."""
+    process = servers.stack.status().part("kafka").process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+async def kill_broker(servers: Servers) -> None:
+    """Kill it; whoever supervises it starts it again."""
+    process = servers.stack.status().part("kafka").process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    await eventually(lambda: servers.stack.status().part("kafka").process not in (process, None), 60)
+
+
+async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(servers: Servers, kafka: KafkaLog) -> None:
+    async with kafka.publisher("pappus/test", timeout_seconds=1.0) as publisher:
+        await publisher.publish([image_registered()])
+        with broker_away(servers):
+            began = time.monotonic()
+            with pytest.raises(TransientError, match="unknown"):
+                await publisher.publish([late := image_registered()])
+            assert time.monotonic() - began < 3
+    async with kafka.publisher("pappus/test", timeout_seconds=20.0) as publisher:
+        await publisher.publish([late])  # the same id again: harmless
+    began = time.monotonic()
+    with broker_away(servers):
+        async with kafka.publisher("pappus/test", timeout_seconds=0.5) as publisher:
+            with pytest.raises(TransientError):
+                await publisher.publish([image_registered()])
+        assert time.monotonic() - began < 12
+
+
+async def test_asking_and_committing_are_bounded_while_the_broker_is_away(servers: Servers, kafka: KafkaLog) -> None:
+    await publish(kafka, [image_registered()])
+    async with kafka.group("bounded", [ImageRegistered.topic]) as consumer, kafka.reader(["image.stored"]) as reader:
+        records = await eventually(lambda: consumer.poll(1.0), 60)
+        await reader.end_offsets()
+        with broker_away(servers):
+            began = time.monotonic()
+            with pytest.raises(TransientError):
+                await consumer.commit({records[0].place: 1})
+            with pytest.raises(TransientError):
+                await reader.end_offsets()
+            assert time.monotonic() - began < 25
+
+
+async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaLog) -> None:
+    async with kafka.publisher("pappus/test") as publisher:
+        await publisher.publish([image_registered()])
+
+        async def refuse(*_: object) -> None:
+            raise OutOfOrderSequenceNumber
+
+        inside: Any = publisher
+        inside._producer.result()._sender._maybe_wait_for_pid = refuse
+        failures = 0
+
+        async def published() -> bool:
+            nonlocal failures
+            try:
+                return bool(await publisher.publish([image_registered()]))
+            except TransientError:
+                failures += 1
+                return False
+
+        await eventually(published)
+        await eventually(published)
+        assert failures >= 1
+
+
+async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load(
+    servers: Servers, kafka: KafkaLog, database: Database
+) -> None:
+    """A publisher, a handler and a projection go on by themselves; what was acknowledged is handled and in the tables."""
+    acknowledged: list[UUID] = []
+    stop = asyncio.Event()
+
+    async def people() -> None:
+        async with kafka.publisher("pappus/people", timeout_seconds=20) as publisher:
+            while not stop.is_set():
+                event = image_registered()
+                try:
+                    await publisher.publish([event])
+                except TransientError:
+                    continue
+                acknowledged.append(event.event_id)
+                await asyncio.sleep(0.005)
+
+    async def on_image_registered(event: ImageRegistered) -> Sequence[Event]:
+        outcome = uuid_of("outcome", event.event_id)
+        return [image_rejected(image_id=event.image_id, event_id=outcome, causes=(event.event_id,))]
+
+    async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -> None:
+        sql = "INSERT INTO images (image_id, label) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+        await transaction.execute(sql, event.image_id, str(event.causes[0]))
+
+    health = Health()
+    handlers = run_handlers(
+        kafka,
+        group="under-load",
+        source="pappus/test",
+        subscriptions=[subscribe(ImageRegistered, on_image_registered)],
+        health=health,
+        member="one",
+    )
+    projection = Projection(kafka, database, [project(ImageRejected, apply_image_rejected)], health)
+    tasks = [asyncio.create_task(work) for work in (people(), handlers, projection.run())]
+    try:
+        await eventually(lambda: len(acknowledged) > 100, 60)
+        await kill_broker(servers)
+        count = len(acknowledged)
+        await eventually(lambda: len(acknowledged) > count + 100, 90)
+        stop.set()
+        await tasks[0]
+
+        async def all_there() -> bool:
+            await caught_up(kafka, database, [ImageRejected.topic], 60)
+            rows = await database.fetch("SELECT label FROM images")
+            return {str(event_id) for event_id in acknowledged} <= {row["label"] for row in rows}
+
+        await eventually(all_there, 60)
+        assert not tasks[1].done()
+        assert not tasks[2].done()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 TORCH ?= default
 ARGS ?=
 
-.PHONY: setup demo up down status doctor reset test check format bench pins
+.PHONY: help setup demo up down status doctor reset test chaos check format bench pins
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +43,10 @@ up down status doctor reset: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
+
+# kill -9 of each service in turn while the demo runs: about a quarter of an hour.
+chaos: $(READY)
+	@$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

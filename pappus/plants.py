@@ -58,6 +58,23 @@ async def wait_for_outcomes(
         await asyncio.sleep(0.25)
 
 
+async def count_labelled(dsn: str) -> int:
+    """How many stored images came with a label, those of earlier runs included; uploads, which did not, left out."""
+    connection = await _connect(dsn)
+    try:
+        with transient_errors():
+            return int(
+                await connection.fetchval(
+                    "SELECT count(*) FROM plants_data "
+                    "WHERE state = 'stored' AND label IS NOT NULL AND url_source NOT LIKE 'upload:%'"
+                )
+            )
+    except TransientError as error:
+        raise Refused(f"{error} Try: pappus status") from error
+    finally:
+        await close(connection)
+
+
 async def _states(dsn: str, urls: list[str]) -> dict[str, tuple[str, str]]:
     """State and reason by URL; empty while the database restarts."""
     try:

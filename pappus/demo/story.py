@@ -10,7 +10,7 @@ from pappus.demo.answers import Answer, ask, describe, until_all_answer, until_a
 from pappus.demo.images import ImageSource
 from pappus.demo.report import Report
 from pappus.demo.view import View
-from pappus.plants import insert, wait_for_outcomes
+from pappus.plants import count_labelled, insert, wait_for_outcomes
 from pappus.running import RunningStack
 
 CORRECTIONS = 5
@@ -29,7 +29,7 @@ class Story:
         self._source = source
         self._report = report
         self._view = view
-        self._stored = 0
+        self._labelled = 0
 
     async def tell(self) -> None:
         """All stages in order. Raises Refused with what went wrong and where to look."""
@@ -55,14 +55,14 @@ class Story:
                 stage.seen = f"{states['stored']} of {len(rows)} stored ({new} new rows)"
 
             rejected = await wait_for_outcomes(self._stack.plants_dsn, rows, INGEST_SECONDS, progress)
-            self._stored = len(rows) - len(rejected)
+            self._labelled = await count_labelled(self._stack.plants_dsn)
             if rejected:
                 url, why = next(iter(rejected.items()))
                 stage.seen += f"; {len(rejected)} rejected, for example {url} ({why})"
             self._report.figures |= {
                 "rows": len(rows),
                 "new_rows": new,
-                "stored": self._stored,
+                "stored": len(rows) - len(rejected),
                 "rejected": len(rejected),
             }
 
@@ -73,8 +73,8 @@ class Story:
             while not (settled := self._settled(await person.models())):
                 if time.monotonic() > deadline:
                     raise Refused(
-                        f"No model of {self._stored} images after {TRAIN_SECONDS:.0f} s. A first model needs 20 images "
-                        "of each label. See: pappus logs trainer-full, pappus logs trainer-gate"
+                        f"No model of {self._labelled} images after {TRAIN_SECONDS:.0f} s. A first model needs 20 "
+                        "images of each label. See: pappus logs trainer-full, pappus logs trainer-gate"
                     )
                 await asyncio.sleep(0.2)
             champion = await person.champion()
@@ -89,7 +89,11 @@ class Story:
         """A full training with a verdict that leaves fewer images out than the trigger waits for, or None."""
         for model in models:
             images = int(str(model["training_images"])) + int(str(model["test_images"]))
-            if model["lane"] == "full" and model["state"] != "candidate" and self._stored - images < TRIGGER_NEW_IMAGES:
+            if (
+                model["lane"] == "full"
+                and model["state"] != "candidate"
+                and self._labelled - images < TRIGGER_NEW_IMAGES
+            ):
                 return model
         return None
 

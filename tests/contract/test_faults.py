@@ -1,11 +1,11 @@
 """What happens to events when processes are killed and the broker goes away, on the real one."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -29,7 +29,7 @@ from shared.testing import eventually, image_registered, image_rejected
 pytestmark = pytest.mark.timeout(300)
 
 CHILD = """
-import asyncio, json, sys
+import asyncio, sys
 from shared.events import ImageRegistered, uuid_of
 from shared.handler import run_handlers, subscribe
 from shared.health import Health
@@ -38,14 +38,14 @@ from shared.testing import image_rejected
 
 async def on_image_registered(event):
     await asyncio.sleep(0.002)
-    print(json.dumps(str(event.event_id)), flush=True)
+    print("handled", event.event_id, flush=True)
     outcome = uuid_of("outcome", event.event_id)
     return [image_rejected(image_id=event.image_id, event_id=outcome, causes=(event.event_id,))]
 
 async def main():
     async with open_log(sys.argv[1]) as log:
         await run_handlers(
-            log, group="killed", source="pappus/test", member=sys.argv[2] or None, concurrency=4,
+            log, group=sys.argv[3], source="pappus/test", member=sys.argv[2] or None, concurrency=4,
             subscriptions=[subscribe(ImageRegistered, on_image_registered)], health=Health(),
         )
 
@@ -54,9 +54,9 @@ asyncio.run(main())
 
 
 @asynccontextmanager
-async def child(servers: Servers, member: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def child(servers: Servers, member: str, group: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, servers.kafka_bootstrap, member, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", CHILD, servers.kafka_bootstrap, member, group, stdout=asyncio.subprocess.PIPE
     )
     try:
         yield process
@@ -66,9 +66,11 @@ async def child(servers: Servers, member: str) -> AsyncIterator[asyncio.subproce
         await process.communicate()
 
 
-async def lines(process: asyncio.subprocess.Process, count: int) -> list[str]:
+async def handled(process: asyncio.subprocess.Process, count: int) -> None:
+    """Wait until the child has said so often that it handled an event."""
     assert process.stdout is not None
-    return [json.loads(await process.stdout.readline()) for _ in range(count)]
+    while count:
+        count -= (await process.stdout.readline()).startswith(b"handled")
 
 
 async def causes_of_outcomes(log: Log) -> list[UUID]:
@@ -93,13 +95,12 @@ async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, k
     events = [image_registered() for _ in range(1200)]
     await publish(kafka, events)
     for _ in range(3):
-        async with child(servers, "fetcher-0") as process:
-            await lines(process, 200)
+        async with child(servers, "fetcher-0", "killed") as process:
+            await handled(process, 200)
             process.kill()
-    async with child(servers, "fetcher-0") as process:
+    async with child(servers, "fetcher-0", "killed") as process:
 
         async def all_done() -> bool:
-            await lines(process, 1)
             return not sum((await group_lag(servers.kafka_bootstrap, "killed", [ImageRegistered.topic])).values())
 
         await eventually(all_done, 120)
@@ -110,14 +111,65 @@ async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, k
 
 async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers, kafka: Log) -> None:
     await publish(kafka, [image_registered() for _ in range(300)])
-    async with child(servers, "") as process:
-        await lines(process, 100)
+    async with child(servers, "", "ended") as process:
+        await handled(process, 100)
         process.send_signal(signal.SIGINT)
         await process.communicate()
-    committed = 300 - sum((await group_lag(servers.kafka_bootstrap, "killed", [ImageRegistered.topic])).values())
+    committed = 300 - sum((await group_lag(servers.kafka_bootstrap, "ended", [ImageRegistered.topic])).values())
     outcomes = await causes_of_outcomes(kafka)
     assert 0 < committed <= len(outcomes)
     assert len(outcomes) - committed <= 4 * 4, "at most what was in flight comes again"
+
+
+async def test_members_that_come_and_go_lose_nothing_and_hand_over_what_is_in_flight(
+    servers: Servers, kafka: KafkaLog
+) -> None:
+    taken: Counter[UUID] = Counter()
+    events: list[ImageRegistered] = []
+
+    async def on_image_registered(event: ImageRegistered) -> Sequence[Event]:
+        taken[event.event_id] += 1
+        await asyncio.sleep(0.01)
+        return [image_rejected(image_id=event.image_id, causes=(event.event_id,))]
+
+    def member() -> asyncio.Task[None]:
+        subscriptions = [subscribe(ImageRegistered, on_image_registered)]
+        running = run_handlers(
+            kafka, group="fleet", source="pappus/test", subscriptions=subscriptions, health=Health(), concurrency=4
+        )
+        return asyncio.create_task(running)
+
+    async def more() -> None:
+        wanted = len(taken) + 50
+        events.extend(new := [image_registered() for _ in range(100)])
+        await publish(kafka, new)
+        await eventually(lambda: len(taken) >= wanted, 60)
+
+    fleet = [member()]
+    try:
+        for _ in range(3):
+            await more()
+            fleet.append(member())
+            await more()
+            fleet.append(member())
+            await more()
+            leaving = fleet.pop(0)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+        await eventually(lambda: len(taken) == len(events), 60)
+
+        async def all_committed() -> bool:
+            return not sum((await group_lag(servers.kafka_bootstrap, "fleet", [ImageRegistered.topic])).values())
+
+        await eventually(all_committed, 60)
+        assert not any(task.done() for task in fleet)
+    finally:
+        for task in fleet:
+            task.cancel()
+        await asyncio.gather(*fleet, return_exceptions=True)
+    assert set(await causes_of_outcomes(kafka)) == {event.event_id for event in events}
+    again = sum(times - 1 for times in taken.values())
+    assert again <= 3 * 4, "only what a leaving member had in flight is done again"
 
 
 @contextmanager
@@ -199,7 +251,7 @@ async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaL
 async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load(
     servers: Servers, kafka: KafkaLog, database: Database
 ) -> None:
-    """A publisher, a handler and a projection go on by themselves; what was acknowledged is handled and in the tables."""
+    """A publisher, a handler and a projection go on by themselves; what was acknowledged ends in the tables."""
     acknowledged: list[UUID] = []
     stop = asyncio.Event()
 

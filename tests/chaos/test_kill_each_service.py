@@ -1,0 +1,79 @@
+"""kill -9 of each service process in turn while the demo runs: the story ends right every time, and every input has an
+outcome. Minutes long, so only on demand: `make chaos`.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pappus.demo.drawing import write_set
+from pappus.plants import PlantRow, wait_for_outcomes
+from pappus.running import RunningStack
+from pappus.stack import Stack
+from pappus.stack.ports import DEFAULT_PORTS, free_ports
+from pappus.stack.services import SERVICES
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+
+IMAGES_PER_LABEL = 30
+KILL_AT_SECONDS = (2.0, 9.0)
+"""While images come in, and while a model is trained or corrected."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One whole stack for all kills."""
+    running = Stack(tmp_path_factory.mktemp("chaos"))
+    running.up(ports=free_ports(DEFAULT_PORTS), parent=os.getpid())
+    try:
+        yield running
+    finally:
+        running.reset()
+
+
+@pytest.mark.parametrize("victim", [service.name for service in SERVICES])
+async def test_the_story_ends_right_though_a_service_is_killed_twice(stack: Stack, tmp_path: Path, victim: str) -> None:
+    seed = [service.name for service in SERVICES].index(victim) + 100
+    images, report = tmp_path / f"images-{seed}", tmp_path / "report.json"
+    write_set(images, IMAGES_PER_LABEL, seed)
+    for file in images.glob("*/*.jpg"):  # names of their own, so that each demo has rows of its own
+        file.rename(file.with_name(f"{seed}-{file.name}"))
+    before = stack.status().part(victim).restarts
+
+    demo = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pappus.cli", "demo", "--state", str(stack.state.root),
+        "--images", str(images), "--report", str(report),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    killing = asyncio.create_task(_kill(stack, victim))
+    output, _ = await demo.communicate()
+    await killing
+
+    assert demo.returncode == 0, output.decode()[-3000:]
+    figures = json.loads(report.read_text())["figures"]
+    assert figures["new_rows"] == figures["stored"] == 2 * IMAGES_PER_LABEL
+    assert figures["corrected_hold"] == figures["corrected"] > 0
+    assert stack.status().part(victim).restarts >= before + len(KILL_AT_SECONDS)
+    running = RunningStack.find(stack.state)
+    rows = [
+        PlantRow(f"{running.images_url}/{file.parent.name}/{file.name}", file.parent.name)
+        for file in images.glob("*/*.jpg")
+    ]
+    assert await wait_for_outcomes(running.plants_dsn, rows, 10, lambda _: None) == {}
+
+
+async def _kill(stack: Stack, victim: str) -> None:
+    """kill -9 at the moments chosen, each time the process that runs then."""
+    start = time.monotonic()
+    for moment in KILL_AT_SECONDS:
+        while time.monotonic() - start < moment or (process := stack.status().part(victim).process) is None:
+            await asyncio.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)

@@ -1,0 +1,59 @@
+"""One whole stack for all end-to-end tests, started and led through its story by `pappus demo`, as a person does it."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pappus.stack import Stack
+from pappus.stack.identity import marked
+from pappus.stack.ports import DEFAULT_PORTS, free_ports
+
+from .told import Told, pappus
+
+COLD_SECONDS = 1500  # the first time on a machine Kafka is fetched and the S3 server built
+TEST_SECONDS = 150
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test that needs the stack waits for its story, too; on a busy machine the others take their time."""
+    first = True
+    for item in items:
+        if "told" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(COLD_SECONDS if first else TEST_SECONDS), append=False)
+            first = False
+
+
+@pytest.fixture(scope="session")
+def told() -> Iterator[Told]:
+    """All services on free ports after `pappus demo`, everything left running; gone afterwards, and not one process
+    left. It also ends if this process is killed: the supervisor is tied to it."""
+    with tempfile.TemporaryDirectory(prefix="pappus-told-") as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL's own user has to pass when the tests run as root
+        stack = Stack(Path(folder) / "state")
+        report = Path(folder) / "report.json"
+        try:
+            stack.up(["s3"], ports=free_ports(DEFAULT_PORTS), parent=os.getpid())
+            ended = pappus(stack.state.root, "demo", "--report", str(report), seconds=COLD_SECONDS)
+            seen = json.loads(report.read_text()) if report.exists() else {}
+            yield Told(stack, ended.returncode, ended.stdout + ended.stderr, seen)
+        finally:
+            stack.reset()
+        assert left_of(stack) == []
+
+
+def left_of(stack: Stack) -> list[int]:
+    """Every process that this stack started and that still runs, PostgreSQL's own included."""
+    below = [p.pid for p in psutil.process_iter() if str(stack.state.root) in " ".join(_command(p))]
+    return sorted({*marked(str(stack.state.root)), *below} - {os.getpid()})
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,0 +1,68 @@
+"""Pictures unlike any dandelion, and a web server for whatever a test wants to be found."""
+
+import io
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+from PIL import Image
+
+SIDE_PIXELS = 144
+
+
+def odd_picture(number: int) -> bytes:
+    """A PNG of coloured tiles. Other numbers give other colours and tile sizes, so a correction of one reaches no other
+    and no plant: the gate has nothing against it."""
+    random = np.random.default_rng(number)
+    tiles = 4 + 3 * (number % 8)
+    colours = random.integers(0, 256, (2, 3)) + random.integers(-20, 20, (tiles, tiles, 1, 3))
+    chosen = np.take_along_axis(colours, random.integers(0, 2, (tiles, tiles, 1, 1)), axis=2)[:, :, 0]
+    image = Image.fromarray(np.clip(chosen, 0, 255).astype(np.uint8)).resize(
+        (SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.NEAREST
+    )
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+@dataclass
+class Served:
+    """A web server at `address`. `requests` are the paths that were asked for, in order."""
+
+    address: str
+    requests: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def served(address: str, pages: Mapping[str, bytes], seconds_each: float = 0.0) -> Iterator[Served]:
+    """Serve these pages (by name) at `address`, one at a time, each after `seconds_each`; 404 for all else."""
+    web, turn = Served(address), threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            web.requests.append(self.path)
+            with turn:
+                time.sleep(seconds_each)
+            page = pages.get(self.path.lstrip("/"))
+            self.send_response(404 if page is None else 200)
+            self.send_header("Content-Length", str(len(page or b"")))
+            self.end_headers()
+            self.wfile.write(page or b"")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses
+            """Says nothing."""
+
+    host, port = address.removeprefix("http://").split(":")
+    server = ThreadingHTTPServer((host, int(port)), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield web
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

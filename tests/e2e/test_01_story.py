@@ -1,0 +1,50 @@
+"""`pappus demo` tells the whole story, and its report says what happened."""
+
+from .told import Told
+
+STAGES = [
+    "stack up",
+    "images in",
+    "model trained, judged, served",
+    "predictions",
+    "corrections",
+    "the same images asked again",
+    "rollback",
+    "unfreeze: corrections return",
+]
+
+
+def test_the_story_is_told_to_its_end(told: Told) -> None:
+    assert told.exit_code == 0, told.output
+    assert [stage["name"] for stage in told.report["stages"]] == STAGES
+    assert all(stage["seconds"] > 0 and stage["seen"] for stage in told.report["stages"])
+
+
+def test_without_photographs_it_draws_its_own_and_stores_every_one(told: Told) -> None:
+    figures = told.report["figures"]
+    assert told.report["images"].startswith("drawn dandelions and grass")
+    assert figures["rows"] == figures["new_rows"] == figures["stored"] > 0
+    assert figures["rejected"] == 0
+
+
+def test_every_correction_that_went_live_holds(told: Told) -> None:
+    figures, seconds = told.report["figures"], told.report["correction_to_live_seconds"]
+    assert 1 <= figures["corrected"] == figures["corrected_hold"] == len(seconds)
+    assert all(0 < each < 60 for each in seconds)
+
+
+def test_the_model_is_worth_showing(told: Told) -> None:
+    figures = told.report["figures"]
+    assert figures["test_accuracy"] > 0.8
+    assert figures["answers_right_before"] > 0.8 * figures["rows"]
+
+
+def test_everything_is_left_running_and_ready(told: Told) -> None:
+    status = told.pappus("status")
+    assert status.returncode == 0, status.stdout
+    assert told.report["addresses"]["Prediction API"] == f"{told.running.predictor}/docs"
+
+
+async def test_the_tables_agree_with_the_report(told: Told) -> None:
+    states = await told.rows("ingestor", "SELECT state, count(*) AS rows FROM plants_data GROUP BY state")
+    assert [(row["state"], row["rows"]) for row in states] == [("stored", told.report["figures"]["stored"])]

@@ -1,0 +1,78 @@
+"""What a person finds in MLflow after the story."""
+
+import json
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from shared.testing import eventually
+
+from .told import Told
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
+MODEL = "plants"
+
+
+@pytest.fixture
+def mlflow(told: Told) -> MlflowClient:
+    """MLflow through its own client."""
+    return MlflowClient(tracking_uri=told.running.mlflow, registry_uri=told.running.mlflow)
+
+
+def version_named(mlflow: MlflowClient, name: str) -> ModelVersion:
+    """The registered version of one of our versions."""
+    found = mlflow.search_model_versions(f"name = '{MODEL}' and tags.`pappus.version` = '{name}'")
+    assert len(found) == 1, name
+    return found[0]
+
+
+async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflow: MlflowClient) -> None:
+    async with told.person() as person:
+        champion = await person.champion()
+    assert champion is not None
+    serving = champion["version"]
+    await eventually(
+        lambda: mlflow.get_model_version_by_alias(MODEL, "champion").tags["pappus.version"] == serving, 60
+    )
+
+
+async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, mlflow: MlflowClient) -> None:
+    async with told.person() as person:
+        models = await person.models()
+
+    def recorded() -> bool:
+        found = {v.tags["pappus.version"]: v for v in mlflow.search_model_versions(f"name = '{MODEL}'")}
+        return found.keys() == {model["version"] for model in models} and all(
+            "pappus.verdict" in version.tags for version in found.values()
+        )
+
+    await eventually(recorded, 60)
+    for model in models:
+        version = version_named(mlflow, model["version"])
+        assert version.tags["pappus.verdict"] == ("rejected" if model["state"] == "rejected" else "promoted")
+        assert mlflow.get_run(version.run_id).info.status == "FINISHED"
+
+
+async def test_a_full_training_shows_parameters_metrics_curve_and_confusion_matrix(
+    told: Told, mlflow: MlflowClient
+) -> None:
+    async with told.person() as person:
+        full = next(model for model in await person.models() if model["lane"] == "full")
+    run_id = version_named(mlflow, full["version"]).run_id
+    run = mlflow.get_run(run_id)
+    assert run.data.params["backbone"] == "patches"
+    assert run.data.metrics["test_accuracy"] == pytest.approx(full["metrics"]["test_accuracy"])
+    losses = [point.value for point in sorted(mlflow.get_metric_history(run_id, "loss"), key=lambda point: point.step)]
+    assert len(losses) > 1
+    assert losses[-1] < losses[0]
+    assert {"confusion.json", "confusion.png"} <= {file.path for file in mlflow.list_artifacts(run_id)}
+
+
+async def test_the_confusion_matrix_counts_the_test_images(told: Told, mlflow: MlflowClient) -> None:
+    async with told.person() as person:
+        full = next(model for model in await person.models() if model["lane"] == "full")
+    run_id = version_named(mlflow, full["version"]).run_id
+    with open(mlflow.download_artifacts(run_id, "confusion.json")) as file:  # noqa: PTH123 - a path of MLflow's
+        matrix = json.load(file)
+    assert sum(map(sum, matrix["rows"])) == full["test_images"]

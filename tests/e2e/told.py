@@ -1,0 +1,156 @@
+"""A stack that has told its story, and the ways tests speak with it: as a person at the shell, and behind the scenes."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pappus.client import Labeler, Predictor
+from pappus.running import RunningStack
+from pappus.stack import Servers, Stack
+from shared.database import Row
+from shared.kafka import open_log
+from shared.kafka.log import KafkaLog
+from shared.log import Log, Partition, Record
+from shared.object_store import ObjectStore, open_object_store
+from shared.postgres import close, connector
+from shared.settings import Settings
+from shared.testing import eventually
+
+PROJECT = Path(__file__).resolve().parents[2]
+COMMAND_SECONDS = 120
+LIVE_SECONDS = 60.0
+
+
+def pappus(state: Path, *arguments: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person does, in a wide terminal, with the public photographs out of reach."""
+    surroundings = {"COLUMNS": "250", "HTTPS_PROXY": "http://127.0.0.1:1", "PAPPUS_STATE": str(state)}
+    return subprocess.run(
+        [sys.executable, "-m", "pappus.cli", *arguments],
+        cwd=PROJECT,
+        env=os.environ | surroundings,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+
+
+@dataclass(frozen=True)
+class Told:
+    """The stack after `pappus demo`: how the command ended, and its report."""
+
+    stack: Stack
+    exit_code: int
+    output: str
+    report: Mapping[str, Any]
+
+    @cached_property
+    def running(self) -> RunningStack:
+        """Addresses and passwords as people use them."""
+        return RunningStack.find(self.stack.state)
+
+    @property
+    def servers(self) -> Servers:
+        """Addresses and passwords as services use them."""
+        return Servers(self.stack, self.stack.status(), self.stack.credentials())
+
+    def pappus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on this stack."""
+        return pappus(self.stack.state.root, *arguments)
+
+    def person(self, name: str = "labeler") -> AbstractAsyncContextManager[Labeler]:
+        """Somebody who is signed in."""
+        return self.running.labeler_as(name)
+
+    def log(self) -> AbstractAsyncContextManager[KafkaLog]:
+        """The log."""
+        return open_log(self.servers.kafka_bootstrap)
+
+    def store(self) -> AbstractAsyncContextManager[ObjectStore]:
+        """The object store, as the ingestor sees it."""
+        return open_object_store(Settings(**self.servers.settings("ingestor")))
+
+    async def rows(self, role: str, query: str, *arguments: object) -> list[Row]:
+        """What a query gives in the schema of this role."""
+        connection = await connector(self.servers.database_url(role), role)()
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await close(connection)
+
+    async def ends(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+        """The end offsets now."""
+        async with self.log() as log:
+            return await log.end_offsets(tuple(topics))
+
+    async def records(self, topics: Iterable[str]) -> list[Record]:
+        """Everything that stands on these topics now, each partition in its order."""
+        async with self.log() as log:
+            return await read_all(log, tuple(topics))
+
+    async def answer(self, data: bytes) -> dict[str, Any]:
+        """What the model says, once every replica says the same with the same version."""
+
+        async def agreed() -> dict[str, Any] | None:
+            async with self.running.each_replica() as replicas:
+                answers = await asyncio.gather(*(replica.predict(data) for replica in replicas))
+            told = {(answer["label"], answer["model_sequence"]) for answer in answers}
+            return answers[0] if len(told) == 1 else None
+
+        found = await eventually(agreed, LIVE_SECONDS)
+        assert found is not None
+        return found
+
+    async def until_answered(self, data: bytes, label: str) -> None:
+        """Until every replica says `label`."""
+
+        async def say_so() -> bool:
+            async with self.running.each_replica() as replicas:
+                answers = await asyncio.gather(*(replica.predict(data) for replica in replicas))
+            return all(answer["label"] == label for answer in answers)
+
+        await eventually(say_so, LIVE_SECONDS)
+
+    async def correct_to_the_other(self, data: bytes) -> str:
+        """Bring a picture, say that it is the other plant than the model thinks, wait until the model agrees; which
+        one that is."""
+        label = other((await self.answer(data))["label"])
+        async with self.person() as person:
+            image = await person.upload(data, "picture.png")
+            await person.correct(image["image_id"], label, image.get("revision", 0), reason="a test says so")
+        await self.until_answered(data, label)
+        return label
+
+    @asynccontextmanager
+    async def all_replicas(self) -> AsyncIterator[Sequence[Predictor]]:
+        """Every replica by its own address."""
+        async with self.running.each_replica() as replicas:
+            yield replicas
+
+
+def other(label: str) -> str:
+    """The other of the two labels."""
+    return {"dandelion": "grass", "grass": "dandelion"}[label]
+
+
+async def read_all(log: Log, topics: Sequence[str]) -> list[Record]:
+    """Everything up to the end offsets measured now."""
+    found: list[Record] = []
+    async with log.reader(topics) as reader:
+        ends = dict(await reader.end_offsets())
+        at = dict(await reader.beginning_offsets())
+        await reader.start_at(at)
+        while any(at[place] < end for place, end in ends.items()):
+            for record in await reader.poll(1.0, 2000):
+                at[record.place] = record.offset + 1
+                if record.offset < ends[record.place]:
+                    found.append(record)
+    return found

@@ -74,6 +74,6 @@ async def _kill(stack: Stack, victim: str) -> None:
     """kill -9 at the moments chosen, each time the process that runs then."""
     start = time.monotonic()
     for moment in KILL_AT_SECONDS:
-        while time.monotonic() - start < moment or (process := stack.status().part(victim).process) is None:
+        while time.monotonic() - start < moment or (process := stack.status().part(victim).process) is None:  # noqa: ASYNC110 - another process writes the status
             await asyncio.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)

@@ -6,14 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pappus.stack import Stack
-from pappus.stack.identity import marked
 from pappus.stack.ports import DEFAULT_PORTS, free_ports
 
-from .told import Told, pappus
+from .told import Told, left_of, pappus
 
 COLD_SECONDS = 1500  # the first time on a machine Kafka is fetched and the S3 server built
 TEST_SECONDS = 150
@@ -44,16 +42,3 @@ def told() -> Iterator[Told]:
         finally:
             stack.reset()
         assert left_of(stack) == []
-
-
-def left_of(stack: Stack) -> list[int]:
-    """Every process that this stack started and that still runs, PostgreSQL's own included."""
-    below = [p.pid for p in psutil.process_iter() if str(stack.state.root) in " ".join(_command(p))]
-    return sorted({*marked(str(stack.state.root)), *below} - {os.getpid()})
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []

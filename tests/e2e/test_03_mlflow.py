@@ -1,6 +1,9 @@
 """What a person finds in MLflow after the story."""
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -20,11 +23,19 @@ def mlflow(told: Told) -> MlflowClient:
     return MlflowClient(tracking_uri=told.running.mlflow, registry_uri=told.running.mlflow)
 
 
-def version_named(mlflow: MlflowClient, name: str) -> ModelVersion:
-    """The registered version of one of our versions."""
-    found = mlflow.search_model_versions(f"name = '{MODEL}' and tags.`pappus.version` = '{name}'")
-    assert len(found) == 1, name
-    return found[0]
+def registered(mlflow: MlflowClient, version: str) -> tuple[ModelVersion, str]:
+    """The one registered version that is our `version`, and its run."""
+    found = mlflow.search_model_versions(f"name = '{MODEL}' and tags.`pappus.version` = '{version}'")
+    assert len(found) == 1, version
+    assert found[0].run_id is not None
+    return found[0], found[0].run_id
+
+
+@pytest.fixture
+async def full(told: Told) -> Mapping[str, Any]:
+    """The first model."""
+    async with told.person() as person:
+        return next(model for model in await person.models() if model["lane"] == "full")
 
 
 async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflow: MlflowClient) -> None:
@@ -32,9 +43,7 @@ async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflo
         champion = await person.champion()
     assert champion is not None
     serving = champion["version"]
-    await eventually(
-        lambda: mlflow.get_model_version_by_alias(MODEL, "champion").tags["pappus.version"] == serving, 60
-    )
+    await eventually(lambda: mlflow.get_model_version_by_alias(MODEL, "champion").tags["pappus.version"] == serving, 60)
 
 
 async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, mlflow: MlflowClient) -> None:
@@ -49,17 +58,15 @@ async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, 
 
     await eventually(recorded, 60)
     for model in models:
-        version = version_named(mlflow, model["version"])
+        version, run_id = registered(mlflow, model["version"])
         assert version.tags["pappus.verdict"] == ("rejected" if model["state"] == "rejected" else "promoted")
-        assert mlflow.get_run(version.run_id).info.status == "FINISHED"
+        assert mlflow.get_run(run_id).info.status == "FINISHED"
 
 
-async def test_a_full_training_shows_parameters_metrics_curve_and_confusion_matrix(
-    told: Told, mlflow: MlflowClient
+def test_a_full_training_shows_parameters_metrics_curve_and_confusion_matrix(
+    full: Mapping[str, Any], mlflow: MlflowClient
 ) -> None:
-    async with told.person() as person:
-        full = next(model for model in await person.models() if model["lane"] == "full")
-    run_id = version_named(mlflow, full["version"]).run_id
+    _, run_id = registered(mlflow, full["version"])
     run = mlflow.get_run(run_id)
     assert run.data.params["backbone"] == "patches"
     assert run.data.metrics["test_accuracy"] == pytest.approx(full["metrics"]["test_accuracy"])
@@ -69,10 +76,9 @@ async def test_a_full_training_shows_parameters_metrics_curve_and_confusion_matr
     assert {"confusion.json", "confusion.png"} <= {file.path for file in mlflow.list_artifacts(run_id)}
 
 
-async def test_the_confusion_matrix_counts_the_test_images(told: Told, mlflow: MlflowClient) -> None:
-    async with told.person() as person:
-        full = next(model for model in await person.models() if model["lane"] == "full")
-    run_id = version_named(mlflow, full["version"]).run_id
-    with open(mlflow.download_artifacts(run_id, "confusion.json")) as file:  # noqa: PTH123 - a path of MLflow's
-        matrix = json.load(file)
+def test_the_confusion_matrix_counts_the_test_images(
+    full: Mapping[str, Any], mlflow: MlflowClient, tmp_path: Path
+) -> None:
+    _, run_id = registered(mlflow, full["version"])
+    matrix = json.loads(Path(mlflow.download_artifacts(run_id, "confusion.json", str(tmp_path))).read_text())
     assert sum(map(sum, matrix["rows"])) == full["test_images"]

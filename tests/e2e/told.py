@@ -1,19 +1,22 @@
-"""A stack that has told its story, and the ways tests speak with it: as a person at the shell, and behind the scenes."""
+"""A stack that has told its story, and how tests speak with it: as a person at the shell, and behind the scenes."""
 
 import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pappus.client import Labeler, Predictor
+import psutil
+
+from pappus.client import Labeler
 from pappus.running import RunningStack
 from pappus.stack import Servers, Stack
+from pappus.stack.identity import marked
 from shared.database import Row
 from shared.kafka import open_log
 from shared.kafka.log import KafkaLog
@@ -76,7 +79,7 @@ class Told:
 
     def store(self) -> AbstractAsyncContextManager[ObjectStore]:
         """The object store, as the ingestor sees it."""
-        return open_object_store(Settings(**self.servers.settings("ingestor")))
+        return open_object_store(Settings.model_validate(self.servers.settings("ingestor")))
 
     async def rows(self, role: str, query: str, *arguments: object) -> list[Row]:
         """What a query gives in the schema of this role."""
@@ -105,7 +108,7 @@ class Told:
             told = {(answer["label"], answer["model_sequence"]) for answer in answers}
             return answers[0] if len(told) == 1 else None
 
-        found = await eventually(agreed, LIVE_SECONDS)
+        found: dict[str, Any] | None = await eventually(agreed, LIVE_SECONDS)
         assert found is not None
         return found
 
@@ -129,12 +132,6 @@ class Told:
         await self.until_answered(data, label)
         return label
 
-    @asynccontextmanager
-    async def all_replicas(self) -> AsyncIterator[Sequence[Predictor]]:
-        """Every replica by its own address."""
-        async with self.running.each_replica() as replicas:
-            yield replicas
-
 
 def other(label: str) -> str:
     """The other of the two labels."""
@@ -154,3 +151,16 @@ async def read_all(log: Log, topics: Sequence[str]) -> list[Record]:
                 if record.offset < ends[record.place]:
                     found.append(record)
     return found
+
+
+def left_of(stack: Stack) -> list[int]:
+    """Every process that this stack started and that still runs, PostgreSQL's own included."""
+    below = [p.pid for p in psutil.process_iter() if str(stack.state.root) in " ".join(_command(p))]
+    return sorted({*marked(str(stack.state.root)), *below} - {os.getpid()})
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

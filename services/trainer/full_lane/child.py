@@ -19,6 +19,8 @@ from typing import Any
 from shared.errors import TransientError
 
 END_SECONDS = 2.0
+BEHIND_SERVING = 10
+"""How nice a child is: answers and corrections are waited for, a training is not."""
 
 
 class WarmChild:
@@ -93,6 +95,7 @@ def _serve(name: str, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     calls: queue.SimpleQueue[tuple[str, tuple[object, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
+    os.nice(BEHIND_SERVING)
     module = importlib.import_module(name)
     while True:
         function, arguments = calls.get()

@@ -1,0 +1,53 @@
+"""Doing it again changes nothing: seeding the same images, and folding every table anew."""
+
+from collections.abc import Mapping
+
+from shared.log import Partition
+from shared.topics import EVENT_TOPICS
+
+from .pictures import served
+from .told import Told
+
+IMAGE_TOPICS = ("image.registered", "image.stored", "image.rejected")
+GOES_ON = {"prediction.logged", "model.loaded"}
+STILL = tuple(topic.name for topic in EVENT_TOPICS if topic.name not in GOES_ON)
+SERVICES = 4
+
+
+async def everything(told: Told) -> tuple[Mapping[Partition, int], list[str], int]:
+    """End offsets of the topics that do not go on by themselves, all objects, and how many rows there are."""
+    async with told.store() as store:
+        objects = await store.keys("")
+    rows = await told.rows("ingestor", "SELECT count(*) AS rows FROM plants_data")
+    return await told.ends(STILL), objects, rows[0]["rows"]
+
+
+async def test_seeding_again_adds_no_row_no_object_and_no_event(told: Told) -> None:
+    before = await everything(told)
+    ended = told.pappus("seed")
+    stored = told.report["figures"]["stored"]
+    assert ended.returncode == 0, ended.stderr
+    assert f"0 new rows; {stored} of {stored} images stored." in ended.stdout
+    assert await everything(told) == before
+
+
+async def test_a_replay_gives_equal_tables_and_fetches_trains_and_publishes_nothing(told: Told) -> None:
+    before = await everything(told)
+    with served(told.running.images_url, {}) as web:
+        ended = told.pappus("replay")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.count(" equal ") == SERVICES, ended.stdout
+    assert await everything(told) == before
+    assert web.requests == []
+
+
+async def test_after_the_replay_the_loop_goes_on_with_the_new_tables(told: Told) -> None:
+    async with told.person() as person:
+        models = await person.models()
+        queue = (await person.call("GET", "/review", params={"limit": 1})).json()["items"]
+        image = await person.image(queue[0]["image_id"])
+        kept = await person.correct(image["image_id"], image["label"], image["revision"], reason="a person agrees")
+        history = await person.history(image["image_id"])
+    assert models
+    assert kept["state"] == "applied"
+    assert history[-1]["event_id"] == kept["event_id"]

@@ -1,0 +1,64 @@
+"""What a row of `plants_data` may name, and what becomes of it. (The ingestor's own tests hold all the rest.)"""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+from PIL import Image
+
+from pappus.plants import PlantRow, insert, wait_for_outcomes
+
+from .pictures import odd_picture, served
+from .told import Told
+
+
+def large_jpeg() -> bytes:
+    """A picture that is whole."""
+    out = io.BytesIO()
+    Image.effect_noise((300, 200), 60).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+def outcomes_expected(told: Told, web: str, forbidden_port: int) -> Mapping[PlantRow, str]:
+    """Rows, and the reason for which each is rejected."""
+    return {
+        PlantRow(f"{web}/gone.jpg", "grass"): "not_found",
+        PlantRow(f"{web}/page.jpg", "grass"): "not_an_image",
+        PlantRow(f"{web}/truncated.jpg", "grass"): "truncated",
+        PlantRow(f"{web}/empty.jpg", "grass"): "empty",
+        PlantRow(f"{web}/fine.png", "dragon"): "unknown_label",
+        PlantRow("file:///etc/passwd", "grass"): "address_forbidden",
+        PlantRow(f"http://127.0.0.1:{forbidden_port}/fine.png", "grass"): "address_forbidden",
+        PlantRow("http://169.254.169.254/latest/meta-data/", None): "address_forbidden",
+    }
+
+
+async def test_each_hostile_row_is_rejected_for_its_reason(told: Told) -> None:
+    pages = {
+        "page.jpg": b"<!doctype html><title>Not an image</title>",
+        "truncated.jpg": large_jpeg()[:-300],
+        "empty.jpg": b"",
+        "fine.png": odd_picture(6),
+    }
+    s3 = told.stack.status().part("s3").ports["s3"]
+    expected = outcomes_expected(told, told.running.images_url, s3)
+    with served(told.running.images_url, pages) as web:
+        assert await insert(told.running.plants_dsn, list(expected)) == len(expected)
+        rejected = await wait_for_outcomes(told.running.plants_dsn, list(expected), 60, lambda _: None)
+    assert {url: why.split(":")[0] for url, why in rejected.items()} == {
+        row.url_source: reason for row, reason in expected.items()
+    }
+    assert "/fine.png" not in web.requests
+
+    events = [json.loads(record.value or b"") for record in await told.records(["image.rejected"])]
+    assert Counter(event["data"]["reason"] for event in events) == Counter(expected.values())
+
+
+async def test_the_same_bytes_under_another_address_are_a_duplicate(told: Told) -> None:
+    base = told.running.images_url
+    rows = [PlantRow(f"{base}/first.png", None), PlantRow(f"{base}/second.png", None)]
+    with served(base, {"first.png": odd_picture(7), "second.png": odd_picture(7)}):
+        await insert(told.running.plants_dsn, rows)
+        rejected = await wait_for_outcomes(told.running.plants_dsn, rows, 60, lambda _: None)
+    assert [why.split(":")[0] for why in rejected.values()] == ["duplicate"]

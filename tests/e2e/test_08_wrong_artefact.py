@@ -1,0 +1,81 @@
+"""A promotion that nobody should follow: the artefact has another hash than it says."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from shared.codec import decode
+from shared.events import ModelLoaded, ModelPromoted
+from shared.rules import promotion_counts
+from shared.testing import eventually
+
+from .pictures import odd_picture
+from .told import Told
+
+REPLICAS = {"predictor-api-0", "predictor-api-1"}
+
+
+async def promotions(told: Told) -> list[ModelPromoted]:
+    """Those that count."""
+    counting: list[ModelPromoted] = []
+    for record in await told.records([ModelPromoted.topic]):
+        event = decode(record.topic, record.value)
+        assert isinstance(event, ModelPromoted)
+        if promotion_counts(counting[-1].sequence if counting else 0, event.sequence):
+            counting.append(event)
+    return counting
+
+
+async def last_words(told: Told) -> dict[str, ModelLoaded]:
+    """What each replica said last."""
+    events = [decode(record.topic, record.value) for record in await told.records([ModelLoaded.topic])]
+    return {event.replica: event for event in events if isinstance(event, ModelLoaded)}
+
+
+def with_wrong_hash(counting: Sequence[ModelPromoted]) -> ModelPromoted:
+    """The next promotion: back to the first model, frozen, but not with its hash."""
+    first, last = counting[0], counting[-1]
+    changes = {
+        "event_id": uuid4(),
+        "occurred_at": datetime.now(UTC),
+        "causes": (uuid4(),),
+        "sequence": last.sequence + 1,
+        "replaces": last.version,
+        "artefact_sha256": "0" * 64,
+        "frozen": True,
+        "summary": "Promoted by a test.",
+        "answers": None,
+    }
+    return first.model_copy(update=changes)
+
+
+async def test_predictors_refuse_it_say_so_and_go_on_and_a_rollback_heals(told: Told) -> None:
+    data = odd_picture(8)
+    before, counting = await told.answer(data), await promotions(told)
+    wrong = with_wrong_hash(counting)
+    async with told.log() as log, log.publisher("pappus/test") as publisher:
+        await publisher.publish([wrong])
+
+    async def all_failed() -> dict[str, ModelLoaded] | None:
+        words = await last_words(told)
+        return words if all(words[name].outcome == "failed" for name in REPLICAS) else None
+
+    failed = await eventually(all_failed, 60)
+    assert failed is not None
+    for name in REPLICAS:
+        assert failed[name].wanted_version == wrong.version
+        assert failed[name].version == before["model_version"]
+        assert "Restore the object, or promote another version." in failed[name].detail
+    during = await told.answer(data)
+    assert (during["probabilities"], during["model_version"]) == (before["probabilities"], before["model_version"])
+
+    ended = told.pappus("rollback", before["model_version"], "--reason", "its successor cannot be loaded")
+    assert ended.returncode == 0, ended.stderr
+
+    async def all_serve() -> bool:
+        words = await last_words(told)
+        return {(words[name].outcome, words[name].sequence) for name in REPLICAS} == {("serving", wrong.sequence + 1)}
+
+    await eventually(all_serve, 60)
+    assert (await told.answer(data))["probabilities"] == before["probabilities"]
+    assert told.pappus("unfreeze").returncode == 0

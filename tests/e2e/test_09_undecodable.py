@@ -1,0 +1,112 @@
+"""Messages nobody can read, on every topic that somebody reads: kept as dead letters, and the loop goes on."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+
+from pappus.plants import PlantRow, insert, wait_for_outcomes
+from shared.codec import encode
+from shared.events import DeadLetter, ImageStored
+from shared.log import Partition
+from shared.testing import eventually, image_stored, label_corrected
+from shared.topics import TRIGGER_APP, dead_letter_name
+
+from .pictures import odd_picture, served
+from .told import Told
+
+INGESTOR, LABELER, TRAINER, PREDICTOR = (
+    f"projection {name}" for name in ("ingestor", "labeler", "trainer", "predictor")
+)
+READERS: Mapping[str, set[str]] = {
+    "image.registered": {"ingestor-fetcher", INGESTOR, LABELER},
+    "image.stored": {"predictor-worker", INGESTOR, LABELER, TRAINER, TRIGGER_APP},
+    "image.rejected": {INGESTOR, LABELER},
+    "label.corrected": {INGESTOR, LABELER, TRAINER, TRIGGER_APP},
+    "prediction.logged": {LABELER, PREDICTOR},
+    "drift.detected": {TRIGGER_APP},
+    "training.requested": {"trainer-full", TRIGGER_APP},
+    "model.trained": {"trainer-gate", "trainer-recorder", LABELER, TRAINER, TRIGGER_APP},
+    "model.promoted": {"predictor follower", "trainer-recorder", LABELER, TRAINER},
+    "model.rejected": {"trainer-recorder", LABELER, TRAINER},
+    "promotion.requested": {"trainer-gate", LABELER},
+}
+"""Who reads what, by the names in their dead letters."""
+
+Place = tuple[Partition, int]
+
+
+def unreadable(topic: str) -> list[bytes | None]:
+    """Not text, JSON of another shape, half an envelope, nothing, no value, and an event of another type."""
+    another = label_corrected() if topic == ImageStored.topic else image_stored()
+    half = b'{"specversion": "1.0", "type": "' + topic.encode() + b'"}'
+    return [b"\xff\xfe{not text", b'[{"another": "shape"}]', half, b"", None, encode(another, "pappus/test")]
+
+
+async def produce(told: Told) -> dict[Place, bytes | None]:
+    """Put every unreadable value on every topic; where each stands."""
+    producer = AIOKafkaProducer(bootstrap_servers=told.servers.kafka_bootstrap)
+    await producer.start()
+    try:
+        placed = {}
+        for topic in READERS:
+            for value in unreadable(topic):
+                found = await producer.send_and_wait(topic, value, partition=0)
+                placed[Partition(topic, 0), found.offset] = value
+        return placed
+    finally:
+        await producer.stop()
+
+
+async def letters(told: Told) -> dict[Place, list[DeadLetter]]:
+    """All dead letters, by the place they are about."""
+    found: dict[Place, list[DeadLetter]] = defaultdict(list)
+    for record in await told.records(map(dead_letter_name, READERS)):
+        letter = DeadLetter.model_validate_json(record.value or b"")
+        found[Partition(letter.topic, letter.partition), letter.offset].append(letter)
+    return found
+
+
+async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told: Told) -> None:
+    restarts = {part.name: part.restarts for part in told.stack.status().parts}
+    placed = await produce(told)
+
+    async def missing() -> dict[Place, set[str]]:
+        told_of = await letters(told)
+        return {
+            place: lacking
+            for place in placed
+            if (lacking := READERS[place[0].topic] - {letter.handler for letter in told_of[place]})
+        }
+
+    async def none_missing() -> bool:
+        return not await missing()
+
+    try:
+        await eventually(none_missing, 60)
+    except AssertionError:
+        assert await missing() == {}
+        raise
+    told_of = await letters(told)
+    for place, value in placed.items():
+        text = None if value is None or value.startswith(b"\xff") else value.decode()
+        assert {letter.value for letter in told_of[place]} == {text}
+        assert {letter.value_base64 is None for letter in told_of[place]} == {value is None or text is not None}
+        assert {letter.error for letter in told_of[place]} == {"InvalidMessage"}
+
+    assert {part.name: part.restarts for part in told.stack.status().parts} == restarts
+    assert told.pappus("status").returncode == 0
+
+
+async def test_afterwards_a_row_is_stored_and_a_correction_becomes_live(told: Told) -> None:
+    data = odd_picture(9)
+    row = PlantRow(f"{told.running.images_url}/after.png", None)
+    with served(told.running.images_url, {"after.png": data}):
+        assert await insert(told.running.plants_dsn, [row]) == 1
+        assert await wait_for_outcomes(told.running.plants_dsn, [row], 60, lambda _: None) == {}
+    await told.correct_to_the_other(data)
+
+
+def test_a_replay_skips_them_too(told: Told) -> None:
+    ended = told.pappus("replay")
+    assert ended.returncode == 0, ended.stdout + ended.stderr

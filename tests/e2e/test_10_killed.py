@@ -1,0 +1,71 @@
+"""kill -9 in the middle of the work: what was begun is finished, once."""
+
+import os
+from collections import defaultdict
+from signal import SIGKILL
+from uuid import UUID
+
+from pappus.demo.drawing import draw
+from pappus.plants import PlantRow, insert, wait_for_outcomes
+from pappus.stack.status import PartState
+from shared.codec import decode
+from shared.events import ImageRejected, ImageStored
+from shared.testing import eventually
+
+from .pictures import odd_picture, served
+from .told import LIVE_SECONDS, Told, other
+
+KILLED = ("ingestor", "trainer-gate")
+PICTURES = {f"late-{number}.jpg": draw("grass", 5000 + number) for number in range(8)}
+
+
+def kill(told: Told, name: str) -> None:
+    """End a process without a word of warning."""
+    process = told.stack.status().part(name).process
+    assert process is not None
+    os.kill(process.pid, SIGKILL)
+
+
+async def outcomes(told: Told) -> dict[UUID, set[UUID]]:
+    """The events that decided about each image."""
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    for record in await told.records([ImageStored.topic, ImageRejected.topic]):
+        if record.value and record.value.startswith(b"{") and b'"image_id"' in record.value:
+            event = decode(record.topic, record.value)
+            assert isinstance(event, ImageStored | ImageRejected)
+            found[event.image_id].add(event.event_id)
+    return found
+
+
+async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: Told) -> None:
+    data, base = odd_picture(10), told.running.images_url
+    restarts = {name: told.stack.status().part(name).restarts for name in KILLED}
+    label = other((await told.answer(data))["label"])
+    rows = [PlantRow(f"{base}/{name}", None) for name in PICTURES]
+
+    async def begun() -> bool:
+        query = "SELECT count(*) AS rows FROM plants_data WHERE url_source LIKE '%/late-%' AND state = 'stored'"
+        return bool((await told.rows("ingestor", query))[0]["rows"])
+
+    async with told.person() as person:
+        image = await person.upload(data, "killed.png")
+        with served(base, PICTURES, seconds_each=0.4):
+            await insert(told.running.plants_dsn, rows)
+            await eventually(begun)
+            kill(told, "ingestor")
+            done = await person.correct(image["image_id"], label, 0, reason="while others die")
+            kill(told, "trainer-gate")
+            assert await wait_for_outcomes(told.running.plants_dsn, rows, 60, lambda _: None) == {}
+    assert done["state"] == "applied"
+    await told.until_answered(data, label)
+
+    query = "SELECT image_id FROM plants_data WHERE url_source LIKE '%/late-%'"
+    image_ids = [row["image_id"] for row in await told.rows("ingestor", query)]
+    decided = await outcomes(told)
+    assert [len(decided[image_id]) for image_id in image_ids] == [1] * len(PICTURES)
+
+    def back() -> bool:
+        parts = [told.stack.status().part(name) for name in KILLED]
+        return all(part.state is PartState.READY and part.restarts == restarts[part.name] + 1 for part in parts)
+
+    await eventually(back, LIVE_SECONDS)

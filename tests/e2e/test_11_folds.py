@@ -1,0 +1,158 @@
+"""Every table is the fold of its topics, in whatever order the topics come and however often a record is delivered."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.ingestor.tables import Tables
+from services.labeler.tables import APPLIERS as LABELER
+from services.predictor.tables import appliers as predictor
+from services.trainer.tables import appliers as trainer
+from shared.codec import decode
+from shared.database import Database
+from shared.dump import canonical_dump
+from shared.errors import InvalidMessage
+from shared.events import Event, ImageEvent
+from shared.log import Partition, Record
+from shared.projection import Applier, Fold
+from shared.testing import fresh_schema
+
+from .told import Told
+
+APPLIERS: Mapping[str, Callable[[], Sequence[Applier]]] = {
+    "ingestor": lambda: Tables("pappus").appliers,
+    "labeler": lambda: LABELER,
+    "predictor": predictor,
+    "trainer": trainer,
+}
+OTHER_IMAGES, PREDICTIONS = 20, 30
+Step = tuple[int, int, int]
+"""Which partition, how many records again, how many records on."""
+
+steps = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 6), st.integers(1, 12)), max_size=60)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for all examples, as connections belong to a loop."""
+    with asyncio.Runner() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def history(told: Told, runner: asyncio.Runner) -> list[list[Record]]:
+    """What this stack has recorded, partition by partition: all there is about models and requests, about every image
+    that was corrected, rejected or cannot be read, and about some others, so that a fold takes no second."""
+    topics = {applier.event.topic for each in APPLIERS.values() for applier in each()}
+    records = runner.run(told.records(sorted(topics)))
+    places: dict[Partition, list[Record]] = defaultdict(list)
+    chosen = eventful(records)
+    predictions = 0
+    for record in records:
+        event = readable(record)
+        if isinstance(event, ImageEvent) and event.image_id not in chosen:
+            continue
+        if record.topic == "prediction.logged" and event is not None:
+            predictions += 1
+            if predictions > PREDICTIONS:
+                continue
+        places[record.place].append(record)
+    return list(places.values())
+
+
+def eventful(records: Sequence[Record]) -> set[object]:
+    """The images that were corrected or rejected, and some others."""
+    events = [event for record in records if isinstance(event := readable(record), ImageEvent)]
+    special = {event.image_id for event in events if event.topic in ("label.corrected", "image.rejected")}
+    return special | {event.image_id for event in events[:OTHER_IMAGES]}
+
+
+def readable(record: Record) -> Event | None:
+    """The event, if it can be read."""
+    try:
+        return decode(record.topic, record.value)
+    except InvalidMessage:
+        return None
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Tables of one service, in a schema of their own."""
+
+    database: Database
+    appliers: Sequence[Applier]
+
+    async def folded(self, records: Sequence[Record]) -> Mapping[str, str]:
+        """The tables, folded anew from these records."""
+        tables = await self.database.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'migrations'", self.database.schema
+        )
+        async with self.database.transaction() as transaction:
+            await transaction.execute(f"TRUNCATE {', '.join(row['tablename'] for row in tables)}")
+            await Fold(self.database.schema, self.appliers, publisher=None).batch(transaction, records)
+        return await canonical_dump(self.database, without=("positions",))
+
+
+@pytest.fixture(scope="module", params=sorted(APPLIERS))
+def scratch(request: pytest.FixtureRequest, told: Told, runner: asyncio.Runner) -> Iterator[Scratch]:
+    """Empty tables of each service, in turn, under its own role."""
+    service = request.param
+    stack = AsyncExitStack()
+
+    async def opened() -> Scratch:
+        schema = await stack.enter_async_context(
+            fresh_schema(told.servers.database_url(service), f"services.{service}.sql")
+        )
+        return Scratch(await stack.enter_async_context(schema.open()), APPLIERS[service]())
+
+    yield runner.run(opened())
+    runner.run(stack.aclose())
+
+
+@pytest.fixture(scope="module")
+def ours(scratch: Scratch, history: Sequence[Sequence[Record]]) -> list[Sequence[Record]]:
+    """The partitions this service reads."""
+    topics = {applier.event.topic for applier in scratch.appliers}
+    return [records for records in history if records[0].topic in topics]
+
+
+@pytest.fixture(scope="module")
+def in_order(scratch: Scratch, ours: Sequence[Sequence[Record]], runner: asyncio.Runner) -> Mapping[str, str]:
+    """The tables after one topic after the other, each record once."""
+    return runner.run(scratch.folded([record for records in ours for record in records]))
+
+
+def delivered(partitions: Sequence[Sequence[Record]], steps: Sequence[Step]) -> Iterator[Record]:
+    """Every record at least once, each partition in its order, with steps back as a consumer makes them."""
+    at = [0] * len(partitions)
+    for number, again, on in steps:
+        chosen = number % len(partitions)
+        start = max(0, at[chosen] - again)
+        at[chosen] = max(at[chosen], start + on)
+        yield from partitions[chosen][start : start + on]
+    for records, position in zip(partitions, at, strict=True):
+        yield from records[position:]
+
+
+@settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=steps)
+def test_any_order_of_the_topics_and_any_repetition_gives_the_same_tables(
+    scratch: Scratch,
+    ours: Sequence[Sequence[Record]],
+    in_order: Mapping[str, str],
+    runner: asyncio.Runner,
+    steps: Sequence[Step],
+) -> None:
+    assert runner.run(scratch.folded(list(delivered(ours, steps)))) == in_order
+
+
+def test_the_history_is_worth_folding(history: Sequence[Sequence[Record]]) -> None:
+    topics = {records[0].topic for records in history}
+    assert topics >= {"image.registered", "image.stored", "label.corrected", "model.trained", "model.promoted"}
+    assert sum(map(len, history)) > 100

@@ -1,7 +1,7 @@
 """A set of drawn dandelions and grass, for machines that can reach no photographs. The same seed draws the same pixels.
 
-A few pictures are meant to be hard (a closed bud in deep grass, dry yellow grass), so that a model errs now and then
-and there is something to correct.
+A few pictures are meant to be hard (at dusk, at sunset, in fog, with a small flower), so that a model errs now and
+then and there is something to correct.
 """
 
 import io
@@ -13,7 +13,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 SIDE_PIXELS = 144
 DRAWN_LABELS = ("dandelion", "grass")
-HARD_SHARE = 0.08
+HARD_SHARE = 0.16
+CASTS = ((0.30, 0.38, 0.85), (1.45, 0.80, 0.35), (0.95, 0.60, 1.10), (1.25, 1.25, 1.30))
+"""What red, green and blue are multiplied by at dusk, at sunset, under a coloured light, in fog."""
 
 Colour = tuple[int, int, int]
 
@@ -33,41 +35,38 @@ def draw(label: str, number: int, seed: int = 7) -> bytes:
     """One picture as JPEG bytes. `label` is one of `DRAWN_LABELS`."""
     random = np.random.default_rng([seed, DRAWN_LABELS.index(label), number])
     hard = random.random() < HARD_SHARE
-    image = _meadow(random, dry=hard and label == "grass")
+    image = _meadow(random)
     if label == "dandelion":
-        _flowers(image, random, hidden=hard)
+        _flowers(image, random, small=hard)
     image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 1.1)))
     pixels = np.asarray(image, dtype=np.float32) * random.uniform(0.75, 1.2) + random.normal(0, 6, (*image.size, 3))
+    if hard:
+        pixels = pixels * np.array(CASTS[random.integers(len(CASTS))]) * random.uniform(0.8, 1.2, 3)
     out = io.BytesIO()
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(out, "JPEG", quality=int(random.integers(70, 93)))
     return out.getvalue()
 
 
-def _meadow(random: np.random.Generator, dry: bool) -> Image.Image:
+def _meadow(random: np.random.Generator) -> Image.Image:
     """A ground and some hundred blades on it."""
-    ground = _near(random, (96, 92, 50) if dry else (52, 84, 38))
+    ground = _near(random, (52, 84, 38))
     image = Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), ground)
     pen = ImageDraw.Draw(image)
     for _ in range(int(random.integers(160, 420))):
         foot = random.uniform(-10, SIDE_PIXELS + 10, 2)
         length, lean = random.uniform(14, 60), random.normal(0, 0.45)
         tip = (foot[0] + length * math.sin(lean), foot[1] - length * math.cos(lean))
-        blade = (206, 186, 62) if dry and random.random() < 0.45 else (84, 142, 54)
-        pen.line([tuple(foot), tip], fill=_near(random, blade, 26), width=int(random.integers(1, 4)))
+        pen.line([tuple(foot), tip], fill=_near(random, (84, 142, 54), 26), width=int(random.integers(1, 4)))
     return image
 
 
-def _flowers(image: Image.Image, random: np.random.Generator, hidden: bool) -> None:
-    """One to six heads, yellow or gone to seed; a hidden one is a small closed bud."""
+def _flowers(image: Image.Image, random: np.random.Generator, small: bool) -> None:
+    """One to six heads, yellow or gone to seed; or a single small one."""
     pen = ImageDraw.Draw(image)
-    if hidden:
-        x, y = random.uniform(30, SIDE_PIXELS - 30, 2)
-        pen.ellipse((x - 4, y - 6, x + 4, y + 6), fill=_near(random, (128, 150, 60)))
-        return
     seeds = random.random() < 0.3
-    for _ in range(int(random.integers(1, 7))):
+    for _ in range(1 if small else int(random.integers(1, 7))):
         x, y = random.uniform(18, SIDE_PIXELS - 18, 2)
-        radius = random.uniform(8, 30)
+        radius = random.uniform(6, 11) if small else random.uniform(10, 30)
         petal: Colour = (226, 228, 220) if seeds else (236, 200, 34)
         for angle in np.linspace(0, 2 * math.pi, int(random.integers(24, 60)), endpoint=False):
             reach = radius * random.uniform(0.7, 1.1)

@@ -15,7 +15,7 @@ PUBLIC_TEMPLATE = (
     "https://raw.githubusercontent.com/btphan95/greenr-airflow/refs/heads/master/data/{label}/{number:08d}.jpg"
 )
 IMAGES_PER_LABEL = 200
-DRAWN_PER_LABEL = 80
+DRAWN_PER_LABEL = 100
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
 

@@ -11,8 +11,7 @@ from services.trainer.recorder.serial import SerialRegistry
 from services.trainer.recorder.settings import RecorderSettings
 from services.trainer.tables import MIGRATIONS, SCHEMA
 from shared.database import Database
-from shared.events import ModelPromoted, ModelRejected, ModelTrained
-from shared.handler import run_handlers, subscribe
+from shared.handler import run_handlers
 from shared.health import Health, serve_health
 from shared.kafka import open_log
 from shared.model_registry import open_model_registry
@@ -39,17 +38,11 @@ async def main() -> None:
     ):
         registry = SerialRegistry(mlflow)
         models = TableModels(log, database, settings.caught_up_seconds)
-        recorder = Recorder(registry, models)
-        subscriptions = [
-            subscribe(ModelTrained, recorder.on_model_trained),
-            subscribe(ModelPromoted, recorder.on_model_promoted),
-            subscribe(ModelRejected, recorder.on_model_rejected),
-        ]
         recording = run_handlers(
             log,
             group=GROUP,
             source=SOURCE,
-            subscriptions=subscriptions,
+            subscriptions=Recorder(registry, models).subscriptions,
             health=health,
             member=settings.replica,
             retry=FOR_EVER,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from services.trainer.recorder.models import Models
 from shared.events import Event, ModelPromoted, ModelRejected, ModelTrained
+from shared.handler import Subscription, subscribe
 from shared.model_registry import ModelRegistry
 from shared.telemetry import log
 
@@ -18,6 +19,15 @@ class Recorder:
     def __init__(self, registry: ModelRegistry, models: Models) -> None:
         self._registry = registry
         self._models = models
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Which event goes to which handler."""
+        return [
+            subscribe(ModelTrained, self.on_model_trained),
+            subscribe(ModelPromoted, self.on_model_promoted),
+            subscribe(ModelRejected, self.on_model_rejected),
+        ]
 
     async def on_model_trained(self, event: ModelTrained) -> Sequence[Event]:
         """A run and a registered version for the candidate."""

@@ -38,14 +38,10 @@ async def main() -> None:
     ):
         registry = SerialRegistry(mlflow)
         models = TableModels(log, database, settings.caught_up_seconds)
+        recorder = Recorder(registry, models)
+        on, member = recorder.subscriptions, settings.replica
         recording = run_handlers(
-            log,
-            group=GROUP,
-            source=SOURCE,
-            subscriptions=Recorder(registry, models).subscriptions,
-            health=health,
-            member=settings.replica,
-            retry=FOR_EVER,
+            log, group=GROUP, source=SOURCE, subscriptions=on, health=health, member=member, retry=FOR_EVER
         )
         aliasing = run_reconciler(
             Alias(registry, models).reconcile,

@@ -96,18 +96,24 @@ class Fold:
         for index, record in enumerate(records):
             with process_span(record, f"process {record.topic}"):
                 try:
-                    if index not in invalid:
-                        event = decode(record.topic, record.value)
-                        await self._appliers[record.topic].apply(event, connection)
-                        after[record.place] = Position(record.offset + 1, event.event_id)
-                        continue
-                except InvalidMessage as error:
-                    raise _Skipped(index, error) from error
-                except Exception as error:
-                    error.add_note(f"While {self._schema} applied {record.topic}[{record.partition}]@{record.offset}.")
-                    raise
+                    event = None if index in invalid else decode(record.topic, record.value)
+                except InvalidMessage as error:  # nothing was written for it, so nothing is rolled back
+                    event, invalid[index] = None, error
+                if event is not None:
+                    await self._apply_one(connection, index, record, event)
+                    after[record.place] = Position(record.offset + 1, event.event_id)
+                    continue
             after[record.place] = Position(record.offset + 1, positions.identity(record))
         return after
+
+    async def _apply_one(self, connection: Transaction, index: int, record: Record, event: Event) -> None:
+        try:
+            await self._appliers[record.topic].apply(event, connection)
+        except InvalidMessage as error:
+            raise _Skipped(index, error) from error
+        except Exception as error:
+            error.add_note(f"While {self._schema} applied {record.topic}[{record.partition}]@{record.offset}.")
+            raise
 
     async def _publish_invalid(self, records: Sequence[Record], invalid: dict[int, InvalidMessage]) -> None:
         if self._publisher is None:
@@ -164,6 +170,7 @@ class Projection:
                 async with connection.transaction():
                     places = await positions.start(connection, reader)
                 await reader.start_at(places)
+                self._failures = 0
                 self._health.set(self._part, True)
                 fold = Fold(self._database.schema, self._appliers, publisher)
                 await self._fold_until(asked, fold, connection, reader, dict(places))
@@ -180,8 +187,6 @@ class Projection:
                 with PROJECTION_SECONDS.labels(self._database.schema).time():
                     await fold.batch(connection, records)
                 places.update({record.place: record.offset + 1 for record in records})
-                self._failures = 0
-                self._health.set(self._part, True)
             if time.monotonic() - measured >= LAG_EVERY_SECONDS:
                 measured = time.monotonic()
                 await self._measure_lag(reader, places)

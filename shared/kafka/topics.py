@@ -72,7 +72,7 @@ async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None
 
 
 async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
-    """Wait until Kafka answers a request for metadata (an open port is not enough).
+    """Wait until Kafka answers a request for metadata and has a broker (an open port is not enough).
 
     Raises:
         TransientError: it did not in time.
@@ -81,7 +81,9 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
     async def ask() -> None:
         async with opened_admin(bootstrap) as admin:
             with kafka_errors("answer"):
-                await bounded(admin.describe_cluster())
+                cluster = await bounded(admin.describe_cluster())
+        if not cluster["brokers"]:  # it answers, but is not part of its own cluster again yet
+            raise NotReady("Kafka has no broker yet.")
 
     try:
         async with asyncio.timeout(timeout_seconds):

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from pappus.stack import Servers
 from pappus.stack.running import servers_in
 from shared.database import Database
-from shared.kafka import create_topics, open_log
+from shared.kafka import create_topics, open_log, wait_until_ready
 from shared.log import Log
 from shared.testing import FreshSchema, MemoryLog, eventually, fresh_schema
 
@@ -40,6 +40,7 @@ def servers() -> Iterator[Servers]:
 @asynccontextmanager
 async def empty_kafka(bootstrap: str) -> AsyncIterator[Log]:
     """The broker with all topics empty."""
+    await wait_until_ready(bootstrap, 60)  # the test before may have had it away
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

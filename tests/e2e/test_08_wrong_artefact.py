@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from shared.codec import decode
 from shared.events import ModelLoaded, ModelPromoted
 from shared.rules import promotion_counts
 from shared.testing import eventually
 
 from .pictures import odd_picture
-from .told import Told
+from .told import Told, readable
 
 REPLICAS = {"predictor-api-0", "predictor-api-1"}
 
@@ -19,16 +18,17 @@ async def promotions(told: Told) -> list[ModelPromoted]:
     """Those that count."""
     counting: list[ModelPromoted] = []
     for record in await told.records([ModelPromoted.topic]):
-        event = decode(record.topic, record.value)
-        assert isinstance(event, ModelPromoted)
-        if promotion_counts(counting[-1].sequence if counting else 0, event.sequence):
+        event = readable(record)
+        if isinstance(event, ModelPromoted) and promotion_counts(
+            counting[-1].sequence if counting else 0, event.sequence
+        ):
             counting.append(event)
     return counting
 
 
 async def last_words(told: Told) -> dict[str, ModelLoaded]:
     """What each replica said last."""
-    events = [decode(record.topic, record.value) for record in await told.records([ModelLoaded.topic])]
+    events = [readable(record) for record in await told.records([ModelLoaded.topic])]
     return {event.replica: event for event in events if isinstance(event, ModelLoaded)}
 
 

@@ -10,7 +10,7 @@ from shared.codec import encode
 from shared.events import DeadLetter, ImageStored
 from shared.log import Partition
 from shared.testing import eventually, image_stored, label_corrected
-from shared.topics import TRIGGER_APP, dead_letter_name
+from shared.topics import EVENT_TOPICS, TRIGGER_APP, dead_letter_name
 
 from .pictures import odd_picture, served
 from .told import Told
@@ -33,6 +33,7 @@ READERS: Mapping[str, set[str]] = {
 }
 """Who reads what, by the names in their dead letters."""
 
+KEY = b"nobody"
 Place = tuple[Partition, int]
 
 
@@ -51,7 +52,7 @@ async def produce(told: Told) -> dict[Place, bytes | None]:
         placed = {}
         for topic in READERS:
             for value in unreadable(topic):
-                found = await producer.send_and_wait(topic, value, partition=0)
+                found = await producer.send_and_wait(topic, value, key=KEY, partition=0)
                 placed[Partition(topic, 0), found.offset] = value
         return placed
     finally:
@@ -65,6 +66,10 @@ async def letters(told: Told) -> dict[Place, list[DeadLetter]]:
         letter = DeadLetter.model_validate_json(record.value or b"")
         found[Partition(letter.topic, letter.partition), letter.offset].append(letter)
     return found
+
+
+def test_every_topic_has_a_reader_but_the_one_that_only_people_look_at() -> None:
+    assert {topic.name for topic in EVENT_TOPICS} - READERS.keys() == {"model.loaded"}
 
 
 async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told: Told) -> None:

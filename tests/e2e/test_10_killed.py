@@ -8,12 +8,11 @@ from uuid import UUID
 from pappus.demo.drawing import draw
 from pappus.plants import PlantRow, insert, wait_for_outcomes
 from pappus.stack.status import PartState
-from shared.codec import decode
 from shared.events import ImageRejected, ImageStored
 from shared.testing import eventually
 
 from .pictures import odd_picture, served
-from .told import LIVE_SECONDS, Told, other
+from .told import LIVE_SECONDS, Told, other, readable
 
 KILLED = ("ingestor", "trainer-gate")
 PICTURES = {f"late-{number}.jpg": draw("grass", 5000 + number) for number in range(8)}
@@ -30,9 +29,7 @@ async def outcomes(told: Told) -> dict[UUID, set[UUID]]:
     """The events that decided about each image."""
     found: dict[UUID, set[UUID]] = defaultdict(set)
     for record in await told.records([ImageStored.topic, ImageRejected.topic]):
-        if record.value and record.value.startswith(b"{") and b'"image_id"' in record.value:
-            event = decode(record.topic, record.value)
-            assert isinstance(event, ImageStored | ImageRejected)
+        if isinstance(event := readable(record), ImageStored | ImageRejected):
             found[event.image_id].add(event.event_id)
     return found
 

@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,16 +13,14 @@ from services.ingestor.tables import Tables
 from services.labeler.tables import APPLIERS as LABELER
 from services.predictor.tables import appliers as predictor
 from services.trainer.tables import appliers as trainer
-from shared.codec import decode
 from shared.database import Database
 from shared.dump import canonical_dump
-from shared.errors import InvalidMessage
-from shared.events import Event, ImageEvent
+from shared.events import ImageEvent, PredictionLogged
 from shared.log import Partition, Record
 from shared.projection import Applier, Fold
 from shared.testing import fresh_schema
 
-from .told import Told
+from .told import Told, readable
 
 APPLIERS: Mapping[str, Callable[[], Sequence[Applier]]] = {
     "ingestor": lambda: Tables("pappus").appliers,
@@ -48,7 +45,7 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="module")
 def history(told: Told, runner: asyncio.Runner) -> list[list[Record]]:
     """What this stack has recorded, partition by partition: all there is about models and requests, about every image
-    that was corrected, rejected or cannot be read, and about some others, so that a fold takes no second."""
+    that was corrected or rejected, and about some others, so that a fold takes no second."""
     topics = {applier.event.topic for each in APPLIERS.values() for applier in each()}
     records = runner.run(told.records(sorted(topics)))
     places: dict[Partition, list[Record]] = defaultdict(list)
@@ -56,12 +53,11 @@ def history(told: Told, runner: asyncio.Runner) -> list[list[Record]]:
     predictions = 0
     for record in records:
         event = readable(record)
-        if isinstance(event, ImageEvent) and event.image_id not in chosen:
+        predictions += isinstance(event, PredictionLogged)
+        if event is None or (isinstance(event, ImageEvent) and event.image_id not in chosen):
             continue
-        if record.topic == "prediction.logged" and event is not None:
-            predictions += 1
-            if predictions > PREDICTIONS:
-                continue
+        if isinstance(event, PredictionLogged) and predictions > PREDICTIONS:
+            continue
         places[record.place].append(record)
     return list(places.values())
 
@@ -73,20 +69,16 @@ def eventful(records: Sequence[Record]) -> set[object]:
     return special | {event.image_id for event in events[:OTHER_IMAGES]}
 
 
-def readable(record: Record) -> Event | None:
-    """The event, if it can be read."""
-    try:
-        return decode(record.topic, record.value)
-    except InvalidMessage:
-        return None
-
-
-@dataclass(frozen=True)
 class Scratch:
-    """Tables of one service, in a schema of their own."""
+    """Tables of one service in a schema of their own, the partitions it reads, and the tables after these were folded
+    in order. (No dataclass: its values would be printed with every failing example.)"""
 
-    database: Database
-    appliers: Sequence[Applier]
+    def __init__(self, database: Database, appliers: Sequence[Applier], history: Sequence[Sequence[Record]]) -> None:
+        topics = {applier.event.topic for applier in appliers}
+        self.database = database
+        self.appliers = appliers
+        self.partitions = [records for records in history if records[0].topic in topics]
+        self.in_order: Mapping[str, str] = {}
 
     async def folded(self, records: Sequence[Record]) -> Mapping[str, str]:
         """The tables, folded anew from these records."""
@@ -100,32 +92,24 @@ class Scratch:
 
 
 @pytest.fixture(scope="module", params=sorted(APPLIERS))
-def scratch(request: pytest.FixtureRequest, told: Told, runner: asyncio.Runner) -> Iterator[Scratch]:
-    """Empty tables of each service, in turn, under its own role."""
-    service = request.param
-    stack = AsyncExitStack()
+def scratch(
+    request: pytest.FixtureRequest, told: Told, runner: asyncio.Runner, history: Sequence[Sequence[Record]]
+) -> Iterator[Scratch]:
+    """Tables of each service, in turn, under its own role."""
+    service, stack = request.param, AsyncExitStack()
 
     async def opened() -> Scratch:
-        schema = await stack.enter_async_context(
-            fresh_schema(told.servers.database_url(service), f"services.{service}.sql")
-        )
-        return Scratch(await stack.enter_async_context(schema.open()), APPLIERS[service]())
+        url, appliers = told.servers.database_url(service), APPLIERS[service]()
+        schema = await stack.enter_async_context(fresh_schema(url, f"services.{service}.sql"))
+        database = await stack.enter_async_context(schema.open())
+        ours = Scratch(database, appliers, history)
+        ours.in_order = await ours.folded([record for records in ours.partitions for record in records])
+        return ours
 
-    yield runner.run(opened())
-    runner.run(stack.aclose())
-
-
-@pytest.fixture(scope="module")
-def ours(scratch: Scratch, history: Sequence[Sequence[Record]]) -> list[Sequence[Record]]:
-    """The partitions this service reads."""
-    topics = {applier.event.topic for applier in scratch.appliers}
-    return [records for records in history if records[0].topic in topics]
-
-
-@pytest.fixture(scope="module")
-def in_order(scratch: Scratch, ours: Sequence[Sequence[Record]], runner: asyncio.Runner) -> Mapping[str, str]:
-    """The tables after one topic after the other, each record once."""
-    return runner.run(scratch.folded([record for records in ours for record in records]))
+    try:
+        yield runner.run(opened())
+    finally:
+        runner.run(stack.aclose())
 
 
 def delivered(partitions: Sequence[Sequence[Record]], steps: Sequence[Step]) -> Iterator[Record]:
@@ -143,13 +127,9 @@ def delivered(partitions: Sequence[Sequence[Record]], steps: Sequence[Step]) -> 
 @settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=steps)
 def test_any_order_of_the_topics_and_any_repetition_gives_the_same_tables(
-    scratch: Scratch,
-    ours: Sequence[Sequence[Record]],
-    in_order: Mapping[str, str],
-    runner: asyncio.Runner,
-    steps: Sequence[Step],
+    scratch: Scratch, runner: asyncio.Runner, steps: Sequence[Step]
 ) -> None:
-    assert runner.run(scratch.folded(list(delivered(ours, steps)))) == in_order
+    assert runner.run(scratch.folded(list(delivered(scratch.partitions, steps)))) == scratch.in_order
 
 
 def test_the_history_is_worth_folding(history: Sequence[Sequence[Record]]) -> None:

@@ -17,7 +17,10 @@ from pappus.client import Labeler
 from pappus.running import RunningStack
 from pappus.stack import Servers, Stack
 from pappus.stack.identity import marked
+from shared.codec import decode
 from shared.database import Row
+from shared.errors import InvalidMessage
+from shared.events import Event
 from shared.kafka import open_log
 from shared.kafka.log import KafkaLog
 from shared.log import Log, Partition, Record
@@ -136,6 +139,14 @@ class Told:
 def other(label: str) -> str:
     """The other of the two labels."""
     return {"dandelion": "grass", "grass": "dandelion"}[label]
+
+
+def readable(record: Record) -> Event | None:
+    """The event, if it can be read."""
+    try:
+        return decode(record.topic, record.value)
+    except InvalidMessage:
+        return None
 
 
 async def read_all(log: Log, topics: Sequence[str]) -> list[Record]:

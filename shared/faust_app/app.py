@@ -1,4 +1,4 @@
-"""Faust, with the settings and habits that keep it from losing events; its only importer (with shared.faust_recovery).
+"""One Faust application inside an asyncio process.
 
 Faust acknowledges an event whose agent raised, and recounts after a crash. So it holds only what can be rebuilt, in
 tables whose values are idempotent per event id, and every agent body runs behind a guard: bounded retries, then a
@@ -19,7 +19,7 @@ from shared.codec import decode
 from shared.dead_letters import count_dead_letter, dead_letter
 from shared.errors import InvalidMessage, PappusError, TransientError
 from shared.events import Event
-from shared.faust_recovery import LosslessTableManager
+from shared.faust_app.recovery import LosslessTableManager
 from shared.health import Health
 from shared.kafka import group_lag
 from shared.log import Publisher, Record

@@ -7,6 +7,8 @@ with a backlog lost events, one or all of it. Here the flow is stopped first, so
 thrown away by Faust itself and fetched again.
 """
 
+from typing import Any, cast
+
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 
@@ -19,6 +21,15 @@ class LosslessRecovery(Recovery):
         begun; the recovery that follows resumes the flow."""
         self.app.consumer.stop_flow()
         await super().on_recovery_completed(generation_id)
+        await self._read_again_what_was_never_committed()
+
+    async def _read_again_what_was_never_committed(self) -> None:
+        """aiokafka's seek to the committed offsets leaves a partition without one where the fetch has moved it, so what
+        was thrown away there would not be fetched again."""
+        consumer = cast("Any", self.app.consumer)
+        for place in consumer.assignment():
+            if not self._is_changelog_tp(place) and not consumer._committed_offset.get(place):
+                await consumer.seek(place, 0)
 
 
 class LosslessTableManager(TableManager):

@@ -1,5 +1,7 @@
 """Pages over APIs that are played."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,6 +15,15 @@ from services.labeler.ui.state import Clients
 from .played import Played, session
 
 APP = Path(services.labeler.ui.__file__).with_name("app.py")
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """AppTest puts the page in the place of `__main__` and leaves it there; a later test that spawns a process would run
+    the page in it."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture

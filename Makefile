@@ -53,7 +53,7 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy pappus services shared tests bench
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/unit $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

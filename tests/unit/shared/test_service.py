@@ -16,6 +16,8 @@ from shared.retry import RetryPolicy
 from shared.service import describe, keep_running, run_parts
 from shared.testing import eventually
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import asyncio, sys, threading
 from shared.service import run

@@ -11,7 +11,8 @@ from services.trainer.head import probabilities
 from services.trainer.recipe import Learned, learn
 from services.trainer.training import recipe_parameters, train_backbone
 
-pytestmark = pytest.mark.timeout(240)  # the first export of a process takes seconds, on a busy machine many
+# The first export of a process takes seconds, on a busy machine many.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 SMALL = {"filters": 24, "sampled_patches": 3000, "iterations": 4}
 

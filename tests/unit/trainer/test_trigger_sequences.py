@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,8 @@ from shared.events import (
     Trust,
     uuid_of,
 )
+
+pytestmark = pytest.mark.slow
 
 LABELS = ("dandelion", "grass")
 SETTINGS = TriggerSettings(

@@ -19,8 +19,8 @@ APP = Path(services.labeler.ui.__file__).with_name("app.py")
 
 @pytest.fixture(autouse=True)
 def main_module() -> Iterator[None]:
-    """AppTest puts the page in the place of `__main__` and leaves it there; a later test that spawns a process would run
-    the page in it."""
+    """AppTest puts the page in the place of `__main__` and leaves it there; a process that a later test spawns would
+    run the page."""
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before

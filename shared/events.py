@@ -283,8 +283,8 @@ class ModelRejected(ModelEvent):
 
 
 class ModelLoaded(Event):
-    """This replica answers with this version, or could not load it. Published by predictor, repeated every 10 s; read
-    by labeler, trainer. Keyed by replica. Best effort."""
+    """This replica answers with this version, or could not load it. Published by predictor, repeated every 10 s; for
+    people who look at the log, no service reads it yet. Keyed by replica. Best effort."""
 
     topic: ClassVar[str] = "model.loaded"
     replica: str

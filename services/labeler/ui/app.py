@@ -19,12 +19,24 @@ h1 { font-size: 1.8rem !important; }
 h3 { font-size: 1.4rem !important; }
 [data-testid="stImage"] img { max-height: 72vh; object-fit: contain; border-radius: .6rem; }
 </style>"""
+# A key that is held down is one press: without this, every repetition would label another image.
+ONE_PRESS_EACH = """<script>
+if (!window.pappusOnePressEach) {
+  window.pappusOnePressEach = true;
+  window.addEventListener("keydown", (event) => {
+    if (event.repeat && !event.target.closest?.("input, textarea") && event.key.length === 1) {
+      event.stopImmediatePropagation();
+    }
+  }, true);
+}
+</script>"""
 
 
 def run() -> None:
     """Choose the page."""
     st.set_page_config(page_title="Pappus", page_icon="🌼", layout="wide")
     st.html(STYLE)
+    st.html(ONE_PRESS_EACH, unsafe_allow_javascript=True)
     who = session()
     if who is None:
         st.navigation([st.Page(login.page, title="Log in")], position="hidden").run()

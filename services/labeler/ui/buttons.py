@@ -1,11 +1,13 @@
 """The buttons that set a label, and what is shown after one was pressed."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
 from services.labeler.ui.clients import Answer, LoggedOut
 from services.labeler.ui.corrections import Followed
+from services.labeler.ui.presses import Presses
 from services.labeler.ui.state import clients, log_out
 from shared.errors import TransientError
 
@@ -13,17 +15,17 @@ FOLLOW_EVERY_SECONDS = 0.3
 SHORTCUTS = "123456789"
 
 
-def label_buttons(labels: Sequence[str], suggested: str | None, on_choice: Callable[[str], None]) -> None:
+def label_buttons(
+    presses: Presses, labels: Sequence[str], suggested: str | None, on_choice: Callable[[str], None]
+) -> None:
     """One button per label; the keys 1 to 9 press the first nine. The suggested one stands out."""
     with st.container(horizontal=True):
         for position, label in enumerate(labels):
-            st.button(
+            presses.button(
                 label,
-                key=f"label-{label}",
-                type="primary" if label == suggested else "secondary",
+                partial(on_choice, label),
                 shortcut=SHORTCUTS[position] if position < len(SHORTCUTS) else None,
-                on_click=on_choice,
-                args=(label,),
+                kind="primary" if label == suggested else "secondary",
             )
 
 

@@ -1,6 +1,7 @@
 """Page 2: one image after the other, one key each."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import streamlit as st
@@ -11,6 +12,7 @@ from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedO
 from services.labeler.ui.corrections import Followed, Sent, new_key, undoing
 from services.labeler.ui.counts import PAGE_VIEWS, PREDICTIONS
 from services.labeler.ui.pictures import picture, show
+from services.labeler.ui.presses import Presses
 from services.labeler.ui.state import clients, labels, send
 from services.labeler.views import ReviewItem
 from shared.errors import TransientError
@@ -30,6 +32,7 @@ class Desk:
     kept: Wish | None = None
     notice: str = ""
     followed: Followed | None = None
+    presses: Presses = field(default_factory=Presses)
 
     def refill(self, client: LabelerClient) -> None:
         """Fetch the next images, without those that were skipped in this sitting."""
@@ -57,7 +60,8 @@ def page() -> None:
         answer = _answer(desk, item)
         _show_reasons(item, answer)
         if desk.kept is None:
-            label_buttons(labels(), answer.label if answer else item.label, lambda label: _label(desk, label))
+            suggested = answer.label if answer else item.label
+            label_buttons(desk.presses, labels(), suggested, partial(_label, desk, item))
             _show_moves(desk)
         else:
             _show_kept(desk, desk.kept)
@@ -74,9 +78,9 @@ def _show_progress(desk: Desk) -> None:
 def _show_end(desk: Desk) -> None:
     st.success("Nothing waits for you. New pictures will appear here when somebody brings them.")
     with st.container(horizontal=True):
-        st.button("Look again", on_click=_start_again, args=(desk,))
+        desk.presses.button("Look again", partial(_start_again, desk))
         if desk.done:
-            st.button("Undo the last one", shortcut="u", on_click=_undo, args=(desk,))
+            desk.presses.button("Undo the last one", partial(_undo, desk), shortcut="u")
     _show_last(desk)
 
 
@@ -123,15 +127,15 @@ def _show_reasons(item: ReviewItem, answer: Answer | None) -> None:
 
 def _show_moves(desk: Desk) -> None:
     with st.container(horizontal=True):
-        st.button("Skip", shortcut="s", on_click=_skip, args=(desk,))
-        st.button("Undo", shortcut="u", on_click=_undo, args=(desk,), disabled=not desk.done)
+        desk.presses.button("Skip", partial(_skip, desk), shortcut="s")
+        desk.presses.button("Undo", partial(_undo, desk), shortcut="u", disabled=not desk.done)
 
 
 def _show_kept(desk: Desk, wish: Wish) -> None:
     st.warning(f"**{wish.label}** is kept here, not sent. {desk.notice}")
     with st.container(horizontal=True):
-        st.button("Try again", shortcut="t", type="primary", on_click=_send, args=(desk, wish))
-        st.button("Choose again", on_click=_drop_kept, args=(desk,))
+        desk.presses.button("Try again", partial(_send, desk, wish), shortcut="t", kind="primary")
+        desk.presses.button("Choose again", partial(_drop_kept, desk))
 
 
 def _drop_kept(desk: Desk) -> None:
@@ -145,8 +149,7 @@ def _show_last(desk: Desk) -> None:
         follow(desk.followed, about="*The last one:* ")
 
 
-def _label(desk: Desk, label: str) -> None:
-    item = desk.queue[0]
+def _label(desk: Desk, item: ReviewItem, label: str) -> None:
     shown = desk.answers.get(item.image_id) or item.prediction
     wish = Wish(
         image_id=item.image_id,

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from services.labeler.ui.clients import Answer, Declined, LoggedOut, Wish
 from services.labeler.ui.corrections import Followed, Sent, new_key
 from services.labeler.ui.counts import PAGE_VIEWS, PREDICTIONS
 from services.labeler.ui.pictures import picture, show
+from services.labeler.ui.presses import Presses
 from services.labeler.ui.state import clients, labels, log_out, send
 from shared.errors import TransientError
 
@@ -40,6 +42,7 @@ class Work:
     sent: Sent | None = None
     followed: Followed | None = None
     ask_until: float | None = None
+    presses: Presses = field(default_factory=Presses)
 
 
 def page() -> None:
@@ -139,7 +142,7 @@ def _show_state(work: Work) -> None:
         st.error(f"This picture cannot be used. {work.refused}")
     elif work.problem:
         st.warning(f"Not stored yet. {work.problem}")
-        st.button("Try again", shortcut="t", on_click=_forget_problem, args=(work,))
+        work.presses.button("Try again", partial(_forget_problem, work), shortcut="t")
     elif not work.stored:
         _wait_for(work)
     else:
@@ -162,14 +165,14 @@ def _show_correcting(work: Work) -> None:
     """The buttons, and what came of the last one pressed."""
     suggested = work.answers[-1].label if work.answers else None
     st.markdown(f"**What is it really?** {'It is labelled ' + work.label + '.' if work.label else ''}")
-    label_buttons(labels(), suggested, lambda label: _correct(work, label))
+    label_buttons(work.presses, labels(), suggested, partial(_correct, work))
     st.caption("Press its number on the keyboard. Agreeing helps as well: it makes the label trusted.")
     sent = work.sent
     if sent is None:
         return
     if sent.outcome == "kept":
         st.warning(f"**{sent.wish.label}** is kept here, not sent. {sent.detail}")
-        st.button("Try again", shortcut="t", type="primary", on_click=_send, args=(work, sent.wish))
+        work.presses.button("Try again", partial(_send, work, sent.wish), shortcut="t", kind="primary")
     elif sent.outcome == "overtaken":
         st.warning(sent.detail)
     elif sent.outcome == "declined":

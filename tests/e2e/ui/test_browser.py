@@ -1,6 +1,7 @@
 """The pages in a real browser: what only a keyboard can show. The APIs are played; the pages are a process."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,10 +17,14 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.unit.labeler.ui.played import Played
+from tests.unit.labeler.ui.played import Image, Played
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+PRESSES_LATER_THAN_TIMERS = """() => {
+  const real = window.setTimeout;
+  window.setTimeout = (act, milliseconds, ...rest) => real(act, milliseconds || 700, ...rest);
+}"""  # the pages send a press in a timeout of 0; their timers ask every 300 ms
 FLOWER = Path(__file__).with_name("flower.png")
 
 pytestmark = [
@@ -150,14 +155,66 @@ def test_from_a_file_to_a_live_correction_with_one_key(page: Page, played: Playe
     assert [wish["label"] for wish in played.published] == ["grass"]
 
 
-def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, played: Played) -> None:
-    labels = [played.add(label="dandelion") for _ in range(4)]
+def press(page: Page, key: str, then: str) -> None:
+    """Press a key that answers what the review asks, until the next question is there, under a progress of `then`."""
+    old = turn_of(page)
+    page.keyboard.press(key)
+    expect(page.locator(f"[class*='{old}']")).to_have_count(0, timeout=30_000)
+    expect(page.get_by_text(then)).to_be_visible(timeout=30_000)
+
+
+def turn_of(page: Page) -> str:
+    """The turn whose buttons are there: a button's class is its key."""
+    skip = page.locator(".stElementContainer[class*='-Skip']")
+    found = re.search(r"st-key-(\w+)-Skip", skip.get_attribute("class") or "")
+    assert found, "The button Skip says no turn."
+    return found[1]
+
+
+def review(page: Page, played: Played, number: int) -> list[Image]:
+    """Open the review of so many images."""
+    images = [played.add(label="dandelion") for _ in range(number)]
     page.get_by_role("link", name="Review").click()
+    expect(page.get_by_text(f"0 done in this sitting · {number} to go")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Skip").wait_for()
-    for key, done in (("1", 1), ("2", 2), ("u", 1), ("1", 2), ("s", 2), ("2", 3)):
-        page.keyboard.press(key)
-        expect(page.get_by_text(f"{done} done in this sitting")).to_be_visible(timeout=30_000)
+    return images
+
+
+def set_labels(images: list[Image]) -> list[list[str]]:
+    """What each image was labelled, one label after the other."""
+    return [[entry["label_to"] for entry in image.history] for image in images]
+
+
+def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, played: Played) -> None:
+    images = review(page, played, 4)
+    steps = (("1", 1, 3, 1), ("2", 2, 2, 2), ("u", 1, 3, 3), ("1", 2, 2, 4), ("s", 2, 2, 4), ("2", 3, 1, 5))
+    for key, done, left, published in steps:
+        press(page, key, f"{done} done in this sitting · {left} to go")
+        assert len(played.published) == published, f"after {key}"
 
     expect(page.get_by_text("Nothing waits for you.")).to_be_visible(timeout=30_000)
-    assert [wish["label"] for wish in played.published] == ["dandelion", "grass", "dandelion", "dandelion", "grass"]
-    assert [image.revision for image in labels] == [1, 3, 0, 1]
+    assert set_labels(images) == [["dandelion"], ["grass", "dandelion", "dandelion"], [], ["grass"]]
+
+
+def test_a_press_that_the_browser_delivers_twice_labels_one_image(page: Page, played: Played) -> None:
+    played.live_in = None  # so that the effect of the first label is asked for all the time
+    images = review(page, played, 4)
+    press(page, "1", "1 done in this sitting · 3 to go")
+    page.evaluate(PRESSES_LATER_THAN_TIMERS)
+    press(page, "2", "2 done in this sitting · 2 to go")
+    press(page, "1", "3 done in this sitting · 1 to go")
+
+    assert set_labels(images) == [["dandelion"], ["grass"], ["dandelion"], []]
+
+
+def test_a_key_that_is_held_down_labels_one_image(page: Page, played: Played) -> None:
+    images = review(page, played, 4)
+    old = turn_of(page)
+    page.keyboard.down("2")
+    expect(page.locator(f"[class*='{old}']")).to_have_count(0, timeout=30_000)
+    for _ in range(10):
+        page.keyboard.down("2")
+    page.keyboard.up("2")
+    press(page, "1", "2 done in this sitting · 2 to go")
+
+    assert set_labels(images) == [["grass"], ["dandelion"], [], []]

@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH ?= default
 ARGS ?=
+IMAGES ?=
 
 .PHONY: help setup demo up down status doctor reset test chaos check format bench pins
 .DEFAULT_GOAL := help
@@ -59,8 +60,13 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# What docs/results.md tells, on a stack that runs and has a model: make bench IMAGES=folder (of <label>/*.jpg)
 bench: $(READY)
-	@for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit 1; done
+	@test -d "$(IMAGES)" || { echo "Say which photographs to use: make bench IMAGES=folder (of <label>/*.jpg)"; exit 1; }
+	@for name in accuracy corrections_through_the_gate; do \
+	  echo "== $$name"; $(BIN)/python -m bench.$$name --images "$(IMAGES)" || exit 1; done
+	@for name in row_to_stored correction_to_live promotions_under_load; do \
+	  echo "== $$name"; $(BIN)/python -m bench.$$name --state "$${PAPPUS_STATE:-.pappus}" || exit 1; done
 
 # Resolve the pins again: all.txt first, then each service within it, so that one environment can hold them all.
 pins: $(READY)

@@ -2,8 +2,9 @@
 
     python -m bench.correction_to_live --state .pappus --rounds 20
 
-Each round sets an image to a label it is not answered with, through the labeling API, and asks every replica by its own
-address until all follow. The ratio compares the median with one plain /predict in the same run.
+Each round corrects an image through the labeling API to a label it is not answered with, and asks every replica by its
+own address until all follow. The images are those a person would correct: wrong answers, then doubtful ones. Their
+labels go to and fro. The ratio compares the median with one plain /predict in the same run.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pappus.running import RunningStack
 from pappus.stack.folders import StateFolder
 
 IMAGES = 5
+LOOKED_AT = 200
 LIMIT_SECONDS = 30.0
 
 
@@ -31,7 +33,7 @@ async def measure(state: Path, rounds: int) -> None:
         Predictor(stack.predictor) as predictor,
     ):
         labels = await person.labels()
-        chosen = await _images(person)
+        chosen = await _images(person, predictor)
         plain = [await _timed(predictor.predict(data)) for _ in range(5) for data in chosen.values()]
         spent: list[float] = []
         for turn in range(rounds):
@@ -44,13 +46,17 @@ async def measure(state: Path, rounds: int) -> None:
     print(f"ratio p50 / one plain predict ({median(plain) * 1000:.1f} ms): {middle / median(plain):.1f}")
 
 
-async def _images(person: Labeler) -> dict[str, bytes]:
-    """A few stored images, by id."""
-    champion = await person.champion()
-    if champion is None:
+async def _images(person: Labeler, predictor: Predictor) -> dict[str, bytes]:
+    """The images whose label the model finds least likely, by id."""
+    if await person.champion() is None:
         raise SystemExit("No model serves yet: run pappus demo first.")
-    items = (await person.call("GET", "/review", params={"limit": IMAGES})).json()["items"]
-    return {i["image_id"]: (await person.call("GET", f"/images/{i['image_id']}/content")).content for i in items}
+    items = (await person.call("GET", "/review", params={"limit": LOOKED_AT})).json()["items"]
+    found: list[tuple[float, str, bytes]] = []
+    for item in items:
+        data = (await person.call("GET", f"/images/{item['image_id']}/content")).content
+        answer = await predictor.predict(data)
+        found.append((answer["probabilities"].get(item["label"], 0.5), item["image_id"], data))
+    return {image_id: data for _, image_id, data in sorted(found)[:IMAGES]}
 
 
 async def _round(person: Labeler, replicas: list[Predictor], image_id: str, data: bytes, labels: list[str]) -> float:

@@ -41,7 +41,7 @@ class RunningStack:
         postgres = status.part("postgres").ports["postgres"]
         images = status.part("ingestor").ports["demo-images"]
         return cls(
-            predictor=replicas[0].address,
+            predictor=f"http://127.0.0.1:{replicas[0].ports['predictor']}",
             replicas=tuple(f"http://127.0.0.1:{part.ports[part.name]}" for part in replicas),
             labeler=addresses["labeler-api"],
             ui=addresses["labeler-ui"],

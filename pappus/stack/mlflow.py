@@ -41,6 +41,7 @@ def mlflow_part(context: StackContext) -> Part:
         ports={"mlflow": context.ports["mlflow"]},
         address=context.url("mlflow"),
         start_seconds=180.0,
+        gives_way=True,
     )
 
 

@@ -34,7 +34,7 @@ class Part:
     `probe` asks the process itself whether it is ready; it raises nothing. `provision` runs when it is, before those
     that need this part may start: roles, buckets. `launch` and `provision` may raise PappusError or OSError: the
     part is then tried again later. `edition` changes when a running process has to be restarted for its
-    settings.
+    settings. `gives_way`: nobody waits for it once it is ready, so others go before it.
     """
 
     name: str
@@ -49,3 +49,4 @@ class Part:
     grace_seconds: float = 15.0
     start_seconds: float = 120.0
     edition: str = ""
+    gives_way: bool = False

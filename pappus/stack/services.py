@@ -24,7 +24,7 @@ class Service:
 
     `port` and `health` are names of the port table; `port` is None for a process without an API. `probe` is the path
     that says it is ready: a predictor is, in this sense, ready without a model, so it is asked whether it lives.
-    `reserved` ports are not its own, but kept for what it reads from: the demo's image server.
+    `reserved` ports are not its own, but kept for what it reads from: the demo's image server. `gives_way`: see Part.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Service:
     probe: str = READY
     probe_port: str | None = None
     reserved: tuple[str, ...] = ()
+    gives_way: bool = False
 
 
 SERVICES: tuple[Service, ...] = (
@@ -42,9 +43,9 @@ SERVICES: tuple[Service, ...] = (
     Service("labeler-api", "services.labeler.api", "labeler", "labeler-api", port="labeler-api"),
     Service("trainer-fast", "services.trainer.fast_lane", "trainer", "trainer-fast"),
     Service("trainer-gate", "services.trainer.gate_keeper", "trainer", "trainer-gate"),
-    Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full"),
+    Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", gives_way=True),
     Service("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger"),
-    Service("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder"),
+    Service("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder", gives_way=True),
     Service("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0", port="predictor", probe=LIVE),
     Service("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1", port="predictor", probe=LIVE),
     Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", probe=LIVE),
@@ -80,6 +81,7 @@ def service_part(service: Service, context: StackContext) -> Part:
         ports={name: context.ports[name] for name in sorted(names)},
         address=address,
         edition=hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest(),
+        gives_way=service.gives_way,
     )
 
 

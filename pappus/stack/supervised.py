@@ -11,6 +11,7 @@ from pappus.stack.backoff import failures_after, restart_delay
 from pappus.stack.errors import StackError
 from pappus.stack.identity import Identity, group_lives, signal_group
 from pappus.stack.part import Launch, Part
+from pappus.stack.priority import give_way
 from pappus.stack.status import PartState, PartStatus
 from shared.errors import PappusError
 
@@ -139,6 +140,8 @@ class Supervised:
 
     def _became_ready(self) -> None:
         self._ready_at = time.monotonic()
+        if self.part.gives_way and self._process is not None:
+            give_way(self._process.pid)
         self._enter(PartState.READY)
         self.ready.set()
 

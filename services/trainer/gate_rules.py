@@ -19,16 +19,16 @@ Outcome = Literal["passed", "failed", "insufficient_evidence", "not_applicable"]
 class GateSettings:
     """Accuracies and margins 0..1.
 
-    confidence is that of the one-sided bound of non-inferiority: at 0.9 a margin of 5 points can be shown from 32 test
-    images on, and among 64 of them as many answers must be gained as lost. With fewer images nothing can be shown: then
-    the rule says so and asks only that no more answers are lost than gained.
+    confidence is that of the one-sided bound of non-inferiority: at 0.85 a margin of 5 points can be shown from 21 test
+    images on, and 1 of 64 answers may be lost for nothing. With fewer images nothing can be shown: then the rule says
+    so and asks only that no more answers are lost than gained.
     """
 
     lowest_accuracy: float = 0.7
     lowest_recall: float = 0.5
     images_for_recall: int = 10
     margin: float = 0.05
-    confidence: float = 0.9
+    confidence: float = 0.85
     significance: float = 0.05
     slowest_milliseconds: float = 50.0
     largest_difference: float = 1e-4

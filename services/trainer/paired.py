@@ -31,7 +31,7 @@ def lower_bound(pairs: Pairs, confidence: float) -> float:
     "Equivalence test and confidence interval for the difference in proportions for the paired-sample design").
 
     Unlike Wald's interval it has a width when no answer differs: with identical answers on n images it is
-    -z^2 / (n + z^2), and -1 without any image: a margin of 5 points needs 32 of them at 90 % and 52 at 95 %.
+    -z^2 / (n + z^2), and -1 without any image: a margin of 5 points needs 21 of them at 85 % and 52 at 95 %.
     """
     z = NormalDist().inv_cdf(confidence)
     if not pairs.images:

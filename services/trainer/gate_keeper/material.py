@@ -12,7 +12,7 @@ from services.trainer.records import Correction, LabelledImage
 from shared.database import Database
 from shared.preprocessing import Pixels
 
-PROBED_TESTS = 6
+PROBED_TESTS = 2
 PROBED_CORRECTIONS = 2
 
 

@@ -14,7 +14,7 @@ from services.trainer.gate_keeper.loading import Loaded, Unloadable
 from services.trainer.judging import Vectors
 from shared.preprocessing import INPUT_SIZE, Pixels
 
-TIMED_RUNS = 5
+TIMED_RUNS = 3
 GREY: Pixels = np.full((INPUT_SIZE, INPUT_SIZE, 3), 128, dtype=np.uint8)
 NO_AGREEMENT = 1.0
 """The largest difference two probabilities can have; stands for answers that are not numbers, too."""

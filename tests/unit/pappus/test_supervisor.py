@@ -92,6 +92,14 @@ async def test_a_killed_process_comes_back_and_the_status_says_so(state: StateFo
         assert read_status(state).part("it").restarts == 1
 
 
+async def test_a_part_nobody_waits_for_gives_way_once_it_is_ready(state: StateFolder, make_part: MakePart) -> None:
+    polite, other = replace(make_part("polite"), gives_way=True), make_part("other")
+    async with supervising(state, polite, other) as stack:
+        await stack.ready("polite")
+        await stack.ready("other")
+        assert psutil.Process(stack.pid("polite")).nice() > psutil.Process(stack.pid("other")).nice()
+
+
 async def test_a_process_that_keeps_dying_rests_longer_and_keeps_its_exit_code(
     state: StateFolder, make_part: MakePart
 ) -> None:

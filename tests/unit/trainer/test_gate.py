@@ -96,7 +96,15 @@ def test_small_losses_that_add_up_are_stopped_by_the_anchor() -> None:
     assert outcome(verdict, "non_inferior_to_anchor") == "failed"
 
 
-@pytest.mark.parametrize("images", [4, 20, 31])
+@pytest.mark.parametrize(("images", "lost", "passes"), [(21, 0, True), (40, 1, False), (64, 1, True), (64, 2, False)])
+def test_how_many_answers_may_be_lost_depends_on_the_test_images(images: int, lost: int, passes: bool) -> None:
+    truths = np.resize(CALM.truths, images)
+    same, worse = answers(truths=truths), answers(*range(lost), truths=truths)
+    verdict = judge(worse, same, None, replace(CALM, truths=truths))
+    assert outcome(verdict, "non_inferior_to_champion") == ("passed" if passes else "failed")
+
+
+@pytest.mark.parametrize("images", [4, 12, 20])
 def test_with_few_images_the_gate_says_so_and_asks_for_no_net_loss(images: int) -> None:
     few = replace(CALM, truths=CALM.truths[:images])
     same, worse = answers(truths=few.truths), answers(0, truths=few.truths)

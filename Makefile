@@ -43,7 +43,7 @@ up down status doctor reset: $(READY)
 	@$(BIN)/pappus $@ $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # kill -9 of each service in turn while the demo runs: about a quarter of an hour.
 chaos: $(READY)
@@ -54,7 +54,7 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy pappus services shared tests bench
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

@@ -1,23 +1,29 @@
 """For all tests: who shares a worker, and spans with real ids, as a configured process has them."""
 
 import socket
-from pathlib import Path
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-HERE = Path(__file__).parent
-TOGETHER = ("contract", "e2e", "integration")
-"""Folders whose tests share servers: with several workers (-n) one worker takes all of them, in their order."""
+TOGETHER = ("tests/contract/", "tests/e2e/", "tests/integration/")
+"""Folders whose tests share servers: one worker takes all of them, in their order. Elsewhere a file stays together."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something go to the same worker."""
-    for item in items:
-        folder = item.path.relative_to(HERE).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
+class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
+    """How tests are dealt out to several workers (pytest -n)."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What stays together with this test."""
+        file = nodeid.split("::", 1)[0]
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedServers:
+    """Whatever --dist says."""
+    return BySharedServers(config, log)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ times.
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -118,7 +119,7 @@ class MlflowRegistry:
             "test_images": trained.test_images,
             "corrections": len(trained.corrections),
         }
-        metrics = [Metric(name, float(value), when, 0) for name, value in figures.items()]
+        metrics = [Metric(_name(name), float(value), when, 0) for name, value in figures.items()]
         metrics += [Metric("loss", float(loss), when, step) for step, loss in enumerate(trained.curve)]
         parameters = {**trained.parameters, "backbone_id": trained.backbone_id, "manifest": trained.manifest_sha256}
         params = [Param(name, str(value)) for name, value in parameters.items()]
@@ -174,8 +175,13 @@ def _verdict_tags(verdict: ModelPromoted | ModelRejected) -> dict[str, str]:
     if isinstance(verdict, ModelPromoted):
         tags |= {"pappus.sequence": str(verdict.sequence), "pappus.route": verdict.route}
     for rule in verdict.verdict:
-        tags[f"pappus.rule.{rule.rule}"] = f"{rule.outcome}: {rule.sentence}"
+        tags[_name(f"pappus.rule.{rule.rule}")] = f"{rule.outcome}: {rule.sentence}"
     return tags
+
+
+def _name(text: str) -> str:
+    """`text`, with what MLflow allows in no name (an apostrophe in a label) as its code point."""
+    return re.sub(r"[^/\w.\- :]", lambda found: f"_{ord(found[0]):x}_", text)
 
 
 def _milliseconds(trained: ModelTrained) -> int:

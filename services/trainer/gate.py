@@ -43,7 +43,8 @@ def judge(
 ) -> Verdict:
     """Judges answers on the locked test images: each [n], indices into the labels (-1: a label that is none of them).
 
-    champion None: there is no model yet, the floors decide. anchor None: the champion is the anchor.
+    champion None: there is no model yet, the floors decide. anchor None: the champion is the anchor, or
+    it is lost (see Circumstances).
     """
     truths = circumstances.truths
     floors = [
@@ -75,7 +76,7 @@ def _compare(
     superior = rule.superior(challenger, champion, circumstances.truths, settings)
     grounds = [
         rule.non_inferior("champion", challenger, champion, circumstances.truths, settings),
-        rule.non_inferior("anchor", challenger, anchor, circumstances.truths, settings),
+        rule.non_inferior_to_anchor(challenger, anchor, circumstances, settings),
         rule.reason(circumstances),
     ]
     if superior.outcome == "passed":

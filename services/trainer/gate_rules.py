@@ -44,6 +44,7 @@ class Circumstances:
     newly_held: corrections it holds and the champion does not; new_images: training images the champion has not seen;
     absorbed: corrections that moved from the champion's layer into the challenger's head.
     milliseconds: a whole answer for one image.
+    anchor_lost: why nothing can be compared with the anchor; empty if it can, or if the champion is the anchor.
     difference: the largest absolute difference between the probabilities of the two runtimes that were compared (torch
     or numpy against onnxruntime); disagreements: how many images they label otherwise.
     """
@@ -58,6 +59,7 @@ class Circumstances:
     milliseconds: float
     difference: float
     disagreements: int
+    anchor_lost: str = ""
 
 
 def every_class_is_tested(circumstances: Circumstances) -> RuleOutcome:
@@ -144,13 +146,22 @@ def superior(challenger: Indices, champion: Indices, truths: Indices, settings: 
     return rule("superior_to_champion", outcome, sentence, {**_figures(pairs), "p": p})
 
 
-def non_inferior(
-    other: str, challenger: Indices, answers: Indices | None, truths: Indices, settings: GateSettings
+def non_inferior_to_anchor(
+    challenger: Indices, answers: Indices | None, circumstances: Circumstances, settings: GateSettings
 ) -> RuleOutcome:
-    """Whether the challenger is at most `margin` worse than `other`, which gave `answers`; None: it is the champion."""
+    """As `non_inferior`; answers None: the champion is the anchor, or the anchor is lost."""
+    if answers is not None:
+        return non_inferior("anchor", challenger, answers, circumstances.truths, settings)
+    lost = circumstances.anchor_lost
+    sentence = f"Nothing is compared with the anchor. {lost}" if lost else "The champion itself is the anchor."
+    return rule("non_inferior_to_anchor", "insufficient_evidence" if lost else "not_applicable", sentence)
+
+
+def non_inferior(
+    other: str, challenger: Indices, answers: Indices, truths: Indices, settings: GateSettings
+) -> RuleOutcome:
+    """Whether the challenger is at most `margin` worse than `other`, which gave `answers`."""
     name = f"non_inferior_to_{other}"
-    if answers is None:
-        return rule(name, "not_applicable", f"The champion itself is the {other}.")
     pairs = pairs_of(challenger, answers, truths)
     bound = lower_bound(pairs, settings.confidence)
     figures = {**_figures(pairs), "lower_bound": bound, "margin": settings.margin}

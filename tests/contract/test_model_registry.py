@@ -95,6 +95,17 @@ class TestMlflow:
         assert version.tags["pappus.sequence"] == "3"
         assert version.tags["pappus.rule.floor_accuracy"] == "passed: 0.95 is above 0.8."
 
+    async def test_takes_labels_that_its_names_cannot_hold(
+        self, client: MlflowClient, mlflow_url: str, name: str
+    ) -> None:
+        trained = model_trained(model_name=name, metrics={"recall_St John's wort": 0.5})
+        verdict = (RuleOutcome(rule="recall_St John's wort", outcome="passed", sentence="Half of them."),)
+        async with open_model_registry(mlflow_url, "pappus") as registry:
+            run_id = await registry.record_training(trained)
+            await registry.record_verdict(model_rejected(model_name=name, version=trained.version, verdict=verdict))
+        run = await asyncio.to_thread(client.get_run, run_id)
+        assert run.data.metrics["recall_St John_27_s wort"] == 0.5
+
     async def test_takes_up_a_recording_that_was_interrupted(
         self, client: MlflowClient, mlflow_url: str, name: str
     ) -> None:

@@ -23,6 +23,7 @@ from services.trainer.judging import (
 from services.trainer.records import Champion
 from services.trainer.verdicts import failed
 from shared.database import Database
+from shared.errors import TransientError
 from shared.events import ModelTrained, SetAside
 from shared.object_store import ObjectStore
 
@@ -69,36 +70,52 @@ class Examiner:
         """The verdict on a candidate against the champion and the anchor, all on today's test images.
 
         Raises:
-            Unloadable: candidate, champion or anchor cannot be loaded, or there is no test image.
-            TransientError: a dependency did not answer.
+            Unloadable: the candidate cannot be loaded, or there is no test image.
+            TransientError: a dependency did not answer, or the champion cannot be loaded: no verdict without it.
         """
         loaded = await self._loader.load(candidate)
-        rivals = await self._rivals(champion, anchor)
+        rivals, anchor_lost = await self._rivals(champion, anchor)
         material = await gather_material(self._database, self._source, loaded, rivals)
         if not material.tests.samples:
             raise Unloadable(f"{candidate.version} cannot be judged: there is no labelled test image that can be read.")
         answers = [await self._answers_of(rival, material) for rival in rivals]
         new = await new_images(self._database, self._store, candidate, None if champion is None else champion.model)
-        return await asyncio.to_thread(self._judge, loaded, rivals, answers, material, new)
+        return await asyncio.to_thread(self._judge, loaded, rivals, answers, material, new, anchor_lost)
 
     async def warm(self, champion: Champion, anchor: ModelTrained | None) -> None:
-        """Load champion and anchor and have their features and answers in memory. Raises as `examine` does."""
-        rivals = await self._rivals(champion, anchor)
+        """Load champion and anchor and have their features and answers in memory. Raises TransientError."""
+        rivals, _ = await self._rivals(champion, anchor)
         material = await gather_material(self._database, self._source, rivals[0], rivals)
         for rival in rivals:
             await self._answers_of(rival, material)
 
-    async def _rivals(self, champion: Champion | None, anchor: ModelTrained | None) -> list[Loaded]:
-        """The champion, and the anchor if it is another model; none before the first promotion."""
+    async def _rivals(self, champion: Champion | None, anchor: ModelTrained | None) -> tuple[list[Loaded], str]:
+        """The champion, and the anchor if it is another model; none before the first promotion. An anchor that is lost
+        is left out, and the text says why: else no model could ever be promoted again."""
         if champion is None:
-            return []
-        rivals = [await self._loader.load(champion.model)]
-        if anchor is not None and anchor.version != champion.version:
-            rivals.append(await self._loader.load(anchor))
-        return rivals
+            return [], ""
+        try:
+            rivals = [await self._loader.load(champion.model)]
+        except Unloadable as error:
+            raise TransientError(
+                f"Nothing can be compared with the champion. {error} Restore the object, or put another version into"
+                " service: pappus rollback, pappus override."
+            ) from error
+        if anchor is None or anchor.version == champion.version:
+            return rivals, ""
+        try:
+            return [*rivals, await self._loader.load(anchor)], ""
+        except Unloadable as error:
+            return rivals, str(error)
 
     def _judge(
-        self, loaded: Loaded, rivals: Sequence[Loaded], rival_answers: Sequence[Indices], material: Material, new: int
+        self,
+        loaded: Loaded,
+        rivals: Sequence[Loaded],
+        rival_answers: Sequence[Indices],
+        material: Material,
+        new: int,
+        anchor_lost: str,
     ) -> Examination:
         contestant, tests = loaded.contestant, material.tests
         vectors = material.features[contestant.model.backbone_id]
@@ -116,6 +133,7 @@ class Examiner:
             milliseconds=probed.milliseconds,
             difference=probed.difference,
             disagreements=probed.disagreements,
+            anchor_lost=anchor_lost,
         )
         compared, anchored = [*rival_answers, None, None][:2]
         verdict = judge(answers, compared, anchored, circumstances, self._settings)

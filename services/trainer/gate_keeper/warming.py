@@ -4,7 +4,6 @@ import asyncio
 
 from services.trainer import queries
 from services.trainer.gate_keeper.examination import Examiner
-from services.trainer.gate_keeper.loading import Unloadable
 from shared.database import Database
 from shared.errors import TransientError
 from shared.health import Health
@@ -24,7 +23,7 @@ async def run_warming(database: Database, examiner: Examiner, health: Health) ->
                 if champion is not None:
                     await examiner.warm(champion, await queries.anchor(database))
                 health.set(PART, True)
-            except (TransientError, Unloadable) as error:
+            except TransientError as error:
                 health.set(PART, False, str(error))
             await asyncio.sleep(PAUSE_SECONDS)
             await changes.wait(EVERY_SECONDS)

@@ -13,7 +13,7 @@ from services.trainer.tables import TOPICS
 from shared.events import DeadLetter, Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
 from shared.log import Publisher, Record
 from shared.projection import caught_up
-from shared.testing import model_promoted, promotion_requested
+from shared.testing import eventually, model_promoted, promotion_requested
 from tests.integration.trainer.world import LABELS, WIDTH, Parts, World
 
 
@@ -84,6 +84,34 @@ async def test_a_candidate_that_is_not_what_was_announced_is_rejected(
         verdict = await world.verdict(await world.full(**change))
     assert isinstance(verdict, ModelRejected)
     assert said in verdict.summary
+
+
+async def test_without_the_champion_there_is_no_verdict_until_it_is_back(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    artefact = await world.store.get(first.artefact_key)
+    await world.store.put(first.artefact_key, b"rubbish")
+    async with parts.running("projection", "gate"):
+        await world.image(LABELS[0])
+        candidate = await world.full()
+        await eventually(lambda: "Nothing can be compared with the champion" in str(parts.health.report()))
+        assert await queries.verdict_on(world.database, candidate.event_id) is None
+        await world.store.put(first.artefact_key, artefact)
+        verdict = await world.verdict(candidate)
+    assert isinstance(verdict, ModelPromoted), verdict.summary
+
+
+async def test_a_lost_anchor_holds_nothing_up(world: World, parts: Parts, first: ModelTrained) -> None:
+    async with parts.running("projection", "gate"):
+        await world.image(LABELS[0])
+        assert isinstance(await world.verdict(await world.full()), ModelPromoted)
+    await world.store.put(first.artefact_key, b"rubbish")
+    async with parts.running("projection", "gate"):
+        await world.image(LABELS[1])
+        verdict = await world.verdict(await world.full())
+    assert isinstance(verdict, ModelPromoted), verdict.summary
+    (said,) = [one for one in verdict.verdict if one.rule == "non_inferior_to_anchor"]
+    assert "was replaced" in said.sentence
 
 
 async def test_a_candidate_of_another_parent_came_too_late(world: World, parts: Parts, first: ModelTrained) -> None:

@@ -96,6 +96,13 @@ def test_small_losses_that_add_up_are_stopped_by_the_anchor() -> None:
     assert outcome(verdict, "non_inferior_to_anchor") == "failed"
 
 
+def test_an_anchor_that_is_lost_is_said_and_blocks_nothing() -> None:
+    verdict = judge(answers(), answers(), None, replace(CALM, anchor_lost="full-1 cannot be loaded."))
+    (said,) = [one for one in verdict.rules if one.rule == "non_inferior_to_anchor"]
+    assert verdict.promote
+    assert (said.outcome, "full-1 cannot be loaded." in said.sentence) == ("insufficient_evidence", True)
+
+
 @pytest.mark.parametrize(("images", "lost", "passes"), [(21, 0, True), (40, 1, False), (64, 1, True), (64, 2, False)])
 def test_how_many_answers_may_be_lost_depends_on_the_test_images(images: int, lost: int, passes: bool) -> None:
     truths = np.resize(CALM.truths, images)

@@ -1,8 +1,18 @@
 # Everything starts here. A bare machine needs Python 3.11 or 3.12; `make doctor` says what else.
 #
-#   make demo    the whole story, unattended             (options: make demo ARGS="--exit")
-#   make test    every test, on real servers
-#   make check   style, types, import rules, unit tests  (under a minute)
+#   make setup    build the environment in .venv             (each of the others does it first)
+#   make demo     the whole story, unattended                (options: make demo ARGS="--exit")
+#   make up       start the stack and wait until it is ready
+#   make down     stop it; its data stays
+#   make status   each part of it: state, address, process
+#   make doctor   what this machine lacks, and the remedy
+#   make reset    stop the stack and delete its data
+#   make check    style, types, import rules, unit tests     (under a minute)
+#   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
+#   make chaos    kill -9 of each service during the demo    (a quarter of an hour)
+#   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
+#   make format   let ruff mend what it can
+#   make pins     resolve requirements/ again
 #
 # TORCH=cpu installs the small CPU build of torch from its own index instead of the one on the package index.
 
@@ -18,7 +28,7 @@ IMAGES ?=
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 setup: $(READY)
 

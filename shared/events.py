@@ -171,7 +171,7 @@ class PredictionLogged(Event):
 
 
 class DriftDetected(ModelEvent):
-    """A window of answers differs from its reference. Published by predictor (monitor); read by trainer (trigger)."""
+    """A window of answers differs from its reference. Published by nobody yet; read by trainer (trigger)."""
 
     topic: ClassVar[str] = "drift.detected"
     model_version: str
@@ -184,7 +184,8 @@ class DriftDetected(ModelEvent):
 
 
 class TrainingRequested(ModelEvent):
-    """Train in full, and why. Published by trainer (trigger) and labeler (a person); read by trainer (full lane)."""
+    """Train in full, and why. Published by trainer (trigger) and labeler (a person); read by trainer (full lane,
+    trigger)."""
 
     topic: ClassVar[str] = "training.requested"
     reason: Literal["first_model", "new_images", "weekly", "drift", "correction_layer_grown", "person"]
@@ -301,8 +302,8 @@ class ModelLoaded(Event):
 
 
 class PromotionRequested(ModelEvent):
-    """A person asks the gate. Published by labeler; read by trainer (gate). Natural key: the client's idempotency key.
-    `version` is the target of rollback, approve and override, None for freeze and unfreeze."""
+    """A person asks the gate. Published by labeler; read by trainer (gate), labeler. Natural key: the client's
+    idempotency key. `version` is the target of rollback, approve and override, None for freeze and unfreeze."""
 
     topic: ClassVar[str] = "promotion.requested"
     action: Literal["rollback", "approve", "override", "freeze", "unfreeze"]

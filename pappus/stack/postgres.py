@@ -108,7 +108,7 @@ class _Postgres:
         return await succeeds(command, self._context.environment)
 
     async def provision(self) -> None:
-        """Roles, databases, schemas and the extension, by the files that compose and Kubernetes run too."""
+        """Roles, databases, schemas and the extension, by the files of infra/postgres."""
         passwords = self._context.credentials.postgres
         environment = {
             **self._context.environment,

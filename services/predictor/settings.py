@@ -25,7 +25,7 @@ class PredictorSettings(Settings):
         default=3.0, ge=0, description="How long a start waits for Kafka before the last good model from disk serves"
     )
     load_timeout_seconds: float = Field(default=120.0, gt=0, description="For one download, session and self-check")
-    announce_every_seconds: float = Field(default=10.0, gt=0, description="Between two repetitions of model.loaded")
+    loaded_every_seconds: float = Field(default=10.0, gt=0, description="Between two repetitions of model.loaded")
     prediction_days: int = Field(default=14, ge=1, description="How long the worker's table keeps predictions")
 
     @property

@@ -26,7 +26,7 @@ async def main() -> None:
     settings = PredictorSettings()
     configure("predictor-api", settings)
     health = Health(needed={MODEL_PART})
-    announcements = Announcements(settings.replica, settings.model_name, settings.announce_every_seconds)
+    announcements = Announcements(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
         open_log(settings.kafka_bootstrap) as log,

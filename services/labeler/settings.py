@@ -10,6 +10,8 @@ from shared.settings import Settings
 SCHEMA = "labeler"
 MIGRATIONS = "services.labeler.sql"
 SOURCE = "pappus/labeler"
+LIMIT_MEGABYTES = 19
+"""What the pages take, in units of 1,048,576 bytes: labeler, ingestor and predictor take 20,000,000 bytes."""
 
 
 class LabelerSettings(Settings):
@@ -40,3 +42,4 @@ class UiSettings(BaseSettings):
     health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
     labeler_url: str = "http://127.0.0.1:28100"
     predictor_url: str = "http://127.0.0.1:28000"
+    first_images_per_label: int = Field(default=20, ge=1, description="As the trainer has it; the pages name it")

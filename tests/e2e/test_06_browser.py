@@ -28,7 +28,7 @@ def test_one_key_turns_the_answer_round(told: Told, tmp_path: Path) -> None:
         page.get_by_role("textbox", name="Name").fill("labeler")
         page.get_by_role("textbox", name="Password").fill(told.running.passwords["labeler"])
         page.keyboard.press("Enter")
-        page.get_by_text("Choose a picture").wait_for()
+        page.get_by_text("Choose an image").wait_for()
 
         page.locator("input[type=file]").set_input_files(picture)
         heading = page.get_by_role("heading", name="The model says")

@@ -24,9 +24,6 @@ from shared.object_store import ObjectStore
 from shared.projection import Projection
 from shared.service import keep_running, run_parts
 
-FORM_BYTES = 65_536
-"""What a form may have around its file."""
-
 OpenStore = Callable[[], AbstractAsyncContextManager[ObjectStore]]
 
 
@@ -56,7 +53,7 @@ def create_app(
     for router in (session.router, images.router, labels.router, models.router):
         app.include_router(router)
     handle_problems(app)
-    app.add_middleware(Limited, limit_bytes=settings.upload_limit_bytes + FORM_BYTES)
+    app.add_middleware(Limited, upload_limit_bytes=settings.upload_limit_bytes)
     app.add_middleware(Traced)
     return app
 

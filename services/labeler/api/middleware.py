@@ -6,6 +6,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.labeler.api.problems import problem
 from shared.telemetry import continued
 
+FORM_BYTES = 65_536
+"""What a form may have around its file."""
+
 
 class Traced:
     """Every request is a span, child of the caller's `traceparent`, so that the events it publishes belong to it."""
@@ -23,12 +26,13 @@ class Traced:
 
 
 class Limited:
-    """A body above the limit is 413: at once if it says its length, else as soon as it is too long."""
+    """A body above the limit is 413: at once if it says its length, else as soon as it is too long. A form may be
+    longer than its file by FORM_BYTES."""
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, upload_limit_bytes: int) -> None:
         self._app = app
-        self._limit_bytes = limit_bytes
-        self._detail = f"At most {limit_bytes:,} bytes are taken. Choose a smaller file."
+        self._limit_bytes = upload_limit_bytes + FORM_BYTES
+        self._detail = f"At most {upload_limit_bytes:,} bytes are taken. Choose a smaller file."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamlit.web import bootstrap
 
-from services.labeler.settings import UiSettings
+from services.labeler.settings import LIMIT_MEGABYTES, UiSettings
 from shared.health import Health, serve_health
 
 SCRIPT = Path(__file__).with_name("app.py")
@@ -24,7 +24,7 @@ def main() -> None:
         "server_address": settings.host,
         "server_port": settings.port,
         "server_fileWatcherType": "none",
-        "server_maxUploadSize": 20,
+        "server_maxUploadSize": LIMIT_MEGABYTES,
         "browser_gatherUsageStats": False,
         "client_toolbarMode": "minimal",
         "client_showErrorDetails": "none",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from services.labeler.ui import login, review, upload
-from services.labeler.ui.clients import LoggedOut
+from services.labeler.ui.clients import Declined, LoggedOut
 from services.labeler.ui.state import clients, log_out, session
 from shared.errors import TransientError
 
@@ -39,7 +39,12 @@ def run() -> None:
     st.html(ONE_PRESS_EACH, unsafe_allow_javascript=True)
     who = session()
     if who is None:
-        st.navigation([st.Page(login.page, title="Log in")], position="hidden").run()
+        # Under the addresses of all pages, so that a person who logs in again is where they were.
+        pages = [
+            st.Page(login.page, title="Log in", url_path="upload", default=True),
+            st.Page(login.page, title="Log in", url_path="review"),
+        ]
+        st.navigation(pages, position="hidden").run()
         return
     clients().labeler.resume(who)
     chosen = st.navigation(
@@ -63,8 +68,8 @@ def guarded(page: Callable[[], None]) -> None:
     except LoggedOut as ended:
         log_out(str(ended))
         st.rerun()
-    except TransientError as away:
-        st.warning(str(away))
+    except (TransientError, Declined) as error:
+        st.warning(str(error))
         st.button("Try again", shortcut="t")
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from services.labeler.ui.clients import Answer, LoggedOut
+from services.labeler.ui.clients import Answer, Declined, LoggedOut
 from services.labeler.ui.corrections import Followed
 from services.labeler.ui.presses import Presses
 from services.labeler.ui.state import clients, log_out
@@ -45,7 +45,7 @@ def follow(followed: Followed, when_over: Callable[[], None] | None = None, abou
         if not followed.over:
             try:
                 followed.look(clients().labeler)
-            except TransientError as away:
+            except (TransientError, Declined) as away:
                 st.caption(f"Cannot see its effect right now: {away}")
             except LoggedOut as ended:
                 log_out(str(ended))

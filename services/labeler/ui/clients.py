@@ -14,6 +14,10 @@ class LoggedOut(PappusError):
     """The session has ended, or never began."""
 
 
+class NoModel(TransientError):
+    """The predictor has no model to answer with yet."""
+
+
 class Declined(PappusError):
     """The API understood and said no; the text says why."""
 
@@ -121,7 +125,13 @@ class LabelerClient:
     def upload(self, name: str, data: bytes, key: str) -> Upload:
         """Bring an image."""
         return Upload.model_validate(
-            self._ask("POST", "/images", files={"file": (name, data)}, headers={"Idempotency-Key": key})
+            self._ask(
+                "POST",
+                "/images",
+                away="The image could not be saved yet. Press Try again.",
+                files={"file": (name, data)},
+                headers={"Idempotency-Key": key},
+            )
         )
 
     def image(self, image_id: UUID) -> ImageView:
@@ -144,14 +154,16 @@ class LabelerClient:
         """Set a label. Raises SomebodyWasFirst, too."""
         body = wish.model_dump(mode="json", exclude={"image_id", "label_before", "key"})
         headers = {"Idempotency-Key": wish.key}
+        away = "The label could not be saved yet. Press Try again."
         return Correction.model_validate(
-            self._ask("POST", f"/images/{wish.image_id}/label", json=body, headers=headers)
+            self._ask("POST", f"/images/{wish.image_id}/label", away=away, json=body, headers=headers)
         )
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         return self._send(method, path, **request).json()
 
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, away: str = "", **request: Any) -> httpx.Response:
+        """`away` says for people that the API is up but what it needs is not; without it, the API's own words do."""
         headers = dict(request.pop("headers", {}))
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -163,11 +175,12 @@ class LabelerClient:
             ) from error
         if response.is_success:
             return response
-        raise _explained(response)
+        refusal = _explained(response)
+        raise TransientError(away) if away and isinstance(refusal, TransientError) else refusal
 
 
 class PredictorClient:
-    """The predictor's API. Raises Declined and TransientError."""
+    """The predictor's API. Raises Declined and TransientError, of which NoModel is one."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
@@ -201,6 +214,8 @@ def _explained(response: httpx.Response) -> PappusError:
         return LoggedOut(detail)
     if response.status_code == 409 and code == "superseded":
         return SomebodyWasFirst(detail, said.get("label"), int(said.get("revision") or 0))
+    if response.status_code == 503 and code == "no_model":
+        return NoModel(detail)
     if response.status_code in (429, 502, 503, 504):
         return TransientError(detail)
     return Declined(detail)

@@ -111,5 +111,5 @@ class Followed:
     def sentence(self) -> str:
         """What is known about it."""
         if self.entry is None:
-            return "Accepted. It will be applied as soon as the tables have it …"
+            return "Accepted. It is being saved …"
         return words.effect(self.entry, waiting=not self.over)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services.labeler.ui.clients import Declined, LoggedOut
-from services.labeler.ui.state import clients
+from services.labeler.ui.state import clients, log_in
 from shared.errors import TransientError
 
 
@@ -28,9 +28,9 @@ def _log_in(name: str, password: str) -> None:
         st.warning("Name and password, please.")
         return
     try:
-        st.session_state.session = clients().labeler.log_in(name, password)
+        session = clients().labeler.log_in(name, password)
     except (LoggedOut, Declined, TransientError) as error:
         st.error(str(error))
         return
-    st.session_state.login_message = ""
+    log_in(session)
     st.rerun()

@@ -18,12 +18,14 @@ def picture(image_id: UUID) -> bytes | None:
         return None
 
 
-def show(data: bytes, description: str) -> None:
-    """Show an image as large as its place, or say that these bytes are none."""
+def show(data: bytes, description: str) -> bool:
+    """Show an image as large as its place, or say that these bytes are none; whether it is shown."""
     try:
         st.image(data, width="stretch", alt=description)
     except (OSError, ValueError, SyntaxError, DecompressionBombError):  # all of what Pillow says about broken files
-        st.warning("These bytes cannot be shown as a picture.")
+        st.warning("These bytes cannot be shown as an image.")
+        return False
+    return True
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

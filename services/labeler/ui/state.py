@@ -6,7 +6,7 @@ import httpx
 import streamlit as st
 
 from services.labeler.settings import UiSettings
-from services.labeler.ui import corrections
+from services.labeler.ui import corrections, words
 from services.labeler.ui.clients import LabelerClient, PredictorClient, Session, Wish
 from services.labeler.ui.corrections import Sent
 
@@ -40,8 +40,19 @@ def session() -> Session | None:
     return found
 
 
+def log_in(who: Session) -> None:
+    """Begin a session. What somebody else left in this tab is dropped: it must not be sent in another's name."""
+    if st.session_state.get("worker") != who.name:
+        for left in ("desk", "work"):
+            st.session_state.pop(left, None)
+    st.session_state.session = who
+    st.session_state.login_message = ""
+
+
 def log_out(message: str = "") -> None:
     """Forget the session; the work in this tab stays for when the person is back."""
+    if (who := session()) is not None:
+        st.session_state.worker = who.name
     st.session_state.session = None
     st.session_state.login_message = message
 
@@ -50,7 +61,7 @@ def send(wish: Wish) -> Sent:
     """Send a correction; if the session has ended, the next thing to see is the login."""
     sent = corrections.send(clients().labeler, wish)
     if sent.logged_out:
-        log_out(f"{sent.detail} Your correction is kept.")
+        log_out(f"{sent.detail} Your correction is kept. {words.NO_RELOAD}")
     return sent
 
 

@@ -5,6 +5,9 @@ from datetime import datetime
 from services.labeler.ui.clients import Answer
 from services.labeler.views import HistoryEntry, ReviewItem
 
+NO_RELOAD = "Do not reload this page: that would lose it."
+KEPT = f"Your work is kept here. {NO_RELOAD}"
+
 
 def duration(start: datetime, end: datetime) -> str:
     """The time between two moments, as precise as a person cares."""
@@ -31,8 +34,28 @@ def effect(entry: HistoryEntry, *, waiting: bool) -> str:
     if entry.live_in is not None and entry.live_at is not None and entry.occurred_at is not None:
         return f"{done}; live in `{entry.live_in}` after {duration(entry.occurred_at, entry.live_at)}."
     if entry.set_aside is not None:
-        return f"{done}. It is set aside for now: {entry.set_aside}"
-    return f"{done}. The model is learning it …" if waiting else f"{done}. No model in service holds it yet."
+        aside = f"{done}. It is set aside for now: {entry.set_aside}"
+        return f"{aside} The label stays; the next full training takes it up again."
+    if waiting:
+        return f"{done}. The model is learning it …"
+    frozen = "If this stays so, ask an operator whether promotions are frozen."
+    return f"{done}. No model in service holds it yet. {frozen}"
+
+
+def kept(label: str, detail: str) -> str:
+    """A label that was sent, and whose arrival nobody confirmed."""
+    return f"**{label}** is kept here, not confirmed yet. {detail} {NO_RELOAD}"
+
+
+def until_chosen(label: str | None) -> str:
+    """What an image is while the person thinks again."""
+    return f"Until you choose again, it counts as {label}, decided by you."
+
+
+def no_model(images_per_label: int) -> str:
+    """Nothing answers, because nothing was trained yet."""
+    first = f"The first needs {images_per_label} images of each label."
+    return f"No model is in service yet; labels can be set without it. {first}"
 
 
 def change(before: Answer, after: Answer) -> str:

@@ -138,7 +138,7 @@ def page(stage: Stage, played: Played) -> Iterator[Page]:
         page.get_by_role("textbox", name="Name").fill("anna")
         page.get_by_role("textbox", name="Password").fill("right")
         page.keyboard.press("Enter")
-        page.get_by_text("Choose a picture").wait_for()
+        page.get_by_text("Choose an image").wait_for()
         yield page
         browser.close()
 
@@ -192,7 +192,7 @@ def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, played: P
         press(page, key, f"{done} done in this sitting · {left} to go")
         assert len(played.published) == published, f"after {key}"
 
-    expect(page.get_by_text("Nothing waits for you.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Only images you skipped")).to_be_visible(timeout=30_000)
     assert set_labels(images) == [["dandelion"], ["grass", "dandelion", "dandelion"], [], ["grass"]]
 
 

@@ -32,7 +32,8 @@ class Image:
 
 @dataclass
 class Played:
-    """The labeler and the predictor. `log_away`: commands are 503. `live_in`: the model that corrections go live in."""
+    """The labeler and the predictor. `log_away`: commands are 503. `live_in`: the model that corrections go live in.
+    `failing`: paths that end so are 500. `behind`: the corrected image behind each answer."""
 
     images: dict[UUID, Image] = field(default_factory=dict)
     queue: list[UUID] = field(default_factory=list)
@@ -43,6 +44,9 @@ class Played:
     slow: bool = False
     refusing_uploads: str = ""
     logged_out: bool = False
+    no_content: bool = False
+    failing: str = ""
+    behind: UUID | None = None
     keys: list[str] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)
 
@@ -60,6 +64,8 @@ class Played:
             return self._login(json.loads(request.content))
         if self.logged_out or request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return httpx.Response(401, json={"error": "unauthorised", "detail": "The session has ended. Log in again."})
+        if self.failing and parts[-1] == self.failing:
+            return httpx.Response(500, json={"error": "internal_error", "detail": "Something is wrong in the labeler."})
         if parts == ["labels"]:
             return httpx.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
         if parts == ["review"]:
@@ -67,6 +73,8 @@ class Played:
         if parts == ["images"]:
             return self._upload(request)
         image = self.images[UUID(parts[1])]
+        if parts[2:] == ["content"] and self.no_content:
+            return httpx.Response(404, json={"error": "object_missing", "detail": "The bytes are gone."})
         if parts[2:] == ["content"]:
             return httpx.Response(200, content=PICTURE)
         if parts[2:] == ["history"]:
@@ -78,7 +86,8 @@ class Played:
     def predictor(self, request: httpx.Request) -> httpx.Response:
         """The predictor's API."""
         if not self.version:
-            return httpx.Response(503, json={"error": "no_model", "detail": "There is no model yet."})
+            detail = "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more."
+            return httpx.Response(503, json={"error": "no_model", "detail": detail})
         if request.url.path == "/model":
             return httpx.Response(200, json={"version": self.version, "sequence": 1})
         share = self.share
@@ -89,7 +98,7 @@ class Played:
             "model_sequence": 1,
             "prediction_id": str(uuid4()),
             "milliseconds": 3.0,
-            "corrections": [],
+            "corrections": [{"image_id": str(self.behind), "weight": 0.5}] if self.behind else [],
         }
         return httpx.Response(200, json=answer)
 
@@ -97,7 +106,7 @@ class Played:
         if body["password"] != "right":
             return httpx.Response(401, json={"error": "unauthorised", "detail": "The name or the password is wrong."})
         self.logged_out = False
-        return httpx.Response(200, json=session().model_dump(mode="json"))
+        return httpx.Response(200, json=session(body["name"]).model_dump(mode="json"))
 
     def _review(self) -> httpx.Response:
         waiting = [self.images[image_id] for image_id in self.queue if self.images[image_id].revision == 0]
@@ -186,5 +195,5 @@ def _away() -> httpx.Response:
     )
 
 
-def session() -> Session:
-    return Session.model_validate({"token": TOKEN, "name": "anna", "role": "labeler", "expires_at": NOON})
+def session(name: str = "anna") -> Session:
+    return Session.model_validate({"token": TOKEN, "name": name, "role": "labeler", "expires_at": NOON})

@@ -2,27 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
-from .played import PICTURE, Played
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    """Press the button with this label and look at the page again."""
-    [button] = [each for each in page.button if each.label == label]
-    button.click()
-    return page.run()
-
-
-def said(page: AppTest) -> str:
-    """Everything the page tells in words."""
-    kinds = (page.markdown, page.caption, page.info, page.success, page.warning, page.error, page.subheader)
-    return "\n".join(str(each.value) for kind in kinds for each in kind)
-
-
-def upload(page: AppTest) -> AppTest:
-    """Choose a picture."""
-    page.run()
-    page.file_uploader(key="file").upload("flower.png", PICTURE, "image/png")
-    return page.run()
+from .played import Played
+from .visit import log_in, press, said, upload
 
 
 def test_nobody_gets_in_without_the_right_password(stranger: AppTest) -> None:
@@ -71,14 +52,14 @@ def test_without_a_model_labels_can_be_set_all_the_same(anna: AppTest, played: P
     upload(anna)
     press(anna, "grass")
 
-    assert "There is no model yet." in said(anna)
+    assert "No model is in service yet; labels can be set without it." in said(anna)
     assert "is revision 1. The model is learning it" in said(anna)
 
 
 def test_while_the_log_is_away_the_upload_is_kept_and_sent_again(anna: AppTest, played: Played) -> None:
     played.log_away = True
     upload(anna)
-    assert "Not stored yet. The log is away." in said(anna)
+    assert "Not stored yet. The image could not be saved yet. Press Try again." in said(anna)
 
     played.log_away = False
     press(anna, "Try again")
@@ -90,7 +71,7 @@ def test_while_the_log_is_away_the_correction_is_kept_and_sent_again(anna: AppTe
     upload(anna)
     played.log_away = True
     press(anna, "grass")
-    assert "**grass** is kept here, not sent. The log is away." in said(anna)
+    assert "**grass** is kept here, not confirmed yet. The label could not be saved yet. Press Try again." in said(anna)
 
     played.log_away = False
     press(anna, "Try again")
@@ -101,7 +82,7 @@ def test_a_picture_that_cannot_be_used_says_why(anna: AppTest, played: Played) -
     played.refusing_uploads = "These bytes are no image."
     upload(anna)
 
-    assert "This picture cannot be used. These bytes are no image." in said(anna)
+    assert "This image cannot be used. These bytes are no image." in said(anna)
     assert not [each for each in anna.button if each.label == "grass"]
 
 
@@ -121,10 +102,11 @@ def test_a_session_that_ends_in_the_middle_keeps_the_work(anna: AppTest, played:
     press(anna, "grass")
     assert "Your correction is kept." in said(anna)
 
-    anna.text_input(key="login-name").input("anna")
-    anna.text_input(key="login-password").input("right")
-    press(anna, "Log in")
-    assert anna.session_state["work"].sent.wish.label == "grass"
+    log_in(anna)
+    assert "**grass** is kept here, not confirmed yet." in said(anna)
+    press(anna, "Try again")
+    assert [wish["label"] for wish in played.published] == ["grass"]
+    assert "Your correction to **grass** is revision 1" in said(anna)
 
 
 def test_somebody_who_was_first_is_named_and_their_label_shown(anna: AppTest, played: Played) -> None:
@@ -158,7 +140,8 @@ def test_undo_is_a_correction_back_and_shows_the_image_again(desk: AppTest, play
     press(desk, "Undo")
 
     assert (image.label, image.revision) == ("dandelion", 2)
-    assert "You took your last label back." in said(desk)
+    reason = "You took your last label back. Until you choose again, it counts as dandelion, decided by you."
+    assert reason in said(desk)
     press(desk, "grass")
     assert (image.label, image.revision) == ("grass", 3)
 
@@ -173,6 +156,7 @@ def test_undoing_the_first_label_asks_for_another_since_there_is_none_to_go_back
 
     assert image.revision == 1
     assert "no label to go back to" in said(desk)
+    assert "You took your last label back." not in said(desk)
     press(desk, "dandelion")
     assert (image.label, image.revision) == ("dandelion", 2)
 
@@ -192,7 +176,8 @@ def test_a_skipped_image_comes_back_only_when_asked_for(desk: AppTest, played: P
     played.add()
     desk.run()
     press(desk, "Skip")
-    assert "Nothing waits for you." in said(desk)
+    assert "Only images you skipped, or that are still being saved, are left." in said(desk)
+    assert "Nothing waits for you." not in said(desk)
 
     press(desk, "Look again")
     assert "What is it?" in said(desk) or "The model says" in said(desk)
@@ -203,7 +188,7 @@ def test_review_keeps_what_could_not_be_sent(desk: AppTest, played: Played) -> N
     desk.run()
     played.log_away = True
     press(desk, "grass")
-    assert "**grass** is kept here, not sent." in said(desk)
+    assert "**grass** is kept here, not confirmed yet." in said(desk)
     assert image.label is None
 
     played.log_away = False

@@ -53,11 +53,21 @@ def test_a_duration_is_as_precise_as_a_person_cares(seconds: float, text: str) -
             "Your correction to **grass** is revision 2; live in `fast-1` after 0.08 s.",
         ),
         ({}, True, "Your correction to **grass** is revision 2. The model is learning it …"),
-        ({}, False, "Your correction to **grass** is revision 2. No model in service holds it yet."),
+        (
+            {},
+            False,
+            (
+                "Your correction to **grass** is revision 2. No model in service holds it yet."
+                " If this stays so, ask an operator whether promotions are frozen."
+            ),
+        ),
         (
             {"set_aside": "It breaks others."},
             True,
-            "Your correction to **grass** is revision 2. It is set aside for now: It breaks others.",
+            (
+                "Your correction to **grass** is revision 2. It is set aside for now: It breaks others."
+                " The label stays; the next full training takes it up again."
+            ),
         ),
         ({"state": "superseded"}, True, "Your correction to **grass** came second and was not applied."),
     ],

@@ -1,0 +1,30 @@
+"""Where the pages are."""
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from .visit import press
+
+Addresses = list[list[str]]
+
+
+@pytest.fixture
+def addresses(monkeypatch: pytest.MonkeyPatch) -> Addresses:
+    """The addresses of each run."""
+    found, real = Addresses(), st.navigation
+
+    def noted(pages: list[st.Page], **options: str) -> st.Page:
+        found.append([page.url_path for page in pages])
+        return real(pages, **options)  # type: ignore[arg-type]  # the options of the real one
+
+    monkeypatch.setattr(st, "navigation", noted)
+    return found
+
+
+def test_every_page_has_its_address_before_the_login_too(anna: AppTest, addresses: Addresses) -> None:
+    anna.run()
+    press(anna, "Log out")
+
+    assert anna.title[0].value == "Pappus"
+    assert addresses[0] == addresses[-1] == ["", "review"]

@@ -14,7 +14,7 @@ GATE = "Models and the gate"
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     STACK: (stack.up, stack.down, stack.status, stack.doctor, stack.logs, stack.reset, replay.replay),
     LOOP: (demo.demo, seed.seed, people.predict, people.correct, people.history),
-    GATE: (people.train, people.rollback, people.approve, people.freeze, people.unfreeze),
+    GATE: (people.train, people.rollback, people.approve, people.override, people.freeze, people.unfreeze),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import httpx
 
+MOST_MODELS = 1000
+"""As many the labeling API lists at once."""
 RETRIED = frozenset({429, 502, 503, 504})
 
 
@@ -88,7 +90,7 @@ class Predictor(Api):
 
 
 class Labeler(Api):
-    """The labeling API, as one signed-in person."""
+    """The labeling API, as one person who is logged in."""
 
     async def log_in(self, name: str, password: str) -> None:
         """Become this user."""
@@ -123,8 +125,8 @@ class Labeler(Api):
         return dict(answer.json())
 
     async def models(self) -> list[dict[str, Any]]:
-        """Every model, newest first."""
-        return list((await self.call("GET", "/models")).json())
+        """The newest 1,000 models, newest first."""
+        return list((await self.call("GET", "/models", params={"limit": MOST_MODELS})).json())
 
     async def champion(self) -> dict[str, Any] | None:
         """The model in service, or None before the first."""

@@ -2,12 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pappus.client import Refused
 from shared.errors import TransientError
 from shared.postgres import Connection, close, connector, transient_errors
+
+ATTEMPTS = 5
+"""As often the ingestor tries an image that is out of reach (its `max_attempts`): again after 5, 20, 80 and 320 s."""
+AWAY = frozenset({"unreachable", "timeout"})
+"""Rejected for these reasons, an image is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +22,26 @@ class PlantRow:
 
     url_source: str
     label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What became of a row so far. `attempt`: how often it was tried; `reason`, `detail`: why it is rejected."""
+
+    state: str
+    attempt: int = 0
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def away(self) -> bool:
+        """Whether it is rejected only until it is tried again."""
+        return self.state == "rejected" and self.reason in AWAY and self.attempt < ATTEMPTS
+
+    @property
+    def final(self) -> bool:
+        """Whether it stays so."""
+        return self.state in ("stored", "rejected") and not self.away
 
 
 async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
@@ -36,21 +62,32 @@ async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
 async def wait_for_outcomes(
     dsn: str, rows: Sequence[PlantRow], timeout_seconds: float, progress: Callable[[Counter[str]], None]
 ) -> dict[str, str]:
-    """Wait until every row is stored or finally rejected; why each rejected one was, by URL.
+    """Wait until every row is stored or finally rejected; why each rejected one was, by URL. What is out of reach after
+    `timeout_seconds` counts as rejected. `progress` hears how many rows are in each state, or `away`.
 
     Raises:
         Refused: if some rows have no outcome after `timeout_seconds`, naming how many and the first.
     """
     urls = [row.url_source for row in rows]
+    return await settled(partial(_standings, dsn, urls), urls, timeout_seconds, progress)
+
+
+async def settled(
+    look: Callable[[], Awaitable[Mapping[str, Standing]]],
+    urls: Sequence[str],
+    timeout_seconds: float,
+    progress: Callable[[Counter[str]], None],
+) -> dict[str, str]:
+    """`wait_for_outcomes` of what `look` finds, by URL."""
     deadline = asyncio.get_running_loop().time() + timeout_seconds
     while True:
-        found = await _states(dsn, urls)
-        states = Counter(state for state, _ in found.values())
-        progress(states)
-        waiting = [url for url in urls if found.get(url, ("waiting", ""))[0] not in ("stored", "rejected")]
+        found = await look()
+        progress(Counter("away" if one.away else one.state for one in found.values()))
+        late = asyncio.get_running_loop().time() > deadline
+        waiting = [url for url in urls if not ((one := found.get(url)) and (one.final or (late and one.away)))]
         if not waiting:
-            return {url: why for url, (state, why) in found.items() if state == "rejected"}
-        if asyncio.get_running_loop().time() > deadline:
+            return {url: f"{one.reason}: {one.detail}" for url, one in found.items() if one.state == "rejected"}
+        if late:
             raise Refused(
                 f"{len(waiting)} of {len(urls)} images have no outcome after {timeout_seconds:.0f} s, "
                 f"the first is {waiting[0]}. See what the ingestor says: pappus logs ingestor"
@@ -75,8 +112,8 @@ async def count_labelled(dsn: str) -> int:
         await close(connection)
 
 
-async def _states(dsn: str, urls: list[str]) -> dict[str, tuple[str, str]]:
-    """State and reason by URL; empty while the database restarts."""
+async def _standings(dsn: str, urls: list[str]) -> dict[str, Standing]:
+    """What became of each row, by URL; empty while the database restarts."""
     try:
         connection = await _connect(dsn)
     except Refused:
@@ -84,7 +121,7 @@ async def _states(dsn: str, urls: list[str]) -> dict[str, tuple[str, str]]:
     try:
         with transient_errors():
             rows = await connection.fetch(
-                "SELECT url_source, state, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail "
+                "SELECT url_source, state, attempt, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail "
                 "FROM plants_data WHERE url_source = ANY($1::text[])",
                 urls,
             )
@@ -92,7 +129,7 @@ async def _states(dsn: str, urls: list[str]) -> dict[str, tuple[str, str]]:
         return {}
     finally:
         await close(connection)
-    return {row["url_source"]: (row["state"], f"{row['reason']}: {row['detail']}") for row in rows}
+    return {row["url_source"]: Standing(row["state"], row["attempt"], row["reason"], row["detail"]) for row in rows}
 
 
 async def _connect(dsn: str) -> Connection:

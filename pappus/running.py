@@ -1,4 +1,4 @@
-"""The running stack as people use it: addresses and sign-ins, read from its state folder."""
+"""The running stack as people use it: addresses and passwords, read from its state folder."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -53,7 +53,7 @@ class RunningStack:
 
     @asynccontextmanager
     async def labeler_as(self, user: str) -> AsyncIterator[Labeler]:
-        """The labeling API, signed in as `user` ("labeler" or "operator")."""
+        """The labeling API, logged in as `user` ("labeler" or "operator")."""
         async with Labeler(self.labeler) as labeler:
             await labeler.log_in(user, self.passwords[user])
             yield labeler

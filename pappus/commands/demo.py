@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from pappus.commands.options import StateOption, attempt, state_folder
+from pappus.client import Refused
+from pappus.commands.options import StateOption, refusals, starting, state_folder
 from pappus.commands.progress import Progress
+from pappus.commands.screen import console
 from pappus.commands.seed import ImagesOption, choose_source
 from pappus.demo.image_server import serve_folder
 from pappus.demo.report import Report
@@ -19,11 +21,6 @@ from pappus.demo.story import Story
 from pappus.demo.view import View
 from pappus.running import RunningStack
 from pappus.stack import Stack
-from pappus.stack.cache import Cache
-from pappus.stack.context import StackContext
-from pappus.stack.settings import inherited_environment
-
-console = Console()
 
 
 def demo(
@@ -35,36 +32,44 @@ def demo(
     """Images in, a model, predictions, corrections, promotion, hot reload, a rollback: the whole story, unattended."""
     told = Report()
     view = View(console, told)
-
-    async def work() -> None:
+    with refusals(state):
+        _refuse_report(report)
         stack = Stack(state)
-        port = _images_port(stack)
+        port = stack.ports()["demo-images"]
         try:
-            with view.stage("stack up") as stage:
-                await asyncio.to_thread(_up, stack, [f"127.0.0.1:{port}"])
-                stage.seen = "Kafka, PostgreSQL, S3, MLflow and all services"
+            with nullcontext() if exit_after else starting():
+                _up(stack, port, view)
             running = RunningStack.find(state_folder(state))
-            source = await choose_source(running, stack.state, images)
-            told.images = source.description
-            console.print(f"Images: {source.description}.", highlight=False, soft_wrap=True)
-            with serve_folder(source.folder, port), view.shown():
-                await Story(running, source, told, view).tell()
+            asyncio.run(_tell(running, stack, images, port, told, view))
             told.addresses = _addresses(running, exit_after)
         finally:
             _finish(told, report)
             if exit_after:
-                await asyncio.to_thread(stack.down)
-
-    attempt(work)
+                stack.down()
 
 
-def _up(stack: Stack, allowed_hosts: Sequence[str]) -> None:
-    with Progress(console) as progress:
-        stack.up(allowed_hosts=allowed_hosts, watch=progress.show)
+def _refuse_report(report: Path | None) -> None:
+    """Raises Refused, before anything starts, if the report could not be written at the end."""
+    if report is None:
+        return
+    if report.is_dir() or not report.parent.is_dir() or not os.access(report.parent, os.W_OK):
+        raise Refused(f"The report cannot be written to {report}: name a file in a folder that is there.")
 
 
-def _images_port(stack: Stack) -> int:
-    return StackContext.load(stack.state, Cache(stack.cache), inherited_environment()).ports["demo-images"]
+def _up(stack: Stack, port: int, view: View) -> None:
+    """Outside of asyncio, so that Ctrl-C ends it at once."""
+    with view.stage("stack up") as stage:
+        with Progress(console) as progress:
+            stack.up(allowed_hosts=[f"127.0.0.1:{port}"], watch=progress.show)
+        stage.seen = "Kafka, PostgreSQL, S3, MLflow and all services"
+
+
+async def _tell(running: RunningStack, stack: Stack, images: str | None, port: int, told: Report, view: View) -> None:
+    source = await choose_source(running, stack.state, images)
+    told.images = source.description
+    console.print(f"Images: {source.description}.", highlight=False, soft_wrap=True)
+    with serve_folder(source.folder, port), view.shown():
+        await Story(running, source, told, view).tell()
 
 
 def _finish(told: Report, report: Path | None) -> None:
@@ -91,7 +96,7 @@ def _addresses(running: RunningStack, stopped: bool) -> dict[str, str]:
     if stopped:
         return {}
     return {
-        "Upload, review, correct": f"{running.ui}  (sign in as labeler / {running.passwords['labeler']})",
+        "Upload, review, correct": f"{running.ui}  (log in as labeler / {running.passwords['labeler']})",
         "Prediction API": f"{running.predictor}/docs",
         "Labeling API": f"{running.labeler}/docs",
         "MLflow": running.mlflow,

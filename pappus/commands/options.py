@@ -1,14 +1,16 @@
 """What the commands share: the --state option, and errors as one clear line."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import errno
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pappus.client import Refused
+from pappus.commands.screen import complain, errors
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 
@@ -16,6 +18,7 @@ StateOption = Annotated[
     Path | None,
     typer.Option("--state", envvar="PAPPUS_STATE", help="The state folder of the stack.", show_default=".pappus"),
 ]
+UNUSABLE = frozenset({errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC})
 
 
 def state_folder(path: Path | None) -> StateFolder:
@@ -23,14 +26,44 @@ def state_folder(path: Path | None) -> StateFolder:
     return StateFolder.at(path or Path(".pappus"))
 
 
-def attempt(work: Callable[[], Awaitable[None]]) -> None:
-    """Run it; what it refuses is said in one line on stderr, with exit code 1."""
+@contextmanager
+def refusals(state: Path | None) -> Iterator[None]:
+    """What is refused inside is said in one line on stderr, with exit code 1; so is a state folder of no use."""
+    try:
+        yield
+    except (Refused, StackError) as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
+    except OSError as error:
+        if not _is_about(error, state_folder(state).root):
+            raise
+        complain(f"{error.filename}: {error.strerror}. Choose another folder with --state.")
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Ctrl-C inside ends the waiting, not the start."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print("The stack goes on starting: `pappus status` shows how far it is, `pappus down` stops it.")
+        raise typer.Exit(130) from None
+
+
+def attempt(work: Callable[[], Awaitable[None]], state: Path | None) -> None:
+    """Run it with its `refusals`. `state` is the folder of --state."""
 
     async def run() -> None:
         await work()
 
-    try:
+    with refusals(state):
         asyncio.run(run())
-    except (Refused, StackError) as error:
-        Console(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+
+
+def _is_about(error: OSError, folder: Path) -> bool:
+    """Whether it says that something in `folder`, or on the way to it, cannot be used."""
+    if error.errno not in UNUSABLE or not isinstance(error.filename, str):
+        return False
+    path = Path(error.filename)
+    return path.is_relative_to(folder) or folder.is_relative_to(path)

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
-from pappus.client import Labeler, Predictor, Refused, read_image
+from pappus.client import MOST_MODELS, RETRIED, Labeler, Predictor, Refused, read_image
 from pappus.commands.options import StateOption, attempt, state_folder
+from pappus.commands.screen import console
 from pappus.running import RunningStack
 
-console = Console()
-Reason = Annotated[str, typer.Option(help="Why, for those who read the history.")]
+WHY = "Why, for those who read the history."
+Reason = Annotated[str, typer.Option(help=WHY)]
+Version = Annotated[str, typer.Argument(help="A version: pappus history")]
 
 
 def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], state: StateOption = None) -> None:
@@ -22,19 +23,14 @@ def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], s
 
     async def work() -> None:
         stack = RunningStack.find(state_folder(state))
-        table = Table("file", "label", "probability", "model", "ms", "corrections behind it")
         async with Predictor(stack.predictor, patience_seconds=10) as predictor:
-            for path in files:
-                answer = await predictor.predict(read_image(path), path.name)
-                behind = ", ".join(f"{c['image_id'][:8]} ({c['weight']:.2f})" for c in answer["corrections"])
-                probability = f"{answer['probabilities'][answer['label']]:.3f}"
-                milliseconds = f"{answer['milliseconds']:.1f}"
-                table.add_row(
-                    str(path), answer["label"], probability, answer["model_version"], milliseconds, behind or "-"
-                )
-        console.print(table)
+            answers, failures = await _ask(predictor, files)
+        if answers:
+            console.print(_answers_table(answers))
+        if failures:
+            raise Refused("\n".join(failures))
 
-    attempt(work)
+    attempt(work, state)
 
 
 def correct(
@@ -57,7 +53,7 @@ def correct(
             else:
                 console.print(f"Accepted, not visible yet: pappus history {found['image_id']}")
 
-    attempt(work)
+    attempt(work, state)
 
 
 def history(
@@ -66,18 +62,19 @@ def history(
     ] = None,
     state: StateOption = None,
 ) -> None:
-    """Every label an image had, who set it and which model has it; without an image, every model and its verdict."""
+    """Every label an image had, who set it and which model has it; without an image, the newest 1,000 models and their
+    verdicts."""
 
     async def work() -> None:
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("labeler") as person:
             if image is None:
-                console.print(_models_table(await person.models()))
+                _show_models(await person.models())
                 return
             found = await _find(person, image, upload=False)
             console.print(_labels_table(found, await person.history(found["image_id"])))
 
-    attempt(work)
+    attempt(work, state)
 
 
 def train(reason: Reason = "asked for by hand", state: StateOption = None) -> None:
@@ -87,9 +84,9 @@ def train(reason: Reason = "asked for by hand", state: StateOption = None) -> No
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("operator") as operator:
             event = (await operator.train(reason))["event_id"]
-            console.print(f"Requested as {event}. What became of it: pappus history")
+            console.print(_requested(event, "trainer-full"))
 
-    attempt(work)
+    attempt(work, state)
 
 
 def rollback(
@@ -101,9 +98,15 @@ def rollback(
     _ask_gate("rollback", reason, version, state)
 
 
-def approve(version: str, reason: Reason = "asked for by hand", state: StateOption = None) -> None:
-    """Promote a model that waits for a person."""
+def approve(version: Version, reason: Reason = "asked for by hand", state: StateOption = None) -> None:
+    """Promote a candidate the gate would promote if asked now, for example one that came while promotions were
+    frozen."""
     _ask_gate("approve", reason, version, state)
+
+
+def override(version: Version, reason: Annotated[str, typer.Option(help=WHY)], state: StateOption = None) -> None:
+    """Put a model into service against the verdict of the gate. It has to load and answer all the same."""
+    _ask_gate("override", reason, version, state)
 
 
 def freeze(reason: Reason = "asked for by hand", state: StateOption = None) -> None:
@@ -123,25 +126,86 @@ def _ask_gate(action: str, reason: str, version: str | None, state: Path | None)
             outcome = await operator.ask(action, reason, version)
             if outcome.get("outcome") == "rejected":
                 raise Refused(f"The gate refused: {outcome['summary']}")
-            console.print(
-                outcome.get("summary") or f"Requested as {outcome['event_id']}. What became of it: pappus history"
-            )
+            console.print(outcome.get("summary") or _requested(outcome["event_id"], "trainer-gate"))
 
-    attempt(work)
+    attempt(work, state)
+
+
+def _requested(event_id: str, part: str) -> str:
+    return f"Requested as {event_id}. What became of it: pappus history. If nothing new appears: pappus logs {part}"
+
+
+async def _ask(predictor: Predictor, files: list[Path]) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
+    """The answer for each file, and a line for each file without one."""
+    answers: list[tuple[Path, dict[str, Any]]] = []
+    failures: list[str] = []
+    for path in files:
+        try:
+            data = read_image(path)
+        except Refused as unreadable:
+            failures.append(str(unreadable))
+            continue
+        try:
+            answers.append((path, await predictor.predict(data, path.name)))
+        except Refused as refusal:
+            failures.append(f"{path}: {refusal}")
+            if refusal.status is None or refusal.status in RETRIED:
+                break  # nobody answers: each file more would wait as long, in vain
+    return answers, failures
 
 
 async def _find(person: Labeler, image: str, upload: bool) -> dict[str, Any]:
     """The image that an id, a sha256 or a file names."""
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", image):
         return await person.image(image)
-    path = Path(image)
-    sha256 = image if re.fullmatch(r"[0-9a-f]{64}", image) else hashlib.sha256(read_image(path)).hexdigest()
+    data = None if re.fullmatch(r"[0-9a-f]{64}", image) else _bytes_of(image)
+    sha256 = image if data is None else hashlib.sha256(data).hexdigest()
     found = await person.images_with(sha256)
     if found:
         return found[0]
-    if not upload or sha256 == image:
+    if not upload or data is None:
         raise Refused(f"No stored image has the bytes {sha256[:12]}...: upload it, or pappus correct FILE LABEL")
-    return await person.image((await person.upload(read_image(path), path.name))["image_id"])
+    return await person.image((await person.upload(data, Path(image).name))["image_id"])
+
+
+def _bytes_of(image: str) -> bytes:
+    try:
+        return read_image(Path(image))
+    except Refused as refusal:
+        if isinstance(refusal.__cause__, FileNotFoundError):
+            raise Refused(f"{image} is neither an image id, a sha256 nor a file.") from refusal
+        raise
+
+
+def _answers_table(answers: list[tuple[Path, dict[str, Any]]]) -> Table:
+    table = Table(
+        Column("file", overflow="fold"),
+        "label",
+        "probability",
+        "model",
+        "ms",
+        Column("corrections behind it", overflow="fold"),
+    )
+    for path, answer in answers:
+        behind = ", ".join(f"{c['image_id']} ({c['weight']:.2f})" for c in answer["corrections"])
+        table.add_row(
+            str(path),
+            answer["label"],
+            f"{answer['probabilities'][answer['label']]:.3f}",
+            answer["model_version"],
+            f"{answer['milliseconds']:.1f}",
+            behind or "-",
+        )
+    return table
+
+
+def _show_models(models: list[dict[str, Any]]) -> None:
+    if not models:
+        console.print("No model yet: the first needs 20 images of each label.")
+        return
+    console.print(_models_table(models))
+    if len(models) == MOST_MODELS:
+        console.print(f"Only the newest {MOST_MODELS} are shown.")
 
 
 def _models_table(models: list[dict[str, Any]]) -> Table:
@@ -176,7 +240,7 @@ def _labels_table(image: dict[str, Any], entries: list[dict[str, Any]]) -> Table
         "rev.", "from", "to", "by", "when", "state", "live in", title=f"{image['image_id']} ({image['state']})"
     )
     for entry in entries:
-        state = entry["set_aside"] or entry["state"]
+        state = f"set aside: {entry['set_aside']}" if entry["set_aside"] else entry["state"]
         table.add_row(
             str(entry["revision"]),
             entry["label_from"] or "-",

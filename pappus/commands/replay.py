@@ -6,18 +6,17 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pappus.client import Refused
 from pappus.commands.options import StateOption, attempt
+from pappus.commands.screen import console
 from pappus.stack import Stack
 from pappus.stack.cache import Cache
 from pappus.stack.context import StackContext
 from pappus.stack.services import SERVICES, service_environment
 from pappus.stack.settings import inherited_environment
 
-console = Console()
 OWNERS = tuple(sorted({service.owner for service in SERVICES}))
 
 
@@ -27,8 +26,8 @@ def replay(
     ] = None,
     state: StateOption = None,
 ) -> None:
-    """Fold every table again from the log and put it in the place of the one in use; nothing is fetched, trained or
-    published. Exit code 1 if a table came out differently."""
+    """Rebuild every table from the log, compare it with the one in use, and use it from then on. Nothing is fetched,
+    trained or published. Exit code 1 if a table came out differently."""
 
     async def work() -> None:
         stack = Stack(state)
@@ -49,7 +48,7 @@ def replay(
                 "fold of its topics is a bug; please report it with the logs."
             )
 
-    attempt(work)
+    attempt(work, state)
 
 
 def _chosen(named: list[str] | None) -> tuple[str, ...]:

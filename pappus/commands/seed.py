@@ -1,20 +1,20 @@
 """`pappus seed`: put images into `plants_data` and wait until each has an outcome."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from pappus.client import Refused
 from pappus.commands.options import StateOption, attempt, state_folder
+from pappus.commands.screen import console
 from pappus.demo.image_server import serve_folder
 from pappus.demo.images import ImageSource, choose
-from pappus.plants import insert, wait_for_outcomes
+from pappus.demo.intake import take_in
 from pappus.running import RunningStack
 from pappus.stack.folders import StateFolder
 
-console = Console()
+SECONDS = 600.0
 ImagesOption = Annotated[
     str | None,
     typer.Option(
@@ -41,18 +41,14 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
         stack = RunningStack.find(where)
         source = await choose_source(stack, where, images)
         console.print(f"Seeding {source.description}.", highlight=False)
-        with serve_folder(source.folder, int(stack.images_url.rsplit(":", 1)[1])):
-            new = await insert(stack.plants_dsn, source.rows)
-            with console.status("") as line:
-
-                def progress(states: Counter[str]) -> None:
-                    line.update(f"{states['stored']} of {len(source.rows)} stored")
-
-                rejected = await wait_for_outcomes(stack.plants_dsn, source.rows, 600, progress)
+        with serve_folder(source.folder, int(stack.images_url.rsplit(":", 1)[1])), console.status("") as line:
+            intake = await take_in(stack.plants_dsn, source, SECONDS, line.update)
         console.print(
-            f"{new} new rows; {len(source.rows) - len(rejected)} of {len(source.rows)} images stored.", highlight=False
+            f"{intake.new} new rows; {len(intake.stored)} of {len(source.rows)} images stored.", highlight=False
         )
-        for url, why in list(rejected.items())[:10]:
+        for url, why in list(intake.rejected.items())[:10]:
             console.print(f"rejected: {url}: {why}", highlight=False, soft_wrap=True)
+        if not intake.stored:
+            raise Refused("No image was stored.")
 
-    attempt(work)
+    attempt(work, state)

@@ -1,21 +1,19 @@
 """`pappus up | down | status | doctor | logs | reset`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from pappus.commands.options import StateOption
+from pappus.commands.options import StateOption, refusals, starting
 from pappus.commands.progress import Progress
+from pappus.commands.screen import console
 from pappus.commands.tables import checks_table, status_table, summary
 from pappus.stack import Stack, StackError
 from pappus.stack.doctor import examine
 from pappus.stack.logs import follow, last_lines
 from pappus.stack.settings import inherited_environment
 from pappus.stack.wanted import EVERYTHING
-
-console = Console()
-errors = Console(stderr=True)
 
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="A group (servers, services) or a part; may be repeated.")
@@ -28,31 +26,17 @@ AllowHost = Annotated[
 ]
 
 
-def _give_up(error: StackError) -> typer.Exit:
-    errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-    return typer.Exit(1)
-
-
 def up(only: Only = None, allow_host: AllowHost = None, state: StateOption = None) -> None:
     """Start the stack, or what is missing of it, and wait until all of it is ready."""
-    stack = Stack(state)
-    try:
-        with Progress(console) as progress:
-            status = stack.up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
-    except StackError as error:
-        raise _give_up(error) from error
-    except KeyboardInterrupt:
-        errors.print("The stack goes on starting: `pappus status` shows how far it is, `pappus down` stops it.")
-        raise typer.Exit(130) from None
+    with refusals(state), starting(), Progress(console) as progress:
+        status = Stack(state).up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
     console.print(summary(status), highlight=False, soft_wrap=True)
 
 
 def down(state: StateOption = None) -> None:
     """Stop the stack. Its data stays for the next `up`."""
-    try:
+    with refusals(state):
         Stack(state).down(console.print)
-    except StackError as error:
-        raise _give_up(error) from error
     console.print("Stopped.")
 
 
@@ -60,10 +44,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, state: StateOption = None
 ) -> None:
     """Show every part: its state, address, process and restarts. Exit code 0 if all are ready, else 3."""
-    try:
+    with refusals(state):
         now = Stack(state).status()
-    except StackError as error:
-        raise _give_up(error) from error
     if as_json:
         typer.echo(now.report())
     else:
@@ -75,7 +57,8 @@ def status(
 
 def doctor(state: StateOption = None) -> None:
     """Look for what is missing on this machine, and say the command that mends it."""
-    checks = examine(Stack(state), inherited_environment())
+    with refusals(state):
+        checks = examine(Stack(state), inherited_environment())
     console.print(checks_table(checks))
     if not all(check.fine for check in checks):
         raise typer.Exit(1)
@@ -88,13 +71,8 @@ def logs(
     state: StateOption = None,
 ) -> None:
     """Show the log of one part, or of all."""
-    stack = Stack(state)
-    files = {file.stem: file for file in sorted(stack.state.logs.glob("*.log"))}
-    if not files or (name is not None and name not in files):
-        raise _give_up(
-            StackError(f"There is no log of {name or 'this stack'}. There are: {', '.join(files) or 'none'}.")
-        )
-    shown = {name: files[name]} if name else files
+    with refusals(state):
+        shown = _logs(Stack(state), name)
     width = 0 if name else max(map(len, shown))
     for each, file in shown.items():
         for line in last_lines(file, lines):
@@ -107,16 +85,22 @@ def logs(
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, state: StateOption = None) -> None:
     """Stop the stack and delete all its data. What was fetched and built once is kept."""
     stack = Stack(state)
-    if not stack.state.root.exists():
-        console.print(f"There is nothing in {stack.state.root}.", highlight=False)
-        return
-    if not yes:
-        typer.confirm(f"Delete all images, labels, models and logs in {stack.state.root}?", abort=True)
-    try:
+    with refusals(state):
+        if not stack.state.root.exists():
+            console.print(f"There is nothing in {stack.state.root}.", highlight=False)
+            return
+        if not yes:
+            typer.confirm(f"Delete all images, labels, models and logs in {stack.state.root}?", abort=True)
         stack.reset()
-    except StackError as error:
-        raise _give_up(error) from error
     console.print(f"Deleted {stack.state.root}.", highlight=False)
+
+
+def _logs(stack: Stack, name: str | None) -> dict[str, Path]:
+    """The log of `name`, or all there are, by name. Raises StackError for one that is not there."""
+    files = {file.stem: file for file in sorted(stack.state.logs.glob("*.log"))}
+    if not files or (name is not None and name not in files):
+        raise StackError(f"There is no log of {name or 'this stack'}. There are: {', '.join(files) or 'none'}.")
+    return {name: files[name]} if name else files
 
 
 def _print_line(name: str, width: int, line: str) -> None:

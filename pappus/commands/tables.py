@@ -31,9 +31,9 @@ def status_table(status: StackStatus) -> Table:
 
 
 def summary(status: StackStatus) -> str:
-    """What a person does next: where to look, how to sign in, what is wrong."""
+    """What a person does next: where to look, how to log in, what is wrong."""
     if not status.running:
-        return "Nothing runs here. Start it: pappus up"
+        return _without_supervisor(status)
     addresses = status.addresses
     lines = [f"{title}: {addresses[name]}" for name, title in PAGES if name in addresses]
     lines.append(f"Passwords: {status.users} (people), {status.credentials} (servers)")
@@ -47,11 +47,20 @@ def summary(status: StackStatus) -> str:
 PAGES = (("labeler-ui", "Label images"), ("predictor", "Ask for predictions"), ("mlflow", "MLflow"))
 
 
+def _without_supervisor(status: StackStatus) -> str:
+    left = sum(part.state is PartState.ORPHANED for part in status.parts)
+    if not left:
+        return "Nothing runs here. Start it: pappus up"
+    still = "1 part still runs" if left == 1 else f"{left} parts still run"
+    them = "it" if left == 1 else "them"
+    return f"The supervisor was killed; {still}. `pappus up` replaces {them}, `pappus down` ends {them}."
+
+
 def checks_table(checks: Sequence[Check]) -> Table:
     """One row per check, with the remedy where it failed."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checks:
-        mark = Text("ok", "green") if check.fine else Text("missing", "bold red")
+        mark = Text("ok", "green") if check.fine else Text("problem", "bold red")
         table.add_row(mark, check.name, check.found if check.fine else f"{check.found}\n-> {check.remedy}")
     return table
 

@@ -82,11 +82,19 @@ async def until_live_or_aside(person: Labeler, image_id: str, event_id: str, tim
         if entry and entry["set_aside"]:
             return str(entry["set_aside"])
         if time.monotonic() > deadline:
+            await _refuse_frozen(person)
             raise Refused(
                 f"The correction of {image_id} is in no model {timeout_seconds:.0f} s after it was made. "
                 "See: pappus logs trainer-fast, pappus logs trainer-gate"
             )
         await asyncio.sleep(0.02)
+
+
+async def _refuse_frozen(person: Labeler) -> None:
+    """Raises Refused if that is why no correction becomes live."""
+    champion = await person.champion()
+    if champion is not None and champion["frozen"]:
+        raise Refused("Promotions are frozen, so no correction becomes live: pappus unfreeze")
 
 
 async def until_all_answer(replicas: Sequence[Predictor], data: bytes, label: str, timeout_seconds: float) -> None:

@@ -1,13 +1,15 @@
 """Which images the demo runs on (a folder, a URL template, public photographs, or drawn ones), and how to read them."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from pappus.client import Refused
+from pappus.client import Refused, read_image
 from pappus.demo.drawing import DRAWN_LABELS, write_set
 from pappus.plants import PlantRow
 
@@ -28,12 +30,14 @@ class ImageSource:
     folder: Path | None
 
     async def read(self, row: PlantRow, base_url: str) -> bytes:
-        """The bytes of one image, as a person who has the file would upload it."""
+        """The bytes of one image, as a person who has the file would upload it. Raises Refused if there are none."""
         if self.folder is not None:
-            path = self.folder / row.url_source.removeprefix(base_url).lstrip("/")
-            return await asyncio.to_thread(path.read_bytes)
-        async with httpx.AsyncClient(timeout=30, follow_redirects=True) as http:
-            return (await http.get(row.url_source)).raise_for_status().content
+            return await asyncio.to_thread(read_image, self.folder / _path_in(row.url_source.removeprefix(base_url)))
+        try:
+            async with httpx.AsyncClient(timeout=30, follow_redirects=True) as http:
+                return (await http.get(row.url_source)).raise_for_status().content
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Refused(f"Cannot read {row.url_source}: {str(error) or type(error).__name__}") from error
 
 
 async def choose(images: str | None, labels: Sequence[str], base_url: str, drawn_folder: Path) -> ImageSource:
@@ -44,14 +48,13 @@ async def choose(images: str | None, labels: Sequence[str], base_url: str, drawn
     if images is not None and "://" in images:
         return _template(images, labels)
     if images is not None:
-        return _folder(Path(images), labels, base_url, f"the images in {images}")
+        return await asyncio.to_thread(_folder, Path(images), labels, base_url, f"the images in {images}")
     if set(labels) == set(DRAWN_LABELS):
         if await _reachable(PUBLIC_TEMPLATE.format(label=labels[0], number=0)):
             return _template(PUBLIC_TEMPLATE, labels)
         await asyncio.to_thread(write_set, drawn_folder, DRAWN_PER_LABEL)
-        return _folder(
-            drawn_folder, labels, base_url, "drawn dandelions and grass (the public photographs are out of reach)"
-        )
+        described = "drawn dandelions and grass (the public photographs are out of reach)"
+        return await asyncio.to_thread(_folder, drawn_folder, labels, base_url, described)
     raise Refused(
         f"There are no ready images for the labels {', '.join(labels)}: give a folder, --images FOLDER/<label>/*.jpg"
     )
@@ -64,10 +67,12 @@ def _template(template: str, labels: Sequence[str]) -> ImageSource:
             for label in labels
             for number in range(IMAGES_PER_LABEL)
         )
-    except (KeyError, IndexError, ValueError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise Refused(
             f"{template!r} is not a URL template: use {{label}} and {{number}}, as in {PUBLIC_TEMPLATE}"
         ) from error
+    if len({row.url_source for row in rows}) < len(rows):
+        raise Refused(f"{template!r} must contain {{label}} and {{number}}, as in {PUBLIC_TEMPLATE}")
     return ImageSource(f"{len(rows)} images from {template}", rows, None)
 
 
@@ -75,10 +80,10 @@ def _folder(folder: Path, labels: Sequence[str], base_url: str, description: str
     if not folder.is_dir():
         raise Refused(f"{folder} is not a folder. Give a folder with one subfolder per label: <label>/*.jpg")
     rows = tuple(
-        PlantRow(f"{base_url}/{label}/{path.name}", label)
+        PlantRow(_url_of(path, label, base_url), label)
         for label in labels
         for path in sorted((folder / label).glob("*"))
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in SUFFIXES and path.is_file()
     )
     missing = [label for label in labels if not any(row.label == label for row in rows)]
     if missing:
@@ -86,6 +91,18 @@ def _folder(folder: Path, labels: Sequence[str], base_url: str, description: str
             f"{folder} has no images for {', '.join(missing)}: expected files such as {folder}/{missing[0]}/1.jpg"
         )
     return ImageSource(f"{description}: {len(rows)} files", rows, folder)
+
+
+def _url_of(path: Path, label: str, base_url: str) -> str:
+    """Where the local image server offers this file. The content is part of it: an edited file, or another one of the
+    same name, is a new row. (A server of files ignores what stands behind the question mark.)"""
+    content = hashlib.sha256(read_image(path)).hexdigest()[:16]
+    return f"{base_url}/{quote(label)}/{quote(path.name, errors='surrogateescape')}?{content}"
+
+
+def _path_in(url: str) -> str:
+    """The path below the served folder that such a URL, without its base, names."""
+    return unquote(urlsplit(url).path, errors="surrogateescape").lstrip("/")
 
 
 async def _reachable(url: str) -> bool:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(slots=True)
@@ -61,11 +62,12 @@ class Report:
         table.add_column("seconds", justify="right")
         table.add_column("what happened", overflow="fold")
         for stage in self.stages:
-            mark = (
-                "[red]x[/red]"
-                if stage.failed
-                else ("[green]v[/green]" if stage.seconds is not None else "[yellow]>[/yellow]")
-            )
             seconds = "" if stage.seconds is None else f"{stage.seconds:.2f}"
-            table.add_row(mark, stage.name, seconds, stage.seen)
+            table.add_row(_mark(stage), stage.name, seconds, Text(stage.seen))
         return table
+
+
+def _mark(stage: Stage) -> Text:
+    if stage.failed:
+        return Text("x", "red")
+    return Text(">", "yellow") if stage.seconds is None else Text("v", "green")

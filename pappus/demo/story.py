@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from pappus.client import Labeler, Predictor, Refused
 from pappus.demo.answers import Answer, ask, describe, until_all_answer, until_all_serve, until_live_or_aside
 from pappus.demo.images import ImageSource
+from pappus.demo.intake import take_in
 from pappus.demo.report import Report
 from pappus.demo.view import View
-from pappus.plants import count_labelled, insert, wait_for_outcomes
+from pappus.plants import PlantRow, count_labelled
 from pappus.running import RunningStack
 
 CORRECTIONS = 5
@@ -29,6 +30,7 @@ class Story:
         self._source = source
         self._report = report
         self._view = view
+        self._rows: Sequence[PlantRow] = ()
         self._labelled = 0
 
     async def tell(self) -> None:
@@ -47,24 +49,23 @@ class Story:
             await self._roll_back(operator, replicas, corrected, before)
 
     async def _ingest(self) -> None:
-        rows = self._source.rows
+        """Bring the images in; the rest of the story is about those that are stored."""
         with self._view.stage("images in") as stage:
-            new = await insert(self._stack.plants_dsn, rows)
-
-            def progress(states: Counter[str]) -> None:
-                stage.seen = f"{states['stored']} of {len(rows)} stored ({new} new rows)"
-
-            rejected = await wait_for_outcomes(self._stack.plants_dsn, rows, INGEST_SECONDS, progress)
+            tell = partial(setattr, stage, "seen")
+            intake = await take_in(self._stack.plants_dsn, self._source, INGEST_SECONDS, tell)
+            self._rows = intake.stored
             self._labelled = await count_labelled(self._stack.plants_dsn)
-            if rejected:
-                url, why = next(iter(rejected.items()))
-                stage.seen += f"; {len(rejected)} rejected, for example {url} ({why})"
             self._report.figures |= {
-                "rows": len(rows),
-                "new_rows": new,
-                "stored": len(rows) - len(rejected),
-                "rejected": len(rejected),
+                "rows": len(self._source.rows),
+                "new_rows": intake.new,
+                "stored": len(intake.stored),
+                "rejected": len(intake.rejected),
             }
+            if intake.rejected:
+                url, why = next(iter(intake.rejected.items()))
+                stage.seen += f"; {len(intake.rejected)} rejected, for example {url} ({why})"
+            if not intake.stored:
+                raise Refused("None of these images is stored, so there is nothing to tell.")
 
     async def _first_model(self, person: Labeler, replicas: Sequence[Predictor]) -> str:
         """Wait for a full training that covers the images, judged and served; the version in service."""
@@ -99,7 +100,7 @@ class Story:
 
     async def _predict(self, predictor: Predictor) -> list[Answer]:
         with self._view.stage("predictions") as stage:
-            answers = await ask(predictor, self._source, self._source.rows, self._stack.images_url)
+            answers = await ask(predictor, self._source, self._rows, self._stack.images_url)
             stage.seen = describe(answers)
             self._report.figures["answers_right_before"] = sum(not answer.wrong for answer in answers)
             return answers
@@ -134,7 +135,7 @@ class Story:
         self, predictor: Predictor, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
     ) -> None:
         with self._view.stage("the same images asked again") as stage:
-            again = await ask(predictor, self._source, self._source.rows, self._stack.images_url)
+            again = await ask(predictor, self._source, self._rows, self._stack.images_url)
             now = {answer.sha256: answer for answer in again}
             hold = sum(now[answer.sha256].label == label for answer, label in corrected)
             touched = {answer.sha256 for answer, _ in corrected}
@@ -195,7 +196,10 @@ async def _say(person: Labeler, answer: Answer, label: str) -> tuple[str, str]:
     else's correction made in between is looked at, and overruled once."""
 
     async def once() -> tuple[str, str]:
-        image = (await person.images_with(answer.sha256))[0]
+        found = await person.images_with(answer.sha256)
+        if not found:
+            raise Refused(f"{answer.row.url_source} is not stored.")
+        image = found[0]
         done = await person.correct(
             image["image_id"],
             label,

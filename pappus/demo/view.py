@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from pappus.demo.report import Report, Stage
 
@@ -38,6 +39,5 @@ class View:
         finally:
             if self._live is None and stage is not None:
                 word = "failed" if stage.failed else "done"
-                self._console.print(
-                    f"{name}: {word} in {stage.seconds or 0:.2f} s. {stage.seen}", highlight=False, soft_wrap=True
-                )
+                line = Text(f"{name}: {word} in {stage.seconds or 0:.2f} s. {stage.seen}")
+                self._console.print(line, soft_wrap=True)

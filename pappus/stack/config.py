@@ -1,5 +1,7 @@
 """What people may set for one stack, kept in its state folder as config.json."""
 
+from urllib.parse import urlsplit
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pappus.stack.errors import StackError
@@ -29,3 +31,18 @@ class StackConfig(BaseModel):
     def save(self, state: StateFolder) -> None:
         """Write it back for the next start."""
         write_private(state.config, self.model_dump_json(indent=2) + "\n")
+
+
+def refuse_host(text: str) -> None:
+    """Raises StackError for what is no entry of `allowed_hosts`: the fetcher could not start with it."""
+    if not _is_host(text):
+        raise StackError(f"{text!r} is not a host: write host or host:port.")
+
+
+def _is_host(text: str) -> bool:
+    try:
+        parts = urlsplit(f"//{text}")
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return bool(parts.hostname) and parts.netloc == text and text.split() == [text] and port_is_fine

@@ -1,6 +1,8 @@
 """Which parts make up the stack, and which of them a command means."""
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
@@ -15,7 +17,9 @@ from pappus.stack.topics import topics_part
 
 def all_parts(context: StackContext) -> list[Part]:
     """Everything, servers first."""
-    servers = [build(context) for build in (kafka_part, postgres_part, s3_part, mlflow_part)]
+    built = [build(context) for build in (kafka_part, postgres_part, s3_part, mlflow_part)]
+    ports = json.dumps([sorted(server.ports.items()) for server in built])
+    servers = [replace(server, edition=ports) for server in built]  # they are told each other's ports when they start
     return [*servers, topics_part(context), *(service_part(service, context) for service in SERVICES)]
 
 

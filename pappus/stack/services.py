@@ -6,7 +6,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
+from pappus.stack.errors import StackError
 from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
@@ -86,15 +88,14 @@ def service_part(service: Service, context: StackContext) -> Part:
 
 
 def service_environment(service: Service, context: StackContext) -> dict[str, str]:
-    """Defaults, then the caller's own environment, then what only this stack can know."""
-    return {**_defaults(context), **context.environment, **_generated(service, context)}
+    """Defaults, then the caller's own environment, then what only this stack can know. Raises StackError."""
+    return {**_defaults(), **context.environment, **_generated(service, context)}
 
 
-def _defaults(context: StackContext) -> Mapping[str, str]:
+def _defaults() -> Mapping[str, str]:
     return {
         "PAPPUS_LABELS": '["dandelion", "grass"]',
         "PAPPUS_MODEL_NAME": "plants",
-        "PAPPUS_ALLOWED_HOSTS": json.dumps(context.config.allowed_hosts),
         "PYTHONUNBUFFERED": "1",
         # One process a core or less: more threads than that only wait for each other.
         "OMP_NUM_THREADS": "1",
@@ -120,9 +121,24 @@ def _generated(service: Service, context: StackContext) -> dict[str, str]:
         "REPLICA": service.name,
         "STATE_FOLDER": str(context.state.services / service.name),
         "HEALTH_PORT": str(ports[service.health]),
+        "ALLOWED_HOSTS": json.dumps(_allowed_hosts(context)),
     }
     if service.port:
         values["PORT"] = str(ports[service.port])
     if service.owner == "labeler":
         values |= {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
     return {SETTINGS_PREFIX + name: value for name, value in values.items()}
+
+
+def _allowed_hosts(context: StackContext) -> list[str]:
+    """Those that were remembered and those of the caller's environment."""
+    text = context.environment.get("PAPPUS_ALLOWED_HOSTS", "[]")
+    try:
+        hosts = json.loads(text)
+    except ValueError:
+        hosts = None
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise StackError(f'PAPPUS_ALLOWED_HOSTS is {text}: write a list, such as ["127.0.0.1:8000"].')
+    for host in hosts:
+        refuse_host(host)
+    return sorted({*context.config.allowed_hosts, *hosts})

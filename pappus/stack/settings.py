@@ -23,6 +23,11 @@ def inherited_environment() -> Mapping[str, str]:
     return dict(os.environ)
 
 
+def without_ports(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for the supervisor: it reads the ports from the state's config alone, where `up` has put them."""
+    return {key: value for key, value in environment.items() if not key.startswith(PORT_PREFIX)}
+
+
 def port_overrides(environment: Mapping[str, str]) -> dict[str, str]:
     """Ports set as PAPPUS_PORT_<NAME>, by the names of the table in `ports.py`: ..._LABELER_API is `labeler-api`."""
     return {

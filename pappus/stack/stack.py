@@ -9,14 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGTERM
 
-from pappus.stack.config import StackConfig
+from pappus.stack.cache import Cache
+from pappus.stack.config import StackConfig, refuse_host
+from pappus.stack.context import StackContext
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import PROJECT, StateFolder
 from pappus.stack.lock import is_locked, take_lock
 from pappus.stack.logs import last_lines
+from pappus.stack.plan import all_parts, chosen
+from pappus.stack.ports import resolve_ports
 from pappus.stack.postgres import remove_home
-from pappus.stack.settings import StackSettings
+from pappus.stack.settings import StackSettings, inherited_environment, port_overrides, without_ports
 from pappus.stack.status import PartState, StackStatus, read_status
 from pappus.stack.sweep import sweep
 from pappus.stack.trouble import trouble
@@ -53,14 +57,19 @@ class Stack:
     ) -> StackStatus:
         """Start what of `only` (names or groups) does not run, with what it needs, and wait until all of it is ready.
 
-        `allowed_hosts` and `ports` are kept in the state's config. `parent`: a process whose end also ends the stack.
-        `watch` is called with the status again and again. What already ran beside `only` goes on.
+        `allowed_hosts`, `ports` and those in PAPPUS_PORT_ variables are kept in the state's config. `parent`: a process
+        whose end also ends the stack. `watch` is called with the status again and again. What already ran beside `only`
+        goes on.
 
         Raises:
-            StackError: a port is taken, something is missing, or a part does not start; what does run goes on running.
+            StackError: a name, port or host makes no sense, then nothing is kept; or a port is taken, something is
+                missing, or a part does not start; what does run goes on running.
         """
         self.state.create()
-        self._configure(allowed_hosts, ports or {})
+        config = self._configured(allowed_hosts, ports or {})
+        self._refuse_unknown(only, config)
+        if config != StackConfig.load(self.state):
+            config.save(self.state)
         running = Wanted.load(self.state).words if is_locked(self.state) and self.state.wanted.exists() else []
         self._ask(Wanted.save(self.state, [*running, *only]), parent, watch)
         return self._wait_until_ready(watch)
@@ -104,12 +113,35 @@ class Stack:
             raise StackError(f"There is no stack in {self.state.root} yet. Start one: pappus up.")
         return Credentials.load_or_create(self.state)
 
-    def _configure(self, allowed_hosts: Sequence[str], ports: Mapping[str, int]) -> None:
-        config = StackConfig.load(self.state)
-        config.allowed_hosts = sorted({*config.allowed_hosts, *allowed_hosts})
-        config.ports = {**config.ports, **ports}
-        if config != StackConfig.load(self.state):
-            config.save(self.state)
+    def ports(self) -> dict[str, int]:
+        """Every port by its name, as the next `up` gives them out. Raises StackError."""
+        return resolve_ports(StackConfig.load(self.state).ports, port_overrides(inherited_environment()))
+
+    def _configured(self, allowed_hosts: Sequence[str], ports: Mapping[str, int]) -> StackConfig:
+        """The config with what this start asks for. Raises StackError."""
+        known = StackConfig.load(self.state)
+        for host in allowed_hosts:
+            refuse_host(host)
+        overrides = port_overrides(inherited_environment())
+        resolved = resolve_ports({**known.ports, **ports}, overrides)
+        own = {*known.ports, *ports, *overrides}
+        return StackConfig(
+            ports={name: port for name, port in resolved.items() if name in own},
+            allowed_hosts=sorted({*known.allowed_hosts, *allowed_hosts}),
+        )
+
+    def _refuse_unknown(self, only: Sequence[str], config: StackConfig) -> None:
+        """Raises StackError for a name that is no part. Nothing is written: these parts are only looked at."""
+        context = StackContext(
+            state=self.state,
+            cache=Cache(self.cache),
+            config=config,
+            ports=resolve_ports(config.ports, {}),
+            credentials=Credentials(),
+            environment=inherited_environment(),
+            account=None,
+        )
+        chosen(all_parts(context), only)
 
     def _ask(self, request: str, parent: int | None, watch: Callable[[StackStatus], None]) -> None:
         """Have a supervisor read the request: the one that runs, or a new one."""
@@ -140,6 +172,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 cwd=PROJECT,
+                env=without_ports(inherited_environment()),
                 check=False,
             )
 

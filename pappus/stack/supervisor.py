@@ -47,7 +47,9 @@ class Supervisor:
 
     def _needs_new_start(self, part: Part) -> bool:
         running = self._running[part.name]
-        return running.part.edition != part.edition or running.status.state is PartState.RESTING
+        known = running.part
+        changed = (known.edition, dict(known.ports)) != (part.edition, dict(part.ports))
+        return changed or running.status.state is PartState.RESTING
 
     def _supervise(self, part: Part) -> Supervised:
         log = self._state.log(part.name)

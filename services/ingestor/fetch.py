@@ -80,9 +80,10 @@ class Downloader:
             detail = f"{url!r} is not a URL that can be fetched ({error})."
             raise Refused(Refusal("address_forbidden", detail)) from error
         except TimeoutError as error:
-            raise Unfetched(Refusal("timeout", f"{url} gave no complete answer in time.", retryable=True)) from error
+            why = str(error) or f"no complete answer within {self._total_seconds:g} s"
+            raise Unfetched(Refusal("timeout", f"{url} took too long ({why}).", retryable=True)) from error
         except (ClientError, OSError) as error:
-            detail = f"{url} cannot be reached or broke off ({error!r})."
+            detail = f"{url} cannot be reached or broke off ({str(error) or type(error).__name__})."
             raise Unfetched(Refusal("unreachable", detail, retryable=True)) from error
 
     async def _follow(self, url: str) -> bytes:

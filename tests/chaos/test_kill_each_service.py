@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from pappus.demo.drawing import write_set
-from pappus.plants import PlantRow, wait_for_outcomes
+from pappus.demo.drawing import DRAWN_LABELS, write_set
+from pappus.demo.images import choose
+from pappus.plants import wait_for_outcomes
 from pappus.running import RunningStack
 from pappus.stack import Stack
 from pappus.stack.ports import DEFAULT_PORTS, free_ports
@@ -46,8 +47,6 @@ async def test_the_story_ends_right_though_a_service_is_killed_twice(stack: Stac
     seed = [service.name for service in SERVICES].index(victim) + 100
     images, report = tmp_path / f"images-{seed}", tmp_path / "report.json"
     write_set(images, IMAGES_PER_LABEL, seed)
-    for file in images.glob("*/*.jpg"):  # names of their own, so that each demo has rows of its own
-        file.rename(file.with_name(f"{seed}-{file.name}"))
 
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pappus.cli", "demo", "--state", str(stack.state.root),
@@ -67,11 +66,8 @@ async def test_the_story_ends_right_though_a_service_is_killed_twice(stack: Stac
     assert process is not None
     assert process.pid not in killed
     running = RunningStack.find(stack.state)
-    rows = [
-        PlantRow(f"{running.images_url}/{file.parent.name}/{file.name}", file.parent.name)
-        for file in images.glob("*/*.jpg")
-    ]
-    assert await wait_for_outcomes(running.plants_dsn, rows, 10, lambda _: None) == {}
+    source = await choose(str(images), DRAWN_LABELS, running.images_url, images)
+    assert await wait_for_outcomes(running.plants_dsn, source.rows, 10, lambda _: None) == {}
 
 
 async def _kill(stack: Stack, victim: str) -> set[int]:

@@ -68,7 +68,8 @@ async def approve(
     wish: WhyThisModel,
     idempotency_key: IdempotencyKey = None,
 ) -> Answered | Accepted:
-    """Put this candidate into service if the rules that are left to a person allow it."""
+    """Promote a candidate the gate would promote if asked now, for example one that came while promotions were
+    frozen."""
     return await _ask(service, user, response, "approve", wish.version, wish.reason, idempotency_key)
 
 

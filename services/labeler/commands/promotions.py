@@ -21,7 +21,7 @@ async def ask_gate(
         TransientError: the log or the tables are away.
     """
     if version is not None and not await models.model_known(sending.database, version):
-        raise Refused("model_unknown", f"There is no model {version!r}. See the list of models for their versions.")
+        raise Refused("model_unknown", f"There is no model {version!r}. `pappus history` lists them.")
     event_id = command_id(PromotionRequested.topic, user, key, action, version or "")
     if not await models.request_known(sending.database, event_id):
         await sending.publish(

@@ -8,7 +8,14 @@ from services.trainer import queries
 from services.trainer.gate_keeper.examination import Examiner
 from services.trainer.gate_keeper.loading import Unloadable
 from services.trainer.gate_keeper.metrics import VERDICT_SECONDS, VERDICTS
-from services.trainer.gate_keeper.requests import IfItIsGood, IfItLoads, Situation, superseded, understand
+from services.trainer.gate_keeper.requests import (
+    IfItIsGood,
+    IfItLoads,
+    Situation,
+    frozen_because,
+    superseded,
+    understand,
+)
 from services.trainer.records import Champion
 from services.trainer.settings import TrainerSettings
 from services.trainer.tables import TOPICS
@@ -119,7 +126,7 @@ class GateKeeper:
         if champion is None or not champion.frozen:
             return None
         by = await queries.freezer(self._database) or champion.promotion
-        return f"Promotions are frozen: {by.summary}"
+        return frozen_because(by.summary)
 
     async def _answer(self, request: PromotionRequested, champion: Champion | None) -> Decision:
         target = None if request.version is None else await queries.model(self._database, request.version)

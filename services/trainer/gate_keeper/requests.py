@@ -52,6 +52,11 @@ def superseded(model: ModelTrained, champion: Champion | None) -> str | None:
     return f"It was made from {model.parent}, but {serving} serves now; the fast lane makes it again."
 
 
+def frozen_because(summary: str) -> str:
+    """The sentence that promotions are frozen. `summary`: of the promotion that froze them, with or without a stop."""
+    return f"Promotions are frozen: {summary.rstrip('.')}."
+
+
 def _freeze(request: PromotionRequested, champion: Champion | None) -> Decision:
     freeze = request.action == "freeze"
     if champion is None:

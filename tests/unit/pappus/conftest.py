@@ -1,15 +1,23 @@
-"""Small processes to supervise, and a state folder for them."""
+"""Small processes to supervise, a state folder for them, and APIs that answer as a test wants."""
 
+import json
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from signal import SIGTERM, Signals
+from typing import Any
 
 import pytest
 
 from pappus.stack.folders import StateFolder
+from pappus.stack.identity import Identity
 from pappus.stack.part import Launch, Part, Say
+from pappus.stack.ports import HOST
+from pappus.stack.status import PartStatus, StackStatus
 
 MakePart = Callable[..., Part]
 
@@ -60,3 +68,67 @@ def make_part(tmp_path: Path) -> MakePart:
         )
 
     return make
+
+
+@dataclass
+class FakeApis:
+    """One web server that stands for labeling and prediction API: `answers` by method and path, everything else is a
+    404. `requests` are the lines that came, `bodies` what they carried."""
+
+    answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def apis(state: StateFolder) -> Iterator[FakeApis]:
+    """The two APIs of a stack that seems to run in `state`; anybody can log in."""
+    fake = FakeApis({"POST /login": (200, {"token": "t"})})
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            line = f"{self.command} {self.path}"
+            fake.requests.append(line)
+            fake.bodies.append(body)
+            status, answer = fake.answers.get(line, (404, {"detail": f"no {line}"}))
+            data = json.dumps(answer(body) if callable(answer) else answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses
+            """Says nothing."""
+
+    server = ThreadingHTTPServer((HOST, 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    fake.url = f"http://{HOST}:{server.server_port}"
+    _seem_to_run(state, server.server_port)
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _seem_to_run(state: StateFolder, port: int) -> None:
+    ports = {"postgres": {"postgres": port}, "ingestor": {"demo-images": port}}
+    ports["predictor-api-0"] = {"predictor": port, "predictor-api-0": port}
+    names = ("labeler-api", "labeler-ui", "mlflow", *ports)
+    StackStatus(
+        state=str(state.root),
+        supervisor=Identity.of(os.getpid()),
+        credentials=str(state.credentials),
+        users=str(state.users),
+        parts=[
+            PartStatus(name=name, group="tests", address=f"http://{HOST}:{port}", ports=ports.get(name, {}))
+            for name in names
+        ],
+    ).save(state)

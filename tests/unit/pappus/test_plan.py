@@ -54,3 +54,15 @@ def test_only_the_predictors_replicas_share_a_port(state: StateFolder, tmp_path:
 def test_no_service_waits_for_mlflow(state: StateFolder, tmp_path: Path) -> None:
     whole = all_parts(StackContext.load(state, Cache(tmp_path / "cache"), {}))
     assert [part.name for part in whole if "mlflow" in part.needs] == []
+
+
+def test_a_server_on_another_port_restarts_all_servers_for_they_know_each_other(
+    state: StateFolder, tmp_path: Path
+) -> None:
+    def editions(**environment: str) -> list[str]:
+        whole = all_parts(StackContext.load(state, Cache(tmp_path / "cache"), environment))
+        return [part.edition for part in chosen(whole, ["servers"])]
+
+    before, after = editions(), editions(PAPPUS_PORT_POSTGRES="1234")
+    assert before == editions()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False] * len(before)

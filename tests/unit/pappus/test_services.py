@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from pappus.stack.cache import Cache
 from pappus.stack.config import StackConfig
 from pappus.stack.context import StackContext
+from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.services import SERVICES, service_environment, service_part
 
@@ -61,6 +64,18 @@ def test_an_allowed_host_reaches_the_fetcher_and_asks_for_a_restart(state: State
     after = service_part(BY_NAME["ingestor"], StackContext.load(state, Cache(Path("unused")), {}))
     assert json.loads(environment(state, "ingestor")["PAPPUS_ALLOWED_HOSTS"]) == ["127.0.0.1:28300"]
     assert before.edition != after.edition
+
+
+def test_hosts_of_the_environment_join_those_that_were_remembered(state: StateFolder) -> None:
+    StackConfig(allowed_hosts=["127.0.0.1:28300"]).save(state)
+    got = environment(state, "ingestor", PAPPUS_ALLOWED_HOSTS='["files.local"]')
+    assert json.loads(got["PAPPUS_ALLOWED_HOSTS"]) == ["127.0.0.1:28300", "files.local"]
+
+
+@pytest.mark.parametrize("text", ["files.local", '{"a": 1}', '["http://files.local/"]', "[1]"])
+def test_hosts_of_the_environment_that_make_no_sense_are_refused(state: StateFolder, text: str) -> None:
+    with pytest.raises(StackError, match="write "):
+        environment(state, "ingestor", PAPPUS_ALLOWED_HOSTS=text)
 
 
 def test_the_same_settings_ask_for_no_restart(state: StateFolder) -> None:

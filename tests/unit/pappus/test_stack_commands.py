@@ -1,14 +1,24 @@
 """The commands of the stack as a person types them, where nothing has to run."""
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from pappus.cli import app
+from pappus.commands.options import refusals
+from pappus.commands.screen import console
+from pappus.commands.tables import checks_table, summary
+from pappus.stack import Stack
+from pappus.stack.config import StackConfig
 from pappus.stack.credentials import Credentials
+from pappus.stack.doctor import Check
 from pappus.stack.folders import StateFolder
+from pappus.stack.settings import without_ports
+from pappus.stack.status import PartState, PartStatus, StackStatus
 
 runner = CliRunner()
 
@@ -79,3 +89,77 @@ def test_up_refuses_an_unknown_port_before_anything_starts(state: StateFolder, m
     result = runner.invoke(app, ["up", "--only", "s3", "--state", str(state.root)])
     assert result.exit_code == 1
     assert "no port called 'kafak'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--only", "fooo"], "no part called fooo"),
+        (
+            ["--only", "s3", "--allow-host", "http://127.0.0.1:8000"],
+            "'http://127.0.0.1:8000' is not a host: write host",
+        ),
+        (["--only", "s3", "--allow-host", "two words"], "is not a host"),
+        (["--only", "s3", "--allow-host", "host:port"], "is not a host"),
+    ],
+)
+def test_what_up_refuses_is_not_remembered(state: StateFolder, arguments: list[str], words: str) -> None:
+    result = runner.invoke(app, ["up", *arguments, "--state", str(state.root)])
+    assert result.exit_code == 1
+    assert words in result.output
+    assert not state.wanted.exists()
+    assert not state.config.exists()
+
+
+def test_ports_and_hosts_given_to_up_are_remembered(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPPUS_PORT_KAFKA", "39092")
+    monkeypatch.setattr(Stack, "_ask", lambda *_: None)
+    monkeypatch.setattr(Stack, "_wait_until_ready", lambda *_: StackStatus(state="", credentials="", users=""))
+    Stack(state.root).up(["s3"], ports={"s3": 39000}, allowed_hosts=["[::1]:80"])
+    monkeypatch.delenv("PAPPUS_PORT_KAFKA")
+    assert StackConfig.load(state) == StackConfig(ports={"kafka": 39092, "s3": 39000}, allowed_hosts=["[::1]:80"])
+    assert Stack(state.root).ports()["kafka"] == 39092
+
+
+def test_the_supervisor_has_its_ports_from_the_config_alone() -> None:
+    assert without_ports({"PAPPUS_PORT_KAFKA": "1", "PAPPUS_STATE": "x"}) == {"PAPPUS_STATE": "x"}
+
+
+@pytest.mark.parametrize("command", [["status"], ["up"], ["doctor"], ["reset", "--yes"], ["history"], ["demo"]])
+def test_a_state_that_is_a_file_is_refused_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    result = runner.invoke(app, [*command, "--state", str(file)])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith("Not a directory. Choose another folder with --state.")
+
+
+def test_a_folder_that_may_not_be_written_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), refusals(Path("/srv/pappus")):
+        raise PermissionError(errno.EACCES, "Permission denied", "/srv")
+    assert capsys.readouterr().err == "/srv: Permission denied. Choose another folder with --state.\n"
+
+
+def test_a_file_elsewhere_is_no_matter_of_the_state() -> None:
+    with pytest.raises(PermissionError), refusals(Path("/srv/pappus")):
+        raise PermissionError(errno.EACCES, "Permission denied", "/home/images")
+
+
+def test_doctor_says_in_one_line_that_the_status_cannot_be_read(state: StateFolder) -> None:
+    state.status.write_text('{"parts": 3}')
+    result = runner.invoke(app, ["doctor", "--state", str(state.root)])
+    assert result.exit_code == 1
+    assert "cannot be read" in result.stderr
+
+
+def test_parts_without_their_supervisor_are_not_nothing() -> None:
+    left = [PartStatus(name=name, group="tests", state=PartState.ORPHANED) for name in ("kafka", "s3")]
+    text = summary(StackStatus(state="", credentials="", users="", parts=left))
+    assert text == ("The supervisor was killed; 2 parts still run. `pappus up` replaces them, `pappus down` ends them.")
+
+
+def test_a_remedy_is_shown_letter_by_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print(checks_table([Check("package mlflow", False, "not installed", 'pip install -e ".[cli]"')]))
+    shown = capsys.readouterr().out
+    assert shown.startswith("problem")
+    assert '-e ".[cli]"' in shown

@@ -241,3 +241,12 @@ async def test_stopping_ends_a_preparing_step(state: StateFolder, make_part: Mak
     async with supervising(state, replace(make_part("it"), launch=launch)) as stack:
         await begun.wait()
     assert stack.status.part("it").state is PartState.STOPPED
+
+
+async def test_another_port_restarts_a_part(state: StateFolder, make_part: MakePart) -> None:
+    async with supervising(state, replace(make_part("it"), ports={"it": 1001})) as stack:
+        await stack.ready("it")
+        first = stack.pid("it")
+        await stack.supervisor.want([replace(make_part("it"), ports={"it": 1002})])
+        part = await stack.ready("it")
+        assert (part.process is not None and part.process.pid != first, part.ports) == (True, {"it": 1002})

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.gate_keeper.requests import IfItIsGood, IfItLoads, Situation, superseded, understand
+from services.trainer.gate_keeper.requests import (
+    IfItIsGood,
+    IfItLoads,
+    Situation,
+    frozen_because,
+    superseded,
+    understand,
+)
 from services.trainer.records import Champion, ModelRow
 from services.trainer.verdicts import Promote, Reject, cause_of, verdict_event
 from shared.events import ModelPromoted, ModelTrained
@@ -109,3 +116,10 @@ def test_a_verdict_on_a_request_answers_it() -> None:
     assert isinstance(done, ModelPromoted)
     assert refused.answers == done.answers == cause_of(refused) == cause_of(done) == request.event_id
     assert done.requested_by == request.requested_by
+
+
+@pytest.mark.parametrize("stop", ["", "."])
+def test_the_sentence_about_a_freeze_ends_with_one_stop(stop: str) -> None:
+    assert frozen_because(f"carla froze promotions: the fair is on{stop}") == (
+        "Promotions are frozen: carla froze promotions: the fair is on."
+    )

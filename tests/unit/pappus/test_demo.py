@@ -1,0 +1,126 @@
+"""The demo where it cannot go on: what it says, and what it leaves alone."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from pappus.cli import app
+from pappus.client import Labeler, Refused
+from pappus.demo.answers import Answer, until_live_or_aside
+from pappus.demo.images import ImageSource
+from pappus.demo.intake import Intake
+from pappus.demo.report import Report
+from pappus.demo.story import Story, _say
+from pappus.demo.view import View
+from pappus.plants import PlantRow
+from pappus.running import RunningStack
+from pappus.stack import Stack
+from pappus.stack.folders import StateFolder
+
+from .conftest import FakeApis
+
+runner = CliRunner(env={"COLUMNS": "250"})
+ROWS = (PlantRow("http://h/1.jpg", "grass"), PlantRow("http://h/2.jpg", "grass"))
+
+
+def test_a_report_without_a_folder_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    ended = runner.invoke(app, ["demo", "--state", str(state), "--report", str(tmp_path / "nowhere" / "x.json")])
+    assert ended.exit_code == 1
+    assert "nowhere/x.json" in ended.stderr
+    assert not state.exists()
+
+
+def test_ctrl_c_while_the_stack_starts_says_that_it_goes_on(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stack, "up", interrupted)
+    ended = runner.invoke(app, ["demo", "--state", str(state.root)])
+    assert ended.exit_code == 130
+    assert "The stack goes on starting" in ended.stderr
+
+
+async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> None:
+    apis.answers["GET /images/i/history"] = (200, [])
+    apis.answers["GET /models/champion"] = (200, {"frozen": True})
+    async with Labeler(apis.url) as person:
+        with pytest.raises(Refused, match=r"Promotions are frozen, .*: pappus unfreeze"):
+            await until_live_or_aside(person, "i", "e", -1)
+        apis.answers["GET /models/champion"] = (200, {"frozen": False})
+        with pytest.raises(Refused, match="is in no model"):
+            await until_live_or_aside(person, "i", "e", -1)
+
+
+async def test_a_correction_of_an_image_nobody_stored_is_refused(apis: FakeApis) -> None:
+    apis.answers["GET /images?sha256=abc"] = (200, [])
+    answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", "p", 1.0)
+    async with Labeler(apis.url) as person:
+        with pytest.raises(Refused, match=r"http://h/1\.jpg is not stored"):
+            await _say(person, answer, "dandelion")
+
+
+async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> Story:
+    """A story whose images came in, `stored` of them well."""
+    rejected = {row.url_source: "truncated: half of it" for row in ROWS if row not in stored}
+
+    async def take_in(*_: Any) -> Intake:
+        return Intake(len(ROWS), stored, rejected)
+
+    async def count_labelled(_: str) -> int:
+        return len(stored)
+
+    monkeypatch.setattr("pappus.demo.story.take_in", take_in)
+    monkeypatch.setattr("pappus.demo.story.count_labelled", count_labelled)
+    told = Report()
+    view = View(Console(file=StringIO()), told)
+    story = Story(RunningStack.find(state), ImageSource("", ROWS, None), told, view)
+    await story._ingest()
+    return story
+
+
+async def test_the_story_goes_on_with_the_images_that_are_stored(
+    apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = await take_in_with(monkeypatch, state, ROWS[1])
+    assert story._rows == (ROWS[1],)
+
+
+async def test_without_one_stored_image_there_is_no_story(
+    apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Refused, match="None of these images is stored"):
+        await take_in_with(monkeypatch, state)
+
+
+@pytest.mark.parametrize(("stored", "code"), [(ROWS[:1], 0), ((), 1)])
+def test_seed_fails_only_if_no_image_was_stored(
+    apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch, stored: tuple[PlantRow, ...], code: int
+) -> None:
+    async def take_in(*_: Any) -> Intake:
+        return Intake(2, stored, {ROWS[1].url_source: "http_error: [/x] gone"})
+
+    async def choose_source(*_: Any) -> ImageSource:
+        return ImageSource("two images", ROWS, None)
+
+    monkeypatch.setattr("pappus.commands.seed.take_in", take_in)
+    monkeypatch.setattr("pappus.commands.seed.choose_source", choose_source)
+    ended = runner.invoke(app, ["seed", "--state", str(state.root)])
+    assert ended.exit_code == code
+    assert f"2 new rows; {len(stored)} of 2 images stored." in ended.stdout
+    assert "rejected: http://h/2.jpg: http_error: [/x] gone" in ended.stdout
+
+
+def test_the_report_shows_brackets_on_any_console() -> None:
+    told, out = Report(), StringIO()
+    console = Console(file=out, width=200)
+    with View(console, told).stage("images in") as stage:
+        stage.seen = "see [/docs]"
+    console.print(told.as_table())
+    assert out.getvalue().count("see [/docs]") == 2

@@ -1,0 +1,71 @@
+"""When a row has its outcome, and what is said where the waiting ends before."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pappus.client import Refused
+from pappus.demo.images import ImageSource
+from pappus.demo.intake import AGAIN, told_to_repeat
+from pappus.plants import ATTEMPTS, AWAY, Standing, settled
+from services.ingestor.settings import IngestorSettings
+
+STORED = Standing("stored", 1)
+UNREACHABLE = Standing("rejected", 1, "unreachable", "nobody there")
+
+
+def test_an_image_is_tried_as_often_as_the_ingestor_tries_it() -> None:
+    assert IngestorSettings.model_fields["max_attempts"].default == ATTEMPTS
+
+
+@pytest.mark.parametrize("reason", sorted(AWAY))
+def test_what_is_out_of_reach_waits_until_its_last_attempt(reason: str) -> None:
+    finals = [Standing("rejected", attempt, reason).final for attempt in range(1, ATTEMPTS + 1)]
+    assert finals == [False] * (ATTEMPTS - 1) + [True]
+
+
+def test_every_other_rejection_is_final_and_waiting_is_not() -> None:
+    assert Standing("rejected", 1, "truncated").final
+    assert STORED.final
+    assert not Standing("waiting").final
+
+
+async def test_an_image_that_is_fetched_in_the_end_is_not_reported_as_rejected() -> None:
+    steps = iter([{}, {"a": UNREACHABLE}, {"a": Standing("waiting", 2)}, {"a": STORED}])
+    seen: list[Counter[str]] = []
+
+    async def look() -> Mapping[str, Standing]:
+        return next(steps)
+
+    assert await settled(look, ["a"], 30, seen.append) == {}
+    assert [dict(states) for states in seen] == [{}, {"away": 1}, {"waiting": 1}, {"stored": 1}]
+
+
+async def test_at_the_end_of_the_time_what_is_out_of_reach_counts_as_rejected() -> None:
+    async def look() -> Mapping[str, Standing]:
+        return {"a": UNREACHABLE, "b": STORED}
+
+    assert await settled(look, ["a", "b"], -1, lambda _: None) == {"a": "unreachable: nobody there"}
+
+
+async def test_at_the_end_of_the_time_a_row_without_an_outcome_is_named() -> None:
+    async def look() -> Mapping[str, Standing]:
+        return {"b": STORED}
+
+    with pytest.raises(Refused, match=r"1 of 2 images have no outcome.*the first is a"):
+        await settled(look, ["a", "b"], -1, lambda _: None)
+
+
+@pytest.mark.parametrize("end", [Refused("Too late."), asyncio.CancelledError()])
+def test_whoever_stops_waiting_for_a_folder_is_told_to_repeat(end: BaseException) -> None:
+    with pytest.raises(Refused, match=AGAIN), told_to_repeat(ImageSource("", (), Path())):
+        raise end
+
+
+def test_images_of_others_are_fetched_without_us() -> None:
+    with pytest.raises(Refused) as refusal, told_to_repeat(ImageSource("", (), None)):
+        raise Refused("Too late.")
+    assert str(refusal.value) == "Too late."

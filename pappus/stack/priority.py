@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 BEHIND = 10
-"""Of 19: about a tenth of the weight of the others."""
+"""Steps of niceness: about a tenth of the weight of the others."""
+LEAST = 19
 
 
 def give_way(pid: int) -> None:
@@ -15,7 +16,8 @@ def give_way(pid: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(BEHIND))
     with suppress(OSError):
         for thread in _threads(pid):
-            os.setpriority(os.PRIO_PROCESS, thread, BEHIND)
+            behind = os.getpriority(os.PRIO_PROCESS, thread) + BEHIND
+            os.setpriority(os.PRIO_PROCESS, thread, min(behind, LEAST))
 
 
 def _threads(pid: int) -> list[int]:

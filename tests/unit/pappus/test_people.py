@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pappus.cli import app
+from pappus.commands import screen
 from pappus.stack.folders import StateFolder
 
 from .conftest import FakeApis
 
-runner = CliRunner(env={"COLUMNS": "250"})
+runner = CliRunner()
 IMAGE = "3f2c0f50-0000-4000-8000-000000000001"
 ANSWER = {
     "label": "grass",
@@ -29,7 +30,9 @@ def model(version: str, summary: str = "") -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def call(apis: FakeApis, state: StateFolder) -> Any:
+def call(apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(screen.console, "width", 250)  # a table in a narrow terminal breaks its texts
+
     def invoke(*arguments: str) -> Result:
         return runner.invoke(app, [*arguments, "--state", str(state.root)])
 

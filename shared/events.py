@@ -131,7 +131,8 @@ class ImageRejected(ImageEvent):
 
 class LabelCorrected(ImageEvent):
     """A person set a label. Published by labeler; read by labeler, ingestor, trainer. Natural key: the client's
-    idempotency key. It is applied if `revision` is the image's current revision plus one (`shared.rules`)."""
+    idempotency key, with image, revision and label. It is applied if `revision` is the image's current revision plus one
+    (`shared.rules`)."""
 
     topic: ClassVar[str] = "label.corrected"
     label_from: str | None

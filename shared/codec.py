@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC
 from typing import Any, cast
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event, to_structured_event
@@ -19,7 +20,7 @@ def encode(event: Event, source: str) -> bytes:
     """The event as structured JSON. `source` names the publishing service, for example "pappus/ingestor".
 
     Raises:
-        InvalidMessage: if a text holds a NUL character.
+        InvalidMessage: if it holds what no table can keep, see `_unkeepable`.
     """
     attributes = {
         "id": str(event.event_id),
@@ -32,13 +33,27 @@ def encode(event: Event, source: str) -> bytes:
     }
     data = event.model_dump(mode="json", exclude={"event_id", "occurred_at"})
     value = to_structured_event(CloudEvent(attributes, data), key_mapper=lambda _: None).value
-    if _holds_nul(value):
-        raise InvalidMessage(f"An event on {event.topic} holds a NUL character, which no table can keep: remove it.")
+    if found := _unkeepable(value, data):
+        raise InvalidMessage(f"An event on {event.topic} holds {found}, which no table can keep: remove it.")
     return value
 
 
+def _unkeepable(value: bytes, data: object) -> str | None:
+    """What PostgreSQL refuses in an event, so that it would stop every projection: a NUL character, half a surrogate
+    pair, NaN or an infinity. `value` is the JSON text, `data` the event in it."""
+    if _holds_nul(value):
+        return "a NUL character"
+    try:
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "half a surrogate pair"
+    except ValueError:
+        return "a number that is not finite"
+    return None
+
+
 def _holds_nul(value: bytes) -> bool:
-    """Whether JSON text has an escaped U+0000 (PostgreSQL refuses it, and would stop every projection)."""
+    """Whether JSON text has an escaped U+0000."""
     return any(len(slashes) % 2 for slashes in re.findall(rb"(\\+)u0000", value))
 
 
@@ -59,15 +74,22 @@ def decode(topic: str, value: bytes | None) -> Event:
         if envelope.get_type() != topic:
             raise InvalidMessage(f"A record on {topic} says it is of type {envelope.get_type()!r}.")
         data = cast("dict[str, Any] | None", envelope.get_data())
-        if _holds_nul(value):
-            raise InvalidMessage(f"A record on {topic} holds a NUL character, which no table can keep.")
-        return model.model_validate({**(data or {}), "event_id": envelope.get_id(), "occurred_at": envelope.get_time()})
+        if found := _unkeepable(value, data):
+            raise InvalidMessage(f"A record on {topic} holds {found}, which no table can keep.")
+        event = model.model_validate(
+            {**(data or {}), "event_id": envelope.get_id(), "occurred_at": envelope.get_time()}
+        )
+        event.occurred_at.astimezone(UTC)  # a time that is in no year there cannot be stored
+    except RecursionError as error:
+        raise InvalidMessage(f"A record on {topic} is nested too deeply.") from error
     except (ValidationError, CloudEventValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InvalidMessage(f"A record on {topic} is not a valid {model.__name__}: {error}") from error
     except (
+        ArithmeticError,
         AttributeError,
         KeyError,
         TypeError,
         ValueError,
     ) as error:  # what the library raises on JSON of another shape
         raise InvalidMessage(f"A record on {topic} is not a CloudEvent: {error!r}") from error
+    return event

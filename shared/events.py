@@ -6,7 +6,7 @@ published twice has the same id. `causes` are the ids of the events that led to 
 """
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -16,6 +16,12 @@ NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
 Trust = Literal["claimed", "seed", "reviewed"]
 """How far a label is believed: an uploader's word, the word of a data set, a reviewer's decision. Training takes the
 last two."""
+
+
+LARGEST = 2**31 - 1
+"""The largest number that an `integer` column keeps."""
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Ordinal = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 def uuid_of(*parts: object) -> UUID:
@@ -72,7 +78,7 @@ class ImageRegistered(ImageEvent):
     label: str | None = None
     trust: Trust = "claimed"
     registered_by: str
-    attempt: int = Field(default=1, ge=1)
+    attempt: Ordinal = 1
 
 
 class ImageStored(ImageEvent):
@@ -86,9 +92,9 @@ class ImageStored(ImageEvent):
     topic: ClassVar[str] = "image.stored"
     sha256: str
     object_key: str
-    size_bytes: int
-    width: int
-    height: int
+    size_bytes: Count
+    width: Count
+    height: Count
     image_format: str
     perceptual_hash: str
     group_id: str
@@ -126,17 +132,18 @@ class ImageRejected(ImageEvent):
     detail: str
     retryable: bool = False
     duplicate_of: UUID | None = None
-    attempt: int = Field(default=1, ge=1)
+    attempt: Ordinal = 1
 
 
 class LabelCorrected(ImageEvent):
     """A person set a label. Published by labeler; read by labeler, ingestor, trainer. Natural key: the client's
-    idempotency key. It is applied if `revision` is the image's current revision plus one (`shared.rules`)."""
+    idempotency key, with image, revision and label. It is applied if `revision` is the image's current revision plus
+    one (`shared.rules`)."""
 
     topic: ClassVar[str] = "label.corrected"
     label_from: str | None
     label_to: str
-    revision: int = Field(ge=1)
+    revision: Ordinal
     corrected_by: str
     reason: str = ""
     shown_model_version: str | None = None
@@ -180,7 +187,7 @@ class DriftDetected(ModelEvent):
     threshold: float
     window_from: AwareDatetime
     window_to: AwareDatetime
-    answers: int
+    answers: Count
 
 
 class TrainingRequested(ModelEvent):
@@ -206,7 +213,7 @@ class AppliedCorrection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     image_id: UUID
-    revision: int
+    revision: Count
 
 
 class ModelTrained(ArtefactOfModel):
@@ -225,8 +232,8 @@ class ModelTrained(ArtefactOfModel):
     manifest_key: str
     manifest_sha256: str
     labels: tuple[str, ...]
-    training_images: int
-    test_images: int
+    training_images: Count
+    test_images: Count
     corrections: tuple[AppliedCorrection, ...] = ()
     metrics: dict[str, float] = {}
     parameters: dict[str, str | int | float] = {}
@@ -253,7 +260,7 @@ class ModelPromoted(ArtefactOfModel):
     key: cause and sequence. It counts if `sequence` is the last one plus one (`shared.rules`)."""
 
     topic: ClassVar[str] = "model.promoted"
-    sequence: int = Field(ge=1)
+    sequence: Ordinal
     replaces: str | None
     frozen: bool = False
     lane: Literal["fast", "full"]
@@ -291,7 +298,7 @@ class ModelLoaded(Event):
     replica: str
     model_name: str
     version: str | None
-    sequence: int | None
+    sequence: Count | None
     outcome: Literal["serving", "failed"]
     detail: str = ""
     wanted_version: str | None = None
@@ -313,9 +320,12 @@ class PromotionRequested(ModelEvent):
 
 
 class DeadLetter(BaseModel):
-    """A message that could not be handled, as it stands on `<topic>.dlq`: readable JSON, nothing lost.
+    """A message that could not be handled, as it stands on `<topic>.dlq`: readable JSON.
 
-    `value` is the original value as text; if it was not UTF-8, `value_base64` holds it and `value` is None.
+    `value` is the original value as text; if it was not UTF-8, `value_base64` holds it and `value` is None. A value
+    that is too large for a letter is cut to its beginning: then `value_bytes` is its full length and `value_sha256` the
+    hash of all of it, and both are None otherwise. What was cut stands in the log, at the place the letter names. A
+    very long `key` or `detail` is cut, too, and ends in "…".
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -325,6 +335,8 @@ class DeadLetter(BaseModel):
     key: str | None
     value: str | None
     value_base64: str | None = None
+    value_bytes: Count | None = None
+    value_sha256: str | None = None
     error: str
     detail: str
     attempts: int

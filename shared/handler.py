@@ -109,6 +109,8 @@ class _Worker:
         self._retry = retry
         self._limit = dead_letters_in_a_row
         self._in_a_row = 0
+        self._failing: dict[object, str] = {}
+        """Why each message that is being tried again has failed, by an object of its own."""
 
     async def handle(self, taken: Taken, record: Record, slots: asyncio.Semaphore) -> None:
         """Handle, publish, mark as finished. A slot is held while something is done, not while waiting to try again."""
@@ -131,6 +133,7 @@ class _Worker:
 
     async def _until_published(self, record: Record, slots: asyncio.Semaphore) -> None:
         produced: Sequence[Event] | None = None
+        this = object()  # the place would not do: after a rebalance the same one may be in work twice
 
         async def attempt() -> None:
             nonlocal produced
@@ -139,18 +142,25 @@ class _Worker:
                     produced = await self._handlers[record.topic](decode(record.topic, record.value))
                 await self._publisher.publish(produced)
 
-        failures = 0
-
         def failed(error: TransientError, attempts: int) -> None:
-            nonlocal failures
-            failures = attempts
             RETRIES.labels(self._group).inc()
-            self._health.set(self._group, False, str(error))
+            self._failing[this] = str(error)
+            self._tell()
             logger.warning("will be tried again", group=self._group, attempt=attempts, reason=str(error))
 
-        await retrying(self._retry, attempt, failed=failed)
-        if failures:
-            self._health.set(self._group, True)
+        given_up = False
+        try:
+            await retrying(self._retry, attempt, failed=failed)
+        except TransientError:
+            given_up = True  # the group stops, and stays red until it is started again
+            raise
+        finally:  # even when cancelled: a message that was taken away is somebody else's, or comes again
+            if not given_up and self._failing.pop(this, None) is not None:
+                self._tell()
+
+    def _tell(self) -> None:
+        """Say whether all goes well: nothing is failing."""
+        self._health.set(self._group, not self._failing, next(iter(self._failing.values()), ""))
 
     async def _raised(self, taken: Taken, record: Record, error: Exception) -> None:
         times = taken.raised(record.offset)

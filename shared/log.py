@@ -20,7 +20,8 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One message as it stands in the log. `headers` carry the trace context (W3C `traceparent`)."""
+    """One message as it stands in the log. `headers` carry the trace context (W3C `traceparent`); one without a value
+    is left out."""
 
     topic: str
     partition: int

@@ -48,11 +48,18 @@ class ReplayReport:
 
 
 async def replay(
-    log: Log, database_url: str, schema: str, migrations: str, appliers: Sequence[Applier], keep: Sequence[str] = ()
+    log: Log,
+    database_url: str,
+    schema: str,
+    migrations: str,
+    appliers: Sequence[Applier],
+    keep: Sequence[str] = (),
+    inputs: Sequence[str] = (),
 ) -> ReplayReport:
     """Fold into `<schema>_replay` up to the end offsets measured at the start, with the rows of the tables in `keep`
     (input, not derived from events) copied first; then take the writer's lock, go on to where the tables in use are,
-    and swap.
+    and swap. `inputs` are those tables of `keep` that no applier writes: what was changed or deleted in them meanwhile
+    is so afterwards, too. Of the others, which show input and fold in one row, the rows added meanwhile are taken over.
 
     The services may run: their projection steps aside for the swap and goes on with the new tables. Calling it again
     after a failure starts afresh; until the swap nothing that is in use was touched.
@@ -76,7 +83,7 @@ async def replay(
             async with _writer_of(current) as writer:
                 await run.fold_to(await _reached(writer, reader))
                 before, after = await canonical_dump(current, without=keep), await canonical_dump(target, without=keep)
-                kept = await _swap(writer, schema, fresh, keep)
+                kept = await _swap(writer, schema, fresh, keep, inputs)
     differing = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
     report = ReplayReport(
         schema, run.records, run.fold.skipped, kept, tuple(sorted(after)), differing, time.monotonic() - began
@@ -164,11 +171,15 @@ async def _copy(connection: Connection, source: str, target: str, tables: Sequen
     return copied
 
 
-async def _swap(writer: Connection, schema: str, fresh: str, keep: Sequence[str]) -> dict[str, int]:
+async def _swap(
+    writer: Connection, schema: str, fresh: str, keep: Sequence[str], inputs: Sequence[str]
+) -> dict[str, int]:
     """Put the new tables in the place of those in use. Whoever waits for a table meanwhile finds the new one."""
     async with writer.transaction():
         for table in keep:
             await writer.execute(f"LOCK TABLE {schema}.{table} IN SHARE ROW EXCLUSIVE MODE")
+        for table in inputs:  # copied anew as they are now: the first copy may be of rows that were changed or deleted
+            await writer.execute(f"TRUNCATE {fresh}.{table}")
         await _copy(writer, schema, fresh, keep)  # rows that people added during the replay
         kept = {table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}") for table in keep}  # noqa: S608
         await writer.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_replaced")

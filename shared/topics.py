@@ -21,16 +21,22 @@ from shared.events import (
 
 DAY_MS = 24 * 3600 * 1000
 UNLIMITED = -1
+USUAL_BYTES = 1_048_588
+"""The largest record of a topic, if nothing else is said: Kafka's own default."""
+LARGEST_BYTES = 16 * 1024 * 1024
+"""The largest record that is ever published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention_ms` is -1 for unlimited. The partition count of a topic never changes: keys would move."""
+    """One topic. `retention_ms` is -1 for unlimited; `max_bytes` is how large a record may be. The partition count of a
+    topic never changes: keys would move."""
 
     name: str
     partitions: int
     retention_ms: int = UNLIMITED
     cleanup: Literal["delete", "compact"] = "delete"
+    max_bytes: int = USUAL_BYTES
 
     @property
     def time_limited(self) -> bool:
@@ -43,8 +49,8 @@ def dead_letter_name(topic: str) -> str:
     return f"{topic}.dlq"
 
 
-def _event(model: type[Event], partitions: int, retention_ms: int = UNLIMITED) -> Topic:
-    return Topic(model.topic, partitions, retention_ms)
+def _event(model: type[Event], partitions: int, retention_ms: int = UNLIMITED, max_bytes: int = USUAL_BYTES) -> Topic:
+    return Topic(model.topic, partitions, retention_ms, max_bytes=max_bytes)
 
 
 EVENT_TOPICS: tuple[Topic, ...] = (
@@ -55,14 +61,15 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(PredictionLogged, 4, 14 * DAY_MS),
     _event(DriftDetected, 1),
     _event(TrainingRequested, 1),
-    _event(ModelTrained, 1),
+    _event(ModelTrained, 1, max_bytes=LARGEST_BYTES),  # it lists all corrections: some 70 bytes for each
     _event(ModelPromoted, 1),
     _event(ModelRejected, 1),
     _event(ModelLoaded, 1, DAY_MS),
     _event(PromotionRequested, 1),
 )
 DEAD_LETTER_TOPICS: tuple[Topic, ...] = tuple(
-    Topic(dead_letter_name(topic.name), topic.partitions, 30 * DAY_MS) for topic in EVENT_TOPICS
+    Topic(dead_letter_name(topic.name), topic.partitions, 30 * DAY_MS, max_bytes=topic.max_bytes)
+    for topic in EVENT_TOPICS
 )
 
 # Faust's own. Its tables keep their changelog in compacted topics with the partition count of the topic they follow;

@@ -7,15 +7,16 @@ from shared.replay import replay
 from shared.service import run
 from shared.telemetry import configure
 
-KEEP = ("users",)
-"""People are input; everything else is in the log, except predictions that have expired there."""
+INPUTS = ("users",)
+"""People are input, and no event changes them; everything else is in the log, except predictions that have expired
+there."""
 
 
 async def main() -> None:
     settings = LabelerSettings()
     configure("labeler-replay", settings)
     async with open_log(settings.kafka_bootstrap) as records:
-        await replay(records, settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, APPLIERS, KEEP)
+        await replay(records, settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, APPLIERS, INPUTS, INPUTS)
 
 
 if __name__ == "__main__":

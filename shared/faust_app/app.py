@@ -234,6 +234,6 @@ def _to_record(message: Any) -> Record:
         offset=message.offset,
         key=None if message.key is None else bytes(message.key).decode(errors="replace"),
         value=message.value,
-        headers=tuple((name, bytes(value)) for name, value in pairs),
+        headers=tuple((name, bytes(value)) for name, value in pairs if value is not None),
         timestamp_ms=int(message.timestamp * 1000),
     )

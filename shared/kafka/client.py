@@ -134,7 +134,7 @@ def to_record(message: Any) -> Record:
         offset=message.offset,
         key=None if message.key is None else message.key.decode(errors="replace"),
         value=message.value,
-        headers=tuple(message.headers),
+        headers=tuple((name, value) for name, value in message.headers if value is not None),
         timestamp_ms=message.timestamp,
     )
 

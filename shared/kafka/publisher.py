@@ -22,7 +22,7 @@ from shared.kafka.client import started, stopped
 from shared.log import Record
 from shared.metrics import EVENTS_PUBLISHED
 from shared.telemetry import inject_headers, log
-from shared.topics import dead_letter_name
+from shared.topics import LARGEST_BYTES, dead_letter_name
 
 _Message = tuple[str, str | None, bytes]
 """Topic, key, value."""
@@ -88,6 +88,7 @@ class KafkaPublisher:
                 enable_idempotence=True,
                 acks="all",
                 linger_ms=0,
+                max_request_size=LARGEST_BYTES,
                 client_id=self._source,
             )
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from aiokafka.admin import NewTopic  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
 from aiokafka.errors import TopicAlreadyExistsError, for_code  # type: ignore[import-untyped]
 
 from shared.errors import NotReady, PappusError, TransientError
@@ -13,38 +14,59 @@ from shared.log import Partition
 from shared.retry import RetryPolicy, retrying
 from shared.topics import TOPICS, Topic
 
+MAX_BYTES = "max.message.bytes"
 _POLL = RetryPolicy(first_seconds=0.1, factor=1.5, longest_seconds=1.0, attempts=None)
 
 
 async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> list[str]:
-    """Make the topics that are missing, with their partitions, retention and cleanup policy, and wait until every
-    topic can be used. May be called any number of times. Gives the names of those that were made.
+    """Make the topics that are missing, with their partitions, retention, cleanup policy and largest record, and wait
+    until every topic can be used. May be called any number of times: those that were made with another largest record
+    get all that is declared. Gives the names of those that were made.
 
     Raises:
         TransientError: Kafka is away.
         PappusError: Kafka refused one, or one exists with another number of partitions.
     """
-    wanted = [
-        NewTopic(
-            topic.name,
-            topic.partitions,
-            replication,
-            topic_configs={"retention.ms": str(topic.retention_ms), "cleanup.policy": topic.cleanup},
-        )
-        for topic in topics
-    ]
+    wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=_settings(topic)) for topic in topics]
     async with opened_admin(bootstrap) as admin:
         with kafka_errors("create topics"):
             answer = await bounded(admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000)))
-    made = []
-    for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
-        error = for_code(code)
-        if code == 0:
-            made.append(name)
-        elif error is not TopicAlreadyExistsError:
-            raise PappusError(f"Kafka refused to create topic {name}: {error.__name__} {message or ''}")
+        made = []
+        for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
+            error = for_code(code)
+            if code == 0:
+                made.append(name)
+            elif error is not TopicAlreadyExistsError:
+                raise PappusError(f"Kafka refused to create topic {name}: {error.__name__} {message or ''}")
+        await _widen(admin, [topic for topic in topics if topic.name not in made])
     await retrying(RetryPolicy(0.05, 1.5, 0.5, attempts=30), lambda: check_topics(bootstrap, topics))
     return made
+
+
+def _settings(topic: Topic) -> dict[str, str]:
+    return {
+        "retention.ms": str(topic.retention_ms),
+        "cleanup.policy": topic.cleanup,
+        MAX_BYTES: str(topic.max_bytes),
+    }
+
+
+async def _widen(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    """Give topics that take smaller or larger records than declared the settings that are declared."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name, {MAX_BYTES: None}) for topic in topics]
+    with kafka_errors("describe topics"):
+        answers = await bounded(admin.describe_configs(asked)) if asked else []
+    found = {name: settings[0][1] for answer in answers for _, _, _, name, settings in answer.resources if settings}
+    others = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, _settings(topic))
+        for topic in topics
+        if found.get(topic.name) != str(topic.max_bytes)
+    ]
+    with kafka_errors("change topics"):
+        altered = await bounded(admin.alter_configs(others)) if others else []
+    for code, message, _, name in (entry for answer in altered for entry in answer.resources):
+        if code:
+            raise PappusError(f"Kafka refused the settings of topic {name}: {for_code(code).__name__} {message or ''}")
 
 
 async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None:

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from shared.codec import decode, encode
-from shared.errors import LogReplaced, TransientError
+from shared.errors import LogReplaced, PappusError, TransientError
 from shared.events import DeadLetter, Event
 from shared.log import Partition, Record
 from shared.telemetry import inject_headers
 from shared.testing.group import Members, MemoryGroup
-from shared.topics import TOPIC_OF_NAME, dead_letter_name
+from shared.topics import TOPIC_OF_NAME, Topic, dead_letter_name
 
 E = TypeVar("E", bound=Event)
 PARTITIONS_OF_OTHERS = 4
+OVERHEAD_BYTES = 200
+"""Roughly what a record takes beside its key and its value."""
 
 
 @dataclass
@@ -170,8 +172,11 @@ def places(topics: Sequence[str]) -> list[Partition]:
 
 
 def _count(topic: str) -> int:
-    declared = TOPIC_OF_NAME.get(topic)
-    return declared.partitions if declared else PARTITIONS_OF_OTHERS
+    return _declared(topic).partitions
+
+
+def _declared(topic: str) -> Topic:
+    return TOPIC_OF_NAME.get(topic) or Topic(topic, PARTITIONS_OF_OTHERS)
 
 
 class MemoryPublisher:
@@ -197,6 +202,9 @@ class MemoryPublisher:
         failure = self._log.publish_failure()
         if failure is False:
             raise TransientError("The log in memory was told to fail this publish.")
+        for topic, key, value in messages:
+            if len(value) + len(key or "") + OVERHEAD_BYTES > _declared(topic).max_bytes:
+                raise PappusError(f"An event on {topic} is too large for the log in memory.")
         records = [self._log.append(topic, key, value) for topic, key, value in messages]
         if failure is True:
             raise TransientError("The log in memory was told to fail this publish although it was written.")

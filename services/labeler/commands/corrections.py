@@ -1,7 +1,8 @@
 """A person sets the label of an image."""
 
+from collections.abc import Sequence
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import BaseModel, Field
 
@@ -25,21 +26,29 @@ class CorrectionWish(BaseModel):
     shown_label: Line | None = None
 
 
+def correction_id(user: str, key: str, image_id: UUID, revision: int, label: str) -> UUID:
+    """The event id of a correction: the uuid5 of who says what under which key. The same request has the same one."""
+    return command_id(LabelCorrected.topic, user, key, image_id, revision, label)
+
+
 async def correct(
     sending: Sending, image_id: UUID, wish: CorrectionWish, user: str, key: str | None
 ) -> Applied | Accepted:
     """Publish a label.corrected and wait for what becomes of it.
 
-    The image is read before the event id is looked up: a correction under this id that was applied in between is found
-    then, so one id can never ask for two revisions.
+    The event id says all that makes the correction (see `correction_id`), so one id never stands for two revisions: a
+    key that is used again before the tables show its first correction makes another event, and every reader decides
+    between the two by the rule of the log. Once they show it, the key answers with it. The image is read before the
+    key is looked up: a correction that was applied in between is found then.
 
     Raises:
         Refused: unknown_label, image_unknown, image_not_stored, superseded (somebody was first), key_reused.
         TransientError: the log or the tables are away.
     """
-    event_id = command_id(LabelCorrected.topic, user, key, image_id)
+    command = key or str(uuid4())  # without a key, nothing is ever a repetition
+    event_id = correction_id(user, command, image_id, wish.revision + 1, wish.label)
     image = await images.image(sending.database, image_id)
-    known = await images.correction(sending.database, event_id)
+    known = _under_key(await images.corrections_by(sending.database, image_id, user), command, event_id)
     if known is not None:
         return _became(known, wish)
     current = _correctable(image, image_id, wish, sending.labels)
@@ -60,6 +69,17 @@ async def correct(
     )
     row = await sending.outcome(partial(images.correction, sending.database, event_id))
     return Accepted(event_id=event_id, image_id=image_id) if row is None else _became(row, wish)
+
+
+def _under_key(said: Sequence[Row], key: str, event_id: UUID) -> Row | None:
+    """Of what one person said about an image, the event asked for, else what they said under this key; None if the
+    tables show nothing of the kind."""
+    under_key = [
+        row
+        for row in said
+        if row["event_id"] == correction_id(row["corrected_by"], key, row["image_id"], row["revision"], row["label_to"])
+    ]
+    return next((row for row in under_key if row["event_id"] == event_id), next(iter(under_key), None))
 
 
 def _correctable(image: ImageView | None, image_id: UUID, wish: CorrectionWish, labels: tuple[str, ...]) -> ImageView:

@@ -85,17 +85,29 @@ async def review_queue(database: Database, limit: int) -> ReviewQueue:
     return ReviewQueue(items=items, waiting=waiting)
 
 
+_CORRECTION = """
+SELECT history.*, winner.label_to AS current_label, winner.revision AS current_revision,
+       winner.corrected_by AS current_by
+FROM label_history history
+JOIN images USING (image_id)
+LEFT JOIN label_history winner
+     ON winner.image_id = history.image_id AND winner.revision = images.revision AND winner.applied
+"""
+
+
 async def correction(database: Database, event_id: UUID) -> Row | None:
     """What became of this event, with the label the image has now (current_*); None if it is not here yet."""
-    return await database.fetchrow(
-        """SELECT history.*, winner.label_to AS current_label, winner.revision AS current_revision,
-                  winner.corrected_by AS current_by
-           FROM label_history history
-           JOIN images USING (image_id)
-           LEFT JOIN label_history winner
-                ON winner.image_id = history.image_id AND winner.revision = images.revision AND winner.applied
-           WHERE history.event_id = $1""",
-        event_id,
+    return await database.fetchrow(f"{_CORRECTION} WHERE history.event_id = $1", event_id)
+
+
+async def corrections_by(database: Database, image_id: UUID, user: str) -> list[Row]:
+    """What became of everything this person asked for about the image, as `correction` says it; what was applied comes
+    first, and of that the newest."""
+    return await database.fetch(
+        f"{_CORRECTION} WHERE history.image_id = $1 AND history.corrected_by = $2"
+        " ORDER BY history.applied DESC, history.revision DESC, history.occurred_at DESC, history.event_id",
+        image_id,
+        user,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from pappus.stack import Servers
-from services.labeler.replay import KEEP
+from services.labeler.replay import INPUTS
 from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
 from services.labeler.tables import APPLIERS
 from services.labeler.users import Users, read_users
@@ -95,7 +95,7 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_people(
     await Users(replicas.tables).upsert(read_users(users_file))
     before = await canonical_dump(replicas.tables)
 
-    report = await replay(replicas.log, database_url, SCHEMA, MIGRATIONS, APPLIERS, KEEP)
+    report = await replay(replicas.log, database_url, SCHEMA, MIGRATIONS, APPLIERS, INPUTS, INPUTS)
 
     assert report.kept == {"users": 3}
     assert await canonical_dump(replicas.tables) == before

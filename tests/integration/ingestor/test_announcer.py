@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from pappus.stack import Servers
 from services.ingestor.announcer import Announcer
-from services.ingestor.tables import Tables
+from services.ingestor.images import Acceptance, refuse_label
+from services.ingestor.tables import MIGRATIONS, Tables
 from shared.database import Database
 from shared.errors import TransientError
 from shared.events import ImageRegistered
@@ -13,7 +15,7 @@ from shared.health import Health
 from shared.projection import Projection
 from shared.retry import RetryPolicy
 from shared.telemetry import process_span
-from shared.testing import FixedClock, MemoryLog, eventually, image_rejected
+from shared.testing import FixedClock, MemoryLog, eventually, image_registered, image_rejected
 
 POLICY = RetryPolicy(first_seconds=5, factor=4, longest_seconds=600, attempts=3)
 INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, $2)"
@@ -118,6 +120,42 @@ async def test_a_final_rejection_is_not_announced_again(tables: Database) -> Non
     await setting.reject(setting.announced[0], retryable=False)
     setting.clock.move(10**6)
     assert await setting.announce() == 0
+
+
+@pytest.mark.parametrize("label", ["a" * 201, "é" * 101, "a" * 2_000_000])
+async def test_a_label_no_event_could_carry_is_refused_when_the_row_is_put_in(tables: Database, label: str) -> None:
+    with pytest.raises(Exception, match="plants_data_label_length"):
+        await tables.execute(INSERT, "http://example.org/a.jpg", label)
+    await tables.execute(INSERT, "http://example.org/a.jpg", "é" * 100)
+
+
+async def test_a_row_that_had_such_a_label_before_is_announced_with_its_beginning_and_will_be_unknown(
+    tables: Database, servers: Servers
+) -> None:
+    await tables.execute("ALTER TABLE plants_data DROP CONSTRAINT plants_data_label_length")
+    await tables.execute("DELETE FROM migrations WHERE name LIKE '%/0002_label_length.sql'")
+    await tables.execute(INSERT, "http://example.org/long.jpg", "😀" * 500_000)
+    await tables.execute(INSERT, "http://example.org/good.jpg", "grass")
+    await tables.execute(
+        "INSERT INTO plants_data (url_source, label, announced_at) VALUES ('http://example.org/old.jpg', $1, now())",
+        "b" * 300,
+    )
+    async with Database.open(servers.database_url("ingestor"), tables.schema, MIGRATIONS):
+        setting = Setting(tables)
+        assert await setting.announce() == 2
+    labels = {event.url: event.label for event in setting.announced}
+    assert labels == {"http://example.org/long.jpg": "😀" * 49 + "…", "http://example.org/good.jpg": "grass"}
+    refusal = refuse_label(labels["http://example.org/long.jpg"], Acceptance(labels=("dandelion", "grass")))
+    assert refusal is not None
+    assert (refusal.reason, refusal.retryable) == ("unknown_label", False)
+    kept = "SELECT label FROM plants_data WHERE url_source = 'http://example.org/old.jpg'"
+    assert await tables.fetchval(kept) == "b" * 300
+
+
+async def test_a_label_the_log_has_is_shown_however_long_it_is(tables: Database) -> None:
+    setting = Setting(tables)
+    await setting.reject(image_registered(upload_key="uploads/a", label="b" * 300))
+    assert await tables.fetchval("SELECT octet_length(label) FROM plants_data") == 300
 
 
 async def test_the_trace_a_row_brings_is_continued_and_a_new_one_is_kept(tables: Database) -> None:

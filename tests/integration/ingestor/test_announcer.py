@@ -1,11 +1,12 @@
 """The announcer on a real table, with a log in memory that fails on demand."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
 from pappus.stack import Servers
-from services.ingestor.announcer import Announcer
+from services.ingestor.announcer import ROWS_AT_ONCE, Announcer
 from services.ingestor.images import Acceptance, refuse_label
 from services.ingestor.tables import MIGRATIONS, Tables
 from shared.database import Database
@@ -13,7 +14,7 @@ from shared.errors import TransientError
 from shared.events import ImageRegistered
 from shared.health import Health
 from shared.projection import Projection
-from shared.retry import RetryPolicy
+from shared.retry import RetryPolicy, delay
 from shared.telemetry import process_span
 from shared.testing import FixedClock, MemoryLog, eventually, image_registered, image_rejected
 
@@ -24,18 +25,19 @@ INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, $2)"
 class Setting:
     """An announcer, its tables and its log."""
 
-    def __init__(self, tables: Database) -> None:
+    def __init__(self, tables: Database, policy: RetryPolicy = POLICY) -> None:
         self.tables = tables
+        self.policy = policy
         self.log = MemoryLog()
         self.clock = FixedClock()
 
     async def announce(self) -> int:
         async with self.log.publisher("pappus/test") as publisher, self.tables.lock("announcer") as connection:
-            return await Announcer(self.tables, publisher, POLICY, 2.0, self.clock).announce(connection)
+            return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock).announce(connection)
 
     async def run(self, health: Health) -> None:
         async with self.log.publisher("pappus/test") as publisher:
-            await Announcer(self.tables, publisher, POLICY, 30.0, self.clock).run(health)
+            await Announcer(self.tables, publisher, self.policy, 30.0, self.clock).run(health)
 
     async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:
         tables = Tables("pappus")
@@ -111,6 +113,43 @@ async def test_a_retryable_rejection_is_announced_again_when_it_is_due_until_att
     setting.clock.move(10**6)
     assert await setting.announce() == 0
     assert await tables.fetchval("SELECT state FROM plants_data") == "rejected"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        RetryPolicy(first_seconds=5, factor=4, longest_seconds=600, attempts=9),
+        RetryPolicy(first_seconds=0.3, factor=1, longest_seconds=0.3, attempts=4),
+        RetryPolicy(first_seconds=0.7, factor=1.7, longest_seconds=5, attempts=80),
+    ],
+)
+async def test_what_is_due_is_announced_neither_earlier_nor_later_than_the_policy_says(
+    tables: Database, policy: RetryPolicy
+) -> None:
+    setting = Setting(tables, policy)
+    start = setting.clock()
+    due = {number: seconds for number in range(1, 81) if (seconds := delay(policy, number)) is not None}
+    for number in range(1, 81):
+        await setting.reject(image_registered(url=f"http://example.org/{number}.jpg", attempt=number))
+    announced: set[int] = set()
+    for seconds in sorted(set(due.values())):
+        for moment in (seconds - 0.001, seconds):
+            setting.clock.move(moment - (setting.clock() - start).total_seconds())
+            await setting.announce()
+            announced = {event.attempt - 1 for event in setting.announced}
+            assert announced == {number for number, wait in due.items() if wait <= moment}
+    assert announced == set(due)
+
+
+async def test_many_that_have_to_wait_do_not_stand_before_one_that_is_due(tables: Database) -> None:
+    setting = Setting(tables)
+    for _ in range(ROWS_AT_ONCE):
+        await setting.reject(image_registered(image_id=uuid4(), upload_key="uploads/a", attempt=2))
+    setting.clock.move(1)
+    await setting.reject(image_registered(url="http://example.org/due.jpg", attempt=1))
+    setting.clock.move(5)
+    assert await setting.announce() == 1
+    assert setting.announced[0].url == "http://example.org/due.jpg"
 
 
 async def test_a_final_rejection_is_not_announced_again(tables: Database) -> None:

@@ -21,6 +21,16 @@ from shared.telemetry import continued, log, traceparent
 ANNOUNCER = "announcer"
 ROWS_AT_ONCE = 100
 """As many are published again, at most, after a crash between publishing and marking."""
+_DUE = """
+SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i.registered_by,
+       i.rejected_attempt, i.rejected_at
+FROM images i JOIN plants_data p USING (image_id)
+WHERE i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $1 AND p.attempt = i.rejected_attempt
+  AND i.rejected_at + make_interval(
+      secs => least($2::float8 * $3::float8 ^ least(i.rejected_attempt - 1, 64), $4::float8)) <= $5
+ORDER BY i.rejected_at LIMIT $6
+"""
+"""`shared.retry.delay` as a condition, so that rows that still have to wait do not stand before those that are due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +108,14 @@ class Announcer:
         ]
 
     async def _to_try_again(self, connection: Transaction) -> Sequence[Announcement]:
+        policy, now = self._policy, self._clock()
         rows = await connection.fetch(
-            """SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i.registered_by,
-                      i.rejected_attempt, i.rejected_at
-               FROM images i JOIN plants_data p USING (image_id)
-               WHERE i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $1 AND p.attempt = i.rejected_attempt
-               ORDER BY i.rejected_at LIMIT $2""",
-            self._policy.attempts,
-            ROWS_AT_ONCE,
+            _DUE, policy.attempts, policy.first_seconds, policy.factor, policy.longest_seconds, now, ROWS_AT_ONCE
         )
-        now = self._clock()
         due = []
         for row in rows:
             fields = {name: row[name] for name in RetryableRow.__slots__}
-            event = next_registration(RetryableRow(**fields), self._policy, now)
+            event = next_registration(RetryableRow(**fields), policy, now)
             if event is not None:
                 due.append(Announcement(row["id"], event, row["traceparent"]))
         return due

@@ -1,11 +1,10 @@
 """What the worker does about events."""
 
-import asyncio
 from typing import Protocol
 
 from services.predictor.answers import Origin, prediction_logged
 from services.predictor.metrics import PREDICTIONS, STAGE_SECONDS
-from services.predictor.scoring import score
+from services.predictor.scoring import Scoring
 from services.predictor.serving import InService
 from services.predictor.settings import SOURCE
 from shared.clock import Clock, utc_now
@@ -19,7 +18,7 @@ from shared.preprocessing import UndecodableImage
 
 GROUP = "predictor-worker"
 CONCURRENCY = 4
-"""Images in work at once: while one is computed, the others are fetched."""
+"""Images in work at once: while one is computed, the others are fetched. Of large ones fewer are decoded at once."""
 
 
 class Images(Protocol):
@@ -43,6 +42,7 @@ class StoredImages:
         self._in_service = in_service
         self._replica = replica
         self._clock = clock
+        self._scoring = Scoring()
 
     async def run(self, log: Log, health: Health) -> None:
         """Handle image.stored for ever, from the first model on: without one, no attempt could succeed."""
@@ -73,7 +73,7 @@ class StoredImages:
             raise NotReady("No model has been loaded yet. Promote one; stored images are scored then.")
         try:
             data = await self._images.get(event.object_key)
-            scored = await asyncio.to_thread(score, data, serving.model)
+            scored = await self._scoring.score(data, serving.model)
         except (ObjectMissing, UndecodableImage) as error:
             raise InvalidMessage(f"Image {event.image_id} was stored as {event.object_key}, but: {error}") from error
         promotion = serving.promotion

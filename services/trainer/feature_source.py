@@ -18,6 +18,8 @@ from shared.telemetry import log
 
 BATCH = 16
 FETCHES = 8
+DECODES = 2
+"""At once: a picture of the largest size takes the better part of a gigabyte while it is decoded."""
 SQUARES = 256
 """Prepared images kept in memory, 27 KB each: the latest will be asked for again."""
 
@@ -44,6 +46,7 @@ class FeatureSource:
         self._store = store
         self._cache = cache
         self._fetching = asyncio.Semaphore(FETCHES)
+        self._decoding = asyncio.Semaphore(DECODES)
         self._squares: OrderedDict[str, Pixels] = OrderedDict()
 
     async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> Found:
@@ -105,7 +108,8 @@ class FeatureSource:
             if sha256(data).hexdigest() != digest:
                 return f"Object {key} holds other bytes than those that were stored."
             try:
-                self._squares[digest] = square = await asyncio.to_thread(_prepared, data)
+                async with self._decoding:
+                    self._squares[digest] = square = await asyncio.to_thread(_prepared, data)
             except UndecodableImage as error:
                 return str(error)
             if len(self._squares) > SQUARES:

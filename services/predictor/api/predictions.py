@@ -1,6 +1,5 @@
 """From the bytes of an image to the body of an answer, free of HTTP."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +9,7 @@ from services.predictor.answers import Origin, prediction_logged
 from services.predictor.api.refusals import Refusal
 from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, STAGE_SECONDS
 from services.predictor.prediction_log import PredictionLog
-from services.predictor.scoring import Scored, score, worth_a_thread
+from services.predictor.scoring import Scored, Scoring
 from services.predictor.serving import InService, Serving
 from shared.clock import Clock, utc_now
 from shared.preprocessing import UndecodableImage
@@ -33,6 +32,7 @@ class Predictions:
         self._replica = replica
         self._in_flight_limit = in_flight_limit
         self._in_flight = 0
+        self._scoring = Scoring()
         self._clock = clock
 
     @contextmanager
@@ -63,10 +63,7 @@ class Predictions:
         model."""
         serving = self.serving()  # read once: version and probabilities of an answer belong together
         try:
-            if worth_a_thread(data, serving.model):
-                scored = await asyncio.to_thread(score, data, serving.model)
-            else:
-                scored = score(data, serving.model)
+            scored = await self._scoring.score(data, serving.model)
         except UndecodableImage as error:
             raise Refusal(422, error.reason, str(error)) from error
         body = self._body(serving, scored)

@@ -1,19 +1,22 @@
 """The announcer on a real table, with a log in memory that fails on demand."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
-from services.ingestor.announcer import Announcer
-from services.ingestor.tables import Tables
+from pappus.stack import Servers
+from services.ingestor.announcer import ROWS_AT_ONCE, Announcer
+from services.ingestor.images import Acceptance, refuse_label
+from services.ingestor.tables import MIGRATIONS, Tables
 from shared.database import Database
 from shared.errors import TransientError
 from shared.events import ImageRegistered
 from shared.health import Health
 from shared.projection import Projection
-from shared.retry import RetryPolicy
+from shared.retry import RetryPolicy, delay
 from shared.telemetry import process_span
-from shared.testing import FixedClock, MemoryLog, eventually, image_rejected
+from shared.testing import FixedClock, MemoryLog, eventually, image_registered, image_rejected
 
 POLICY = RetryPolicy(first_seconds=5, factor=4, longest_seconds=600, attempts=3)
 INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, $2)"
@@ -22,18 +25,19 @@ INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, $2)"
 class Setting:
     """An announcer, its tables and its log."""
 
-    def __init__(self, tables: Database) -> None:
+    def __init__(self, tables: Database, policy: RetryPolicy = POLICY) -> None:
         self.tables = tables
+        self.policy = policy
         self.log = MemoryLog()
         self.clock = FixedClock()
 
     async def announce(self) -> int:
         async with self.log.publisher("pappus/test") as publisher, self.tables.lock("announcer") as connection:
-            return await Announcer(self.tables, publisher, POLICY, 2.0, self.clock).announce(connection)
+            return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock).announce(connection)
 
     async def run(self, health: Health) -> None:
         async with self.log.publisher("pappus/test") as publisher:
-            await Announcer(self.tables, publisher, POLICY, 30.0, self.clock).run(health)
+            await Announcer(self.tables, publisher, self.policy, 30.0, self.clock).run(health)
 
     async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:
         tables = Tables("pappus")
@@ -111,6 +115,43 @@ async def test_a_retryable_rejection_is_announced_again_when_it_is_due_until_att
     assert await tables.fetchval("SELECT state FROM plants_data") == "rejected"
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        RetryPolicy(first_seconds=5, factor=4, longest_seconds=600, attempts=9),
+        RetryPolicy(first_seconds=0.3, factor=1, longest_seconds=0.3, attempts=4),
+        RetryPolicy(first_seconds=0.7, factor=1.7, longest_seconds=5, attempts=80),
+    ],
+)
+async def test_what_is_due_is_announced_neither_earlier_nor_later_than_the_policy_says(
+    tables: Database, policy: RetryPolicy
+) -> None:
+    setting = Setting(tables, policy)
+    start = setting.clock()
+    due = {number: seconds for number in range(1, 81) if (seconds := delay(policy, number)) is not None}
+    for number in range(1, 81):
+        await setting.reject(image_registered(url=f"http://example.org/{number}.jpg", attempt=number))
+    announced: set[int] = set()
+    for seconds in sorted(set(due.values())):
+        for moment in (seconds - 0.001, seconds):
+            setting.clock.move(moment - (setting.clock() - start).total_seconds())
+            await setting.announce()
+            announced = {event.attempt - 1 for event in setting.announced}
+            assert announced == {number for number, wait in due.items() if wait <= moment}
+    assert announced == set(due)
+
+
+async def test_many_that_have_to_wait_do_not_stand_before_one_that_is_due(tables: Database) -> None:
+    setting = Setting(tables)
+    for _ in range(ROWS_AT_ONCE):
+        await setting.reject(image_registered(image_id=uuid4(), upload_key="uploads/a", attempt=2))
+    setting.clock.move(1)
+    await setting.reject(image_registered(url="http://example.org/due.jpg", attempt=1))
+    setting.clock.move(5)
+    assert await setting.announce() == 1
+    assert setting.announced[0].url == "http://example.org/due.jpg"
+
+
 async def test_a_final_rejection_is_not_announced_again(tables: Database) -> None:
     setting = Setting(tables)
     await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
@@ -118,6 +159,42 @@ async def test_a_final_rejection_is_not_announced_again(tables: Database) -> Non
     await setting.reject(setting.announced[0], retryable=False)
     setting.clock.move(10**6)
     assert await setting.announce() == 0
+
+
+@pytest.mark.parametrize("label", ["a" * 201, "é" * 101, "a" * 2_000_000])
+async def test_a_label_no_event_could_carry_is_refused_when_the_row_is_put_in(tables: Database, label: str) -> None:
+    with pytest.raises(Exception, match="plants_data_label_length"):
+        await tables.execute(INSERT, "http://example.org/a.jpg", label)
+    await tables.execute(INSERT, "http://example.org/a.jpg", "é" * 100)
+
+
+async def test_a_row_that_had_such_a_label_before_is_announced_with_its_beginning_and_will_be_unknown(
+    tables: Database, servers: Servers
+) -> None:
+    await tables.execute("ALTER TABLE plants_data DROP CONSTRAINT plants_data_label_length")
+    await tables.execute("DELETE FROM migrations WHERE name LIKE '%/0002_label_length.sql'")
+    await tables.execute(INSERT, "http://example.org/long.jpg", "😀" * 500_000)
+    await tables.execute(INSERT, "http://example.org/good.jpg", "grass")
+    await tables.execute(
+        "INSERT INTO plants_data (url_source, label, announced_at) VALUES ('http://example.org/old.jpg', $1, now())",
+        "b" * 300,
+    )
+    async with Database.open(servers.database_url("ingestor"), tables.schema, MIGRATIONS):
+        setting = Setting(tables)
+        assert await setting.announce() == 2
+    labels = {event.url: event.label for event in setting.announced}
+    assert labels == {"http://example.org/long.jpg": "😀" * 49 + "…", "http://example.org/good.jpg": "grass"}
+    refusal = refuse_label(labels["http://example.org/long.jpg"], Acceptance(labels=("dandelion", "grass")))
+    assert refusal is not None
+    assert (refusal.reason, refusal.retryable) == ("unknown_label", False)
+    kept = "SELECT label FROM plants_data WHERE url_source = 'http://example.org/old.jpg'"
+    assert await tables.fetchval(kept) == "b" * 300
+
+
+async def test_a_label_the_log_has_is_shown_however_long_it_is(tables: Database) -> None:
+    setting = Setting(tables)
+    await setting.reject(image_registered(upload_key="uploads/a", label="b" * 300))
+    assert await tables.fetchval("SELECT octet_length(label) FROM plants_data") == 300
 
 
 async def test_the_trace_a_row_brings_is_continued_and_a_new_one_is_kept(tables: Database) -> None:

@@ -1,6 +1,7 @@
 """Features from memory, from kept files, or from bytes; what cannot be read is named."""
 
 import asyncio
+import threading
 from hashlib import sha256
 from io import BytesIO
 
@@ -12,9 +13,10 @@ from PIL import Image
 from services.trainer.artefacts import ArtefactBroken, Artefacts
 from services.trainer.feature_cache import FeatureCache
 from services.trainer.feature_file import features_key, write_features
-from services.trainer.feature_source import BATCH, FeatureSource
+from services.trainer.feature_source import BATCH, DECODES, FeatureSource
 from shared.object_store import ObjectMissing
-from shared.testing import MemoryObjectStore, model_trained
+from shared.preprocessing import Pixels, decode
+from shared.testing import MemoryObjectStore, eventually, model_trained
 
 
 class Means:
@@ -99,6 +101,32 @@ async def test_asking_for_many_at_once_keeps_each_with_its_own() -> None:
     found = await asyncio.gather(*(source.features("one", backbone, part) for part in parts))
     merged = {digest: vector for one in found for digest, vector in one.features.items()}
     assert [float(merged[digest][0]) for digest in keys] == list(range(40))
+
+
+async def test_two_pictures_are_decoded_at_once_however_many_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most, counting, released = 0, 0, threading.Lock(), threading.Event()
+
+    def held(data: bytes) -> Pixels:
+        nonlocal inside, most
+        with counting:
+            inside += 1
+            most = max(most, inside)
+        assert released.wait(30)
+        with counting:
+            inside -= 1
+        return decode(data)
+
+    monkeypatch.setattr("services.trainer.feature_source.decode", held)
+    store = MemoryObjectStore()
+    source, keys = FeatureSource(store, FeatureCache(100)), await stored(store, *range(BATCH))
+    reading = [asyncio.create_task(source.pixels(keys)), asyncio.create_task(source.pixels(await stored(store, 99)))]
+    try:
+        await eventually(lambda: inside == DECODES)
+    finally:
+        released.set()
+    found = await asyncio.gather(*reading)
+    assert [len(pixels) for pixels, _ in found] == [BATCH, 1]
+    assert most == DECODES == 2
 
 
 async def test_an_artefact_with_another_hash_is_refused() -> None:

@@ -1,0 +1,91 @@
+"""One image scored, without holding up the others."""
+
+import asyncio
+import threading
+from functools import cache
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from services.predictor.answers import Output
+from services.predictor.model import Model
+from services.predictor.scoring import INLINE_BYTES, LARGE_AT_ONCE, LARGE_PIXELS, Scored, Scoring, is_large, score
+from shared.preprocessing import Pixels, UndecodableImage
+from shared.testing import eventually
+from tests.unit.predictor.small_model import picture, small_artefact
+
+
+class Held(Model):
+    """Answers in a thread stop until they are released. Counts how many are in it, and how many were at most."""
+
+    def __init__(self) -> None:
+        super().__init__(small_artefact())
+        self.answer_seconds = 0.0
+        self.inside = 0
+        self.most = 0
+        self.released = threading.Event()
+        self._counting = threading.Lock()
+
+    def answer(self, image: Pixels) -> Output:
+        if threading.current_thread() is threading.main_thread():
+            return super().answer(image)
+        with self._counting:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        assert self.released.wait(30)
+        with self._counting:
+            self.inside -= 1
+        return super().answer(image)
+
+
+@cache
+def palette(side: int) -> bytes:
+    """A square of one palette colour: next to no bytes for many pixels."""
+    buffer = BytesIO()
+    Image.new("P", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_of_few_bytes_is_large_by_its_pixels() -> None:
+    large = palette(1415)
+    assert len(large) < INLINE_BYTES
+    assert 1415**2 > LARGE_PIXELS > 1414**2
+    assert is_large(large)
+    assert not is_large(palette(1414))
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", palette(1415)[:20], palette(1415)[:-40], palette(7072)])
+async def test_what_cannot_be_decoded_is_refused_for_the_same_reason_as_before(data: bytes) -> None:
+    model = Model(small_artefact())
+    with pytest.raises(UndecodableImage) as expected:
+        score(data, model)
+    with pytest.raises(UndecodableImage) as refused:
+        await Scoring().score(data, model)
+    assert (refused.value.reason, str(refused.value)) == (expected.value.reason, str(expected.value))
+
+
+async def test_of_large_pictures_two_are_decoded_at_once_while_small_ones_are_answered() -> None:
+    model, scoring = Held(), Scoring()
+    large = [asyncio.create_task(scoring.score(palette(1415), model)) for _ in range(5)]
+    try:
+        await eventually(lambda: model.inside == LARGE_AT_ONCE)
+        assert isinstance(await scoring.score(picture(), model), Scored)
+        assert model.inside == LARGE_AT_ONCE
+    finally:
+        model.released.set()
+    assert len(await asyncio.gather(*large)) == 5
+    assert model.most == LARGE_AT_ONCE == 2
+
+
+async def test_a_file_of_many_bytes_goes_to_a_thread_whatever_the_large_ones_do() -> None:
+    model, scoring = Held(), Scoring()
+    noise = BytesIO()
+    Image.effect_noise((700, 500), 80).save(noise, "PNG")
+    assert len(noise.getvalue()) > INLINE_BYTES
+    running = [asyncio.create_task(scoring.score(data, model)) for data in [palette(1415)] * 3 + [noise.getvalue()]]
+    try:
+        await eventually(lambda: model.inside == LARGE_AT_ONCE + 1)
+    finally:
+        model.released.set()
+    await asyncio.gather(*running)

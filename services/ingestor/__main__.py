@@ -6,14 +6,12 @@ Owns schema `ingestor` and the objects under images/.
 
 from services.ingestor.announcer import ANNOUNCER, Announcer
 from services.ingestor.fetch import Downloader
-from services.ingestor.handlers import GROUP, Fetcher
+from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.ledger import Ledger
-from services.ingestor.settings import IngestorSettings
+from services.ingestor.settings import SOURCE, IngestorSettings
 from services.ingestor.tables import MIGRATIONS, PROJECTION, SCHEMA, Tables
 from shared.clock import utc_now
 from shared.database import Database
-from shared.events import ImageRegistered
-from shared.handler import run_handlers, subscribe
 from shared.health import Health, serve_health
 from shared.kafka import open_log
 from shared.object_store import open_object_store
@@ -21,13 +19,11 @@ from shared.projection import Projection
 from shared.service import run, run_parts
 from shared.telemetry import configure
 
-SOURCE = "pappus/ingestor"
-
 
 async def main() -> None:
     """Settings, adapters, parts; returns when the process is asked to end."""
     configure("ingestor", settings := IngestorSettings())
-    health = Health(needed=(ANNOUNCER, GROUP, PROJECTION))
+    health = Health(needed=(ANNOUNCER, GROUP, UPLOADS_GROUP, PROJECTION))
     async with (
         serve_health(health, settings.health_port),
         open_log(settings.kafka_bootstrap) as log,
@@ -42,15 +38,7 @@ async def main() -> None:
         await run_parts(
             health,
             announcer=announcer.run(health),
-            fetcher=run_handlers(
-                log,
-                group=GROUP,
-                source=SOURCE,
-                subscriptions=[subscribe(ImageRegistered, fetcher.on_image_registered)],
-                health=health,
-                member=settings.replica,
-                concurrency=settings.fetch_concurrency,
-            ),
+            **fetcher.parts(log, health, settings.replica, settings.fetch_concurrency),
             projection=projection.run(),
         )
 

@@ -1,8 +1,10 @@
 """Downloads that cannot hurt: limits on time, size and redirects, and no address that was not checked."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, InvalidURL, TCPConnector
 from aiohttp.abc import AbstractResolver
@@ -40,6 +42,8 @@ class Downloader:
         self._redirects = settings.max_redirects
         self._total_seconds = settings.fetch_total_seconds
         self._policy = RetryPolicy(attempts=settings.fetch_tries)
+        self._connections_per_host = settings.fetch_connections_per_host
+        self._turns: WeakValueDictionary[tuple[str | None, int | None], asyncio.Semaphore] = WeakValueDictionary()
 
     @classmethod
     @asynccontextmanager
@@ -51,8 +55,7 @@ class Downloader:
         connector = TCPConnector(
             resolver=CheckedResolver(allowed, names),
             use_dns_cache=False,
-            limit=settings.fetch_concurrency,
-            limit_per_host=settings.fetch_connections_per_host,
+            limit=0,  # the limits are kept by `_turn` and by who calls: waiting in here would count as the host's time
         )
         timeout = ClientTimeout(total=None, sock_connect=settings.fetch_connect_seconds)
         headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
@@ -62,7 +65,8 @@ class Downloader:
             yield cls(session, settings)
 
     async def fetch(self, url: str) -> bytes:
-        """The bytes behind `url`, tried again a few times while the failure may pass.
+        """The bytes behind `url`, tried as often as the settings say while the failure may pass. Waiting for the turn
+        at a host costs nothing of the time a download may take.
 
         Raises:
             Refused: with the reason; retryable if another day may bring another answer.
@@ -74,8 +78,7 @@ class Downloader:
 
     async def _once(self, url: str) -> bytes:
         try:
-            async with asyncio.timeout(self._total_seconds):
-                return await self._follow(url)
+            return await self._follow(url)
         except InvalidURL as error:
             detail = f"{url!r} is not a URL that can be fetched ({error})."
             raise Refused(Refusal("address_forbidden", detail)) from error
@@ -86,16 +89,33 @@ class Downloader:
             raise Unfetched(Refusal("unreachable", detail, retryable=True)) from error
 
     async def _follow(self, url: str) -> bytes:
+        seconds = self._total_seconds
         for _ in range(self._redirects + 1):
             refusal = refuse_url(url, self._allowed)
             if refusal:
                 raise Refused(refusal)
-            async with self._session.get(URL(url), allow_redirects=False) as response:
-                location = response.headers.get("Location")
-                if response.status not in REDIRECTS or location is None:
-                    return await self._body(response)
-                url = _joined(response.url, location)
+            address = URL(url)
+            async with self._turn(address):
+                started = time.monotonic()
+                async with asyncio.timeout(seconds):
+                    found = await self._ask(address)
+            if isinstance(found, bytes):
+                return found
+            url, seconds = found, seconds - (time.monotonic() - started)
         raise Refused(Refusal("too_many_redirects", f"More than {self._redirects} redirects, the last to {url}."))
+
+    def _turn(self, address: URL) -> asyncio.Semaphore:
+        """The connections to this host; forgotten when nobody has or wants one."""
+        fresh = asyncio.Semaphore(self._connections_per_host)
+        return self._turns.setdefault((address.host, address.port), fresh)
+
+    async def _ask(self, address: URL) -> bytes | str:
+        """The bytes, or the URL it redirects to."""
+        async with self._session.get(address, allow_redirects=False) as response:
+            location = response.headers.get("Location")
+            if response.status not in REDIRECTS or location is None:
+                return await self._body(response)
+            return _joined(response.url, location)
 
     async def _body(self, response: ClientResponse) -> bytes:
         _check_status(response)

@@ -1,17 +1,25 @@
 """image.registered -> image.stored or image.rejected: fetch, verify, keep the original bytes, decide."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 from services.ingestor.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
 from services.ingestor.outcomes import Outcome
 from services.ingestor.refusal import Refusal, Refused
+from services.ingestor.settings import SOURCE
 from shared.errors import InvalidMessage
 from shared.events import Event, ImageRegistered
+from shared.handler import run_handlers, subscribe
+from shared.health import Health
+from shared.log import Log
 from shared.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
 
 GROUP = "ingestor-fetcher"
+UPLOADS_GROUP = "ingestor-uploads"
+"""Uploads have a group of their own: a person waits for them, and hosts that do not answer may fill the other one."""
+UPLOADS_AT_ONCE = 4
 EXAMINED_AT_ONCE = 2
 """A picture of the largest size takes 350 MB while it is decoded; the bytes of those that wait are small."""
 
@@ -37,7 +45,8 @@ class Decisions(Protocol):
 
 
 class Fetcher:
-    """Handles image.registered. A repetition publishes the decision that was made, without fetching again."""
+    """Handles image.registered, each event in one of two groups. A repetition publishes the decision that was made,
+    without fetching again."""
 
     def __init__(self, downloads: Downloads, store: ObjectStore, decisions: Decisions, acceptance: Acceptance) -> None:
         self._downloads = downloads
@@ -46,15 +55,37 @@ class Fetcher:
         self._acceptance = acceptance
         self._examining = asyncio.Semaphore(EXAMINED_AT_ONCE)
 
+    def parts(
+        self, log: Log, health: Health, member: str, downloads_at_once: int
+    ) -> dict[str, Coroutine[Any, Any, None]]:
+        """The two groups, to be run side by side. An image is in memory from its download until it is stored."""
+        work = partial(run_handlers, log, source=SOURCE, health=health, member=member)
+        others, uploads = self.on_image_registered, self.on_upload_registered
+        return {
+            "fetcher": work(
+                group=GROUP, subscriptions=[subscribe(ImageRegistered, others)], concurrency=downloads_at_once
+            ),
+            "uploads": work(
+                group=UPLOADS_GROUP, subscriptions=[subscribe(ImageRegistered, uploads)], concurrency=UPLOADS_AT_ONCE
+            ),
+        }
+
     async def on_image_registered(self, event: ImageRegistered) -> Sequence[Event]:
-        """One outcome.
+        """One outcome for what is not an upload.
 
         Raises:
-            InvalidMessage: the event names no source.
+            InvalidMessage: the event names no source, or two.
             TransientError: the object store or PostgreSQL is away. (A URL that is away is an outcome.)
         """
+        return [] if _is_upload(event) else [await self._outcome(event)]
+
+    async def on_upload_registered(self, event: ImageRegistered) -> Sequence[Event]:
+        """One outcome for an upload. Raises TransientError."""
+        return [await self._outcome(event)] if _is_upload(event) else []
+
+    async def _outcome(self, event: ImageRegistered) -> Outcome:
         outcome = await self._decisions.outcome(event)
-        return [outcome if outcome is not None else await self._decide(event)]
+        return outcome if outcome is not None else await self._decide(event)
 
     async def _decide(self, event: ImageRegistered) -> Outcome:
         try:
@@ -85,6 +116,10 @@ class Fetcher:
             raise Refused(Refusal("upload_missing", detail, retryable=True)) from error
         except ObjectTooLarge as error:
             raise Refused(too_large(self._acceptance)) from error
+
+
+def _is_upload(event: ImageRegistered) -> bool:
+    return event.upload_key is not None and event.url is None
 
 
 def _refuse(refusal: Refusal | None) -> None:

@@ -8,6 +8,9 @@ from shared.preprocessing import MAXIMUM_PIXELS
 from shared.retry import RetryPolicy
 from shared.settings import Settings
 
+SOURCE = "pappus/ingestor"
+"""The CloudEvents source of what the ingestor publishes."""
+
 
 class IngestorSettings(Settings):
     """What announcer and fetcher need beyond `Settings`."""
@@ -15,11 +18,11 @@ class IngestorSettings(Settings):
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="host or host:port that may be fetched although its address is not public"
     )
-    fetch_concurrency: int = Field(default=16, ge=1, description="Images in work at once")
+    fetch_concurrency: int = Field(default=16, ge=1, description="Images from the web in work at once")
     fetch_connections_per_host: int = Field(default=8, ge=1, description="Connections to one host at once")
     fetch_connect_seconds: float = Field(default=3.0, gt=0, description="For one connection, name included")
     fetch_total_seconds: float = Field(default=10.0, gt=0, description="For one download, redirects included")
-    fetch_tries: int = Field(default=3, ge=1, description="Downloads of one URL before it is rejected as retryable")
+    fetch_tries: int = Field(default=1, ge=1, description="Downloads of one URL before it is rejected as retryable")
     max_redirects: int = Field(default=5, ge=0)
     max_image_bytes: int = Field(default=20_000_000, ge=1)
     max_image_pixels: int = Field(default=MAXIMUM_PIXELS, ge=1)

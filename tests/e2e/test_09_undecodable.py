@@ -19,7 +19,7 @@ INGESTOR, LABELER, TRAINER, PREDICTOR = (
     f"projection {name}" for name in ("ingestor", "labeler", "trainer", "predictor")
 )
 READERS: Mapping[str, set[str]] = {
-    "image.registered": {"ingestor-fetcher", INGESTOR, LABELER},
+    "image.registered": {"ingestor-fetcher", "ingestor-uploads", INGESTOR, LABELER},
     "image.stored": {"predictor-worker", INGESTOR, LABELER, TRAINER, TRIGGER_APP},
     "image.rejected": {INGESTOR, LABELER},
     "label.corrected": {INGESTOR, LABELER, TRAINER, TRIGGER_APP},

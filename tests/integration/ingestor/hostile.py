@@ -10,6 +10,7 @@ from aiohttp import web
 from PIL import Image
 
 MEGABYTE = 1_000_000
+PATIENT_SECONDS = 0.4
 
 
 def picture(form: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (60, 40), **options: object) -> bytes:
@@ -77,6 +78,7 @@ class HostileServer:
             "gzipped.jpg": self._gzipped,
             "to": self._to,
             "hop": self._hop,
+            "patient": self._patient,
             "many": self._many,
             "nowhere": self._status(302),
             **{str(code): self._status(code) for code in (204, 403, 404, 410, 429, 500, 503)},
@@ -123,7 +125,7 @@ class HostileServer:
         return answer
 
     async def _flaky(self, request: web.Request) -> web.StreamResponse:
-        fine = self.requests["flaky.png"] > 2
+        fine = self.requests["flaky.png"] > 1
         return web.Response(body=picture("PNG", size=(23, 29))) if fine else web.Response(status=500)
 
     async def _many(self, request: web.Request) -> web.StreamResponse:
@@ -167,3 +169,11 @@ class HostileServer:
         left = int(request.path.split("/")[2])
         place = "good.jpg" if left <= 1 else f"hop/{left - 1}"
         return web.Response(status=307, headers={"Location": f"/{place}"})
+
+    async def _patient(self, request: web.Request) -> web.StreamResponse:
+        """Takes its time for each of so many steps; the last one gives a picture."""
+        await asyncio.sleep(PATIENT_SECONDS)
+        left = int(request.path.split("/")[2])
+        if left > 1:
+            return web.Response(status=307, headers={"Location": f"/patient/{left - 1}"})
+        return web.Response(body=self.bodies["good.jpg"])

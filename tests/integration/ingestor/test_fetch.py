@@ -1,5 +1,6 @@
 """Downloads from a server that means harm."""
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from services.ingestor.fetch import Downloader
 from services.ingestor.refusal import Refusal, Refused
 from services.ingestor.settings import IngestorSettings
-from tests.integration.ingestor.hostile import HostileServer
+from tests.integration.ingestor.hostile import PATIENT_SECONDS, HostileServer
 
 
 class Names(AbstractResolver):
@@ -24,8 +25,14 @@ class Names(AbstractResolver):
     async def close(self) -> None: ...
 
 
-def settings(*allowed: str) -> IngestorSettings:
-    return IngestorSettings(allowed_hosts=allowed, fetch_total_seconds=0.5, fetch_connect_seconds=0.3)
+def settings(*allowed: str, seconds: float = 0.5, tries: int = 3, connections: int = 8) -> IngestorSettings:
+    return IngestorSettings(
+        allowed_hosts=allowed,
+        fetch_total_seconds=seconds,
+        fetch_connect_seconds=0.3,
+        fetch_tries=tries,
+        fetch_connections_per_host=connections,
+    )
 
 
 @pytest.fixture
@@ -75,7 +82,33 @@ async def test_a_server_that_recovers_within_the_tries_is_forgiven(
     hostile: HostileServer, downloads: Downloader
 ) -> None:
     assert (await downloads.fetch(hostile.url("flaky.png"))).startswith(b"\x89PNG")
-    assert hostile.requests["flaky.png"] == 3
+    assert hostile.requests["flaky.png"] == 2
+
+
+async def test_without_a_setting_a_url_is_asked_once_and_the_announcer_decides_about_again(
+    hostile: HostileServer,
+) -> None:
+    async with Downloader.open(IngestorSettings(allowed_hosts=("127.0.0.1",))) as downloads:
+        assert (await refusal(downloads, hostile.url("500"))).retryable
+    assert hostile.requests["500"] == 1
+
+
+@pytest.mark.parametrize("connections", [1, 2])
+async def test_waiting_for_a_turn_at_a_slow_host_is_not_held_against_it(
+    hostile: HostileServer, connections: int
+) -> None:
+    times = 5 * connections
+    limits = settings("127.0.0.1", seconds=4 * PATIENT_SECONDS, tries=1, connections=connections)
+    started = time.monotonic()
+    async with Downloader.open(limits) as downloads:
+        found = await asyncio.gather(*(downloads.fetch(hostile.url(f"patient/1?{each}")) for each in range(times)))
+    assert found == [hostile.bodies["good.jpg"]] * times
+    assert time.monotonic() - started >= 5 * PATIENT_SECONDS  # never more connections than allowed
+
+
+async def test_the_steps_of_a_download_share_its_time(hostile: HostileServer) -> None:
+    async with Downloader.open(settings("127.0.0.1", seconds=1.5 * PATIENT_SECONDS, tries=1)) as downloads:
+        assert (await refusal(downloads, hostile.url("patient/2"))).reason == "timeout"
 
 
 async def test_five_redirects_are_followed(hostile: HostileServer, downloads: Downloader) -> None:

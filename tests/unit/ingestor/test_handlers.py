@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -10,19 +13,20 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
-from services.ingestor.handlers import GROUP, Fetcher
+from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.images import Acceptance, AcceptedImage
 from services.ingestor.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
 from services.ingestor.refusal import Refusal, Refused
 from shared.errors import InvalidMessage, TransientError
-from shared.events import ImageRegistered, ImageRejected, ImageStored
-from shared.handler import run_handlers, subscribe
+from shared.events import Event, ImageRegistered, ImageRejected, ImageStored
 from shared.health import Health
+from shared.service import run_parts
 from shared.testing import MemoryLog, MemoryObjectStore, eventually, image_registered
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=10_000)
 URL = "http://example.org/a.png"
+DOWNLOADS_AT_ONCE = 16
 
 
 def png(colour: int) -> bytes:
@@ -71,19 +75,35 @@ class MemoryDecisions:
 class Setting:
     """A fetcher and its world."""
 
-    def __init__(self, pages: dict[str, bytes | Refusal]) -> None:
-        self.web = Web(pages)
+    def __init__(self, pages: dict[str, bytes | Refusal], web: Web | None = None) -> None:
+        self.web = web if web is not None else Web(pages)
         self.store = MemoryObjectStore()
         self.decisions = MemoryDecisions()
         self.fetcher = Fetcher(self.web, self.store, self.decisions, ACCEPTANCE)
 
+    @asynccontextmanager
+    async def running(self, log: MemoryLog) -> AsyncIterator[None]:
+        """Both groups at work."""
+        health = Health()
+        parts = self.fetcher.parts(log, health, "fetcher-under-test", DOWNLOADS_AT_ONCE)
+        running = asyncio.create_task(run_parts(health, **parts))
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    async def handled(self, event: ImageRegistered) -> list[Event]:
+        """What both groups publish."""
+        return [*await self.fetcher.on_image_registered(event), *await self.fetcher.on_upload_registered(event)]
+
     async def stored(self, event: ImageRegistered) -> ImageStored:
-        (outcome,) = await self.fetcher.on_image_registered(event)
+        (outcome,) = await self.handled(event)
         assert isinstance(outcome, ImageStored)
         return outcome
 
     async def rejected(self, event: ImageRegistered) -> ImageRejected:
-        (outcome,) = await self.fetcher.on_image_registered(event)
+        (outcome,) = await self.handled(event)
         assert isinstance(outcome, ImageRejected)
         return outcome
 
@@ -179,7 +199,7 @@ async def test_an_upload_that_is_too_large_is_rejected() -> None:
 @pytest.mark.parametrize("changes", [{"url": None}, {"upload_key": "uploads/aa/aa"}])
 async def test_an_event_without_exactly_one_source_is_invalid(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidMessage):
-        await Setting({URL: png(1)}).fetcher.on_image_registered(registered(**changes))
+        await Setting({URL: png(1)}).handled(registered(**changes))
 
 
 async def test_an_object_store_that_is_away_is_no_outcome() -> None:
@@ -208,17 +228,28 @@ async def test_bytes_that_are_no_event_become_a_dead_letter_and_the_rest_goes_on
         log.append(ImageRegistered.topic, event.key, garbage)
     async with log.publisher("pappus/test") as publisher:
         await publisher.publish([event])
-    running = asyncio.create_task(
-        run_handlers(
-            log,
-            group=GROUP,
-            source="pappus/test",
-            subscriptions=[subscribe(ImageRegistered, setting.fetcher.on_image_registered)],
-            health=Health(),
-            concurrency=16,
-        )
-    )
-    await eventually(lambda: log.events(ImageStored))
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert [letter.error for letter in log.dead_letters(ImageRegistered.topic)] == ["InvalidMessage"] * 4
+    async with setting.running(log):
+        await eventually(lambda: log.events(ImageStored) and len(log.dead_letters(ImageRegistered.topic)) == 8)
+    letters = Counter((letter.error, letter.handler) for letter in log.dead_letters(ImageRegistered.topic))
+    assert letters == {("InvalidMessage", GROUP): 4, ("InvalidMessage", UPLOADS_GROUP): 4}
+    assert len(log.events(ImageStored)) == 1
+
+
+async def test_an_upload_is_stored_while_hosts_that_never_answer_hold_every_download() -> None:
+    class Tarpit(Web):
+        async def fetch(self, url: str) -> bytes:
+            self.fetched.append(url)
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("It never answers.")
+
+    setting, log = Setting({}, Tarpit({})), MemoryLog()
+    upload = registered(999, url=None, upload_key="uploads/aa/aa", label=None, trust="claimed")
+    await setting.store.put("uploads/aa/aa", png(3))
+    async with log.publisher("pappus/test") as publisher:
+        await publisher.publish([registered(number, url=f"{URL}?{number}") for number in range(600)])
+        async with setting.running(log):
+            await eventually(lambda: len(setting.web.fetched) == DOWNLOADS_AT_ONCE)
+            await publisher.publish([upload])
+            (outcome,) = await eventually(lambda: log.events(ImageStored))
+    assert outcome.image_id == upload.image_id
+    assert len(setting.web.fetched) == DOWNLOADS_AT_ONCE

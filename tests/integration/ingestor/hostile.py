@@ -10,7 +10,7 @@ from aiohttp import web
 from PIL import Image
 
 MEGABYTE = 1_000_000
-PATIENT_SECONDS = 0.3
+PATIENT_SECONDS = 0.4
 
 
 def picture(form: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (60, 40), **options: object) -> bytes:

@@ -17,6 +17,7 @@ from pappus.stack.status import PartState, PartStatus, StackStatus, read_status
 from pappus.stack.supervisor import Supervisor
 
 MakePart = Callable[..., Part]
+pytestmark = pytest.mark.slow
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); READY; time.sleep(60)"
 
 

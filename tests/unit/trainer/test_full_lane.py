@@ -284,6 +284,7 @@ def test_the_version_is_that_of_the_manifest_and_the_parameters() -> None:
     assert version != version_of(manifest_of(toggled), LABELS, {"kappa": 10.0})
 
 
+@pytest.mark.slow
 def test_the_process_that_talks_to_kafka_does_not_import_torch() -> None:
     code = "import sys, services.trainer.full_lane.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

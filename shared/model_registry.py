@@ -104,9 +104,10 @@ class MlflowRegistry:
         if found:
             return str(found[0].info.run_id)
         tags = {VERSION_TAG: trained.version, "pappus.lane": trained.lane, "pappus.parent": trained.parent or ""}
-        name = f"{trained.lane} {trained.version[:12]}"
         start = _milliseconds(trained) - int(1000 * sum(trained.seconds.values()))
-        return str(self._client.create_run(experiment_id, start_time=start, tags=tags, run_name=name).info.run_id)
+        return str(
+            self._client.create_run(experiment_id, start_time=start, tags=tags, run_name=trained.version).info.run_id
+        )
 
     def _fill_run(self, run_id: str, trained: ModelTrained) -> None:
         from mlflow.entities import Metric, Param

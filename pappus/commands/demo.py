@@ -5,6 +5,7 @@ import json
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -77,10 +78,10 @@ def _finish(told: Report, report: Path | None) -> None:
     console.print()
     console.print(told.as_table())
     if told.correction_to_live_seconds:
-        spent = sorted(told.correction_to_live_seconds)
-        middle = spent[len(spent) // 2]
+        spent = told.correction_to_live_seconds
         console.print(
-            f"Correction to live on every replica: {middle:.2f} s median, {spent[-1]:.2f} s longest.", highlight=False
+            f"Correction to live on every replica: {median(spent):.2f} s median, {max(spent):.2f} s longest.",
+            highlight=False,
         )
     if told.addresses:
         table = Table(box=None, show_header=False, pad_edge=False)

@@ -16,15 +16,7 @@ from shared.kafka import create_topics, open_log
 from shared.log import Log
 from shared.postgres import Connection, connector
 from tests.integration.ingestor.hostile import HostileServer
-from tests.integration.ingestor.running import IngestorProcess
-
-FAST = {
-    "allowed_hosts": '["127.0.0.1"]',
-    "fetch_total_seconds": "0.5",
-    "first_retry_seconds": "0.2",
-    "max_attempts": "2",
-    "replica": "ingestor-under-test",
-}
+from tests.integration.ingestor.running import FAST, IngestorProcess
 
 
 @pytest.fixture

@@ -20,6 +20,15 @@ from shared.topics import dead_letter_name
 E = TypeVar("E", bound=Event)
 ROOT = Path(__file__).parents[3]
 
+FAST = {
+    "allowed_hosts": '["127.0.0.1"]',
+    "fetch_total_seconds": "2",
+    "first_retry_seconds": "0.2",
+    "max_attempts": "2",
+    "replica": "ingestor-under-test",
+}
+"""Settings of the process under test: a refusal that may pass is soon tried again, once."""
+
 
 class IngestorProcess:
     """`python -m services.ingestor`, to be killed and started again."""

@@ -58,8 +58,8 @@ async def run_handlers(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     dead_letters_in_a_row: int = DEAD_LETTERS_IN_A_ROW,
 ) -> None:
-    """Handle the events of the subscriptions as a member of `group`, for ever: at least once, one key serially, up to
-    `concurrency` keys at once, committing up to the lowest unfinished offset.
+    """Handle the events of the subscriptions as a member of `group`, for ever: at least once, one key of a topic
+    serially, up to `concurrency` of them at once, committing up to the lowest unfinished offset.
 
     What a handler raises decides: InvalidMessage makes a dead letter. TransientError is tried again as `retry` says,
     while other keys go on; then it is raised here. Anything else is raised here too, uncommitted; it is remembered
@@ -224,7 +224,8 @@ class _Loop:
 
     def _start(self, tasks: asyncio.TaskGroup) -> None:
         for taken, record in self.in_flight.startable():
-            lane = record.key if record.key is not None else f"{record.topic}[{record.partition}]"
+            own = f"[{record.partition}]" if record.key is None else f"/{record.key}"
+            lane = record.topic + own  # a topic each: what one waits to try again must not hold up the remedy
             if lane in self._lanes:
                 self._lanes[lane].append((taken, record))
                 continue
@@ -234,7 +235,7 @@ class _Loop:
             task.add_done_callback(self._working.discard)
 
     async def _work(self, lane: str, queue: deque[tuple[Taken, Record]], tasks: asyncio.TaskGroup) -> None:
-        """Handle one key's records in their order."""
+        """Handle the records of one key of a topic in their order."""
         while queue:
             taken, record = queue.popleft()
             try:

@@ -6,9 +6,9 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 from services.labeler.ui import words
-from services.labeler.ui.clients import Declined, LabelerClient, LoggedOut, SomebodyWasFirst, Wish
+from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedOut, SomebodyWasFirst, Wish
 from services.labeler.ui.counts import CORRECTIONS
-from services.labeler.views import HistoryEntry
+from services.labeler.views import HistoryEntry, ShownPrediction
 from shared.errors import TransientError
 
 FOLLOW_SECONDS = 30.0
@@ -35,6 +35,23 @@ class Sent:
 def new_key() -> str:
     """A fresh idempotency key."""
     return str(uuid4())
+
+
+def wished(
+    image_id: UUID, label: str, label_before: str | None, revision: int, shown: Answer | ShownPrediction | None
+) -> Wish:
+    """A new wish: this label for an image that was seen at `revision` with `label_before`, and what the person was
+    `shown` by the model, None for nothing."""
+    return Wish(
+        image_id=image_id,
+        label=label,
+        label_before=label_before,
+        revision=revision,
+        key=new_key(),
+        prediction_id=shown.prediction_id if shown else None,
+        shown_model_version=shown.model_version if shown else None,
+        shown_label=shown.label if shown else None,
+    )
 
 
 def send(client: LabelerClient, wish: Wish) -> Sent:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.labeler.ui import words
 from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedOut, Wish
-from services.labeler.ui.corrections import Followed, Sent, new_key, undoing
+from services.labeler.ui.corrections import Followed, Sent, undoing, wished
 from services.labeler.ui.presses import Presses
 from services.labeler.ui.state import clients, send
 from services.labeler.views import ReviewItem
@@ -51,17 +51,7 @@ class Desk:
     def label(self, item: ReviewItem, label: str) -> None:
         """Set the label of the image on top."""
         shown = self.answers.get(item.image_id) or item.prediction
-        wish = Wish(
-            image_id=item.image_id,
-            label=label,
-            label_before=item.label,
-            revision=item.revision,
-            key=new_key(),
-            prediction_id=shown.prediction_id if shown else None,
-            shown_model_version=shown.model_version if shown else None,
-            shown_label=shown.label if shown else None,
-        )
-        self.send(wish)
+        self.send(wished(item.image_id, label, item.label, item.revision, shown))
 
     def send(self, wish: Wish) -> None:
         """Send, and go on to the next image unless this one needs another look."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.labeler.settings import UiSettings
 from services.labeler.ui import words
 from services.labeler.ui.clients import Answer, Declined, LabelerClient, NoModel, Wish
-from services.labeler.ui.corrections import Followed, Sent, new_key
+from services.labeler.ui.corrections import Followed, Sent, new_key, wished
 from services.labeler.ui.counts import PREDICTIONS
 from services.labeler.ui.presses import Presses
 from services.labeler.ui.state import clients, send
@@ -111,17 +111,7 @@ class Work:
         """Set the label of the stored image."""
         assert self.image_id is not None
         shown = self.answers[-1] if self.answers else None
-        wish = Wish(
-            image_id=self.image_id,
-            label=label,
-            label_before=self.label,
-            revision=self.revision,
-            key=new_key(),
-            prediction_id=shown.prediction_id if shown else None,
-            shown_model_version=shown.model_version if shown else None,
-            shown_label=shown.label if shown else None,
-        )
-        self.send(wish)
+        self.send(wished(self.image_id, label, self.label, self.revision, shown))
 
     def send(self, wish: Wish) -> None:
         """Send a correction, for the first time or again."""

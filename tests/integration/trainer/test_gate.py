@@ -101,6 +101,19 @@ async def test_without_the_champion_there_is_no_verdict_until_it_is_back(
     assert isinstance(verdict, ModelPromoted), verdict.summary
 
 
+async def test_without_the_champion_a_person_can_put_another_version_into_service(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    await world.store.put(first.artefact_key, b"rubbish")
+    async with parts.running("projection", "gate"):
+        await world.image(LABELS[0])
+        candidate = await world.full()
+        await eventually(lambda: "Nothing can be compared with the champion" in str(parts.health.report()))
+        overridden = await world.ask("override", candidate.version, reason="the old one is lost")
+    assert isinstance(overridden, ModelPromoted), overridden.summary
+    assert overridden.version == candidate.version
+
+
 async def test_a_lost_anchor_holds_nothing_up(world: World, parts: Parts, first: ModelTrained) -> None:
     async with parts.running("projection", "gate"):
         await world.image(LABELS[0])

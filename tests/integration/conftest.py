@@ -14,7 +14,8 @@ COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 se
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The first test that needs the servers waits for their start, too."""
-    first = next((item for item in items if "servers" in getattr(item, "fixturenames", ())), None)
+    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]  # other folders: other workers
+    first = next((item for item in here if "servers" in getattr(item, "fixturenames", ())), None)
     if first is not None:
         first.add_marker(pytest.mark.timeout(COLD_SECONDS), append=False)
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -172,16 +173,24 @@ async def test_members_that_come_and_go_lose_nothing_and_hand_over_what_is_in_fl
     assert again <= 3 * 4, "only what a leaving member had in flight is done again"
 
 
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of the process is stopped."""
+    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
 @asynccontextmanager
 async def broker_away(servers: Servers) -> AsyncIterator[None]:
     """The broker keeps its connections and answers nothing; afterwards it is itself again."""
     process = servers.stack.status().part("kafka").process
     assert process is not None
-    os.kill(process.pid, signal.SIGSTOP)
+    pid = process.pid
+    os.kill(pid, signal.SIGSTOP)
     try:
+        await eventually(lambda: _stands_still(pid))  # on another core its threads run on for a moment
         yield
     finally:
-        os.kill(process.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
         await wait_until_ready(servers.kafka_bootstrap, 60)
 
 

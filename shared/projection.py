@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ WRITER = "projection"
 POLL_SECONDS = 1.0
 LAG_EVERY_SECONDS = 5.0
 STAND_BACK_SECONDS = 1.0
+LASTS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,6 @@ class Projection:
         """
         while True:
             try:
-                self._health.set(self._part, True, "standing by: another process writes the tables")
                 await self._write()
                 await asyncio.sleep(STAND_BACK_SECONDS)
             except TransientError as error:
@@ -162,18 +163,32 @@ class Projection:
 
     async def _write(self) -> None:
         """Be the writer, until a replay asks for the lock."""
-        async with self._database.lock(WRITER) as connection:
-            asked = asyncio.Event()
-            await connection.add_listener(let_go_channel(self._database.schema), lambda *_: asked.set())
-            source = f"pappus/{self._database.schema}"
-            async with self._log.reader(self.topics) as reader, self._log.publisher(source) as publisher:
-                async with connection.transaction():
-                    places = await positions.start(connection, reader)
-                await reader.start_at(places)
-                self._failures = 0
-                self._health.set(self._part, True)
-                fold = Fold(self._database.schema, self._appliers, publisher)
-                await self._fold_until(asked, fold, connection, reader, dict(places))
+        with self._said_if_it_lasts(True, "standing by: another process writes the tables") as standing_by:
+            async with self._database.lock(WRITER) as connection:
+                standing_by.cancel()
+                asked = asyncio.Event()
+                await connection.add_listener(let_go_channel(self._database.schema), lambda *_: asked.set())
+                with self._said_if_it_lasts(False, "waiting for Kafka") as waiting:
+                    source = f"pappus/{self._database.schema}"
+                    async with self._log.reader(self.topics) as reader, self._log.publisher(source) as publisher:
+                        async with connection.transaction():
+                            places = await positions.start(connection, reader)
+                        await reader.start_at(places)
+                        waiting.cancel()
+                        self._failures = 0
+                        self._health.set(self._part, True)
+                        fold = Fold(self._database.schema, self._appliers, publisher)
+                        await self._fold_until(asked, fold, connection, reader, dict(places))
+
+    @contextmanager
+    def _said_if_it_lasts(self, ok: bool, detail: str) -> Iterator[asyncio.TimerHandle]:
+        """Says in health how it is unless the timer is cancelled soon: until then the word before, which may be of a
+        failure that is not over, stands."""
+        timer = asyncio.get_running_loop().call_later(LASTS_SECONDS, self._health.set, self._part, ok, detail)
+        try:
+            yield timer
+        finally:
+            timer.cancel()
 
     async def _fold_until(
         self, asked: asyncio.Event, fold: Fold, connection: Connection, reader: LogReader, places: dict[Partition, int]

@@ -13,6 +13,7 @@ from shared.errors import TransientError
 from shared.log import Log, LogReader, Partition
 from shared.postgres import Connection, transient_errors
 from shared.projection import WRITER, Applier, Fold, let_go_channel
+from shared.retry import RetryPolicy, retrying
 from shared.telemetry import log as logger
 
 __all__ = ["ReplayReport", "canonical_dump", "replay"]
@@ -21,6 +22,8 @@ POLL_SECONDS = 0.5
 SILENCE_SECONDS = 60.0
 BATCH = 2000
 ASK_EVERY_SECONDS = 0.2
+AGAIN = RetryPolicy(first_seconds=0.1, attempts=5)
+"""For the swap: it can lose a deadlock against somebody who reads several tables, which changes nothing."""
 _COLUMNS = """
 SELECT column_name FROM information_schema.columns
 WHERE table_schema = $1 AND table_name = $2 AND is_generated = 'NEVER' ORDER BY ordinal_position
@@ -83,7 +86,7 @@ async def replay(
             async with _writer_of(current) as writer:
                 await run.fold_to(await _reached(writer, reader))
                 before, after = await canonical_dump(current, without=keep), await canonical_dump(target, without=keep)
-                kept = await _swap(writer, schema, fresh, keep, inputs)
+                kept = await retrying(AGAIN, lambda: _swap(writer, schema, fresh, keep, inputs))
     differing = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
     report = ReplayReport(
         schema, run.records, run.fold.skipped, kept, tuple(sorted(after)), differing, time.monotonic() - began
@@ -175,15 +178,16 @@ async def _swap(
     writer: Connection, schema: str, fresh: str, keep: Sequence[str], inputs: Sequence[str]
 ) -> dict[str, int]:
     """Put the new tables in the place of those in use. Whoever waits for a table meanwhile finds the new one."""
-    async with writer.transaction():
-        for table in keep:
-            await writer.execute(f"LOCK TABLE {schema}.{table} IN SHARE ROW EXCLUSIVE MODE")
-        for table in inputs:  # copied anew as they are now: the first copy may be of rows that were changed or deleted
-            await writer.execute(f"TRUNCATE {fresh}.{table}")
-        await _copy(writer, schema, fresh, keep)  # rows that people added during the replay
-        kept = {table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}") for table in keep}  # noqa: S608
-        await writer.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_replaced")
-        await writer.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}")
-        await writer.execute(f"DROP SCHEMA {schema}_replaced CASCADE")
-        await notify(writer, schema)
+    with transient_errors():
+        async with writer.transaction():
+            for table in keep:
+                await writer.execute(f"LOCK TABLE {schema}.{table} IN SHARE ROW EXCLUSIVE MODE")
+            for table in inputs:  # copied anew: the first copy may be of rows that were changed or deleted
+                await writer.execute(f"TRUNCATE {fresh}.{table}")
+            await _copy(writer, schema, fresh, keep)  # rows that people added during the replay
+            kept = {table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}") for table in keep}  # noqa: S608
+            await writer.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_replaced")
+            await writer.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}")
+            await writer.execute(f"DROP SCHEMA {schema}_replaced CASCADE")
+            await notify(writer, schema)
     return kept

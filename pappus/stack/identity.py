@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from signal import Signals
 
 import psutil
@@ -39,12 +40,16 @@ class Identity(BaseModel):
             return False
 
 
+def signal_process(pid: int, number: Signals) -> None:
+    """Send a signal to a process that may be gone already."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def signal_group(group: int, number: Signals) -> None:
     """Send a signal to a process group that may be gone already."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(group, number)
-    except ProcessLookupError:
-        return
 
 
 def group_lives(group: int) -> bool:

@@ -1,6 +1,5 @@
 """The stack as the command line and the tests use it: up, down, status, reset."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pappus.stack.context import StackContext
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import PROJECT, StateFolder
+from pappus.stack.identity import signal_process
 from pappus.stack.lock import is_locked, take_lock
 from pappus.stack.logs import last_lines
 from pappus.stack.plan import all_parts, chosen
@@ -151,7 +151,7 @@ class Stack:
             if is_locked(self.state):
                 if status.supervisor and status.running and status.supervisor.pid not in told:
                     told.add(status.supervisor.pid)
-                    os.kill(status.supervisor.pid, SIGHUP)
+                    signal_process(status.supervisor.pid, SIGHUP)
             elif starts < SUPERVISOR_STARTS:
                 starts += 1
                 self._start_supervisor(parent)
@@ -196,9 +196,9 @@ class Stack:
         supervisor = read_status(self.state).supervisor
         if supervisor is None or not supervisor.alive():
             return
-        os.kill(supervisor.pid, SIGTERM)
+        signal_process(supervisor.pid, SIGTERM)
         limit = time.monotonic() + DOWN_SECONDS
         while supervisor.alive():
             if time.monotonic() > limit:
-                os.kill(supervisor.pid, SIGKILL)
+                signal_process(supervisor.pid, SIGKILL)
             time.sleep(LOOK_SECONDS)

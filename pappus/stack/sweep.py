@@ -1,11 +1,10 @@
 """After the supervisor was killed: end what it left running, and nothing else."""
 
-import os
 import time
 from collections.abc import Callable
 from signal import SIGKILL
 
-from pappus.stack.identity import Identity, group_lives, marked, signal_group
+from pappus.stack.identity import Identity, group_lives, marked, signal_group, signal_process
 from pappus.stack.status import StackStatus
 
 GRACE_SECONDS = 10.0
@@ -23,13 +22,13 @@ def sweep(left: StackStatus, tell: Callable[[str], None]) -> list[str]:
     alive = {name: process for name, process in recorded.items() if process.alive()}
     for name, process in alive.items():
         tell(f"ending {name} (pid {process.pid}), left over from a supervisor that was killed")
-        os.kill(process.pid, left.part(name).stop_signal)
+        signal_process(process.pid, left.part(name).stop_signal)
     _wait_until(lambda: not any(process.alive() for process in alive.values()))
     for process in alive.values():
         signal_group(process.pid, SIGKILL)
     orphans = [identity for pid in marked(left.state) if (identity := Identity.of(pid))]
     for orphan in orphans:
-        os.kill(orphan.pid, SIGKILL)
+        signal_process(orphan.pid, SIGKILL)
     _wait_until(lambda: not any(orphan.alive() for orphan in orphans))
     _wait_until(lambda: not any(group_lives(process.pid) for process in alive.values()))
     return sorted(alive)

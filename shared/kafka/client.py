@@ -3,12 +3,12 @@ end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError, ProducerClosed  # type: ignore[import-untyped]
 from aiokafka.structs import TopicPartition  # type: ignore[import-untyped]
 
 from shared.errors import NotReady, TransientError
@@ -18,6 +18,7 @@ from shared.telemetry import log
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
+DROP_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 
 CONSUMER: dict[str, Any] = {
@@ -37,6 +38,16 @@ READER: dict[str, Any] = {
     "auto_offset_reset": "none",
     "max_partition_fetch_bytes": 1_048_576,
 }
+
+_PARTS = (
+    ("_coordinator", "_stop_heartbeat_task"),
+    ("_coordinator", "_stop_commit_offsets_refresh_task"),
+    ("_fetcher", "close"),
+    ("_sender", "close"),
+    ("_client", "close"),
+    ("client", "close"),
+)
+"""What the parts of aiokafka's clients have to end them."""
 
 C = TypeVar("C", bound="Client")
 
@@ -82,6 +93,19 @@ async def stopped(client: Client, what: str) -> None:
             raise
     except (KafkaError, OSError, TimeoutError, AttributeError) as error:
         log.warning("a Kafka client was dropped", client=what, reason=repr(error))
+        await _dropped(client)
+
+
+async def _dropped(client: Client) -> None:
+    """End what a stop that was cut short left: tasks that would go on sending, fetching and claiming partitions, open
+    connections, and sends that somebody waits for. aiokafka offers no public way."""
+    ends = [end for part, name in _PARTS if (end := getattr(getattr(client, part, None), name, None))]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DROP_SECONDS):  # all at once: some wait for answers until there is no connection
+            await asyncio.gather(*(end() for end in ends), return_exceptions=True)
+    accumulator = getattr(client, "_message_accumulator", None)
+    if accumulator is not None:
+        accumulator.fail_all(ProducerClosed())
 
 
 def waiting(what: str) -> Callable[[TransientError, int], None]:

@@ -36,6 +36,7 @@ class KafkaPublisher:
         self._source = source
         self._timeout_seconds = timeout_seconds
         self._producer = self._start()
+        self._closed = False
         self._retired: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -101,7 +102,7 @@ class KafkaPublisher:
 
     def _replace(self, broken: "asyncio.Task[AIOKafkaProducer]") -> None:
         """Once for each broken producer, however many calls failed on it."""
-        if self._producer is not broken:
+        if self._closed or self._producer is not broken:
             return
         log.error("the Kafka producer is replaced", source=self._source)
         self._producer = self._start()
@@ -110,6 +111,7 @@ class KafkaPublisher:
         task.add_done_callback(self._retired.discard)
 
     async def _close(self) -> None:
+        self._closed = True
         self._producer.cancel()
         await asyncio.gather(self._producer, *self._retired, return_exceptions=True)
         if not self._producer.cancelled() and self._producer.exception() is None:

@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
-from aiokafka.errors import TopicAlreadyExistsError, for_code  # type: ignore[import-untyped]
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    InvalidReplicationFactorError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from shared.errors import NotReady, PappusError, TransientError
 from shared.kafka.client import ANSWER_SECONDS, bounded, kafka_errors, opened_admin
@@ -15,6 +19,7 @@ from shared.retry import RetryPolicy, retrying
 from shared.topics import TOPICS, Topic
 
 MAX_BYTES = "max.message.bytes"
+_SOON = RetryPolicy(first_seconds=0.05, factor=1.5, longest_seconds=0.5, attempts=30)
 _POLL = RetryPolicy(first_seconds=0.1, factor=1.5, longest_seconds=1.0, attempts=None)
 
 
@@ -28,19 +33,29 @@ async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replic
         PappusError: Kafka refused one, or one exists with another number of partitions.
     """
     wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=_settings(topic)) for topic in topics]
+    made: list[str] = []
     async with opened_admin(bootstrap) as admin:
-        with kafka_errors("create topics"):
-            answer = await bounded(admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000)))
-        made = []
-        for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
-            error = for_code(code)
-            if code == 0:
-                made.append(name)
-            elif error is not TopicAlreadyExistsError:
-                raise PappusError(f"Kafka refused to create topic {name}: {error.__name__} {message or ''}")
+        await retrying(_SOON, lambda: _create(admin, wanted, made))
         await _widen(admin, [topic for topic in topics if topic.name not in made])
-    await retrying(RetryPolicy(0.05, 1.5, 0.5, attempts=30), lambda: check_topics(bootstrap, topics))
+    await retrying(_SOON, lambda: check_topics(bootstrap, topics))
     return made
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: list[str]) -> None:
+    """One attempt; `made` gets the names of the new topics."""
+    with kafka_errors("create topics"):
+        answer = await bounded(admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000)))
+    too_few = []
+    for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
+        error = for_code(code)
+        if code == 0:
+            made.append(name)
+        elif error is InvalidReplicationFactorError:
+            too_few.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise PappusError(f"Kafka refused to create topic {name}: {error.__name__} {message or ''}")
+    if too_few:  # a broker that has just started, or come back, counts only after its first heartbeat
+        raise NotReady(f"Kafka has too few brokers for topic {too_few[0]}. Are all of them running?")
 
 
 def _settings(topic: Topic) -> dict[str, str]:

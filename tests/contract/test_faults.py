@@ -4,10 +4,9 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,12 +21,15 @@ from shared.errors import TransientError
 from shared.events import Event, ImageRegistered, ImageRejected, uuid_of
 from shared.handler import run_handlers, subscribe
 from shared.health import Health
-from shared.kafka import KafkaLog, group_lag, wait_until_ready
+from shared.kafka import KafkaLog, create_topics, group_lag, wait_until_ready
 from shared.log import Log
 from shared.projection import Projection, Transaction, caught_up, project
 from shared.testing import eventually, image_registered, image_rejected
+from shared.topics import Topic
 
 pytestmark = pytest.mark.timeout(300)
+
+BOUND_SECONDS = 35  # of what must not wait for a broker that is away; the client alone would wait for 40 s
 
 CHILD = """
 import asyncio, sys
@@ -38,7 +40,7 @@ from shared.kafka import open_log
 from shared.testing import image_rejected
 
 async def on_image_registered(event):
-    await asyncio.sleep(0.002)
+    await asyncio.sleep(0.01)
     print("handled", event.event_id, flush=True)
     outcome = uuid_of("outcome", event.event_id)
     return [image_rejected(image_id=event.image_id, event_id=outcome, causes=(event.event_id,))]
@@ -71,7 +73,9 @@ async def handled(process: asyncio.subprocess.Process, count: int) -> None:
     """Wait until the child has said so often that it handled an event."""
     assert process.stdout is not None
     while count:
-        count -= (await process.stdout.readline()).startswith(b"handled")
+        line = await process.stdout.readline()
+        assert line, "the child has ended"
+        count -= line.startswith(b"handled")
 
 
 async def causes_of_outcomes(log: Log) -> list[UUID]:
@@ -204,22 +208,26 @@ async def kill_broker(servers: Servers) -> None:
 
 async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(servers: Servers, kafka: KafkaLog) -> None:
     async with kafka.publisher("pappus/test", timeout_seconds=1.0) as publisher:
-        await publisher.publish([image_registered()])
-        async with broker_away(servers):
-            began = time.monotonic()
+
+        async def connected() -> bool:
+            try:
+                return bool(await publisher.publish([image_registered()]))
+            except TransientError:  # on a busy machine a start takes longer
+                return False
+
+        await eventually(connected, 60)
+        async with broker_away(servers), asyncio.timeout(BOUND_SECONDS):
             with pytest.raises(TransientError, match="unknown"):
                 await publisher.publish([late := image_registered()])
-            took = time.monotonic() - began
-        assert took < 3
     async with kafka.publisher("pappus/test", timeout_seconds=20.0) as publisher:
         await publisher.publish([late])  # the same id again: harmless
-    async with broker_away(servers):
-        began = time.monotonic()
-        async with kafka.publisher("pappus/test", timeout_seconds=0.5) as publisher:
-            with pytest.raises(TransientError):
-                await publisher.publish([image_registered()])
-        took = time.monotonic() - began
-    assert took < 12
+    async with (
+        broker_away(servers),
+        asyncio.timeout(BOUND_SECONDS),
+        kafka.publisher("pappus/test", timeout_seconds=0.5) as publisher,
+    ):
+        with pytest.raises(TransientError):
+            await publisher.publish([image_registered()])
 
 
 async def test_asking_and_committing_are_bounded_while_the_broker_is_away(servers: Servers, kafka: KafkaLog) -> None:
@@ -227,14 +235,58 @@ async def test_asking_and_committing_are_bounded_while_the_broker_is_away(server
     async with kafka.group("bounded", [ImageRegistered.topic]) as consumer, kafka.reader(["image.stored"]) as reader:
         records = await eventually(lambda: consumer.poll(1.0), 60)
         await reader.end_offsets()
-        async with broker_away(servers):
-            began = time.monotonic()
+        async with broker_away(servers), asyncio.timeout(BOUND_SECONDS):
             with pytest.raises(TransientError):
                 await consumer.commit({records[0].place: 1})
             with pytest.raises(TransientError):
                 await reader.end_offsets()
-            took = time.monotonic() - began
-        assert took < 25
+
+
+async def test_too_few_brokers_for_a_topic_may_pass_and_is_said(servers: Servers) -> None:
+    await wait_until_ready(servers.kafka_bootstrap, 60)
+    with pytest.raises(TransientError, match="too few brokers for topic everywhere"):
+        await create_topics(servers.kafka_bootstrap, [Topic("everywhere", 1)], replication=2)
+
+
+async def test_clients_that_cannot_end_in_order_leave_nothing_running(servers: Servers, kafka: KafkaLog) -> None:
+    await publish(kafka, [image_registered()])
+    before = asyncio.all_tasks()
+    async with AsyncExitStack() as clients:
+        consumer = await clients.enter_async_context(kafka.group("dropped", [ImageRegistered.topic]))
+        await eventually(lambda: consumer.poll(1.0), 60)
+        publisher = await clients.enter_async_context(kafka.publisher("pappus/test", timeout_seconds=20.0))
+        await publisher.publish([image_registered()])
+        async with broker_away(servers):
+            pending = asyncio.create_task(publisher.publish([image_registered()]))
+            await asyncio.sleep(0)
+            await clients.aclose()
+            await asyncio.gather(pending, return_exceptions=True)
+            await eventually(lambda: not (asyncio.all_tasks() - before))
+
+
+async def test_a_projection_says_whether_it_waits_for_the_broker_or_stands_by(
+    servers: Servers, kafka: KafkaLog, database: Database
+) -> None:
+    healths = [Health(), Health()]
+
+    async def apply(_: ImageRejected, __: Transaction) -> None: ...
+
+    def said() -> set[tuple[bool, str]]:
+        states = [state for health in healths if (state := health.state(f"projection {database.schema}"))]
+        return {(state.ok, state.detail.partition(":")[0]) for state in states}
+
+    tasks = []
+    try:
+        async with broker_away(servers):
+            for health in healths:
+                projection = Projection(kafka, database, [project(ImageRejected, apply)], health)
+                tasks.append(asyncio.create_task(projection.run()))
+            await eventually(lambda: said() == {(False, "waiting for Kafka"), (True, "standing by")})
+        await eventually(lambda: said() == {(True, ""), (True, "standing by")}, 60)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaLog) -> None:

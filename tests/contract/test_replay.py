@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID, uuid4
 
 import pytest
@@ -222,3 +222,27 @@ async def test_a_dump_sees_any_difference_but_not_the_order_in_which_rows_came(d
     await database.execute("UPDATE images SET label = '' WHERE label IS NULL")
     assert (await canonical_dump(database))["images"] != first["images"]
     assert set(await canonical_dump(database, without=["images"])) == {"inputs", "positions"}
+
+
+async def test_a_swap_that_loses_a_deadlock_against_a_reader_is_tried_again(
+    database: Database, schema: FreshSchema
+) -> None:
+    log = MemoryLog()
+    await publish(log, *(events := [image_registered() for _ in range(3)]))
+    async with projecting(log, database):
+        await caught_up(log, database, [TOPIC], 20)
+
+    async def swap_waits() -> bool:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'images'::regclass"
+        return bool(await database.fetchval(waiting))
+
+    with suppress(TransientError):  # only if this process stalls: whoever waited first finds the deadlock, and loses
+        async with database.transaction() as reader:
+            await reader.fetch("SELECT * FROM images")
+            replaying = asyncio.create_task(replayed(log, schema, keep=("inputs",)))
+            await eventually(swap_waits)
+            await reader.execute("INSERT INTO inputs (line) VALUES ('meanwhile')")
+    report = await replaying
+    assert report.differing == ()
+    assert await image_ids(database) == {event.image_id for event in events}
+    assert await database.fetchval("SELECT count(*) FROM inputs WHERE line = 'meanwhile'") == report.kept["inputs"]

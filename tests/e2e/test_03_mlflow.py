@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
+from mlflow import MlflowClient, MlflowException
 from mlflow.entities.model_registry import ModelVersion
 
 from shared.testing import eventually
@@ -43,7 +43,14 @@ async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflo
         champion = await person.champion()
     assert champion is not None
     serving = champion["version"]
-    await eventually(lambda: mlflow.get_model_version_by_alias(MODEL, "champion").tags["pappus.version"] == serving, 60)
+
+    def followed() -> bool:
+        try:
+            return mlflow.get_model_version_by_alias(MODEL, "champion").tags["pappus.version"] == str(serving)
+        except MlflowException:  # not yet, or too busy
+            return False
+
+    await eventually(followed, 60)
 
 
 async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, mlflow: MlflowClient) -> None:

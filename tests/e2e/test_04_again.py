@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from shared.log import Partition
+from shared.testing import eventually
 from shared.topics import EVENT_TOPICS
 
-from .pictures import served
-from .told import Told
+from .pictures import odd_picture, served
+from .told import LIVE_SECONDS, Told
 
 IMAGE_TOPICS = ("image.registered", "image.stored", "image.rejected")
 GOES_ON = {"prediction.logged", "model.loaded"}
@@ -48,6 +49,13 @@ async def test_after_the_replay_the_loop_goes_on_with_the_new_tables(told: Told)
         image = await person.image(queue[0]["image_id"])
         kept = await person.correct(image["image_id"], image["label"], image["revision"], reason="a person agrees")
         history = await person.history(image["image_id"])
+
+        async def decided() -> bool:
+            last = (await person.history(image["image_id"]))[-1]
+            return bool(last["live_in"] or last["set_aside"])
+
+        await eventually(decided, LIVE_SECONDS)
+    await told.answer(odd_picture(4))  # every replica has the same model again
     assert models
     assert kept["state"] == "applied"
     assert history[-1]["event_id"] == kept["event_id"]

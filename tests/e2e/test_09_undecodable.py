@@ -100,7 +100,7 @@ async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told:
         assert {letter.error for letter in told_of[place]} == {"InvalidMessage"}
 
     assert {part.name: part.restarts for part in told.stack.status().parts} == restarts
-    assert told.pappus("status").returncode == 0
+    await told.until_ready()
 
 
 async def test_afterwards_a_row_is_stored_and_a_correction_becomes_live(told: Told) -> None:

@@ -72,6 +72,14 @@ class Told:
         """Run a command on this stack."""
         return pappus(self.stack.state.root, *arguments)
 
+    async def until_ready(self) -> None:
+        """Until `pappus status` says that all is well: on a busy machine one answer to a probe may come late."""
+
+        def ready() -> bool:
+            return self.pappus("status").returncode == 0
+
+        await eventually(ready, LIVE_SECONDS)
+
     def person(self, name: str = "labeler") -> AbstractAsyncContextManager[Labeler]:
         """Somebody who is signed in."""
         return self.running.labeler_as(name)
@@ -130,10 +138,23 @@ class Told:
         one that is."""
         label = other((await self.answer(data))["label"])
         async with self.person() as person:
-            image = await person.upload(data, "picture.png")
-            await person.correct(image["image_id"], label, image.get("revision", 0), reason="a test says so")
+            image = await brought(person, data)
+            await person.correct(image["image_id"], label, image["revision"], reason="a test says so")
         await self.until_answered(data, label)
         return label
+
+
+async def brought(person: Labeler, data: bytes) -> dict[str, Any]:
+    """Upload a picture; the image, once it is stored."""
+    image_id = (await person.upload(data, "picture.png"))["image_id"]
+
+    async def stored() -> dict[str, Any] | None:
+        image = await person.image(image_id)
+        return image if image["state"] == "stored" else None
+
+    found: dict[str, Any] | None = await eventually(stored, LIVE_SECONDS)
+    assert found is not None
+    return found
 
 
 def other(label: str) -> str:

@@ -167,6 +167,7 @@ async def run_fast_lane(
     several processes one makes candidates: two would write the artefact of one version at the same time."""
     health.set(PART, True, "standing by: another process makes the candidates")
     async with database.lock(PART):
+        health.set(PART, True, "waiting until the tables show the whole log")
         await retrying(FOR_EVER, lambda: caught_up(log, database, TOPICS, settings.caught_up_seconds))
         await run_reconciler(
             lane.reconcile,

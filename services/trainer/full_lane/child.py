@@ -59,7 +59,7 @@ class WarmChild:
                 self._end()
                 self._start()
             try:
-                outcome, value = await asyncio.to_thread(self._ask, (function, arguments))
+                outcome, value = await asyncio.to_thread(_ask, self._connection, (function, arguments))
             except (EOFError, OSError) as error:
                 self._process.join(END_SECONDS)
                 raise TransientError(
@@ -73,11 +73,6 @@ class WarmChild:
             raise value
         return value
 
-    def _ask(self, call: tuple[str, tuple[object, ...]]) -> tuple[str, Any]:
-        self._connection.send(call)
-        answer: tuple[str, Any] = self._connection.recv()
-        return answer
-
     def _start(self) -> None:
         self._connection, theirs = self._spawn.Pipe()
         self._process = self._spawn.Process(target=_serve, args=(self._module, theirs), name=self._module, daemon=True)
@@ -88,6 +83,13 @@ class WarmChild:
         self._process.kill()
         self._process.join(END_SECONDS)
         self._connection.close()
+
+
+def _ask(connection: Connection, call: tuple[str, tuple[object, ...]]) -> tuple[str, Any]:
+    """One call and its answer, in a thread that may outlive a cancelled caller: so it keeps to this connection."""
+    connection.send(call)
+    answer: tuple[str, Any] = connection.recv()
+    return answer
 
 
 def _serve(name: str, connection: Connection) -> None:

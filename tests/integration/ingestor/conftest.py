@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from pappus.stack import Servers
+from pappus.stack.ports import free_ports
 from services.ingestor.tables import MIGRATIONS
 from shared.database import Database
 from shared.kafka import create_topics, open_log
@@ -31,10 +31,8 @@ def ingestor(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The process, running; it may fetch from 127.0.0.1 and nowhere else on this machine."""
     asyncio.run(create_topics(servers.kafka_bootstrap))
     output: Path = tmp_path_factory.mktemp("ingestor") / "log"
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = str(unused.getsockname()[1])
-    process = IngestorProcess({**servers.settings("ingestor"), **FAST, "health_port": port}, output)
+    port = free_ports(("health",))["health"]
+    process = IngestorProcess({**servers.settings("ingestor"), **FAST, "health_port": str(port)}, output)
     process.start()
     process.wait_until_ready()
     yield process

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 
 FAST = {
     "allowed_hosts": '["127.0.0.1"]',
-    "fetch_total_seconds": "2",
+    "fetch_total_seconds": "4",
     "first_retry_seconds": "0.2",
     "max_attempts": "2",
     "replica": "ingestor-under-test",

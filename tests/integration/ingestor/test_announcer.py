@@ -215,9 +215,9 @@ async def test_a_new_row_wakes_it_and_of_two_only_one_works(tables: Database) ->
     running = [asyncio.create_task(setting.run(health)) for _ in range(2)]
     await eventually(lambda: health.ready)
     await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
-    await eventually(lambda: setting.announced, timeout_seconds=5)  # the poll alone would take 30 s
+    await eventually(lambda: setting.announced)  # the poll alone would take 30 s
     await tables.execute(INSERT, "http://example.org/b.jpg", "grass")
-    await eventually(lambda: len(setting.announced) > 1, timeout_seconds=5)
+    await eventually(lambda: len(setting.announced) > 1)
     assert len(setting.announced) == 2
     for task in running:
         task.cancel()

@@ -38,6 +38,18 @@ async def finished(seeder: Connection, url: str, timeout_seconds: float = 20.0) 
     return row
 
 
+async def announced(seeder: Connection, row: Row) -> Row:
+    """The row, once the announcer has written down that it was announced: often the last that happens to it."""
+
+    async def look() -> Row | None:
+        found = await seeder.fetchrow(LOOK, row["url_source"])
+        return found if found is not None and found["traceparent"] is not None else None
+
+    marked = await eventually(look)
+    assert marked is not None
+    return marked
+
+
 def _comes_again(row: Row) -> bool:
     """Whether it is fetched once more; on a busy machine even a good image may time out."""
     return row["reason"] in ("timeout", "unreachable") and row["attempt"] < int(FAST["max_attempts"])
@@ -156,7 +168,7 @@ async def test_seeding_again_changes_nothing(
 ) -> None:
     urls = [hostile.url(f"many/seed-{number}.png") for number in range(40)]
     await seeder.executemany(INSERT, [(url, "grass") for url in urls])
-    before = [await finished(seeder, url) for url in urls]
+    before = [await announced(seeder, await finished(seeder, url)) for url in urls]
     ends = await log.end_offsets([ImageRegistered.topic, ImageStored.topic, ImageRejected.topic])
     rows = await seeder.fetchval("SELECT count(*) FROM plants_data")
     await seeder.executemany(INSERT, [(url, "grass") for url in urls])
@@ -244,7 +256,7 @@ async def test_killed_again_and_again_it_loses_nothing_and_decides_nothing_twice
     urls = [hostile.url(f"many/kill-{number}.png") for number in range(90)]
     for part in range(3):
         await seeder.executemany(INSERT, [(url, "grass") for url in urls[part * 30 : part * 30 + 30]])
-        await eventually(partial(requested, hostile, hostile.requests["many"] + 5))
+        await eventually(partial(requested, hostile, hostile.requests["many"] + 5), 60)
         ingestor.end(signal.SIGKILL)
         ingestor.start()
     rows = [await finished(seeder, url, timeout_seconds=60) for url in urls]
@@ -265,7 +277,7 @@ async def test_a_replay_gives_the_same_tables_and_publishes_nothing(
     ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, log: Log, servers: Servers
 ) -> None:
     await seeder.execute(INSERT, hostile.url("good.jpg"), "grass")
-    await finished(seeder, hostile.url("good.jpg"))
+    await announced(seeder, await finished(seeder, hostile.url("good.jpg")))
     topics = [event.topic for event in (ImageRegistered, ImageStored, ImageRejected, LabelCorrected)]
     ends = await log.end_offsets(topics)
     async with Database.open(servers.database_url("ingestor"), SCHEMA, MIGRATIONS) as database:

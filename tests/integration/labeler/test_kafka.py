@@ -46,6 +46,12 @@ class Replicas:
 
 
 @pytest.fixture
+def settings(settings: LabelerSettings) -> LabelerSettings:
+    """Settings of an API that waits for a real broker on a busy machine."""
+    return settings.model_copy(update={"outcome_timeout_seconds": 30.0, "publish_timeout_seconds": 20.0})
+
+
+@pytest.fixture
 async def replicas(servers: Servers, settings: LabelerSettings, tables: Database) -> AsyncIterator[Replicas]:
     """Anna and berta work at different replicas. Only one of them can write the tables."""
     await create_topics(servers.kafka_bootstrap)

@@ -20,6 +20,8 @@ from pappus.stack.status import PartState, PartStatus, StackStatus
 SERVERS = ("kafka", "postgres", "s3")
 SECONDS = 60.0
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:

@@ -134,9 +134,10 @@ async def test_a_missing_object_is_told_from_a_forbidden_one(servers: Servers) -
     assert await asyncio.to_thread(probe) == "NoSuchKey"
 
 
+@pytest.mark.timeout(240)  # MLflow starts for it
 async def test_mlflow_keeps_runs_in_its_database_and_artefacts_in_its_bucket(servers_with_mlflow: Servers) -> None:
     servers = servers_with_mlflow
-    async with httpx.AsyncClient(base_url=servers.mlflow_url, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=servers.mlflow_url, trust_env=False, timeout=120) as client:
         made = await client.post("/api/2.0/mlflow/experiments/create", json={"name": "probe"})
         assert made.status_code == httpx.codes.OK, made.text
         put = await client.put("/api/2.0/mlflow-artifacts/artifacts/probe/note.txt", content=b"kept")

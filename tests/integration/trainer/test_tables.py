@@ -16,6 +16,8 @@ from shared.events import Event, SetAside, uuid_of
 from shared.testing import image_stored, label_corrected, model_promoted, model_rejected, model_trained
 from tests.integration.trainer.world import World
 
+pytestmark = pytest.mark.timeout(240)  # some two thousand transactions
+
 IMAGES = [uuid_of("image", number) for number in range(3)]
 VERSIONS = ["full-1", "full-2", "fast-1", "fast-2"]
 TABLES = ("images", "corrections", "models", "promotions", "rejections", "set_aside")

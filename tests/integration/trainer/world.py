@@ -223,7 +223,7 @@ class World:
         assert champion is not None
         return champion
 
-    async def live(self, *corrections: LabelCorrected) -> queries.Champion:
+    async def live(self, *corrections: LabelCorrected, timeout_seconds: float = 20.0) -> queries.Champion:
         """The champion, once it holds these corrections."""
         wanted = {(one.image_id, one.revision) for one in corrections}
 
@@ -233,7 +233,7 @@ class World:
                 return None
             return champion if wanted <= {(one.image_id, one.revision) for one in champion.model.corrections} else None
 
-        champion = await eventually(there)
+        champion = await eventually(there, timeout_seconds)
         assert champion is not None
         return champion
 

@@ -12,18 +12,18 @@ from services.ingestor.settings import IngestorSettings
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def refusal_of(port: int) -> Refusal:
-    settings = IngestorSettings(allowed_hosts=("127.0.0.1",), fetch_tries=1, fetch_total_seconds=0.3)
+async def refusal_of(port: int, seconds: float = 30.0) -> Refusal:
+    settings = IngestorSettings(allowed_hosts=("127.0.0.1",), fetch_tries=1, fetch_total_seconds=seconds)
     async with Downloader.open(settings) as downloads:
         with pytest.raises(Refused) as refused:
             await downloads.fetch(f"http://127.0.0.1:{port}/a.jpg")
     return refused.value.refusal
 
 
-async def refused_by(answer: Answer) -> Refusal:
+async def refused_by(answer: Answer, seconds: float = 30.0) -> Refusal:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
-        return await refusal_of(server.sockets[0].getsockname()[1])
+        return await refusal_of(server.sockets[0].getsockname()[1], seconds)
 
 
 async def test_a_server_that_is_away_is_named_without_the_inner_workings() -> None:
@@ -44,7 +44,7 @@ async def test_a_server_that_keeps_silent_is_reported_with_the_time_it_had() -> 
         await over.wait()
         writer.close()
 
-    refusal = await refused_by(silent)
+    refusal = await refused_by(silent, seconds=0.3)
     over.set()
     assert (refusal.reason, refusal.retryable) == ("timeout", True)
     assert "no complete answer within 0.3 s" in refusal.detail

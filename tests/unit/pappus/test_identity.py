@@ -5,7 +5,7 @@ import subprocess
 import sys
 from signal import SIGKILL
 
-from pappus.stack.identity import MARK, Identity, marked
+from pappus.stack.identity import MARK, Identity, marked, signal_group, signal_process
 
 
 def sleeper(mark: str = "") -> "subprocess.Popen[bytes]":
@@ -50,3 +50,11 @@ def test_only_children_of_this_very_stack_carry_its_mark() -> None:
         assert list(marked("/somewhere/one")) == [one.pid]
         for child in (one, two, unmarked):
             child.kill()
+
+
+def test_a_signal_to_a_process_that_is_gone_is_no_error() -> None:
+    with sleeper() as child:
+        signal_process(child.pid, SIGKILL)
+        assert child.wait() == -SIGKILL
+    signal_process(child.pid, SIGKILL)
+    signal_group(child.pid, SIGKILL)

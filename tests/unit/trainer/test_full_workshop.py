@@ -21,7 +21,8 @@ from services.trainer.manifest import Manifest, Sample, manifest_of
 from shared.errors import TransientError
 from shared.events import uuid_of
 
-pytestmark = pytest.mark.slow
+# The first export of a process takes seconds, on a busy machine many.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 LABELS = ("dandelion", "grass")
 SMALL = {"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}

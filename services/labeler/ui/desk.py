@@ -1,4 +1,4 @@
-"""One person's sitting at the review: what lies before them, what they did, and how it is taken back."""
+"""One person's session at the review: what lies before them, what they did, and how it is taken back."""
 
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -33,11 +33,11 @@ class Desk:
 
     @property
     def done(self) -> int:
-        """How many images were labelled in this sitting."""
+        """How many images were labelled in this session."""
         return sum(isinstance(move, Sent) for move in self.moves)
 
     def refill(self, client: LabelerClient) -> None:
-        """Fetch the next images, without those that were skipped in this sitting."""
+        """Fetch the next images, without those that were skipped in this session."""
         found = client.review(min(AHEAD + len(self.skipped), MOST))
         self.waiting = found.waiting
         self.queue = [item for item in found.items if item.image_id not in self.skipped]

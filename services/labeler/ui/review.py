@@ -48,7 +48,7 @@ def page() -> None:
 
 def _show_progress(desk: Desk) -> None:
     done, left = desk.done, max(0, desk.waiting)
-    st.progress(done / (done + left) if done + left else 1.0, text=f"{done} done in this sitting · {left} to go")
+    st.progress(done / (done + left) if done + left else 1.0, text=f"{done} done in this session · {left} to go")
 
 
 def _show_end(desk: Desk) -> None:

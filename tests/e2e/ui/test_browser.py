@@ -174,7 +174,7 @@ def review(page: Page, played: Played, number: int) -> list[Image]:
     """Open the review of so many images."""
     images = [played.add(label="dandelion") for _ in range(number)]
     page.get_by_role("link", name="Review").click()
-    expect(page.get_by_text(f"0 done in this sitting · {number} to go")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(f"0 done in this session · {number} to go")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Skip").wait_for()
     return images
 
@@ -188,7 +188,7 @@ def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, played: P
     images = review(page, played, 4)
     steps = (("1", 1, 3, 1), ("2", 2, 2, 2), ("u", 1, 3, 3), ("1", 2, 2, 4), ("s", 2, 2, 4), ("2", 3, 1, 5))
     for key, done, left, published in steps:
-        press(page, key, f"{done} done in this sitting · {left} to go")
+        press(page, key, f"{done} done in this session · {left} to go")
         assert len(played.published) == published, f"after {key}"
 
     expect(page.get_by_text("Only images you skipped")).to_be_visible(timeout=30_000)
@@ -198,10 +198,10 @@ def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, played: P
 def test_a_press_that_the_browser_delivers_twice_labels_one_image(page: Page, played: Played) -> None:
     played.live_in = None  # so that the effect of the first label is asked for all the time
     images = review(page, played, 4)
-    press(page, "1", "1 done in this sitting · 3 to go")
+    press(page, "1", "1 done in this session · 3 to go")
     page.evaluate(PRESSES_LATER_THAN_TIMERS)
-    press(page, "2", "2 done in this sitting · 2 to go")
-    press(page, "1", "3 done in this sitting · 1 to go")
+    press(page, "2", "2 done in this session · 2 to go")
+    press(page, "1", "3 done in this session · 1 to go")
 
     assert set_labels(images) == [["dandelion"], ["grass"], ["dandelion"], []]
 
@@ -214,6 +214,6 @@ def test_a_key_that_is_held_down_labels_one_image(page: Page, played: Played) ->
     for _ in range(10):
         page.keyboard.down("2")
     page.keyboard.up("2")
-    press(page, "1", "2 done in this sitting · 2 to go")
+    press(page, "1", "2 done in this session · 2 to go")
 
     assert set_labels(images) == [["grass"], ["dandelion"], [], []]

@@ -80,7 +80,7 @@ def test_the_end_of_the_session_before_the_image_is_stored_keeps_it(anna: AppTes
 
 
 def test_who_logs_in_after_somebody_else_inherits_nothing(anna: AppTest, played: Played) -> None:
-    anna.session_state["desk"] = "anna's sitting"
+    anna.session_state["desk"] = "anna's session"
     leave_unsent(anna, played)
     press(anna, "Log out")
     log_in(anna, "berta")

@@ -128,7 +128,7 @@ def test_review_goes_on_to_the_next_image_with_one_press(desk: AppTest, played: 
 
     press(desk, "grass")
     assert (first.label, second.label) == ("grass", None)
-    assert "1 done in this sitting · 1 to go" in [each.proto.text for each in desk.get("progress")]
+    assert "1 done in this session · 1 to go" in [each.proto.text for each in desk.get("progress")]
     assert "It has no label yet." in said(desk)
 
 

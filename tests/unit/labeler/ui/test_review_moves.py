@@ -34,7 +34,7 @@ def test_undo_of_a_skip_works_when_nothing_else_is_left(desk: AppTest, played: P
     press(desk, "grass")
 
     assert image.label == "grass"
-    assert "1 done in this sitting · 0 to go" in progress(desk)
+    assert "1 done in this session · 0 to go" in progress(desk)
 
 
 def test_looking_again_leaves_no_skip_to_undo(desk: AppTest, played: Played) -> None:
@@ -94,7 +94,7 @@ def test_two_people_who_choose_the_same_label_need_not_look_twice(desk: AppTest,
     press(desk, "grass")
 
     assert "Somebody had already chosen grass. Nothing to do." in said(desk)
-    assert "0 done in this sitting · 1 to go" in progress(desk)
+    assert "0 done in this session · 1 to go" in progress(desk)
     press(desk, "grass")
     assert (image.revision, following.label) == (1, "grass")
 

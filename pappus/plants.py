@@ -10,11 +10,6 @@ from pappus.client import Refused
 from shared.errors import TransientError
 from shared.postgres import Connection, close, connector, transient_errors
 
-ATTEMPTS = 5
-"""As often the ingestor tries an image that is out of reach (its `max_attempts`): again after 5, 20, 80 and 320 s."""
-AWAY = frozenset({"unreachable", "timeout"})
-"""Rejected for these reasons, an image is tried again."""
-
 
 @dataclass(frozen=True, slots=True)
 class PlantRow:
@@ -26,22 +21,17 @@ class PlantRow:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What became of a row so far. `attempt`: how often it was tried; `reason`, `detail`: why it is rejected."""
+    """What became of a row so far. `reason`, `detail`: why it is rejected; `will_retry`: until it is tried again."""
 
     state: str
-    attempt: int = 0
     reason: str = ""
     detail: str = ""
-
-    @property
-    def away(self) -> bool:
-        """Whether it is rejected only until it is tried again."""
-        return self.state == "rejected" and self.reason in AWAY and self.attempt < ATTEMPTS
+    will_retry: bool = False
 
     @property
     def final(self) -> bool:
         """Whether it stays so."""
-        return self.state in ("stored", "rejected") and not self.away
+        return self.state in ("stored", "rejected") and not self.will_retry
 
 
 async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
@@ -62,8 +52,8 @@ async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
 async def wait_for_outcomes(
     dsn: str, rows: Sequence[PlantRow], timeout_seconds: float, progress: Callable[[Counter[str]], None]
 ) -> dict[str, str]:
-    """Wait until every row is stored or finally rejected; why each rejected one was, by URL. What is out of reach after
-    `timeout_seconds` counts as rejected. `progress` hears how many rows are in each state, or `away`.
+    """Wait until every row is stored or finally rejected; why each rejected one was, by URL. What will still be
+    tried again after `timeout_seconds` counts as rejected. `progress` hears how many rows are in each state, or `away`.
 
     Raises:
         Refused: if some rows have no outcome after `timeout_seconds`, naming how many and the first.
@@ -82,9 +72,9 @@ async def settled(
     deadline = asyncio.get_running_loop().time() + timeout_seconds
     while True:
         found = await look()
-        progress(Counter("away" if one.away else one.state for one in found.values()))
+        progress(Counter("away" if one.will_retry else one.state for one in found.values()))
         late = asyncio.get_running_loop().time() > deadline
-        waiting = [url for url in urls if not ((one := found.get(url)) and (one.final or (late and one.away)))]
+        waiting = [url for url in urls if not ((one := found.get(url)) and (one.final or (late and one.will_retry)))]
         if not waiting:
             return {url: f"{one.reason}: {one.detail}" for url, one in found.items() if one.state == "rejected"}
         if late:
@@ -121,7 +111,7 @@ async def _standings(dsn: str, urls: list[str]) -> dict[str, Standing]:
     try:
         with transient_errors():
             rows = await connection.fetch(
-                "SELECT url_source, state, attempt, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail "
+                "SELECT url_source, state, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail, will_retry "
                 "FROM plants_data WHERE url_source = ANY($1::text[])",
                 urls,
             )
@@ -129,7 +119,7 @@ async def _standings(dsn: str, urls: list[str]) -> dict[str, Standing]:
         return {}
     finally:
         await close(connection)
-    return {row["url_source"]: Standing(row["state"], row["attempt"], row["reason"], row["detail"]) for row in rows}
+    return {row["url_source"]: Standing(row["state"], row["reason"], row["detail"], row["will_retry"]) for row in rows}
 
 
 async def _connect(dsn: str) -> Connection:

@@ -168,7 +168,7 @@ class Projection:
                 standing_by.cancel()
                 asked = asyncio.Event()
                 await connection.add_listener(let_go_channel(self._database.schema), lambda *_: asked.set())
-                with self._said_if_it_lasts(False, "waiting for Kafka") as waiting:
+                with self._said_if_it_lasts(False, "waiting for Kafka: is it running?") as waiting:
                     source = f"pappus/{self._database.schema}"
                     async with self._log.reader(self.topics) as reader, self._log.publisher(source) as publisher:
                         async with connection.transaction():

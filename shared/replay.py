@@ -60,9 +60,9 @@ async def replay(
     inputs: Sequence[str] = (),
 ) -> ReplayReport:
     """Fold into `<schema>_replay` up to the end offsets measured at the start, with the rows of the tables in `keep`
-    (input, not derived from events) copied first; then take the writer's lock, go on to where the tables in use are,
-    and swap. `inputs` are those tables of `keep` that no applier writes: what was changed or deleted in them meanwhile
-    is so afterwards, too. Of the others, which show input and fold in one row, the rows added meanwhile are taken over.
+    (which show input and fold in one row) copied first; then take the writer's lock, go on to where the tables in use
+    are, and swap, with the rows of `keep` that were added meanwhile, and those of the tables in `inputs`, which no
+    applier writes, as they are then.
 
     The services may run: their projection steps aside for the swap and goes on with the new tables. Calling it again
     after a failure starts afresh; until the swap nothing that is in use was touched.
@@ -71,7 +71,7 @@ async def replay(
         TransientError: Kafka or PostgreSQL went away.
         Exception: whatever an applier raised.
     """
-    began = time.monotonic()
+    began, put_in = time.monotonic(), (*keep, *inputs)
     fresh = f"{schema}_replay"
     async with Database.open(database_url, schema, migrations) as current, current.lock("replay") as one_at_a_time:
         await one_at_a_time.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE")
@@ -85,7 +85,10 @@ async def replay(
             await run.fold_to(await reader.end_offsets())
             async with _writer_of(current) as writer:
                 await run.fold_to(await _reached(writer, reader))
-                before, after = await canonical_dump(current, without=keep), await canonical_dump(target, without=keep)
+                before, after = (
+                    await canonical_dump(current, without=put_in),
+                    await canonical_dump(target, without=put_in),
+                )
                 kept = await retrying(AGAIN, lambda: _swap(writer, schema, fresh, keep, inputs))
     differing = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
     report = ReplayReport(
@@ -180,12 +183,13 @@ async def _swap(
     """Put the new tables in the place of those in use. Whoever waits for a table meanwhile finds the new one."""
     with transient_errors():
         async with writer.transaction():
-            for table in keep:
+            for table in (*keep, *inputs):
                 await writer.execute(f"LOCK TABLE {schema}.{table} IN SHARE ROW EXCLUSIVE MODE")
-            for table in inputs:  # copied anew: the first copy may be of rows that were changed or deleted
-                await writer.execute(f"TRUNCATE {fresh}.{table}")
-            await _copy(writer, schema, fresh, keep)  # rows that people added during the replay
-            kept = {table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}") for table in keep}  # noqa: S608
+            await _copy(writer, schema, fresh, (*keep, *inputs))  # and rows that people added during the replay
+            kept = {
+                table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}")  # noqa: S608
+                for table in (*keep, *inputs)
+            }
             await writer.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_replaced")
             await writer.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}")
             await writer.execute(f"DROP SCHEMA {schema}_replaced CASCADE")

@@ -68,8 +68,7 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(PromotionRequested, 1),
 )
 DEAD_LETTER_TOPICS: tuple[Topic, ...] = tuple(
-    Topic(dead_letter_name(topic.name), topic.partitions, 30 * DAY_MS, max_bytes=topic.max_bytes)
-    for topic in EVENT_TOPICS
+    Topic(dead_letter_name(topic.name), topic.partitions, 30 * DAY_MS) for topic in EVENT_TOPICS
 )
 
 # Faust's own. Its tables keep their changelog in compacted topics with the partition count of the topic they follow;

@@ -201,7 +201,9 @@ def _answers_table(answers: list[tuple[Path, dict[str, Any]]]) -> Table:
 
 def _show_models(models: list[dict[str, Any]]) -> None:
     if not models:
-        console.print("No model yet: the first needs 20 images of each label.")
+        console.print(
+            "No model yet: the first needs enough images of each label. Bring more: pappus seed --images FOLDER"
+        )
         return
     console.print(_models_table(models))
     if len(models) == MOST_MODELS:

@@ -49,6 +49,6 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
         for url, why in list(intake.rejected.items())[:10]:
             console.print(f"rejected: {url}: {why}", highlight=False, soft_wrap=True)
         if not intake.stored:
-            raise Refused("No image was stored.")
+            raise Refused("No image was stored. Mend what is said above, or choose others: --images FOLDER")
 
     attempt(work, state)

@@ -37,7 +37,8 @@ class ImageSource:
             async with httpx.AsyncClient(timeout=30, follow_redirects=True) as http:
                 return (await http.get(row.url_source)).raise_for_status().content
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Refused(f"Cannot read {row.url_source}: {str(error) or type(error).__name__}") from error
+            why = str(error) or type(error).__name__
+            raise Refused(f"Cannot read {row.url_source}: {why}. Try again, or use --images FOLDER") from error
 
 
 async def choose(images: str | None, labels: Sequence[str], base_url: str, drawn_folder: Path) -> ImageSource:

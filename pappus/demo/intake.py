@@ -31,7 +31,7 @@ async def take_in(dsn: str, source: ImageSource, timeout_seconds: float, tell: C
     new = await insert(dsn, source.rows)
 
     def progress(states: Counter[str]) -> None:
-        away = f", {states['away']} out of reach and tried again" if states["away"] else ""
+        away = f", {states['away']} to be tried again" if states["away"] else ""
         tell(f"{states['stored']} of {len(source.rows)} stored ({new} new rows){away}")
 
     with told_to_repeat(source):

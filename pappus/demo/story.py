@@ -65,7 +65,9 @@ class Story:
                 url, why = next(iter(intake.rejected.items()))
                 stage.seen += f"; {len(intake.rejected)} rejected, for example {url} ({why})"
             if not intake.stored:
-                raise Refused("None of these images is stored, so there is nothing to tell.")
+                raise Refused(
+                    "None of these images is stored, so there is nothing to tell. Choose others: --images FOLDER"
+                )
 
     async def _first_model(self, person: Labeler, replicas: Sequence[Predictor]) -> str:
         """Wait for a full training that covers the images, judged and served; the version in service."""
@@ -198,7 +200,9 @@ async def _say(person: Labeler, answer: Answer, label: str) -> tuple[str, str]:
     async def once() -> tuple[str, str]:
         found = await person.images_with(answer.sha256)
         if not found:
-            raise Refused(f"{answer.row.url_source} is not stored.")
+            raise Refused(
+                f"{answer.row.url_source} is not known to the labeler. Run it again, or see: pappus logs labeler-api"
+            )
         image = found[0]
         done = await person.correct(
             image["image_id"],

@@ -42,6 +42,7 @@ def mlflow_part(context: StackContext) -> Part:
         address=context.url("mlflow"),
         start_seconds=180.0,
         gives_way=True,
+        edition=f"{context.ports['postgres']} {context.ports['s3']}",  # of which it is told when it starts
     )
 
 

@@ -1,8 +1,6 @@
 """Which parts make up the stack, and which of them a command means."""
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
@@ -17,9 +15,7 @@ from pappus.stack.topics import topics_part
 
 def all_parts(context: StackContext) -> list[Part]:
     """Everything, servers first."""
-    built = [build(context) for build in (kafka_part, postgres_part, s3_part, mlflow_part)]
-    ports = json.dumps([sorted(server.ports.items()) for server in built])
-    servers = [replace(server, edition=ports) for server in built]  # they are told each other's ports when they start
+    servers = [build(context) for build in (kafka_part, postgres_part, s3_part, mlflow_part)]
     return [*servers, topics_part(context), *(service_part(service, context) for service in SERVICES)]
 
 

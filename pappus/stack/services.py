@@ -121,8 +121,9 @@ def _generated(service: Service, context: StackContext) -> dict[str, str]:
         "REPLICA": service.name,
         "STATE_FOLDER": str(context.state.services / service.name),
         "HEALTH_PORT": str(ports[service.health]),
-        "ALLOWED_HOSTS": json.dumps(_allowed_hosts(context)),
     }
+    if service.owner == "ingestor":  # nobody else needs a restart when it changes
+        values["ALLOWED_HOSTS"] = json.dumps(_allowed_hosts(context))
     if service.port:
         values["PORT"] = str(ports[service.port])
     if service.owner == "labeler":

@@ -33,7 +33,7 @@ async def main() -> None:
         log.publisher(SOURCE) as publisher,
     ):
         announcer = Announcer(database, publisher, settings.announcements, settings.announce_every_seconds, utc_now)
-        projection = Projection(log, database, Tables(settings.s3_bucket).appliers, health)
+        projection = Projection(log, database, Tables(settings.s3_bucket, settings.max_attempts).appliers, health)
         fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance)
         await run_parts(
             health,

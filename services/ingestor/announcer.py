@@ -26,11 +26,10 @@ SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i
        i.rejected_attempt, i.rejected_at
 FROM images i JOIN plants_data p USING (image_id)
 WHERE i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $1 AND p.attempt = i.rejected_attempt
-  AND i.rejected_at + make_interval(
-      secs => least($2::float8 * $3::float8 ^ least(i.rejected_attempt - 1, 64), $4::float8)) <= $5
-ORDER BY i.rejected_at LIMIT $6
+  AND i.rejected_at + make_interval(secs => ($2::float8[])[i.rejected_attempt]) <= $3
+ORDER BY i.rejected_at LIMIT $4
 """
-"""`shared.retry.delay` as a condition, so that rows that still have to wait do not stand before those that are due."""
+"""$2 are the waits after each attempt, so that rows that still have to wait do not stand before those that are due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +108,9 @@ class Announcer:
 
     async def _to_try_again(self, connection: Transaction) -> Sequence[Announcement]:
         policy, now = self._policy, self._clock()
-        rows = await connection.fetch(
-            _DUE, policy.attempts, policy.first_seconds, policy.factor, policy.longest_seconds, now, ROWS_AT_ONCE
-        )
+        attempts = policy.attempts or 1
+        waits = [delay(policy, attempt) for attempt in range(1, attempts)]
+        rows = await connection.fetch(_DUE, attempts, waits, now, ROWS_AT_ONCE)
         due = []
         for row in rows:
             fields = {name: row[name] for name in RetryableRow.__slots__}

@@ -18,7 +18,9 @@ async def main() -> None:
     configure("ingestor-replay", settings)
     async with open_log(settings.kafka_bootstrap) as log:
         url = settings.database_url.get_secret_value()
-        await replay(log, url, SCHEMA, MIGRATIONS, Tables(settings.s3_bucket).appliers, INPUT_TABLES)
+        await replay(
+            log, url, SCHEMA, MIGRATIONS, Tables(settings.s3_bucket, settings.max_attempts).appliers, INPUT_TABLES
+        )
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ INPUT_TABLES = ("plants_data", "ledger")
 
 
 class Tables:
-    """`bucket` is the bucket of the object store, for url_s3."""
+    """`bucket` is the bucket of the object store, for url_s3; `max_attempts` the announcer's, for will_retry."""
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, max_attempts: int) -> None:
         self._bucket = bucket
+        self._max_attempts = max_attempts
 
     @property
     def appliers(self) -> Sequence[Applier]:
@@ -149,8 +150,10 @@ class Tables:
                    size_bytes = i.size_bytes, width = i.width, height = i.height,
                    reason = CASE WHEN i.state = 'rejected' THEN i.reason END,
                    detail = CASE WHEN i.state = 'rejected' THEN i.detail END,
+                   will_retry = coalesce(i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $3, false),
                    duplicate_of = CASE WHEN i.state = 'rejected' THEN i.duplicate_of END
                FROM images i WHERE i.image_id = $1 AND p.url_source = i.url_source""",
             image_id,
             self._bucket,
+            self._max_attempts,
         )

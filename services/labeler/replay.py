@@ -16,7 +16,7 @@ async def main() -> None:
     settings = LabelerSettings()
     configure("labeler-replay", settings)
     async with open_log(settings.kafka_bootstrap) as records:
-        await replay(records, settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, APPLIERS, INPUTS, INPUTS)
+        await replay(records, settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, APPLIERS, inputs=INPUTS)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,8 @@ async def started(make: Callable[[], C], what: str) -> C:
 
 
 async def stopped(client: Client, what: str) -> None:
-    """Stop a client, for at most 5 s: in an outage it would hang on what it can no longer send."""
+    """Stop a client, within STOP_SECONDS or else DROP_SECONDS more: in an outage it would hang on what it can no longer
+    send."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await client.stop()

@@ -18,33 +18,34 @@ from shared.log import Partition
 from shared.retry import RetryPolicy, retrying
 from shared.topics import TOPICS, Topic
 
-MAX_BYTES = "max.message.bytes"
+CREATE_SECONDS = 30.0
 _SOON = RetryPolicy(first_seconds=0.05, factor=1.5, longest_seconds=0.5, attempts=30)
 _POLL = RetryPolicy(first_seconds=0.1, factor=1.5, longest_seconds=1.0, attempts=None)
 
 
 async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> list[str]:
     """Make the topics that are missing, with their partitions, retention, cleanup policy and largest record, and wait
-    until every topic can be used. May be called any number of times: those that were made with another largest record
-    get all that is declared. Gives the names of those that were made.
+    until every topic can be used. May be called any number of times: those that were made with other settings
+    get what is declared. Gives the names of those that were made.
 
     Raises:
-        TransientError: Kafka is away.
+        TransientError: Kafka is away, or has too few brokers.
         PappusError: Kafka refused one, or one exists with another number of partitions.
     """
     wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=_settings(topic)) for topic in topics]
     made: list[str] = []
     async with opened_admin(bootstrap) as admin:
-        await retrying(_SOON, lambda: _create(admin, wanted, made))
-        await _widen(admin, [topic for topic in topics if topic.name not in made])
-    await retrying(_SOON, lambda: check_topics(bootstrap, topics))
+        with kafka_errors("create topics"):
+            await bounded(retrying(_SOON, lambda: _create(admin, wanted, made)), CREATE_SECONDS)
+        await _alter(admin, [topic for topic in topics if topic.name not in made])
+    with kafka_errors("make all topics usable"):
+        await bounded(retrying(_SOON, lambda: check_topics(bootstrap, topics)), CREATE_SECONDS)
     return made
 
 
 async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: list[str]) -> None:
     """One attempt; `made` gets the names of the new topics."""
-    with kafka_errors("create topics"):
-        answer = await bounded(admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000)))
+    answer = await admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000))
     too_few = []
     for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
         error = for_code(code)
@@ -62,20 +63,22 @@ def _settings(topic: Topic) -> dict[str, str]:
     return {
         "retention.ms": str(topic.retention_ms),
         "cleanup.policy": topic.cleanup,
-        MAX_BYTES: str(topic.max_bytes),
+        "max.message.bytes": str(topic.max_bytes),
     }
 
 
-async def _widen(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
-    """Give topics that take smaller or larger records than declared the settings that are declared."""
-    asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name, {MAX_BYTES: None}) for topic in topics]
+async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    """Give topics with other settings than declared those that are declared."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(_settings(topic))) for topic in topics]
     with kafka_errors("describe topics"):
         answers = await bounded(admin.describe_configs(asked)) if asked else []
-    found = {name: settings[0][1] for answer in answers for _, _, _, name, settings in answer.resources if settings}
+    found = {
+        name: {one[0]: one[1] for one in settings} for answer in answers for _, _, _, name, settings in answer.resources
+    }
     others = [
         ConfigResource(ConfigResourceType.TOPIC, topic.name, _settings(topic))
         for topic in topics
-        if found.get(topic.name) != str(topic.max_bytes)
+        if found.get(topic.name) != _settings(topic)
     ]
     with kafka_errors("change topics"):
         altered = await bounded(admin.alter_configs(others)) if others else []

@@ -16,6 +16,7 @@ from shared.testing.events import (
     training_requested,
 )
 from shared.testing.log import MemoryLog
+from shared.testing.reading import read_all
 from shared.testing.registry import MemoryRegistry
 from shared.testing.schema import FreshSchema, fresh_schema
 from shared.testing.store import MemoryObjectStore
@@ -40,5 +41,6 @@ __all__ = [
     "model_trained",
     "prediction_logged",
     "promotion_requested",
+    "read_all",
     "training_requested",
 ]

@@ -24,7 +24,7 @@ from shared.health import Health
 from shared.kafka import KafkaLog, create_topics, group_lag, wait_until_ready
 from shared.log import Log
 from shared.projection import Projection, Transaction, caught_up, project
-from shared.testing import eventually, image_registered, image_rejected
+from shared.testing import eventually, image_registered, image_rejected, read_all
 from shared.topics import Topic
 
 pytestmark = pytest.mark.timeout(300)
@@ -79,16 +79,8 @@ async def handled(process: asyncio.subprocess.Process, count: int) -> None:
 
 
 async def causes_of_outcomes(log: Log) -> list[UUID]:
-    found: list[UUID] = []
-    async with log.reader([ImageRejected.topic]) as reader:
-        await reader.start_at({})
-        ends = sum((await reader.end_offsets()).values())
-        read = 0
-        while read < ends:
-            records = await reader.poll(1.0)
-            read += len(records)
-            found += [cause for record in records for cause in decode(record.topic, record.value).causes]
-    return found
+    records = await read_all(log, [ImageRejected.topic])
+    return [cause for record in records for cause in decode(record.topic, record.value).causes]
 
 
 async def publish(log: Log, events: Sequence[Event]) -> None:
@@ -260,7 +252,8 @@ async def test_clients_that_cannot_end_in_order_leave_nothing_running(servers: S
             pending = asyncio.create_task(publisher.publish([image_registered()]))
             await asyncio.sleep(0)
             await clients.aclose()
-            await asyncio.gather(pending, return_exceptions=True)
+            with pytest.raises(TransientError):
+                await pending
             await eventually(lambda: not (asyncio.all_tasks() - before))
 
 

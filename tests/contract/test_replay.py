@@ -134,8 +134,7 @@ async def test_what_people_change_and_delete_during_a_replay_is_not_brought_back
         await database.execute("INSERT INTO inputs (line) VALUES ('who has come')")
 
     appliers = [project(ImageRegistered, meanwhile)]
-    kept = ("inputs",)
-    report = await replay(log, schema.url, schema.name, schema.migrations, appliers, kept, inputs=kept)
+    report = await replay(log, schema.url, schema.name, schema.migrations, appliers, inputs=("inputs",))
     rows = await database.fetch("SELECT line FROM inputs ORDER BY id")
     assert [row["line"] for row in rows] == ["a new password", "who has come"]
     assert report.kept == {"inputs": 2}

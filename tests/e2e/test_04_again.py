@@ -9,7 +9,6 @@ from shared.topics import EVENT_TOPICS
 from .pictures import odd_picture, served
 from .told import LIVE_SECONDS, Told
 
-IMAGE_TOPICS = ("image.registered", "image.stored", "image.rejected")
 GOES_ON = {"prediction.logged", "model.loaded"}
 STILL = tuple(topic.name for topic in EVENT_TOPICS if topic.name not in GOES_ON)
 SERVICES = 4

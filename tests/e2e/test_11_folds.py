@@ -23,7 +23,7 @@ from shared.testing import fresh_schema
 from .told import Told, readable
 
 APPLIERS: Mapping[str, Callable[[], Sequence[Applier]]] = {
-    "ingestor": lambda: Tables("pappus").appliers,
+    "ingestor": lambda: Tables("pappus", 5).appliers,
     "labeler": lambda: LABELER,
     "predictor": predictor,
     "trainer": trainer,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,11 +23,11 @@ from shared.errors import InvalidMessage
 from shared.events import Event
 from shared.kafka import open_log
 from shared.kafka.log import KafkaLog
-from shared.log import Log, Partition, Record
+from shared.log import Partition, Record
 from shared.object_store import ObjectStore, open_object_store
 from shared.postgres import close, connector
 from shared.settings import Settings
-from shared.testing import eventually
+from shared.testing import eventually, read_all
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND_SECONDS = 120
@@ -168,21 +168,6 @@ def readable(record: Record) -> Event | None:
         return decode(record.topic, record.value)
     except InvalidMessage:
         return None
-
-
-async def read_all(log: Log, topics: Sequence[str]) -> list[Record]:
-    """Everything up to the end offsets measured now."""
-    found: list[Record] = []
-    async with log.reader(topics) as reader:
-        ends = dict(await reader.end_offsets())
-        at = dict(await reader.beginning_offsets())
-        await reader.start_at(at)
-        while any(at[place] < end for place, end in ends.items()):
-            for record in await reader.poll(1.0, 2000):
-                at[record.place] = record.offset + 1
-                if record.offset < ends[record.place]:
-                    found.append(record)
-    return found
 
 
 def left_of(stack: Stack) -> list[int]:

@@ -10,6 +10,11 @@ FORM_BYTES = 65_536
 """What a form may have around its file."""
 
 
+def too_long(limit_bytes: int) -> str:
+    """What a person reads whose file is too large."""
+    return f"At most {limit_bytes:,} bytes are taken. Choose a smaller file."
+
+
 class Traced:
     """Every request is a span, child of the caller's `traceparent`, so that the events it publishes belong to it."""
 
@@ -32,7 +37,7 @@ class Limited:
     def __init__(self, app: ASGIApp, upload_limit_bytes: int) -> None:
         self._app = app
         self._limit_bytes = upload_limit_bytes + FORM_BYTES
-        self._detail = f"At most {upload_limit_bytes:,} bytes are taken. Choose a smaller file."
+        self._detail = too_long(upload_limit_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

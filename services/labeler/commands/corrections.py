@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -26,7 +26,7 @@ class CorrectionWish(BaseModel):
     shown_label: Line | None = None
 
 
-def correction_id(user: str, key: str, image_id: UUID, revision: int, label: str) -> UUID:
+def correction_id(user: str, key: str | None, image_id: UUID, revision: int, label: str) -> UUID:
     """The event id of a correction: the uuid5 of who says what under which key. The same request has the same one."""
     return command_id(LabelCorrected.topic, user, key, image_id, revision, label)
 
@@ -45,12 +45,12 @@ async def correct(
         Refused: unknown_label, image_unknown, image_not_stored, superseded (somebody was first), key_reused.
         TransientError: the log or the tables are away.
     """
-    command = key or str(uuid4())  # without a key, nothing is ever a repetition
-    event_id = correction_id(user, command, image_id, wish.revision + 1, wish.label)
+    event_id = correction_id(user, key, image_id, wish.revision + 1, wish.label)
     image = await images.image(sending.database, image_id)
-    known = _under_key(await images.corrections_by(sending.database, image_id, user), command, event_id)
-    if known is not None:
-        return _became(known, wish)
+    if key is not None:  # without one, nothing is ever a repetition
+        known = _under_key(await images.corrections_by(sending.database, image_id, user), key, event_id)
+        if known is not None:
+            return _became(known, wish)
     current = _correctable(image, image_id, wish, sending.labels)
     await sending.publish(
         LabelCorrected(

@@ -35,12 +35,11 @@ def page() -> None:
         _show_reasons(item, answer)
         if desk.kept is not None:
             _show_kept(desk, desk.kept)
-        elif seen:
-            suggested = answer.label if answer else item.label
-            label_buttons(desk.presses, labels(), suggested, partial(desk.label, item))
-            _show_moves(desk)
         else:
-            _show_ways_out(desk)
+            if seen:  # nobody can label what they do not see
+                suggested = answer.label if answer else item.label
+                label_buttons(desk.presses, labels(), suggested, partial(desk.label, item))
+            _show_moves(desk, seen)
         _show_last(desk)
     for following in desk.queue[1:2]:
         picture(following.image_id)  # so that it is there when its turn comes
@@ -100,17 +99,12 @@ def _show_reasons(item: ReviewItem, answer: Answer | None) -> None:
     st.markdown(f"{item.reason}  \n{words.current_label(item)}")
 
 
-def _show_moves(desk: Desk) -> None:
+def _show_moves(desk: Desk, seen: bool) -> None:
     with st.container(horizontal=True):
         desk.presses.button("Skip", desk.skip, shortcut="s")
+        if not seen:
+            desk.presses.button("Try again", lambda: None, shortcut="t")
         desk.presses.button("Undo", desk.take_back, shortcut="u", disabled=not desk.moves)
-
-
-def _show_ways_out(desk: Desk) -> None:
-    """Nobody can label what they do not see."""
-    with st.container(horizontal=True):
-        desk.presses.button("Skip", desk.skip, shortcut="s")
-        desk.presses.button("Try again", lambda: None, shortcut="t")
 
 
 def _show_kept(desk: Desk, wish: Wish) -> None:

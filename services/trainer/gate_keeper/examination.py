@@ -40,6 +40,10 @@ class Examination:
     set_aside: tuple[SetAside, ...] = ()
 
 
+class ChampionLost(TransientError):
+    """The artefact of the champion is gone or is another one: it may be restored, or another model put in its place."""
+
+
 class Examiner:
     """Loads, measures and compares. Features, answers of others and the last models stay in memory, so that a fast
     candidate is examined within milliseconds; arithmetic runs in a thread, so that heartbeats go on."""
@@ -62,7 +66,8 @@ class Examiner:
         self._loader.forget(model)
         loaded = await self._loader.load(model)
         material = await gather_material(self._database, self._source, loaded)
-        return await asyncio.to_thread(probe, loaded, material.squares, material.features[model.backbone_id])
+        features = material.features[model.backbone_id]
+        return await asyncio.to_thread(probe, loaded, material.squares, features, self._settings.slowest_milliseconds)
 
     async def examine(
         self, candidate: ModelTrained, champion: Champion | None, anchor: ModelTrained | None
@@ -71,7 +76,8 @@ class Examiner:
 
         Raises:
             Unloadable: the candidate cannot be loaded, or there is no test image.
-            TransientError: a dependency did not answer, or the champion cannot be loaded: no verdict without it.
+            ChampionLost: the champion cannot be loaded, and there is no verdict without it.
+            TransientError: a dependency did not answer.
         """
         loaded = await self._loader.load(candidate)
         rivals, anchor_lost = await self._rivals(champion, anchor)
@@ -97,7 +103,7 @@ class Examiner:
         try:
             rivals = [await self._loader.load(champion.model)]
         except Unloadable as error:
-            raise TransientError(
+            raise ChampionLost(
                 f"Nothing can be compared with the champion. {error} Restore the object, or put another version into"
                 " service: pappus rollback, pappus override."
             ) from error
@@ -121,7 +127,7 @@ class Examiner:
         vectors = material.features[contestant.model.backbone_id]
         champion = rivals[0].contestant if rivals else None
         answers = answers_on(contestant, tests, vectors)
-        probed = probe(loaded, material.squares, vectors)
+        probed = probe(loaded, material.squares, vectors, self._settings.slowest_milliseconds)
         circumstances = Circumstances(
             labels=tests.labels,
             truths=tests.truths,

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from services.trainer import queries
-from services.trainer.gate_keeper.examination import Examiner
+from services.trainer.gate_keeper.examination import ChampionLost, Examiner
 from services.trainer.gate_keeper.loading import Unloadable
 from services.trainer.gate_keeper.metrics import VERDICT_SECONDS, VERDICTS
 from services.trainer.gate_keeper.requests import (
@@ -153,7 +153,11 @@ class GateKeeper:
         late = superseded(model, champion)
         if late is not None:
             return Reject(model.version, f"Refused: {late}", (outcome("parent_serves", False, late),))
-        decision = await self._examine(model, champion)
+        try:
+            decision = await self._examine(model, champion)
+        except ChampionLost as error:  # a person gets an answer: what they ask for next may be the remedy
+            rules = (outcome("champion_loads", False, str(error)),)
+            return Reject(model.version, f"Refused: {error}", rules)
         if isinstance(decision, Reject):
             summary = f"{decision.summary} Override it if it should serve despite that."
             return Reject(model.version, summary, decision.rules)

@@ -14,7 +14,6 @@ from services.trainer.judging import Vectors
 from shared.preprocessing import INPUT_SIZE, Pixels
 
 TIMED_RUNS = 3
-FAST_MILLISECONDS = 20.0
 PATIENCE_SECONDS = 1.0
 GREY: Pixels = np.full((INPUT_SIZE, INPUT_SIZE, 3), 128, dtype=np.uint8)
 NO_AGREEMENT = 1.0
@@ -31,7 +30,7 @@ class Probe:
     milliseconds: float
 
 
-def probe(loaded: Loaded, squares: Mapping[str, Pixels], vectors: Vectors) -> Probe:
+def probe(loaded: Loaded, squares: Mapping[str, Pixels], vectors: Vectors, slowest_milliseconds: float) -> Probe:
     """Runs the prepared images `squares` (by sha256), whose features are in `vectors`; a grey one if there are none, so
     that a model is still known to answer. Takes milliseconds of computing: call it in a thread.
 
@@ -43,7 +42,7 @@ def probe(loaded: Loaded, squares: Mapping[str, Pixels], vectors: Vectors) -> Pr
     try:
         session = ArtefactSession(loaded.artefact)
         served = session.answers(pixels).probabilities  # [k, c]
-        milliseconds = _milliseconds(session, pixels[:1])
+        milliseconds = _milliseconds(session, pixels[:1], slowest_milliseconds)
     except Exception as error:  # whatever a broken graph makes the runtime raise is a verdict on the graph
         raise Unloadable(f"{contestant.model.version} cannot answer: {error}") from error
     if not squares:
@@ -57,12 +56,12 @@ def probe(loaded: Loaded, squares: Mapping[str, Pixels], vectors: Vectors) -> Pr
     return Probe(difference, agreed.disagreements, milliseconds)
 
 
-def _milliseconds(session: ArtefactSession, one: Pixels) -> float:
-    """The fastest of a few answers, and of more when all were slow: what else the machine does is not the model's
-    doing, and a verdict stays."""
+def _milliseconds(session: ArtefactSession, one: Pixels, slowest: float) -> float:
+    """The fastest of a few answers, and of more when all were slower than the gate allows: what else the machine does
+    is not the model's doing, and a verdict stays."""
     fastest, patience = float("inf"), time.perf_counter() + PATIENCE_SECONDS
     runs = 0
-    while runs < TIMED_RUNS or (fastest > FAST_MILLISECONDS and time.perf_counter() < patience):
+    while runs < TIMED_RUNS or (fastest > slowest and time.perf_counter() < patience):
         started = time.perf_counter()
         session.answers(one)
         fastest = min(fastest, 1000 * (time.perf_counter() - started))

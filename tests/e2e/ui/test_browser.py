@@ -2,13 +2,12 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from pappus.stack.ports import free_ports
 from tests.unit.labeler.ui.played import Image, Played
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -67,13 +67,6 @@ def served(answer: Callable[[httpx.Request], httpx.Response]) -> Iterator[str]:
         thread.join()
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class Stage:
     """Where the APIs are played, each test by others; `address` is that of the pages."""
@@ -95,7 +88,7 @@ def stage() -> Iterator[Stage]:
     """The pages, served by their own process as in operation."""
     stage = Stage(Played())
     with served(stage.labeler) as labeler, served(stage.predictor) as predictor:
-        port = free_port()
+        port = free_ports(("ui",))["ui"]
         settings = {"PORT": str(port), "LABELER_URL": labeler, "PREDICTOR_URL": predictor}
         environment = os.environ | {f"PAPPUS_{name}": value for name, value in settings.items()}
         process = subprocess.Popen([sys.executable, "-m", "services.labeler.ui"], env=environment)

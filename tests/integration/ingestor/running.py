@@ -14,7 +14,8 @@ from urllib.request import urlopen
 from shared.codec import decode
 from shared.errors import InvalidMessage
 from shared.events import DeadLetter, Event
-from shared.log import Log, Record
+from shared.log import Log
+from shared.testing import read_all
 from shared.topics import dead_letter_name
 
 E = TypeVar("E", bound=Event)
@@ -82,27 +83,14 @@ class IngestorProcess:
 async def dead_letters_of(log: Log, topic: str) -> list[DeadLetter]:
     """What stands on the dead-letter topic of `topic` now."""
     return [
-        DeadLetter.model_validate_json(record.value or b"") for record in await _records(log, dead_letter_name(topic))
+        DeadLetter.model_validate_json(record.value or b"") for record in await read_all(log, [dead_letter_name(topic)])
     ]
 
 
 async def events_of(log: Log, event: type[E]) -> list[E]:
     """All events of one type that stand in the log now; what cannot be read is left out."""
     found = []
-    for record in await _records(log, event.topic):
+    for record in await read_all(log, [event.topic]):
         with suppress(InvalidMessage):
             found.append(cast("E", decode(record.topic, record.value)))
-    return found
-
-
-async def _records(log: Log, topic: str) -> list[Record]:
-    ends = await log.end_offsets([topic])
-    places = dict.fromkeys(ends, 0)
-    found: list[Record] = []
-    async with log.reader([topic]) as reader:
-        await reader.start_at(places)
-        while any(places[place] < end for place, end in ends.items()):
-            for record in await reader.poll(1.0):
-                places[record.place] = record.offset + 1
-                found.append(record)
     return found

@@ -40,7 +40,7 @@ class Setting:
             await Announcer(self.tables, publisher, self.policy, 30.0, self.clock).run(health)
 
     async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:
-        tables = Tables("pappus")
+        tables = Tables("pappus", 5)
         async with self.tables.transaction() as transaction:
             await tables.apply_image_registered(event, transaction)
             rejection = image_rejected(
@@ -242,7 +242,7 @@ async def test_the_projection_marks_what_was_published_but_not_marked(tables: Da
     setting.log.fail_next_publish(although_written=True)
     with pytest.raises(TransientError):
         await setting.announce()
-    projection = Projection(setting.log, tables, Tables("pappus").appliers, Health())
+    projection = Projection(setting.log, tables, Tables("pappus", 5).appliers, Health())
     running = asyncio.create_task(projection.run())
 
     async def marked() -> bool:

@@ -166,15 +166,6 @@ async def test_an_allowed_name_is_asked_wherever_it_lies(hostile: HostileServer)
         assert await downloads.fetch(f"http://{host}/good.jpg")
 
 
-async def test_a_closed_port_is_unreachable_for_now() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    async with Downloader.open(settings("127.0.0.1")) as downloads:
-        found = await refusal(downloads, f"http://127.0.0.1:{port}/a.jpg")
-    assert (found.reason, found.retryable) == ("unreachable", True)
-
-
 async def test_a_server_that_trickles_costs_no_more_than_the_time_limit(hostile: HostileServer) -> None:
     async with Downloader.open(settings("127.0.0.1", seconds=1.0)) as downloads, asyncio.timeout(30):
         found = await refusal(downloads, hostile.url("slow.jpg"))

@@ -19,7 +19,7 @@ from shared.replay import canonical_dump
 from shared.settings import Settings
 from shared.testing import eventually, image_registered, label_corrected
 from tests.integration.ingestor.hostile import HostileServer, picture
-from tests.integration.ingestor.running import FAST, IngestorProcess, dead_letters_of, events_of
+from tests.integration.ingestor.running import IngestorProcess, dead_letters_of, events_of
 
 INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, $2) ON CONFLICT (url_source) DO NOTHING"
 LOOK = "SELECT * FROM plants_data WHERE url_source = $1"
@@ -31,7 +31,7 @@ async def finished(seeder: Connection, url: str, timeout_seconds: float = 20.0) 
 
     async def look() -> Row | None:
         row = await seeder.fetchrow(LOOK, url)
-        return row if row is not None and row["state"] != "waiting" and not _comes_again(row) else None
+        return row if row is not None and row["state"] != "waiting" and not row["will_retry"] else None
 
     row = await eventually(look, timeout_seconds)
     assert row is not None
@@ -48,11 +48,6 @@ async def announced(seeder: Connection, row: Row) -> Row:
     marked = await eventually(look)
     assert marked is not None
     return marked
-
-
-def _comes_again(row: Row) -> bool:
-    """Whether it is fetched once more; on a busy machine even a good image may time out."""
-    return row["reason"] in ("timeout", "unreachable") and row["attempt"] < int(FAST["max_attempts"])
 
 
 async def test_each_bad_input_ends_in_its_outcome(
@@ -133,14 +128,8 @@ async def test_what_may_pass_is_announced_again_until_the_last_attempt(
 ) -> None:
     url = hostile.url(path)
     await seeder.execute(INSERT, url, "grass")
-
-    async def given_up() -> Row | None:
-        row = await seeder.fetchrow(LOOK, url)
-        return row if row is not None and (row["state"], row["attempt"]) == ("rejected", 2) else None
-
-    row = await eventually(given_up)
-    assert row is not None
-    assert row["reason"] == reason
+    row = await finished(seeder, url)
+    assert (row["state"], row["reason"], row["attempt"]) == ("rejected", reason, 2)
     assert hostile.requests[path] == 2
 
 

@@ -19,7 +19,7 @@ from shared.testing import image_registered, image_rejected, image_stored, label
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL = "http://example.org/a.jpg"
 ADDRESS, UPLOAD, AWAY = uuid_of("image", URL), UUID(int=2), UUID(int=3)
-TABLES = Tables("pappus")
+TABLES = Tables("pappus", 5)
 
 
 def later(minutes: int) -> datetime:
@@ -109,6 +109,18 @@ async def test_what_people_see_is_the_outcome(tables: Database) -> None:
     assert (stored["label"], stored["revision"], stored["reason"]) == ("grass", 2, None)
     assert (upload["state"], upload["reason"], upload["duplicate_of"]) == ("rejected", "duplicate", ADDRESS)
     assert (upload["label"], upload["revision"], upload["announced_at"]) == ("grass", 1, later(3))
+
+
+async def test_a_rejection_that_may_pass_says_whether_it_is_tried_again(tables: Database) -> None:
+    shown = []
+    for attempt in (4, 5):
+        async with tables.transaction() as transaction:
+            registered = image_registered(image_id=ADDRESS, url=URL, attempt=attempt)
+            rejected = image_rejected(image_id=ADDRESS, reason="http_error", retryable=True, attempt=attempt)
+            for events in ([registered], [rejected]):
+                await fold(transaction, events)
+                shown.append(await transaction.fetchval("SELECT will_retry FROM plants_data"))
+    assert shown == [False, True, False, False]
 
 
 async def test_a_row_somebody_put_in_keeps_its_id_and_marks(tables: Database) -> None:

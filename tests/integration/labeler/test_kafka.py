@@ -101,7 +101,7 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_people(
     await Users(replicas.tables).upsert(read_users(users_file))
     before = await canonical_dump(replicas.tables)
 
-    report = await replay(replicas.log, database_url, SCHEMA, MIGRATIONS, APPLIERS, INPUTS, INPUTS)
+    report = await replay(replicas.log, database_url, SCHEMA, MIGRATIONS, APPLIERS, inputs=INPUTS)
 
     assert report.kept == {"users": 3}
     assert await canonical_dump(replicas.tables) == before

@@ -87,7 +87,7 @@ async def test_makes_another_event_on_which_all_readers_agree(labeler: Labeler, 
     assert len(labeler.log.events(LabelCorrected)) == 3
     shows = await labeler.get(f"/images/{image_id}")
     assert (shows["label"], shows["revision"], shows["corrected_by"]) == ("grass", 2, "anna")
-    for service, appliers in (("ingestor", Tables("pappus").appliers), ("trainer", trainer())):
+    for service, appliers in (("ingestor", Tables("pappus", 5).appliers), ("trainer", trainer())):
         row = await label_in(servers, labeler.log, service, appliers)
         assert row is not None
         assert (row["label"], row["revision"]) == ("grass", 2), service

@@ -187,11 +187,15 @@ async def test_nonsense_is_refused_before_anything_is_kept(labeler: Labeler) -> 
     assert labeler.store.objects == {}
 
 
-async def test_a_file_above_the_limit_is_413(labeler: Labeler, settings: LabelerSettings) -> None:
-    answer = await bring(labeler, bytes(settings.upload_limit_bytes + 100_000))
+@pytest.mark.parametrize("more", [1, 100_000])
+async def test_a_file_above_the_limit_is_413(labeler: Labeler, settings: LabelerSettings, more: int) -> None:
+    answer = await bring(labeler, bytes(settings.upload_limit_bytes + more))
 
     assert answer.status_code == 413
-    assert answer.json()["error"]
+    assert answer.json() == {
+        "error": "too_large",
+        "detail": "At most 20,000,000 bytes are taken. Choose a smaller file.",
+    }
     assert labeler.store.objects == {}
 
 

@@ -109,7 +109,10 @@ async def test_without_the_champion_a_person_can_put_another_version_into_servic
         await world.image(LABELS[0])
         candidate = await world.full()
         await eventually(lambda: "Nothing can be compared with the champion" in str(parts.health.report()))
+        approved = await world.ask("approve", candidate.version)
         overridden = await world.ask("override", candidate.version, reason="the old one is lost")
+    assert isinstance(approved, ModelRejected)
+    assert "put another version into service: pappus rollback, pappus override." in approved.summary
     assert isinstance(overridden, ModelPromoted), overridden.summary
     assert overridden.version == candidate.version
 

@@ -1,7 +1,6 @@
 """The tables are the fold of their topics: any interleaving of them, any repetition, gives the same."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.timeout(240)  # some two thousand transactions
 IMAGES = [uuid_of("image", number) for number in range(3)]
 VERSIONS = ["full-1", "full-2", "fast-1", "fast-2"]
 TABLES = ("images", "corrections", "models", "promotions", "rejections", "set_aside")
-AT = datetime(2026, 5, 4, tzinfo=UTC)
 APPLY = {applier.event.topic: applier.apply for applier in appliers()}
 
 

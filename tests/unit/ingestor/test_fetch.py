@@ -20,7 +20,7 @@ async def refusal_of(port: int, seconds: float = 30.0) -> Refusal:
     return refused.value.refusal
 
 
-async def refused_by(answer: Answer, seconds: float = 30.0) -> Refusal:
+async def refused_by(answer: Answer, seconds: float) -> Refusal:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         return await refusal_of(server.sockets[0].getsockname()[1], seconds)

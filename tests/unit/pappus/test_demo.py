@@ -62,7 +62,7 @@ async def test_a_correction_of_an_image_nobody_stored_is_refused(apis: FakeApis)
     apis.answers["GET /images?sha256=abc"] = (200, [])
     answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", "p", 1.0)
     async with Labeler(apis.url) as person:
-        with pytest.raises(Refused, match=r"http://h/1\.jpg is not stored"):
+        with pytest.raises(Refused, match=r"http://h/1\.jpg is not known to the labeler"):
             await _say(person, answer, "dandelion")
 
 

@@ -10,31 +10,21 @@ import pytest
 from pappus.client import Refused
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import AGAIN, told_to_repeat
-from pappus.plants import ATTEMPTS, AWAY, Standing, settled
-from services.ingestor.settings import IngestorSettings
+from pappus.plants import Standing, settled
 
-STORED = Standing("stored", 1)
-UNREACHABLE = Standing("rejected", 1, "unreachable", "nobody there")
-
-
-def test_an_image_is_tried_as_often_as_the_ingestor_tries_it() -> None:
-    assert IngestorSettings.model_fields["max_attempts"].default == ATTEMPTS
+STORED = Standing("stored")
+UNREACHABLE = Standing("rejected", "unreachable", "nobody there", will_retry=True)
 
 
-@pytest.mark.parametrize("reason", sorted(AWAY))
-def test_what_is_out_of_reach_waits_until_its_last_attempt(reason: str) -> None:
-    finals = [Standing("rejected", attempt, reason).final for attempt in range(1, ATTEMPTS + 1)]
-    assert finals == [False] * (ATTEMPTS - 1) + [True]
-
-
-def test_every_other_rejection_is_final_and_waiting_is_not() -> None:
-    assert Standing("rejected", 1, "truncated").final
+def test_a_rejection_for_good_is_final_and_waiting_is_not() -> None:
+    assert Standing("rejected", "truncated").final
     assert STORED.final
+    assert not UNREACHABLE.final
     assert not Standing("waiting").final
 
 
 async def test_an_image_that_is_fetched_in_the_end_is_not_reported_as_rejected() -> None:
-    steps = iter([{}, {"a": UNREACHABLE}, {"a": Standing("waiting", 2)}, {"a": STORED}])
+    steps = iter([{}, {"a": UNREACHABLE}, {"a": Standing("waiting")}, {"a": STORED}])
     seen: list[Counter[str]] = []
 
     async def look() -> Mapping[str, Standing]:

@@ -80,7 +80,7 @@ def test_a_signal_ends_the_process_in_an_orderly_way_with_code_0(number: signal.
         assert child.returncode == 0
 
 
-def test_a_process_that_hangs_in_its_shutdown_ends_within_ten_seconds() -> None:
+def test_a_process_that_hangs_in_its_shutdown_is_ended_all_the_same() -> None:
     with process(HANGS) as child:
         began = time.monotonic()
         child.terminate()

@@ -113,11 +113,21 @@ def test_an_image_that_cannot_be_shown_cannot_be_labelled(desk: AppTest, played:
     played.add(label="dandelion")
     played.no_content = True
     desk.run()
-    assert buttons(desk) == ["Skip", "Try again"]
+    assert buttons(desk) == ["Skip", "Try again", "Undo"]
 
     played.no_content = False
     press(desk, "Try again")
     assert "grass" in buttons(desk)
+
+
+def test_before_an_image_that_cannot_be_shown_the_last_label_can_be_taken_back(desk: AppTest, played: Played) -> None:
+    image = played.add(label="dandelion")
+    played.add()
+    desk.run()
+    played.no_content = True
+    press(desk, "grass")
+    press(desk, "Undo")
+    assert image.label == "dandelion"
 
 
 def test_when_nothing_waits_the_page_says_so(desk: AppTest, played: Played) -> None:

@@ -1,0 +1,20 @@
+"""Reading in tests: everything that stands in the log."""
+
+from collections.abc import Sequence
+
+from shared.log import Log, Record
+
+
+async def read_all(log: Log, topics: Sequence[str]) -> list[Record]:
+    """Everything on these topics up to the end offsets measured now, each partition in its order."""
+    found: list[Record] = []
+    async with log.reader(topics) as reader:
+        ends = dict(await reader.end_offsets())
+        at = dict(await reader.beginning_offsets())
+        await reader.start_at(at)
+        while any(at[place] < end for place, end in ends.items()):
+            for record in await reader.poll(1.0, 2000):
+                at[record.place] = record.offset + 1
+                if record.offset < ends[record.place]:
+                    found.append(record)
+    return found

@@ -12,18 +12,18 @@ from uuid import UUID
 
 import numpy as np
 
-from services.trainer.answers import agreement, answer
-from services.trainer.artefact import assemble, weights_sha256
-from services.trainer.corrections import empty_layer
-from services.trainer.evaluation import Evaluation, evaluate
-from services.trainer.features import ArtefactSession, Images
-from services.trainer.head import probabilities
-from services.trainer.manifest import Manifest, Sample, manifest_of
-from services.trainer.recipe import Learned, learn
-from services.trainer.split import side
-from shared.artefact import ArtefactMetadata
-from shared.events import uuid_of
-from shared.preprocessing import INPUT_SIZE, decode, prepare
+from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
+from services.trainer.dataset.split import side
+from services.trainer.model.correction_layer import empty_layer
+from services.trainer.model.head import probabilities
+from services.trainer.model.metrics import Evaluation, evaluate
+from services.trainer.model.onnx_artefact import assemble, weights_sha256
+from services.trainer.model.reference_inference import agreement, answer
+from services.trainer.model.sessions import ArtefactSession, Images
+from services.trainer.training.recipe import Learned, learn
+from shared.contract.artefact import ArtefactMetadata
+from shared.contract.events import uuid_of
+from shared.imaging.preprocessing import INPUT_SIZE, decode, prepare
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer.corrections import CorrectionLayer, empty_layer, fit_layer, layer_logits
-from services.trainer.gate import Circumstances, GateSettings, judge
-from services.trainer.head import Head
-from services.trainer.recipe import learn
-from shared.preprocessing import decode, prepare
+from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, judge
+from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, layer_logits
+from services.trainer.model.head import Head
+from services.trainer.training.recipe import learn
+from shared.imaging.preprocessing import decode, prepare
 
 Indices = NDArray[np.intp]
 CONFIDENCES = (0.8, GateSettings.confidence, 0.9, 0.95)

@@ -19,10 +19,10 @@ from pappus.plants import PlantRow, insert
 from pappus.running import RunningStack
 from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
-from shared.codec import decode
-from shared.events import ImageRejected, ImageStored
-from shared.kafka import open_log
-from shared.log import LogReader
+from shared.contract.events import ImageRejected, ImageStored
+from shared.messaging.codec import decode
+from shared.messaging.event_log import LogReader
+from shared.messaging.kafka import open_log
 
 LIMIT_SECONDS = 30.0
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from pappus.client import Refused
-from shared.errors import TransientError
-from shared.postgres import Connection, close, connector, transient_errors
+from shared.runtime.errors import TransientError
+from shared.tables.postgres import Connection, close, connector, transient_errors
 
 
 @dataclass(frozen=True, slots=True)

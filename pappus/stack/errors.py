@@ -1,6 +1,6 @@
 """What can go wrong with the local stack. Every text is for the person who typed the command."""
 
-from shared.errors import PappusError
+from shared.runtime.errors import PappusError
 
 
 class StackError(PappusError):

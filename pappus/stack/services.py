@@ -44,7 +44,7 @@ SERVICES: tuple[Service, ...] = (
     Service("ingestor", "services.ingestor", "ingestor", "ingestor", reserved=("demo-images",)),
     Service("labeler-api", "services.labeler.api", "labeler", "labeler-api", port="labeler-api"),
     Service("trainer-fast", "services.trainer.fast_lane", "trainer", "trainer-fast"),
-    Service("trainer-gate", "services.trainer.gate_keeper", "trainer", "trainer-gate"),
+    Service("trainer-gate", "services.trainer.gate", "trainer", "trainer-gate"),
     Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", gives_way=True),
     Service("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger"),
     Service("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder", gives_way=True),

@@ -13,7 +13,7 @@ from pappus.stack.identity import Identity, group_lives, signal_group
 from pappus.stack.part import Launch, Part
 from pappus.stack.priority import give_way
 from pappus.stack.status import PartState, PartStatus
-from shared.errors import PappusError
+from shared.runtime.errors import PappusError
 
 PROBE_SECONDS = 0.1
 WATCH_SECONDS = 5.0

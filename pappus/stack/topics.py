@@ -11,7 +11,9 @@ def topics_part(context: StackContext) -> Part:
     """Creates what is missing, each time the stack starts; nothing stays running."""
 
     async def launch(say: Say) -> Launch | None:
-        from shared.kafka import create_topics  # the client takes a third of a second to import: only here is it needed
+        from shared.messaging.kafka import (
+            create_topics,  # the client takes a third of a second to import: only here is it needed
+        )
 
         say("creating topics")
         await create_topics(f"{HOST}:{context.ports['kafka']}")

@@ -5,19 +5,19 @@ Owns schema `ingestor` and the objects under images/.
 """
 
 from services.ingestor.announcer import ANNOUNCER, Announcer
-from services.ingestor.fetch import Downloader
+from services.ingestor.data.ledger import Ledger
+from services.ingestor.data.projection import MIGRATIONS, PROJECTION, SCHEMA, Tables
+from services.ingestor.download.downloader import Downloader
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
-from services.ingestor.ledger import Ledger
 from services.ingestor.settings import SOURCE, IngestorSettings
-from services.ingestor.tables import MIGRATIONS, PROJECTION, SCHEMA, Tables
-from shared.clock import utc_now
-from shared.database import Database
-from shared.health import Health, serve_health
-from shared.kafka import open_log
-from shared.object_store import open_object_store
-from shared.projection import Projection
-from shared.service import run, run_parts
-from shared.telemetry import configure
+from shared.messaging.kafka import open_log
+from shared.runtime.clock import utc_now
+from shared.runtime.health import Health, serve_health
+from shared.runtime.process import run, run_parts
+from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
+from shared.tables.projection import Projection
 
 
 async def main() -> None:

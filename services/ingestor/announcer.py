@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.ingestor.registrations import NewRow, RetryableRow, first_registration, next_registration
-from shared.clock import Clock
-from shared.database import Database, Transaction
-from shared.errors import TransientError
-from shared.events import ImageRegistered
-from shared.health import Health
-from shared.log import Publisher
-from shared.retry import FOR_EVER, RetryPolicy, delay
-from shared.telemetry import continued, log, traceparent
+from services.ingestor.decisions.registrations import NewRow, RetryableRow, first_registration, next_registration
+from shared.contract.events import ImageRegistered
+from shared.messaging.event_log import Publisher
+from shared.runtime.clock import Clock
+from shared.runtime.errors import TransientError
+from shared.runtime.health import Health
+from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
+from shared.runtime.telemetry import continued, log, traceparent
+from shared.tables.database import Database, Transaction
 
 ANNOUNCER = "announcer"
 ROWS_AT_ONCE = 100

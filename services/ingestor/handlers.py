@@ -5,16 +5,16 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from services.ingestor.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
-from services.ingestor.outcomes import Outcome
-from services.ingestor.refusal import Refusal, Refused
+from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
+from services.ingestor.decisions.outcomes import Outcome
+from services.ingestor.decisions.refusal import Refusal, Refused
 from services.ingestor.settings import SOURCE
-from shared.errors import InvalidMessage
-from shared.events import Event, ImageRegistered
-from shared.handler import run_handlers, subscribe
-from shared.health import Health
-from shared.log import Log
-from shared.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
+from shared.contract.events import Event, ImageRegistered
+from shared.messaging.event_log import Log
+from shared.messaging.handler import run_handlers, subscribe
+from shared.runtime.errors import InvalidMessage
+from shared.runtime.health import Health
+from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
 
 GROUP = "ingestor-fetcher"
 UPLOADS_GROUP = "ingestor-uploads"

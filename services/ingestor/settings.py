@@ -2,11 +2,11 @@
 
 from pydantic import Field, field_validator
 
-from services.ingestor.addresses import AllowedHosts
-from services.ingestor.images import Acceptance
-from shared.preprocessing import MAXIMUM_PIXELS
-from shared.retry import RetryPolicy
-from shared.settings import Settings
+from services.ingestor.decisions.addresses import AllowedHosts
+from services.ingestor.decisions.images import Acceptance
+from shared.imaging.preprocessing import MAXIMUM_PIXELS
+from shared.runtime.retry import RetryPolicy
+from shared.runtime.settings import Settings
 
 SOURCE = "pappus/ingestor"
 """The CloudEvents source of what the ingestor publishes."""

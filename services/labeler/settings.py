@@ -5,10 +5,10 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 SCHEMA = "labeler"
-MIGRATIONS = "services.labeler.sql"
+MIGRATIONS = "services.labeler.data.sql"
 SOURCE = "pappus/labeler"
 LIMIT_MEGABYTES = 19
 """What the pages take, in units of 1,048,576 bytes: labeler, ingestor and predictor take 20,000,000 bytes."""

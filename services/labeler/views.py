@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.events import RuleOutcome, Trust
+from shared.contract.events import RuleOutcome, Trust
 
 
 class View(BaseModel):

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shared.events import ModelPromoted
+from shared.contract.events import ModelPromoted
 
 PREDICTIONS = Counter("pappus_predictions", "Answers given.", ["label", "model_version", "source"])
 REFUSALS = Counter("pappus_prediction_refusals", "Requests for a prediction that got none.", ["reason"])

@@ -5,11 +5,11 @@ from contextvars import Context, copy_context
 from typing import NamedTuple
 
 from services.predictor.metrics import PREDICTIONS_DROPPED
-from shared.errors import TransientError
-from shared.events import PredictionLogged
-from shared.log import Publisher
-from shared.retry import FOR_EVER, RetryPolicy, retrying
-from shared.telemetry import log
+from shared.contract.events import PredictionLogged
+from shared.messaging.event_log import Publisher
+from shared.runtime.errors import TransientError
+from shared.runtime.retry import FOR_EVER, RetryPolicy, retrying
+from shared.runtime.telemetry import log
 
 BATCH = 200
 FLUSH_SECONDS = 2.0

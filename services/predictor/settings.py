@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 SOURCE = "pappus/predictor"
 """The CloudEvents source of what replicas and worker publish."""

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from services.trainer.gate import GateSettings
-from shared.settings import Settings
+from services.trainer.gate.decisions.verdict import GateSettings
+from shared.runtime.settings import Settings
 
 
 class TrainerSettings(Settings):

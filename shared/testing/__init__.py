@@ -1,5 +1,6 @@
 """Doubles for tests, held to the same contract tests as the real ones, and one factory for each event."""
 
+from services.trainer.recorder.memory_registry import MemoryRegistry
 from shared.testing.clock import FixedClock
 from shared.testing.events import (
     drift_detected,
@@ -17,7 +18,6 @@ from shared.testing.events import (
 )
 from shared.testing.log import MemoryLog
 from shared.testing.reading import read_all
-from shared.testing.registry import MemoryRegistry
 from shared.testing.schema import FreshSchema, fresh_schema
 from shared.testing.store import MemoryObjectStore
 from shared.testing.waiting import eventually

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class FixedClock:
-    """A `shared.clock.Clock`: call it for the time."""
+    """A `shared.runtime.clock.Clock`: call it for the time."""
 
     def __init__(self, now: datetime = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)) -> None:
         self.now = now

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from shared.events import (
+from shared.contract.events import (
     DriftDetected,
     Event,
     ImageRegistered,

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared.log import Partition, Record
+from shared.messaging.event_log import Partition, Record
 
 if TYPE_CHECKING:
     from shared.testing.log import MemoryLog
@@ -48,7 +48,7 @@ class Members:
 
 
 class MemoryGroup:
-    """A `shared.log.GroupConsumer`."""
+    """A `shared.messaging.event_log.GroupConsumer`."""
 
     def __init__(self, log: "MemoryLog", members: Members, topics: Sequence[str], member: str | None) -> None:
         from shared.testing.log import places

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from shared.codec import decode, encode
-from shared.errors import LogReplaced, PappusError, TransientError
-from shared.events import DeadLetter, Event
-from shared.log import Partition, Record
-from shared.telemetry import inject_headers
+from shared.contract.events import DeadLetter, Event
+from shared.contract.topics import TOPIC_OF_NAME, Topic, dead_letter_name
+from shared.messaging.codec import decode, encode
+from shared.messaging.event_log import Partition, Record
+from shared.runtime.errors import LogReplaced, PappusError, TransientError
+from shared.runtime.telemetry import inject_headers
 from shared.testing.group import Members, MemoryGroup
-from shared.topics import TOPIC_OF_NAME, Topic, dead_letter_name
 
 E = TypeVar("E", bound=Event)
 PARTITIONS_OF_OTHERS = 4
@@ -31,7 +31,7 @@ class _Stored:
 
 
 class MemoryLog:
-    """A `shared.log.Log`. While `away` is true, publishing, committing and asking raise TransientError and nothing is
+    """A `Log` in memory. While `away` is true, publishing, committing and asking raise TransientError and nothing is
     delivered."""
 
     def __init__(self) -> None:
@@ -180,7 +180,7 @@ def _declared(topic: str) -> Topic:
 
 
 class MemoryPublisher:
-    """A `shared.log.Publisher`."""
+    """A `shared.messaging.event_log.Publisher`."""
 
     def __init__(self, log: MemoryLog, source: str) -> None:
         self._log = log
@@ -212,7 +212,7 @@ class MemoryPublisher:
 
 
 class MemoryReader:
-    """A `shared.log.LogReader`."""
+    """A `shared.messaging.event_log.LogReader`."""
 
     def __init__(self, log: MemoryLog, topics: Sequence[str]) -> None:
         self._log = log

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.log import Log, Record
+from shared.messaging.event_log import Log, Record
 
 
 async def read_all(log: Log, topics: Sequence[str]) -> list[Record]:

@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from shared.database import Database
-from shared.postgres import close, connector
+from shared.tables.database import Database
+from shared.tables.postgres import close, connector
 
 
 @dataclass(frozen=True, slots=True)

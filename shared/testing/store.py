@@ -1,11 +1,11 @@
 """An object store in memory."""
 
-from shared.errors import TransientError
-from shared.object_store import ObjectMissing, ObjectTooLarge
+from shared.runtime.errors import TransientError
+from shared.storage.object_store import ObjectMissing, ObjectTooLarge
 
 
 class MemoryObjectStore:
-    """A `shared.object_store.ObjectStore`. While `away` is true, every call raises TransientError."""
+    """A `shared.storage.object_store.ObjectStore`. While `away` is true, every call raises TransientError."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}

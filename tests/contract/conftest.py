@@ -12,9 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
 from pappus.stack.running import servers_in
-from shared.database import Database
-from shared.kafka import create_topics, open_log, wait_until_ready
-from shared.log import Log
+from shared.messaging.event_log import Log
+from shared.messaging.kafka import create_topics, open_log, wait_until_ready
+from shared.tables.database import Database
 from shared.testing import FreshSchema, MemoryLog, eventually, fresh_schema
 
 COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built

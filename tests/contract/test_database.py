@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from shared.database import Database, notify
-from shared.errors import PappusError, TransientError
-from shared.postgres import connector
+from shared.runtime.errors import PappusError, TransientError
+from shared.tables.database import Database, notify
+from shared.tables.postgres import connector
 from shared.testing import FreshSchema, eventually
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.codec import decode, encode
-from shared.events import EVENTS
+from shared.contract.events import EVENTS
+from shared.messaging.codec import decode, encode
 
 EXAMPLES = Path(__file__).parent / "examples"
 FILES = sorted(EXAMPLES.glob("*/v*/*.json"))

@@ -15,17 +15,17 @@ import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from shared.codec import decode
-from shared.database import Database
-from shared.errors import TransientError
-from shared.events import Event, ImageRegistered, ImageRejected, uuid_of
-from shared.handler import run_handlers, subscribe
-from shared.health import Health
-from shared.kafka import KafkaLog, create_topics, group_lag, wait_until_ready
-from shared.log import Log
-from shared.projection import Projection, Transaction, caught_up, project
+from shared.contract.events import Event, ImageRegistered, ImageRejected, uuid_of
+from shared.contract.topics import Topic
+from shared.messaging.codec import decode
+from shared.messaging.event_log import Log
+from shared.messaging.handler import run_handlers, subscribe
+from shared.messaging.kafka import KafkaLog, create_topics, group_lag, wait_until_ready
+from shared.runtime.errors import TransientError
+from shared.runtime.health import Health
+from shared.tables.database import Database
+from shared.tables.projection import Projection, Transaction, caught_up, project
 from shared.testing import eventually, image_registered, image_rejected, read_all
-from shared.topics import Topic
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,10 +33,10 @@ BOUND_SECONDS = 35  # of what must not wait for a broker that is away; the clien
 
 CHILD = """
 import asyncio, sys
-from shared.events import ImageRegistered, uuid_of
-from shared.handler import run_handlers, subscribe
-from shared.health import Health
-from shared.kafka import open_log
+from shared.contract.events import ImageRegistered, uuid_of
+from shared.messaging.handler import run_handlers, subscribe
+from shared.runtime.health import Health
+from shared.messaging.kafka import open_log
 from shared.testing import image_rejected
 
 async def on_image_registered(event):

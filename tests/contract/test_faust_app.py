@@ -10,14 +10,14 @@ import pytest
 from faust.transport.consumer import Consumer
 
 from pappus.stack import Servers
-from shared.errors import InvalidMessage, TransientError
-from shared.events import DeadLetter, Event, ImageStored
-from shared.faust_app import FaustApp
-from shared.health import Health
-from shared.kafka import group_lag
-from shared.log import Log, Publisher, Record
+from services.trainer.full_trigger.faust_app import FaustApp
+from shared.contract.events import DeadLetter, Event, ImageStored
+from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_name
+from shared.messaging.event_log import Log, Publisher, Record
+from shared.messaging.kafka import group_lag
+from shared.runtime.errors import InvalidMessage, TransientError
+from shared.runtime.health import Health
 from shared.testing import eventually, image_stored
-from shared.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_name
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -133,7 +133,7 @@ async def test_a_restart_with_a_backlog_drops_no_event(
     servers: Servers, kafka: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Holds the window open in which Faust as it comes may fetch events and drop them (see
-    shared.faust_app.recovery)."""
+    services.trainer.full_trigger.faust_app.recovery)."""
     seek = Consumer.perform_seek
 
     async def slow_seek(self: Any) -> None:

@@ -6,14 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from shared.codec import decode
-from shared.dead_letters import dead_letter
-from shared.errors import InvalidMessage, LogReplaced
-from shared.events import DeadLetter, Event, ImageRegistered
-from shared.log import GroupConsumer, Log, LogReader, Partition, Record
-from shared.telemetry import tracer
+from shared.contract.events import DeadLetter, Event, ImageRegistered
+from shared.contract.topics import dead_letter_name
+from shared.messaging.codec import decode
+from shared.messaging.dead_letters import dead_letter
+from shared.messaging.event_log import GroupConsumer, Log, LogReader, Partition, Record
+from shared.runtime.errors import InvalidMessage, LogReplaced
+from shared.runtime.telemetry import tracer
 from shared.testing import eventually, image_registered, training_requested
-from shared.topics import dead_letter_name
 
 TOPIC = ImageRegistered.topic
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from pappus.stack import Servers
-from shared.errors import PappusError, TransientError
-from shared.object_store import ObjectMissing, ObjectStore, ObjectTooLarge, open_object_store
-from shared.settings import Settings
+from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.settings import Settings
+from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge, open_object_store
 from shared.testing import MemoryObjectStore
 
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.database import Database, Row
-from shared.dump import canonical_dump
-from shared.errors import InvalidMessage, LogReplaced, TransientError
-from shared.events import Event, ImageRegistered, ImageRejected, LabelCorrected, PredictionLogged
-from shared.health import Health
-from shared.log import Log, Partition
-from shared.projection import Applier, Fold, Projection, Transaction, caught_up, folded, project
-from shared.rules import label_applies
+from shared.contract.events import Event, ImageRegistered, ImageRejected, LabelCorrected, PredictionLogged
+from shared.contract.race_rules import label_applies
+from shared.messaging.event_log import Log, Partition
+from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
+from shared.runtime.health import Health
+from shared.tables.database import Database, Row
+from shared.tables.dump import canonical_dump
+from shared.tables.projection import Applier, Fold, Projection, Transaction, caught_up, folded, project
 from shared.testing import (
     FreshSchema,
     MemoryLog,

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from shared.database import Database, notify
-from shared.errors import TransientError
-from shared.events import Event, TrainingRequested
-from shared.health import Health
-from shared.projection import Projection, Transaction, project
-from shared.reconciler import run_reconciler
-from shared.retry import RetryPolicy
+from shared.contract.events import Event, TrainingRequested
+from shared.runtime.errors import TransientError
+from shared.runtime.health import Health
+from shared.runtime.retry import RetryPolicy
+from shared.tables.database import Database, notify
+from shared.tables.projection import Projection, Transaction, project
+from shared.tables.reconciler import run_reconciler
 from shared.testing import MemoryLog, eventually, training_requested
 
 QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.01, attempts=None)

@@ -8,15 +8,15 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from shared.codec import decode
-from shared.dead_letters import dead_letter
-from shared.errors import InvalidMessage, PappusError
-from shared.events import AppliedCorrection, DeadLetter, ImageStored, LabelCorrected, ModelTrained
-from shared.kafka import create_topics
-from shared.log import GroupConsumer, Log, LogReader, Record
-from shared.telemetry import process_span
+from shared.contract.events import AppliedCorrection, DeadLetter, ImageStored, LabelCorrected, ModelTrained
+from shared.contract.topics import LARGEST_BYTES, TOPIC_OF_NAME, dead_letter_name
+from shared.messaging.codec import decode
+from shared.messaging.dead_letters import dead_letter
+from shared.messaging.event_log import GroupConsumer, Log, LogReader, Record
+from shared.messaging.kafka import create_topics
+from shared.runtime.errors import InvalidMessage, PappusError
+from shared.runtime.telemetry import process_span
 from shared.testing import eventually, image_stored, label_corrected, model_trained
-from shared.topics import LARGEST_BYTES, TOPIC_OF_NAME, dead_letter_name
 
 
 async def first(source: GroupConsumer | LogReader) -> Record:

@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared.database import Database
-from shared.dump import canonical_dump
-from shared.errors import InvalidMessage, LogReplaced, TransientError
-from shared.events import Event, ImageRegistered
-from shared.health import Health
-from shared.log import Log
-from shared.projection import Projection, Transaction, caught_up, project
-from shared.replay import ReplayReport, replay
+from shared.contract.events import Event, ImageRegistered
+from shared.messaging.event_log import Log
+from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
+from shared.runtime.health import Health
+from shared.tables.database import Database
+from shared.tables.dump import canonical_dump
+from shared.tables.projection import Projection, Transaction, caught_up, project
+from shared.tables.replay import ReplayReport, replay
 from shared.testing import FreshSchema, MemoryLog, eventually, image_registered
 
 TOPIC = ImageRegistered.topic

@@ -11,7 +11,7 @@ import pytest
 from pappus.stack import Stack
 from pappus.stack.ports import DEFAULT_PORTS, free_ports
 
-from .told import Told, left_of, pappus
+from .demo_run import Told, left_of, pappus
 
 COLD_SECONDS = 1500  # the first time on a machine Kafka is fetched and the S3 server built
 TEST_SECONDS = 150

@@ -1,6 +1,6 @@
 """`pappus demo` tells the whole story, and its report says what happened."""
 
-from .told import Told
+from .demo_run import Told
 
 STAGES = [
     "stack up",

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
-from shared.codec import decode
-from shared.log import Record
-from shared.topics import DEAD_LETTER_TOPICS, EVENT_TOPICS, FAUST_TOPICS, TOPICS, TRIGGER_TICKS
+from shared.contract.topics import DEAD_LETTER_TOPICS, EVENT_TOPICS, FAUST_TOPICS, TOPICS, TRIGGER_TICKS
+from shared.messaging.codec import decode
+from shared.messaging.event_log import Record
 
-from .told import Told
+from .demo_run import Told
 
 NOT_IN_EVERY_STORY = {"drift.detected", "image.rejected", "model.rejected"}
 

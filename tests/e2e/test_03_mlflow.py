@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from shared.testing import eventually
 
-from .told import Told
+from .demo_run import Told
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 MODEL = "plants"

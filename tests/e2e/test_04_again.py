@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from shared.log import Partition
+from shared.contract.topics import EVENT_TOPICS
+from shared.messaging.event_log import Partition
 from shared.testing import eventually
-from shared.topics import EVENT_TOPICS
 
+from .demo_run import LIVE_SECONDS, Told
 from .pictures import odd_picture, served
-from .told import LIVE_SECONDS, Told
 
 GOES_ON = {"prediction.logged", "model.loaded"}
 STILL = tuple(topic.name for topic in EVENT_TOPICS if topic.name not in GOES_ON)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from .demo_run import Told, other
 from .pictures import odd_picture
-from .told import Told, other
 
 DATA = odd_picture(4)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from .demo_run import Told, other
 from .pictures import odd_picture
-from .told import Told, other
 from .ui.test_browser import ARGUMENTS, CHROMIUM
 
 WAIT_MS = 60_000

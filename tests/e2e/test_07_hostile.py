@@ -9,8 +9,8 @@ from PIL import Image
 
 from pappus.plants import PlantRow, insert, wait_for_outcomes
 
+from .demo_run import Told
 from .pictures import odd_picture, served
-from .told import Told
 
 
 def large_jpeg() -> bytes:

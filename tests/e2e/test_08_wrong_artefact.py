@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from shared.events import ModelLoaded, ModelPromoted
-from shared.rules import promotion_counts
+from shared.contract.events import ModelLoaded, ModelPromoted
+from shared.contract.race_rules import promotion_counts
 from shared.testing import eventually
 
+from .demo_run import Told, readable
 from .pictures import odd_picture
-from .told import Told, readable
 
 REPLICAS = {"predictor-api-0", "predictor-api-1"}
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from pappus.plants import PlantRow, insert, wait_for_outcomes
-from shared.codec import encode
-from shared.events import DeadLetter, ImageStored
-from shared.log import Partition
+from shared.contract.events import DeadLetter, ImageStored
+from shared.contract.topics import EVENT_TOPICS, TRIGGER_APP, dead_letter_name
+from shared.messaging.codec import encode
+from shared.messaging.event_log import Partition
 from shared.testing import eventually, image_stored, label_corrected
-from shared.topics import EVENT_TOPICS, TRIGGER_APP, dead_letter_name
 
+from .demo_run import Told
 from .pictures import odd_picture, served
-from .told import Told
 
 INGESTOR, LABELER, TRAINER, PREDICTOR = (
     f"projection {name}" for name in ("ingestor", "labeler", "trainer", "predictor")

@@ -8,11 +8,11 @@ from uuid import UUID
 from pappus.demo.drawing import draw
 from pappus.plants import PlantRow, insert, wait_for_outcomes
 from pappus.stack.status import PartState
-from shared.events import ImageRejected, ImageStored
+from shared.contract.events import ImageRejected, ImageStored
 from shared.testing import eventually
 
+from .demo_run import LIVE_SECONDS, Told, brought, other, readable
 from .pictures import odd_picture, served
-from .told import LIVE_SECONDS, Told, brought, other, readable
 
 KILLED = ("ingestor", "trainer-gate")
 PICTURES = {f"late-{number}.jpg": draw("grass", 5000 + number) for number in range(8)}

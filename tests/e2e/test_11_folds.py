@@ -9,18 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ingestor.tables import Tables
-from services.labeler.tables import APPLIERS as LABELER
-from services.predictor.tables import appliers as predictor
-from services.trainer.tables import appliers as trainer
-from shared.database import Database
-from shared.dump import canonical_dump
-from shared.events import ImageEvent, PredictionLogged
-from shared.log import Partition, Record
-from shared.projection import Applier, Fold
+from services.ingestor.data.projection import Tables
+from services.labeler.data.projection import APPLIERS as LABELER
+from services.predictor.data.projection import appliers as predictor
+from services.trainer.data.projection import appliers as trainer
+from shared.contract.events import ImageEvent, PredictionLogged
+from shared.messaging.event_log import Partition, Record
+from shared.tables.database import Database
+from shared.tables.dump import canonical_dump
+from shared.tables.projection import Applier, Fold
 from shared.testing import fresh_schema
 
-from .told import Told, readable
+from .demo_run import Told, readable
 
 APPLIERS: Mapping[str, Callable[[], Sequence[Applier]]] = {
     "ingestor": lambda: Tables("pappus", 5).appliers,
@@ -100,7 +100,7 @@ def scratch(
 
     async def opened() -> Scratch:
         url, appliers = told.servers.database_url(service), APPLIERS[service]()
-        schema = await stack.enter_async_context(fresh_schema(url, f"services.{service}.sql"))
+        schema = await stack.enter_async_context(fresh_schema(url, f"services.{service}.data.sql"))
         database = await stack.enter_async_context(schema.open())
         ours = Scratch(database, appliers, history)
         ours.in_order = await ours.folded([record for records in ours.partitions for record in records])

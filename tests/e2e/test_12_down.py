@@ -1,6 +1,6 @@
 """The end: `pappus down`."""
 
-from .told import Told, left_of
+from .demo_run import Told, left_of
 
 
 def test_down_stops_everything_and_leaves_no_process(told: Told) -> None:

@@ -10,11 +10,11 @@ from functools import partial
 from services.labeler.api.app import create_app
 from services.labeler.api.server import serve_http
 from services.labeler.settings import LabelerSettings
-from shared.health import Health
-from shared.kafka import open_log
-from shared.object_store import open_object_store
-from shared.service import run
-from shared.telemetry import configure
+from shared.messaging.kafka import open_log
+from shared.runtime.health import Health
+from shared.runtime.process import run
+from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
 
 
 async def main() -> None:

@@ -7,22 +7,22 @@ from functools import partial
 
 from fastapi import FastAPI, Request, Response
 
+from services.labeler.accounts.users import Users, read_users
 from services.labeler.api import images, labels, models, session
 from services.labeler.api.middleware import Limited, Traced
 from services.labeler.api.problems import handle_problems
 from services.labeler.api.service import Service
+from services.labeler.commands.late_publisher import LatePublisher
 from services.labeler.commands.sending import Sending
-from services.labeler.late_publisher import LatePublisher
+from services.labeler.data.projection import APPLIERS
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
-from services.labeler.tables import APPLIERS
-from services.labeler.users import Users, read_users
-from shared.clock import Clock, utc_now
-from shared.database import Database
-from shared.health import HEALTH_PATHS, Health, health_response
-from shared.log import Log
-from shared.object_store import ObjectStore
-from shared.projection import Projection
-from shared.service import keep_running, run_parts
+from shared.messaging.event_log import Log
+from shared.runtime.clock import Clock, utc_now
+from shared.runtime.health import HEALTH_PATHS, Health, health_response
+from shared.runtime.process import keep_running, run_parts
+from shared.storage.object_store import ObjectStore
+from shared.tables.database import Database
+from shared.tables.projection import Projection
 
 OpenStore = Callable[[], AbstractAsyncContextManager[ObjectStore]]
 
@@ -81,6 +81,6 @@ async def _work(app: FastAPI, settings: LabelerSettings, log: Log, open_store: O
 
 
 def _health(request: Request) -> Response:
-    """How this process is; see shared.health."""
+    """How this process is; see shared.runtime.health."""
     found = health_response(request.app.state.health, request.url.path)
     return Response(found.body, found.status, headers={"Content-Type": found.content_type})

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, HTTPException, Query, Response, UploadFile
 
+from services.labeler.api.metrics import measured
 from services.labeler.api.middleware import too_long
 from services.labeler.api.problems import documented
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.outcomes import Accepted, Kept, Refused
 from services.labeler.commands.uploads import upload
 from services.labeler.fields import Line, Sha256
-from services.labeler.metrics import measured
 from services.labeler.queries import images
 from services.labeler.views import ImageView, View
 

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from services.labeler.api.images import unknown
+from services.labeler.api.metrics import measured
 from services.labeler.api.problems import documented
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.corrections import CorrectionWish, correct
 from services.labeler.commands.outcomes import Accepted, Applied
-from services.labeler.metrics import measured
 from services.labeler.queries import images
 from services.labeler.views import HistoryEntry, ReviewQueue, View
 

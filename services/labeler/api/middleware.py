@@ -4,7 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.labeler.api.problems import problem
-from shared.telemetry import continued
+from shared.runtime.telemetry import continued
 
 FORM_BYTES = 65_536
 """What a form may have around its file."""

@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from services.labeler.accounts.sessions import Principal
+from services.labeler.api.metrics import measured
 from services.labeler.api.problems import documented
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey, Operator, Service
 from services.labeler.commands.outcomes import Accepted, Answered, Refused
 from services.labeler.commands.promotions import Action, ask_gate, ask_training
 from services.labeler.fields import Key, Text
-from services.labeler.metrics import measured
 from services.labeler.queries import models
 from services.labeler.views import ChampionView, ModelView
-from shared.auth import Principal
 
 router = APIRouter(tags=["models"])
 _ASKED = {202: {"model": Accepted, "description": "Asked; no answer yet"}, **documented(400, 403, 404, 422)}

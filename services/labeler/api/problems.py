@@ -10,12 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from services.labeler.accounts.sessions import Unauthorised
 from services.labeler.api.service import Forbidden
 from services.labeler.commands.outcomes import Refused
-from shared.auth import Unauthorised
-from shared.errors import TransientError
-from shared.object_store import ObjectMissing
-from shared.telemetry import log
+from shared.runtime.errors import TransientError
+from shared.runtime.telemetry import log
+from shared.storage.object_store import ObjectMissing
 
 RETRY_AFTER_SECONDS = 2
 CODE_OF_STATUS = {413: "too_large"}

@@ -12,7 +12,7 @@ GRACE_SECONDS = 4
 
 
 class _Server(uvicorn.Server):
-    """Signals belong to `shared.service.run`."""
+    """Signals belong to `shared.runtime.process.run`."""
 
     def capture_signals(self) -> Any:
         """Leaves the signal handlers alone."""

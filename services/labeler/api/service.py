@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from services.labeler.accounts.sessions import Principal, Role, Unauthorised, verify_token
+from services.labeler.accounts.users import Users
 from services.labeler.commands.sending import Sending
 from services.labeler.fields import Key
 from services.labeler.settings import LabelerSettings
-from services.labeler.users import Users
-from shared.auth import Principal, Role, Unauthorised, verify_token
-from shared.database import Database
-from shared.errors import NotReady, PappusError
-from shared.object_store import ObjectStore
+from shared.runtime.errors import NotReady, PappusError
+from shared.storage.object_store import ObjectStore
+from shared.tables.database import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter
 from pydantic import BaseModel, SecretStr
 
+from services.labeler.accounts.sessions import Role, Unauthorised, issue_token
 from services.labeler.api.problems import documented
 from services.labeler.api.service import CurrentService
 from services.labeler.fields import Line
-from shared.auth import Role, Unauthorised, issue_token
 
 router = APIRouter(tags=["session"])
 

@@ -11,8 +11,8 @@ from services.labeler.commands.sending import Sending, command_id
 from services.labeler.fields import Line, Text
 from services.labeler.queries import images
 from services.labeler.views import ImageView
-from shared.events import LabelCorrected
-from shared.postgres import Row
+from shared.contract.events import LabelCorrected
+from shared.tables.postgres import Row
 
 
 class CorrectionWish(BaseModel):

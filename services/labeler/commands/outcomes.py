@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.labeler.views import ImageView, View
-from shared.errors import PappusError
+from shared.runtime.errors import PappusError
 
 
 class Refused(PappusError):

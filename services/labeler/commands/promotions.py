@@ -6,7 +6,7 @@ from typing import Literal
 from services.labeler.commands.outcomes import Accepted, Answered, Refused
 from services.labeler.commands.sending import Sending, command_id
 from services.labeler.queries import models
-from shared.events import ModelPromoted, ModelRejected, PromotionRequested, TrainingRequested
+from shared.contract.events import ModelPromoted, ModelRejected, PromotionRequested, TrainingRequested
 
 Action = Literal["rollback", "approve", "override", "freeze", "unfreeze"]
 

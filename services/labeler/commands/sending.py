@@ -6,11 +6,11 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 from services.labeler.settings import LabelerSettings
-from shared.clock import Clock
-from shared.database import Database
-from shared.errors import TransientError
-from shared.events import Event, uuid_of
-from shared.log import Publisher
+from shared.contract.events import Event, uuid_of
+from shared.messaging.event_log import Publisher
+from shared.runtime.clock import Clock
+from shared.runtime.errors import TransientError
+from shared.tables.database import Database
 
 T = TypeVar("T")
 

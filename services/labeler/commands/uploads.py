@@ -8,8 +8,8 @@ from services.labeler.commands.outcomes import Accepted, Kept, Refused
 from services.labeler.commands.sending import Sending
 from services.labeler.queries import images
 from services.labeler.views import ImageView
-from shared.events import ImageRegistered, uuid_of
-from shared.object_store import ObjectStore
+from shared.contract.events import ImageRegistered, uuid_of
+from shared.storage.object_store import ObjectStore
 
 
 def upload_id(user: str, sha256: str, key: str | None) -> UUID:

@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from services.labeler.sampling import Candidate, review_order
+from services.labeler.decisions.sampling import Candidate, review_order
 from services.labeler.views import HistoryEntry, ImageView, Rejection, ReviewItem, ReviewQueue, ShownPrediction
-from shared.database import Database
-from shared.postgres import Row
+from shared.tables.database import Database
+from shared.tables.postgres import Row
 
 _IMAGE = """
 SELECT images.*, coalesce(corrected_label, stored_label, registered_label) AS label,

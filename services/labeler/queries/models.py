@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from services.labeler.views import ChampionView, ModelView
-from shared.database import Database
-from shared.events import ModelPromoted, ModelRejected
-from shared.postgres import Row
+from shared.contract.events import ModelPromoted, ModelRejected
+from shared.tables.database import Database
+from shared.tables.postgres import Row
 
 _MODELS = """
 SELECT models.version, models.lane, models.parent, models.trained_at, models.event AS trained,

@@ -11,7 +11,7 @@ from pathlib import Path
 from streamlit.web import bootstrap
 
 from services.labeler.settings import LIMIT_MEGABYTES, UiSettings
-from shared.health import Health, serve_health
+from shared.runtime.health import Health, serve_health
 
 SCRIPT = Path(__file__).with_name("app.py")
 

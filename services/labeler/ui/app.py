@@ -7,7 +7,7 @@ import streamlit as st
 from services.labeler.ui import login, review, upload
 from services.labeler.ui.clients import Declined, LoggedOut
 from services.labeler.ui.state import clients, log_out, session
-from shared.errors import TransientError
+from shared.runtime.errors import TransientError
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 2.5rem; max-width: 84rem; }

@@ -5,11 +5,11 @@ from functools import partial
 
 import streamlit as st
 
+from services.labeler.ui.click_guard import Presses
 from services.labeler.ui.clients import Answer, Declined, LoggedOut
 from services.labeler.ui.corrections import Followed
-from services.labeler.ui.presses import Presses
 from services.labeler.ui.state import clients, log_out
-from shared.errors import TransientError
+from shared.runtime.errors import TransientError
 
 FOLLOW_EVERY_SECONDS = 0.3
 SHORTCUTS = "123456789"

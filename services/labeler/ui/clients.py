@@ -7,7 +7,7 @@ import httpx
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from services.labeler.views import HistoryEntry, ImageView, ReviewQueue
-from shared.errors import PappusError, TransientError
+from shared.runtime.errors import PappusError, TransientError
 
 
 class LoggedOut(PappusError):

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID, uuid4
 
-from services.labeler.ui import words
+from services.labeler.ui import messages as words
 from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedOut, SomebodyWasFirst, Wish
-from services.labeler.ui.counts import CORRECTIONS
+from services.labeler.ui.metrics import CORRECTIONS
 from services.labeler.views import HistoryEntry, ShownPrediction
-from shared.errors import TransientError
+from shared.runtime.errors import TransientError
 
 FOLLOW_SECONDS = 30.0
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from services.labeler.ui.clients import Declined, LoggedOut
 from services.labeler.ui.state import clients, log_in
-from shared.errors import TransientError
+from shared.runtime.errors import TransientError
 
 
 def page() -> None:

@@ -4,15 +4,15 @@ from functools import partial
 
 import streamlit as st
 
-from services.labeler.ui import words
+from services.labeler.ui import messages as words
 from services.labeler.ui.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.clients import Answer, Declined, Wish
-from services.labeler.ui.counts import PAGE_VIEWS, PREDICTIONS
-from services.labeler.ui.desk import Desk
-from services.labeler.ui.pictures import picture, show
+from services.labeler.ui.image_view import picture, show
+from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
+from services.labeler.ui.review_session import Desk
 from services.labeler.ui.state import clients, labels
 from services.labeler.views import ReviewItem
-from shared.errors import TransientError
+from shared.runtime.errors import TransientError
 
 
 def page() -> None:

@@ -6,7 +6,8 @@ import httpx
 import streamlit as st
 
 from services.labeler.settings import UiSettings
-from services.labeler.ui import corrections, words
+from services.labeler.ui import corrections
+from services.labeler.ui import messages as words
 from services.labeler.ui.clients import LabelerClient, PredictorClient, Session, Wish
 from services.labeler.ui.corrections import Sent
 

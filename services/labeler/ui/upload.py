@@ -7,14 +7,14 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from services.labeler.settings import LIMIT_MEGABYTES
-from services.labeler.ui import words
+from services.labeler.ui import messages as words
 from services.labeler.ui.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.clients import Answer, Declined, LoggedOut
-from services.labeler.ui.counts import PAGE_VIEWS
-from services.labeler.ui.pictures import picture, show
+from services.labeler.ui.image_view import picture, show
+from services.labeler.ui.metrics import PAGE_VIEWS
 from services.labeler.ui.state import clients, labels, log_out
-from services.labeler.ui.work import Work
-from shared.errors import TransientError
+from services.labeler.ui.upload_session import Work
+from shared.runtime.errors import TransientError
 
 TYPES = ("jpg", "jpeg", "png", "webp", "gif", "bmp")
 LOOK_EVERY_SECONDS = 0.3

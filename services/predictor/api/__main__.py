@@ -4,21 +4,21 @@ Consumes model.promoted, all of it, without a group. Publishes prediction.logged
 last good artefacts. Needs no database.
 """
 
-from services.predictor.announcements import Announcements
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.server import listening, serve_http
-from services.predictor.artefacts import ArtefactFolder
-from services.predictor.follower import Follower
-from services.predictor.loader import Loader, LoadSettings
+from services.predictor.model.artefact_folder import ArtefactFolder
+from services.predictor.model.loader import Loader, LoadSettings
+from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.prediction_log import PredictionLog
-from services.predictor.readiness import MODEL_PART, readiness
+from services.predictor.promotions.follower import Follower
+from services.predictor.promotions.model_loaded import Announcements
 from services.predictor.settings import SOURCE, PredictorSettings
-from shared.health import Health
-from shared.kafka import open_log
-from shared.object_store import open_object_store
-from shared.service import keep_running, run, run_parts
-from shared.telemetry import configure
+from shared.messaging.kafka import open_log
+from shared.runtime.health import Health
+from shared.runtime.process import keep_running, run, run_parts
+from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
 
 
 async def main() -> None:

@@ -10,8 +10,8 @@ from services.predictor.api import refusals
 from services.predictor.api.bodies import ErrorBody, ModelBody, PredictionBody
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.uploads import FIELD, read_upload
-from shared.health import HEALTH_PATHS, Health, health_response
-from shared.telemetry import continued
+from shared.runtime.health import HEALTH_PATHS, Health, health_response
+from shared.runtime.telemetry import continued
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Pappus predictor</title>
 <h1>Pappus predictor</h1>

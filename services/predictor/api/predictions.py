@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from services.predictor.answers import Origin, prediction_logged
 from services.predictor.api.refusals import Refusal
+from services.predictor.decisions.answers import Origin, prediction_logged
 from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, STAGE_SECONDS
+from services.predictor.model.holder import InService, Serving
+from services.predictor.model.scoring import Scored, Scoring
 from services.predictor.prediction_log import PredictionLog
-from services.predictor.scoring import Scored, Scoring
-from services.predictor.serving import InService, Serving
-from shared.clock import Clock, utc_now
-from shared.preprocessing import UndecodableImage
-from shared.telemetry import current_trace_id, log
+from shared.imaging.preprocessing import UndecodableImage
+from shared.runtime.clock import Clock, utc_now
+from shared.runtime.telemetry import current_trace_id, log
 
 
 class Predictions:

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from shared.errors import PappusError
+from shared.runtime.errors import PappusError
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the idle time of common clients and proxies: a server that hangs up first makes their next request
@@ -42,7 +42,7 @@ def listening(host: str, port: int, *, shared: bool) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """Signals belong to `shared.service.run`."""
+    """Signals belong to `shared.runtime.process.run`."""
 
     def capture_signals(self) -> Any:
         """Leaves the signal handlers alone."""

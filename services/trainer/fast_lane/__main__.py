@@ -4,21 +4,21 @@ Consumes image.stored, label.corrected, model.trained, model.promoted, model.rej
 model.trained (reconciler). Owns the tables of schema `trainer`, models/fast-* and manifests/ of what it makes.
 """
 
-from services.trainer.fast_lane.lane import FastLane, run_fast_lane
-from services.trainer.fast_lane.warming import Warming
-from services.trainer.feature_cache import FeatureCache
-from services.trainer.feature_source import FeatureSource
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.trainer.fast_lane.prefetch import Warming
+from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
+from services.trainer.features.cache import FeatureCache
+from services.trainer.features.source import FeatureSource
+from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.settings import TrainerSettings
-from services.trainer.tables import MIGRATIONS, SCHEMA, appliers
-from services.trainer.threads import one_blas_thread
-from shared.clock import utc_now
-from shared.database import Database
-from shared.health import Health, serve_health
-from shared.kafka import open_log
-from shared.object_store import open_object_store
-from shared.projection import Projection
-from shared.service import run, run_parts
-from shared.telemetry import configure
+from shared.messaging.kafka import open_log
+from shared.runtime.clock import utc_now
+from shared.runtime.health import Health, serve_health
+from shared.runtime.process import run, run_parts
+from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
+from shared.tables.projection import Projection
 
 SOURCE = "pappus/trainer-fast"
 

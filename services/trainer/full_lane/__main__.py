@@ -4,20 +4,20 @@ Consumes training.requested (group `trainer-full`). Publishes model.trained. Rea
 the fast lane's process keeps. Owns the objects under models/full-*, manifests/ and features/, and a folder of images.
 """
 
-from services.trainer.full_lane.child import WarmChild
-from services.trainer.full_lane.dataset import TableDataset
+from services.trainer.data.projection import MIGRATIONS, SCHEMA
 from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.settings import FullLaneSettings
+from services.trainer.full_lane.snapshot import TableDataset
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
-from services.trainer.tables import MIGRATIONS, SCHEMA
-from shared.database import Database
-from shared.events import TrainingRequested
-from shared.handler import run_handlers, subscribe
-from shared.health import Health, serve_health
-from shared.kafka import open_log
-from shared.object_store import open_object_store
-from shared.service import run, run_parts
-from shared.telemetry import configure
+from services.trainer.full_lane.worker_process import WarmChild
+from shared.contract.events import TrainingRequested
+from shared.messaging.handler import run_handlers, subscribe
+from shared.messaging.kafka import open_log
+from shared.runtime.health import Health, serve_health
+from shared.runtime.process import run, run_parts
+from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
 
 GROUP = "trainer-full"
 SOURCE = "pappus/trainer"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer.full_lane.image_folder import path_in
-from shared.errors import TransientError
-from shared.preprocessing import INPUT_SIZE, Pixels, UndecodableImage, decode, prepare
+from shared.imaging.preprocessing import INPUT_SIZE, Pixels, UndecodableImage, decode, prepare
+from shared.runtime.errors import TransientError
 
 DECODERS = 2
 """Threads; the decoders release the GIL."""

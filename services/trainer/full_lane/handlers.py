@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from services.trainer.feature_file import features_key
-from services.trainer.full_lane.dataset import Cut, Dataset
+from services.trainer.dataset.manifest import Manifest
+from services.trainer.features.parquet import features_key
+from services.trainer.full_lane.decisions.plan import event_id_of, plan, relabelled, version_of
 from services.trainer.full_lane.image_folder import ImageFolder
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
-from services.trainer.full_lane.plan import event_id_of, plan, relabelled, version_of
 from services.trainer.full_lane.settings import FullLaneSettings
-from services.trainer.manifest import Manifest
-from shared.clock import Clock, utc_now
-from shared.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
-from shared.object_store import ObjectStore
-from shared.telemetry import log
+from services.trainer.full_lane.snapshot import Cut, Dataset
+from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
+from shared.runtime.clock import Clock, utc_now
+from shared.runtime.telemetry import log
+from shared.storage.object_store import ObjectStore
 
 
 class Workshop(Protocol):
-    """Where the arithmetic is done: `services.trainer.full_lane.workshop`, in a process of its own."""
+    """Where the arithmetic is done: `services.trainer.full_lane.training_steps`, in a process of its own."""
 
     async def parameters(self) -> Parameters:
         """Everything beside the manifest that shapes a model."""

@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.object_store import ObjectMissing, ObjectStore
-from shared.telemetry import log
+from shared.runtime.telemetry import log
+from shared.storage.object_store import ObjectMissing, ObjectStore
 
 DOWNLOADS_AT_ONCE = 16
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer.manifest import Manifest
-from shared.errors import PappusError
+from services.trainer.dataset.manifest import Manifest
+from shared.runtime.errors import PappusError
 
 
 class NotEnoughImages(PappusError):

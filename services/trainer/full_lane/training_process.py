@@ -2,16 +2,16 @@
 
 from typing import TypeVar
 
-from services.trainer.full_lane.child import WarmChild
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
+from services.trainer.full_lane.worker_process import WarmChild
 
 T = TypeVar("T")
 
-MODULE = "services.trainer.full_lane.workshop"
+MODULE = "services.trainer.full_lane.training_steps"
 
 
 class TrainingProcess:
-    """`services.trainer.full_lane.workshop` behind a warm child: torch is imported while nobody waits for it."""
+    """`services.trainer.full_lane.training_steps` behind a warm child: torch is imported while nobody waits for it."""
 
     def __init__(self, child: WarmChild, backbone: str, backbone_settings: dict[str, int | float]) -> None:
         self._child = child

@@ -6,15 +6,15 @@ it counts over all partitions.
 """
 
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
+from services.trainer.full_trigger.faust_app import FaustApp
 from services.trainer.full_trigger.settings import FullTriggerSettings
-from shared.clock import utc_now
-from shared.events import DriftDetected, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
-from shared.faust_app import FaustApp
-from shared.health import Health, serve_health
-from shared.kafka import open_log
-from shared.service import run, run_parts
-from shared.telemetry import configure
-from shared.topics import TRIGGER_APP, TRIGGER_TICKS
+from shared.contract.events import DriftDetected, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
+from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS
+from shared.messaging.kafka import open_log
+from shared.runtime.clock import utc_now
+from shared.runtime.health import Health, serve_health
+from shared.runtime.process import run, run_parts
+from shared.runtime.telemetry import configure
 
 SOURCE = "pappus/trainer-trigger"
 TICK_SECONDS = 1.0

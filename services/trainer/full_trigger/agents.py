@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.trainer.full_trigger.rows import (
+from services.trainer.full_trigger.decisions.rows import (
     NOTHING_TRAINED,
     CorrectionRow,
     ImageRow,
@@ -19,11 +19,9 @@ from services.trainer.full_trigger.rows import (
     on_model_trained,
     on_training_requested,
 )
-from services.trainer.full_trigger.state import state_of
-from services.trainer.trigger import Request, TriggerSettings, decide
-from shared.clock import Clock
-from shared.errors import TransientError
-from shared.events import (
+from services.trainer.full_trigger.decisions.state import state_of
+from services.trainer.full_trigger.decisions.training_due import Request, TriggerSettings, decide
+from shared.contract.events import (
     DriftDetected,
     Event,
     ImageStored,
@@ -32,8 +30,10 @@ from shared.events import (
     TrainingRequested,
     uuid_of,
 )
-from shared.log import Publisher, Record
-from shared.telemetry import log
+from shared.messaging.event_log import Publisher, Record
+from shared.runtime.clock import Clock
+from shared.runtime.errors import TransientError
+from shared.runtime.telemetry import log
 
 SELDOM = timedelta(hours=1)
 """Look at least this often, whatever was decided: a missed moment is made up for."""

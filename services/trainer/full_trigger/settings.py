@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from services.trainer.trigger import TriggerSettings
-from shared.settings import Settings
+from services.trainer.full_trigger.decisions.training_due import TriggerSettings
+from shared.runtime.settings import Settings
 
 _DEFAULTS = TriggerSettings(labels=())
 

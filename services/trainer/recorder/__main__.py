@@ -4,21 +4,21 @@ Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`
 of schema `trainer`. Owns the experiment and the registered model in MLflow; while MLflow is away it waits, without end.
 """
 
+from services.trainer.data.projection import MIGRATIONS, SCHEMA
 from services.trainer.recorder.alias import PART, Alias
 from services.trainer.recorder.handlers import Recorder
+from services.trainer.recorder.model_registry import open_model_registry
 from services.trainer.recorder.models import TableModels
 from services.trainer.recorder.serial import SerialRegistry
 from services.trainer.recorder.settings import RecorderSettings
-from services.trainer.tables import MIGRATIONS, SCHEMA
-from shared.database import Database
-from shared.handler import run_handlers
-from shared.health import Health, serve_health
-from shared.kafka import open_log
-from shared.model_registry import open_model_registry
-from shared.reconciler import run_reconciler
-from shared.retry import FOR_EVER
-from shared.service import run, run_parts
-from shared.telemetry import configure
+from shared.messaging.handler import run_handlers
+from shared.messaging.kafka import open_log
+from shared.runtime.health import Health, serve_health
+from shared.runtime.process import run, run_parts
+from shared.runtime.retry import FOR_EVER
+from shared.runtime.telemetry import configure
+from shared.tables.database import Database
+from shared.tables.reconciler import run_reconciler
 
 GROUP = "trainer-recorder"
 SOURCE = "pappus/trainer"

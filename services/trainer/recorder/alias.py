@@ -6,10 +6,10 @@ point it to a former champion.
 
 from collections.abc import Sequence
 
+from services.trainer.recorder.model_registry import ModelRegistry
 from services.trainer.recorder.models import Models
-from shared.events import Event
-from shared.model_registry import ModelRegistry
-from shared.telemetry import log
+from shared.contract.events import Event
+from shared.runtime.telemetry import log
 
 PART = "alias"
 

@@ -6,11 +6,11 @@ tables, so nothing ever waits for a message that stands behind it.
 
 from collections.abc import Sequence
 
+from services.trainer.recorder.model_registry import ModelRegistry
 from services.trainer.recorder.models import Models
-from shared.events import Event, ModelPromoted, ModelRejected, ModelTrained
-from shared.handler import Subscription, subscribe
-from shared.model_registry import ModelRegistry
-from shared.telemetry import log
+from shared.contract.events import Event, ModelPromoted, ModelRejected, ModelTrained
+from shared.messaging.handler import Subscription, subscribe
+from shared.runtime.telemetry import log
 
 
 class Recorder:

@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
-from services.trainer import queries
-from services.trainer.queries import Champion, ModelRow
-from shared.database import Database
-from shared.events import ModelPromoted, ModelRejected, ModelTrained
-from shared.log import Log
-from shared.projection import caught_up
+from services.trainer.data import queries
+from services.trainer.data.queries import Champion, ModelRow
+from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
+from shared.messaging.event_log import Log
+from shared.tables.database import Database
+from shared.tables.projection import caught_up
 
 TOPICS = (ModelTrained.topic, ModelPromoted.topic, ModelRejected.topic)
 

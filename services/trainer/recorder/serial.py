@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
-from shared.events import ModelPromoted, ModelRejected, ModelTrained
-from shared.model_registry import ModelRegistry
+from services.trainer.recorder.model_registry import ModelRegistry
+from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 
 
 class SerialRegistry:

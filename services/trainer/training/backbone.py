@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.trainer.threads import one_blas_thread
+from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.training.export import export
 from services.trainer.training.patches import Patches
 

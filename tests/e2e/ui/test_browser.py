@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pappus.stack.ports import free_ports
-from tests.unit.labeler.ui.played import Image, Played
+from tests.unit.labeler.ui.fake_streamlit import Image, Played
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]

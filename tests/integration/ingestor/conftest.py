@@ -10,11 +10,11 @@ import pytest
 
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
-from services.ingestor.tables import MIGRATIONS
-from shared.database import Database
-from shared.kafka import create_topics, open_log
-from shared.log import Log
-from shared.postgres import Connection, connector
+from services.ingestor.data.projection import MIGRATIONS
+from shared.messaging.event_log import Log
+from shared.messaging.kafka import create_topics, open_log
+from shared.tables.database import Database
+from shared.tables.postgres import Connection, connector
 from tests.integration.ingestor.hostile import HostileServer
 from tests.integration.ingestor.running import FAST, IngestorProcess
 

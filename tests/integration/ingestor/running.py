@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TypeVar, cast
 from urllib.request import urlopen
 
-from shared.codec import decode
-from shared.errors import InvalidMessage
-from shared.events import DeadLetter, Event
-from shared.log import Log
+from shared.contract.events import DeadLetter, Event
+from shared.contract.topics import dead_letter_name
+from shared.messaging.codec import decode
+from shared.messaging.event_log import Log
+from shared.runtime.errors import InvalidMessage
 from shared.testing import read_all
-from shared.topics import dead_letter_name
 
 E = TypeVar("E", bound=Event)
 ROOT = Path(__file__).parents[3]
@@ -76,7 +76,7 @@ class IngestorProcess:
 
     def replay(self) -> None:
         """Run a replay beside it. Raises CalledProcessError."""
-        command = [sys.executable, "-m", "services.ingestor.replay"]
+        command = [sys.executable, "-m", "services.ingestor.data.replay"]
         subprocess.run(command, cwd=ROOT, env=self._environment, check=True, capture_output=True, timeout=60)
 
 

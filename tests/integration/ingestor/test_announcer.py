@@ -7,15 +7,15 @@ import pytest
 
 from pappus.stack import Servers
 from services.ingestor.announcer import ROWS_AT_ONCE, Announcer
-from services.ingestor.images import Acceptance, refuse_label
-from services.ingestor.tables import MIGRATIONS, Tables
-from shared.database import Database
-from shared.errors import TransientError
-from shared.events import ImageRegistered
-from shared.health import Health
-from shared.projection import Projection
-from shared.retry import RetryPolicy, delay
-from shared.telemetry import process_span
+from services.ingestor.data.projection import MIGRATIONS, Tables
+from services.ingestor.decisions.images import Acceptance, refuse_label
+from shared.contract.events import ImageRegistered
+from shared.runtime.errors import TransientError
+from shared.runtime.health import Health
+from shared.runtime.retry import RetryPolicy, delay
+from shared.runtime.telemetry import process_span
+from shared.tables.database import Database
+from shared.tables.projection import Projection
 from shared.testing import FixedClock, MemoryLog, eventually, image_registered, image_rejected
 
 POLICY = RetryPolicy(first_seconds=5, factor=4, longest_seconds=600, attempts=3)

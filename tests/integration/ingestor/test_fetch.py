@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingestor.fetch import Downloader
-from services.ingestor.refusal import Refusal, Refused
+from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
 from tests.integration.ingestor.hostile import PATIENT_SECONDS, HostileServer
 

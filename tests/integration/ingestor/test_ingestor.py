@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 
 from pappus.stack import Servers
-from services.ingestor.tables import MIGRATIONS, SCHEMA
-from shared.database import Database
-from shared.errors import InvalidMessage
-from shared.events import DeadLetter, ImageRegistered, ImageRejected, ImageStored, LabelCorrected
-from shared.log import Log
-from shared.object_store import open_object_store
-from shared.postgres import Connection, Row, connector
-from shared.replay import canonical_dump
-from shared.settings import Settings
+from services.ingestor.data.projection import MIGRATIONS, SCHEMA
+from shared.contract.events import DeadLetter, ImageRegistered, ImageRejected, ImageStored, LabelCorrected
+from shared.messaging.event_log import Log
+from shared.runtime.errors import InvalidMessage
+from shared.runtime.settings import Settings
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
+from shared.tables.postgres import Connection, Row, connector
+from shared.tables.replay import canonical_dump
 from shared.testing import eventually, image_registered, label_corrected
 from tests.integration.ingestor.hostile import HostileServer, picture
 from tests.integration.ingestor.running import IngestorProcess, dead_letters_of, events_of

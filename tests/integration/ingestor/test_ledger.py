@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-from services.ingestor.images import AcceptedImage
-from services.ingestor.ledger import Ledger, enter
-from services.ingestor.refusal import Refusal
-from shared.database import Database
-from shared.events import ImageRejected, ImageStored
+from services.ingestor.data.ledger import Ledger, enter
+from services.ingestor.decisions.images import AcceptedImage
+from services.ingestor.decisions.refusal import Refusal
+from shared.contract.events import ImageRejected, ImageStored
+from shared.tables.database import Database
 from shared.testing import FixedClock, image_registered, image_stored
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ingestor.tables import Tables
-from shared.database import Database
-from shared.errors import InvalidMessage
-from shared.events import Event, uuid_of
-from shared.postgres import Transaction
+from services.ingestor.data.projection import Tables
+from shared.contract.events import Event, uuid_of
+from shared.runtime.errors import InvalidMessage
+from shared.tables.database import Database
+from shared.tables.postgres import Transaction
 from shared.testing import image_registered, image_rejected, image_stored, label_corrected
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -15,17 +15,17 @@ import pytest
 from fastapi import FastAPI
 
 from pappus.stack import Servers
+from services.labeler.accounts.sessions import Principal, Role, issue_token
+from services.labeler.accounts.users import Users, read_users
 from services.labeler.api.app import create_app
+from services.labeler.data.projection import APPLIERS
 from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
-from services.labeler.tables import APPLIERS
-from services.labeler.users import Users, read_users
-from shared.auth import Principal, Role, issue_token
-from shared.database import Database
-from shared.events import Event
-from shared.health import Health
-from shared.log import Log
-from shared.postgres import connector
-from shared.projection import caught_up
+from shared.contract.events import Event
+from shared.messaging.event_log import Log
+from shared.runtime.health import Health
+from shared.tables.database import Database
+from shared.tables.postgres import connector
+from shared.tables.projection import caught_up
 from shared.testing import FixedClock, MemoryLog, MemoryObjectStore, eventually
 
 PASSWORDS = {"anna": "anna's password", "berta": "berta's password", "olga": "olga's password"}

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.events import LabelCorrected
+from shared.contract.events import LabelCorrected
 from shared.testing import eventually, image_rejected, image_stored, label_corrected
 
 from .conftest import Labeler

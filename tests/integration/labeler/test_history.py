@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from shared.events import AppliedCorrection, SetAside
+from shared.contract.events import AppliedCorrection, SetAside
 from shared.testing import (
     image_stored,
     label_corrected,

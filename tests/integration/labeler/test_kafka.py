@@ -11,16 +11,16 @@ import pytest
 from fastapi import FastAPI
 
 from pappus.stack import Servers
-from services.labeler.replay import INPUTS
+from services.labeler.accounts.users import Users, read_users
+from services.labeler.data.projection import APPLIERS
+from services.labeler.data.replay import INPUTS
 from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
-from services.labeler.tables import APPLIERS
-from services.labeler.users import Users, read_users
-from shared.database import Database
-from shared.events import Event
-from shared.kafka import create_topics, open_log
-from shared.log import Log
-from shared.projection import caught_up
-from shared.replay import canonical_dump, replay
+from shared.contract.events import Event
+from shared.messaging.event_log import Log
+from shared.messaging.kafka import create_topics, open_log
+from shared.tables.database import Database
+from shared.tables.projection import caught_up
+from shared.tables.replay import canonical_dump, replay
 from shared.testing import MemoryObjectStore, image_stored
 
 from .conftest import TOPICS, running, token

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.events import PromotionRequested, RuleOutcome, TrainingRequested
+from shared.contract.events import PromotionRequested, RuleOutcome, TrainingRequested
 from shared.testing import eventually, model_promoted, model_rejected, model_trained, promotion_requested
 
 from .conftest import Labeler

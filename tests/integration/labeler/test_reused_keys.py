@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pappus.stack import Servers
-from services.ingestor.tables import Tables
+from services.ingestor.data.projection import Tables
 from services.labeler.commands.corrections import correction_id
-from services.trainer.tables import appliers as trainer
-from shared.database import Database
-from shared.events import ImageStored, LabelCorrected
-from shared.postgres import Row
-from shared.projection import Applier, Fold
+from services.trainer.data.projection import appliers as trainer
+from shared.contract.events import ImageStored, LabelCorrected
+from shared.tables.database import Database
+from shared.tables.postgres import Row
+from shared.tables.projection import Applier, Fold
 from shared.testing import MemoryLog, eventually, fresh_schema, image_registered, image_stored
 
 from .conftest import Labeler
@@ -35,7 +35,7 @@ async def folded(
     """Tables of a service, folded from this log."""
     records = [record for topic in (ImageStored.topic, LabelCorrected.topic) for record in log.records(topic)]
     url = servers.database_url("postgres")
-    async with fresh_schema(url, f"services.{service}.sql") as schema, schema.open() as database:
+    async with fresh_schema(url, f"services.{service}.data.sql") as schema, schema.open() as database:
         async with database.transaction() as transaction:
             await Fold(schema.name, appliers, publisher=None).batch(transaction, records)
         yield database

@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.labeler.accounts.sessions import Principal, issue_token
+from services.labeler.accounts.users import Users, read_users
 from services.labeler.settings import LabelerSettings
-from services.labeler.users import Users, read_users
-from shared.auth import Principal, issue_token
-from shared.database import Database
-from shared.events import LabelCorrected
+from shared.contract.events import LabelCorrected
+from shared.tables.database import Database
 from shared.testing import FixedClock, eventually, image_stored
 
 from .conftest import PASSWORDS, Labeler

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.labeler.tables import APPLIERS, apply_label_corrected
-from shared.database import Database
-from shared.events import AppliedCorrection, Event, SetAside
-from shared.postgres import Transaction, connector
-from shared.replay import canonical_dump
+from services.labeler.data.projection import APPLIERS, apply_label_corrected
+from shared.contract.events import AppliedCorrection, Event, SetAside
+from shared.tables.database import Database
+from shared.tables.postgres import Transaction, connector
+from shared.tables.replay import canonical_dump
 from shared.testing import (
     image_registered,
     image_rejected,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.labeler.settings import LabelerSettings
-from shared.events import ImageRegistered
+from shared.contract.events import ImageRegistered
 from shared.testing import eventually, image_rejected, image_stored
 
 from .conftest import Labeler

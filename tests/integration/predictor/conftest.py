@@ -12,18 +12,18 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
-from services.predictor.promotions import Promotions, fold
-from services.predictor.tables import MIGRATIONS, SCHEMA
-from shared.database import Database
-from shared.events import Event, ImageStored, ModelPromoted
-from shared.kafka import create_topics, open_log
-from shared.log import Log
-from shared.object_store import open_object_store
-from shared.settings import Settings
+from services.predictor.data.projection import MIGRATIONS, SCHEMA
+from services.predictor.decisions.promotions import Promotions, fold
+from shared.contract.events import Event, ImageStored, ModelPromoted
+from shared.messaging.event_log import Log
+from shared.messaging.kafka import create_topics, open_log
+from shared.runtime.settings import Settings
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
 from shared.testing import image_stored
 from tests.integration.ingestor.running import events_of
 from tests.integration.predictor.running import PredictorProcess
-from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import picture, sha256_of, small_artefact
 
 

@@ -8,11 +8,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.predictor.tables import MIGRATIONS, SCHEMA, appliers
-from shared.dump import canonical_dump
-from shared.events import ModelLoaded, ModelPromoted, PredictionLogged
-from shared.projection import caught_up
-from shared.replay import replay
+from services.predictor.data.projection import MIGRATIONS, SCHEMA, appliers
+from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
+from shared.tables.dump import canonical_dump
+from shared.tables.projection import caught_up
+from shared.tables.replay import replay
 from shared.testing import eventually
 from tests.integration.ingestor.running import dead_letters_of, events_of
 from tests.integration.predictor.conftest import World

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from pappus.stack.ports import free_ports
-from services.predictor.artefacts import ArtefactFolder
+from services.predictor.model.artefact_folder import ArtefactFolder
 from tests.integration.predictor.running import PredictorProcess
-from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
 pytestmark = pytest.mark.timeout(180)

@@ -6,7 +6,7 @@ import pytest
 
 from pappus.stack import Servers
 from shared.testing import MemoryLog, MemoryObjectStore
-from tests.integration.trainer.world import Parts, World, open_world
+from tests.integration.trainer.trainer_env import Parts, World, open_world
 
 
 @pytest.fixture

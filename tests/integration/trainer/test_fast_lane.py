@@ -5,21 +5,21 @@ import asyncio
 import numpy as np
 import pytest
 
-from services.trainer import queries
-from services.trainer.artefact import read_layer
-from services.trainer.fast_lane.lane import FastLane
-from services.trainer.fast_lane.warming import Warming
-from services.trainer.feature_cache import FeatureCache
-from services.trainer.feature_source import FeatureSource
-from services.trainer.features import ArtefactSession
-from services.trainer.manifest import manifest_from_json
-from services.trainer.tables import TOPICS, appliers
-from shared.clock import utc_now
-from shared.events import ModelPromoted, ModelRejected, ModelTrained
-from shared.projection import Projection, caught_up
-from shared.rules import promotion_counts
+from services.trainer.data import queries
+from services.trainer.data.projection import TOPICS, appliers
+from services.trainer.dataset.manifest import manifest_from_json
+from services.trainer.fast_lane.prefetch import Warming
+from services.trainer.fast_lane.reconciler import FastLane
+from services.trainer.features.cache import FeatureCache
+from services.trainer.features.source import FeatureSource
+from services.trainer.model.onnx_artefact import read_layer
+from services.trainer.model.sessions import ArtefactSession
+from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
+from shared.contract.race_rules import promotion_counts
+from shared.runtime.clock import utc_now
+from shared.tables.projection import Projection, caught_up
 from shared.testing import MemoryLog, eventually
-from tests.integration.trainer.world import LABELS, Parts, Stored, World
+from tests.integration.trainer.trainer_env import LABELS, Parts, Stored, World
 
 
 async def first_champion(world: World) -> ModelTrained:

@@ -14,22 +14,22 @@ import pytest
 
 from pappus.stack import Servers
 from pappus.stack.running import servers_in
-from services.trainer import queries
-from services.trainer.tables import MIGRATIONS, SCHEMA, TOPICS
-from shared.codec import decode
-from shared.database import Database
-from shared.dump import canonical_dump
-from shared.events import Event, ModelPromoted, ModelTrained
-from shared.kafka import create_topics, open_log
-from shared.object_store import open_object_store
-from shared.projection import caught_up
-from shared.settings import Settings
+from services.trainer.data import queries
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, TOPICS
+from shared.contract.events import Event, ModelPromoted, ModelTrained
+from shared.messaging.codec import decode
+from shared.messaging.kafka import create_topics, open_log
+from shared.runtime.settings import Settings
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
+from shared.tables.dump import canonical_dump
+from shared.tables.projection import caught_up
 from shared.testing import read_all
 from tests.integration.trainer.processes import ROOT, TrainerProcess
-from tests.integration.trainer.world import World
+from tests.integration.trainer.trainer_env import World
 
 E = TypeVar("E", bound=Event)
-LANE, GATE, REPLAY = (f"services.trainer.{name}" for name in ("fast_lane", "gate_keeper", "replay"))
+LANE, GATE, REPLAY = (f"services.trainer.{name}" for name in ("fast_lane", "gate", "data.replay"))
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -119,7 +119,7 @@ async def test_killed_at_any_time_they_lose_no_correction_and_judge_none_twice(
 
 
 async def replayed(servers: Servers) -> None:
-    """`python -m services.trainer.replay`, to its end."""
+    """`python -m services.trainer.data.replay`, to its end."""
     named = {f"PAPPUS_{name.upper()}": value for name, value in servers.settings("trainer").items()}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", REPLAY, cwd=ROOT, env={**os.environ, **named}, stdout=PIPE, stderr=STDOUT

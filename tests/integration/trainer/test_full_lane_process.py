@@ -15,24 +15,24 @@ import pytest
 from PIL import Image
 
 from pappus.stack import Servers
-from services.trainer.feature_file import features_key, read_features
-from services.trainer.features import ArtefactSession
-from services.trainer.manifest import manifest_from_json
-from services.trainer.tables import MIGRATIONS, SCHEMA, appliers
-from shared.codec import decode
-from shared.database import Database
-from shared.events import ImageStored, ModelTrained, TrainingRequested
-from shared.health import Health
-from shared.kafka import KafkaLog, create_topics, open_log
-from shared.object_store import ObjectStore, open_object_store
-from shared.preprocessing import decode as decode_image
-from shared.preprocessing import prepare
-from shared.projection import Projection
-from shared.settings import Settings
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.trainer.dataset.manifest import manifest_from_json
+from services.trainer.features.parquet import features_key, read_features
+from services.trainer.model.sessions import ArtefactSession
+from shared.contract.events import ImageStored, ModelTrained, TrainingRequested
+from shared.imaging.preprocessing import decode as decode_image
+from shared.imaging.preprocessing import prepare
+from shared.messaging.codec import decode
+from shared.messaging.kafka import KafkaLog, create_topics, open_log
+from shared.runtime.health import Health
+from shared.runtime.settings import Settings
+from shared.storage.object_store import ObjectStore, open_object_store
+from shared.tables.database import Database
+from shared.tables.projection import Projection
 from shared.testing import eventually, image_stored, label_corrected, training_requested
 from tests.integration.trainer.processes import TrainerProcess
-from tests.integration.trainer.world import group_on
-from tests.integration.trainer.world import picture as world_picture
+from tests.integration.trainer.trainer_env import group_on
+from tests.integration.trainer.trainer_env import picture as world_picture
 
 MODULE = "services.trainer.full_lane"
 SMALL = '{"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}'

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.trainer import queries
-from services.trainer.head import Head
-from services.trainer.tables import TOPICS
-from shared.events import DeadLetter, Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
-from shared.log import Publisher, Record
-from shared.projection import caught_up
+from services.trainer.data import queries
+from services.trainer.data.projection import TOPICS
+from services.trainer.model.head import Head
+from shared.contract.events import DeadLetter, Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
+from shared.messaging.event_log import Publisher, Record
+from shared.tables.projection import caught_up
 from shared.testing import eventually, model_promoted, promotion_requested
-from tests.integration.trainer.world import LABELS, WIDTH, Parts, World
+from tests.integration.trainer.trainer_env import LABELS, WIDTH, Parts, World
 
 
 @pytest.fixture

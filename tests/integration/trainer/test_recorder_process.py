@@ -10,16 +10,16 @@ import pytest
 
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
-from services.trainer import queries
+from services.trainer.data import queries
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.trainer.recorder.model_registry import ModelRegistry, open_model_registry
 from services.trainer.recorder.models import TOPICS
-from services.trainer.tables import MIGRATIONS, SCHEMA, appliers
-from shared.database import Database
-from shared.events import Event
-from shared.health import Health
-from shared.kafka import KafkaLog, create_topics, open_log
-from shared.model_registry import ModelRegistry, open_model_registry
-from shared.projection import Projection, caught_up
-from shared.settings import Settings
+from shared.contract.events import Event
+from shared.messaging.kafka import KafkaLog, create_topics, open_log
+from shared.runtime.health import Health
+from shared.runtime.settings import Settings
+from shared.tables.database import Database
+from shared.tables.projection import Projection, caught_up
 from shared.testing import eventually, model_promoted, model_trained
 from tests.integration.trainer.processes import TrainerProcess
 

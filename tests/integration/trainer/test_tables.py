@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.trainer import queries
-from services.trainer.tables import appliers
-from shared.dump import canonical_dump
-from shared.errors import NotReady
-from shared.events import Event, SetAside, uuid_of
+from services.trainer.data import queries
+from services.trainer.data.projection import appliers
+from shared.contract.events import Event, SetAside, uuid_of
+from shared.runtime.errors import NotReady
+from shared.tables.dump import canonical_dump
 from shared.testing import image_stored, label_corrected, model_promoted, model_rejected, model_trained
-from tests.integration.trainer.world import World
+from tests.integration.trainer.trainer_env import World
 
 pytestmark = pytest.mark.timeout(240)  # some two thousand transactions
 

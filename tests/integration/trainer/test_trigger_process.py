@@ -12,11 +12,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from shared.codec import decode
-from shared.events import Event, ImageStored, TrainingRequested, Trust
-from shared.kafka import KafkaLog, create_topics, group_lag, open_log
+from shared.contract.events import Event, ImageStored, TrainingRequested, Trust
+from shared.contract.topics import TOPICS, TRIGGER_APP
+from shared.messaging.codec import decode
+from shared.messaging.kafka import KafkaLog, create_topics, group_lag, open_log
 from shared.testing import eventually, image_stored, model_trained
-from shared.topics import TOPICS, TRIGGER_APP
 from tests.integration.trainer.processes import TrainerProcess
 
 MODULE = "services.trainer.full_trigger"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingestor.addresses import AllowedHosts, forbidden_address, refuse_url
+from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, refuse_url
 
 NOBODY = AllowedHosts()
 

@@ -13,14 +13,14 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
+from services.ingestor.decisions.images import Acceptance, AcceptedImage
+from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
+from services.ingestor.decisions.refusal import Refusal, Refused
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
-from services.ingestor.images import Acceptance, AcceptedImage
-from services.ingestor.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
-from services.ingestor.refusal import Refusal, Refused
-from shared.errors import InvalidMessage, TransientError
-from shared.events import Event, ImageRegistered, ImageRejected, ImageStored
-from shared.health import Health
-from shared.service import run_parts
+from shared.contract.events import Event, ImageRegistered, ImageRejected, ImageStored
+from shared.runtime.errors import InvalidMessage, TransientError
+from shared.runtime.health import Health
+from shared.runtime.process import run_parts
 from shared.testing import MemoryLog, MemoryObjectStore, eventually, image_registered
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

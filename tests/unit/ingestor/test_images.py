@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.ingestor.images import Acceptance, AcceptedImage, examine, refuse_label
-from services.ingestor.refusal import Refusal
+from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label
+from services.ingestor.decisions.refusal import Refusal
 
 ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=3_000_000, maximum_pixels=1_000_000)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingestor.outcomes import rejected_id
-from services.ingestor.registrations import NewRow, RetryableRow, first_registration, next_registration
-from shared.events import uuid_of
-from shared.retry import RetryPolicy
+from services.ingestor.decisions.outcomes import rejected_id
+from services.ingestor.decisions.registrations import NewRow, RetryableRow, first_registration, next_registration
+from shared.contract.events import uuid_of
+from shared.runtime.retry import RetryPolicy
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL = "http://example.org/a.jpg"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingestor.addresses import AllowedHosts
-from services.ingestor.refusal import Refused
-from services.ingestor.resolver import CheckedResolver
+from services.ingestor.decisions.addresses import AllowedHosts
+from services.ingestor.decisions.refusal import Refused
+from services.ingestor.download.resolver import CheckedResolver
 
 
 class Names(AbstractResolver):

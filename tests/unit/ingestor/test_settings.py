@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.ingestor.settings import IngestorSettings
-from shared.retry import delay
+from shared.runtime.retry import delay
 
 
 def test_hosts_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from services.labeler.late_publisher import LatePublisher
-from shared.errors import NotReady
-from shared.events import ImageStored
-from shared.health import Health
+from services.labeler.commands.late_publisher import LatePublisher
+from shared.contract.events import ImageStored
+from shared.runtime.errors import NotReady
+from shared.runtime.health import Health
 from shared.testing import MemoryLog, eventually, image_stored
 
 

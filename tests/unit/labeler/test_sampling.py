@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.labeler.sampling import Candidate, margin, reason, review_order
+from services.labeler.decisions.sampling import Candidate, margin, reason, review_order
 
 
 def candidate(number: int, share: float | None = None, label: str | None = None, **changes: object) -> Candidate:

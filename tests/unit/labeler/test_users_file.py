@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.labeler.users import read_users
-from shared.errors import PappusError
+from services.labeler.accounts.users import read_users
+from shared.runtime.errors import PappusError
 
 
 def test_users_are_read_with_their_roles(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from shared.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
+from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
 
 KAPPA = 10.0
 METADATA = ArtefactMetadata(

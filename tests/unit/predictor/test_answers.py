@@ -10,9 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.predictor.answers import NAMED_CORRECTIONS, Origin, Output, answer_of, prediction_logged, used_corrections
-from shared.artefact import ArtefactMetadata
-from tests.unit.predictor.promoting import promotion
+from services.predictor.decisions.answers import (
+    NAMED_CORRECTIONS,
+    Origin,
+    Output,
+    answer_of,
+    prediction_logged,
+    used_corrections,
+)
+from shared.contract.artefact import ArtefactMetadata
+from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import METADATA
 
 

@@ -14,15 +14,15 @@ from PIL import Image
 
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
-from services.predictor.model import Model
+from services.predictor.model.holder import InService, Serving
+from services.predictor.model.onnx_model import Model
+from services.predictor.model.readiness import MODEL_PART, readiness
+from services.predictor.model.scoring import INLINE_BYTES
 from services.predictor.prediction_log import PredictionLog
-from services.predictor.readiness import MODEL_PART, readiness
-from services.predictor.scoring import INLINE_BYTES
-from services.predictor.serving import InService, Serving
-from shared.events import PredictionLogged
-from shared.health import Health
+from shared.contract.events import PredictionLogged
+from shared.runtime.health import Health
 from shared.testing import MemoryLog, eventually
-from tests.unit.predictor.promoting import NOON, promotion
+from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
 LIMIT_BYTES = 300_000

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.predictor.follower import PART, Follower
-from services.predictor.promotions import Promotions
-from shared.events import ModelPromoted
-from shared.health import Health
-from shared.retry import RetryPolicy
+from services.predictor.decisions.promotions import Promotions
+from services.predictor.promotions.follower import PART, Follower
+from shared.contract.events import ModelPromoted
+from shared.runtime.health import Health
+from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryLog, eventually
-from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.promotions import promotion
 
 QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)
 TOPIC = ModelPromoted.topic

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from services.predictor.handlers import StoredImages, needs_answer
-from services.predictor.model import Model
-from services.predictor.serving import InService, Serving
-from shared.errors import InvalidMessage, NotReady
+from services.predictor.model.holder import InService, Serving
+from services.predictor.model.onnx_model import Model
+from services.predictor.worker.handlers import StoredImages, needs_answer
+from shared.runtime.errors import InvalidMessage, NotReady
 from shared.testing import MemoryObjectStore, image_stored
-from tests.unit.predictor.promoting import NOON, promotion
+from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, sha256_of, small_artefact
 
 RED = picture(255, 0, 0)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from services.predictor.artefacts import ArtefactFolder
-from services.predictor.loader import Failure, Loader, LoadSettings
-from services.predictor.promotions import Promotions, fold
-from services.predictor.serving import Serving
-from shared.events import ModelPromoted
-from shared.retry import RetryPolicy
+from services.predictor.decisions.promotions import Promotions, fold
+from services.predictor.model.artefact_folder import ArtefactFolder
+from services.predictor.model.holder import Serving
+from services.predictor.model.loader import Failure, Loader, LoadSettings
+from shared.contract.events import ModelPromoted
+from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryObjectStore, eventually
-from tests.unit.predictor.promoting import NOON, promotion
+from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import small_artefact
 
 ONE, TWO, THREE = (small_artefact(bias=(bias, 0.0)) for bias in (1.0, 2.0, 3.0))

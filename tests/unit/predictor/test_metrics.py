@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY
 
 from services.predictor.metrics import PREDICTIONS, VERSIONS_COUNTED, show_model
-from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.promotions import promotion
 
 
 def counted(version: str) -> float | None:

@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.predictor.prediction_log import PredictionLog
-from shared.errors import TransientError
-from shared.events import DeadLetter, Event, PredictionLogged
-from shared.log import Publisher, Record
-from shared.retry import RetryPolicy
-from shared.telemetry import continued, current_trace_id
+from shared.contract.events import DeadLetter, Event, PredictionLogged
+from shared.messaging.event_log import Publisher, Record
+from shared.runtime.errors import TransientError
+from shared.runtime.retry import RetryPolicy
+from shared.runtime.telemetry import continued, current_trace_id
 from shared.testing import eventually, prediction_logged
 
 QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)

@@ -5,9 +5,9 @@ from functools import reduce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.predictor.promotions import REMEMBERED, Promotions, fold
-from shared.events import ModelPromoted
-from tests.unit.predictor.promoting import promotion
+from services.predictor.decisions.promotions import REMEMBERED, Promotions, fold
+from shared.contract.events import ModelPromoted
+from tests.unit.predictor.promotions import promotion
 
 sequences = st.lists(st.tuples(st.integers(1, 12), st.sampled_from("abc")), max_size=60)
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import httpx
 
-from services.predictor.announcements import Announcements
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
-from services.predictor.artefacts import ArtefactFolder
-from services.predictor.follower import Follower
-from services.predictor.loader import Loader
+from services.predictor.model.artefact_folder import ArtefactFolder
+from services.predictor.model.loader import Loader
+from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.prediction_log import PredictionLog
-from services.predictor.readiness import MODEL_PART, readiness
-from shared.events import ModelLoaded, ModelPromoted, PredictionLogged
-from shared.health import Health
+from services.predictor.promotions.follower import Follower
+from services.predictor.promotions.model_loaded import Announcements
+from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
+from shared.runtime.health import Health
 from shared.testing import MemoryLog, MemoryObjectStore, eventually
-from tests.unit.predictor.promoting import promotion
+from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
 BLACK = picture(0, 0, 0)

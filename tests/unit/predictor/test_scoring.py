@@ -8,10 +8,18 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from services.predictor.answers import Output
-from services.predictor.model import Model
-from services.predictor.scoring import INLINE_BYTES, LARGE_AT_ONCE, LARGE_PIXELS, Scored, Scoring, is_large, score
-from shared.preprocessing import Pixels, UndecodableImage
+from services.predictor.decisions.answers import Output
+from services.predictor.model.onnx_model import Model
+from services.predictor.model.scoring import (
+    INLINE_BYTES,
+    LARGE_AT_ONCE,
+    LARGE_PIXELS,
+    Scored,
+    Scoring,
+    is_large,
+    score,
+)
+from shared.imaging.preprocessing import Pixels, UndecodableImage
 from shared.testing import eventually
 from tests.unit.predictor.small_model import picture, small_artefact
 

@@ -12,7 +12,7 @@ import services.labeler.ui
 from services.labeler.ui.clients import LabelerClient, PredictorClient
 from services.labeler.ui.state import Clients
 
-from .played import Played, session
+from .fake_streamlit import Played, session
 
 APP = Path(services.labeler.ui.__file__).with_name("app.py")
 

@@ -4,7 +4,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from .visit import press
+from .page_driver import press
 
 Addresses = list[list[str]]
 

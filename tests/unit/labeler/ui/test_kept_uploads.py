@@ -2,8 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
-from .played import PICTURE, Played
-from .visit import buttons, log_in, press, said, upload
+from .fake_streamlit import PICTURE, Played
+from .page_driver import buttons, log_in, press, said, upload
 
 OTHER = PICTURE + b"another"
 

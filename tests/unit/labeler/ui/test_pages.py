@@ -2,8 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
-from .played import Played
-from .visit import log_in, press, said, upload
+from .fake_streamlit import Played
+from .page_driver import log_in, press, said, upload
 
 
 def test_nobody_gets_in_without_the_right_password(stranger: AppTest) -> None:

@@ -1,6 +1,6 @@
 """One answer for each turn."""
 
-from services.labeler.ui.presses import Presses
+from services.labeler.ui.click_guard import Presses
 
 
 def test_a_press_that_arrives_twice_acts_once() -> None:

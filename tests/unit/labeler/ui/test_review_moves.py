@@ -3,8 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from .played import Image, Played
-from .visit import buttons, press, progress, said
+from .fake_streamlit import Image, Played
+from .page_driver import buttons, press, progress, said
 
 
 def label_elsewhere(image: Image, label: str) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.labeler.ui import words
+from services.labeler.ui import messages as words
 from services.labeler.ui.clients import Answer, Weight
 from services.labeler.views import HistoryEntry
 from shared.testing.events import NOON

@@ -1,0 +1,91 @@
+"""The fetcher's memory: every decision, written before it is published and found again when the input is repeated.
+
+Who was first with some bytes, and which group an image belongs to, depends on what came before; so these are decided
+one at a time, under a lock.
+"""
+
+from services.ingestor.decisions.images import AcceptedImage
+from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
+from services.ingestor.decisions.refusal import Refusal
+from shared.contract.events import ImageRegistered, ImageRejected, ImageStored
+from shared.runtime.clock import Clock
+from shared.tables.database import Database, Transaction
+
+
+class Ledger:
+    """The table `ledger` of the ingestor's schema. Every method raises TransientError when PostgreSQL is away."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def outcome(self, event: ImageRegistered) -> Outcome | None:
+        """What was decided about this registration: the image is stored, or this attempt was rejected; else None."""
+        return await _outcome(self._database, event)
+
+    async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
+        """Decide that the image is stored, unless other images hold its bytes already; an earlier decision stands."""
+        async with self._database.transaction() as transaction:
+            await self._lock(transaction)
+            known = await _outcome(transaction, event)
+            if known is not None:
+                return known
+            holder = await transaction.fetchval("SELECT image_id FROM ledger WHERE sha256 = $1", image.sha256)
+            outcome: Outcome
+            if holder is not None:
+                outcome = rejected(event, duplicate(holder), self._clock())
+            else:
+                group_id = await _group_of(transaction, image) or str(event.image_id)
+                outcome = stored(event, image, group_id, self._clock())
+            await enter(transaction, outcome)
+            return outcome
+
+    async def reject(self, event: ImageRegistered, refusal: Refusal) -> Outcome:
+        """Decide that this attempt is rejected; an earlier decision stands."""
+        async with self._database.transaction() as transaction:
+            await self._lock(transaction)
+            known = await _outcome(transaction, event)
+            if known is not None:
+                return known
+            outcome = rejected(event, refusal, self._clock())
+            await enter(transaction, outcome)
+            return outcome
+
+    async def _lock(self, transaction: Transaction) -> None:
+        name = f"{self._database.schema}.ledger"
+        await transaction.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+
+
+async def enter(transaction: Transaction, outcome: Outcome) -> None:
+    """Write a decision; one that is there already stays as it is."""
+    image = outcome if isinstance(outcome, ImageStored) else None
+    await transaction.execute(
+        """INSERT INTO ledger (event_id, image_id, event, sha256, perceptual_hash, group_id)
+           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
+        outcome.event_id,
+        outcome.image_id,
+        outcome.model_dump(mode="json"),
+        image and image.sha256,
+        image and image.perceptual_hash,
+        image and image.group_id,
+    )
+
+
+async def _outcome(tables: Database | Transaction, event: ImageRegistered) -> Outcome | None:
+    ids = [stored_id(event.image_id), rejected_id(event.image_id, event.attempt)]
+    rows = await tables.fetch("SELECT event_id, event FROM ledger WHERE event_id = ANY($1)", ids)
+    events = {row["event_id"]: row["event"] for row in rows}
+    if ids[0] in events:
+        return ImageStored.model_validate(events[ids[0]])
+    if ids[1] in events:
+        return ImageRejected.model_validate(events[ids[1]])
+    return None
+
+
+async def _group_of(transaction: Transaction, image: AcceptedImage) -> str | None:
+    """The group of the images that look like this one, or None for a new one. Only equal hashes count as alike so far;
+    a search for near ones would replace this query and nothing else."""
+    group: str | None = await transaction.fetchval(
+        "SELECT group_id FROM ledger WHERE perceptual_hash = $1 LIMIT 1", image.perceptual_hash
+    )
+    return group

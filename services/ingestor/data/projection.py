@@ -1,0 +1,159 @@
+"""The ingestor's projection: image.* and label.corrected as table `images`, and what people see of it in `plants_data`.
+
+Each group of columns in `images` is written from one topic, and each `apply_*` tolerates a repeated event, so any
+interleaving of the topics gives the same tables.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.ingestor.data import ledger
+from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, LabelCorrected
+from shared.contract.race_rules import label_applies
+from shared.runtime.errors import InvalidMessage
+from shared.tables.projection import Applier, Transaction, project
+
+SCHEMA = "ingestor"
+MIGRATIONS = "services.ingestor.data.sql"
+PROJECTION = f"projection {SCHEMA}"
+"""The part of the process's health that the projection reports."""
+URL_LIMIT_BYTES = 2000  # as in the check of plants_data.url_source
+INPUT_TABLES = ("plants_data", "ledger")
+"""What a replay keeps: the rows people put in with the announcer's marks, and the fetcher's decisions."""
+
+
+class Tables:
+    """`bucket` is the bucket of the object store, for url_s3; `max_attempts` the announcer's, for will_retry."""
+
+    def __init__(self, bucket: str, max_attempts: int) -> None:
+        self._bucket = bucket
+        self._max_attempts = max_attempts
+
+    @property
+    def appliers(self) -> Sequence[Applier]:
+        """All of the projection."""
+        return (
+            project(ImageRegistered, self.apply_image_registered),
+            project(ImageStored, self.apply_image_stored),
+            project(ImageRejected, self.apply_image_rejected),
+            project(LabelCorrected, self.apply_label_corrected),
+        )
+
+    async def apply_image_registered(self, event: ImageRegistered, transaction: Transaction) -> None:
+        """Remember the registration. An upload gets its row in `plants_data` here, born announced.
+
+        Raises:
+            InvalidMessage: the URL is longer than `plants_data` takes.
+        """
+        url_source = event.url or f"upload:{event.image_id}"
+        if len(url_source.encode()) > URL_LIMIT_BYTES:
+            raise InvalidMessage(f"The URL of image {event.image_id} is longer than {URL_LIMIT_BYTES} bytes.")
+        await transaction.execute(
+            """INSERT INTO images AS i (image_id, url_source, url, upload_key, label, trust, registered_by,
+                   registered_at, attempt)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+               ON CONFLICT (image_id) DO UPDATE SET
+                   url_source = EXCLUDED.url_source, url = EXCLUDED.url, upload_key = EXCLUDED.upload_key,
+                   label = EXCLUDED.label, trust = EXCLUDED.trust, registered_by = EXCLUDED.registered_by,
+                   registered_at = least(i.registered_at, EXCLUDED.registered_at),
+                   attempt = greatest(i.attempt, EXCLUDED.attempt)""",
+            event.image_id,
+            url_source,
+            event.url,
+            event.upload_key,
+            event.label,
+            event.trust,
+            event.registered_by,
+            event.occurred_at,
+            event.attempt,
+        )
+        await transaction.execute(
+            """INSERT INTO plants_data
+                   (id, url_source, label, created_at, registered_by, image_id, announced_at, attempt)
+               SELECT image_id, url_source, label, registered_at, registered_by, image_id, registered_at, attempt
+               FROM images WHERE image_id = $1
+               ON CONFLICT DO NOTHING""",
+            event.image_id,
+        )
+        await self._show(event.image_id, transaction)
+
+    async def apply_image_stored(self, event: ImageStored, transaction: Transaction) -> None:
+        """Remember where the bytes are; the first announcement counts. The ledger has the decision already, unless its
+        tables were lost."""
+        await transaction.execute(
+            """INSERT INTO images AS i (image_id, sha256, object_key, size_bytes, width, height, image_format,
+                   perceptual_hash, group_id, stored_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+               ON CONFLICT (image_id) DO UPDATE SET
+                   sha256 = EXCLUDED.sha256, object_key = EXCLUDED.object_key, size_bytes = EXCLUDED.size_bytes,
+                   width = EXCLUDED.width, height = EXCLUDED.height, image_format = EXCLUDED.image_format,
+                   perceptual_hash = EXCLUDED.perceptual_hash, group_id = EXCLUDED.group_id,
+                   stored_at = EXCLUDED.stored_at
+               WHERE i.sha256 IS NULL""",
+            event.image_id,
+            event.sha256,
+            event.object_key,
+            event.size_bytes,
+            event.width,
+            event.height,
+            event.image_format,
+            event.perceptual_hash,
+            event.group_id,
+            event.occurred_at,
+        )
+        await ledger.enter(transaction, event)
+        await self._show(event.image_id, transaction)
+
+    async def apply_image_rejected(self, event: ImageRejected, transaction: Transaction) -> None:
+        """Remember the rejection of the latest attempt."""
+        await transaction.execute(
+            """INSERT INTO images AS i
+                   (image_id, rejected_attempt, rejected_at, reason, detail, retryable, duplicate_of)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)
+               ON CONFLICT (image_id) DO UPDATE SET
+                   rejected_attempt = EXCLUDED.rejected_attempt, rejected_at = EXCLUDED.rejected_at,
+                   reason = EXCLUDED.reason, detail = EXCLUDED.detail, retryable = EXCLUDED.retryable,
+                   duplicate_of = EXCLUDED.duplicate_of
+               WHERE i.rejected_attempt IS NULL OR i.rejected_attempt < EXCLUDED.rejected_attempt""",
+            event.image_id,
+            event.attempt,
+            event.occurred_at,
+            event.reason,
+            event.detail,
+            event.retryable,
+            event.duplicate_of,
+        )
+        await self._show(event.image_id, transaction)
+
+    async def apply_label_corrected(self, event: LabelCorrected, transaction: Transaction) -> None:
+        """Remember the label if its revision applies; one that is superseded or repeated does not."""
+        current = await transaction.fetchval("SELECT revision FROM images WHERE image_id = $1", event.image_id)
+        if not label_applies(current or 0, event.revision):
+            return
+        await transaction.execute(
+            """INSERT INTO images (image_id, corrected_label, revision) VALUES ($1, $2, $3)
+               ON CONFLICT (image_id) DO UPDATE SET
+                   corrected_label = EXCLUDED.corrected_label, revision = EXCLUDED.revision""",
+            event.image_id,
+            event.label_to,
+            event.revision,
+        )
+        await self._show(event.image_id, transaction)
+
+    async def _show(self, image_id: UUID, transaction: Transaction) -> None:
+        """Copy what is known of the image to its row in `plants_data`, if its registration is known."""
+        await transaction.execute(
+            """UPDATE plants_data p SET
+                   image_id = i.image_id, announced_at = coalesce(p.announced_at, i.registered_at),
+                   attempt = greatest(p.attempt, i.attempt), state = i.state,
+                   label = coalesce(i.corrected_label, i.label), revision = i.revision,
+                   url_s3 = 's3://' || $2 || '/' || i.object_key, sha256 = i.sha256,
+                   size_bytes = i.size_bytes, width = i.width, height = i.height,
+                   reason = CASE WHEN i.state = 'rejected' THEN i.reason END,
+                   detail = CASE WHEN i.state = 'rejected' THEN i.detail END,
+                   will_retry = coalesce(i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $3, false),
+                   duplicate_of = CASE WHEN i.state = 'rejected' THEN i.duplicate_of END
+               FROM images i WHERE i.image_id = $1 AND p.url_source = i.url_source""",
+            image_id,
+            self._bucket,
+            self._max_attempts,
+        )

@@ -1,0 +1,73 @@
+"""Is this an image we accept? Pure: bytes in, facts or a refusal out."""
+
+import hashlib
+from dataclasses import dataclass
+
+from services.ingestor.decisions.perceptual_hash import perceptual_hash
+from services.ingestor.decisions.refusal import Refusal
+from shared.imaging.preprocessing import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What is taken: the labels of this installation, and how large an image may be."""
+
+    labels: tuple[str, ...]
+    maximum_bytes: int = 20_000_000
+    maximum_pixels: int = MAXIMUM_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedImage:
+    """What is known of bytes that decode. Width and height are in pixels after EXIF orientation; `image_format` is a
+    name in capitals ("JPEG"); `perceptual_hash` is 64 bits as 16 hex digits."""
+
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+    image_format: str
+    perceptual_hash: str
+
+    @property
+    def object_key(self) -> str:
+        """Where the original bytes lie; the same bytes always lie in the same place."""
+        return f"images/sha256/{self.sha256[:2]}/{self.sha256}"
+
+    @property
+    def content_type(self) -> str:
+        """The media type (IANA) of the original bytes."""
+        return f"image/{self.image_format.lower()}"
+
+
+def refuse_label(label: str | None, acceptance: Acceptance) -> Refusal | None:
+    """Why an image with this label is not taken, or None; an image without a label is fine."""
+    if label is None or label in acceptance.labels:
+        return None
+    known = ", ".join(acceptance.labels)
+    return Refusal("unknown_label", f"Label {label!r} is not one of {known}; use one of these, or none.")
+
+
+def refuse_size(size_bytes: int, acceptance: Acceptance) -> Refusal | None:
+    """Why this many bytes are not taken, or None."""
+    return too_large(acceptance) if size_bytes > acceptance.maximum_bytes else None
+
+
+def too_large(acceptance: Acceptance) -> Refusal:
+    """The refusal of a file that is larger than what is taken."""
+    return Refusal("too_large", f"More than {acceptance.maximum_bytes:,} bytes; send a smaller file.")
+
+
+def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Refusal:
+    """Decode the whole picture and say what it is, or why it is not taken. Takes as long as decoding does."""
+    refusal = refuse_size(len(data), acceptance)
+    if refusal:
+        return refusal
+    try:
+        facts = image_facts(data, acceptance.maximum_pixels)
+        pixels = decode(data, acceptance.maximum_pixels)  # [height, width, 3]
+    except UndecodableImage as error:
+        return Refusal(error.reason, str(error))
+    height, width, _ = pixels.shape
+    digest = hashlib.sha256(data).hexdigest()
+    return AcceptedImage(digest, len(data), width, height, facts.format, perceptual_hash(pixels))

@@ -1,0 +1,70 @@
+"""What becomes of a registered image, as events. Pure; the same registration gives the same event ids."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.ingestor.decisions.images import AcceptedImage
+from services.ingestor.decisions.refusal import Refusal
+from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, uuid_of
+
+DETAIL_CHARACTERS = 500
+
+Outcome = ImageStored | ImageRejected
+
+
+def stored_id(image_id: UUID) -> UUID:
+    """The id of image.stored: an image is stored once."""
+    return uuid_of(ImageStored.topic, image_id)
+
+
+def rejected_id(image_id: UUID, attempt: int) -> UUID:
+    """The id of image.rejected: an image is rejected at most once per attempt."""
+    return uuid_of(ImageRejected.topic, image_id, attempt)
+
+
+def stored(event: ImageRegistered, image: AcceptedImage, group_id: str, now: datetime) -> ImageStored:
+    """The registered image is in the object store."""
+    return ImageStored(
+        event_id=stored_id(event.image_id),
+        occurred_at=now,
+        causes=(event.event_id,),
+        image_id=event.image_id,
+        sha256=image.sha256,
+        object_key=image.object_key,
+        size_bytes=image.size_bytes,
+        width=image.width,
+        height=image.height,
+        image_format=image.image_format,
+        perceptual_hash=image.perceptual_hash,
+        group_id=group_id,
+        label=event.label,
+        trust=event.trust,
+        registered_by=event.registered_by,
+        source_url=event.url,
+    )
+
+
+def rejected(event: ImageRegistered, refusal: Refusal, now: datetime) -> ImageRejected:
+    """The registered image is not taken, and why."""
+    return ImageRejected(
+        event_id=rejected_id(event.image_id, event.attempt),
+        occurred_at=now,
+        causes=(event.event_id,),
+        image_id=event.image_id,
+        reason=refusal.reason,
+        detail=_readable(refusal.detail),
+        retryable=refusal.retryable,
+        duplicate_of=refusal.duplicate_of,
+        attempt=event.attempt,
+    )
+
+
+def _readable(text: str) -> str:
+    """Text a table can hold (no NUL, no lone surrogates: a hostile file or answer may bring both), not too long."""
+    clean = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= DETAIL_CHARACTERS else clean[: DETAIL_CHARACTERS - 1] + "…"
+
+
+def duplicate(holder: UUID) -> Refusal:
+    """These very bytes are already stored as image `holder`."""
+    return Refusal("duplicate", f"The same bytes are already stored as image {holder}.", duplicate_of=holder)

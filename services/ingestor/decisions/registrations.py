@@ -1,0 +1,73 @@
+"""When is an image announced, and how? Pure: rows in, image.registered or nothing out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.ingestor.decisions.outcomes import rejected_id
+from shared.contract.events import ImageRegistered, Trust, uuid_of
+from shared.runtime.retry import RetryPolicy, delay
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row of plants_data that was not announced yet."""
+
+    url_source: str
+    label: str | None
+    registered_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetryableRow:
+    """An image whose last attempt was rejected as retryable."""
+
+    image_id: UUID
+    url: str | None
+    upload_key: str | None
+    label: str | None
+    trust: Trust
+    registered_by: str
+    rejected_attempt: int
+    rejected_at: datetime
+
+
+def registered_id(image_id: UUID, attempt: int) -> UUID:
+    """The id of image.registered: an image is announced once per attempt."""
+    return uuid_of(ImageRegistered.topic, image_id, attempt)
+
+
+def first_registration(row: NewRow) -> ImageRegistered:
+    """The first announcement; the same row gives the same event. A label on a row is believed as a data set's."""
+    image_id = uuid_of("image", row.url_source)
+    return ImageRegistered(
+        event_id=registered_id(image_id, 1),
+        occurred_at=row.created_at,
+        image_id=image_id,
+        url=row.url_source,
+        label=row.label,
+        trust="claimed" if row.label is None else "seed",
+        registered_by=row.registered_by,
+    )
+
+
+def next_registration(row: RetryableRow, policy: RetryPolicy, now: datetime) -> ImageRegistered | None:
+    """The announcement with the next attempt number; None while it is not due, and when `policy` gives up. Its time is
+    when it was due, so that a repetition is the same event."""
+    seconds = delay(policy, row.rejected_attempt)
+    if seconds is None or now < (due := row.rejected_at + timedelta(seconds=seconds)):
+        return None
+    attempt = row.rejected_attempt + 1
+    return ImageRegistered(
+        event_id=registered_id(row.image_id, attempt),
+        occurred_at=due,
+        causes=(rejected_id(row.image_id, row.rejected_attempt),),
+        image_id=row.image_id,
+        url=row.url,
+        upload_key=row.upload_key,
+        label=row.label,
+        trust=row.trust,
+        registered_by=row.registered_by,
+        attempt=attempt,
+    )

@@ -1,0 +1,42 @@
+"""Names to addresses for the downloader, each address checked *after* it was resolved.
+
+The connector connects to the addresses this resolver returns and to no others, so a name that answers differently the
+second time (DNS rebinding) gains nothing.
+"""
+
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, refusal_text
+from services.ingestor.decisions.refusal import Refusal, Refused
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves through `inner` (the system's resolver unless told) and keeps the addresses that may be fetched."""
+
+    def __init__(self, allowed: AllowedHosts, inner: AbstractResolver | None = None) -> None:
+        self._allowed = allowed
+        self._inner = inner if inner is not None else ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The permitted addresses of `host`.
+
+        Raises:
+            Refused: it has addresses, and none of them is permitted.
+            OSError: it has none.
+        """
+        answers = await self._inner.resolve(host, port, family)
+        if self._allowed.permit(host, port):
+            return answers
+        verdicts = [(answer, forbidden_address(answer["host"])) for answer in answers]
+        permitted = [answer for answer, why in verdicts if why is None]
+        if answers and not permitted:
+            raise Refused(Refusal("address_forbidden", refusal_text(host, str(verdicts[0][1]))))
+        return permitted
+
+    async def close(self) -> None:
+        await self._inner.close()

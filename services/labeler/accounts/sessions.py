@@ -1,0 +1,68 @@
+"""Session tokens: who somebody is and what they may do, signed (JSON Web Tokens, RFC 7519, HMAC SHA-256)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
+
+import jwt
+
+from shared.runtime.errors import PappusError
+
+Role = Literal["labeler", "operator"]
+"""A labeler uploads, corrects and reads; an operator may also command the gate and ask for trainings."""
+
+ALGORITHM = "HS256"
+AUDIENCE = "pappus"
+
+
+class Unauthorised(PappusError):
+    """The token proves nothing: it is missing, forged, malformed or too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who logged in."""
+
+    name: str
+    role: Role
+
+    def may_act_as(self, role: Role) -> bool:
+        """Whether what `role` may do is open to them: an operator may do everything."""
+        return self.role in (role, "operator")
+
+
+def issue_token(principal: Principal, secret: str, now: datetime, lasts: timedelta) -> tuple[str, datetime]:
+    """A signed token and when it ends. `secret` has at least 32 bytes (RFC 7518, section 3.2)."""
+    expires_at = (now + lasts).replace(microsecond=0)
+    claims = {
+        "sub": principal.name,
+        "role": principal.role,
+        "aud": AUDIENCE,
+        "iat": int(now.timestamp()),
+        "exp": int(expires_at.timestamp()),
+    }
+    return jwt.encode(claims, secret, algorithm=ALGORITHM), expires_at
+
+
+def verify_token(token: str, secret: str, now: datetime) -> Principal:
+    """Whose token this is.
+
+    Raises:
+        Unauthorised: it was not signed with `secret`, has ended, or does not say what it should.
+    """
+    try:
+        claims = jwt.decode(
+            token,
+            secret,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            options={"require": ["sub", "role", "exp"], "verify_exp": False, "verify_iat": False},
+        )
+    except jwt.InvalidTokenError as error:
+        raise Unauthorised(f"The session token is not valid ({error}). Log in again.") from error
+    name, role, ends = claims["sub"], claims["role"], claims["exp"]
+    if not isinstance(name, str) or role not in get_args(Role) or not isinstance(ends, int):
+        raise Unauthorised("The session token does not say who it is for. Log in again.")
+    if datetime.fromtimestamp(ends, UTC) <= now:
+        raise Unauthorised("The session has ended. Log in again.")
+    return Principal(name, role)

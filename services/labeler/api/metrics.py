@@ -1,0 +1,47 @@
+"""What the labeler counts about the commands of people."""
+
+import time
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
+
+from prometheus_client import Counter, Histogram
+
+from services.labeler.commands.outcomes import Refused
+from shared.runtime.errors import TransientError
+
+COMMANDS = Counter("pappus_commands", "Commands of people, by what became of them.", ["command", "outcome"])
+COMMAND_SECONDS = Histogram(
+    "pappus_command_seconds",
+    "From a command to its answer, the wait for the tables included.",
+    ["command"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+)
+
+
+class Outcome(Protocol):
+    """What a command ends with."""
+
+    @property
+    def outcome(self) -> str:
+        """A word for it, of a small set."""
+
+
+T = TypeVar("T", bound=Outcome)
+
+
+async def measured(command: str, work: Awaitable[T]) -> T:
+    """The result of `work`, counted and timed under the name of the command; exceptions pass, counted too."""
+    started, outcome = time.perf_counter(), "failed"
+    try:
+        result = await work
+        outcome = result.outcome
+    except Refused as refusal:
+        outcome = refusal.code
+        raise
+    except TransientError:
+        outcome = "unavailable"
+        raise
+    finally:
+        COMMANDS.labels(command, outcome).inc()
+        COMMAND_SECONDS.labels(command).observe(time.perf_counter() - started)
+    return result

@@ -1,0 +1,38 @@
+"""A publisher that may not be there yet, so that HTTP is: until the log is, every attempt fails at once."""
+
+import asyncio
+from collections.abc import Sequence
+
+from shared.contract.events import DeadLetter, Event
+from shared.messaging.event_log import Log, Publisher, Record
+from shared.runtime.errors import NotReady
+from shared.runtime.health import Health
+
+
+class LatePublisher:
+    """A Publisher; connected as long as `stay_connected` runs."""
+
+    def __init__(self) -> None:
+        self._publisher: Publisher | None = None
+
+    async def stay_connected(self, log: Log, source: str, health: Health) -> None:
+        """Connect and keep the connection until cancelled. Raises what the log raises when it cannot be reached."""
+        try:
+            async with log.publisher(source) as self._publisher:
+                health.set("publisher", True)
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self._publisher = None
+
+    async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
+        """See Publisher. Raises NotReady without a connection: then nothing was sent."""
+        return await self._connected().publish(events)
+
+    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+        """See Publisher."""
+        await self._connected().publish_dead_letter(letter)
+
+    def _connected(self) -> Publisher:
+        if self._publisher is None:
+            raise NotReady("The log is away, so nothing was sent. Try again in a moment.")
+        return self._publisher

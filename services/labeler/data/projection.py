@@ -1,0 +1,256 @@
+"""The labeler's projection: what people did to images, and what became of it, as tables.
+
+Every `apply_*` tolerates a repeated event and any order between topics; each column is written from one topic. Events
+that race (corrections of one image, promotions) are decided here by `shared.contract.race_rules`, as by every other
+reader.
+"""
+
+from services.labeler.decisions.sampling import margin
+from shared.contract.events import (
+    ImageRegistered,
+    ImageRejected,
+    ImageStored,
+    LabelCorrected,
+    ModelPromoted,
+    ModelRejected,
+    ModelTrained,
+    PredictionLogged,
+    PromotionRequested,
+)
+from shared.contract.race_rules import label_applies, promotion_counts
+from shared.tables.projection import Applier, Transaction, project
+
+INSERTED = "INSERT 0 1"
+
+
+async def apply_image_registered(event: ImageRegistered, transaction: Transaction) -> None:
+    """Remember who brought the image; a later attempt changes nothing but its number."""
+    await transaction.execute(
+        """INSERT INTO images AS known (image_id, registered_event_id, registered_by, registered_label,
+                                        registered_trust, registered_url, registered_at, attempt)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+           ON CONFLICT (image_id) DO UPDATE SET
+               registered_event_id = excluded.registered_event_id, registered_by = excluded.registered_by,
+               registered_label = excluded.registered_label, registered_trust = excluded.registered_trust,
+               registered_url = excluded.registered_url, registered_at = excluded.registered_at,
+               attempt = excluded.attempt
+           WHERE known.registered_at IS NULL""",
+        event.image_id,
+        event.event_id,
+        event.registered_by,
+        event.label,
+        event.trust,
+        event.url,
+        event.occurred_at,
+        event.attempt,
+    )
+    await transaction.execute(
+        "UPDATE images SET attempt = $2 WHERE image_id = $1 AND attempt < $2", event.image_id, event.attempt
+    )
+
+
+async def apply_image_stored(event: ImageStored, transaction: Transaction) -> None:
+    """Remember the bytes; a repetition changes nothing."""
+    await transaction.execute(
+        """INSERT INTO images AS known (image_id, stored_event_id, stored_by, stored_label, stored_trust, stored_url,
+                                        sha256, object_key, size_bytes, width, height, image_format, group_id,
+                                        stored_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+           ON CONFLICT (image_id) DO UPDATE SET
+               stored_event_id = excluded.stored_event_id, stored_by = excluded.stored_by,
+               stored_label = excluded.stored_label, stored_trust = excluded.stored_trust,
+               stored_url = excluded.stored_url, sha256 = excluded.sha256, object_key = excluded.object_key,
+               size_bytes = excluded.size_bytes, width = excluded.width, height = excluded.height,
+               image_format = excluded.image_format, group_id = excluded.group_id, stored_at = excluded.stored_at
+           WHERE known.stored_at IS NULL""",
+        event.image_id,
+        event.event_id,
+        event.registered_by,
+        event.label,
+        event.trust,
+        event.source_url,
+        event.sha256,
+        event.object_key,
+        event.size_bytes,
+        event.width,
+        event.height,
+        event.image_format,
+        event.group_id,
+        event.occurred_at,
+    )
+
+
+async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -> None:
+    """Remember why not; the newest attempt has the word. Stored beats rejected: the reader looks at both."""
+    await transaction.execute(
+        """INSERT INTO images AS known (image_id, rejected_attempt, rejection_reason, rejection_detail,
+                                        rejection_retryable, duplicate_of, rejected_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)
+           ON CONFLICT (image_id) DO UPDATE SET
+               rejected_attempt = excluded.rejected_attempt, rejection_reason = excluded.rejection_reason,
+               rejection_detail = excluded.rejection_detail, rejection_retryable = excluded.rejection_retryable,
+               duplicate_of = excluded.duplicate_of, rejected_at = excluded.rejected_at
+           WHERE known.rejected_attempt IS NULL OR known.rejected_attempt < excluded.rejected_attempt""",
+        event.image_id,
+        event.attempt,
+        event.reason,
+        event.detail,
+        event.retryable,
+        event.duplicate_of,
+        event.occurred_at,
+    )
+
+
+async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
+    """Append to the history; if the revision is the next one, it becomes the image's label, else it is superseded."""
+    current = await transaction.fetchval("SELECT revision FROM images WHERE image_id = $1", event.image_id) or 0
+    applied = label_applies(current, event.revision)
+    status = await transaction.execute(
+        """INSERT INTO label_history (event_id, image_id, revision, label_from, label_to, corrected_by, occurred_at,
+                                      reason, shown_model_version, shown_label, prediction_id, applied)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING""",
+        event.event_id,
+        event.image_id,
+        event.revision,
+        event.label_from,
+        event.label_to,
+        event.corrected_by,
+        event.occurred_at,
+        event.reason,
+        event.shown_model_version,
+        event.shown_label,
+        event.prediction_id,
+        applied,
+    )
+    if status != INSERTED or not applied:
+        return
+    await transaction.execute(
+        """INSERT INTO images (image_id, revision, corrected_label, corrected_by) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (image_id) DO UPDATE SET
+               revision = excluded.revision, corrected_label = excluded.corrected_label,
+               corrected_by = excluded.corrected_by""",
+        event.image_id,
+        event.revision,
+        event.label_to,
+        event.corrected_by,
+    )
+
+
+async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
+    """Keep the newest answer about a stored image; answers about other bytes are not ours."""
+    if event.image_id is None:
+        return
+    await transaction.execute(
+        """INSERT INTO predictions AS known (image_id, prediction_id, label, probabilities, margin, model_version,
+                                             occurred_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)
+           ON CONFLICT (image_id) DO UPDATE SET
+               prediction_id = excluded.prediction_id, label = excluded.label, probabilities = excluded.probabilities,
+               margin = excluded.margin, model_version = excluded.model_version, occurred_at = excluded.occurred_at
+           WHERE (known.occurred_at, known.prediction_id) < (excluded.occurred_at, excluded.prediction_id)""",
+        event.image_id,
+        event.prediction_id,
+        event.label,
+        event.probabilities,
+        margin(event.probabilities),
+        event.model_version,
+        event.occurred_at,
+    )
+
+
+async def apply_model_trained(event: ModelTrained, transaction: Transaction) -> None:
+    """Remember the candidate; the first announcement of a version counts."""
+    status = await transaction.execute(
+        """INSERT INTO models (version, lane, parent, trained_at, event) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT DO NOTHING""",
+        event.version,
+        event.lane,
+        event.parent,
+        event.occurred_at,
+        event.model_dump(mode="json"),
+    )
+    if status == INSERTED:
+        await _bring_corrections_live(event.version, transaction)
+
+
+async def apply_model_promoted(event: ModelPromoted, transaction: Transaction) -> None:
+    """Remember the promotion, and whether it counts: its sequence is the last counting one plus one."""
+    last = await transaction.fetchval("SELECT coalesce(max(sequence), 0) FROM promotions WHERE counts")
+    counts = promotion_counts(last, event.sequence)
+    status = await transaction.execute(
+        """INSERT INTO promotions (event_id, sequence, counts, version, answers, promoted_at, event)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING""",
+        event.event_id,
+        event.sequence,
+        counts,
+        event.version,
+        event.answers,
+        event.occurred_at,
+        event.model_dump(mode="json"),
+    )
+    if status == INSERTED and counts:
+        await _bring_corrections_live(event.version, transaction)
+
+
+async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -> None:
+    """Remember the refusal, and the corrections it set aside."""
+    status = await transaction.execute(
+        """INSERT INTO rejections (event_id, version, answers, rejected_at, event) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT DO NOTHING""",
+        event.event_id,
+        event.version,
+        event.answers,
+        event.occurred_at,
+        event.model_dump(mode="json"),
+    )
+    if status != INSERTED:
+        return
+    await transaction.executemany(
+        """INSERT INTO set_aside (image_id, revision, version, sentence, set_aside_at) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (image_id, revision) DO UPDATE SET
+               version = excluded.version, sentence = excluded.sentence, set_aside_at = excluded.set_aside_at""",
+        [(left.image_id, left.revision, event.version, left.sentence, event.occurred_at) for left in event.set_aside],
+    )
+
+
+async def apply_promotion_requested(event: PromotionRequested, transaction: Transaction) -> None:
+    """Remember who asked for what."""
+    await transaction.execute(
+        """INSERT INTO promotion_requests (event_id, action, version, requested_by, reason, requested_at)
+           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
+        event.event_id,
+        event.action,
+        event.version,
+        event.requested_by,
+        event.reason,
+        event.occurred_at,
+    )
+
+
+async def _bring_corrections_live(version: str, transaction: Transaction) -> None:
+    """Note the corrections of `version` as live since its first counting promotion, if both events are here. What an
+    earlier promotion brought into service stays as it is."""
+    await transaction.execute(
+        """INSERT INTO live_corrections AS known (image_id, revision, sequence, version, live_at)
+           SELECT correction.image_id, correction.revision, promotion.sequence, promotion.version, promotion.promoted_at
+           FROM (SELECT * FROM promotions WHERE version = $1 AND counts ORDER BY sequence LIMIT 1) promotion
+           JOIN models USING (version)
+           CROSS JOIN jsonb_to_recordset(models.event -> 'corrections') AS correction (image_id uuid, revision integer)
+           ON CONFLICT (image_id, revision) DO UPDATE SET
+               sequence = excluded.sequence, version = excluded.version, live_at = excluded.live_at
+           WHERE known.sequence > excluded.sequence""",
+        version,
+    )
+
+
+APPLIERS: tuple[Applier, ...] = (
+    project(ImageRegistered, apply_image_registered),
+    project(ImageStored, apply_image_stored),
+    project(ImageRejected, apply_image_rejected),
+    project(LabelCorrected, apply_label_corrected),
+    project(PredictionLogged, apply_prediction_logged),
+    project(ModelTrained, apply_model_trained),
+    project(ModelPromoted, apply_model_promoted),
+    project(ModelRejected, apply_model_rejected),
+    project(PromotionRequested, apply_promotion_requested),
+)

@@ -1,0 +1,44 @@
+"""The predictor's one table: the fold of prediction.logged."""
+
+from datetime import datetime
+
+from shared.contract.events import PredictionLogged
+from shared.tables.database import Database
+from shared.tables.projection import Applier, Transaction, project
+
+SCHEMA = "predictor"
+MIGRATIONS = "services.predictor.data.sql"
+
+
+async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
+    """One row for one prediction; a repetition changes nothing."""
+    await transaction.execute(
+        """INSERT INTO predictions (prediction_id, occurred_at, model_name, model_version, source, image_id, sha256,
+                                    label, probabilities, corrections, projection, milliseconds, replica)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+           ON CONFLICT (prediction_id) DO NOTHING""",
+        event.prediction_id,
+        event.occurred_at,
+        event.model_name,
+        event.model_version,
+        event.source,
+        event.image_id,
+        event.sha256,
+        event.label,
+        event.probabilities,
+        list(event.corrections),
+        list(event.projection),
+        event.milliseconds,
+        event.replica,
+    )
+
+
+def appliers() -> list[Applier]:
+    """What the schema is folded from."""
+    return [project(PredictionLogged, apply_prediction_logged)]
+
+
+async def forget_before(database: Database, moment: datetime) -> int:
+    """Delete predictions older than `moment`; returns how many. The topic forgets them as well."""
+    deleted: str = await database.execute("DELETE FROM predictions WHERE occurred_at < $1", moment)
+    return int(deleted.rsplit(" ", 1)[-1])

@@ -1,0 +1,105 @@
+"""From what the model computed to what is said about one image. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.predictor.decisions.feature_sketch import project_features
+from shared.contract.artefact import ArtefactMetadata
+from shared.contract.events import ModelPromoted, PredictionLogged, uuid_of
+
+NAMED_CORRECTIONS = 3
+NAMED_WEIGHT = 0.135
+"""A correction is named behind an answer if its kernel weight, 0..1, is at least this (exp(-2)): re-encoded and resized
+copies of the corrected image are far above it, unrelated images below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the graph computes for one image.
+
+    `probabilities`: float32 [c], in [0, 1], sum 1. `features`: float32 [d]. `weights`: float32 [m], the kernel weight
+    of each correction, exp(kappa (cosine - 1)), in [0, 1].
+    """
+
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class UsedCorrection:
+    """A corrected image that shaped an answer; `weight` in (0, 1], 1 for the very same picture."""
+
+    image_id: UUID
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said about one image. `corrections` heaviest first; `projection`: 16 numbers of the features."""
+
+    label: str
+    probabilities: dict[str, float]
+    corrections: tuple[UsedCorrection, ...]
+    projection: tuple[float, ...]
+
+
+def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
+    """The answer: the likeliest label; of equal ones the first."""
+    probabilities = [float(p) for p in output.probabilities]
+    return Answer(
+        label=metadata.labels[int(np.argmax(output.probabilities))],
+        probabilities=dict(zip(metadata.labels, probabilities, strict=True)),
+        corrections=used_corrections(output.weights, metadata),
+        projection=project_features(output.features),
+    )
+
+
+def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -> tuple[UsedCorrection, ...]:
+    """The corrections near enough to have shaped the answer, heaviest first, at most `NAMED_CORRECTIONS`."""
+    rows = weights[: len(metadata.corrections)]  # an empty layer is padded with rows nobody corrected
+    near = np.flatnonzero(rows >= NAMED_WEIGHT)
+    heaviest = sorted(near.tolist(), key=lambda row: (-float(rows[row]), row))[:NAMED_CORRECTIONS]
+    return tuple(UsedCorrection(metadata.corrections[row][0], round(float(rows[row]), 6)) for row in heaviest)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an answer comes from: which model, by whom, about which bytes, how long it took, and why.
+
+    `image_id` is None for an image that is not stored; `causes` are the events that asked for the answer.
+    """
+
+    promotion: ModelPromoted
+    replica: str
+    source: Literal["api", "stored", "probe"]
+    sha256: str
+    milliseconds: float
+    image_id: UUID | None = None
+    causes: tuple[UUID, ...] = ()
+
+
+def prediction_logged(answer: Answer, origin: Origin, prediction_id: UUID, occurred_at: datetime) -> PredictionLogged:
+    """The event that says so."""
+    return PredictionLogged(
+        event_id=uuid_of(PredictionLogged.topic, prediction_id),
+        occurred_at=occurred_at,
+        causes=origin.causes,
+        prediction_id=prediction_id,
+        model_name=origin.promotion.model_name,
+        model_version=origin.promotion.version,
+        label=answer.label,
+        probabilities=answer.probabilities,
+        source=origin.source,
+        milliseconds=origin.milliseconds,
+        replica=origin.replica,
+        image_id=origin.image_id,
+        sha256=origin.sha256,
+        projection=answer.projection,
+        corrections=tuple(correction.image_id for correction in answer.corrections),
+    )

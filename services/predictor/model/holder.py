@@ -1,0 +1,34 @@
+"""The one reference to the model that answers."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.predictor.model.onnx_model import Model
+from shared.contract.events import ModelPromoted
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model and the promotion it serves for: read together, so an answer and its version belong together."""
+
+    promotion: ModelPromoted
+    model: Model
+    loaded_at: datetime
+
+
+class InService:
+    """Holds what is serving. Swapping is one assignment; a request reads `current` once."""
+
+    def __init__(self) -> None:
+        self.current: Serving | None = None
+        self._arrived = asyncio.Event()
+
+    def swap(self, serving: Serving) -> None:
+        """Every request that begins from now on is answered by `serving`."""
+        self.current = serving
+        self._arrived.set()
+
+    async def wait(self) -> None:
+        """Return when there is a model. There will always be one from then on."""
+        await self._arrived.wait()

@@ -1,0 +1,181 @@
+"""Brings the wanted model into service: download, hash, session, self-check, then one swap.
+
+One load at a time, always of the newest wish. What cannot be loaded leaves the old model in service; where there is
+none, an earlier promotion or the last good artefact on disk steps in. Trying goes on until it works or the wish
+changes.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+from services.predictor.decisions.promotions import Promotions
+from services.predictor.metrics import MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
+from services.predictor.model.artefact_folder import ArtefactFolder, check_hash
+from services.predictor.model.holder import InService, Serving
+from services.predictor.model.onnx_model import Model
+from shared.contract.events import ModelPromoted
+from shared.runtime.clock import Clock, utc_now
+from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.retry import RetryPolicy, delay
+from shared.runtime.telemetry import log
+
+RETRY = RetryPolicy(first_seconds=0.2, factor=2.0, longest_seconds=15.0, attempts=None)
+
+
+class Store(Protocol):
+    """Where artefacts come from."""
+
+    async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
+        """The object's bytes. Raises ObjectMissing, TransientError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The promotion that is wanted but could not be loaded, and why."""
+
+    promotion: ModelPromoted
+    detail: str
+
+
+Notify = Callable[[Serving | None, Failure | None], None]
+"""Hears what serves and what failed, after each change of either."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """`patience_seconds`: how long a start waits for the log before the disk is asked. `timeout_seconds`: for one
+    load."""
+
+    patience_seconds: float = 3.0
+    timeout_seconds: float = 120.0
+    retry: RetryPolicy = RETRY
+
+
+class Loader:
+    """The way from a wish to `InService`; tells each of `listeners`."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: ArtefactFolder,
+        listeners: Sequence[Notify],
+        settings: LoadSettings = LoadSettings(),
+        clock: Clock = utc_now,
+    ) -> None:
+        self.in_service = InService()
+        self._store = store
+        self._folder = folder
+        self._listeners = tuple(listeners)
+        self._settings = settings
+        self._clock = clock
+        self._promotions = Promotions()
+        self._wished = asyncio.Event()
+
+    def wish(self, promotions: Promotions) -> None:
+        """The log says `promotions`: the newest of them should serve."""
+        self._promotions = promotions
+        self._wished.set()
+
+    async def run(self) -> None:
+        """Follow the wishes for ever."""
+        if not await self._wish_within(self._settings.patience_seconds):
+            log.warning("the log does not answer; serving the last good model from disk, if there is one")
+            await self._load_first(await self._kept())
+        attempt = 0
+        while True:
+            if await self._wish_within(delay(self._settings.retry, attempt) if attempt else None):
+                attempt = 0
+            self._wished.clear()
+            attempt = 0 if await self._satisfy(self._promotions) else attempt + 1
+
+    async def _wish_within(self, seconds: float | None) -> bool:
+        """Whether there is a wish that has not been looked at."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wished.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _satisfy(self, promotions: Promotions) -> bool:
+        """Whether what is wanted serves now."""
+        wanted, current = promotions.wanted, self.in_service.current
+        if wanted is None or (current is not None and current.promotion == wanted):
+            return True
+        try:
+            await self._load(wanted)
+        except PappusError as error:
+            if self.in_service.current is None:
+                kept, earlier = await self._kept(), list(promotions.fallbacks())
+                await self._load_first(kept + earlier if isinstance(error, TransientError) else earlier + kept)
+            self._tell(Failure(wanted, str(error)))
+            return False
+        return True
+
+    async def _load_first(self, promotions: Iterable[ModelPromoted]) -> None:
+        """Bring the first of these that can be loaded into service; a newer wish ends the search."""
+        for promotion in promotions:
+            if self._wished.is_set():
+                return
+            try:
+                await self._load(promotion)
+            except PappusError:  # logged and counted by `_load`
+                continue
+            return
+
+    async def _load(self, promotion: ModelPromoted) -> None:
+        """Swap to this promotion. Raises PappusError, whose text says why not, and leaves everything as it was."""
+        started = perf_counter()
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                model, artefact = await self._model(promotion)
+        except (PappusError, TimeoutError) as error:
+            MODEL_LOAD_FAILURES.labels(type(error).__name__).inc()
+            log.error("a promoted model cannot be loaded", version=promotion.version, error=str(error))
+            if isinstance(error, PappusError):
+                raise
+            limit = self._settings.timeout_seconds
+            raise TransientError(f"{promotion.version} was not loaded within {limit} s. Is the store slow?") from error
+        MODEL_LOAD_SECONDS.observe(perf_counter() - started)
+        self._swap(Serving(promotion, model, self._clock()))
+        if artefact is not None:
+            await self._keep(promotion, artefact)
+
+    async def _model(self, promotion: ModelPromoted) -> tuple[Model, bytes | None]:
+        """The model, and its bytes to be kept; None if it already answers under another sequence (frozen, unfrozen)."""
+        current = self.in_service.current
+        if current is not None and current.promotion.artefact_sha256 == promotion.artefact_sha256:
+            return current.model, None
+        artefact = await asyncio.to_thread(self._folder.read, promotion)
+        if artefact is None:
+            artefact = await self._store.get(promotion.artefact_key)
+            await asyncio.to_thread(check_hash, artefact, promotion)
+        return await asyncio.to_thread(Model, artefact), artefact
+
+    def _swap(self, serving: Serving) -> None:
+        self.in_service.swap(serving)
+        self._tell(None)
+        show_model(serving.promotion)
+        age_seconds = (serving.loaded_at - serving.promotion.occurred_at).total_seconds()
+        log.info(
+            "a model serves",
+            version=serving.promotion.version,
+            sequence=serving.promotion.sequence,
+            seconds_since_promoted=round(age_seconds, 3),
+        )
+
+    def _tell(self, failure: Failure | None) -> None:
+        for notify in self._listeners:
+            notify(self.in_service.current, failure)
+
+    async def _keep(self, promotion: ModelPromoted, artefact: bytes) -> None:
+        try:
+            await asyncio.to_thread(self._folder.keep, promotion, artefact)
+        except OSError as error:  # a full disk must not stop serving
+            log.error("the artefact could not be kept on disk for the next start", error=str(error))
+
+    async def _kept(self) -> list[ModelPromoted]:
+        return await asyncio.to_thread(self._folder.kept)

@@ -1,0 +1,96 @@
+"""A model in memory: the only importer of onnxruntime in the predictor. What an artefact is:
+`shared.contract.artefact`."""
+
+from time import perf_counter
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from services.predictor.decisions.answers import Output
+from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
+from shared.imaging.preprocessing import INPUT_SIZE, Pixels
+from shared.runtime.errors import InvalidMessage, PappusError
+
+_OUTPUTS = [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]
+_ONE_IS_ONE = 1e-3
+
+
+class BrokenArtefact(PappusError):
+    """This artefact cannot serve: unreadable, of another format, or it answers nonsense."""
+
+
+class Model:
+    """One loaded artefact. `answer` may be called from any thread."""
+
+    def __init__(self, artefact: bytes) -> None:
+        """Builds the session and lets it answer a few times, which takes from 20 ms to seconds: not on the event loop.
+
+        Raises:
+            BrokenArtefact: it cannot be built, or the answer to a neutral image is not one.
+        """
+        self._session = _session(artefact)
+        self.metadata = _metadata(self._session.get_modelmeta().custom_metadata_map)
+        _check(self.metadata, self._grey_answer())
+        self.answer_seconds = min(self._timed() for _ in range(3))
+        """How long one answer takes at best: slow models are asked in a thread."""
+
+    def answer(self, image: Pixels) -> Output:
+        """`image`: uint8 RGB [96, 96, 3], as `shared.imaging.preprocessing.prepare` makes it."""
+        probabilities, features, weights = self._session.run(_OUTPUTS, {INPUT: image[None]})
+        return Output(probabilities[0], features[0], weights[0])  # [c], [d], [m]
+
+    def _timed(self) -> float:
+        started = perf_counter()
+        self._grey_answer()
+        return perf_counter() - started
+
+    def _grey_answer(self) -> Output:
+        """The first one also warms the session: it allocates its memory."""
+        grey: NDArray[np.uint8] = np.full((INPUT_SIZE, INPUT_SIZE, 3), 128, np.uint8)
+        try:
+            return self.answer(grey)
+        except Exception as error:  # onnxruntime's exceptions have no base class of their own
+            raise BrokenArtefact(f"The model cannot answer a grey image: {error}. Train it again.") from error
+
+
+def _session(artefact: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # one core a request beats threads within a request by 1.6
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no base class of their own
+        raise BrokenArtefact(f"onnxruntime cannot load the artefact: {error}. Train it again.") from error
+
+
+def _metadata(properties: dict[str, str]) -> ArtefactMetadata:
+    try:
+        metadata = ArtefactMetadata.from_json(properties[METADATA_KEY])
+    except KeyError as error:
+        raise BrokenArtefact(f"The artefact says nothing about itself: no {METADATA_KEY}. Train it again.") from error
+    except InvalidMessage as error:
+        raise BrokenArtefact(str(error)) from error
+    if metadata.input_size != INPUT_SIZE:
+        raise BrokenArtefact(
+            f"The model takes {metadata.input_size} pixels; images are prepared with {INPUT_SIZE}. Train it again."
+        )
+    return metadata
+
+
+def _check(metadata: ArtefactMetadata, output: Output) -> None:
+    """Raises BrokenArtefact if the output for a grey image contradicts the metadata or is no answer at all."""
+    probabilities, labels, rows = output.probabilities, metadata.labels, metadata.corrections
+    if probabilities.shape != (len(labels),):
+        problem = f"names {len(labels)} labels but answers with {probabilities.size} probabilities"
+    elif not (np.isfinite(probabilities).all() and abs(float(probabilities.sum()) - 1) < _ONE_IS_ONE):
+        problem = f"answers with {probabilities.tolist()}, which are no probabilities"
+    elif not np.isfinite(output.features).all():
+        problem = "answers with features that are not finite"
+    elif output.weights.size < len(rows):
+        problem = f"names {len(rows)} corrections but holds {output.weights.size}"
+    else:
+        return
+    raise BrokenArtefact(f"Asked about a grey image, the model {problem}. Train it again.")

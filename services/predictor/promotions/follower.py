@@ -1,0 +1,108 @@
+"""Follows model.promoted without a group: every replica reads all of it, from the beginning."""
+
+import asyncio
+from collections.abc import Callable
+
+from services.predictor.decisions.promotions import Promotions, fold
+from shared.contract.events import ModelPromoted
+from shared.messaging.codec import decode
+from shared.messaging.dead_letters import count_dead_letter, dead_letter
+from shared.messaging.event_log import Log, LogReader, Partition, Publisher, Record
+from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
+from shared.runtime.health import Health
+from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
+from shared.runtime.telemetry import log
+
+PART = "follower"
+NAME = "predictor follower"
+POLL_SECONDS = 1.0
+BURY_SECONDS = 10.0
+
+
+class Follower:
+    """Tells `wish` what the log says: once when it has read to the end as it was at the start, then after each
+    promotion that counts.
+
+    A record that is no promotion is skipped. Every replica meets it, so each publishes its dead letter, once in the
+    life of the process; letters about one record differ only in time.
+    """
+
+    def __init__(
+        self,
+        events: Log,
+        publisher: Publisher,
+        wish: Callable[[Promotions], None],
+        health: Health,
+        retry: RetryPolicy = FOR_EVER,
+    ) -> None:
+        self._log = events
+        self._publisher = publisher
+        self._wish = wish
+        self._health = health
+        self._retry = retry
+        self._unreadable: dict[tuple[Partition, int], tuple[Record, InvalidMessage] | None] = {}
+
+    async def run(self) -> None:
+        """Follow for ever. A log that is away is asked again; one that was replaced is read anew."""
+        attempt = 0
+        while True:
+            try:
+                async with self._log.reader([ModelPromoted.topic]) as reader:
+                    promotions = await self._read_to_end(reader)
+                    self._health.set(PART, True)
+                    attempt = 0
+                    await self._follow(reader, promotions)
+            except (TransientError, LogReplaced) as error:
+                attempt += 1
+                self._health.set(PART, False, f"model.promoted cannot be followed: {error}")
+                log.warning("model.promoted cannot be followed; it will be tried again", error=str(error))
+            await asyncio.sleep(delay(self._retry, attempt) or POLL_SECONDS)
+
+    async def _read_to_end(self, reader: LogReader) -> Promotions:
+        """The fold up to the end as it is now. Loading before that would only serve the past."""
+        await reader.start_at({})
+        ends = await reader.end_offsets()
+        positions = dict(await reader.beginning_offsets())
+        promotions = Promotions()
+        while any(positions[place] < end for place, end in ends.items()):
+            for record in await reader.poll(POLL_SECONDS):
+                promotions = self._fold(promotions, record)
+                positions[record.place] = record.offset + 1
+        self._wish(promotions)
+        await self._bury()
+        return promotions
+
+    async def _follow(self, reader: LogReader, promotions: Promotions) -> None:
+        while True:
+            before = promotions
+            for record in await reader.poll(POLL_SECONDS):
+                promotions = self._fold(promotions, record)
+            if promotions is not before:
+                self._wish(promotions)
+            await self._bury()
+
+    def _fold(self, promotions: Promotions, record: Record) -> Promotions:
+        try:
+            event = decode(record.topic, record.value)
+        except InvalidMessage as error:
+            self._unreadable.setdefault((record.place, record.offset), (record, error))
+            return promotions
+        if not isinstance(event, ModelPromoted):
+            raise TypeError(
+                f"shared.messaging.codec read {type(event).__name__} from {record.topic}: that is a bug there."
+            )
+        return fold(promotions, event)
+
+    async def _bury(self) -> None:
+        """Dead letters for what could not be read, best effort: following goes on without them."""
+        for place, found in list(self._unreadable.items()):
+            if found is None:
+                continue
+            self._unreadable[place] = None
+            letter = dead_letter(found[0], found[1], handler=NAME, attempts=1)
+            count_dead_letter(letter)
+            try:
+                async with asyncio.timeout(BURY_SECONDS):
+                    await self._publisher.publish_dead_letter(letter)
+            except (TransientError, TimeoutError) as error:
+                log.warning("a dead letter could not be published", offset=letter.offset, error=str(error))

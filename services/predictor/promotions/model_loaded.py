@@ -1,0 +1,64 @@
+"""model.loaded: what this replica answers with, said at each change and repeated, best effort."""
+
+import asyncio
+
+from services.predictor.model.holder import Serving
+from services.predictor.model.loader import Failure
+from shared.contract.events import ModelLoaded, uuid_of
+from shared.messaging.event_log import Publisher
+from shared.runtime.clock import Clock, utc_now
+from shared.runtime.errors import TransientError
+from shared.runtime.telemetry import log
+
+
+class Announcements:
+    """Knows the last thing the loader said, and tells the log. Says nothing before there is something to say."""
+
+    def __init__(self, replica: str, model_name: str, every_seconds: float = 10.0, clock: Clock = utc_now) -> None:
+        self._replica = replica
+        self._model_name = model_name
+        self._every_seconds = every_seconds
+        self._clock = clock
+        self._serving: Serving | None = None
+        self._failure: Failure | None = None
+        self._changed = asyncio.Event()
+
+    def notify(self, serving: Serving | None, failure: Failure | None) -> None:
+        """The loader's news; published soon."""
+        self._serving, self._failure = serving, failure
+        self._changed.set()
+
+    def event(self) -> ModelLoaded | None:
+        """What is true now, or None while nothing was loaded or failed to."""
+        serving, failure = self._serving, self._failure
+        if serving is None and failure is None:
+            return None
+        now = self._clock()
+        return ModelLoaded(
+            event_id=uuid_of(ModelLoaded.topic, self._replica, now.isoformat()),
+            occurred_at=now,
+            causes=(failure.promotion.event_id,) if failure else (serving.promotion.event_id,) if serving else (),
+            replica=self._replica,
+            model_name=self._model_name,
+            version=serving.promotion.version if serving else None,
+            sequence=serving.promotion.sequence if serving else None,
+            outcome="failed" if failure else "serving",
+            detail=failure.detail if failure else "",
+            wanted_version=failure.promotion.version if failure else None,
+        )
+
+    async def run(self, publisher: Publisher) -> None:
+        """Publish for ever. What the log does not take is not repeated: the next announcement says it anew."""
+        while True:
+            self._changed.clear()
+            event = self.event()
+            if event is not None:
+                try:
+                    await publisher.publish([event])
+                except TransientError as error:
+                    log.warning("model.loaded could not be published", error=str(error))
+            try:
+                async with asyncio.timeout(self._every_seconds):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue

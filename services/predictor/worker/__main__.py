@@ -1,0 +1,51 @@
+"""The worker: what the model says about stored images that nobody has labelled, and the table of all predictions.
+
+Consumes image.stored (handler), model.promoted (all of it, without a group) and prediction.logged (projection).
+Publishes prediction.logged. Owns schema `predictor`.
+"""
+
+from services.predictor.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.predictor.model.artefact_folder import ArtefactFolder
+from services.predictor.model.loader import Loader, LoadSettings
+from services.predictor.model.readiness import readiness
+from services.predictor.promotions.follower import Follower
+from services.predictor.settings import SOURCE, PredictorSettings
+from services.predictor.worker.handlers import StoredImages
+from services.predictor.worker.retention import Retention
+from shared.messaging.kafka import open_log
+from shared.runtime.health import Health, serve_health
+from shared.runtime.process import run, run_parts
+from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
+from shared.tables.projection import Projection
+
+
+async def main() -> None:
+    """Settings, adapters, parts; returns when the process is asked to end."""
+    settings = PredictorSettings()
+    configure("predictor-worker", settings)
+    health = Health(needed={f"projection {SCHEMA}"})  # before the first model there is nothing to do, which is well
+    tell = readiness(health)
+    async with (
+        serve_health(health, settings.health_port, settings.host),
+        open_log(settings.kafka_bootstrap) as log,
+        log.publisher(SOURCE) as publisher,
+        open_object_store(settings) as store,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+    ):
+        load_settings = LoadSettings(settings.start_patience_seconds, settings.load_timeout_seconds)
+        loader = Loader(store, ArtefactFolder(settings.artefact_folder), [tell], load_settings)
+        images = StoredImages(store, loader.in_service, settings.replica)
+        await run_parts(
+            health,
+            follower=Follower(log, publisher, loader.wish, health).run(),
+            loader=loader.run(),
+            scoring=images.run(log, health),
+            projection=Projection(log, database, appliers(), health).run(),
+            retention=Retention(database, settings.prediction_days).run(),
+        )
+
+
+if __name__ == "__main__":
+    run(main)

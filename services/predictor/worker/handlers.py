@@ -1,0 +1,87 @@
+"""What the worker does about events."""
+
+from typing import Protocol
+
+from services.predictor.decisions.answers import Origin, prediction_logged
+from services.predictor.metrics import PREDICTIONS, STAGE_SECONDS
+from services.predictor.model.holder import InService
+from services.predictor.model.scoring import Scoring
+from services.predictor.settings import SOURCE
+from shared.contract.events import ImageStored, PredictionLogged, uuid_of
+from shared.imaging.preprocessing import UndecodableImage
+from shared.messaging.event_log import Log
+from shared.messaging.handler import run_handlers, subscribe
+from shared.runtime.clock import Clock, utc_now
+from shared.runtime.errors import InvalidMessage, NotReady
+from shared.runtime.health import Health
+from shared.storage.object_store import ObjectMissing
+
+GROUP = "predictor-worker"
+CONCURRENCY = 4
+"""Images in work at once: while one is computed, the others are fetched. Of large ones fewer are decoded at once."""
+
+
+class Images(Protocol):
+    """Where the bytes of stored images are."""
+
+    async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
+        """The object's bytes. Raises ObjectMissing, TransientError."""
+
+
+def needs_answer(event: ImageStored) -> bool:
+    """Whether nobody trusted has said what is on the image: the model then says what it thinks, for the review
+    queue."""
+    return event.label is None or event.trust == "claimed"
+
+
+class StoredImages:
+    """Scores stored images, each once, with the champion of the moment."""
+
+    def __init__(self, images: Images, in_service: InService, replica: str, clock: Clock = utc_now) -> None:
+        self._images = images
+        self._in_service = in_service
+        self._replica = replica
+        self._clock = clock
+        self._scoring = Scoring()
+
+    async def run(self, log: Log, health: Health) -> None:
+        """Handle image.stored for ever, from the first model on: without one, no attempt could succeed."""
+        await self._in_service.wait()
+        await run_handlers(
+            log,
+            group=GROUP,
+            source=SOURCE,
+            subscriptions=[subscribe(ImageStored, self.on_image_stored)],
+            health=health,
+            member=self._replica,
+            concurrency=CONCURRENCY,
+        )
+
+    async def on_image_stored(self, event: ImageStored) -> list[PredictionLogged]:
+        """prediction.logged for an image without a trusted label. Its id comes from image and model version, so a
+        repetition by the same model is the same answer.
+
+        Raises:
+            NotReady: there is no model yet.
+            TransientError: the object store is away.
+            InvalidMessage: the bytes are gone, or are no image: what the event says is not so.
+        """
+        if not needs_answer(event):
+            return []
+        serving = self._in_service.current
+        if serving is None:
+            raise NotReady("No model has been loaded yet. Promote one; stored images are scored then.")
+        try:
+            data = await self._images.get(event.object_key)
+            scored = await self._scoring.score(data, serving.model)
+        except (ObjectMissing, UndecodableImage) as error:
+            raise InvalidMessage(f"Image {event.image_id} was stored as {event.object_key}, but: {error}") from error
+        promotion = serving.promotion
+        origin = Origin(
+            promotion, self._replica, "stored", event.sha256, scored.milliseconds, event.image_id, (event.event_id,)
+        )
+        PREDICTIONS.labels(scored.answer.label, promotion.version, "stored").inc()
+        STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
+        STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)
+        prediction_id = uuid_of("stored", event.image_id, promotion.version)
+        return [prediction_logged(scored.answer, origin, prediction_id, self._clock())]

@@ -1,0 +1,120 @@
+"""The trainer's projection: image.stored, label.corrected and model.* as tables.
+
+Each table is written from one topic, and each `apply_*` tolerates a repeated event, so any interleaving of the topics
+gives the same tables. One process holds the writer's lock (`services.trainer.fast_lane`); the others read.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from services.trainer.gate.decisions.verdict_events import cause_of
+from shared.contract.events import ImageStored, LabelCorrected, ModelPromoted, ModelRejected, ModelTrained
+from shared.contract.race_rules import label_applies, promotion_counts
+from shared.tables.projection import Applier, Transaction, project
+
+SCHEMA = "trainer"
+MIGRATIONS = "services.trainer.data.sql"
+
+
+async def apply_image_stored(event: ImageStored, transaction: Transaction) -> None:
+    """Remember the image; a repetition changes nothing."""
+    await transaction.execute(
+        """INSERT INTO images (image_id, event_id, sha256, object_key, group_id, label, trust, registered_by, stored_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING""",
+        event.image_id,
+        event.event_id,
+        event.sha256,
+        event.object_key,
+        event.group_id,
+        event.label,
+        event.trust,
+        event.registered_by,
+        event.occurred_at,
+    )
+
+
+async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
+    """Remember the revision if it applies; one that is superseded or repeated is not the image's current plus one."""
+    current = await transaction.fetchval(
+        "SELECT coalesce(max(revision), 0) FROM corrections WHERE image_id = $1", event.image_id
+    )
+    if not label_applies(current, event.revision):
+        return
+    await transaction.execute(
+        """INSERT INTO corrections (image_id, revision, event_id, label, corrected_by, corrected_at)
+           VALUES ($1, $2, $3, $4, $5, $6)""",
+        event.image_id,
+        event.revision,
+        event.event_id,
+        event.label_to,
+        event.corrected_by,
+        event.occurred_at,
+    )
+
+
+async def apply_model_trained(event: ModelTrained, transaction: Transaction) -> None:
+    """Remember the candidate; the first announcement of a version counts."""
+    await transaction.execute(
+        """INSERT INTO models (version, event_id, lane, parent, trained_at, event)
+           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
+        event.version,
+        event.event_id,
+        event.lane,
+        event.parent,
+        event.occurred_at,
+        event.model_dump(mode="json"),
+    )
+
+
+async def apply_model_promoted(event: ModelPromoted, transaction: Transaction) -> None:
+    """Remember the promotion if it counts: its sequence is the last one plus one."""
+    last = await transaction.fetchval("SELECT coalesce(max(sequence), 0) FROM promotions")
+    if not promotion_counts(last, event.sequence):
+        return
+    await transaction.execute(
+        """INSERT INTO promotions (sequence, event_id, cause, version, route, event)
+           VALUES ($1, $2, $3, $4, $5, $6)""",
+        event.sequence,
+        event.event_id,
+        cause_of(event),
+        event.version,
+        event.route,
+        event.model_dump(mode="json"),
+    )
+
+
+async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -> None:
+    """Remember the first rejection of a cause, with the corrections it set aside."""
+    cause = cause_of(event)
+    counts = await transaction.fetchval(
+        """INSERT INTO rejections (cause, event_id, version, rejected_at, event)
+           VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING TRUE""",
+        cause,
+        event.event_id,
+        event.version,
+        event.occurred_at,
+        event.model_dump(mode="json"),
+    )
+    if not counts:
+        return
+    await transaction.executemany(
+        """INSERT INTO set_aside (image_id, revision, cause, version, sentence)
+           VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING""",
+        [(left.image_id, left.revision, cause, event.version, left.sentence) for left in event.set_aside],
+    )
+
+
+def appliers(
+    image_stored: Callable[[ImageStored, Transaction], Awaitable[None]] = apply_image_stored,
+) -> tuple[Applier, ...]:
+    """What folds which topic. `image_stored` may be another function that calls `apply_image_stored`."""
+    return (
+        project(ImageStored, image_stored),
+        project(LabelCorrected, apply_label_corrected),
+        project(ModelTrained, apply_model_trained),
+        project(ModelPromoted, apply_model_promoted),
+        project(ModelRejected, apply_model_rejected),
+    )
+
+
+TOPICS: tuple[str, ...] = tuple(applier.event.topic for applier in appliers())
+"""What the tables are folded from: caught up means at the end of these."""

@@ -1,0 +1,180 @@
+"""Questions to the trainer's tables. Each takes the database, or a transaction on it, and answers with values."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from services.trainer.dataset.manifest import Sample
+from services.trainer.dataset.records import Candidate as Candidate
+from services.trainer.dataset.records import Champion as Champion
+from services.trainer.dataset.records import Correction as Correction
+from services.trainer.dataset.records import LabelledImage as LabelledImage
+from services.trainer.dataset.records import ModelRow as ModelRow
+from services.trainer.dataset.split import side
+from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained, SetAside
+from shared.runtime.errors import NotReady
+from shared.tables.database import Database
+from shared.tables.postgres import Row, Transaction
+
+Tables = Database | Transaction
+
+
+async def labelled_samples(tables: Tables) -> list[Sample]:
+    """Every stored image with a trusted label, as `labelled_images`."""
+    return [image.sample for image in await labelled_images(tables)]
+
+
+async def labelled_images(tables: Tables) -> list[LabelledImage]:
+    """Every stored image with a trusted label, in the order of image ids: the label of its newest applied correction,
+    or else the label it came with if that is from a data set or a reviewer."""
+    rows = await tables.fetch(
+        """SELECT i.image_id, i.sha256, i.object_key, i.group_id,
+                  coalesce(c.label, i.label) AS label, coalesce(c.revision, 0) AS revision
+           FROM images i LEFT JOIN newest_corrections c USING (image_id)
+           WHERE c.label IS NOT NULL OR (i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed'))
+           ORDER BY i.image_id"""
+    )
+    return [LabelledImage(_sample(row), row["object_key"]) for row in rows]
+
+
+async def newest_images(tables: Tables, limit: int) -> list[tuple[str, str]]:
+    """sha256 and object key of at most `limit` stored images: the corrected ones first, then the newest."""
+    rows = await tables.fetch(
+        """SELECT i.sha256, i.object_key FROM images i LEFT JOIN newest_corrections c USING (image_id)
+           ORDER BY c.corrected_at DESC NULLS LAST, i.stored_at DESC, i.image_id LIMIT $1""",
+        limit,
+    )
+    return [(row["sha256"], row["object_key"]) for row in rows]
+
+
+async def object_keys(tables: Tables, sha256s: Collection[str]) -> dict[str, str]:
+    """Where the bytes with these hashes lie in the object store; a hash no stored image has is missing."""
+    rows = await tables.fetch("SELECT sha256, object_key FROM images WHERE sha256 = ANY($1::text[])", list(sha256s))
+    return {row["sha256"]: row["object_key"] for row in rows}
+
+
+async def applied_corrections(tables: Tables) -> list[Correction]:
+    """The newest applied correction of every stored image that has one, in the order of image ids."""
+    rows = await tables.fetch(
+        """SELECT image_id, c.revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at, c.event_id
+           FROM newest_corrections c JOIN images i USING (image_id) ORDER BY image_id"""
+    )
+    return [Correction(**dict(row)) for row in rows]
+
+
+async def promotion(tables: Tables) -> ModelPromoted | None:
+    """The last promotion that counts; None before the first."""
+    event = await tables.fetchval("SELECT event FROM promotions ORDER BY sequence DESC LIMIT 1")
+    return None if event is None else ModelPromoted.model_validate(event)
+
+
+async def champion(tables: Tables) -> Champion | None:
+    """The model in service, None before the first promotion.
+
+    Raises:
+        NotReady: the promotion is here, but the model.trained it promotes is not folded yet.
+    """
+    current = await promotion(tables)
+    return None if current is None else Champion(current, await trained(tables, current.version))
+
+
+async def freezer(tables: Tables) -> ModelPromoted | None:
+    """The last promotion that froze promotions (a freeze or a rollback), whether or not they still are; None if
+    none."""
+    event = await tables.fetchval(
+        "SELECT event FROM promotions WHERE route IN ('freeze', 'rollback') ORDER BY sequence DESC LIMIT 1"
+    )
+    return None if event is None else ModelPromoted.model_validate(event)
+
+
+async def anchor(tables: Tables) -> ModelTrained | None:
+    """The last model that was promoted for being superior, else the first one ever; None before the first promotion.
+    Small losses from champion to champion add up, so candidates are compared with this one too. Raises NotReady as
+    `champion` does."""
+    version = await tables.fetchval(
+        "SELECT version FROM promotions ORDER BY (route = 'superior') DESC, CASE route WHEN 'superior' THEN -sequence "
+        "ELSE sequence END LIMIT 1"
+    )
+    return None if version is None else await trained(tables, version)
+
+
+async def trained(tables: Tables, version: str) -> ModelTrained:
+    """The candidate with this version, which something else in the log names. Raises NotReady if it is not folded
+    yet."""
+    row = await model(tables, version)
+    if row is None:
+        raise NotReady(
+            f"model.trained of {version} is not folded yet, though the log names it: wait for the projection."
+        )
+    return row.trained
+
+
+async def model(tables: Tables, version: str) -> ModelRow | None:
+    """The candidate with this version and what became of it; None if there is none."""
+    row = await tables.fetchrow("SELECT * FROM candidates WHERE version = $1", version)
+    return None if row is None else _model(row)
+
+
+async def models(tables: Tables) -> list[ModelRow]:
+    """Every candidate, oldest first."""
+    return _models(await tables.fetch("SELECT * FROM candidates ORDER BY trained_at, version"))
+
+
+async def unjudged(tables: Tables) -> list[ModelRow]:
+    """The candidates without a verdict, oldest first."""
+    return _models(
+        await tables.fetch(
+            "SELECT * FROM candidates WHERE rejected IS NULL AND cardinality(promoted) = 0 ORDER BY trained_at, version"
+        )
+    )
+
+
+async def fast_candidates(tables: Tables, parent: str) -> list[Candidate]:
+    """The fast lane's candidates made from this version, oldest first."""
+    rows = await tables.fetch(
+        """SELECT version, trained_at, rejected IS NOT NULL OR cardinality(promoted) > 0 AS judged
+           FROM candidates WHERE parent = $1 AND lane = 'fast' ORDER BY trained_at, version""",
+        parent,
+    )
+    return [Candidate(**dict(row)) for row in rows]
+
+
+async def set_aside(tables: Tables) -> list[SetAside]:
+    """The corrections that rejections left out, in the order of image ids. A rejection whose cause was promoted after
+    all (the log decides races) leaves out nothing."""
+    rows = await tables.fetch(
+        """SELECT DISTINCT ON (image_id, revision) image_id, revision, sentence FROM set_aside s
+           WHERE NOT EXISTS (SELECT FROM promotions p WHERE p.cause = s.cause)
+           ORDER BY image_id, revision, cause"""
+    )
+    return [SetAside(**dict(row)) for row in rows]
+
+
+async def verdict_on(tables: Tables, cause: UUID) -> ModelPromoted | ModelRejected | None:
+    """The verdict that counts for this model.trained or promotion.requested; None if there is none yet."""
+    promoted = await tables.fetchval("SELECT event FROM promotions WHERE cause = $1 ORDER BY sequence LIMIT 1", cause)
+    if promoted is not None:
+        return ModelPromoted.model_validate(promoted)
+    rejected = await tables.fetchval("SELECT event FROM rejections WHERE cause = $1", cause)
+    return None if rejected is None else ModelRejected.model_validate(rejected)
+
+
+async def answered(tables: Tables, request_id: UUID) -> ModelPromoted | ModelRejected | None:
+    """How the gate answered a promotion.requested; None if it has not yet."""
+    return await verdict_on(tables, request_id)
+
+
+def _sample(row: Row) -> Sample:
+    return Sample(row["image_id"], row["sha256"], row["label"], row["revision"], side(row["group_id"]))
+
+
+def _model(row: Row) -> ModelRow:
+    rejected = row["rejected"]
+    return ModelRow(
+        trained=ModelTrained.model_validate(row["trained"]),
+        promoted=tuple(row["promoted"]),
+        rejected=None if rejected is None else ModelRejected.model_validate(rejected),
+    )
+
+
+def _models(rows: Sequence[Row]) -> list[ModelRow]:
+    return [_model(row) for row in rows]

@@ -1,0 +1,219 @@
+"""The fast lane's reconciler: what is live, what should be, and the candidate that closes the gap."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.trainer.data import queries
+from services.trainer.data.artefact_store import ArtefactBroken, Artefacts
+from services.trainer.data.projection import TOPICS
+from services.trainer.dataset.records import Champion, Correction
+from services.trainer.fast_lane.candidate import RECIPE, Base, CannotMake, Made, make, read_base
+from services.trainer.fast_lane.decisions.build_plan import Make, Situation, decide, left_out, unserved
+from services.trainer.fast_lane.metrics import LEFT_OUT, MAKING_SECONDS, OLDEST_UNSERVED_SECONDS, UNSERVED
+from services.trainer.features.source import FeatureSource
+from services.trainer.settings import TrainerSettings
+from shared.contract.events import Event, ModelTrained, uuid_of
+from shared.messaging.event_log import Log, Publisher
+from shared.runtime.clock import Clock
+from shared.runtime.errors import InvalidMessage
+from shared.runtime.health import Health
+from shared.runtime.retry import FOR_EVER, retrying
+from shared.runtime.telemetry import log as logger
+from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.tables.database import Database
+from shared.tables.projection import caught_up
+from shared.tables.reconciler import run_reconciler
+
+PART = "fast lane"
+COMPARED_IMAGES = 2
+UNREADABLE_FOR = timedelta(minutes=10)
+"""How long an image is left out before its bytes are looked for again."""
+
+
+class FastLane:
+    """Compares and makes. `reconcile` is called again and again; it remembers nothing that the tables do not say,
+    except to be quick: the champion as it was read, and which images could not be."""
+
+    def __init__(
+        self, database: Database, store: ObjectStore, source: FeatureSource, health: Health, clock: Clock
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._source = source
+        self._health = health
+        self._clock = clock
+        self._artefacts = Artefacts(store)
+        self._model: ModelTrained | None = None
+        self._base: Base | None = None
+        self._unreadable: dict[UUID, datetime] = {}
+        self._said = ""
+
+    async def reconcile(self) -> Sequence[Event]:
+        """The candidate that is missing, or nothing. Raises TransientError if a dependency does not answer."""
+        situation = await self._situation()
+        self._measure(situation)
+        decision = decide(situation, self._clock())
+        while isinstance(decision, Make):
+            try:
+                made = await self._try(decision)
+            except CannotMake as error:
+                self._say(str(error), ok=False)
+                return []
+            if made is not None:
+                return [made]
+            situation = replace(situation, unreadable=set(self._unreadable))
+            decision = decide(situation, self._clock())
+        self._say(decision.reason, ok=True)
+        return []
+
+    async def base(self) -> Base | None:
+        """The champion as it was read; None before the first. Raises CannotMake if its artefact is no good."""
+        champion = await self._champion()
+        return None if champion is None else await self._read(champion)
+
+    async def _situation(self) -> Situation:
+        champion, corrections, set_aside = await asyncio.gather(
+            self._champion(), queries.applied_corrections(self._database), queries.set_aside(self._database)
+        )
+        now = self._clock()
+        self._unreadable = {image: since for image, since in self._unreadable.items() if now - since < UNREADABLE_FOR}
+        return Situation(
+            champion=champion,
+            corrections=corrections,
+            set_aside=set_aside,
+            candidates=[] if champion is None else await queries.fast_candidates(self._database, champion.version),
+            unreadable=set(self._unreadable),
+            recipe=RECIPE,
+        )
+
+    async def _champion(self) -> Champion | None:
+        promotion = await queries.promotion(self._database)
+        if promotion is None:
+            return None
+        if self._model is None or self._model.version != promotion.version:
+            self._model = await queries.trained(self._database, promotion.version)
+        return Champion(promotion, self._model)
+
+    async def _read(self, champion: Champion) -> Base:
+        """The champion's artefact, parsed; the lane's own last candidate is still in memory."""
+        digest = champion.model.artefact_sha256
+        if self._base is None or self._base.artefact_sha256 != digest:
+            try:
+                artefact = await self._artefacts.load(champion.model)
+                self._base = await asyncio.to_thread(read_base, artefact, digest, self._base)
+            except (ArtefactBroken, ObjectMissing, InvalidMessage) as error:
+                raise CannotMake(f"The champion {champion.version} cannot be read. {error}") from error
+        return self._base
+
+    async def _try(self, decision: Make) -> ModelTrained | None:
+        """The candidate, in the object store and ready to be announced; None if images were found to be unreadable."""
+        started = time.perf_counter()
+        base = await self._read(decision.champion)
+        keys = {one.sha256: one.object_key for one in decision.corrections}
+        found, (squares, gone) = await asyncio.gather(
+            self._source.features(base.backbone_id, base.extractor, keys), self._source.pixels(_some(decision))
+        )
+        unreadable = {**found.unreadable, **gone}
+        if unreadable:
+            self._leave_out([one for one in decision.corrections if one.sha256 in unreadable], unreadable)
+            return None
+        ready = time.perf_counter()
+        made = await asyncio.to_thread(make, base, decision.corrections, found.features, squares)
+        if not made.agrees:
+            raise CannotMake(f"{decision.version}: numpy and onnxruntime differ by {made.parity.difference:.1e}.")
+        computed = time.perf_counter()
+        await self._put(decision, made)
+        seconds = {"features": ready - started, **made.seconds, "store": time.perf_counter() - computed}
+        for stage, spent in seconds.items():
+            MAKING_SECONDS.labels(stage).observe(spent)
+        return _announcement(decision, made, self._clock(), seconds)
+
+    def _leave_out(self, corrections: Sequence[Correction], reasons: dict[str, str]) -> None:
+        for one in corrections:
+            self._unreadable[one.image_id] = self._clock()
+            logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reasons[one.sha256])
+
+    async def _put(self, decision: Make, made: Made) -> None:
+        manifest = made.manifest
+        await asyncio.gather(
+            self._store.put(_artefact_key(decision), made.artefact),
+            self._store.put(_manifest_key(manifest.sha256), manifest.json.encode(), "application/json"),
+        )
+        self._artefacts.keep(_artefact_key(decision), made.artefact_sha256, made.artefact)
+
+    def _measure(self, situation: Situation) -> None:
+        waiting = unserved(situation)
+        UNSERVED.set(len(waiting))
+        LEFT_OUT.set(len(left_out(situation)))
+        age = (self._clock() - waiting[0].corrected_at).total_seconds() if waiting else 0.0
+        OLDEST_UNSERVED_SECONDS.set(max(age, 0.0))
+
+    def _say(self, sentence: str, ok: bool) -> None:
+        """Why nothing is made: into the health report, and into the log when it changes."""
+        self._health.set("fast candidate", ok, sentence)
+        if sentence != self._said:
+            self._said = sentence
+            logger.info("the fast lane makes nothing", reason=sentence)
+
+
+async def run_fast_lane(
+    lane: FastLane, log: Log, publisher: Publisher, database: Database, health: Health, settings: TrainerSettings
+) -> None:
+    """Reconcile for ever, once the tables are caught up: before that the lane would make what is live already. Of
+    several processes one makes candidates: two would write the artefact of one version at the same time."""
+    health.set(PART, True, "standing by: another process makes the candidates")
+    async with database.lock(PART):
+        health.set(PART, True, "waiting until the tables show the whole log")
+        await retrying(FOR_EVER, lambda: caught_up(log, database, TOPICS, settings.caught_up_seconds))
+        await run_reconciler(
+            lane.reconcile,
+            publisher=publisher,
+            database=database,
+            health=health,
+            name=PART,
+            every_seconds=settings.reconcile_seconds,
+        )
+
+
+def _some(decision: Make) -> dict[str, str]:
+    """Where the bytes of the latest corrections lie: what is newest is compared."""
+    latest = sorted(decision.corrections, key=lambda one: (one.corrected_at, one.image_id))[-COMPARED_IMAGES:]
+    return {one.sha256: one.object_key for one in latest}
+
+
+def _artefact_key(decision: Make) -> str:
+    return f"models/{decision.version}/model.onnx"
+
+
+def _manifest_key(digest: str) -> str:
+    return f"manifests/{digest}.json"
+
+
+def _announcement(decision: Make, made: Made, now: datetime, seconds: dict[str, float]) -> ModelTrained:
+    parent = decision.champion.model
+    return ModelTrained(
+        event_id=uuid_of("model.trained", decision.version),
+        occurred_at=now,
+        causes=decision.causes,
+        model_name=parent.model_name,
+        version=decision.version,
+        artefact_key=_artefact_key(decision),
+        artefact_sha256=made.artefact_sha256,
+        lane="fast",
+        parent=parent.version,
+        backbone_id=parent.backbone_id,
+        weights_sha256=made.weights_sha256,
+        manifest_key=_manifest_key(made.manifest.sha256),
+        manifest_sha256=made.manifest.sha256,
+        labels=parent.labels,
+        training_images=len(decision.corrections),
+        test_images=parent.test_images,
+        corrections=tuple(one.applied for one in decision.corrections),
+        metrics={"layer_rows": made.rows, "parity_difference": made.parity.difference},
+        parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
+        seconds=seconds,
+    )

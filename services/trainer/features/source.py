@@ -1,0 +1,126 @@
+"""Features of stored images under an exported backbone: from memory, or computed from the bytes in the object store."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.trainer.features.cache import FeatureCache, Vector
+from services.trainer.features.parquet import read_features
+from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, prepare
+from shared.runtime.telemetry import log
+from shared.storage.object_store import ObjectMissing, ObjectStore
+
+BATCH = 16
+FETCHES = 8
+DECODES = 2
+"""At once: a picture of the largest size takes the better part of a gigabyte while it is decoded."""
+SQUARES = 256
+"""Prepared images kept in memory, 27 KB each: the latest will be asked for again."""
+
+
+class Backbone(Protocol):
+    """An exported backbone that is loaded."""
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 [n, d] of uint8 [n, 96, 96, 3]."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Feature vectors by sha256, and why there are none for the other images."""
+
+    features: dict[str, Vector] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+class FeatureSource:
+    """Computes what the cache lacks. Decoding and inference run in a thread, so that heartbeats go on."""
+
+    def __init__(self, store: ObjectStore, cache: FeatureCache) -> None:
+        self._store = store
+        self._cache = cache
+        self._fetching = asyncio.Semaphore(FETCHES)
+        self._decoding = asyncio.Semaphore(DECODES)
+        self._squares: OrderedDict[str, Pixels] = OrderedDict()
+
+    async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> Found:
+        """Features for each sha256 in `object_keys` (sha256 -> where the bytes lie). Raises TransientError if the store
+        does not answer."""
+        found = Found()
+        missing: list[str] = []
+        for digest in object_keys:
+            vector = self._cache.get(backbone_id, digest)
+            if vector is None:
+                missing.append(digest)
+            else:
+                found.features[digest] = vector
+        for at in range(0, len(missing), BATCH):
+            pixels, unreadable = await self.pixels({digest: object_keys[digest] for digest in missing[at : at + BATCH]})
+            found.unreadable.update(unreadable)
+            if pixels:
+                vectors = await asyncio.to_thread(backbone.features, np.stack(list(pixels.values())))
+                for digest, vector in zip(pixels, vectors, strict=True):
+                    self._cache.put(backbone_id, digest, vector.copy())
+                    found.features[digest] = vector
+        return found
+
+    async def recall(self, backbone_id: str) -> int:
+        """Take what full trainings kept under this backbone (Parquet in the object store) into memory; gives how many
+        vectors that were. Raises TransientError if the store does not answer."""
+        recalled = 0
+        for key in await self._store.keys(f"features/{backbone_id}/"):
+            try:
+                vectors = await asyncio.to_thread(read_features, await self._store.get(key))
+            except (ObjectMissing, ValueError) as error:
+                log.warning("kept features cannot be read", key=key, reason=str(error))
+                continue
+            for digest, vector in vectors.items():
+                self._cache.put(backbone_id, digest, vector)
+            recalled += len(vectors)
+        return recalled
+
+    async def pixels(self, object_keys: Mapping[str, str]) -> tuple[dict[str, Pixels], dict[str, str]]:
+        """Prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises TransientError."""
+        answers = await asyncio.gather(*(self._read(digest, key) for digest, key in object_keys.items()))
+        squares: dict[str, Pixels] = {}
+        unreadable: dict[str, str] = {}
+        for digest, answer in zip(object_keys, answers, strict=True):
+            if isinstance(answer, str):
+                unreadable[digest] = answer
+            else:
+                squares[digest] = answer
+        return squares, unreadable
+
+    async def _read(self, digest: str, key: str) -> Pixels | str:
+        if (known := self._squares.get(digest)) is not None:
+            return known
+        async with self._fetching:
+            try:
+                data = await self._store.get(key)
+            except ObjectMissing as error:
+                return str(error)
+            if sha256(data).hexdigest() != digest:
+                return f"Object {key} holds other bytes than those that were stored."
+            try:
+                async with self._decoding:
+                    self._squares[digest] = square = await asyncio.to_thread(_prepared, data)
+            except UndecodableImage as error:
+                return str(error)
+            if len(self._squares) > SQUARES:
+                self._squares.popitem(last=False)
+            return square
+
+
+def _prepared(data: bytes) -> Pixels:
+    return prepare(decode(data))
+
+
+def stacked(vectors: Sequence[Vector], width: int) -> NDArray[np.float32]:
+    """float32 [n, d] of n vectors [d]; d is `width` if there are none."""
+    return np.stack(vectors) if vectors else np.zeros((0, width), dtype=np.float32)

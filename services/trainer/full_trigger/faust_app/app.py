@@ -1,0 +1,239 @@
+"""One Faust application inside an asyncio process.
+
+Faust acknowledges an event whose agent raised, and recounts after a crash. So it holds only what can be rebuilt, in
+tables whose values are idempotent per event id, and every agent body runs behind a guard: bounded retries, then a
+dead letter, and if even that fails the process ends before the stream moves on. Measured with faust-streaming 0.15.3;
+upgrade both it and aiokafka together, and run tests/contract/test_faust_app.py.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import faust
+
+from services.trainer.full_trigger.faust_app.recovery import LosslessTableManager
+from shared.contract.events import Event
+from shared.messaging.codec import decode
+from shared.messaging.dead_letters import count_dead_letter, dead_letter
+from shared.messaging.event_log import Publisher, Record
+from shared.messaging.kafka import group_lag
+from shared.runtime.errors import InvalidMessage, PappusError, TransientError
+from shared.runtime.health import Health
+from shared.runtime.metrics import EVENTS_HANDLED, RETRIES
+from shared.runtime.process import describe
+from shared.runtime.retry import RetryPolicy, delay
+from shared.runtime.telemetry import log, process_span
+
+E = TypeVar("E", bound=Event)
+Body = Callable[[Record], Awaitable[None]]
+
+RETRY = RetryPolicy(first_seconds=0.1, factor=3.0, longest_seconds=2.0, attempts=4)  # well under 10 s in all
+WATCH_SECONDS = 15.0
+STUCK_SECONDS = 120.0
+STOP_SECONDS = 6.0
+
+SETTINGS: dict[str, Any] = {
+    "processing_guarantee": "at_least_once",
+    "stream_wait_empty": True,  # without it SIGTERM loses the event in flight
+    "stream_buffer_maxsize": 256,
+    "stream_processing_timeout": 120,
+    "broker_session_timeout": 10,
+    "broker_heartbeat_interval": 3,
+    "broker_rebalance_timeout": 60,
+    "broker_request_timeout": 90,
+    "broker_commit_interval": 2.0,
+    "broker_commit_every": 1000,
+    "consumer_auto_offset_reset": "earliest",
+    "consumer_max_fetch_size": 1_048_576,
+    "producer_acks": -1,
+    "producer_request_timeout": 300,
+    "producer_threaded": False,
+    "store": "memory://",
+    "TableManager": LosslessTableManager,
+    "table_standby_replicas": 0,
+    "topic_partitions": 4,
+    "topic_replication_factor": 1,
+    "topic_allow_declare": True,
+    "topic_disable_leader": True,
+    "key_serializer": "raw",
+    "value_serializer": "raw",
+    "web_enabled": False,
+    "web_tables_enabled": False,
+    "debug": False,
+}
+
+
+def end_process() -> None:
+    """End at once: the event in hand is not acknowledged and comes again after the restart."""
+    os._exit(1)
+
+
+class FaustApp:
+    """One Faust application inside an asyncio process. Make it in a running event loop, declare tables, events and
+    ticks, then `run` it.
+
+    `name` is the consumer group and the prefix of its changelog topics, `{name}-{table}-changelog`, which must be
+    declared in `shared.contract.topics` like every other topic. `folder` holds nothing that must survive. `publisher`
+    takes dead letters. `give_up` ends the process; tests replace it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        bootstrap: str,
+        *,
+        folder: Path,
+        publisher: Publisher,
+        give_up: Callable[[], None] = end_process,
+    ) -> None:
+        brokers = [f"kafka://{address}" for address in bootstrap.split(",")]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._name = name
+        self._bootstrap = bootstrap
+        self._app = faust.App(name, broker=brokers, datadir=folder, loop=asyncio.get_running_loop(), **SETTINGS)
+        self._publisher = publisher
+        self._give_up = give_up
+        self._topics: list[str] = []
+        self._moved = time.monotonic()
+
+    def table(self, name: str, partitions: int) -> MutableMapping[str, Any]:
+        """A table of JSON values by text, kept in the compacted topic `{app}-{name}-changelog`. `partitions` is that
+        of the topics whose bodies write it. Write only in bodies, whole values (`table[key] = {...}`): a change
+        inside a value is not kept."""
+        schema: Any = faust.Schema(key_type=str, key_serializer="raw", value_serializer="json")
+        made = self._app.Table(name, partitions=partitions, schema=schema)
+        return cast("MutableMapping[str, Any]", made)
+
+    def on(self, event: type[E], body: Callable[[E, Record], Awaitable[None]]) -> None:
+        """Have `body` take every event of this type, one after the other, with the record it stands in. Under 10 s;
+        it may see an event again. InvalidMessage makes a dead letter at once, any other exception after some
+        attempts."""
+
+        async def decoded(record: Record) -> None:
+            await body(cast("E", decode(record.topic, record.value)), record)
+
+        self._agent(event.topic, decoded)
+
+    def every(self, seconds: float, topic: str, body: Callable[[Record], Awaitable[None]]) -> None:
+        """Have `body` run every so many seconds, in an agent: a timer may not write tables, so it only sends a tick
+        through `topic`. A run that was missed while the process was down is not made up; compare with the last time
+        instead."""
+        ticks = self._agent(topic, body)
+
+        async def tick() -> None:
+            await ticks.send(key=None, value=b"tick")
+
+        self._app.timer(seconds, name=f"tick {topic}")(tick)
+
+    async def run(self, health: Health) -> None:
+        """Run until cancelled.
+
+        Raises:
+            PappusError: Faust stopped by itself, or stands still with work before it; the process should end and
+            start again.
+        """
+        await self._app.start()
+        health.set(self._name, True)
+        watching = asyncio.create_task(self._watch())
+        stopped = asyncio.create_task(self._app.wait_until_stopped())
+        try:
+            done, _ = await asyncio.wait({watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            raise PappusError(f"Faust stopped by itself: {self._app.crash_reason!r}. Start the process again.")
+        finally:
+            watching.cancel()
+            stopped.cancel()
+            await asyncio.gather(watching, stopped, return_exceptions=True)
+            await self._stop()
+
+    async def _stop(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._app.stop()
+        except TimeoutError:
+            log.warning("Faust did not stop in time; what was in flight comes again", app=self._name)
+
+    def _agent(self, topic: str, body: Body) -> Any:
+        """Declare the agent that reads `topic`; gives Faust's topic."""
+        self._topics.append(topic)
+        source = self._app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+        async def consume(stream: Any) -> None:
+            async for event in stream.events():
+                await self.guarded(_to_record(event.message), body)
+                self._moved = time.monotonic()
+
+        self._app.agent(source, name=f"{self._name}.{topic}", concurrency=1)(consume)
+        return source
+
+    async def guarded(self, record: Record, body: Body) -> None:
+        """Run a body so that whatever happens the event was handled, is a dead letter, or is not acknowledged."""
+        try:
+            with process_span(record, f"process {record.topic}"):
+                await self._handled_or_buried(record, body)
+        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the event and go on
+            log.error(
+                "the process ends so that no event is lost", app=self._name, error=describe(error), exc_info=error
+            )
+            self._give_up()
+
+    async def _handled_or_buried(self, record: Record, body: Body) -> None:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                await body(record)
+                EVENTS_HANDLED.labels(self._name, record.topic).inc()
+                break
+            except InvalidMessage as error:
+                await self._bury(record, error, attempt)
+                break
+            except Exception as error:
+                seconds = delay(RETRY, attempt)
+                if seconds is None:
+                    if isinstance(error, TransientError):
+                        raise  # the world is at fault, not the event: end, and see it again
+                    await self._bury(record, error, attempt)
+                    break
+                RETRIES.labels(self._name).inc()
+                log.warning("will be tried again", app=self._name, attempt=attempt, reason=describe(error))
+            await asyncio.sleep(seconds)
+
+    async def _bury(self, record: Record, error: Exception, attempts: int) -> None:
+        letter = dead_letter(record, error, handler=self._name, attempts=attempts)
+        await self._publisher.publish_dead_letter(letter)
+        count_dead_letter(letter)
+
+    async def _watch(self) -> None:
+        """Raises PappusError when nothing moved for STUCK_SECONDS although there is work: an agent that died
+        silently, or a worker that idles on a topic it did not find."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                lag = await group_lag(self._bootstrap, self._name, self._topics)
+            except TransientError as error:
+                log.warning("cannot measure the lag", app=self._name, reason=str(error))
+                self._moved = time.monotonic()  # without Kafka nothing can move
+                continue
+            waiting = sum(events for place, events in lag.items() if place.topic in self._topics)
+            if waiting and time.monotonic() - self._moved > STUCK_SECONDS:
+                raise PappusError(f"{self._name} stands still with {waiting} events waiting. Start the process again.")
+
+
+def _to_record(message: Any) -> Record:
+    headers = message.headers or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=None if message.key is None else bytes(message.key).decode(errors="replace"),
+        value=message.value,
+        headers=tuple((name, bytes(value)) for name, value in pairs if value is not None),
+        timestamp_ms=int(message.timestamp * 1000),
+    )

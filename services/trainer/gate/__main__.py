@@ -1,0 +1,55 @@
+"""The gate: the only publisher of promotions.
+
+Consumes model.trained and promotion.requested (handlers). Publishes model.promoted and model.rejected. Reads the tables
+of schema `trainer`, which the fast lane's process writes, and models/, images/ and manifests/ in the object store.
+"""
+
+from services.trainer.data.projection import MIGRATIONS, SCHEMA
+from services.trainer.features.cache import FeatureCache
+from services.trainer.features.source import FeatureSource
+from services.trainer.gate.evaluator import Examiner
+from services.trainer.gate.handlers import GROUP, GateKeeper
+from services.trainer.gate.prefetch import run_warming
+from services.trainer.model.blas_threads import one_blas_thread
+from services.trainer.settings import TrainerSettings
+from shared.contract.events import ModelTrained, PromotionRequested
+from shared.messaging.handler import run_handlers, subscribe
+from shared.messaging.kafka import open_log
+from shared.runtime.clock import utc_now
+from shared.runtime.health import Health, serve_health
+from shared.runtime.process import run, run_parts
+from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
+from shared.tables.database import Database
+
+SOURCE = "pappus/trainer-gate"
+
+
+async def main() -> None:
+    """Settings, adapters, parts; returns when the process is asked to end."""
+    settings = TrainerSettings()
+    configure("trainer-gate", settings)
+    health = Health()
+    async with (
+        serve_health(health, settings.health_port),
+        open_log(settings.kafka_bootstrap) as log,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        open_object_store(settings) as store,
+        log.publisher(SOURCE) as publisher,
+    ):
+        source = FeatureSource(store, FeatureCache(settings.cached_features))
+        examiner = Examiner(database, store, source, settings.gate)
+        keeper = GateKeeper(log, database, publisher, examiner, settings, utc_now)
+        subscriptions = [
+            subscribe(ModelTrained, keeper.on_model_trained),
+            subscribe(PromotionRequested, keeper.on_promotion_requested),
+        ]
+        handlers = run_handlers(
+            log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
+        )
+        with one_blas_thread():
+            await run_parts(health, handlers=handlers, warming=run_warming(database, examiner, health))
+
+
+if __name__ == "__main__":
+    run(main)

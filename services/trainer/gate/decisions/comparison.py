@@ -1,0 +1,169 @@
+"""From models and features to what the gate judges: answers on the test images, corrections that break, and whom to
+blame. Pure arithmetic on numpy arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.trainer.dataset.manifest import Sample
+from services.trainer.dataset.records import Correction
+from services.trainer.features.cache import Vector
+from services.trainer.features.source import stacked
+from services.trainer.model.correction_layer import CorrectionLayer, most_responsible, own_rows
+from services.trainer.model.head import Head
+from services.trainer.model.reference_inference import answer
+from shared.contract.artefact import CorrectionEntry
+from shared.contract.events import ModelTrained, SetAside
+
+Indices = NDArray[np.intp]
+Vectors = Mapping[str, Vector]
+"""Features float32 [d] by sha256, under one backbone."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model that is judged, or that others are compared with: what was announced, and what its artefact holds."""
+
+    model: ModelTrained
+    head: Head
+    layer: CorrectionLayer
+
+
+@dataclass(frozen=True)
+class LockedTests:
+    """The locked test images: their samples, all labels in play, the true class of each as an index into `labels`
+    [n]."""
+
+    samples: tuple[Sample, ...]
+    labels: tuple[str, ...]
+    truths: Indices
+
+
+def locked_tests(samples: Sequence[Sample], challenger: ModelTrained, champion: ModelTrained | None) -> LockedTests:
+    """Today's test images, with the labels of challenger and champion together: a class that a challenger has forgotten
+    counts against it. An image with a label neither knows is nobody's fault and left out."""
+    known = (*challenger.labels, *(() if champion is None else champion.labels))
+    labels = tuple(dict.fromkeys(known))
+    chosen = tuple(sample for sample in samples if sample.side == "test" and sample.label in labels)
+    truths = np.array([labels.index(sample.label) for sample in chosen], dtype=np.intp)
+    return LockedTests(chosen, labels, truths)
+
+
+def answers_on(contestant: Contestant, tests: LockedTests, vectors: Vectors) -> Indices:
+    """What the model answers on each test image [n], as indices into `tests.labels`, -1 for a label that is none of
+    them. A corrected test image is answered without its own row: in service the correction would give the truth
+    away."""
+    features = _features(contestant, [sample.sha256 for sample in tests.samples], vectors)  # [n, d]
+    ignored = own_rows(contestant.layer, [sample.image_id for sample in tests.samples])
+    own = answer(contestant.head, contestant.layer, features, ignored).argmax(axis=1)
+    index = {label: position for position, label in enumerate(tests.labels)}
+    positions: Indices = np.array([index.get(label, -1) for label in contestant.head.labels], dtype=np.intp)
+    answers: Indices = positions[own]
+    return answers
+
+
+def broken(contestant: Contestant, corrections: Sequence[Correction], vectors: Vectors) -> tuple[UUID, ...]:
+    """The corrected images that the model, as it would serve, does not answer as corrected."""
+    features = _features(contestant, [one.sha256 for one in corrections], vectors)  # [n, d]
+    answers = answer(contestant.head, contestant.layer, features).argmax(axis=1)
+    labels = contestant.head.labels
+    return tuple(
+        one.image_id for one, given in zip(corrections, answers, strict=True) if labels[int(given)] != one.label
+    )
+
+
+def held(model: ModelTrained, corrections: Sequence[Correction]) -> list[Correction]:
+    """The applied corrections that the model's manifest holds, in the revision that is current."""
+    revisions = {(one.image_id, one.revision) for one in model.corrections}
+    return [one for one in corrections if (one.image_id, one.revision) in revisions]
+
+
+def newly_held(challenger: ModelTrained, champion: ModelTrained | None, corrections: Sequence[Correction]) -> int:
+    """How many applied corrections the challenger holds and the champion does not."""
+    before = set() if champion is None else {one.event_id for one in held(champion, corrections)}
+    return sum(one.event_id not in before for one in held(challenger, corrections))
+
+
+def absorbed(challenger: Contestant, champion: Contestant | None) -> int:
+    """How many corrections stood in the champion's layer and are in the challenger's head now."""
+    if champion is None or challenger.model.lane != "full":
+        return 0
+    known = {(one.image_id, one.revision) for one in challenger.model.corrections}
+    return len((set(champion.layer.entries) & known) - set(challenger.layer.entries))
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a challenger broke: positions of test images it lost, its answers on all of them, corrected images it does
+    not answer as corrected."""
+
+    lost_images: Sequence[int]
+    answers: Indices
+    broken: Sequence[UUID]
+
+
+def to_set_aside(
+    challenger: Contestant,
+    champion: ModelTrained,
+    tests: LockedTests,
+    damage: Damage,
+    corrections: Sequence[Correction],
+    vectors: Vectors,
+) -> tuple[SetAside, ...]:
+    """The corrections with most weight on the answers that broke, and the sentence for each: so that the others need
+    not wait. For each lost test image and each broken correction one, taken from those that are new if any of them
+    weighs on it; if none weighs on any, all that are new."""
+    fresh = {(one.image_id, one.revision) for one in challenger.model.corrections}
+    fresh -= {(one.image_id, one.revision) for one in champion.corrections}
+    chosen: dict[CorrectionEntry, str] = {}
+    for position in damage.lost_images:
+        lost, given = tests.samples[position], tests.labels[damage.answers[position]]
+        culprit = _culprit(challenger, vectors[lost.sha256], given, lost.label, fresh)
+        if culprit is not None:
+            sentence = f"With it test image {lost.image_id} is answered {given} instead of {lost.label}."
+            chosen.setdefault(culprit, sentence)
+    for one in corrections:
+        if one.image_id in damage.broken:
+            chosen.setdefault(*_contradicted(challenger, one, vectors, fresh))
+    if not chosen and (damage.lost_images or damage.broken):
+        chosen = dict.fromkeys(sorted(fresh), "It is among the newest, and together they made other answers wrong.")
+    return tuple(
+        SetAside(image_id=image_id, revision=revision, sentence=sentence)
+        for (image_id, revision), sentence in sorted(chosen.items())
+    )
+
+
+def _culprit(
+    challenger: Contestant, vector: Vector, given: str, truth: str, fresh: set[CorrectionEntry]
+) -> CorrectionEntry | None:
+    """Which correction pushed an image with these features [d] from `truth` to `given` most; None if none did."""
+    labels = challenger.head.labels
+    if truth not in labels:
+        return None
+    answered, right = (np.array([labels.index(label)], dtype=np.intp) for label in (given, truth))
+    strongest_first = most_responsible(challenger.layer, vector[None, :], answered, right)
+    return next((entry for entry in strongest_first if entry in fresh), next(iter(strongest_first), None))
+
+
+def _contradicted(
+    challenger: Contestant, one: Correction, vectors: Vectors, fresh: set[CorrectionEntry]
+) -> tuple[CorrectionEntry, str]:
+    """Whom to blame for a correction that does not hold: itself if it is new, else what is new and stands against
+    it."""
+    entry = (one.image_id, one.revision)
+    sentence = f"Other corrections very near to it say otherwise, so it could not be answered {one.label}."
+    if entry in fresh:
+        return entry, sentence
+    vector = vectors[one.sha256]
+    given = answer(challenger.head, challenger.layer, vector[None, :]).argmax(axis=1)[0]
+    culprit = _culprit(challenger, vector, challenger.head.labels[int(given)], one.label, fresh)
+    if culprit is None or culprit == entry:
+        return entry, sentence
+    return culprit, f"With it the corrected image {one.image_id} is no longer answered {one.label}."
+
+
+def _features(contestant: Contestant, digests: Sequence[str], vectors: Vectors) -> NDArray[np.float32]:
+    return stacked([vectors[digest] for digest in digests], len(contestant.head.mean))

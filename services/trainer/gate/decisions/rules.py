@@ -1,0 +1,211 @@
+"""The rules of the gate, one function each: what it looks at, its outcome, and the sentence for a person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.trainer.gate.decisions.paired_tests import Pairs, lower_bound, mcnemar_p
+from shared.contract.events import RuleOutcome
+
+Indices = NDArray[np.intp]
+Outcome = Literal["passed", "failed", "insufficient_evidence", "not_applicable"]
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """Accuracies and margins 0..1.
+
+    confidence is that of the one-sided bound of non-inferiority: at 0.85 a margin of 5 points can be shown from 21 test
+    images on, and 1 of 64 answers may be lost for nothing. With fewer images nothing can be shown: then the rule says
+    so and asks only that no more answers are lost than gained.
+    """
+
+    lowest_accuracy: float = 0.7
+    lowest_recall: float = 0.5
+    images_for_recall: int = 10
+    margin: float = 0.05
+    confidence: float = 0.85
+    significance: float = 0.05
+    slowest_milliseconds: float = 50.0
+    largest_difference: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the gate knows beside the answers.
+
+    labels, and the true class of each test image [n] as an index into them.
+    corrections: how many applied corrections the challenger must hold; broken: the images of those it answers
+    otherwise.
+    newly_held: corrections it holds and the champion does not; new_images: training images the champion has not seen;
+    absorbed: corrections that moved from the champion's layer into the challenger's head.
+    milliseconds: a whole answer for one image.
+    anchor_lost: why nothing can be compared with the anchor; empty if it can, or if the champion is the anchor.
+    difference: the largest absolute difference between the probabilities of the two runtimes that were compared (torch
+    or numpy against onnxruntime); disagreements: how many images they label otherwise.
+    """
+
+    labels: tuple[str, ...]
+    truths: Indices
+    corrections: int
+    broken: tuple[UUID, ...]
+    newly_held: int
+    new_images: int
+    absorbed: int
+    milliseconds: float
+    difference: float
+    disagreements: int
+    anchor_lost: str = ""
+
+
+def every_class_is_tested(circumstances: Circumstances) -> RuleOutcome:
+    counts = np.bincount(circumstances.truths, minlength=len(circumstances.labels))
+    missing = [label for label, count in zip(circumstances.labels, counts, strict=True) if not count]
+    figures = {label: float(count) for label, count in zip(circumstances.labels, counts, strict=True)}
+    if missing:
+        sentence = f"No test image is labelled {' or '.join(missing)}: label more images before a model is judged."
+        return rule("every_class_is_tested", "failed", sentence, figures)
+    return rule(
+        "every_class_is_tested", "passed", f"All classes are among the {counts.sum()} locked test images.", figures
+    )
+
+
+def accuracy(challenger: Indices, truths: Indices, settings: GateSettings) -> RuleOutcome:
+    right, images = int((challenger == truths).sum()), len(truths)
+    accuracy = right / images if images else 0.0
+    holds = accuracy >= settings.lowest_accuracy
+    sentence = (
+        f"{right} of {images} test images are right ({accuracy:.1%}); "
+        f"at least {settings.lowest_accuracy:.1%} {'was' if holds else 'is'} needed."
+    )
+    return rule("accuracy", "passed" if holds else "failed", sentence, {"accuracy": accuracy, "images": images})
+
+
+def recalls(challenger: Indices, circumstances: Circumstances, settings: GateSettings) -> list[RuleOutcome]:
+    rules = []
+    for index, label in enumerate(circumstances.labels):
+        answers = challenger[circumstances.truths == index]
+        images, right = len(answers), int((answers == index).sum())
+        recall = right / images if images else 0.0
+        sentence = f"{right} of {images} test images of {label} are right; {settings.lowest_recall:.0%} are needed"
+        outcome: Outcome = "passed" if recall >= settings.lowest_recall else "failed"
+        if images < settings.images_for_recall:
+            outcome = "insufficient_evidence"
+            sentence += f", but fewer than {settings.images_for_recall} images prove nothing"
+        rules.append(rule(f"recall_{label}", outcome, f"{sentence}.", {"recall": recall, "images": images}))
+    return rules
+
+
+def corrections_hold(circumstances: Circumstances) -> RuleOutcome:
+    total, broken = circumstances.corrections, len(circumstances.broken)
+    figures = {"corrections": total, "broken": broken}
+    if not total:
+        return rule("corrections_hold", "not_applicable", "Nobody has corrected a label yet.", figures)
+    if broken:
+        sentence = f"{broken} of {total} corrected images are not answered as corrected."
+        return rule("corrections_hold", "failed", sentence, figures)
+    return rule("corrections_hold", "passed", f"All {total} corrected images are answered as corrected.", figures)
+
+
+def latency(circumstances: Circumstances, settings: GateSettings) -> RuleOutcome:
+    milliseconds, limit = circumstances.milliseconds, settings.slowest_milliseconds
+    sentence = f"An answer takes {milliseconds:.1f} ms; {limit:.0f} ms are allowed."
+    figures = {"milliseconds": milliseconds, "limit": limit}
+    return rule("latency", "passed" if milliseconds <= limit else "failed", sentence, figures)
+
+
+def parity(circumstances: Circumstances, settings: GateSettings) -> RuleOutcome:
+    difference, disagreements = circumstances.difference, circumstances.disagreements
+    agrees = difference <= settings.largest_difference and not disagreements
+    sentence = (
+        f"What was trained and what will serve differ by {difference:.1e} at most "
+        f"({settings.largest_difference:.0e} is allowed) and on {disagreements} labels."
+    )
+    figures = {"difference": difference, "disagreements": disagreements}
+    return rule("parity", "passed" if agrees else "failed", sentence, figures)
+
+
+def first_model() -> RuleOutcome:
+    return rule("champion", "not_applicable", "There is no champion yet: the floors alone decide.")
+
+
+def superior(challenger: Indices, champion: Indices, truths: Indices, settings: GateSettings) -> RuleOutcome:
+    """Not being superior vetoes nothing, so it is lack of evidence rather than a failure."""
+    pairs = pairs_of(challenger, champion, truths)
+    p = mcnemar_p(pairs)
+    better = pairs.gained > pairs.lost and p < settings.significance
+    sentence = (
+        f"{_changes(pairs, 'champion')} Luck alone does that with probability {p:.2g}: "
+        f"{'this is better' if better else 'not shown to be better'}."
+    )
+    outcome: Outcome = "passed" if better else "insufficient_evidence"
+    return rule("superior_to_champion", outcome, sentence, {**_figures(pairs), "p": p})
+
+
+def non_inferior_to_anchor(
+    challenger: Indices, answers: Indices | None, circumstances: Circumstances, settings: GateSettings
+) -> RuleOutcome:
+    """As `non_inferior`; answers None: the champion is the anchor, or the anchor is lost."""
+    if answers is not None:
+        return non_inferior("anchor", challenger, answers, circumstances.truths, settings)
+    lost = circumstances.anchor_lost
+    sentence = f"Nothing is compared with the anchor. {lost}" if lost else "The champion itself is the anchor."
+    return rule("non_inferior_to_anchor", "insufficient_evidence" if lost else "not_applicable", sentence)
+
+
+def non_inferior(
+    other: str, challenger: Indices, answers: Indices, truths: Indices, settings: GateSettings
+) -> RuleOutcome:
+    """Whether the challenger is at most `margin` worse than `other`, which gave `answers`."""
+    name = f"non_inferior_to_{other}"
+    pairs = pairs_of(challenger, answers, truths)
+    bound = lower_bound(pairs, settings.confidence)
+    figures = {**_figures(pairs), "lower_bound": bound, "margin": settings.margin}
+    if lower_bound(Pairs(pairs.images, 0, 0), settings.confidence) <= -settings.margin:
+        enough = pairs.gained >= pairs.lost
+        sentence = (
+            f"{_changes(pairs, other)} {pairs.images} test images are too few to show a margin of "
+            f"{settings.margin:.0%}; until there are more, no more may be lost than gained."
+        )
+        return rule(name, "insufficient_evidence" if enough else "failed", sentence, figures)
+    sentence = (
+        f"{_changes(pairs, other)} With {settings.confidence:.0%} confidence the true difference is {bound:+.1%} or "
+        f"better; it must be above {-settings.margin:.0%}."
+    )
+    return rule(name, "passed" if bound > -settings.margin else "failed", sentence, figures)
+
+
+def reason(circumstances: Circumstances) -> RuleOutcome:
+    counts = (
+        (circumstances.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
+        (circumstances.new_images, "new training image", "new training images"),
+        (circumstances.absorbed, "correction moved from layer to head", "corrections moved from layer to head"),
+    )
+    reasons = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count > 0]
+    figures = {"newly_held": circumstances.newly_held, "new_images": circumstances.new_images}
+    figures["absorbed"] = circumstances.absorbed
+    if reasons:
+        return rule("reason", "passed", f"The reason to change: {', '.join(reasons)}.", figures)
+    sentence = "Nothing is new: no correction, no image. A model that is only as good replaces nothing."
+    return rule("reason", "failed", sentence, figures)
+
+
+def pairs_of(challenger: Indices, other: Indices, truths: Indices) -> Pairs:
+    right, other_right = challenger == truths, other == truths
+    return Pairs(len(truths), int((right & ~other_right).sum()), int((~right & other_right).sum()))
+
+
+def _changes(pairs: Pairs, other: str) -> str:
+    return f"Against the {other} {pairs.gained} of {pairs.images} answers are gained and {pairs.lost} lost."
+
+
+def _figures(pairs: Pairs) -> dict[str, float]:
+    return {"images": pairs.images, "gained": pairs.gained, "lost": pairs.lost, "difference": pairs.difference}
+
+
+def rule(name: str, outcome: Outcome, sentence: str, figures: Mapping[str, float] | None = None) -> RuleOutcome:
+    return RuleOutcome(rule=name, outcome=outcome, sentence=sentence, figures=dict(figures or {}))

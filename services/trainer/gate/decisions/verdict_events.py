@@ -1,0 +1,101 @@
+"""The gate's verdicts as events: which numbers, ids and causes they carry. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from services.trainer.dataset.records import Champion
+from shared.contract.events import (
+    ModelPromoted,
+    ModelRejected,
+    ModelTrained,
+    PromotionRequested,
+    RuleOutcome,
+    SetAside,
+    uuid_of,
+)
+
+Route = Literal["first", "superior", "non_inferior", "rollback", "approve", "override", "freeze", "unfreeze"]
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """This model serves from now on. `frozen`: whether later candidates then wait for a person."""
+
+    model: ModelTrained
+    route: Route
+    summary: str
+    frozen: bool = False
+    rules: tuple[RuleOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """This version does not serve, or this request is refused. `version` None: it named nothing that exists."""
+
+    version: str | None
+    summary: str
+    rules: tuple[RuleOutcome, ...] = ()
+    set_aside: tuple[SetAside, ...] = field(default=())
+
+
+Decision = Promote | Reject
+
+
+def cause_of(verdict: ModelPromoted | ModelRejected) -> UUID:
+    """The promotion.requested this verdict answers, or else the model.trained it judges (the first of its causes)."""
+    if verdict.answers is not None:
+        return verdict.answers
+    return verdict.causes[0] if verdict.causes else verdict.event_id
+
+
+def verdict_event(
+    decision: Decision, cause: ModelTrained | PromotionRequested, champion: Champion | None, now: datetime
+) -> ModelPromoted | ModelRejected:
+    """The decision as an event. It was made while `champion` served, so it takes the next sequence: should another
+    promotion get that number first, this one does not count, and the gate decides again under another id."""
+    sequence = 1 if champion is None else champion.sequence + 1
+    answers = cause.event_id if isinstance(cause, PromotionRequested) else None
+    event_id = uuid_of("verdict", cause.event_id, sequence)
+    if isinstance(decision, Reject):
+        return ModelRejected(
+            event_id=event_id,
+            occurred_at=now,
+            causes=(cause.event_id,),
+            model_name=cause.model_name,
+            version=decision.version,
+            verdict=decision.rules,
+            summary=decision.summary,
+            set_aside=decision.set_aside,
+            answers=answers,
+        )
+    return ModelPromoted(
+        event_id=event_id,
+        occurred_at=now,
+        causes=(cause.event_id,),
+        model_name=cause.model_name,
+        version=decision.model.version,
+        artefact_key=decision.model.artefact_key,
+        artefact_sha256=decision.model.artefact_sha256,
+        sequence=sequence,
+        replaces=None if champion is None else champion.version,
+        frozen=decision.frozen,
+        lane=decision.model.lane,
+        route=decision.route,
+        verdict=decision.rules,
+        summary=decision.summary,
+        requested_by=cause.requested_by if isinstance(cause, PromotionRequested) else None,
+        answers=answers,
+    )
+
+
+def failed(rules: Sequence[RuleOutcome]) -> list[str]:
+    """The names of the rules that failed."""
+    return [one.rule for one in rules if one.outcome == "failed"]
+
+
+def outcome(rule: str, passed: bool, sentence: str) -> RuleOutcome:
+    """A rule that passed or failed, in a sentence."""
+    return RuleOutcome(rule=rule, outcome="passed" if passed else "failed", sentence=sentence)

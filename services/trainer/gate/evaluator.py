@@ -1,0 +1,170 @@
+"""The gate's examination of a model: it is loaded, answers, and is compared on today's test images."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.trainer.dataset.records import Champion
+from services.trainer.features.source import FeatureSource
+from services.trainer.gate.decisions.comparison import (
+    Damage,
+    Indices,
+    absorbed,
+    answers_on,
+    broken,
+    newly_held,
+    to_set_aside,
+)
+from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, Verdict, judge
+from services.trainer.gate.decisions.verdict_events import failed
+from services.trainer.gate.evaluation_data import Material, gather_material
+from services.trainer.gate.model_loader import Loaded, Loader, Unloadable
+from services.trainer.gate.new_images import new_images
+from services.trainer.gate.smoke_test import Probe, probe
+from shared.contract.events import ModelTrained, SetAside
+from shared.runtime.errors import TransientError
+from shared.storage.object_store import ObjectStore
+from shared.tables.database import Database
+
+KEPT_ANSWERS = 8
+ANSWERS_BROKE = ("corrections_hold", "accuracy", "recall_", "non_inferior_")
+"""Rules that fail because of what is answered, by the beginning of their names: only then corrections are to blame."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The verdict, and the corrections it sets aside."""
+
+    verdict: Verdict
+    set_aside: tuple[SetAside, ...] = ()
+
+
+class ChampionLost(TransientError):
+    """The artefact of the champion is gone or is another one: it may be restored, or another model put in its place."""
+
+
+class Examiner:
+    """Loads, measures and compares. Features, answers of others and the last models stay in memory, so that a fast
+    candidate is examined within milliseconds; arithmetic runs in a thread, so that heartbeats go on."""
+
+    def __init__(self, database: Database, store: ObjectStore, source: FeatureSource, settings: GateSettings) -> None:
+        self._database = database
+        self._store = store
+        self._source = source
+        self._settings = settings
+        self._loader = Loader(store)
+        self._answers: OrderedDict[tuple[object, ...], Indices] = OrderedDict()
+
+    async def fetch(self, model: ModelTrained) -> None:
+        """Have the artefact in memory for the examination that follows."""
+        await self._loader.fetch(model)
+
+    async def loads(self, model: ModelTrained) -> Probe:
+        """That the model loads from the store and answers. Raises Unloadable with the sentence why not,
+        TransientError."""
+        self._loader.forget(model)
+        loaded = await self._loader.load(model)
+        material = await gather_material(self._database, self._source, loaded)
+        features = material.features[model.backbone_id]
+        return await asyncio.to_thread(probe, loaded, material.squares, features, self._settings.slowest_milliseconds)
+
+    async def examine(
+        self, candidate: ModelTrained, champion: Champion | None, anchor: ModelTrained | None
+    ) -> Examination:
+        """The verdict on a candidate against the champion and the anchor, all on today's test images.
+
+        Raises:
+            Unloadable: the candidate cannot be loaded, or there is no test image.
+            ChampionLost: the champion cannot be loaded, and there is no verdict without it.
+            TransientError: a dependency did not answer.
+        """
+        loaded = await self._loader.load(candidate)
+        rivals, anchor_lost = await self._rivals(champion, anchor)
+        material = await gather_material(self._database, self._source, loaded, rivals)
+        if not material.tests.samples:
+            raise Unloadable(f"{candidate.version} cannot be judged: there is no labelled test image that can be read.")
+        answers = [await self._answers_of(rival, material) for rival in rivals]
+        new = await new_images(self._database, self._store, candidate, None if champion is None else champion.model)
+        return await asyncio.to_thread(self._judge, loaded, rivals, answers, material, new, anchor_lost)
+
+    async def warm(self, champion: Champion, anchor: ModelTrained | None) -> None:
+        """Load champion and anchor and have their features and answers in memory. Raises TransientError."""
+        rivals, _ = await self._rivals(champion, anchor)
+        material = await gather_material(self._database, self._source, rivals[0], rivals)
+        for rival in rivals:
+            await self._answers_of(rival, material)
+
+    async def _rivals(self, champion: Champion | None, anchor: ModelTrained | None) -> tuple[list[Loaded], str]:
+        """The champion, and the anchor if it is another model; none before the first promotion. An anchor that is lost
+        is left out, and the text says why: else no model could ever be promoted again."""
+        if champion is None:
+            return [], ""
+        try:
+            rivals = [await self._loader.load(champion.model)]
+        except Unloadable as error:
+            raise ChampionLost(
+                f"Nothing can be compared with the champion. {error} Restore the object, or put another version into"
+                " service: pappus rollback, pappus override."
+            ) from error
+        if anchor is None or anchor.version == champion.version:
+            return rivals, ""
+        try:
+            return [*rivals, await self._loader.load(anchor)], ""
+        except Unloadable as error:
+            return rivals, str(error)
+
+    def _judge(
+        self,
+        loaded: Loaded,
+        rivals: Sequence[Loaded],
+        rival_answers: Sequence[Indices],
+        material: Material,
+        new: int,
+        anchor_lost: str,
+    ) -> Examination:
+        contestant, tests = loaded.contestant, material.tests
+        vectors = material.features[contestant.model.backbone_id]
+        champion = rivals[0].contestant if rivals else None
+        answers = answers_on(contestant, tests, vectors)
+        probed = probe(loaded, material.squares, vectors, self._settings.slowest_milliseconds)
+        circumstances = Circumstances(
+            labels=tests.labels,
+            truths=tests.truths,
+            corrections=len(material.corrections),
+            broken=broken(contestant, material.corrections, vectors),
+            newly_held=newly_held(contestant.model, None if champion is None else champion.model, material.corrections),
+            new_images=new,
+            absorbed=absorbed(contestant, champion),
+            milliseconds=probed.milliseconds,
+            difference=probed.difference,
+            disagreements=probed.disagreements,
+            anchor_lost=anchor_lost,
+        )
+        compared, anchored = [*rival_answers, None, None][:2]
+        verdict = judge(answers, compared, anchored, circumstances, self._settings)
+        if champion is None or not _corrections_are_to_blame(verdict, contestant.model):
+            return Examination(verdict)
+        damage = Damage(verdict.lost_images, answers, circumstances.broken)
+        aside = to_set_aside(contestant, champion.model, tests, damage, material.corrections, vectors)
+        return Examination(verdict, aside)
+
+    async def _answers_of(self, loaded: Loaded, material: Material) -> Indices:
+        """What another model answers on these test images; scored again only when they change."""
+        model, tests = loaded.contestant.model, material.tests
+        key = (model.event_id, tests.labels, tuple((one.image_id, one.sha256) for one in tests.samples))
+        answers = self._answers.get(key)
+        if answers is None:
+            vectors = material.features[model.backbone_id]
+            self._answers[key] = answers = await asyncio.to_thread(answers_on, loaded.contestant, tests, vectors)
+        self._answers.move_to_end(key)
+        while len(self._answers) > KEPT_ANSWERS:
+            self._answers.popitem(last=False)
+        return answers
+
+
+def _corrections_are_to_blame(verdict: Verdict, model: ModelTrained) -> bool:
+    """Only a fast candidate that was rejected for what it answers sets corrections aside."""
+    if verdict.promote or model.lane == "full":
+        return False
+    return any(name.startswith(ANSWERS_BROKE) for name in failed(verdict.rules))

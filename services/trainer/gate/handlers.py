@@ -1,0 +1,170 @@
+"""The gate: it answers every candidate and every request with one verdict that counts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from services.trainer.data import queries
+from services.trainer.data.projection import TOPICS
+from services.trainer.dataset.records import Champion
+from services.trainer.gate.decisions.promotion_requests import (
+    IfItIsGood,
+    IfItLoads,
+    Situation,
+    frozen_because,
+    superseded,
+    understand,
+)
+from services.trainer.gate.decisions.verdict_events import (
+    Decision,
+    Promote,
+    Reject,
+    outcome,
+    verdict_event,
+)
+from services.trainer.gate.evaluator import ChampionLost, Examiner
+from services.trainer.gate.metrics import VERDICT_SECONDS, VERDICTS
+from services.trainer.gate.model_loader import Unloadable
+from services.trainer.settings import TrainerSettings
+from shared.contract.events import Event, ModelTrained, PromotionRequested
+from shared.messaging.event_log import Log, Publisher
+from shared.runtime.clock import Clock
+from shared.runtime.errors import TransientError
+from shared.runtime.telemetry import log as logger
+from shared.tables.database import Database
+from shared.tables.projection import caught_up, folded
+
+GROUP = "trainer-gate"
+MOST_DECISIONS = 5
+
+Decide = Callable[[Champion | None], Awaitable[Decision]]
+
+
+class GateKeeper:
+    """Handles model.trained and promotion.requested, one after the other. It publishes by itself, because it has to
+    look at what became of its event: the log decides races, and a verdict that lost one is decided again."""
+
+    def __init__(
+        self,
+        log: Log,
+        database: Database,
+        publisher: Publisher,
+        examiner: Examiner,
+        settings: TrainerSettings,
+        clock: Clock,
+    ) -> None:
+        self._log = log
+        self._database = database
+        self._publisher = publisher
+        self._examiner = examiner
+        self._settings = settings
+        self._clock = clock
+
+    async def on_model_trained(self, event: ModelTrained) -> Sequence[Event]:
+        """Promote or reject a candidate, against the champion of this moment."""
+        with VERDICT_SECONDS.time():
+            await asyncio.gather(self._catch_up(), self._examiner.fetch(event))
+            row = await queries.model(self._database, event.version)
+            if row is None or not row.promoted:  # else a person was faster and approved it
+                await self._settle(event, partial(self._judge, event))
+        return ()
+
+    async def on_promotion_requested(self, event: PromotionRequested) -> Sequence[Event]:
+        """Do what a person asks for, or refuse it with the reason."""
+        await self._catch_up()
+        await self._settle(event, partial(self._answer, event))
+        return ()
+
+    async def _catch_up(self) -> None:
+        await caught_up(self._log, self._database, TOPICS, self._settings.caught_up_seconds)
+
+    async def _settle(self, cause: ModelTrained | PromotionRequested, decide: Decide) -> None:
+        """Decide and publish until a verdict on `cause` counts; at once if there is one.
+
+        Raises:
+            TransientError: other promotions got the number first, again and again.
+        """
+        for _ in range(MOST_DECISIONS):
+            known, champion = await asyncio.gather(
+                queries.verdict_on(self._database, cause.event_id), queries.champion(self._database)
+            )
+            if known is not None:
+                return
+            decision = await decide(champion)
+            verdict = verdict_event(decision, cause, champion, self._clock())
+            published = await self._publisher.publish([verdict])
+            VERDICTS.labels(verdict.topic).inc()
+            logger.info("verdict", version=verdict.version, kind=verdict.topic, summary=verdict.summary)
+            await folded(self._database, published, self._settings.verdict_seconds)
+        if await queries.verdict_on(self._database, cause.event_id) is None:
+            raise TransientError(
+                f"After {MOST_DECISIONS} decisions none on {cause.event_id} counts: are two gates running?"
+            )
+
+    async def _judge(self, candidate: ModelTrained, champion: Champion | None) -> Decision:
+        late = superseded(candidate, champion)
+        if late is not None:
+            return Reject(candidate.version, f"Rejected: {late}", (outcome("parent_serves", False, late),))
+        frozen = await self._frozen(champion)
+        decision = await self._examine(candidate, champion)
+        if frozen is None:
+            return decision
+        rules = (*decision.rules, outcome("promotions_open", False, frozen))
+        if isinstance(decision, Reject):
+            return Reject(candidate.version, f"{decision.summary} {frozen}", rules)
+        return Reject(candidate.version, f"Rejected: {frozen} It would have passed, so it can be approved.", rules)
+
+    async def _examine(self, candidate: ModelTrained, champion: Champion | None) -> Decision:
+        """What the gate thinks of the model itself."""
+        try:
+            anchor = await queries.anchor(self._database)
+            examination = await self._examiner.examine(candidate, champion, anchor)
+        except Unloadable as error:
+            return Reject(candidate.version, f"Rejected: {error}", (outcome("artefact_loads", False, str(error)),))
+        verdict = examination.verdict
+        if verdict.route is None:
+            return Reject(candidate.version, verdict.summary, verdict.rules, examination.set_aside)
+        frozen = champion is not None and champion.frozen
+        return Promote(candidate, verdict.route, verdict.summary, frozen, verdict.rules)
+
+    async def _frozen(self, champion: Champion | None) -> str | None:
+        """The sentence that promotions are frozen, by whom and why; None if they are not."""
+        if champion is None or not champion.frozen:
+            return None
+        by = await queries.freezer(self._database) or champion.promotion
+        return frozen_because(by.summary)
+
+    async def _answer(self, request: PromotionRequested, champion: Champion | None) -> Decision:
+        target = None if request.version is None else await queries.model(self._database, request.version)
+        match understand(request, Situation(champion, target)):
+            case IfItLoads(decision):
+                return await self._if_it_loads(decision)
+            case IfItIsGood(decision):
+                return await self._if_it_is_good(decision, champion)
+            case Promote() | Reject() as decision:
+                return decision
+
+    async def _if_it_loads(self, wanted: Promote) -> Decision:
+        model = wanted.model
+        try:
+            probed = await self._examiner.loads(model)
+        except Unloadable as error:
+            rules = (outcome("artefact_loads", False, str(error)),)
+            return Reject(model.version, f"Refused: {error} What serves now goes on.", rules)
+        sentence = f"{model.version} loads and answers in {probed.milliseconds:.1f} ms."
+        return Promote(model, wanted.route, wanted.summary, wanted.frozen, (outcome("artefact_loads", True, sentence),))
+
+    async def _if_it_is_good(self, wanted: Promote, champion: Champion | None) -> Decision:
+        model = wanted.model
+        late = superseded(model, champion)
+        if late is not None:
+            return Reject(model.version, f"Refused: {late}", (outcome("parent_serves", False, late),))
+        try:
+            decision = await self._examine(model, champion)
+        except ChampionLost as error:  # a person gets an answer: what they ask for next may be the remedy
+            rules = (outcome("champion_loads", False, str(error)),)
+            return Reject(model.version, f"Refused: {error}", rules)
+        if isinstance(decision, Reject):
+            summary = f"{decision.summary} Override it if it should serve despite that."
+            return Reject(model.version, summary, decision.rules)
+        return Promote(model, wanted.route, wanted.summary, wanted.frozen, decision.rules)

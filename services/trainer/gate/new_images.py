@@ -1,0 +1,37 @@
+"""Which training images a full candidate has that the champion has not seen."""
+
+from services.trainer.data import queries
+from services.trainer.dataset.manifest import Manifest, manifest_from_json
+from shared.contract.events import ModelTrained
+from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.tables.database import Database
+
+
+async def new_images(
+    database: Database, store: ObjectStore, challenger: ModelTrained, champion: ModelTrained | None
+) -> int:
+    """How many training images the challenger's manifest holds and that of the champion's last full training does not;
+    0 for the fast lane, which adds corrections only. If a manifest is gone, by how many images it has grown. Raises
+    TransientError if the store is away."""
+    if challenger.lane == "fast" or champion is None:
+        return 0
+    ancestor = await _last_full(database, champion)
+    here, before = await _manifest(store, challenger), await _manifest(store, ancestor)
+    if here is None or before is None:
+        return max(challenger.training_images - ancestor.training_images, 0)
+    known = {sample.sha256 for sample in before.of_side("train")}
+    return sum(sample.sha256 not in known for sample in here.of_side("train"))
+
+
+async def _last_full(database: Database, model: ModelTrained) -> ModelTrained:
+    """The full training at the root of this model."""
+    while model.lane == "fast" and model.parent is not None:
+        model = await queries.trained(database, model.parent)
+    return model
+
+
+async def _manifest(store: ObjectStore, model: ModelTrained) -> Manifest | None:
+    try:
+        return manifest_from_json((await store.get(model.manifest_key)).decode())
+    except (ObjectMissing, ValueError):
+        return None

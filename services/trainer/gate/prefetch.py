@@ -1,0 +1,29 @@
+"""Champion and anchor, their features and answers, in memory before a candidate comes."""
+
+import asyncio
+
+from services.trainer.data import queries
+from services.trainer.gate.evaluator import Examiner
+from shared.runtime.errors import TransientError
+from shared.runtime.health import Health
+from shared.tables.database import Database
+
+PART = "warming"
+PAUSE_SECONDS = 1.0
+EVERY_SECONDS = 30.0
+
+
+async def run_warming(database: Database, examiner: Examiner, health: Health) -> None:
+    """Warm after each change of the tables, at most once a second. It only saves time: what it misses is loaded when a
+    candidate is examined. An artefact that cannot be loaded turns health red."""
+    async with database.changes() as changes:
+        while True:
+            try:
+                champion = await queries.champion(database)
+                if champion is not None:
+                    await examiner.warm(champion, await queries.anchor(database))
+                health.set(PART, True)
+            except TransientError as error:
+                health.set(PART, False, str(error))
+            await asyncio.sleep(PAUSE_SECONDS)
+            await changes.wait(EVERY_SECONDS)

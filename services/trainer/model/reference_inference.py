@@ -1,0 +1,31 @@
+"""What head and correction layer answer, in numpy: the other side of the fast lane's parity check. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.trainer.model.correction_layer import CorrectionLayer, Mask, layer_logits
+from services.trainer.model.head import Head, probabilities
+
+Floats = NDArray[np.float32]
+
+
+def answer(head: Head, layer: CorrectionLayer, features: Floats, ignored: Mask | None = None) -> Floats:
+    """Probabilities float32 [n, c] for features float32 [n, d]; `ignored` [n, m] as in `corrections.layer_logits`."""
+    return probabilities(head.logits(features) + layer_logits(layer, features, ignored))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two runtimes on the same images: the largest absolute difference of a probability (0..1), and on how many images
+    they answer with different labels."""
+
+    difference: float
+    disagreements: int
+
+
+def agreement(left: Floats, right: Floats) -> Agreement:
+    """Compares probabilities [n, c]; on no images at all two runtimes agree."""
+    disagreements = int((left.argmax(axis=1) != right.argmax(axis=1)).sum())
+    return Agreement(float(np.abs(left - right).max(initial=0.0)), disagreements)

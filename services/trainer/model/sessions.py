@@ -1,0 +1,69 @@
+"""Features and answers through onnxruntime: what training sees is what serving will see."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, PROBABILITIES
+
+Images = NDArray[np.uint8]
+"""uint8, [n, 96, 96, 3], RGB: what `shared.imaging.preprocessing.prepare` makes."""
+
+BATCH = 8
+"""Images a call: larger batches fall out of the cache and are slower on a CPU."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an artefact answers: probabilities float32 [n, c], features float32 [n, d] and the kernel weight of each row
+    of the correction layer float32 [n, m], 0..1."""
+
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32]
+    correction_weights: NDArray[np.float32]
+
+
+class FeatureExtractor:
+    """An exported backbone, loaded. One thread: more of them change the bits."""
+
+    def __init__(self, backbone_onnx: bytes) -> None:
+        self._session = _session(backbone_onnx)
+
+    def features(self, images: Images) -> NDArray[np.float32]:
+        """float32 [n, d] of uint8 [n, 96, 96, 3]; n may be 0."""
+        return _run(self._session, images, [FEATURES])[0]
+
+
+class ArtefactSession:
+    """A whole artefact, loaded as a predictor loads it."""
+
+    def __init__(self, artefact: bytes) -> None:
+        self._session = _session(artefact)
+
+    def answers(self, images: Images) -> Answers:
+        """The answers for uint8 [n, 96, 96, 3]; n may be 0."""
+        return Answers(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]))
+
+
+def flipped(images: Images) -> Images:
+    """The images mirrored left to right: twice the training material for the head."""
+    return np.ascontiguousarray(images[:, :, ::-1])
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: onnxruntime.InferenceSession, images: Images, outputs: list[str]) -> list[NDArray[np.float32]]:
+    if not len(images):
+        widths = [next(output.shape[1] for output in session.get_outputs() if output.name == name) for name in outputs]
+        return [np.zeros((0, width), dtype=np.float32) for width in widths]
+    batches = [session.run(outputs, {INPUT: images[at : at + BATCH]}) for at in range(0, len(images), BATCH)]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

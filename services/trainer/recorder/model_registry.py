@@ -1,0 +1,234 @@
+"""The model registry: what was trained, judged and promoted, for people to look at. A protocol, and MLflow behind it;
+the only importer of mlflow.
+
+The log stays the truth: everything here is a copy that can be made again, so every method may be called any number of
+times.
+"""
+
+import asyncio
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from services.trainer.recorder.confusion import confusion_png
+from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
+from shared.runtime.errors import NotReady, TransientError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+T = TypeVar("T")
+CHAMPION = "champion"
+VERSION_TAG = "pappus.version"
+RECORDED_TAG = "pappus.recorded"
+_TRANSIENT = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "ABORTED"}
+
+
+class ModelRegistry(Protocol):
+    """What the recorder writes. Every method is idempotent and raises TransientError when the registry is away."""
+
+    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
+        """A run with parameters, metrics, loss curve, confusion matrix and `figures` (name -> PNG), and a version of
+        the registered model `trained.model_name` that points to the artefact. Gives the id of the run."""
+
+    async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
+        """The verdict as tags of its version. A rejection that names no version records nothing. Raises NotReady if the
+        version is not recorded yet."""
+
+    async def set_champion(self, model_name: str, version: str) -> None:
+        """Move the alias `champion`. Raises NotReady if the version is not recorded yet."""
+
+    async def champion(self, model_name: str) -> str | None:
+        """Our version that has the alias; None if none has."""
+
+
+class MlflowRegistry:
+    """MLflow through its client. The client blocks, so every call runs in a thread."""
+
+    def __init__(self, client: "MlflowClient", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
+        """See ModelRegistry."""
+        return await _in_thread(lambda: self._record_training(trained, figures or {}))
+
+    async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
+        """See ModelRegistry."""
+        version = verdict.version
+        if version is not None:
+            await _in_thread(lambda: self._tag(verdict.model_name, version, _verdict_tags(verdict)))
+
+    async def set_champion(self, model_name: str, version: str) -> None:
+        """See ModelRegistry."""
+
+        def move() -> None:
+            found = self._version(model_name, version)
+            self._client.set_registered_model_alias(model_name, CHAMPION, str(found.version))
+
+        await _in_thread(move)
+
+    async def champion(self, model_name: str) -> str | None:
+        """See ModelRegistry."""
+
+        def ask() -> str | None:
+            try:
+                return self._client.get_model_version_by_alias(model_name, CHAMPION).tags.get(VERSION_TAG)
+            except Exception as error:
+                if getattr(error, "error_code", "") in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return None
+                raise
+
+        return await _in_thread(ask)
+
+    def _record_training(self, trained: ModelTrained, figures: Mapping[str, bytes]) -> str:
+        run_id = self._run(trained)
+        if self._client.get_run(run_id).data.tags.get(RECORDED_TAG) != "yes":
+            self._fill_run(run_id, trained)
+            self._add_files(run_id, trained, figures)
+            self._client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(trained))
+            self._client.set_tag(run_id, RECORDED_TAG, "yes")
+        self._register(run_id, trained)
+        return run_id
+
+    def _run(self, trained: ModelTrained) -> str:
+        """The run of this version, found by its tag or made."""
+        experiment = self._client.get_experiment_by_name(trained.model_name)
+        experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(trained.model_name)
+        found = self._client.search_runs([experiment_id], f"tags.`{VERSION_TAG}` = '{trained.version}'", max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        tags = {VERSION_TAG: trained.version, "pappus.lane": trained.lane, "pappus.parent": trained.parent or ""}
+        start = _milliseconds(trained) - int(1000 * sum(trained.seconds.values()))
+        return str(
+            self._client.create_run(experiment_id, start_time=start, tags=tags, run_name=trained.version).info.run_id
+        )
+
+    def _fill_run(self, run_id: str, trained: ModelTrained) -> None:
+        from mlflow.entities import Metric, Param
+
+        when = _milliseconds(trained)
+        figures = {
+            **trained.metrics,
+            **{f"seconds_{stage}": seconds for stage, seconds in trained.seconds.items()},
+            "training_images": trained.training_images,
+            "test_images": trained.test_images,
+            "corrections": len(trained.corrections),
+        }
+        metrics = [Metric(_name(name), float(value), when, 0) for name, value in figures.items()]
+        metrics += [Metric("loss", float(loss), when, step) for step, loss in enumerate(trained.curve)]
+        parameters = {**trained.parameters, "backbone_id": trained.backbone_id, "manifest": trained.manifest_sha256}
+        params = [Param(name, str(value)) for name, value in parameters.items()]
+        for start in range(0, len(metrics), 500):
+            self._client.log_batch(run_id, metrics=metrics[start : start + 500])
+        for start in range(0, len(params), 100):
+            self._client.log_batch(run_id, params=params[start : start + 100])
+
+    def _add_files(self, run_id: str, trained: ModelTrained, figures: Mapping[str, bytes]) -> None:
+        files = {f"{name}.png": data for name, data in figures.items()}
+        if trained.confusion:
+            rows = [list(row) for row in trained.confusion]
+            self._client.log_dict(run_id, {"labels": list(trained.labels), "rows": rows}, "confusion.json")
+            files["confusion.png"] = confusion_png(trained.labels, trained.confusion)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in files.items():
+                path = Path(folder) / name
+                path.write_bytes(data)
+                self._client.log_artifact(run_id, str(path))
+
+    def _register(self, run_id: str, trained: ModelTrained) -> None:
+        """A version of the registered model, unless this run has one."""
+        name = trained.model_name
+        with _already_there():
+            self._client.create_registered_model(name)
+        if self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
+            return
+        tags = {
+            VERSION_TAG: trained.version,
+            "pappus.artefact_key": trained.artefact_key,
+            "pappus.artefact_sha256": trained.artefact_sha256,
+            "pappus.manifest_key": trained.manifest_key,
+        }
+        self._client.create_model_version(
+            name, source=f"s3://{self._bucket}/{trained.artefact_key}", run_id=run_id, tags=tags
+        )
+
+    def _tag(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
+        found = self._version(model_name, version)
+        for key, value in tags.items():
+            self._client.set_model_version_tag(model_name, str(found.version), key, value[:4900])
+
+    def _version(self, model_name: str, version: str) -> "ModelVersion":
+        found = self._client.search_model_versions(f"name = '{model_name}' and tags.`{VERSION_TAG}` = '{version}'")
+        if not found:
+            raise NotReady(f"Version {version} of {model_name} is not in the registry yet; its training comes first.")
+        return found[0]
+
+
+def _verdict_tags(verdict: ModelPromoted | ModelRejected) -> dict[str, str]:
+    tags = {"pappus.verdict": "promoted" if isinstance(verdict, ModelPromoted) else "rejected"}
+    tags["pappus.summary"] = verdict.summary
+    if isinstance(verdict, ModelPromoted):
+        tags |= {"pappus.sequence": str(verdict.sequence), "pappus.route": verdict.route}
+    for rule in verdict.verdict:
+        tags[_name(f"pappus.rule.{rule.rule}")] = f"{rule.outcome}: {rule.sentence}"
+    return tags
+
+
+def _name(text: str) -> str:
+    """`text`, with what MLflow allows in no name (an apostrophe in a label) as its code point."""
+    return re.sub(r"[^/\w.\- :]", lambda found: f"_{ord(found[0]):x}_", text)
+
+
+def _milliseconds(trained: ModelTrained) -> int:
+    return int(trained.occurred_at.timestamp() * 1000)
+
+
+@contextmanager
+def _already_there() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    """The result of a blocking call, with MLflow's absence as TransientError."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+
+    try:
+        return await asyncio.to_thread(call)
+    except MlflowException as error:
+        if error.error_code in _TRANSIENT:
+            raise TransientError(f"MLflow did not answer as it should: {error}. Is it running?") from error
+        raise
+    except (RequestException, OSError) as error:
+        raise TransientError(f"MLflow cannot be reached: {error!r}. Is it running?") from error
+
+
+@asynccontextmanager
+async def open_model_registry(tracking_uri: str, bucket: str) -> AsyncIterator[ModelRegistry]:
+    """MLflow at `tracking_uri`; `bucket` is where the artefacts lie. Opening asks MLflow nothing, so it may be away.
+
+    MLflow takes its client settings from the environment of the process only: they are set here, and win over others.
+    """
+    os.environ.update(
+        MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="1",
+        MLFLOW_HTTP_REQUEST_TIMEOUT="20",
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+    )
+
+    def make() -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+    yield MlflowRegistry(await asyncio.to_thread(make), bucket)

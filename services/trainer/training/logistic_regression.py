@@ -1,0 +1,88 @@
+"""Fitting a head: multinomial logistic regression by L-BFGS. Apart from `head`: who only answers loads no scipy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize  # type: ignore[import-untyped]
+from scipy.special import log_softmax  # type: ignore[import-untyped]
+
+from services.trainer.model.blas_threads import one_blas_thread
+from services.trainer.model.head import Floats, Head
+
+Doubles = NDArray[np.float64]
+
+INVERSE_PENALTY = 0.003
+MOST_ITERATIONS = 500
+GRADIENT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head, and the objective (mean cross-entropy plus penalty, nats) after each iteration that made it."""
+
+    head: Head
+    curve: tuple[float, ...]
+
+
+def fit_head(
+    features: Floats, targets: Sequence[str], labels: Sequence[str], inverse_penalty: float = INVERSE_PENALTY
+) -> FittedHead:
+    """Fits features float32 [n, d] to the label of each row; deterministic.
+
+    The objective is scikit-learn's: mean cross-entropy + |W|^2 / (2 * inverse_penalty * n), bias unpenalised, minimised
+    by L-BFGS. (For two classes its softmax form equals scikit-learn's binary form at twice the inverse penalty.)
+
+    Raises:
+        ValueError: with fewer than two labels, a label without an image, or a target that is no label.
+    """
+    classes = _indices(targets, labels)  # [n]
+    mean = features.mean(axis=0, dtype=np.float64)
+    scale = features.std(axis=0, dtype=np.float64)
+    scale[scale < 1e-6] = 1.0  # a feature that never changes says nothing; leave it at zero
+    standardised = (features - mean) / scale  # float64 [n, d]
+    curve: list[float] = []
+
+    def remember(*, intermediate_result: OptimizeResult) -> None:
+        curve.append(float(intermediate_result.fun))
+
+    with one_blas_thread():
+        found = minimize(
+            _objective,
+            np.zeros((features.shape[1] + 1) * len(labels)),
+            args=(standardised, np.eye(len(labels))[classes], inverse_penalty),
+            jac=True,
+            method="L-BFGS-B",
+            callback=remember,
+            options={"maxiter": MOST_ITERATIONS, "gtol": GRADIENT_TOLERANCE, "ftol": 64 * np.finfo(float).eps},
+        )
+    parameters = found.x.reshape(-1, len(labels)).astype(np.float32)  # [d + 1, c]
+    head = Head(tuple(labels), mean.astype(np.float32), scale.astype(np.float32), parameters[:-1], parameters[-1])
+    return FittedHead(head, tuple(curve))
+
+
+def _indices(targets: Sequence[str], labels: Sequence[str]) -> NDArray[np.intp]:
+    index = {label: position for position, label in enumerate(labels)}
+    if len(index) < 2:
+        raise ValueError(f"A classifier needs at least two labels, not {list(labels)}. Label images of another class.")
+    unknown = sorted(set(targets) - set(index))
+    if unknown:
+        raise ValueError(f"Labels {unknown} are not among {list(labels)}. Configure them or correct the images.")
+    without_images = sorted(set(index) - set(targets))
+    if without_images:
+        raise ValueError(f"No training image is labelled {without_images}. Label some, or leave the label out.")
+    return np.array([index[target] for target in targets])
+
+
+def _objective(flat: Doubles, features: Doubles, one_hot: Doubles, inverse_penalty: float) -> tuple[float, Doubles]:
+    """Mean cross-entropy with penalty, and its gradient, at weights and bias flat [(d + 1) * c]."""
+    images, classes = one_hot.shape
+    parameters = flat.reshape(-1, classes)
+    weights = parameters[:-1]
+    log_probabilities = log_softmax(features @ weights + parameters[-1], axis=1)  # [n, c]
+    penalty = 1.0 / (inverse_penalty * images)
+    loss = -(one_hot * log_probabilities).sum() / images + 0.5 * penalty * np.square(weights).sum()
+    error = (np.exp(log_probabilities) - one_hot) / images  # [n, c]
+    gradient = np.vstack((features.T @ error + penalty * weights, error.sum(axis=0)))
+    return float(loss), gradient.ravel()

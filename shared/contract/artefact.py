@@ -1,0 +1,72 @@
+"""What trainer and predictor agree on about an artefact: its inputs, its outputs and its metadata.
+
+An artefact is one ONNX graph of backbone, head and correction layer. It answers images uint8 [batch, 96, 96, 3] (RGB,
+as `shared.imaging.preprocessing.prepare` makes them) with
+
+* `probabilities` float32 [batch, c], in the order of `labels`,
+* `features` float32 [batch, d],
+* `correction_weights` float32 [batch, m], 0..1: how near each image is to each corrected one. Row j belongs to
+  `corrections[j]`; an empty layer is one row that belongs to none.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from shared.runtime.errors import InvalidMessage
+
+INPUT = "image"
+PROBABILITIES = "probabilities"
+FEATURES = "features"
+CORRECTION_WEIGHTS = "correction_weights"
+
+METADATA_KEY = "pappus"
+"""The key of the ONNX metadata property that holds the JSON of `ArtefactMetadata`."""
+FORMAT_VERSION = 1
+
+CorrectionEntry = tuple[UUID, int]
+"""The image a correction is about, and the revision of its label."""
+
+
+@dataclass(frozen=True)
+class ArtefactMetadata:
+    """What an artefact says about itself.
+
+    input_size: side in pixels of the square it takes. kappa: concentration of the kernel of the correction layer.
+    corrections: one entry for each row of the layer, in order.
+    """
+
+    labels: tuple[str, ...]
+    backbone_kind: str
+    backbone_id: str
+    manifest_sha256: str
+    input_size: int
+    kappa: float
+    corrections: tuple[CorrectionEntry, ...] = ()
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> str:
+        """Sorted and without spaces: equal metadata gives equal text."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ArtefactMetadata":
+        """Reads what `to_json` wrote; fields it does not know are ignored.
+
+        Raises:
+            InvalidMessage: if this is not the metadata of an artefact, or of a format newer than this program.
+        """
+        try:
+            fields = json.loads(text)
+            known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
+            corrections = tuple((UUID(image_id), int(revision)) for image_id, revision in known["corrections"])
+            metadata = cls(**{**known, "labels": tuple(known["labels"]), "corrections": corrections})
+        except (ValueError, TypeError, KeyError) as error:
+            raise InvalidMessage(
+                f"The metadata of this artefact cannot be read ({error!r}). Train it again."
+            ) from error
+        if metadata.format_version > FORMAT_VERSION:
+            raise InvalidMessage(
+                f"This artefact has format {metadata.format_version}; this program reads {FORMAT_VERSION}. Update it."
+            )
+        return metadata

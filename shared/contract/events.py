@@ -1,0 +1,362 @@
+"""Every event of Pappus: its topic, its key, its fields, who publishes it and who reads it.
+
+An event is a fact in the past tense, or a wish that ends in `.requested`. Events are immutable; fields are only ever
+added, with defaults; readers ignore fields they do not know. `event_id` is a uuid5 of the natural key, so the same fact
+published twice has the same id. `causes` are the ids of the events that led to this one.
+"""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
+
+Trust = Literal["claimed", "seed", "reviewed"]
+"""How far a label is believed: an uploader's word, the word of a data set, a reviewer's decision. Training takes the
+last two."""
+
+
+LARGEST = 2**31 - 1
+"""The largest number that an `integer` column keeps."""
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Ordinal = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+def uuid_of(*parts: object) -> UUID:
+    """The uuid5 of a natural key; the same parts give the same id in every process."""
+    return uuid5(NAMESPACE, "|".join(str(part) for part in parts))
+
+
+class Event(BaseModel):
+    """What all events share. `topic` names type and topic alike."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    topic: ClassVar[str]
+    event_id: UUID
+    occurred_at: AwareDatetime
+    causes: tuple[UUID, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: events with one key stay in order."""
+        raise TypeError(f"{type(self).__name__} has no key")
+
+
+class ImageEvent(Event):
+    """An event about one image; keyed by it."""
+
+    image_id: UUID
+
+    @property
+    def key(self) -> str:
+        return str(self.image_id)
+
+
+class ModelEvent(Event):
+    """An event about the one model in service; keyed by its name, in one partition, so they all are in order."""
+
+    model_name: str
+
+    @property
+    def key(self) -> str:
+        return self.model_name
+
+
+class ImageRegistered(ImageEvent):
+    """An image is known. Published by ingestor (announcer) and labeler (upload); read by ingestor, labeler.
+
+    Exactly one of `url` (to be fetched) and `upload_key` (bytes already in the object store) is set. `attempt` counts
+    from 1; a retryable rejection is announced again with the next attempt. Natural key: image_id and attempt.
+    """
+
+    topic: ClassVar[str] = "image.registered"
+    url: str | None = None
+    upload_key: str | None = None
+    label: str | None = None
+    trust: Trust = "claimed"
+    registered_by: str
+    attempt: Ordinal = 1
+
+
+class ImageStored(ImageEvent):
+    """Bytes were verified and are in the object store under `object_key`. Published by ingestor (fetcher); read by
+    ingestor, labeler, trainer, predictor. Natural key: image_id.
+
+    `sha256` names the original bytes; width and height are in pixels after EXIF orientation; `perceptual_hash` is 64
+    bits as 16 hex digits; images with one `group_id` are near-duplicates and stay on one side of the split.
+    """
+
+    topic: ClassVar[str] = "image.stored"
+    sha256: str
+    object_key: str
+    size_bytes: Count
+    width: Count
+    height: Count
+    image_format: str
+    perceptual_hash: str
+    group_id: str
+    label: str | None = None
+    trust: Trust = "claimed"
+    registered_by: str
+    source_url: str | None = None
+
+
+RejectionReason = Literal[
+    "address_forbidden",
+    "not_found",
+    "http_error",
+    "unreachable",
+    "timeout",
+    "too_many_redirects",
+    "too_large",
+    "empty",
+    "not_an_image",
+    "truncated",
+    "too_many_pixels",
+    "unsupported_format",
+    "unknown_label",
+    "duplicate",
+    "upload_missing",
+]
+
+
+class ImageRejected(ImageEvent):
+    """The image will not be stored. Published by ingestor (fetcher); read by ingestor, labeler. Natural key: image_id
+    and attempt. `duplicate_of` is the image that already holds the same bytes, if reason is "duplicate"."""
+
+    topic: ClassVar[str] = "image.rejected"
+    reason: RejectionReason
+    detail: str
+    retryable: bool = False
+    duplicate_of: UUID | None = None
+    attempt: Ordinal = 1
+
+
+class LabelCorrected(ImageEvent):
+    """A person set a label. Published by labeler; read by labeler, ingestor, trainer. Natural key: the client's
+    idempotency key, with image, revision and label. It is applied if `revision` is the image's current revision plus
+    one (`shared.contract.race_rules`)."""
+
+    topic: ClassVar[str] = "label.corrected"
+    label_from: str | None
+    label_to: str
+    revision: Ordinal
+    corrected_by: str
+    reason: str = ""
+    shown_model_version: str | None = None
+    shown_label: str | None = None
+    prediction_id: UUID | None = None
+
+
+class PredictionLogged(Event):
+    """The model answered. Published by predictor; read by predictor, labeler. Keyed by prediction. Best effort.
+
+    `probabilities` sum to 1; `projection` is 16 numbers of the features for drift; `corrections` are the images whose
+    corrections shaped the answer, heaviest first; `image_id` is None for an image that is not stored.
+    """
+
+    topic: ClassVar[str] = "prediction.logged"
+    prediction_id: UUID
+    model_name: str
+    model_version: str
+    label: str
+    probabilities: dict[str, float]
+    source: Literal["api", "stored", "probe"]
+    milliseconds: float
+    replica: str
+    image_id: UUID | None = None
+    sha256: str
+    projection: tuple[float, ...] = ()
+    corrections: tuple[UUID, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return str(self.prediction_id)
+
+
+class DriftDetected(ModelEvent):
+    """A window of answers differs from its reference. Published by nobody yet; read by trainer (trigger)."""
+
+    topic: ClassVar[str] = "drift.detected"
+    model_version: str
+    statistic: str
+    value: float
+    threshold: float
+    window_from: AwareDatetime
+    window_to: AwareDatetime
+    answers: Count
+
+
+class TrainingRequested(ModelEvent):
+    """Train in full, and why. Published by trainer (trigger) and labeler (a person); read by trainer (full lane,
+    trigger)."""
+
+    topic: ClassVar[str] = "training.requested"
+    reason: Literal["first_model", "new_images", "weekly", "drift", "correction_layer_grown", "person"]
+    detail: str
+    requested_by: str | None = None
+
+
+class ArtefactOfModel(ModelEvent):
+    """Where the artefact of a version lies, and the hash it must have before anybody loads it."""
+
+    version: str
+    artefact_key: str
+    artefact_sha256: str
+
+
+class AppliedCorrection(BaseModel):
+    """One revision of one image's label, as a model holds it or sets it aside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    image_id: UUID
+    revision: Count
+
+
+class ModelTrained(ArtefactOfModel):
+    """A candidate exists. Published by trainer (fast lane, full lane); read by trainer, labeler. Natural key: version.
+
+    `parent` is the champion it was made from (None for a full training without one). `corrections` are all revisions
+    the manifest of this candidate holds; `seconds` is the time of each stage. `positions` ("topic/partition" -> next
+    offset) and `manifest_cut_at` say up to where the log was read when the manifest of a full training was cut.
+    """
+
+    topic: ClassVar[str] = "model.trained"
+    lane: Literal["fast", "full"]
+    parent: str | None
+    backbone_id: str
+    weights_sha256: str
+    manifest_key: str
+    manifest_sha256: str
+    labels: tuple[str, ...]
+    training_images: Count
+    test_images: Count
+    corrections: tuple[AppliedCorrection, ...] = ()
+    metrics: dict[str, float] = {}
+    parameters: dict[str, str | int | float] = {}
+    curve: tuple[float, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    missing_images: tuple[UUID, ...] = ()
+    seconds: dict[str, float] = {}
+    positions: dict[str, int] = {}
+    manifest_cut_at: AwareDatetime | None = None
+
+
+class RuleOutcome(BaseModel):
+    """One rule of a verdict, in a sentence a person can judge."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    rule: str
+    outcome: Literal["passed", "failed", "insufficient_evidence", "not_applicable"]
+    sentence: str
+    figures: dict[str, float] = {}
+
+
+class ModelPromoted(ArtefactOfModel):
+    """This version serves from now on. Published by trainer (gate) only; read by predictor, trainer, labeler. Natural
+    key: cause and sequence. It counts if `sequence` is the last one plus one (`shared.contract.race_rules`)."""
+
+    topic: ClassVar[str] = "model.promoted"
+    sequence: Ordinal
+    replaces: str | None
+    frozen: bool = False
+    lane: Literal["fast", "full"]
+    route: Literal["first", "superior", "non_inferior", "rollback", "approve", "override", "freeze", "unfreeze"]
+    verdict: tuple[RuleOutcome, ...] = ()
+    summary: str
+    requested_by: str | None = None
+    answers: UUID | None = None
+    """The promotion.requested this answers, or None when the cause is a candidate."""
+
+
+class SetAside(AppliedCorrection):
+    """A correction left out of the fast lane until a person or the next full training looks at it, and why."""
+
+    sentence: str
+
+
+class ModelRejected(ModelEvent):
+    """This version does not serve, or this request was refused, rule by rule. Published by trainer (gate); read by
+    trainer, labeler. `version` is None when a request named nothing that exists."""
+
+    topic: ClassVar[str] = "model.rejected"
+    version: str | None
+    verdict: tuple[RuleOutcome, ...] = ()
+    summary: str
+    set_aside: tuple[SetAside, ...] = ()
+    answers: UUID | None = None
+
+
+class ModelLoaded(Event):
+    """This replica answers with this version, or could not load it. Published by predictor, repeated every 10 s; for
+    people who look at the log, no service reads it yet. Keyed by replica. Best effort."""
+
+    topic: ClassVar[str] = "model.loaded"
+    replica: str
+    model_name: str
+    version: str | None
+    sequence: Count | None
+    outcome: Literal["serving", "failed"]
+    detail: str = ""
+    wanted_version: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.replica
+
+
+class PromotionRequested(ModelEvent):
+    """A person asks the gate. Published by labeler; read by trainer (gate), labeler. Natural key: the client's
+    idempotency key. `version` is the target of rollback, approve and override, None for freeze and unfreeze."""
+
+    topic: ClassVar[str] = "promotion.requested"
+    action: Literal["rollback", "approve", "override", "freeze", "unfreeze"]
+    version: str | None = None
+    requested_by: str
+    reason: str
+
+
+class DeadLetter(BaseModel):
+    """A message that could not be handled, as it stands on `<topic>.dlq`: readable JSON.
+
+    `value` is the original value as text; if it was not UTF-8, `value_base64` holds it and `value` is None. A value
+    that is too large for a letter is cut to its beginning: then `value_bytes` is its full length and `value_sha256` the
+    hash of all of it, and both are None otherwise. What was cut stands in the log, at the place the letter names. A
+    very long `key` or `detail` is cut, too, and ends in "…".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: str | None
+    value_base64: str | None = None
+    value_bytes: Count | None = None
+    value_sha256: str | None = None
+    error: str
+    detail: str
+    attempts: int
+    handler: str
+    trace_id: str | None = None
+    failed_at: datetime
+
+
+EVENTS: tuple[type[Event], ...] = (
+    ImageRegistered,
+    ImageStored,
+    ImageRejected,
+    LabelCorrected,
+    PredictionLogged,
+    DriftDetected,
+    TrainingRequested,
+    ModelTrained,
+    ModelPromoted,
+    ModelRejected,
+    ModelLoaded,
+    PromotionRequested,
+)
+EVENT_OF_TOPIC: dict[str, type[Event]] = {event.topic: event for event in EVENTS}

@@ -1,0 +1,86 @@
+"""Every topic of Pappus on one screen: partitions, retention, dead letters. Created by code before any service."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.contract.events import (
+    DriftDetected,
+    Event,
+    ImageRegistered,
+    ImageRejected,
+    ImageStored,
+    LabelCorrected,
+    ModelLoaded,
+    ModelPromoted,
+    ModelRejected,
+    ModelTrained,
+    PredictionLogged,
+    PromotionRequested,
+    TrainingRequested,
+)
+
+DAY_MS = 24 * 3600 * 1000
+UNLIMITED = -1
+USUAL_BYTES = 1_048_588
+"""The largest record of a topic, if nothing else is said: Kafka's own default."""
+LARGEST_BYTES = 16 * 1024 * 1024
+"""The largest record that is ever published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `retention_ms` is -1 for unlimited; `max_bytes` is how large a record may be. The partition count of a
+    topic never changes: keys would move."""
+
+    name: str
+    partitions: int
+    retention_ms: int = UNLIMITED
+    cleanup: Literal["delete", "compact"] = "delete"
+    max_bytes: int = USUAL_BYTES
+
+    @property
+    def time_limited(self) -> bool:
+        """Whether old records vanish, so that a reader may find its position gone."""
+        return self.retention_ms != UNLIMITED
+
+
+def dead_letter_name(topic: str) -> str:
+    """The topic that takes what could not be handled on `topic`."""
+    return f"{topic}.dlq"
+
+
+def _event(model: type[Event], partitions: int, retention_ms: int = UNLIMITED, max_bytes: int = USUAL_BYTES) -> Topic:
+    return Topic(model.topic, partitions, retention_ms, max_bytes=max_bytes)
+
+
+EVENT_TOPICS: tuple[Topic, ...] = (
+    _event(ImageRegistered, 4),
+    _event(ImageStored, 4),
+    _event(ImageRejected, 4),
+    _event(LabelCorrected, 4),
+    _event(PredictionLogged, 4, 14 * DAY_MS),
+    _event(DriftDetected, 1),
+    _event(TrainingRequested, 1),
+    _event(ModelTrained, 1, max_bytes=LARGEST_BYTES),  # it lists all corrections: some 70 bytes for each
+    _event(ModelPromoted, 1),
+    _event(ModelRejected, 1),
+    _event(ModelLoaded, 1, DAY_MS),
+    _event(PromotionRequested, 1),
+)
+DEAD_LETTER_TOPICS: tuple[Topic, ...] = tuple(
+    Topic(dead_letter_name(topic.name), topic.partitions, 30 * DAY_MS) for topic in EVENT_TOPICS
+)
+
+# Faust's own. Its tables keep their changelog in compacted topics with the partition count of the topic they follow;
+# the trigger's timer speaks to its agent through a topic, because a timer may not write a table.
+TRIGGER_APP = "trainer-trigger"
+TRIGGER_TICKS = f"{TRIGGER_APP}-ticks"
+FAUST_TOPICS: tuple[Topic, ...] = (
+    Topic(TRIGGER_TICKS, 1, DAY_MS),
+    Topic(f"{TRIGGER_APP}-images-changelog", 4, cleanup="compact"),
+    Topic(f"{TRIGGER_APP}-corrections-changelog", 4, cleanup="compact"),
+    Topic(f"{TRIGGER_APP}-trainings-changelog", 1, cleanup="compact"),
+)
+
+TOPICS: tuple[Topic, ...] = EVENT_TOPICS + DEAD_LETTER_TOPICS + FAUST_TOPICS
+TOPIC_OF_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

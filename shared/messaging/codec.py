@@ -1,0 +1,95 @@
+"""Events as Kafka values: CloudEvents 1.0 in structured JSON mode (the Kafka protocol binding of CloudEvents 1.0.2)."""
+
+import json
+import re
+from datetime import UTC
+from typing import Any, cast
+
+from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event, to_structured_event
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.v1.event import CloudEvent
+from pydantic import ValidationError
+
+from shared.contract.events import EVENT_OF_TOPIC, Event
+from shared.runtime.errors import InvalidMessage
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+def encode(event: Event, source: str) -> bytes:
+    """The event as structured JSON. `source` names the publishing service, for example "pappus/ingestor".
+
+    Raises:
+        InvalidMessage: if it holds what no table can keep, see `_unkeepable`.
+    """
+    attributes = {
+        "id": str(event.event_id),
+        "source": source,
+        "type": event.topic,
+        "specversion": "1.0",
+        "subject": event.key,
+        "time": event.occurred_at,
+        "datacontenttype": "application/json",
+    }
+    data = event.model_dump(mode="json", exclude={"event_id", "occurred_at"})
+    value = to_structured_event(CloudEvent(attributes, data), key_mapper=lambda _: None).value
+    if found := _unkeepable(value, data):
+        raise InvalidMessage(f"An event on {event.topic} holds {found}, which no table can keep: remove it.")
+    return value
+
+
+def _unkeepable(value: bytes, data: object) -> str | None:
+    """What PostgreSQL refuses in an event, so that it would stop every projection: a NUL character, half a surrogate
+    pair, NaN or an infinity. `value` is the JSON text, `data` the event in it."""
+    if _holds_nul(value):
+        return "a NUL character"
+    try:
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "half a surrogate pair"
+    except ValueError:
+        return "a number that is not finite"
+    return None
+
+
+def _holds_nul(value: bytes) -> bool:
+    """Whether JSON text has an escaped U+0000."""
+    return any(len(slashes) % 2 for slashes in re.findall(rb"(\\+)u0000", value))
+
+
+def decode(topic: str, value: bytes | None) -> Event:
+    """The event in a record of `topic`.
+
+    Raises:
+        InvalidMessage: if the topic carries no events, or the value is not an event of this topic.
+    """
+    model = EVENT_OF_TOPIC.get(topic)
+    if model is None:
+        raise InvalidMessage(f"Topic {topic} carries no events of Pappus.")
+    if value is None:
+        raise InvalidMessage(f"A record on {topic} has no value; an event was expected.")
+    try:
+        message = KafkaMessage(headers={"content-type": CONTENT_TYPE.encode()}, key=None, value=value)
+        envelope = from_structured_event(message)
+        if envelope.get_type() != topic:
+            raise InvalidMessage(f"A record on {topic} says it is of type {envelope.get_type()!r}.")
+        data = cast("dict[str, Any] | None", envelope.get_data())
+        if found := _unkeepable(value, data):
+            raise InvalidMessage(f"A record on {topic} holds {found}, which no table can keep.")
+        event = model.model_validate(
+            {**(data or {}), "event_id": envelope.get_id(), "occurred_at": envelope.get_time()}
+        )
+        event.occurred_at.astimezone(UTC)  # a time that is in no year there cannot be stored
+    except RecursionError as error:
+        raise InvalidMessage(f"A record on {topic} is nested too deeply.") from error
+    except (ValidationError, CloudEventValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidMessage(f"A record on {topic} is not a valid {model.__name__}: {error}") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # what the library raises on JSON of another shape
+        raise InvalidMessage(f"A record on {topic} is not a CloudEvent: {error!r}") from error
+    return event

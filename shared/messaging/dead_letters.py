@@ -1,0 +1,85 @@
+"""What cannot be handled, as it is put on a dead-letter topic: readable, whole unless it is too large for a record."""
+
+import base64
+import hashlib
+import json
+
+from shared.contract.events import DeadLetter
+from shared.messaging.event_log import Record
+from shared.runtime.clock import Clock, utc_now
+from shared.runtime.errors import PappusError
+from shared.runtime.metrics import DEAD_LETTERS
+from shared.runtime.telemetry import current_trace_id, log
+
+DEAD_LETTERS_IN_A_ROW = 20
+"""So many are believed; one more means that the code is wrong, not the messages."""
+WHOLE_BYTES = 800_000
+"""A value is kept whole if it takes at most so much in the letter, which has to fit into a record of 1 MB."""
+CUT_BYTES = 100_000
+"""So much is kept of a value that takes more: as JSON no byte becomes more than six."""
+LINE_CHARACTERS = 4_000
+"""So much is kept of a key or an error."""
+
+
+class TooManyDeadLetters(PappusError):
+    """So many messages in a row could not be handled that the code must be at fault, not the messages."""
+
+
+def dead_letter(
+    record: Record, error: BaseException, *, handler: str, attempts: int, clock: Clock = utc_now
+) -> DeadLetter:
+    """The letter for a record that `handler` could not handle because of `error`."""
+    value = record.value
+    text, raw = (None, None) if value is None else _readable(value, len(value))
+    cut = value if _takes(text, raw) > WHOLE_BYTES else None
+    if cut is not None:
+        text, raw = _readable(cut, CUT_BYTES)
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=None if record.key is None else _line(record.key),
+        value=text,
+        value_base64=raw,
+        value_bytes=None if cut is None else len(cut),
+        value_sha256=None if cut is None else hashlib.sha256(cut).hexdigest(),
+        error=type(error).__name__,
+        detail=_line(str(error)),
+        attempts=attempts,
+        handler=handler,
+        trace_id=current_trace_id(),
+        failed_at=clock(),
+    )
+
+
+def _readable(value: bytes, first: int) -> tuple[str | None, str | None]:
+    """The first so many bytes as text (without half a character at the end), or, if it is not all text, as base64."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return None, base64.b64encode(value[:first]).decode()
+    return value[:first].decode(errors="ignore"), None
+
+
+def _takes(text: str | None, raw: str | None) -> int:
+    """How many bytes it takes in JSON."""
+    return len(json.dumps(text or raw, ensure_ascii=False).encode())
+
+
+def _line(text: str) -> str:
+    """Text that any encoder takes, with its end cut off if it is very long."""
+    sound = text.encode(errors="backslashreplace").decode()
+    return sound if len(sound) <= LINE_CHARACTERS else sound[:LINE_CHARACTERS] + "…"
+
+
+def count_dead_letter(letter: DeadLetter) -> None:
+    """Say in log and metrics that the letter was published."""
+    DEAD_LETTERS.labels(letter.handler, letter.topic, letter.error).inc()
+    log.error(
+        "dead letter",
+        handler=letter.handler,
+        place=f"{letter.topic}[{letter.partition}]@{letter.offset}",
+        error=letter.error,
+        detail=letter.detail,
+        attempts=letter.attempts,
+    )

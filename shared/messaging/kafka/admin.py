@@ -1,0 +1,150 @@
+"""Topics on the broker: made as `shared.contract.topics` declares them, checked, and how far groups are behind."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    InvalidReplicationFactorError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+
+from shared.contract.topics import TOPICS, Topic
+from shared.messaging.event_log import Partition
+from shared.messaging.kafka.client import ANSWER_SECONDS, bounded, kafka_errors, opened_admin
+from shared.messaging.kafka.reader import Probe
+from shared.runtime.errors import NotReady, PappusError, TransientError
+from shared.runtime.retry import RetryPolicy, retrying
+
+CREATE_SECONDS = 30.0
+_SOON = RetryPolicy(first_seconds=0.05, factor=1.5, longest_seconds=0.5, attempts=30)
+_POLL = RetryPolicy(first_seconds=0.1, factor=1.5, longest_seconds=1.0, attempts=None)
+
+
+async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> list[str]:
+    """Make the topics that are missing, with their partitions, retention, cleanup policy and largest record, and wait
+    until every topic can be used. May be called any number of times: those that were made with other settings
+    get what is declared. Gives the names of those that were made.
+
+    Raises:
+        TransientError: Kafka is away, or has too few brokers.
+        PappusError: Kafka refused one, or one exists with another number of partitions.
+    """
+    wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=_settings(topic)) for topic in topics]
+    made: list[str] = []
+    async with opened_admin(bootstrap) as admin:
+        with kafka_errors("create topics"):
+            await bounded(retrying(_SOON, lambda: _create(admin, wanted, made)), CREATE_SECONDS)
+        await _alter(admin, [topic for topic in topics if topic.name not in made])
+    with kafka_errors("make all topics usable"):
+        await bounded(retrying(_SOON, lambda: check_topics(bootstrap, topics)), CREATE_SECONDS)
+    return made
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: list[str]) -> None:
+    """One attempt; `made` gets the names of the new topics."""
+    answer = await admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000))
+    too_few = []
+    for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
+        error = for_code(code)
+        if code == 0:
+            made.append(name)
+        elif error is InvalidReplicationFactorError:
+            too_few.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise PappusError(f"Kafka refused to create topic {name}: {error.__name__} {message or ''}")
+    if too_few:  # a broker that has just started, or come back, counts only after its first heartbeat
+        raise NotReady(f"Kafka has too few brokers for topic {too_few[0]}. Are all of them running?")
+
+
+def _settings(topic: Topic) -> dict[str, str]:
+    return {
+        "retention.ms": str(topic.retention_ms),
+        "cleanup.policy": topic.cleanup,
+        "max.message.bytes": str(topic.max_bytes),
+    }
+
+
+async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    """Give topics with other settings than declared those that are declared."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(_settings(topic))) for topic in topics]
+    with kafka_errors("describe topics"):
+        answers = await bounded(admin.describe_configs(asked)) if asked else []
+    found = {
+        name: {one[0]: one[1] for one in settings} for answer in answers for _, _, _, name, settings in answer.resources
+    }
+    others = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, _settings(topic))
+        for topic in topics
+        if found.get(topic.name) != _settings(topic)
+    ]
+    with kafka_errors("change topics"):
+        altered = await bounded(admin.alter_configs(others)) if others else []
+    for code, message, _, name in (entry for answer in altered for entry in answer.resources):
+        if code:
+            raise PappusError(f"Kafka refused the settings of topic {name}: {for_code(code).__name__} {message or ''}")
+
+
+async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None:
+    """Whether every topic exists with its number of partitions, each with a leader.
+
+    Raises:
+        NotReady: one is missing, or has no leader yet.
+        PappusError: one has another number of partitions, so that keys would stand elsewhere than expected.
+        TransientError: Kafka is away.
+    """
+    async with opened_admin(bootstrap) as admin:
+        with kafka_errors("describe topics"):
+            described = {
+                entry["topic"]: entry for entry in await admin.describe_topics([topic.name for topic in topics])
+            }
+    for topic in topics:
+        found = described.get(topic.name)
+        if found is None or found["error_code"] != 0 or any(part["leader"] < 0 for part in found["partitions"]):
+            raise NotReady(f"Topic {topic.name} is not there yet. `pappus up` creates it.")
+        if len(found["partitions"]) != topic.partitions:
+            raise PappusError(
+                f"Topic {topic.name} has {len(found['partitions'])} partitions instead of {topic.partitions}."
+                " Partition counts never change: set it right in shared/contract/topics.py, or start with an empty log."
+            )
+
+
+async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
+    """Wait until Kafka answers a request for metadata and has a broker (an open port is not enough).
+
+    Raises:
+        TransientError: it did not in time.
+    """
+
+    async def ask() -> None:
+        async with opened_admin(bootstrap) as admin:
+            with kafka_errors("answer"):
+                cluster = await bounded(admin.describe_cluster())
+        if not cluster["brokers"]:  # it answers, but is not part of its own cluster again yet
+            raise NotReady("Kafka has no broker yet.")
+
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await retrying(_POLL, ask)
+    except TimeoutError as error:
+        raise TransientError(
+            f"Kafka at {bootstrap} did not answer within {timeout_seconds:g} s. Is it running?"
+        ) from error
+
+
+async def group_lag(bootstrap: str, group: str, topics: Sequence[str] = ()) -> Mapping[Partition, int]:
+    """How many records the group has not finished, for each partition it has committed and each one of `topics` (where
+    nothing is committed: all that are there). Raises TransientError."""
+    async with opened_admin(bootstrap) as admin:
+        with kafka_errors("tell the committed offsets"):
+            committed = await bounded(admin.list_consumer_group_offsets(group))
+    positions = {Partition(place.topic, place.partition): stored.offset for place, stored in committed.items()}
+    probe = Probe(bootstrap)
+    try:
+        places = sorted({*positions, *await probe.partitions(topics)})
+        beginnings, ends = await probe.beginning_offsets(places), await probe.end_offsets(places)
+    finally:
+        await probe.close()
+    return {place: ends[place] - max(positions.get(place, 0), beginnings[place]) for place in places}

@@ -1,0 +1,175 @@
+"""What every Kafka client of Pappus has in common: settings that were measured, patience at the start, a bounded
+end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError, ProducerClosed  # type: ignore[import-untyped]
+from aiokafka.structs import TopicPartition  # type: ignore[import-untyped]
+
+from shared.messaging.event_log import Partition, Record
+from shared.runtime.errors import NotReady, TransientError
+from shared.runtime.retry import FOR_EVER, retrying
+from shared.runtime.telemetry import log
+
+START_SECONDS = 15.0
+STOP_SECONDS = 5.0
+DROP_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+
+CONSUMER: dict[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "heartbeat_interval_ms": 3_000,
+    "rebalance_timeout_ms": 30_000,
+    "request_timeout_ms": 40_000,  # must exceed the rebalance timeout: a JoinGroup is parked that long
+    "max_poll_interval_ms": 300_000,
+    "max_partition_fetch_bytes": 1_048_576,
+}
+FIXED_REPLICA_SESSION_MS = 45_000  # a static member comes back within 2 s and finds its partitions
+SCALED_REPLICA_SESSION_MS = 10_000
+READER: dict[str, Any] = {
+    "group_id": None,
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",
+    "max_partition_fetch_bytes": 1_048_576,
+}
+
+_PARTS = (
+    ("_coordinator", "_stop_heartbeat_task"),
+    ("_coordinator", "_stop_commit_offsets_refresh_task"),
+    ("_fetcher", "close"),
+    ("_sender", "close"),
+    ("_client", "close"),
+    ("client", "close"),
+)
+"""What the parts of aiokafka's clients have to end them."""
+
+C = TypeVar("C", bound="Client")
+
+
+class Client(Protocol):
+    """What aiokafka's clients share."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+
+async def started(make: Callable[[], C], what: str) -> C:
+    """A client made by `make` and started, tried with back-off until the log is there. A client whose start failed or
+    was cancelled is thrown away: aiokafka leaves it unusable."""
+
+    async def attempt() -> C:
+        client = make()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await client.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await stopped(client, what)
+            raise NotReady(f"Kafka cannot be reached: {error!r}. Is it running?") from error
+        except BaseException:
+            await stopped(client, what)
+            raise
+        return client
+
+    return await retrying(FOR_EVER, attempt, failed=waiting(what))
+
+
+async def stopped(client: Client, what: str) -> None:
+    """Stop a client, within STOP_SECONDS or else DROP_SECONDS more: in an outage it would hang on what it can no longer
+    send."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await client.stop()
+    except asyncio.CancelledError:  # aiokafka's own, when a client is stopped before its tasks have begun
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+    except (KafkaError, OSError, TimeoutError, AttributeError) as error:
+        log.warning("a Kafka client was dropped", client=what, reason=repr(error))
+        await _dropped(client)
+
+
+async def _dropped(client: Client) -> None:
+    """End what a stop that was cut short left: tasks that would go on sending, fetching and claiming partitions, open
+    connections, and sends that somebody waits for. aiokafka offers no public way."""
+    ends = [end for part, name in _PARTS if (end := getattr(getattr(client, part, None), name, None))]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DROP_SECONDS):  # all at once: some wait for answers until there is no connection
+            await asyncio.gather(*(end() for end in ends), return_exceptions=True)
+    accumulator = getattr(client, "_message_accumulator", None)
+    if accumulator is not None:
+        accumulator.fail_all(ProducerClosed())
+
+
+def waiting(what: str) -> Callable[[TransientError, int], None]:
+    """Logs why `what` is still waiting."""
+
+    def failed(error: TransientError, attempt: int) -> None:
+        log.warning("waiting for Kafka", client=what, attempt=attempt, reason=str(error))
+
+    return failed
+
+
+@contextmanager
+def kafka_errors(action: str) -> Iterator[None]:
+    """Turns what the client raises into TransientError."""
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise TransientError(f"Kafka did not {action}: {error!r}. Is it running?") from error
+
+
+@asynccontextmanager
+async def opened_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for questions about the cluster, for a short time. Raises TransientError when Kafka is away."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        with kafka_errors("answer"):
+            await bounded(client.start())
+        yield client
+    finally:
+        await bounded(client.close())
+
+
+async def wait_for_topics(client: AIOKafkaConsumer, topics: frozenset[str], what: str) -> None:
+    """Wait until all topics exist: a client that asks for a missing one hangs or idles."""
+
+    async def look() -> None:
+        with kafka_errors("answer"):
+            missing = topics - await bounded(client.topics())
+        if missing:
+            raise NotReady(f"Topics are missing: {', '.join(sorted(missing))}. `pappus up` creates them.")
+
+    await retrying(FOR_EVER, look, failed=waiting(what))
+
+
+def to_record(message: Any) -> Record:
+    """aiokafka's record as ours."""
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=None if message.key is None else message.key.decode(errors="replace"),
+        value=message.value,
+        headers=tuple((name, value) for name, value in message.headers if value is not None),
+        timestamp_ms=message.timestamp,
+    )
+
+
+def to_kafka(place: Partition) -> Any:
+    """Our partition as aiokafka's."""
+    return TopicPartition(place.topic, place.number)
+
+
+async def bounded(call: Awaitable[Any], seconds: float = ANSWER_SECONDS) -> Any:
+    """The result of a call that could otherwise wait for ever. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        return await call

@@ -1,0 +1,138 @@
+"""Membership in a consumer group: records in, offsets committed by hand, an orderly hand-over at a rebalance."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # type: ignore[import-untyped]
+from aiokafka.errors import CommitFailedError, IllegalStateError  # type: ignore[import-untyped]
+
+from shared.messaging.event_log import Partition, Record
+from shared.messaging.kafka.client import (
+    CONSUMER,
+    FIXED_REPLICA_SESSION_MS,
+    SCALED_REPLICA_SESSION_MS,
+    bounded,
+    kafka_errors,
+    started,
+    stopped,
+    to_kafka,
+    to_record,
+    wait_for_topics,
+)
+from shared.runtime.telemetry import log
+
+DRAIN_SECONDS = 20.0
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Has the owner drain what is in flight before partitions are taken away. Never raises: aiokafka would swallow
+    it."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self.drain: Callable[[], Awaitable[None]] | None = None
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        if self.drain is None or not revoked:
+            return
+        try:
+            await bounded(self.drain(), DRAIN_SECONDS)
+        except TimeoutError:
+            log.warning("let go of work in flight; it comes again", group=self._group, after_seconds=DRAIN_SECONDS)
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        log.info("assigned", group=self._group, partitions=sorted(f"{tp.topic}[{tp.partition}]" for tp in assigned))
+
+
+class KafkaGroup:
+    """One member of a consumer group."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, group: str, listener: _Rebalance
+    ) -> None:
+        self._consumer = consumer
+        self._admin = admin
+        self._group = group
+        self._listener = listener
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, bootstrap: str, group: str, topics: Sequence[str], member: str | None
+    ) -> AsyncIterator["KafkaGroup"]:
+        """Join as soon as Kafka is there and has the topics."""
+
+        def make() -> AIOKafkaConsumer:
+            session = SCALED_REPLICA_SESSION_MS if member is None else FIXED_REPLICA_SESSION_MS
+            return AIOKafkaConsumer(
+                bootstrap_servers=bootstrap,
+                group_id=group,
+                group_instance_id=member,
+                session_timeout_ms=session,
+                partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+                **CONSUMER,
+            )
+
+        what = f"group {group}"
+        consumer = await started(make, what)
+        try:
+            await wait_for_topics(consumer, frozenset(topics), what)
+            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+            listener = _Rebalance(group)
+            consumer.subscribe(topics=list(topics), listener=listener)
+            try:
+                yield cls(consumer, admin, group, listener)
+            finally:
+                listener.drain = None
+                await bounded(admin.close())
+        finally:
+            await stopped(consumer, what)
+
+    async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
+        """See GroupConsumer. Between the client giving records and this returning nothing else runs, so records are
+        never accepted after the partitions they came from were taken away."""
+        with kafka_errors("deliver"):
+            found = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
+        return [to_record(message) for messages in found.values() for message in messages]
+
+    async def commit(self, positions: Mapping[Partition, int], note: str = "") -> None:
+        """See GroupConsumer. Bounded, since aiokafka blocks as long as the broker is away."""
+        offsets = {to_kafka(place): (offset, note) for place, offset in positions.items()}
+        if not offsets:
+            return
+        with kafka_errors("commit offsets"):
+            try:
+                await bounded(self._consumer.commit(offsets))
+            except (CommitFailedError, IllegalStateError) as error:
+                log.info("a rebalance made a commit void; redelivery follows", group=self._group, reason=str(error))
+
+    async def committed_notes(self) -> Mapping[Partition, tuple[int, str]]:
+        """See GroupConsumer."""
+        with kafka_errors("tell the committed offsets"):
+            await bounded(self._admin.start())
+            found = await bounded(self._admin.list_consumer_group_offsets(self._group))
+        assigned = self._consumer.assignment()
+        return {
+            Partition(place.topic, place.partition): (stored.offset, stored.metadata or "")
+            for place, stored in found.items()
+            if place in assigned and stored.offset >= 0
+        }
+
+    def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
+        """See GroupConsumer."""
+        self._listener.drain = drain
+
+    def pause(self, partitions: Sequence[Partition]) -> None:
+        """See GroupConsumer."""
+        self._consumer.pause(*self._assigned(partitions))
+
+    def resume(self, partitions: Sequence[Partition]) -> None:
+        """See GroupConsumer."""
+        self._consumer.resume(*self._assigned(partitions))
+
+    def _assigned(self, partitions: Sequence[Partition]) -> list[Any]:
+        assigned = self._consumer.assignment()
+        return [place for place in map(to_kafka, partitions) if place in assigned]

@@ -1,0 +1,45 @@
+"""The log of `shared.messaging.event_log`, on Kafka."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from shared.messaging.event_log import GroupConsumer, LogReader, Partition, Publisher
+from shared.messaging.kafka.consumer_group import KafkaGroup
+from shared.messaging.kafka.publisher import KafkaPublisher
+from shared.messaging.kafka.reader import KafkaReader, Probe
+
+
+class KafkaLog:
+    """Opens publishers, group members and readers. Make one with `open_log`."""
+
+    def __init__(self, bootstrap: str, probe: Probe) -> None:
+        self._bootstrap = bootstrap
+        self._probe = probe
+
+    def publisher(self, source: str, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Publisher]:
+        """See Log."""
+        return KafkaPublisher.open(self._bootstrap, source, timeout_seconds)
+
+    def group(
+        self, group: str, topics: Sequence[str], member: str | None = None
+    ) -> AbstractAsyncContextManager[GroupConsumer]:
+        """See Log."""
+        return KafkaGroup.open(self._bootstrap, group, topics, member)
+
+    def reader(self, topics: Sequence[str]) -> AbstractAsyncContextManager[LogReader]:
+        """See Log."""
+        return KafkaReader.open(self._bootstrap, topics)
+
+    async def end_offsets(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """See Log."""
+        return await self._probe.end_offsets(await self._probe.partitions(topics))
+
+
+@asynccontextmanager
+async def open_log(bootstrap: str) -> AsyncIterator[KafkaLog]:
+    """The log at `bootstrap` ("host:port", several separated by commas). Does not wait for it."""
+    probe = Probe(bootstrap)
+    try:
+        yield KafkaLog(bootstrap, probe)
+    finally:
+        await probe.close()

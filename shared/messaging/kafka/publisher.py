@@ -1,0 +1,141 @@
+"""Appending to Kafka: idempotent, acknowledged by all, bounded in time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+    RecordTooLargeError,
+)
+
+from shared.contract.events import DeadLetter, Event
+from shared.contract.topics import LARGEST_BYTES, dead_letter_name
+from shared.messaging.codec import encode
+from shared.messaging.event_log import Record
+from shared.messaging.kafka.client import started, stopped
+from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.metrics import EVENTS_PUBLISHED
+from shared.runtime.telemetry import inject_headers, log
+
+_Message = tuple[str, str | None, bytes]
+"""Topic, key, value."""
+
+
+class KafkaPublisher:
+    """One idempotent producer. It starts in the background, and is replaced when a broker has made it useless."""
+
+    def __init__(self, bootstrap: str, source: str, timeout_seconds: float) -> None:
+        self._bootstrap = bootstrap
+        self._source = source
+        self._timeout_seconds = timeout_seconds
+        self._producer = self._start()
+        self._closed = False
+        self._retired: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, bootstrap: str, source: str, timeout_seconds: float) -> AsyncIterator["KafkaPublisher"]:
+        """A publisher; does not wait for Kafka."""
+        publisher = cls(bootstrap, source, timeout_seconds)
+        try:
+            yield publisher
+        finally:
+            await publisher._close()
+
+    async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
+        """See Publisher."""
+        return await self._send([(event.topic, event.key, encode(event, self._source)) for event in events])
+
+    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+        """See Publisher."""
+        await self._send([(dead_letter_name(letter.topic), letter.key, letter.model_dump_json().encode())])
+
+    async def _send(self, messages: Sequence[_Message]) -> Sequence[Record]:
+        if not messages:
+            return []
+        starting = self._producer
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                producer = await asyncio.shield(starting)
+                return await _acknowledged(producer, messages)
+        except TimeoutError as error:
+            self._replace_if_dead(starting)
+            raise TransientError(
+                f"Kafka did not acknowledge within {self._timeout_seconds:g} s; whether the events are in the log is"
+                " unknown. Publish them again: their ids stay the same."
+            ) from error
+        except (MessageSizeTooLargeError, RecordTooLargeError) as error:
+            raise PappusError(f"An event on {messages[0][0]} is too large for Kafka: {error}.") from error
+        except (OutOfOrderSequenceNumber, ProducerFenced, ProducerClosed) as error:
+            self._replace(starting)
+            raise TransientError(
+                f"Kafka lost track of this producer ({error!r}); a new one takes its place."
+            ) from error
+        except KafkaError as error:
+            self._replace_if_dead(starting)
+            raise TransientError(f"Kafka did not take the events: {error!r}. Is it running?") from error
+
+    def _start(self) -> "asyncio.Task[AIOKafkaProducer]":
+        def make() -> AIOKafkaProducer:
+            return AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                enable_idempotence=True,
+                acks="all",
+                linger_ms=0,
+                max_request_size=LARGEST_BYTES,
+                client_id=self._source,
+            )
+
+        start: Coroutine[Any, Any, AIOKafkaProducer] = started(make, f"publisher {self._source}")
+        return asyncio.create_task(start, name=f"start publisher {self._source}")
+
+    def _replace_if_dead(self, suspect: "asyncio.Task[AIOKafkaProducer]") -> None:
+        if suspect.done() and _is_dead(suspect.result()):
+            self._replace(suspect)
+
+    def _replace(self, broken: "asyncio.Task[AIOKafkaProducer]") -> None:
+        """Once for each broken producer, however many calls failed on it."""
+        if self._closed or self._producer is not broken:
+            return
+        log.error("the Kafka producer is replaced", source=self._source)
+        self._producer = self._start()
+        task = asyncio.create_task(stopped(broken.result(), f"publisher {self._source}"))
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+
+    async def _close(self) -> None:
+        self._closed = True
+        self._producer.cancel()
+        await asyncio.gather(self._producer, *self._retired, return_exceptions=True)
+        if not self._producer.cancelled() and self._producer.exception() is None:
+            await stopped(self._producer.result(), f"publisher {self._source}")
+
+
+async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]) -> list[Record]:
+    """Hand over all messages in order, then await all acknowledgements."""
+    headers = inject_headers()
+    waiting: list[asyncio.Future[Any]] = []
+    for topic, key, value in messages:
+        encoded = None if key is None else key.encode()
+        waiting.append(await producer.send(topic, value, key=encoded, headers=list(headers)))
+    found = await asyncio.gather(*waiting)
+    records = []
+    for (topic, key, value), place in zip(messages, found, strict=True):
+        EVENTS_PUBLISHED.labels(topic).inc()
+        records.append(
+            Record(topic, place.partition, place.offset, key, value, tuple(headers), timestamp_ms=place.timestamp or 0)
+        )
+    return records
+
+
+def _is_dead(producer: AIOKafkaProducer) -> bool:
+    """Whether the producer's sender has ended: every later send would raise."""
+    sender = producer._sender.sender_task  # aiokafka offers no public way to ask
+    return sender is None or bool(sender.done())

@@ -1,0 +1,119 @@
+"""How a process runs: its parts side by side, an orderly end on SIGTERM, an exit code that a supervisor understands."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+from shared.runtime.health import Health
+from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
+from shared.runtime.telemetry import log
+
+SHUTDOWN_SECONDS = 9.0
+"""After this long the process ends as it is; whatever was in flight comes again."""
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `main` on uvloop until it returns, fails, or the process is asked to end (SIGTERM, SIGINT).
+
+    Ends the process: exit code 0 after a signal or a plain return, 1 after an exception. Never takes longer than
+    SHUTDOWN_SECONDS once it is asked, even if a thread or a client library hangs.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        code = runner.run(_until_signal(main))
+    sys.exit(code)
+
+
+async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(main())
+    asked = False
+
+    def ask(received: signal.Signals) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            log.info("asked to end", signal=received.name)
+            _end_anyway(code=0)
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not asked:
+            raise
+    except Exception as error:  # noqa: BLE001 - the last place that can say why a process ends
+        log.error("the process ends: a part failed", error=describe(error), exc_info=error)
+        _end_anyway(code=1)
+        return 1
+    log.info("ended")
+    return 0
+
+
+def _end_anyway(code: int) -> None:
+    """From now on the process has SHUTDOWN_SECONDS left, whatever hangs."""
+
+    def end() -> None:
+        sys.stdout.flush()
+        os._exit(code)
+
+    timer = threading.Timer(SHUTDOWN_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line: its type and its text."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+async def run_parts(health: Health, **parts: Coroutine[Any, Any, None]) -> None:
+    """Run the parts side by side. Returns when all have returned.
+
+    The first part that raises is marked dead, the others are cancelled and awaited, and its exception is raised.
+    """
+    tasks = {asyncio.ensure_future(part): name for name, part in parts.items()}
+    try:
+        pending = set(tasks)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                error = asyncio.CancelledError() if task.cancelled() else task.exception()
+                if error is not None:
+                    health.dead(tasks[task], describe(error))
+                    log.error("a part failed", part=tasks[task], error=describe(error))
+                    raise error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def keep_running(
+    health: Health,
+    name: str,
+    part: Callable[[], Awaitable[None]],
+    policy: RetryPolicy = FOR_EVER,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Run a part beside an HTTP server that must go on without it: when it raises, its health turns red, the reason is
+    logged, and it is started again with back-off. Returns when the part returns, or when `policy` gives up."""
+    attempt = 0
+    while True:
+        try:
+            return await part()
+        except Exception as error:  # noqa: BLE001 - reported in health and log; HTTP goes on
+            attempt += 1
+            seconds = delay(policy, attempt)
+            log.error("a part failed", part=name, error=describe(error), again_in_seconds=seconds, exc_info=error)
+            if seconds is None:
+                return health.dead(name, describe(error))
+            health.set(name, False, describe(error))
+        await sleep(seconds)

@@ -1,0 +1,135 @@
+"""The object store: bytes under keys. A protocol, and S3 behind it; the only importer of aioboto3.
+
+Keys: images/sha256/<aa>/<sha256>, uploads/<aa>/<sha256>, models/<version>/model.onnx, manifests/<sha256>.json,
+features/<backbone_id>/<sha256 of the manifest>.parquet. They are content-addressed, so writing one twice is harmless.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aiohttp import ClientError as HttpError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.runtime.errors import NotReady, PappusError, TransientError
+from shared.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+
+class ObjectMissing(PappusError):
+    """There is no object under this key."""
+
+
+class ObjectTooLarge(PappusError):
+    """The object has more bytes than the caller is willing to take."""
+
+
+class ObjectStore(Protocol):
+    """Bytes under keys. Every method raises TransientError when the store does not answer as it should."""
+
+    async def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write the whole object; readers see all of it or none. An existing one is replaced."""
+
+    async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
+        """The whole object. Raises ObjectMissing; ObjectTooLarge if it has more than `limit_bytes` (None: no limit)."""
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is an object under this key."""
+
+    async def keys(self, prefix: str) -> list[str]:
+        """All keys that start with `prefix`, sorted."""
+
+
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+_TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "Throttling"}
+
+
+@contextmanager
+def _explained(action: str, key: str) -> Iterator[None]:
+    """Turns what the client raises into our errors."""
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code == "NoSuchBucket":
+            raise NotReady(
+                f"The bucket does not exist yet (to {action} {key}); create it, for example with `pappus up`."
+            ) from error
+        if code in _MISSING:
+            raise ObjectMissing(f"There is no object {key} in the store.") from error
+        if code in _TRANSIENT or status >= 500 or status == 429:
+            raise TransientError(
+                f"The object store could not {action} {key}: {error}. It will be tried again."
+            ) from error
+        raise PappusError(
+            f"The object store refused to {action} {key}: {error}. Check its credentials and policy."
+        ) from error
+    except (BotoCoreError, HttpError, TimeoutError, OSError) as error:
+        raise TransientError(f"The object store did not answer ({action} {key}): {error!r}. Is it running?") from error
+
+
+class S3ObjectStore:
+    """An S3 bucket. Uses one client for its whole life: making one per call costs 11 ms."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    async def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """See ObjectStore. The client adds a CRC32, so a body cut short is refused by the server."""
+        with _explained("write", key):
+            await self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+
+    async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
+        """See ObjectStore."""
+        with _explained("read", key):
+            found = await self._client.get_object(Bucket=self._bucket, Key=key)
+            async with found["Body"] as body:
+                if limit_bytes is not None and found["ContentLength"] > limit_bytes:
+                    raise ObjectTooLarge(
+                        f"Object {key} has {found['ContentLength']} bytes; at most {limit_bytes} were asked for."
+                    )
+                return await body.read()
+
+    async def exists(self, key: str) -> bool:
+        """See ObjectStore."""
+        try:
+            with _explained("look for", key):
+                await self._client.head_object(Bucket=self._bucket, Key=key)
+        except ObjectMissing:
+            return False
+        return True
+
+    async def keys(self, prefix: str) -> list[str]:
+        """See ObjectStore."""
+        with _explained("list", prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return sorted([entry["Key"] async for page in pages for entry in page.get("Contents", [])])
+
+
+@asynccontextmanager
+async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
+    """The bucket that the settings name. Opening asks the store nothing, so it may be away."""
+    config = AioConfig(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        retries={"mode": "standard", "max_attempts": 2},
+        connect_timeout=5,
+        read_timeout=30,
+        max_pool_connections=32,
+    )
+    client = aioboto3.Session().client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key.get_secret_value(),
+        aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
+        config=config,
+    )
+    async with client as opened:
+        yield S3ObjectStore(opened, settings.s3_bucket)

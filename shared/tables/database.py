@@ -1,0 +1,152 @@
+"""PostgreSQL for one service: a pool bound to one schema, its migrations, advisory locks, and waking up on changes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+from shared.runtime.errors import TransientError
+from shared.runtime.retry import FOR_EVER, retrying
+from shared.runtime.telemetry import log
+from shared.tables.changes import ChangeFeed, Changes
+from shared.tables.migrations import migrate
+from shared.tables.postgres import (
+    Connect,
+    Connection,
+    Pool,
+    Row,
+    Transaction,
+    close,
+    connecting,
+    connector,
+    open_pool,
+    transient_errors,
+)
+
+__all__ = ["Changes", "Connection", "Database", "Row", "Transaction", "transient_errors"]
+
+T = TypeVar("T")
+LOCK_POLL_SECONDS = 0.2
+ASK_AGAIN_SECONDS = 1.0
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+
+
+class Database:
+    """A pool of connections whose search path is one schema. Make one with `Database.open`.
+
+    Every method raises TransientError when PostgreSQL is away or rolled the work back in passing.
+    """
+
+    def __init__(self, pool: Pool, feed: ChangeFeed, connect: Connect, schema: str) -> None:
+        self._pool = pool
+        self._feed = feed
+        self._connect = connect
+        self.schema = schema
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, schema: str, migrations: str, connections: int = 8) -> AsyncIterator["Database"]:
+        """Wait until PostgreSQL is there, make the schema, apply what is missing of shared's migrations and of those
+        in the package `migrations` (`services.ingestor.data.sql`), and open at most `connections` connections.
+
+        Raises:
+            PappusError: a migration that was applied has changed since.
+        """
+        connect = connector(url, schema)
+
+        async def prepare() -> Pool:
+            connection = await connect()
+            try:
+                with transient_errors():
+                    await migrate(connection, schema, ("shared.tables.sql", migrations))
+            finally:
+                await close(connection)
+            return await open_pool(url, schema, connections)
+
+        def failed(error: TransientError, attempt: int) -> None:
+            log.warning("waiting for PostgreSQL", schema=schema, attempt=attempt, reason=str(error))
+
+        pool = await retrying(FOR_EVER, prepare, failed=failed)
+        try:
+            async with ChangeFeed.open(connect, channel_of(schema)) as feed:
+                yield cls(pool, feed, connect, schema)
+        finally:
+            await close(pool)
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """All rows."""
+        with connecting():
+            return await self._pool.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        """The first row, or None."""
+        with connecting():
+            return await self._pool.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """The first column of the first row, or None."""
+        with connecting():
+            return await self._pool.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Run a statement; the result is its status, for example "UPDATE 3"."""
+        with connecting():
+            return await self._pool.execute(sql, *args)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A connection in a transaction, committed at the end, rolled back on any exception. After a TransientError
+        from the end of the block the outcome is unknown."""
+        async with AsyncExitStack() as stack:
+            with connecting():
+                connection = await stack.enter_async_context(self._pool.acquire())
+            with transient_errors():
+                async with connection.transaction():
+                    yield connection
+
+    @asynccontextmanager
+    async def lock(self, name: str) -> AsyncIterator[Connection]:
+        """Hold the advisory lock `name` of this schema, waiting for it as long as it takes.
+
+        Gives the connection that holds it, which is not part of the pool and not in a transaction: what is written on
+        it is written under the lock, or fails.
+        """
+        connection = await self._connect()
+        try:
+            with transient_errors():
+                while not await connection.fetchval(_TRY_LOCK, f"{self.schema}.{name}"):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(LOCK_POLL_SECONDS)
+                yield connection
+        finally:
+            await close(connection)
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[Changes]:
+        """A subscription to the commits of this schema's projection; none is lost between two waits."""
+        with self._feed.subscribe() as changes:
+            yield changes
+
+    async def changed(self, timeout_seconds: float) -> bool:
+        """Wait for the next commit of this schema's projection; False if none came in time."""
+        async with self.changes() as changes:
+            return await changes.wait(timeout_seconds)
+
+    async def wait_until(self, question: Callable[[], Awaitable[T | None]], timeout_seconds: float) -> T | None:
+        """The first answer to `question` that is not None, asked now and after each change; None when the time is
+        over."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout_seconds
+        async with self.changes() as changes:
+            while (answer := await question()) is None and clock() < deadline:
+                await changes.wait(min(deadline - clock(), ASK_AGAIN_SECONDS))
+            return answer
+
+
+def channel_of(schema: str) -> str:
+    """The channel on which commits of this schema's projection are announced."""
+    return f"{schema}_changed"
+
+
+async def notify(transaction: Transaction, schema: str) -> None:
+    """Wake everybody who waits for changes of `schema`, when this transaction commits."""
+    await transaction.execute("SELECT pg_notify($1, '')", channel_of(schema))

@@ -1,0 +1,37 @@
+"""The content of a schema as hashes, to compare tables that were folded twice."""
+
+import hashlib
+from collections.abc import Sequence
+
+from shared.tables.database import Database
+
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename"
+_NEVER = ("migrations",)
+"""Says when it was applied, so two schemas never agree on it."""
+
+
+async def canonical_dump(
+    database: Database, tables: Sequence[str] | None = None, without: Sequence[str] = ()
+) -> dict[str, str]:
+    """The sha256 of each table's rows as text, in an order that does not depend on how they came in, all of one moment.
+
+    `tables` None means all of the schema, `positions` too; those in `without` are left out (tables that are not
+    folded from events: credentials, ledgers of effects), and so is `migrations`.
+    """
+    hashes = {}
+    async with database.transaction() as transaction:
+        await transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        await transaction.execute("SET LOCAL timezone TO 'UTC'")
+        if tables is None:
+            tables = [row["tablename"] for row in await transaction.fetch(_TABLES, database.schema)]
+        for table in tables:
+            if table in without or table in _NEVER:
+                continue
+            rows = await transaction.fetch(
+                f'SELECT whole_row::text AS line FROM "{table}" AS whole_row ORDER BY whole_row::text COLLATE "C"'  # noqa: S608
+            )
+            digest = hashlib.sha256()
+            for row in rows:
+                digest.update(row["line"].encode() + b"\n")
+            hashes[table] = digest.hexdigest()
+    return hashes

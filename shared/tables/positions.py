@@ -1,0 +1,101 @@
+"""How far tables have been folded: stored with them, checked against the log before anything is added."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.contract.events import uuid_of
+from shared.contract.topics import TOPIC_OF_NAME
+from shared.messaging.codec import decode
+from shared.messaging.event_log import LogReader, Partition, Record
+from shared.runtime.errors import InvalidMessage, LogReplaced
+from shared.tables.postgres import Row, Transaction
+
+_STORE = """
+INSERT INTO positions (topic, partition, next_offset, last_event_id)
+SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::uuid[])
+ON CONFLICT (topic, partition) DO UPDATE
+SET next_offset = excluded.next_offset, last_event_id = excluded.last_event_id
+"""
+READ = "SELECT topic, partition, next_offset, last_event_id FROM positions"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The next offset to fold, and the identity of the record before it (None if none was folded)."""
+
+    next_offset: int
+    last_event_id: UUID | None = None
+
+
+def identity(record: Record) -> UUID:
+    """What a record is recognised by: its event id, or a hash of its bytes if it holds no readable event."""
+    try:
+        return decode(record.topic, record.value).event_id
+    except InvalidMessage:
+        return uuid_of("unreadable", hashlib.sha256(record.value or b"").hexdigest())
+
+
+def from_rows(rows: Sequence[Row]) -> dict[Partition, Position]:
+    """The rows of READ."""
+    return {
+        Partition(row["topic"], row["partition"]): Position(row["next_offset"], row["last_event_id"]) for row in rows
+    }
+
+
+async def store(transaction: Transaction, positions: Mapping[Partition, Position]) -> None:
+    """Keep the positions, in the transaction that changed the tables."""
+    await transaction.execute(
+        _STORE,
+        [place.topic for place in positions],
+        [place.number for place in positions],
+        [position.next_offset for position in positions.values()],
+        [position.last_event_id for position in positions.values()],
+    )
+
+
+async def start(transaction: Transaction, reader: LogReader) -> dict[Partition, int]:
+    """Where to read on, for every partition of the reader. Checks that the log is the one the tables were folded
+    from, and stores where time-limited topics jump forward.
+
+    Raises:
+        LogReplaced: it is another log.
+    """
+    stored = from_rows(await transaction.fetch(READ))
+    beginnings, ends = await reader.beginning_offsets(), await reader.end_offsets()
+    found: dict[Partition, Position] = {}
+    for place in await reader.partitions():
+        position = stored.get(place, Position(0))
+        found[place] = await _checked(reader, place, position, beginnings[place], ends[place])
+    await store(transaction, found)
+    return {place: position.next_offset for place, position in found.items()}
+
+
+async def _checked(reader: LogReader, place: Partition, position: Position, beginning: int, end: int) -> Position:
+    if position.next_offset > end:
+        raise _replaced(place, position, f"it ends at {end}")
+    if position.next_offset < beginning:
+        if not _time_limited(place.topic):
+            raise _replaced(place, position, f"it begins at {beginning}, and nothing on this topic ever expires")
+        return Position(beginning)
+    if position.last_event_id is None or position.next_offset == 0:
+        return position
+    record = await reader.record_at(place, position.next_offset - 1)
+    if record is None and _time_limited(place.topic):
+        return position
+    if record is None or identity(record) != position.last_event_id:
+        raise _replaced(place, position, "the record before that is not the one that was folded")
+    return position
+
+
+def _time_limited(topic: str) -> bool:
+    declared = TOPIC_OF_NAME.get(topic)
+    return declared is not None and declared.time_limited
+
+
+def _replaced(place: Partition, position: Position, why: str) -> LogReplaced:
+    return LogReplaced(
+        f"The log was replaced: {place.topic}[{place.number}] was folded up to {position.next_offset}, but {why}."
+        " Run `pappus replay`, which folds the tables again from the log as it is now."
+    )

@@ -1,0 +1,184 @@
+"""Connections to PostgreSQL: types, codecs, and which of its errors pass by themselves. The only importer of
+asyncpg."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import datetime
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+import asyncpg  # type: ignore[import-untyped]
+
+from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.telemetry import log
+
+Row = Mapping[str, Any]
+"""One row: values by column name (by position too: `row[0]`)."""
+
+
+class Transaction(Protocol):
+    """A connection, inside a transaction where so stated; asyncpg's, as far as Pappus uses it. Arguments are $1, $2,
+    ..."""
+
+    async def fetch(self, query: str, *args: object) -> list[Row]:
+        """All rows."""
+
+    async def fetchrow(self, query: str, *args: object) -> Row | None:
+        """The first row, or None."""
+
+    async def fetchval(self, query: str, *args: object) -> Any:
+        """The first column of the first row, or None."""
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run a statement; gives its status, for example "UPDATE 3"."""
+
+    async def executemany(self, command: str, args: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row of arguments, all or none."""
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        """A transaction, or a savepoint inside one."""
+
+
+class Connection(Transaction, Protocol):
+    """A connection of one's own, outside of any transaction."""
+
+    async def add_listener(self, channel: str, callback: Callable[..., None]) -> None:
+        """Call back for each notification on `channel`."""
+
+    def add_termination_listener(self, callback: Callable[..., None]) -> None:
+        """Call back once when the connection is gone."""
+
+    def is_closed(self) -> bool:
+        """Whether the connection is known to be gone."""
+
+    async def close(self) -> None:
+        """End in an orderly way."""
+
+    def terminate(self) -> None:
+        """End at once."""
+
+
+class Pool(Protocol):
+    """asyncpg's pool, as far as Pappus uses it."""
+
+    async def fetch(self, query: str, *args: object) -> list[Row]:
+        """All rows."""
+
+    async def fetchrow(self, query: str, *args: object) -> Row | None:
+        """The first row, or None."""
+
+    async def fetchval(self, query: str, *args: object) -> Any:
+        """The first column of the first row, or None."""
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run a statement; gives its status."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Transaction]:
+        """A connection for the length of the context."""
+
+    async def close(self) -> None:
+        """End in an orderly way."""
+
+    def terminate(self) -> None:
+        """End at once."""
+
+
+Connect = Callable[[], Awaitable[Connection]]
+
+_PASSING: tuple[type[Exception], ...] = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # the server shuts down, or somebody terminated the connection
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # deadlock, serialization
+    asyncpg.InvalidCachedStatementError,  # a replay has just swapped the schema
+    asyncpg.OutdatedSchemaCacheError,
+    asyncpg.InternalClientError,  # the connection went away in the middle of a call
+)
+_GONE = ("closed", "released back to the pool", "terminated")
+
+
+@contextmanager
+def transient_errors() -> Iterator[None]:
+    """Turns what PostgreSQL does in passing (restarting, deadlock, a lost connection, a schema that was just swapped)
+    into TransientError. Everything else, a violated constraint for example, passes as it is."""
+    try:
+        yield
+    except _PASSING as error:
+        raise TransientError(f"PostgreSQL did not answer as it should: {error!r}. Is it running?") from error
+    except asyncpg.InterfaceError as error:
+        if not any(word in str(error) for word in _GONE):
+            raise  # wrong use of the client, which no retry heals
+        raise TransientError(f"The connection to PostgreSQL was lost: {error!r}. Is it running?") from error
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """As `transient_errors`, and any failure of the network too; for blocks that do nothing but ask PostgreSQL."""
+    try:
+        with transient_errors():
+            yield
+    except (OSError, TimeoutError) as error:
+        raise TransientError(f"PostgreSQL cannot be reached: {error!r}. Is it running?") from error
+
+
+def connector(url: str, schema: str) -> Connect:
+    """A function that opens a connection with `schema` as its search path (and `public`, where extensions live). It
+    raises TransientError when PostgreSQL is away."""
+    settings = _settings(schema)
+
+    async def connect() -> Connection:
+        with connecting():
+            connection = await asyncpg.connect(url, server_settings=settings, timeout=10)
+            await _set_codecs(connection)
+            return cast("Connection", connection)
+
+    return connect
+
+
+async def open_pool(url: str, schema: str, connections: int) -> Pool:
+    """A pool of 1 to `connections` connections with `schema` as their search path."""
+    settings = _settings(schema)
+    with connecting():
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=connections, init=_set_codecs, server_settings=settings, timeout=10
+        )
+        return cast("Pool", pool)
+
+
+async def close(resource: Connection | Pool) -> None:
+    """End in an orderly way, for at most 5 s; else at once."""
+    try:
+        async with asyncio.timeout(5):
+            await resource.close()
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        log.warning("a connection to PostgreSQL was dropped", reason=repr(error))
+        resource.terminate()
+
+
+def _settings(schema: str) -> dict[str, str]:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,50}", schema):
+        raise PappusError(
+            f"{schema!r} is no schema name: use lower-case letters, digits and _, starting with a letter."
+        )
+    return {"search_path": f"{schema}, public", "application_name": f"pappus {schema}"}
+
+
+async def _set_codecs(connection: Any) -> None:
+    for name in ("jsonb", "json"):
+        await connection.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, default=_json_scalar)
+
+
+def _json_scalar(value: object) -> str:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"A {type(value).__name__} cannot stand in a jsonb column: convert it first.")

@@ -1,0 +1,57 @@
+"""Reconcilers: wake on a change or the clock -> compare what is with what should be -> publish what is missing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from shared.contract.events import Event
+from shared.messaging.event_log import Publisher
+from shared.runtime.errors import TransientError
+from shared.runtime.health import Health
+from shared.runtime.metrics import RECONCILIATIONS, RETRIES
+from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
+from shared.runtime.telemetry import log, tracer
+from shared.tables.database import Database
+from shared.tables.projection import folded
+
+FOLDED_SECONDS = 10.0
+
+
+async def run_reconciler(
+    reconcile: Callable[[], Awaitable[Sequence[Event]]],
+    *,
+    publisher: Publisher,
+    database: Database,
+    health: Health,
+    name: str,
+    every_seconds: float = 10.0,
+    retry: RetryPolicy = FOR_EVER,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Run `reconcile` now, then after each change of the tables and at least every `every_seconds`; publish what it
+    gives.
+
+    It never runs on tables older than its own last publication, and a change that comes while it runs makes it run
+    again. A TransientError turns health red with the reason until a run succeeds, with back-off in between; once
+    `retry` gives up it is raised, as is any other exception at once.
+    """
+    failures = 0
+    async with database.changes() as changes:
+        while True:
+            try:
+                with tracer().start_as_current_span(f"reconcile {name}"):
+                    published = await publisher.publish(await reconcile())
+                    await folded(database, published, FOLDED_SECONDS)
+            except TransientError as error:
+                failures += 1
+                seconds = delay(retry, failures)
+                health.set(name, False, str(error))
+                if seconds is None:
+                    raise
+                RETRIES.labels(name).inc()
+                log.warning("reconciler will try again", part=name, reason=str(error), again_in_seconds=seconds)
+                await sleep(seconds)
+                continue
+            failures = 0
+            health.set(name, True)
+            RECONCILIATIONS.labels(name).inc()
+            await changes.wait(every_seconds)

@@ -1,0 +1,197 @@
+"""Replay: fold the same topics again, from their beginning, into a new schema, and swap it in. Publishes nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+
+from shared.messaging.event_log import Log, LogReader, Partition
+from shared.runtime.errors import TransientError
+from shared.runtime.retry import RetryPolicy, retrying
+from shared.runtime.telemetry import log as logger
+from shared.tables import positions
+from shared.tables.database import Database, notify
+from shared.tables.dump import canonical_dump
+from shared.tables.postgres import Connection, transient_errors
+from shared.tables.projection import WRITER, Applier, Fold, let_go_channel
+
+__all__ = ["ReplayReport", "canonical_dump", "replay"]
+
+POLL_SECONDS = 0.5
+SILENCE_SECONDS = 60.0
+BATCH = 2000
+ASK_EVERY_SECONDS = 0.2
+AGAIN = RetryPolicy(first_seconds=0.1, attempts=5)
+"""For the swap: it can lose a deadlock against somebody who reads several tables, which changes nothing."""
+_COLUMNS = """
+SELECT column_name FROM information_schema.columns
+WHERE table_schema = $1 AND table_name = $2 AND is_generated = 'NEVER' ORDER BY ordinal_position
+"""
+_SEQUENCES = """
+SELECT pg_get_serial_sequence($1 || '.' || $3, column_name) AS current,
+       pg_get_serial_sequence($2 || '.' || $3, column_name) AS fresh
+FROM information_schema.columns
+WHERE table_schema = $2 AND table_name = $3 AND pg_get_serial_sequence($2 || '.' || $3, column_name) IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a replay did. `kept` counts the rows of input tables that were taken over; `compared` are the folded tables,
+    and `differing` those of them whose rows came out differently from the ones that were in use."""
+
+    schema: str
+    records: int
+    skipped: int
+    kept: Mapping[str, int]
+    compared: tuple[str, ...]
+    differing: tuple[str, ...]
+    seconds: float
+
+
+async def replay(
+    log: Log,
+    database_url: str,
+    schema: str,
+    migrations: str,
+    appliers: Sequence[Applier],
+    keep: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+) -> ReplayReport:
+    """Fold into `<schema>_replay` up to the end offsets measured at the start, with the rows of the tables in `keep`
+    (which show input and fold in one row) copied first; then take the writer's lock, go on to where the tables in use
+    are, and swap, with the rows of `keep` that were added meanwhile, and those of the tables in `inputs`, which no
+    applier writes, as they are then.
+
+    The services may run: their projection steps aside for the swap and goes on with the new tables. Calling it again
+    after a failure starts afresh; until the swap nothing that is in use was touched.
+
+    Raises:
+        TransientError: Kafka or PostgreSQL went away.
+        Exception: whatever an applier raised.
+    """
+    began, put_in = time.monotonic(), (*keep, *inputs)
+    fresh = f"{schema}_replay"
+    async with Database.open(database_url, schema, migrations) as current, current.lock("replay") as one_at_a_time:
+        await one_at_a_time.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE")
+        async with (
+            Database.open(database_url, fresh, migrations) as target,
+            target.lock(WRITER) as connection,
+            log.reader(tuple(applier.event.topic for applier in appliers)) as reader,
+        ):
+            await _copy(connection, schema, fresh, keep)
+            run = await _Run.start(Fold(fresh, appliers, publisher=None), reader, connection)
+            await run.fold_to(await reader.end_offsets())
+            async with _writer_of(current) as writer:
+                await run.fold_to(await _reached(writer, reader))
+                before, after = (
+                    await canonical_dump(current, without=put_in),
+                    await canonical_dump(target, without=put_in),
+                )
+                kept = await retrying(AGAIN, lambda: _swap(writer, schema, fresh, keep, inputs))
+    differing = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+    report = ReplayReport(
+        schema, run.records, run.fold.skipped, kept, tuple(sorted(after)), differing, time.monotonic() - began
+    )
+    logger.info("replayed", **asdict(report))
+    return report
+
+
+class _Run:
+    """The fold of one replay, and how far it is."""
+
+    def __init__(self, fold: Fold, reader: LogReader, connection: Connection, places: dict[Partition, int]) -> None:
+        self.fold = fold
+        self.records = 0
+        self._reader = reader
+        self._connection = connection
+        self._places = places
+
+    @classmethod
+    async def start(cls, fold: Fold, reader: LogReader, connection: Connection) -> "_Run":
+        async with connection.transaction():
+            places = await positions.start(connection, reader)
+        return cls(fold, reader, connection, places)
+
+    async def fold_to(self, ends: Mapping[Partition, int]) -> None:
+        """Fold until every partition named stands at its end. What lies behind it waits for the next call, so that the
+        new tables can be compared with those in use."""
+        await self._reader.start_at(self._places)
+        heard = time.monotonic()
+        while any(self._places.get(place, end) < end for place, end in ends.items()):
+            polled = await self._reader.poll(POLL_SECONDS, BATCH)
+            records = [record for record in polled if record.offset < ends.get(record.place, 0)]
+            if polled:
+                heard = time.monotonic()
+                with transient_errors():
+                    await self.fold.batch(self._connection, records)
+                self.records += len(records)
+                self._places.update({record.place: record.offset + 1 for record in records})
+            elif time.monotonic() - heard > SILENCE_SECONDS:
+                raise TransientError(f"The log delivered nothing for {SILENCE_SECONDS:g} s. Is Kafka running?")
+
+
+async def _reached(writer: Connection, reader: LogReader) -> dict[Partition, int]:
+    """How far the tables in use were folded, as far as the log still goes there."""
+    in_use, ends = positions.from_rows(await writer.fetch(positions.READ)), await reader.end_offsets()
+    return {place: min(in_use[place].next_offset, end) for place, end in ends.items() if place in in_use}
+
+
+@asynccontextmanager
+async def _writer_of(database: Database) -> AsyncIterator[Connection]:
+    """Hold the writer's lock, asking whoever holds it to step aside."""
+
+    async def ask() -> None:
+        while True:
+            await database.execute("SELECT pg_notify($1, '')", let_go_channel(database.schema))
+            await asyncio.sleep(ASK_EVERY_SECONDS)
+
+    asking = asyncio.create_task(ask())
+    try:
+        async with database.lock(WRITER) as connection:
+            asking.cancel()
+            yield connection
+    finally:
+        asking.cancel()
+
+
+async def _copy(connection: Connection, source: str, target: str, tables: Sequence[str]) -> dict[str, int]:
+    """Copy the rows that `target` lacks, and where the sequences stand. Triggers do not fire. Gives the rows copied."""
+    copied = {}
+    async with connection.transaction():
+        for table in tables:
+            columns = await connection.fetch(_COLUMNS, target, table)
+            names = ", ".join(f'"{column["column_name"]}"' for column in columns)
+            await connection.execute(f"ALTER TABLE {target}.{table} DISABLE TRIGGER USER")
+            status = await connection.execute(
+                f"INSERT INTO {target}.{table} ({names}) OVERRIDING SYSTEM VALUE"  # noqa: S608 - names from the catalogue
+                f" SELECT {names} FROM {source}.{table} ON CONFLICT DO NOTHING"
+            )
+            await connection.execute(f"ALTER TABLE {target}.{table} ENABLE TRIGGER USER")
+            copied[table] = int(status.split()[-1])
+            for sequence in await connection.fetch(_SEQUENCES, source, target, table):
+                await connection.execute(
+                    f"SELECT setval('{sequence['fresh']}', last_value, is_called) FROM {sequence['current']}"  # noqa: S608
+                )
+    return copied
+
+
+async def _swap(
+    writer: Connection, schema: str, fresh: str, keep: Sequence[str], inputs: Sequence[str]
+) -> dict[str, int]:
+    """Put the new tables in the place of those in use. Whoever waits for a table meanwhile finds the new one."""
+    with transient_errors():
+        async with writer.transaction():
+            for table in (*keep, *inputs):
+                await writer.execute(f"LOCK TABLE {schema}.{table} IN SHARE ROW EXCLUSIVE MODE")
+            await _copy(writer, schema, fresh, (*keep, *inputs))  # and rows that people added during the replay
+            kept = {
+                table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}")  # noqa: S608
+                for table in (*keep, *inputs)
+            }
+            await writer.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_replaced")
+            await writer.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}")
+            await writer.execute(f"DROP SCHEMA {schema}_replaced CASCADE")
+            await notify(writer, schema)
+    return kept

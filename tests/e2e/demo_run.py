@@ -1,0 +1,183 @@
+"""A stack that has told its story, and how tests speak with it: as a person at the shell, and behind the scenes."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pappus.client import Labeler
+from pappus.running import RunningStack
+from pappus.stack import Servers, Stack
+from pappus.stack.identity import marked
+from shared.contract.events import Event
+from shared.messaging.codec import decode
+from shared.messaging.event_log import Partition, Record
+from shared.messaging.kafka import open_log
+from shared.messaging.kafka.event_log import KafkaLog
+from shared.runtime.errors import InvalidMessage
+from shared.runtime.settings import Settings
+from shared.storage.object_store import ObjectStore, open_object_store
+from shared.tables.database import Row
+from shared.tables.postgres import close, connector
+from shared.testing import eventually, read_all
+
+PROJECT = Path(__file__).resolve().parents[2]
+COMMAND_SECONDS = 120
+LIVE_SECONDS = 60.0
+
+
+def pappus(state: Path, *arguments: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person does, in a wide terminal, with the public photographs out of reach."""
+    surroundings = {"COLUMNS": "250", "HTTPS_PROXY": "http://127.0.0.1:1", "PAPPUS_STATE": str(state)}
+    return subprocess.run(
+        [sys.executable, "-m", "pappus.cli", *arguments],
+        cwd=PROJECT,
+        env=os.environ | surroundings,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+
+
+@dataclass(frozen=True)
+class Told:
+    """The stack after `pappus demo`: how the command ended, and its report."""
+
+    stack: Stack
+    exit_code: int
+    output: str
+    report: Mapping[str, Any]
+
+    @cached_property
+    def running(self) -> RunningStack:
+        """Addresses and passwords as people use them."""
+        return RunningStack.find(self.stack.state)
+
+    @property
+    def servers(self) -> Servers:
+        """Addresses and passwords as services use them."""
+        return Servers(self.stack, self.stack.status(), self.stack.credentials())
+
+    def pappus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on this stack."""
+        return pappus(self.stack.state.root, *arguments)
+
+    async def until_ready(self) -> None:
+        """Until `pappus status` says that all is well: on a busy machine one answer to a probe may come late."""
+
+        def ready() -> bool:
+            return self.pappus("status").returncode == 0
+
+        await eventually(ready, LIVE_SECONDS)
+
+    def person(self, name: str = "labeler") -> AbstractAsyncContextManager[Labeler]:
+        """Somebody who is signed in."""
+        return self.running.labeler_as(name)
+
+    def log(self) -> AbstractAsyncContextManager[KafkaLog]:
+        """The log."""
+        return open_log(self.servers.kafka_bootstrap)
+
+    def store(self) -> AbstractAsyncContextManager[ObjectStore]:
+        """The object store, as the ingestor sees it."""
+        return open_object_store(Settings.model_validate(self.servers.settings("ingestor")))
+
+    async def rows(self, role: str, query: str, *arguments: object) -> list[Row]:
+        """What a query gives in the schema of this role."""
+        connection = await connector(self.servers.database_url(role), role)()
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await close(connection)
+
+    async def ends(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+        """The end offsets now."""
+        async with self.log() as log:
+            return await log.end_offsets(tuple(topics))
+
+    async def records(self, topics: Iterable[str]) -> list[Record]:
+        """Everything that stands on these topics now, each partition in its order."""
+        async with self.log() as log:
+            return await read_all(log, tuple(topics))
+
+    async def answer(self, data: bytes) -> dict[str, Any]:
+        """What the model says, once every replica says the same with the same version."""
+
+        async def agreed() -> dict[str, Any] | None:
+            async with self.running.each_replica() as replicas:
+                answers = await asyncio.gather(*(replica.predict(data) for replica in replicas))
+            told = {(answer["label"], answer["model_sequence"]) for answer in answers}
+            return answers[0] if len(told) == 1 else None
+
+        found: dict[str, Any] | None = await eventually(agreed, LIVE_SECONDS)
+        assert found is not None
+        return found
+
+    async def until_answered(self, data: bytes, label: str) -> None:
+        """Until every replica says `label`."""
+
+        async def say_so() -> bool:
+            async with self.running.each_replica() as replicas:
+                answers = await asyncio.gather(*(replica.predict(data) for replica in replicas))
+            return all(answer["label"] == label for answer in answers)
+
+        await eventually(say_so, LIVE_SECONDS)
+
+    async def correct_to_the_other(self, data: bytes) -> str:
+        """Bring a picture, say that it is the other plant than the model thinks, wait until the model agrees; which
+        one that is."""
+        label = other((await self.answer(data))["label"])
+        async with self.person() as person:
+            image = await brought(person, data)
+            await person.correct(image["image_id"], label, image["revision"], reason="a test says so")
+        await self.until_answered(data, label)
+        return label
+
+
+async def brought(person: Labeler, data: bytes) -> dict[str, Any]:
+    """Upload a picture; the image, once it is stored."""
+    image_id = (await person.upload(data, "picture.png"))["image_id"]
+
+    async def stored() -> dict[str, Any] | None:
+        image = await person.image(image_id)
+        return image if image["state"] == "stored" else None
+
+    found: dict[str, Any] | None = await eventually(stored, LIVE_SECONDS)
+    assert found is not None
+    return found
+
+
+def other(label: str) -> str:
+    """The other of the two labels."""
+    return {"dandelion": "grass", "grass": "dandelion"}[label]
+
+
+def readable(record: Record) -> Event | None:
+    """The event, if it can be read."""
+    try:
+        return decode(record.topic, record.value)
+    except InvalidMessage:
+        return None
+
+
+def left_of(stack: Stack) -> list[int]:
+    """Every process that this stack started and that still runs, PostgreSQL's own included."""
+    below = [p.pid for p in psutil.process_iter() if str(stack.state.root) in " ".join(_command(p))]
+    return sorted({*marked(str(stack.state.root)), *below} - {os.getpid()})
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,0 +1,307 @@
+"""A small world for the trainer: coloured squares, a backbone that sees a 3 x 3 grid of colours, and its processes'
+parts on a log in memory, a real PostgreSQL and an object store in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from io import BytesIO
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from services.trainer.data import queries
+from services.trainer.data.projection import MIGRATIONS, TOPICS, appliers
+from services.trainer.dataset.manifest import Sample, manifest_of
+from services.trainer.dataset.split import Side, side
+from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
+from services.trainer.features.cache import FeatureCache
+from services.trainer.features.source import FeatureSource
+from services.trainer.gate.decisions.verdict import GateSettings
+from services.trainer.gate.evaluator import Examiner
+from services.trainer.gate.handlers import GROUP, GateKeeper
+from services.trainer.model.correction_layer import empty_layer
+from services.trainer.model.head import Head
+from services.trainer.model.onnx_artefact import assemble
+from services.trainer.model.sessions import FeatureExtractor
+from services.trainer.settings import TrainerSettings
+from services.trainer.training.logistic_regression import fit_head
+from shared.contract.artefact import ArtefactMetadata
+from shared.contract.events import (
+    AppliedCorrection,
+    Event,
+    ImageStored,
+    LabelCorrected,
+    ModelPromoted,
+    ModelRejected,
+    ModelTrained,
+    PromotionRequested,
+    uuid_of,
+)
+from shared.messaging.event_log import Log, Publisher
+from shared.messaging.handler import run_handlers, subscribe
+from shared.runtime.clock import utc_now
+from shared.runtime.health import Health
+from shared.storage.object_store import ObjectStore
+from shared.tables.database import Database
+from shared.tables.projection import Projection, caught_up
+from shared.testing import eventually, image_stored, label_corrected, model_trained, promotion_requested
+
+LABELS = ("dandelion", "grass")
+COLOURS = {"dandelion": (235, 205, 30), "grass": (40, 150, 60)}
+WIDTH = 27
+_numbers = count(1)
+
+
+def backbone() -> bytes:
+    """Mean colours of a 3 x 3 grid, centred: [b, 96, 96, 3] -> [b, 27]."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["float", "middle"], ["centred"]),
+        helper.make_node("Mul", ["centred", "unit"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["channels"], ["grid"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("Flatten", ["grid"], ["features"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array(1 / 128, np.float32), "unit"),
+        numpy_helper.from_array(np.array(128, np.float32), "middle"),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 96, 96, 3])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", WIDTH])
+    graph = helper.make_graph(nodes, "grid", [image], [features], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def picture(shows: str, seed: int) -> NDArray[np.uint8]:
+    """uint8 [96, 96, 3]: nine squares of random colours, the middle one in the colour of what it shows."""
+    grid = np.random.default_rng(seed).integers(0, 255, (3, 3, 3), dtype=np.uint8)
+    grid[1, 1] = COLOURS[shows]
+    return grid.repeat(32, 0).repeat(32, 1)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """The pixels as a file."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An image of the world: its event, its pixels, and what it shows."""
+
+    event: ImageStored
+    pixels: NDArray[np.uint8]
+    shows: str
+
+    @property
+    def image_id(self) -> UUID:
+        return self.event.image_id
+
+    def sample(self, label: str | None = None, revision: int = 0) -> Sample:
+        """As it stands in a manifest."""
+        return Sample(
+            self.image_id, self.event.sha256, label or self.event.label or "", revision, side(self.event.group_id)
+        )
+
+
+def group_on(wanted: Side) -> str:
+    """The name of a near-duplicate group that falls on this side."""
+    return next(name for number in _numbers if side(name := f"group-{number}") == wanted)
+
+
+@dataclass
+class World:
+    """Images, models and people; publishes what they do."""
+
+    log: Log
+    database: Database
+    store: ObjectStore
+    publisher: Publisher
+    images: list[Stored] = field(default_factory=list)
+
+    async def publish(self, *events: Event) -> None:
+        await self.publisher.publish(events)
+
+    async def image(self, shows: str, where: Side = "train", says: str | None = None, **changes: Any) -> Stored:
+        """Store a picture and say so; `says` is its registered label if it is another one."""
+        pixels = changes.pop("pixels", None)
+        pixels = picture(shows, next(_numbers)) if pixels is None else pixels
+        data = png(pixels)
+        digest = sha256(data).hexdigest()
+        event = image_stored(sha256=digest, label=says or shows, group_id=group_on(where), **changes)
+        await self.store.put(event.object_key, data)
+        await self.publish(event)
+        self.images.append(stored := Stored(event, pixels, shows))
+        return stored
+
+    async def dataset(self, train: int = 40, test: int = 20) -> None:
+        """As many images on each side, half of each class."""
+        for where, number in (("train", train), ("test", test)):
+            for index in range(number):
+                await self.image(LABELS[index % 2], "train" if where == "train" else "test")
+
+    async def correct(self, image: Stored, label: str, revision: int = 1, **changes: Any) -> LabelCorrected:
+        """A person sets a label."""
+        changes.setdefault("occurred_at", utc_now())
+        event = label_corrected(
+            image_id=image.image_id, label_from=image.event.label, label_to=label, revision=revision, **changes
+        )
+        await self.publish(event)
+        return event
+
+    async def ask(
+        self, action: str, version: str | None = None, reason: str = "because"
+    ) -> ModelPromoted | ModelRejected:
+        """A person asks the gate and waits for the answer."""
+        request = promotion_requested(action=action, version=version, requested_by="carla", reason=reason)
+        await self.publish(request)
+        return await self.verdict(request)
+
+    async def full(
+        self, head: Head | None = None, corrections: tuple[LabelCorrected, ...] = (), **changes: Any
+    ) -> ModelTrained:
+        """A full training on the images as they are; `head` replaces what it learns."""
+        extractor = FeatureExtractor(backbone())
+        shown = {one.image_id: one for one in corrections}
+        samples = [
+            image.sample(shown[image.image_id].label_to, shown[image.image_id].revision)
+            if image.image_id in shown
+            else image.sample()
+            for image in self.images
+        ]
+        train = [(image, sample) for image, sample in zip(self.images, samples, strict=True) if sample.side == "train"]
+        features = extractor.features(np.stack([image.pixels for image, _ in train]))
+        learned = head or fit_head(features, [sample.label for _, sample in train], LABELS, inverse_penalty=1.0).head
+        manifest = manifest_of(samples)
+        identity = sha256(backbone()).hexdigest()
+        metadata = ArtefactMetadata(LABELS, "grid", identity, manifest.sha256, input_size=96, kappa=10.0)
+        artefact = assemble(backbone(), learned, empty_layer(WIDTH, len(LABELS)), metadata)
+        version = changes.pop("version", f"full-{next(_numbers)}")
+        await self.store.put(f"models/{version}/model.onnx", artefact)
+        await self.store.put(f"manifests/{manifest.sha256}.json", manifest.json.encode())
+        values: dict[str, Any] = {
+            "version": version,
+            "artefact_sha256": sha256(artefact).hexdigest(),
+            "backbone_id": identity,
+            "manifest_key": f"manifests/{manifest.sha256}.json",
+            "manifest_sha256": manifest.sha256,
+            "training_images": len(train),
+            "test_images": len(samples) - len(train),
+            "corrections": tuple(
+                AppliedCorrection(image_id=one.image_id, revision=one.revision) for one in corrections
+            ),
+            "occurred_at": utc_now(),
+            "event_id": uuid_of("model.trained", version),
+        }
+        event = model_trained(**{**values, **changes})
+        await self.publish(event)
+        return event
+
+    async def verdict(self, cause: Event) -> ModelPromoted | ModelRejected:
+        """The verdict that counts for a candidate or a request, as soon as there is one."""
+
+        async def there() -> ModelPromoted | ModelRejected | None:
+            return await queries.verdict_on(self.database, cause.event_id)
+
+        answer = await eventually(there)
+        assert answer is not None
+        return answer
+
+    async def champion(self) -> queries.Champion:
+        """Who serves; somebody must."""
+        await caught_up(self.log, self.database, TOPICS, 10)
+        champion = await queries.champion(self.database)
+        assert champion is not None
+        return champion
+
+    async def live(self, *corrections: LabelCorrected, timeout_seconds: float = 20.0) -> queries.Champion:
+        """The champion, once it holds these corrections."""
+        wanted = {(one.image_id, one.revision) for one in corrections}
+
+        async def there() -> queries.Champion | None:
+            champion = await queries.champion(self.database)
+            if champion is None:
+                return None
+            return champion if wanted <= {(one.image_id, one.revision) for one in champion.model.corrections} else None
+
+        champion = await eventually(there, timeout_seconds)
+        assert champion is not None
+        return champion
+
+
+@dataclass
+class Parts:
+    """The parts of the trainer's processes, built on a world."""
+
+    world: World
+    health: Health = field(default_factory=Health)
+    settings: TrainerSettings = field(default_factory=lambda: TrainerSettings(reconcile_seconds=1.0))
+
+    def source(self) -> FeatureSource:
+        return FeatureSource(self.world.store, FeatureCache(1000))
+
+    def keeper(self, publisher: Publisher | None = None) -> GateKeeper:
+        """A gate; `publisher` may do something else in between."""
+        world = self.world
+        examiner = Examiner(world.database, world.store, self.source(), GateSettings())
+        return GateKeeper(world.log, world.database, publisher or world.publisher, examiner, self.settings, utc_now)
+
+    def lane(self) -> FastLane:
+        return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)
+
+    async def projection(self) -> None:
+        await Projection(self.world.log, self.world.database, appliers(), self.health).run()
+
+    async def gate(self) -> None:
+        keeper = self.keeper()
+        await run_handlers(
+            self.world.log,
+            group=GROUP,
+            source="pappus/trainer-gate",
+            subscriptions=[
+                subscribe(ModelTrained, keeper.on_model_trained),
+                subscribe(PromotionRequested, keeper.on_promotion_requested),
+            ],
+            health=self.health,
+        )
+
+    async def fast(self) -> None:
+        world = self.world
+        await run_fast_lane(self.lane(), world.log, world.publisher, world.database, self.health, self.settings)
+
+    @asynccontextmanager
+    async def running(self, *names: str) -> AsyncIterator[None]:
+        """Run the parts with these names; one that fails fails the test."""
+        async with AsyncExitStack() as stack:
+            tasks = [asyncio.create_task(getattr(self, name)(), name=name) for name in names]
+            stack.push_async_callback(_end, tasks)
+            yield
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+@asynccontextmanager
+async def open_world(log: Log, database_url: str, store: ObjectStore) -> AsyncIterator[World]:
+    """A world with a schema of its own, dropped afterwards."""
+    schema = f"trainer_{uuid4().hex[:12]}"
+    async with (
+        Database.open(database_url, schema, MIGRATIONS) as database,
+        log.publisher("pappus/test") as publisher,
+    ):
+        yield World(log, database, store, publisher)
+        await database.execute(f"DROP SCHEMA {schema} CASCADE")

@@ -1,0 +1,50 @@
+"""What a person reads when a download fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.download.downloader import Downloader
+from services.ingestor.settings import IngestorSettings
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def refusal_of(port: int, seconds: float = 30.0) -> Refusal:
+    settings = IngestorSettings(allowed_hosts=("127.0.0.1",), fetch_tries=1, fetch_total_seconds=seconds)
+    async with Downloader.open(settings) as downloads:
+        with pytest.raises(Refused) as refused:
+            await downloads.fetch(f"http://127.0.0.1:{port}/a.jpg")
+    return refused.value.refusal
+
+
+async def refused_by(answer: Answer, seconds: float) -> Refusal:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        return await refusal_of(server.sockets[0].getsockname()[1], seconds)
+
+
+async def test_a_server_that_is_away_is_named_without_the_inner_workings() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    refusal = await refusal_of(port)
+    assert (refusal.reason, refusal.retryable) == ("unreachable", True)
+    assert f"Cannot connect to host 127.0.0.1:{port}" in refusal.detail
+    assert "ConnectionKey" not in refusal.detail
+
+
+async def test_a_server_that_keeps_silent_is_reported_with_the_time_it_had() -> None:
+    over = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    refusal = await refused_by(silent, seconds=0.3)
+    over.set()
+    assert (refusal.reason, refusal.retryable) == ("timeout", True)
+    assert "no complete answer within 0.3 s" in refusal.detail

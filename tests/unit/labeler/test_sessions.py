@@ -1,0 +1,68 @@
+"""Session tokens."""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+
+from services.labeler.accounts.sessions import (
+    ALGORITHM,
+    AUDIENCE,
+    Principal,
+    Role,
+    Unauthorised,
+    issue_token,
+    verify_token,
+)
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+SECRET = "a secret of at least thirty-two bytes"
+ANNA = Principal("anna", "labeler")
+
+
+def claims(**changes: object) -> str:
+    """A token with these claims, signed rightly."""
+    values = {"sub": "anna", "role": "labeler", "aud": AUDIENCE, "exp": int(NOW.timestamp()) + 60, **changes}
+    return jwt.encode({name: value for name, value in values.items() if value is not None}, SECRET, ALGORITHM)
+
+
+def test_a_token_says_who_it_is_for_until_it_ends() -> None:
+    token, expires_at = issue_token(ANNA, SECRET, NOW, timedelta(hours=1))
+
+    assert expires_at == NOW + timedelta(hours=1)
+    assert verify_token(token, SECRET, NOW + timedelta(minutes=59)) == ANNA
+    with pytest.raises(Unauthorised, match="ended"):
+        verify_token(token, SECRET, expires_at)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "not a token",
+        jwt.encode({"sub": "anna", "role": "operator", "aud": AUDIENCE, "exp": 2**31}, "another " + SECRET, ALGORITHM),
+        jwt.encode({"sub": "anna", "role": "operator", "aud": AUDIENCE, "exp": 2**31}, "", "none"),
+        claims(aud="somebody else"),
+        claims(sub=None),
+        claims(role=None),
+        claims(exp=None),
+        claims(role="king"),
+        claims(exp=1.5e9),
+    ],
+)
+def test_any_other_token_proves_nothing(token: str) -> None:
+    with pytest.raises(Unauthorised):
+        verify_token(token, SECRET, NOW)
+
+
+@pytest.mark.parametrize(
+    ("role", "needed", "allowed"),
+    [
+        ("labeler", "labeler", True),
+        ("labeler", "operator", False),
+        ("operator", "labeler", True),
+        ("operator", "operator", True),
+    ],
+)
+def test_an_operator_may_do_everything(role: Role, needed: Role, *, allowed: bool) -> None:
+    assert Principal("anna", role).may_act_as(needed) is allowed

@@ -1,0 +1,54 @@
+"""The last good artefacts on disk."""
+
+from pathlib import Path
+
+import pytest
+
+from services.predictor.model.artefact_folder import KEPT, ArtefactFolder, WrongHash, check_hash
+from tests.unit.predictor.promotions import promotion
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ArtefactFolder:
+    return ArtefactFolder(tmp_path / "artefacts")
+
+
+def test_what_was_kept_is_found_by_its_hash(folder: ArtefactFolder) -> None:
+    folder.keep(promotion(1, b"one"), b"one")
+    assert folder.read(promotion(1, b"one")) == b"one"
+    assert folder.read(promotion(2, b"two")) is None
+
+
+def test_an_empty_folder_holds_nothing(folder: ArtefactFolder) -> None:
+    assert folder.kept() == []
+
+
+def test_only_the_last_three_are_kept_the_last_one_first(folder: ArtefactFolder, tmp_path: Path) -> None:
+    for number in range(1, 7):
+        folder.keep(promotion(number, bytes([number])), bytes([number]))
+    assert [each.sequence for each in folder.kept()] == [6, 5, 4]
+    assert len(list((tmp_path / "artefacts").iterdir())) == 2 * KEPT
+
+
+def test_an_old_artefact_that_serves_again_is_the_newest(folder: ArtefactFolder) -> None:
+    for number in (1, 2, 3):
+        folder.keep(promotion(number, bytes([number])), bytes([number]))
+    folder.keep(promotion(4, bytes([1])), bytes([1]))
+    assert [each.sequence for each in folder.kept()] == [4, 3, 2]
+
+
+def test_a_damaged_artefact_is_as_good_as_none(folder: ArtefactFolder, tmp_path: Path) -> None:
+    folder.keep(promotion(1, b"one"), b"one")
+    next((tmp_path / "artefacts").glob("*.onnx")).write_bytes(b"on")
+    assert folder.read(promotion(1, b"one")) is None
+
+
+def test_a_note_that_cannot_be_read_is_left_out(folder: ArtefactFolder, tmp_path: Path) -> None:
+    folder.keep(promotion(1, b"one"), b"one")
+    (tmp_path / "artefacts" / "broken.json").write_text("{")
+    assert [each.sequence for each in folder.kept()] == [1]
+
+
+def test_other_bytes_than_those_promoted_are_refused_by_name() -> None:
+    with pytest.raises(WrongHash, match="fast-1"):
+        check_hash(b"other", promotion(1, b"one"))

@@ -1,0 +1,63 @@
+"""What a replica says about itself."""
+
+import asyncio
+
+from services.predictor.model.holder import Serving
+from services.predictor.model.loader import Failure
+from services.predictor.model.onnx_model import Model
+from services.predictor.promotions.model_loaded import Announcements
+from shared.contract.events import ModelLoaded
+from shared.testing import MemoryLog, eventually
+from tests.unit.predictor.promotions import NOON, promotion
+from tests.unit.predictor.small_model import small_artefact
+
+
+def serving(sequence: int) -> Serving:
+    artefact = small_artefact()
+    return Serving(promotion(sequence, artefact), Model(artefact), NOON)
+
+
+def announcements(every_seconds: float = 3600) -> Announcements:
+    return Announcements("replica-0", "plants", every_seconds, clock=lambda: NOON)
+
+
+def test_before_anything_was_loaded_there_is_nothing_to_say() -> None:
+    assert announcements().event() is None
+
+
+def test_a_replica_that_serves_names_version_and_sequence() -> None:
+    said = announcements()
+    said.notify(serving(3), None)
+    event = said.event()
+    assert event is not None
+    assert (event.outcome, event.version, event.sequence, event.wanted_version) == ("serving", "fast-3", 3, None)
+    assert event.causes == (promotion(3, small_artefact()).event_id,)
+    assert event.key == "replica-0"
+
+
+def test_a_failure_names_what_was_wanted_and_what_still_answers() -> None:
+    said = announcements()
+    said.notify(serving(3), Failure(promotion(4), "It has another sha256."))
+    event = said.event()
+    assert event is not None
+    assert (event.outcome, event.version, event.wanted_version) == ("failed", "fast-3", "fast-4")
+    assert "sha256" in event.detail
+
+
+def test_a_failure_without_any_model_is_said_as_well() -> None:
+    said = announcements()
+    said.notify(None, Failure(promotion(4), "There is no object."))
+    event = said.event()
+    assert event is not None
+    assert (event.version, event.sequence, event.wanted_version) == (None, None, "fast-4")
+
+
+async def test_changes_are_published_at_once_and_the_state_is_repeated() -> None:
+    log, said = MemoryLog(), announcements(every_seconds=0.01)
+    async with log.publisher("pappus/predictor") as publisher:
+        task = asyncio.create_task(said.run(publisher))
+        said.notify(serving(1), None)
+        await eventually(lambda: len(log.events(ModelLoaded)) >= 3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert {event.version for event in log.events(ModelLoaded)} == {"fast-1"}

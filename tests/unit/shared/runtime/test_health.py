@@ -1,0 +1,69 @@
+"""What a process says about itself."""
+
+import json
+
+import aiohttp
+import pytest
+
+from shared.runtime.health import HEALTH_PATHS, Health, health_response, serve_health
+
+
+def test_a_process_that_has_said_nothing_is_alive_but_not_ready() -> None:
+    health = Health()
+    assert health.live
+    assert not health.ready
+
+
+def test_it_is_ready_when_every_part_is_well() -> None:
+    health = Health()
+    health.set("projection", True)
+    assert health.ready
+    health.set("handler", False, "Kafka is away")
+    assert not health.ready
+    assert health.live
+    assert health.report()["parts"]["handler"] == {"ok": False, "detail": "Kafka is away"}
+
+
+def test_a_dead_part_makes_the_process_dead() -> None:
+    health = Health()
+    health.dead("handler", "KeyError: a bug")
+    assert not health.live
+    assert not health.ready
+
+
+def test_readiness_waits_only_for_the_parts_that_are_needed() -> None:
+    health = Health(needed=["model"])
+    health.set("follower", False, "Kafka is away")
+    assert not health.ready
+    health.set("model", True)
+    assert health.ready
+    assert not health.ok
+
+
+@pytest.mark.parametrize(("path", "status"), [("/livez", 200), ("/readyz", 503), ("/health", 503), ("/metrics", 200)])
+def test_each_path_has_its_answer(path: str, status: int) -> None:
+    health = Health()
+    health.set("projection", False, "behind")
+    answer = health_response(health, path)
+    assert answer.status == status
+    assert answer.body
+
+
+def test_any_other_path_is_refused() -> None:
+    with pytest.raises(KeyError):
+        health_response(Health(), "/")
+
+
+async def test_it_is_served_over_http_on_a_free_port() -> None:
+    health = Health()
+    async with serve_health(health, 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+        async with client.get("/readyz") as answer:
+            assert answer.status == 503
+        health.set("projection", True)
+        async with client.get("/readyz") as answer:
+            assert answer.status == 200
+            assert json.loads(await answer.text())["parts"] == {"projection": {"ok": True, "detail": ""}}
+        async with client.get("/metrics") as answer:
+            assert "pappus_events_handled" in await answer.text()
+            assert answer.headers["Content-Type"].startswith("text/plain")
+    assert len(HEALTH_PATHS) == 4

@@ -1,0 +1,103 @@
+"""Logs as JSON, and trace context that survives the log."""
+
+import json
+import logging
+import subprocess
+import sys
+
+from opentelemetry import trace
+
+from shared.messaging.event_log import Record
+from shared.runtime.telemetry import (
+    RepeatedMessages,
+    continued,
+    current_trace_id,
+    inject_headers,
+    process_span,
+    traceparent,
+    tracer,
+)
+
+PROGRAM = """
+import logging
+from shared.messaging.event_log import Record
+from shared.runtime.settings import Settings
+from shared.runtime.telemetry import configure, log, process_span
+
+configure("ingestor", Settings())
+with process_span(Record("image.stored", 2, 17, "key", None), "process image.stored"):
+    log.info("stored", event_id="an id")
+logging.getLogger("some.library").warning("of a %s", "library")
+for _ in range(100):
+    logging.getLogger("aiokafka.cluster").error("Topic %s is not available", "image.stored")
+try:
+    raise KeyError("a bug")
+except KeyError:
+    log.exception("failed")
+"""
+
+
+def test_every_line_of_a_process_is_json_with_its_service_trace_and_place() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=30)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    stored, library, missing, failed = lines
+    assert all(line["service"] == "ingestor" and line["level"] and line["time"] for line in lines)
+    assert (stored["event"], stored["event_id"], stored["topic"], stored["offset"]) == (
+        "stored",
+        "an id",
+        "image.stored",
+        17,
+    )
+    assert len(stored["trace_id"]) == 32
+    assert (library["event"], library["logger"]) == ("of a library", "some.library")
+    assert missing["event"] == "Topic image.stored is not available", "a hundred times, and once in the log"
+    assert "KeyError" in failed["exception"]
+
+
+def record_with(headers: list[tuple[str, bytes]]) -> Record:
+    return Record("image.stored", 0, 1, "key", b"{}", tuple(headers))
+
+
+def test_the_trace_goes_on_in_whoever_reads_the_record(tracing: None) -> None:
+    with tracer().start_as_current_span("publish") as sent:
+        headers = inject_headers()
+    assert current_trace_id() is None
+    with process_span(record_with(headers), "process image.stored") as received:
+        assert received.get_span_context().trace_id == sent.get_span_context().trace_id
+        assert received.get_span_context().span_id != sent.get_span_context().span_id
+        assert current_trace_id() == f"{sent.get_span_context().trace_id:032x}"
+
+
+def test_a_record_without_headers_starts_a_trace(tracing: None) -> None:
+    with process_span(record_with([]), "one") as one, process_span(record_with([("traceparent", b"\xff")]), "two"):
+        assert one.get_span_context().is_valid
+        assert current_trace_id() is not None
+
+
+def test_headers_are_a_fresh_list_each_time(tracing: None) -> None:
+    with tracer().start_as_current_span("publish"):
+        first, second = inject_headers(), inject_headers()
+    assert first == second
+    assert first is not second
+
+
+def test_a_trace_kept_in_a_row_goes_on_where_the_row_is_published(tracing: None) -> None:
+    assert traceparent() is None
+    with tracer().start_as_current_span("insert") as inserted:
+        kept = traceparent()
+    with continued(kept, "announce") as announced:
+        assert announced.get_span_context().trace_id == inserted.get_span_context().trace_id
+    with continued(None, "announce") as other:
+        assert other.get_span_context().trace_id != inserted.get_span_context().trace_id
+
+
+def test_without_a_provider_nothing_breaks() -> None:
+    assert inject_headers() == [] or trace.get_current_span().get_span_context().is_valid
+
+
+def test_repeated_messages_of_other_libraries_pass() -> None:
+    quiet = RepeatedMessages("aiokafka")
+    ours = logging.LogRecord("shared", logging.INFO, __file__, 1, "again", None, None)
+    theirs = logging.LogRecord("aiokafka.cluster", logging.INFO, __file__, 1, "again", None, None)
+    assert [quiet.filter(ours), quiet.filter(ours)] == [True, True]
+    assert [quiet.filter(theirs), quiet.filter(theirs)] == [True, False]

@@ -1,0 +1,144 @@
+"""Features from memory, from kept files, or from bytes; what cannot be read is named."""
+
+import asyncio
+import threading
+from hashlib import sha256
+from io import BytesIO
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from services.trainer.data.artefact_store import ArtefactBroken, Artefacts
+from services.trainer.features.cache import FeatureCache
+from services.trainer.features.parquet import features_key, write_features
+from services.trainer.features.source import BATCH, DECODES, FeatureSource
+from shared.imaging.preprocessing import Pixels, decode
+from shared.storage.object_store import ObjectMissing
+from shared.testing import MemoryObjectStore, eventually, model_trained
+
+
+class Means:
+    """A backbone: the mean colour. Counts what it computes."""
+
+    def __init__(self) -> None:
+        self.computed = 0
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.computed += len(images)
+        means: NDArray[np.float32] = images.mean(axis=(1, 2), dtype=np.float32)
+        return means
+
+
+async def stored(store: MemoryObjectStore, *colours: int) -> dict[str, str]:
+    """Grey squares in the store: sha256 -> key."""
+    keys = {}
+    for colour in colours:
+        file = BytesIO()
+        Image.fromarray(np.full((8, 8, 3), colour, np.uint8)).save(file, "PNG")
+        digest = sha256(file.getvalue()).hexdigest()
+        keys[digest] = f"images/{digest}"
+        await store.put(keys[digest], file.getvalue())
+    return keys
+
+
+async def test_each_image_is_computed_once_under_one_backbone() -> None:
+    store, backbone = MemoryObjectStore(), Means()
+    source = FeatureSource(store, FeatureCache(100))
+    keys = await stored(store, *range(BATCH + 3))
+    first = await source.features("one", backbone, keys)
+    again = await source.features("one", backbone, keys)
+    assert backbone.computed == len(keys)
+    assert [float(first.features[digest][0]) for digest in keys] == list(range(BATCH + 3))
+    assert all(np.array_equal(first.features[digest], again.features[digest]) for digest in keys)
+    await source.features("another", backbone, keys)
+    assert backbone.computed == 2 * len(keys)
+
+
+async def test_what_cannot_be_read_is_named_and_the_rest_is_there() -> None:
+    store = MemoryObjectStore()
+    keys = await stored(store, 10, 20)
+    rubbish = b"no image"
+    await store.put("images/rubbish", rubbish)
+    await store.put("images/other", b"other bytes")
+    bad = {sha256(rubbish).hexdigest(): "images/rubbish", "0" * 64: "images/gone", "1" * 64: "images/other"}
+    found = await FeatureSource(store, FeatureCache(100)).features("one", Means(), {**keys, **bad})
+    assert set(found.features) == set(keys)
+    assert set(found.unreadable) == set(bad)
+    assert all(found.unreadable.values())
+
+
+async def test_what_a_full_training_kept_is_not_computed_again() -> None:
+    store, backbone = MemoryObjectStore(), Means()
+    keys = await stored(store, 10, 20)
+    vectors = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
+    await store.put(features_key("one", "a" * 64), write_features(list(keys), vectors))
+    await store.put(features_key("one", "b" * 64), b"not a file")
+    source = FeatureSource(store, FeatureCache(100))
+    assert await source.recall("one") == 2
+    found = await source.features("one", backbone, keys)
+    assert backbone.computed == 0
+    assert np.array_equal(np.stack(list(found.features.values())), vectors)
+
+
+def test_the_least_recently_used_vector_goes_first() -> None:
+    cache = FeatureCache(2)
+    for name in ("a", "b"):
+        cache.put("one", name, np.zeros(1, np.float32))
+    assert cache.get("one", "a") is not None
+    cache.put("one", "c", np.zeros(1, np.float32))
+    assert cache.get("one", "b") is None
+    assert cache.get("one", "a") is not None
+    assert len(cache) == 2
+
+
+async def test_asking_for_many_at_once_keeps_each_with_its_own() -> None:
+    store = MemoryObjectStore()
+    keys = await stored(store, *range(40))
+    source, backbone = FeatureSource(store, FeatureCache(100)), Means()
+    parts = [dict(list(keys.items())[at::4]) for at in range(4)]
+    found = await asyncio.gather(*(source.features("one", backbone, part) for part in parts))
+    merged = {digest: vector for one in found for digest, vector in one.features.items()}
+    assert [float(merged[digest][0]) for digest in keys] == list(range(40))
+
+
+async def test_two_pictures_are_decoded_at_once_however_many_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most, counting, released = 0, 0, threading.Lock(), threading.Event()
+
+    def held(data: bytes) -> Pixels:
+        nonlocal inside, most
+        with counting:
+            inside += 1
+            most = max(most, inside)
+        assert released.wait(30)
+        with counting:
+            inside -= 1
+        return decode(data)
+
+    monkeypatch.setattr("services.trainer.features.source.decode", held)
+    store = MemoryObjectStore()
+    source, keys = FeatureSource(store, FeatureCache(100)), await stored(store, *range(BATCH))
+    reading = [asyncio.create_task(source.pixels(keys)), asyncio.create_task(source.pixels(await stored(store, 99)))]
+    try:
+        await eventually(lambda: inside == DECODES)
+    finally:
+        released.set()
+    found = await asyncio.gather(*reading)
+    assert [len(pixels) for pixels, _ in found] == [BATCH, 1]
+    assert most == DECODES == 2
+
+
+async def test_an_artefact_with_another_hash_is_refused() -> None:
+    store = MemoryObjectStore()
+    model = model_trained(version="v1", artefact_sha256=sha256(b"right").hexdigest())
+    artefacts = Artefacts(store)
+    with pytest.raises(ObjectMissing):
+        await artefacts.load(model)
+    await store.put(model.artefact_key, b"wrong")
+    with pytest.raises(ArtefactBroken, match="v1"):
+        await artefacts.load(model)
+    await store.put(model.artefact_key, b"right")
+    assert await artefacts.load(model) == b"right"
+    await store.put(model.artefact_key, b"replaced")
+    assert await artefacts.load(model) == b"right"

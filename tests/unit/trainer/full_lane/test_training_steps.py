@@ -1,0 +1,197 @@
+"""What the training process makes of a few dozen pictures."""
+
+import hashlib
+from dataclasses import replace
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
+from services.trainer.features.parquet import read_features
+from services.trainer.full_lane.decoding import read_pixels, stack
+from services.trainer.full_lane.image_folder import path_in
+from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages
+from services.trainer.full_lane.training_steps import fit, learn, parameters
+from services.trainer.model.onnx_artefact import read_layer, read_metadata
+from services.trainer.model.sessions import ArtefactSession
+from shared.contract.events import uuid_of
+from shared.runtime.errors import TransientError
+
+# The first export of a process takes seconds, on a busy machine many.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+LABELS = ("dandelion", "grass")
+SMALL = {"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}
+
+
+@cache
+def picture(label: str, number: int) -> bytes:
+    """A JPEG of 48 x 48: yellow discs for dandelions, vertical green stripes for grass."""
+    generator = np.random.default_rng(number)
+    pixels = generator.integers(0, 60, (48, 48, 3), dtype=np.uint8)
+    rows, columns = np.mgrid[:48, :48]
+    if label == "dandelion":
+        x, y = generator.integers(12, 36, 2)
+        pixels[(rows - x) ** 2 + (columns - y) ** 2 < 100] = (230, 210, 20)
+    else:
+        pixels[:, (np.arange(48) + number) % 6 < 3] = (30, 160, 40)
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def samples(folder: Path, count: int = 40, wrong: tuple[int, ...] = (), corrected: tuple[int, ...] = ()) -> Manifest:
+    """Half of each label, every fifth pair on the test side, with bytes in the folder; `wrong` ones carry the other
+    label, `corrected` ones have revision 1."""
+    made = []
+    for number in range(count):
+        shown = LABELS[number % 2]
+        data = picture(shown, number)
+        digest = hashlib.sha256(data).hexdigest()
+        path_in(folder, digest).parent.mkdir(parents=True, exist_ok=True)
+        path_in(folder, digest).write_bytes(data)
+        label = LABELS[1 - number % 2] if number in wrong else shown
+        side = "test" if number // 2 % 5 == 0 else "train"
+        made.append(Sample(uuid_of(number), digest, label, int(number in corrected), side))  # type: ignore[arg-type]
+    return manifest_of(made)
+
+
+def trained(folder: Path, manifest: Manifest) -> tuple[Learned, Fitted]:
+    learned = learn(LearnJob(manifest, folder, "patches", SMALL))
+    return learned, fit(FitJob(manifest, folder, learned, LABELS))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> tuple[Manifest, Learned, Fitted]:
+    manifest = samples(folder)
+    return manifest, *trained(folder, manifest)
+
+
+def test_a_model_of_forty_pictures_answers_its_test_side(plain: tuple[Manifest, Learned, Fitted]) -> None:
+    _, _, fitted = plain
+    assert fitted.metrics["test_images"] == 8
+    assert fitted.metrics["test_accuracy"] == 1.0
+    assert fitted.confusion == ((4, 0), (0, 4))
+    assert fitted.curve[-1] < fitted.curve[0]
+
+
+def test_torch_and_the_artefact_agree(plain: tuple[Manifest, Learned, Fitted]) -> None:
+    _, _, fitted = plain
+    assert fitted.metrics["parity_difference"] <= 1e-4
+    assert fitted.metrics["parity_disagreements"] == 0
+
+
+def test_the_same_manifest_gives_the_same_bytes(folder: Path, plain: tuple[Manifest, Learned, Fitted]) -> None:
+    manifest, learned, fitted = plain
+    again_learned, again = trained(folder, manifest)
+    assert again_learned.backbone_id == learned.backbone_id
+    assert again.weights_sha256 == fitted.weights_sha256
+    assert again.artefact == fitted.artefact
+
+
+def test_other_labels_keep_the_backbone_and_change_the_head(
+    folder: Path, plain: tuple[Manifest, Learned, Fitted]
+) -> None:
+    _, learned, fitted = plain
+    other_learned, other = trained(folder, samples(folder, wrong=(2,), corrected=(2,)))
+    assert other_learned.backbone_id == learned.backbone_id
+    assert other.weights_sha256 != fitted.weights_sha256
+
+
+def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) -> None:
+    manifest = samples(
+        folder, wrong=(0, 4), corrected=(0, 4, 5)
+    )  # 0 is a test image; the head will not believe 0 and 4
+    _, fitted = trained(folder, manifest)
+    by_id = {sample.image_id: sample for sample in manifest.samples}
+    layer = read_layer(fitted.artefact)
+    assert {image_id for image_id, _ in layer.entries} >= {uuid_of(0)}
+    digests = [by_id[uuid_of(number)].sha256 for number in (0, 4, 5)]
+    pixels, _ = read_pixels(folder, digests)
+    answers = ArtefactSession(fitted.artefact).answers(stack(pixels, digests)).probabilities.argmax(axis=1)
+    assert [LABELS[answer] for answer in answers] == ["grass", "grass", "grass"]
+    assert fitted.metrics["corrected_accuracy"] == 1.0
+    assert fitted.metrics["corrected_images"] == 3
+
+
+def test_a_corrected_test_image_is_judged_without_its_correction(folder: Path) -> None:
+    _, fitted = trained(folder, samples(folder, wrong=(0,), corrected=(0,)))
+    assert fitted.metrics["test_reviewed_images"] == 1
+    assert fitted.metrics["test_reviewed_accuracy"] == 0, "the head believes the picture"
+    assert fitted.metrics["corrected_accuracy"] == 1, "the service believes the person"
+
+
+def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manifest, Learned, Fitted]) -> None:
+    manifest, _, fitted = plain
+    digest = manifest.samples[0].sha256
+    pixels, _ = read_pixels(folder, [digest])
+    served = ArtefactSession(fitted.artefact).answers(stack(pixels, [digest])).features[0]
+    stored = read_features(fitted.features_parquet)
+    assert set(stored) == {sample.sha256 for sample in manifest.samples}
+    np.testing.assert_allclose(stored[digest], served, atol=1e-5)
+
+
+def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Learned, Fitted]) -> None:
+    manifest, learned, fitted = plain
+    metadata = read_metadata(fitted.artefact)
+    assert metadata.manifest_sha256 == manifest.sha256
+    assert metadata.backbone_id == learned.backbone_id
+    assert metadata.labels == LABELS
+
+
+def test_what_is_no_picture_is_named_and_left_out(folder: Path) -> None:
+    manifest = samples(folder)
+    broken = b"this is no picture"
+    digest = hashlib.sha256(broken).hexdigest()
+    path_in(folder, digest).parent.mkdir(parents=True, exist_ok=True)
+    path_in(folder, digest).write_bytes(broken)
+    learned = learn(
+        LearnJob(
+            manifest_of([*manifest.samples, Sample(uuid_of("broken"), digest, "grass", 0, "train")]),
+            folder,
+            "patches",
+            SMALL,
+        )
+    )
+    assert learned.undecodable == (digest,)
+    assert digest not in learned.sha256s
+
+
+def test_without_any_readable_training_image_there_is_no_model(folder: Path) -> None:
+    tests_only = manifest_of(samples(folder).of_side("test"))
+    with pytest.raises(NotEnoughImages, match="training side"):
+        learn(LearnJob(tests_only, folder, "patches", SMALL))
+
+
+def test_a_file_that_was_damaged_on_disk_is_deleted_and_asked_for_again(tmp_path: Path) -> None:
+    manifest = samples(tmp_path, count=4)
+    path = path_in(tmp_path, manifest.samples[0].sha256)
+    path.write_bytes(b"half")
+    with pytest.raises(TransientError, match="damaged"):
+        learn(LearnJob(manifest, tmp_path, "patches", SMALL))
+    assert not path.exists()
+    with pytest.raises(TransientError, match="gone"):
+        learn(LearnJob(manifest, tmp_path, "patches", SMALL))
+
+
+def test_the_parameters_name_everything_that_shapes_a_model() -> None:
+    found = parameters("patches", SMALL)
+    assert found["backbone"] == "patches"
+    assert found["filters"] == 16
+    assert {"kappa", "ridge", "margin", "inverse_penalty", "input_size", "format_version"} <= set(found)
+
+
+def test_two_images_with_the_same_bytes_do_no_harm(folder: Path) -> None:
+    manifest = samples(folder)
+    twin = replace(manifest.of_side("test")[0], image_id=uuid_of("twin"))
+    _, fitted = trained(folder, manifest_of([*manifest.samples, twin]))
+    assert fitted.metrics["test_images"] == 9

@@ -1,0 +1,235 @@
+"""The trigger's agents on tables that are dicts: what they fold, when they want a tick, what they publish."""
+
+from datetime import timedelta
+from typing import Any
+
+from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
+from services.trainer.full_trigger.decisions.rows import Place, on_image_stored
+from services.trainer.full_trigger.settings import FullTriggerSettings
+from shared.contract.events import DriftDetected, Event, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
+from shared.contract.topics import TRIGGER_TICKS
+from shared.messaging.codec import encode
+from shared.messaging.event_log import Record
+from shared.testing import (
+    FixedClock,
+    MemoryLog,
+    drift_detected,
+    image_stored,
+    label_corrected,
+    model_trained,
+    training_requested,
+)
+
+SETTINGS = FullTriggerSettings(first_images_per_label=2, new_images=3)
+
+
+class Bench:
+    """The trigger, its tables and a log; `restarted` keeps tables and log."""
+
+    def __init__(self) -> None:
+        self.clock = FixedClock()
+        self.log = MemoryLog()
+        self.tables = TriggerTables({}, {}, {})
+        self.offsets: dict[str, int] = {}
+        self.folded: list[tuple[Event, Record]] = []
+
+    async def __aenter__(self) -> "Bench":
+        self._publishing = self.log.publisher("test")
+        self._publisher = await self._publishing.__aenter__()
+        self.restart()
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self._publishing.__aexit__(None, None, None)
+
+    def restart(self) -> None:
+        self.trigger = FullTrigger(self.tables, self._publisher, "plants", SETTINGS.trigger, self.clock)
+
+    async def take(self, event: Event, record: Record | None = None) -> None:
+        offset = self.offsets.get(event.topic, 0)
+        self.offsets[event.topic] = offset + 1
+        now_ms = int(self.clock().timestamp() * 1000)
+        record = record or Record(event.topic, 0, offset, event.key, encode(event, "test"), timestamp_ms=now_ms)
+        self.folded.append((event, record))
+        match event:
+            case ImageStored():
+                await self.trigger.on_image_stored(event, record)
+            case LabelCorrected():
+                await self.trigger.on_label_corrected(event, record)
+            case ModelTrained() | TrainingRequested() | DriftDetected():
+                await self.trigger.on_training(event, record)
+
+    async def tick(self, seconds: float = 0.0) -> None:
+        self.clock.move(seconds)
+        await self.trigger.on_tick(Record(TRIGGER_TICKS, 0, 0, None, b"tick"))
+
+    async def images(self, count: int, **changes: Any) -> list[ImageStored]:
+        made = [image_stored(label=("dandelion", "grass")[number % 2], **changes) for number in range(count)]
+        for event in made:
+            await self.take(event)
+        return made
+
+    @property
+    def asked(self) -> list[TrainingRequested]:
+        return self.log.events(TrainingRequested)
+
+
+async def test_a_burst_becomes_one_request_with_its_causes() -> None:
+    async with Bench() as bench:
+        made = await bench.images(4)
+        await bench.tick()
+        assert bench.asked == []
+        await bench.tick(2.0)
+        (request,) = bench.asked
+        assert request.reason == "first_model"
+        assert set(request.causes) == {event.event_id for event in made}
+        for _ in range(5):
+            await bench.tick(60)
+        assert len(bench.asked) == 1
+
+
+async def test_an_hourly_look_makes_up_for_whatever_was_missed() -> None:
+    async with Bench() as bench:
+        await bench.tick()
+        for event in [image_stored(label=label) for label in ("dandelion", "grass") * 2]:  # behind the trigger's back
+            place = Place("image.stored/0", 0, bench.clock().timestamp())
+            bench.tables.images[str(event.image_id)] = on_image_stored(None, event, place)
+        await bench.tick(60)
+        assert bench.asked == []
+        await bench.tick(3600)
+        assert len(bench.asked) == 1
+
+
+async def test_after_a_crash_between_publishing_and_remembering_the_same_request_comes_out() -> None:
+    async with Bench() as bench:
+        await bench.images(4)
+        await bench.tick(2.0)
+        bench.tables.trainings.clear()
+        bench.restart()
+        await bench.images(3)
+        await bench.tick(5.0)
+        assert len(bench.asked) == 2
+        assert bench.asked[0].event_id == bench.asked[1].event_id
+
+
+async def test_meeting_its_own_request_again_changes_nothing() -> None:
+    async with Bench() as bench:
+        await bench.images(4)
+        await bench.tick(2.0)
+        before = dict(bench.tables.trainings)
+        (record,) = bench.log.records(TrainingRequested.topic)
+        await bench.take(bench.asked[0], record)
+        assert bench.tables.trainings == before
+
+
+async def test_the_full_lanes_answer_frees_the_next_request() -> None:
+    async with Bench() as bench:
+        await bench.images(4)
+        await bench.tick(2.0)
+        bench.clock.move(1)
+        await bench.images(3)
+        await bench.tick(30)
+        assert len(bench.asked) == 1
+        cut = {"image.stored/0": 4}
+        await bench.take(model_trained(causes=(bench.asked[0].event_id,), positions=cut, manifest_cut_at=bench.clock()))
+        await bench.tick(1)
+        assert [request.reason for request in bench.asked] == ["first_model", "new_images"]
+
+
+async def test_a_candidate_of_the_fast_lane_frees_nothing() -> None:
+    async with Bench() as bench:
+        await bench.images(4)
+        await bench.tick(2.0)
+        await bench.take(model_trained(lane="fast", causes=(bench.asked[0].event_id,)))
+        await bench.images(5)
+        await bench.tick(60)
+        assert len(bench.asked) == 1
+
+
+async def test_a_persons_request_counts_as_the_one_under_way() -> None:
+    async with Bench() as bench:
+        await bench.take(training_requested(reason="person", requested_by="anna"))
+        bench.clock.move(1)
+        await bench.images(4)
+        await bench.tick(60)
+        assert bench.asked == []
+        bench.clock.move(600)
+        await bench.tick(1)
+        assert len(bench.asked) == 1
+
+
+async def test_an_answer_that_is_met_before_its_request_holds_nothing_up() -> None:
+    async with Bench() as bench:
+        request = training_requested(reason="person", requested_by="anna")
+        await bench.take(model_trained(causes=(request.event_id,)))
+        await bench.take(request)
+        bench.clock.move(1)
+        await bench.images(4)
+        await bench.tick(2.0)
+        assert [event.reason for event in bench.asked] == ["new_images"]
+
+
+async def test_drift_with_a_new_label_asks() -> None:
+    async with Bench() as bench:
+        images = await bench.images(4)
+        await bench.tick(2.0)
+        await bench.take(
+            model_trained(
+                causes=(bench.asked[0].event_id,), positions={"image.stored/0": 4}, manifest_cut_at=bench.clock()
+            )
+        )
+        bench.clock.move(10)
+        drift = drift_detected()
+        await bench.take(drift)
+        await bench.tick(60)
+        assert len(bench.asked) == 1
+        correction = label_corrected(image_id=images[0].image_id, label_to="grass")
+        await bench.take(correction)
+        await bench.tick(60)
+        assert bench.asked[-1].reason == "drift"
+        assert set(bench.asked[-1].causes) == {drift.event_id, correction.event_id}
+
+
+async def test_while_the_log_is_away_the_request_waits() -> None:
+    async with Bench() as bench:
+        await bench.images(4)
+        bench.log.away = True
+        await bench.tick(2.0)
+        assert bench.tables.trainings == {}
+        bench.log.away = False
+        await bench.tick(1.0)
+        assert len(bench.asked) == 1
+
+
+async def test_events_of_another_model_change_nothing() -> None:
+    async with Bench() as bench:
+        await bench.take(model_trained(model_name="animals"))
+        await bench.take(training_requested(model_name="animals"))
+        await bench.take(drift_detected(model_name="animals"))
+        assert bench.tables.trainings == {}
+
+
+async def test_a_producers_clock_that_is_ahead_holds_nothing_up() -> None:
+    async with Bench() as bench:
+        for number in range(4):
+            event = image_stored(label=("dandelion", "grass")[number % 2])
+            ahead = int((bench.clock() + timedelta(hours=5)).timestamp() * 1000)
+            await bench.take(event, Record(event.topic, 0, number, event.key, encode(event, "x"), timestamp_ms=ahead))
+        await bench.tick(2.0)
+        assert len(bench.asked) == 1
+
+
+async def test_folding_everything_again_gives_the_same_rows() -> None:
+    async with Bench() as bench:
+        (image, *_) = await bench.images(4)
+        await bench.take(label_corrected(image_id=image.image_id, label_to="grass"))
+        await bench.tick(2.0)
+        before = (dict(bench.tables.images), dict(bench.tables.corrections), dict(bench.tables.trainings))
+        for event, record in list(bench.folded):
+            await bench.take(event, record)
+        assert (bench.tables.images, bench.tables.corrections, bench.tables.trainings) == before
+
+
+def test_the_settings_reach_the_decision() -> None:
+    trigger = FullTriggerSettings(labels=("a", "b"), new_images=7, quiet_seconds=1).trigger
+    assert (trigger.labels, trigger.new_images, trigger.quiet_seconds) == (("a", "b"), 7, 1)

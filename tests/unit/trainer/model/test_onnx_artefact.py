@@ -1,0 +1,153 @@
+from hashlib import sha256
+from uuid import UUID
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, kernel_weights
+from services.trainer.model.head import Head
+from services.trainer.model.onnx_artefact import (
+    assemble,
+    read_backbone,
+    read_head,
+    read_layer,
+    read_metadata,
+    replace_layer,
+    weights_sha256,
+)
+from services.trainer.model.reference_inference import agreement, answer
+from services.trainer.model.sessions import ArtefactSession, FeatureExtractor, Images
+from shared.contract.artefact import ArtefactMetadata
+from shared.runtime.errors import InvalidMessage
+
+LABELS = ("dandelion", "fern", "grass")
+WIDTH = 27
+
+
+def backbone() -> bytes:
+    """Mean colours of a 3 x 3 grid, as a small ONNX graph: [b, 96, 96, 3] -> [b, 27]."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "unit"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["channels"], ["grid"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("Flatten", ["grid"], ["features"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 96, 96, 3])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", WIDTH])
+    unit = numpy_helper.from_array(np.array(1 / 255, np.float32), "unit")
+    graph = helper.make_graph(nodes, "grid", [image], [features], [unit])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def pictures(count: int, seed: int = 0) -> Images:
+    return np.random.default_rng(seed).integers(0, 255, (count, 3, 3, 3), dtype=np.uint8).repeat(32, 1).repeat(32, 2)
+
+
+def head() -> Head:
+    generator = np.random.default_rng(1)
+    parts = (generator.random(WIDTH), generator.random(WIDTH) + 0.2, generator.normal(0, 1, (WIDTH, 3)), np.ones(3))
+    return Head(LABELS, *(part.astype(np.float32) for part in parts))
+
+
+def layer_for(images: Images) -> CorrectionLayer:
+    """Corrects every image to the class after the one the head answers."""
+    features = FeatureExtractor(backbone()).features(images)
+    logits = head().logits(features)
+    entries = [(UUID(int=number), 2) for number in range(len(images))]
+    return fit_layer(features, logits, (logits.argmax(axis=1) + 1) % 3, entries)
+
+
+def metadata() -> ArtefactMetadata:
+    identity = sha256(backbone()).hexdigest()
+    return ArtefactMetadata(LABELS, "grid", identity, "ab" * 32, input_size=96, kappa=10.0)
+
+
+def assembled(layer: CorrectionLayer | None = None) -> bytes:
+    return assemble(backbone(), head(), layer or empty_layer(WIDTH, 3), metadata())
+
+
+@pytest.mark.parametrize("corrections", [0, 1, 12])
+def test_the_graph_answers_as_numpy_does(corrections: int) -> None:
+    layer = layer_for(pictures(corrections, seed=5))
+    images = np.concatenate((pictures(corrections, seed=5), pictures(40)))
+    answers = ArtefactSession(assembled(layer)).answers(images)
+    features = FeatureExtractor(backbone()).features(images)
+    assert np.abs(answers.features - features).max() < 1e-6
+    assert agreement(answers.probabilities, answer(head(), layer, features)).difference < 1e-4
+    assert agreement(answers.probabilities, answer(head(), layer, features)).disagreements == 0
+    assert np.abs(answers.correction_weights[:, :corrections] - kernel_weights(layer, features)).max(initial=0) < 1e-4
+    assert answers.probabilities.sum(axis=1) == pytest.approx(np.ones(len(images)), abs=1e-5)
+
+
+def test_corrected_images_are_answered_as_corrected_in_the_graph() -> None:
+    images = pictures(6, seed=5)
+    before = ArtefactSession(assembled()).answers(images).probabilities.argmax(axis=1)
+    after = ArtefactSession(assembled(layer_for(images))).answers(images)
+    assert np.array_equal(after.probabilities.argmax(axis=1), (before + 1) % 3)
+    assert np.array_equal(after.correction_weights.argmax(axis=1), np.arange(6))
+
+
+def test_replacing_the_layer_is_assembling_with_it() -> None:
+    layer = layer_for(pictures(4, seed=5))
+    replaced = replace_layer(assembled(layer_for(pictures(9, seed=6))), layer, "ab" * 32)
+    assert replaced == assembled(layer)
+    assert replace_layer(replaced, empty_layer(WIDTH, 3), "ab" * 32) == assembled()
+
+
+def test_replacing_the_layer_notes_the_new_manifest() -> None:
+    replaced = replace_layer(assembled(), layer_for(pictures(2)), "cd" * 32)
+    assert read_metadata(replaced).manifest_sha256 == "cd" * 32
+    assert read_metadata(replaced).corrections == ((UUID(int=0), 2), (UUID(int=1), 2))
+    assert read_metadata(replaced).labels == LABELS
+
+
+@pytest.mark.parametrize("corrections", [0, 3])
+def test_the_pieces_can_be_read_back_bit_for_bit(corrections: int) -> None:
+    layer = layer_for(pictures(corrections))
+    artefact = assembled(layer)
+    assert read_backbone(artefact) == backbone()
+    assert sha256(read_backbone(artefact)).hexdigest() == read_metadata(artefact).backbone_id
+    for part in ("mean", "scale", "weights", "bias"):
+        assert np.array_equal(getattr(read_head(artefact), part), getattr(head(), part))
+    found = read_layer(artefact)
+    assert np.array_equal(found.centers, layer.centers)
+    assert np.array_equal(found.coefficients, layer.coefficients)
+    assert (found.entries, found.kappa) == (layer.entries, layer.kappa)
+
+
+def test_equal_pieces_give_equal_bytes_and_weights() -> None:
+    assert assembled() == assembled()
+    assert weights_sha256(assembled()) == weights_sha256(assembled())
+
+
+def test_the_weights_hash_sees_weights_and_nothing_else() -> None:
+    other_manifest = replace_layer(assembled(), empty_layer(WIDTH, 3), "ef" * 32)
+    assert other_manifest != assembled()
+    assert weights_sha256(other_manifest) == weights_sha256(assembled())
+    assert weights_sha256(assembled(layer_for(pictures(1)))) != weights_sha256(assembled())
+
+
+def test_no_images_give_no_answers() -> None:
+    assert ArtefactSession(assembled()).answers(pictures(0)).probabilities.shape == (0, 3)
+    assert FeatureExtractor(backbone()).features(pictures(0)).shape == (0, WIDTH)
+
+
+def test_many_images_are_answered_in_batches_as_one_by_one() -> None:
+    images = pictures(21)
+    session = ArtefactSession(assembled())
+    one_by_one = np.concatenate([session.answers(images[at : at + 1]).probabilities for at in range(21)])
+    assert np.abs(session.answers(images).probabilities - one_by_one).max() < 1e-6
+
+
+@pytest.mark.parametrize("data", [b"not onnx", b"\xff" * 100, backbone()])
+def test_what_is_no_artefact_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidMessage):
+        read_metadata(data)
+
+
+def test_the_graph_is_valid_onnx() -> None:
+    onnx.checker.check_model(assembled(layer_for(pictures(2))), full_check=True)

@@ -1,0 +1,98 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.trainer.model.head import probabilities
+from services.trainer.model.sessions import FeatureExtractor
+from services.trainer.training import recipe_parameters, train_backbone
+from services.trainer.training.recipe import Learned, learn
+
+# The first export of a process takes seconds, on a busy machine many.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+SMALL = {"filters": 24, "sampled_patches": 3000, "iterations": 4}
+
+
+def stripes_and_dots(count: int, seed: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """Two classes of texture in random colours: stripes and dots."""
+    generator = np.random.default_rng(seed)
+    images, labels = [], []
+    for number in range(count):
+        image = np.full((96, 96, 3), generator.integers(20, 120, 3), dtype=np.uint8)
+        colour = tuple(int(value) for value in generator.integers(140, 250, 3))
+        for at in range(int(generator.integers(0, 8)), 96, 12):
+            if number % 2:
+                cv2.line(image, (at, 0), (at, 95), colour, 3)
+            else:
+                for row in range(4, 96, 12):
+                    cv2.circle(image, (at, row), 3, colour, -1)
+        images.append(image)
+        labels.append("stripes" if number % 2 else "dots")
+    return np.stack(images), labels
+
+
+@pytest.fixture(scope="module")
+def learned() -> Learned:
+    images, labels = stripes_and_dots(40, seed=0)
+    return learn(images, labels, ("dots", "stripes"), seed=3, settings=SMALL)
+
+
+def test_textures_are_told_apart_on_new_images(learned: Learned) -> None:
+    images, labels = stripes_and_dots(40, seed=1)
+    head = learned.fitted.head
+    answers = probabilities(head.logits(learned.extractor.features(images))).argmax(axis=1)
+    assert np.mean([head.labels[answer] == label for answer, label in zip(answers, labels, strict=True)]) >= 0.9
+
+
+def test_torch_and_onnxruntime_compute_the_same_features(learned: Learned) -> None:
+    images, _ = stripes_and_dots(40, seed=0)
+    features = FeatureExtractor(learned.backbone.onnx).features(images[:16])
+    assert learned.backbone.probe_features.shape == (16, 5 * 24)
+    assert np.abs(features - learned.backbone.probe_features).max() < 1e-4
+
+
+def test_the_same_images_give_the_same_model_in_another_process(learned: Learned) -> None:
+    program = (
+        "from tests.unit.trainer.test_training import SMALL, stripes_and_dots\n"
+        "from services.trainer.training import train_backbone\n"
+        "print(train_backbone('patches', stripes_and_dots(40, seed=0)[0], 3, SMALL).id)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == learned.backbone.id
+
+
+def test_another_seed_gives_another_model(learned: Learned) -> None:
+    images, _ = stripes_and_dots(40, seed=0)
+    assert train_backbone("patches", images, 4, SMALL).id != learned.backbone.id
+
+
+def test_images_without_any_texture_are_learned_without_a_crash() -> None:
+    flat = np.full((2, 96, 96, 3), 128, dtype=np.uint8)
+    backbone = train_backbone("patches", flat, 0, SMALL)
+    assert np.isfinite(FeatureExtractor(backbone.onnx).features(flat)).all()
+
+
+def test_the_seconds_of_each_stage_are_known(learned: Learned) -> None:
+    assert set(learned.seconds) == {"backbone", "export", "features", "head"}
+    assert all(value > 0 for value in learned.seconds.values())
+
+
+def test_unknown_names_and_settings_are_refused_with_what_there_is() -> None:
+    images = np.zeros((1, 96, 96, 3), dtype=np.uint8)
+    with pytest.raises(ValueError, match="Choose one of patches"):
+        train_backbone("dreams", images, 0)
+    with pytest.raises(ValueError, match="stride"):
+        train_backbone("patches", images, 0, {"colour": 1})
+    with pytest.raises(ValueError, match="uint8"):
+        train_backbone("patches", images.astype(float), 0)
+
+
+def test_hyper_parameters_are_recorded_in_full() -> None:
+    parameters = recipe_parameters("patches", SMALL)
+    assert parameters["backbone"] == "patches"
+    assert parameters["filters"] == 24
+    assert parameters["stride"] == 3

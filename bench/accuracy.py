@@ -14,12 +14,13 @@ import numpy as np
 
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
 from services.trainer.dataset.split import side
+from services.trainer.model.arrays import Images
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import probabilities
 from services.trainer.model.metrics import Evaluation, evaluate
 from services.trainer.model.onnx_artefact import assemble, weights_sha256
 from services.trainer.model.reference_inference import agreement, answer
-from services.trainer.model.sessions import ArtefactSession, Images
+from services.trainer.model.sessions import ArtefactSession
 from services.trainer.training.recipe import Learned, learn
 from shared.contract.artefact import ArtefactMetadata
 from shared.contract.events import uuid_of

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, judge
+from services.trainer.model.arrays import Indices
 from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, layer_logits
 from services.trainer.model.head import Head
 from services.trainer.training.recipe import learn
 from shared.imaging.preprocessing import decode, prepare
 
-Indices = NDArray[np.intp]
-CONFIDENCES = (0.8, GateSettings.confidence, 0.9, 0.95)
+CONFIDENCES = (0.8, GateSettings().confidence, 0.9, 0.95)
 
 
 @dataclass(frozen=True)

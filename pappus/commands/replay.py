@@ -65,7 +65,8 @@ async def _replay_one(stack: Stack, owner: str) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        f"services.{owner}.data.replay",
+        "services.replay",
+        owner,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -2,7 +2,6 @@
 
 from pydantic import Field
 
-from services.trainer.gate.decisions.verdict import GateSettings
 from shared.runtime.settings import Settings
 
 
@@ -17,17 +16,3 @@ class TrainerSettings(Settings):
     verdict_seconds: float = Field(
         default=10.0, gt=0, description="how long the gate waits to see what became of its event"
     )
-    gate_lowest_accuracy: float = Field(default=GateSettings.lowest_accuracy, ge=0, le=1)
-    gate_lowest_recall: float = Field(default=GateSettings.lowest_recall, ge=0, le=1)
-    gate_margin: float = Field(default=GateSettings.margin, gt=0, le=1, description="how much worse is not worse")
-    gate_slowest_milliseconds: float = Field(default=GateSettings.slowest_milliseconds, gt=0)
-
-    @property
-    def gate(self) -> GateSettings:
-        """The gate's limits; those without a setting are part of its method."""
-        return GateSettings(
-            lowest_accuracy=self.gate_lowest_accuracy,
-            lowest_recall=self.gate_lowest_recall,
-            margin=self.gate_margin,
-            slowest_milliseconds=self.gate_slowest_milliseconds,
-        )

@@ -255,6 +255,12 @@ class RuleOutcome(BaseModel):
     figures: dict[str, float] = {}
 
 
+def _cause_of_verdict(answers: UUID | None, causes: tuple[UUID, ...], event_id: UUID) -> UUID:
+    if answers is not None:
+        return answers
+    return causes[0] if causes else event_id
+
+
 class ModelPromoted(ArtefactOfModel):
     """This version serves from now on. Published by trainer (gate) only; read by predictor, trainer, labeler. Natural
     key: cause and sequence. It counts if `sequence` is the last one plus one (`shared.contract.race_rules`)."""
@@ -270,6 +276,11 @@ class ModelPromoted(ArtefactOfModel):
     requested_by: str | None = None
     answers: UUID | None = None
     """The promotion.requested this answers, or None when the cause is a candidate."""
+
+    @property
+    def cause(self) -> UUID:
+        """The promotion.requested this verdict answers, else the model.trained it judges (the first of its causes)."""
+        return _cause_of_verdict(self.answers, self.causes, self.event_id)
 
 
 class SetAside(AppliedCorrection):
@@ -288,6 +299,11 @@ class ModelRejected(ModelEvent):
     summary: str
     set_aside: tuple[SetAside, ...] = ()
     answers: UUID | None = None
+
+    @property
+    def cause(self) -> UUID:
+        """The promotion.requested this verdict answers, else the model.trained it judges (the first of its causes)."""
+        return _cause_of_verdict(self.answers, self.causes, self.event_id)
 
 
 class ModelLoaded(Event):

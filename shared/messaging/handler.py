@@ -13,12 +13,12 @@ from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW, TooManyDeadLett
 from shared.messaging.event_log import GroupConsumer, Log, Publisher, Record
 from shared.messaging.failures import LAST_FAILURE
 from shared.messaging.in_flight import InFlight, Taken
+from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_HANDLED, HANDLE_SECONDS, RETRIES
 from shared.runtime.retry import RetryPolicy, retrying
 from shared.runtime.telemetry import log as logger
-from shared.runtime.telemetry import process_span
 
 __all__ = ["Handler", "Subscription", "TooManyDeadLetters", "run_handlers", "subscribe"]
 

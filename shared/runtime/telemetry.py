@@ -13,10 +13,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
-from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.trace import Span, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.messaging.event_log import Record
 from shared.runtime.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -144,27 +143,6 @@ def inject_headers() -> list[tuple[str, bytes]]:
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return [(name, value.encode()) for name, value in carrier.items()]
-
-
-@contextmanager
-def process_span(record: Record, name: str) -> Iterator[Span]:
-    """A span for handling one record, child of the context in its headers; log lines inside carry the record's
-    place."""
-    carrier = {key: value.decode("ascii", "replace") for key, value in record.headers}
-    attributes: dict[str, str | int] = {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": record.topic,
-        "messaging.destination.partition.id": str(record.partition),
-        "messaging.kafka.offset": record.offset,
-    }
-    parent = _PROPAGATOR.extract(carrier)
-    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-    with (
-        structlog.contextvars.bound_contextvars(**place),
-        tracer().start_as_current_span(name, context=parent, kind=SpanKind.CONSUMER, attributes=attributes) as span,
-    ):
-        yield span
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from shared.contract.events import Event
 from shared.messaging.codec import decode
 from shared.messaging.dead_letters import count_dead_letter, dead_letter
 from shared.messaging.event_log import Log, LogReader, Partition, Publisher, Record
+from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_PROJECTED, PROJECTION_LAG, PROJECTION_SECONDS
 from shared.runtime.retry import FOR_EVER, delay
 from shared.runtime.telemetry import log as logger
-from shared.runtime.telemetry import process_span
 from shared.tables import positions
 from shared.tables.database import Database, notify
 from shared.tables.positions import Position

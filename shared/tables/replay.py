@@ -16,7 +16,7 @@ from shared.tables.dump import canonical_dump
 from shared.tables.postgres import Connection, transient_errors
 from shared.tables.projection import WRITER, Applier, Fold, let_go_channel
 
-__all__ = ["ReplayReport", "canonical_dump", "replay"]
+__all__ = ["ReplayPlan", "ReplayReport", "canonical_dump", "replay"]
 
 POLL_SECONDS = 0.5
 SILENCE_SECONDS = 60.0
@@ -50,19 +50,25 @@ class ReplayReport:
     seconds: float
 
 
-async def replay(
-    log: Log,
-    database_url: str,
-    schema: str,
-    migrations: str,
-    appliers: Sequence[Applier],
-    keep: Sequence[str] = (),
-    inputs: Sequence[str] = (),
-) -> ReplayReport:
-    """Fold into `<schema>_replay` up to the end offsets measured at the start, with the rows of the tables in `keep`
-    (which show input and fold in one row) copied first; then take the writer's lock, go on to where the tables in use
-    are, and swap, with the rows of `keep` that were added meanwhile, and those of the tables in `inputs`, which no
-    applier writes, as they are then.
+@dataclass(frozen=True, slots=True)
+class ReplayPlan:
+    """The tables of one service: their schema, the package of its migrations, and what folds which topic.
+
+    keep: tables that show input and fold in one row; their rows are copied first.
+    inputs: tables that no applier writes; they are taken over as they are at the swap.
+    """
+
+    schema: str
+    migrations: str
+    appliers: Sequence[Applier]
+    keep: Sequence[str] = ()
+    inputs: Sequence[str] = ()
+
+
+async def replay(log: Log, database_url: str, plan: ReplayPlan) -> ReplayReport:
+    """Fold into `<schema>_replay` up to the end offsets measured at the start, with the rows of the plan's tables
+    `keep` copied first; then take the writer's lock, go on to where the tables in use are, and swap, with the rows of
+    `keep` that were added meanwhile, and those of `inputs` as they are then.
 
     The services may run: their projection steps aside for the swap and goes on with the new tables. Calling it again
     after a failure starts afresh; until the swap nothing that is in use was touched.
@@ -71,17 +77,17 @@ async def replay(
         TransientError: Kafka or PostgreSQL went away.
         Exception: whatever an applier raised.
     """
-    began, put_in = time.monotonic(), (*keep, *inputs)
+    began, schema, put_in = time.monotonic(), plan.schema, (*plan.keep, *plan.inputs)
     fresh = f"{schema}_replay"
-    async with Database.open(database_url, schema, migrations) as current, current.lock("replay") as one_at_a_time:
+    async with Database.open(database_url, schema, plan.migrations) as current, current.lock("replay") as one_at_a_time:
         await one_at_a_time.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE")
         async with (
-            Database.open(database_url, fresh, migrations) as target,
+            Database.open(database_url, fresh, plan.migrations) as target,
             target.lock(WRITER) as connection,
-            log.reader(tuple(applier.event.topic for applier in appliers)) as reader,
+            log.reader(tuple(applier.event.topic for applier in plan.appliers)) as reader,
         ):
-            await _copy(connection, schema, fresh, keep)
-            run = await _Run.start(Fold(fresh, appliers, publisher=None), reader, connection)
+            await _copy(connection, schema, fresh, plan.keep)
+            run = await _Run.start(Fold(fresh, plan.appliers, publisher=None), reader, connection)
             await run.fold_to(await reader.end_offsets())
             async with _writer_of(current) as writer:
                 await run.fold_to(await _reached(writer, reader))
@@ -89,7 +95,7 @@ async def replay(
                     await canonical_dump(current, without=put_in),
                     await canonical_dump(target, without=put_in),
                 )
-                kept = await retrying(AGAIN, lambda: _swap(writer, schema, fresh, keep, inputs))
+                kept = await retrying(AGAIN, lambda: _swap(writer, schema, fresh, plan.keep, plan.inputs))
     differing = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
     report = ReplayReport(
         schema, run.records, run.fold.skipped, kept, tuple(sorted(after)), differing, time.monotonic() - began

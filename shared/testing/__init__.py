@@ -1,6 +1,5 @@
 """Doubles for tests, held to the same contract tests as the real ones, and one factory for each event."""
 
-from services.trainer.recorder.memory_registry import MemoryRegistry
 from shared.testing.clock import FixedClock
 from shared.testing.events import (
     drift_detected,
@@ -27,7 +26,6 @@ __all__ = [
     "FreshSchema",
     "MemoryLog",
     "MemoryObjectStore",
-    "MemoryRegistry",
     "drift_detected",
     "eventually",
     "fresh_schema",

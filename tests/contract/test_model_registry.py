@@ -7,10 +7,11 @@ from uuid import uuid4
 import pytest
 from mlflow import MlflowClient
 
+from services.trainer.recorder.memory_registry import MemoryRegistry
 from services.trainer.recorder.model_registry import ModelRegistry, open_model_registry
 from shared.contract.events import RuleOutcome
 from shared.runtime.errors import NotReady, TransientError
-from shared.testing import MemoryRegistry, model_promoted, model_rejected, model_trained
+from shared.testing import model_promoted, model_rejected, model_trained
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
 

@@ -14,8 +14,8 @@ from shared.messaging.codec import decode
 from shared.messaging.dead_letters import dead_letter
 from shared.messaging.event_log import GroupConsumer, Log, LogReader, Record
 from shared.messaging.kafka import create_topics
+from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError
-from shared.runtime.telemetry import process_span
 from shared.testing import eventually, image_stored, label_corrected, model_trained
 
 

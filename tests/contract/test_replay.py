@@ -14,7 +14,7 @@ from shared.runtime.health import Health
 from shared.tables.database import Database
 from shared.tables.dump import canonical_dump
 from shared.tables.projection import Projection, Transaction, caught_up, project
-from shared.tables.replay import ReplayReport, replay
+from shared.tables.replay import ReplayPlan, ReplayReport, replay
 from shared.testing import FreshSchema, MemoryLog, eventually, image_registered
 
 TOPIC = ImageRegistered.topic
@@ -40,7 +40,7 @@ async def publish(log: Log, *events: Event) -> None:
 
 
 async def replayed(log: Log, schema: FreshSchema, keep: tuple[str, ...] = ()) -> ReplayReport:
-    return await replay(log, schema.url, schema.name, schema.migrations, APPLIERS, keep)
+    return await replay(log, schema.url, ReplayPlan(schema.name, schema.migrations, APPLIERS, keep))
 
 
 @asynccontextmanager
@@ -134,7 +134,8 @@ async def test_what_people_change_and_delete_during_a_replay_is_not_brought_back
         await database.execute("INSERT INTO inputs (line) VALUES ('who has come')")
 
     appliers = [project(ImageRegistered, meanwhile)]
-    report = await replay(log, schema.url, schema.name, schema.migrations, appliers, inputs=("inputs",))
+    plan = ReplayPlan(schema.name, schema.migrations, appliers, inputs=("inputs",))
+    report = await replay(log, schema.url, plan)
     rows = await database.fetch("SELECT line FROM inputs ORDER BY id")
     assert [row["line"] for row in rows] == ["a new password", "who has come"]
     assert report.kept == {"inputs": 2}
@@ -204,8 +205,9 @@ async def test_that_fails_leaves_the_tables_in_use_untouched_and_can_be_run_agai
     async def broken(event: ImageRegistered, transaction: Transaction) -> None:
         raise KeyError("a bug")
 
+    plan = ReplayPlan(schema.name, schema.migrations, [project(ImageRegistered, broken)])
     with pytest.raises(KeyError):
-        await replay(log, schema.url, schema.name, schema.migrations, [project(ImageRegistered, broken)])
+        await replay(log, schema.url, plan)
     assert await canonical_dump(database) == before
     await replayed(log, schema)
     assert await canonical_dump(database) == before

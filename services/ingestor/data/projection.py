@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.ingestor.data import ledger
+from services.ingestor.settings import IngestorSettings
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, LabelCorrected
 from shared.contract.race_rules import label_applies
 from shared.runtime.errors import InvalidMessage
 from shared.tables.projection import Applier, Transaction, project
+from shared.tables.replay import ReplayPlan
 
 SCHEMA = "ingestor"
 MIGRATIONS = "services.ingestor.data.sql"
@@ -157,3 +159,11 @@ class Tables:
             self._bucket,
             self._max_attempts,
         )
+
+
+def replay_plan() -> ReplayPlan:
+    """What `python -m services.replay ingestor` folds. Kept are the rows that people put into `plants_data` with the
+    announcer's marks, and the fetcher's ledger; everything else comes out of the log."""
+    settings = IngestorSettings()
+    tables = Tables(settings.s3_bucket, settings.max_attempts)
+    return ReplayPlan(SCHEMA, MIGRATIONS, tables.appliers, keep=INPUT_TABLES)

@@ -6,6 +6,7 @@ reader.
 """
 
 from services.labeler.decisions.sampling import margin
+from services.labeler.settings import MIGRATIONS, SCHEMA
 from shared.contract.events import (
     ImageRegistered,
     ImageRejected,
@@ -19,6 +20,7 @@ from shared.contract.events import (
 )
 from shared.contract.race_rules import label_applies, promotion_counts
 from shared.tables.projection import Applier, Transaction, project
+from shared.tables.replay import ReplayPlan
 
 INSERTED = "INSERT 0 1"
 
@@ -254,3 +256,9 @@ APPLIERS: tuple[Applier, ...] = (
     project(ModelRejected, apply_model_rejected),
     project(PromotionRequested, apply_promotion_requested),
 )
+
+
+def replay_plan() -> ReplayPlan:
+    """What `python -m services.replay labeler` folds. Users are input and come from no event; everything else is in the
+    log, except predictions that have expired there."""
+    return ReplayPlan(SCHEMA, MIGRATIONS, APPLIERS, inputs=("users",))

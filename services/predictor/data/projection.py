@@ -5,6 +5,7 @@ from datetime import datetime
 from shared.contract.events import PredictionLogged
 from shared.tables.database import Database
 from shared.tables.projection import Applier, Transaction, project
+from shared.tables.replay import ReplayPlan
 
 SCHEMA = "predictor"
 MIGRATIONS = "services.predictor.data.sql"
@@ -42,3 +43,9 @@ async def forget_before(database: Database, moment: datetime) -> int:
     """Delete predictions older than `moment`; returns how many. The topic forgets them as well."""
     deleted: str = await database.execute("DELETE FROM predictions WHERE occurred_at < $1", moment)
     return int(deleted.rsplit(" ", 1)[-1])
+
+
+def replay_plan() -> ReplayPlan:
+    """What `python -m services.replay predictor` folds. Predictions older than the retention of their topic are
+    not there any more, so the new table begins with its oldest record."""
+    return ReplayPlan(SCHEMA, MIGRATIONS, appliers())

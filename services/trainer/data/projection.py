@@ -6,10 +6,10 @@ gives the same tables. One process holds the writer's lock (`services.trainer.fa
 
 from collections.abc import Awaitable, Callable
 
-from services.trainer.gate.decisions.verdict_events import cause_of
 from shared.contract.events import ImageStored, LabelCorrected, ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import label_applies, promotion_counts
 from shared.tables.projection import Applier, Transaction, project
+from shared.tables.replay import ReplayPlan
 
 SCHEMA = "trainer"
 MIGRATIONS = "services.trainer.data.sql"
@@ -75,7 +75,7 @@ async def apply_model_promoted(event: ModelPromoted, transaction: Transaction) -
            VALUES ($1, $2, $3, $4, $5, $6)""",
         event.sequence,
         event.event_id,
-        cause_of(event),
+        event.cause,
         event.version,
         event.route,
         event.model_dump(mode="json"),
@@ -84,7 +84,7 @@ async def apply_model_promoted(event: ModelPromoted, transaction: Transaction) -
 
 async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -> None:
     """Remember the first rejection of a cause, with the corrections it set aside."""
-    cause = cause_of(event)
+    cause = event.cause
     counts = await transaction.fetchval(
         """INSERT INTO rejections (cause, event_id, version, rejected_at, event)
            VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING TRUE""",
@@ -118,3 +118,8 @@ def appliers(
 
 TOPICS: tuple[str, ...] = tuple(applier.event.topic for applier in appliers())
 """What the tables are folded from: caught up means at the end of these."""
+
+
+def replay_plan() -> ReplayPlan:
+    """What `python -m services.replay trainer` folds."""
+    return ReplayPlan(SCHEMA, MIGRATIONS, appliers())

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
 from services.trainer.dataset.records import Correction
 from services.trainer.dataset.split import side
-from services.trainer.features.cache import Vector
-from services.trainer.features.source import stacked
+from services.trainer.model.arrays import Vector, stack_features
 from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import read_backbone, read_head, replace_layer, weights_sha256
@@ -100,7 +98,7 @@ def make(
 def _layer(head: Head, corrections: Sequence[Correction], vectors: Mapping[str, Vector]) -> CorrectionLayer:
     if not corrections:
         return empty_layer(len(head.mean), len(head.labels))
-    features: NDArray[np.float32] = stacked([vectors[one.sha256] for one in corrections], len(head.mean))  # [n, d]
+    features = stack_features([vectors[one.sha256] for one in corrections], len(head.mean))  # [n, d]
     targets = np.array([head.labels.index(one.label) for one in corrections], dtype=np.intp)  # [n]
     return fit_layer(features, head.logits(features), targets, [(one.image_id, one.revision) for one in corrections])
 
@@ -111,7 +109,7 @@ def _parity(
     """numpy on the features the layer was fitted on, against the whole graph on the pixels. Without a corrected image
     it still shows that the graph loads."""
     session = ArtefactSession(artefact)
-    features = stacked([vectors[digest] for digest in squares], len(head.mean))  # [k, d]
+    features = stack_features([vectors[digest] for digest in squares], len(head.mean))  # [k, d]
     if not squares:
         return Agreement(0.0, 0)
     served = session.answers(np.stack(list(squares.values()))).probabilities

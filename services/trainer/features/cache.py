@@ -2,11 +2,7 @@
 
 from collections import OrderedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
-Vector = NDArray[np.float32]
-"""float32 [d]."""
+from services.trainer.model.arrays import Vector
 
 
 class FeatureCache:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer.features.cache import FeatureCache, Vector
+from services.trainer.features.cache import FeatureCache
 from services.trainer.features.parquet import read_features
+from services.trainer.model.arrays import Vector
 from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, prepare
 from shared.runtime.telemetry import log
 from shared.storage.object_store import ObjectMissing, ObjectStore
@@ -119,8 +120,3 @@ class FeatureSource:
 
 def _prepared(data: bytes) -> Pixels:
     return prepare(decode(data))
-
-
-def stacked(vectors: Sequence[Vector], width: int) -> NDArray[np.float32]:
-    """float32 [n, d] of n vectors [d]; d is `width` if there are none."""
-    return np.stack(vectors) if vectors else np.zeros((0, width), dtype=np.float32)

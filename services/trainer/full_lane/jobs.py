@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from services.trainer.dataset.manifest import Manifest
+from services.trainer.model.arrays import Floats
 from shared.runtime.errors import PappusError
 
 
@@ -15,7 +13,6 @@ class NotEnoughImages(PappusError):
     """There are too few labelled images for any model; more of them are needed, not another try."""
 
 
-Floats = NDArray[np.float32]
 Parameters = dict[str, str | int | float]
 
 

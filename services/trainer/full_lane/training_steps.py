@@ -11,7 +11,8 @@ from services.trainer.dataset.manifest import Sample
 from services.trainer.features.parquet import write_features
 from services.trainer.full_lane.decisions.evaluation import judged, truths_of
 from services.trainer.full_lane.decoding import read_pixels, stack
-from services.trainer.full_lane.jobs import FitJob, Fitted, Floats, Learned, LearnJob, NotEnoughImages, Parameters
+from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
+from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import assemble, weights_sha256

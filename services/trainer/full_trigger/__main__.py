@@ -33,7 +33,7 @@ async def main() -> None:
         folder = settings.state_folder / "faust"
         app = FaustApp(TRIGGER_APP, settings.kafka_bootstrap, folder=folder, publisher=publisher)
         tables = TriggerTables(app.table("images", 4), app.table("corrections", 4), app.table("trainings", 1))
-        trigger = FullTrigger(tables, publisher, settings.model_name, settings.trigger, utc_now)
+        trigger = FullTrigger(tables, publisher, settings.model_name, settings, utc_now)
         app.on(ImageStored, trigger.on_image_stored)
         app.on(LabelCorrected, trigger.on_label_corrected)
         app.on(ModelTrained, trigger.on_training)

@@ -10,8 +10,8 @@ from services.trainer.features.source import FeatureSource
 from services.trainer.gate.evaluator import Examiner
 from services.trainer.gate.handlers import GROUP, GateKeeper
 from services.trainer.gate.prefetch import run_warming
+from services.trainer.gate.settings import GateProcessSettings
 from services.trainer.model.blas_threads import one_blas_thread
-from services.trainer.settings import TrainerSettings
 from shared.contract.events import ModelTrained, PromotionRequested
 from shared.messaging.handler import run_handlers, subscribe
 from shared.messaging.kafka import open_log
@@ -27,7 +27,7 @@ SOURCE = "pappus/trainer-gate"
 
 async def main() -> None:
     """Settings, adapters, parts; returns when the process is asked to end."""
-    settings = TrainerSettings()
+    settings = GateProcessSettings()
     configure("trainer-gate", settings)
     health = Health()
     async with (

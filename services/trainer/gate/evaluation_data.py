@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from services.trainer.data import queries
 from services.trainer.dataset.records import Correction, LabelledImage
 from services.trainer.features.source import FeatureSource
-from services.trainer.gate.decisions.comparison import LockedTests, Vectors, held, locked_tests
+from services.trainer.gate.decisions.comparison import LockedTests, held, locked_tests
 from services.trainer.gate.model_loader import Loaded
+from services.trainer.model.arrays import Vectors
 from shared.imaging.preprocessing import Pixels
 from shared.tables.database import Database
 

@@ -7,21 +7,14 @@ from dataclasses import dataclass
 
 from services.trainer.dataset.records import Champion
 from services.trainer.features.source import FeatureSource
-from services.trainer.gate.decisions.comparison import (
-    Damage,
-    Indices,
-    absorbed,
-    answers_on,
-    broken,
-    newly_held,
-    to_set_aside,
-)
+from services.trainer.gate.decisions.comparison import Damage, absorbed, answers_on, broken, newly_held, to_set_aside
 from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, Verdict, judge
 from services.trainer.gate.decisions.verdict_events import failed
 from services.trainer.gate.evaluation_data import Material, gather_material
 from services.trainer.gate.model_loader import Loaded, Loader, Unloadable
 from services.trainer.gate.new_images import new_images
 from services.trainer.gate.smoke_test import Probe, probe
+from services.trainer.model.arrays import Indices
 from shared.contract.events import ModelTrained, SetAside
 from shared.runtime.errors import TransientError
 from shared.storage.object_store import ObjectStore

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.trainer.features.source import stacked
-from services.trainer.gate.decisions.comparison import Vectors
 from services.trainer.gate.model_loader import Loaded, Unloadable
+from services.trainer.model.arrays import Vectors, stack_features
 from services.trainer.model.reference_inference import agreement, answer
 from services.trainer.model.sessions import ArtefactSession
 from shared.imaging.preprocessing import INPUT_SIZE, Pixels
@@ -47,7 +46,7 @@ def probe(loaded: Loaded, squares: Mapping[str, Pixels], vectors: Vectors, slowe
         raise Unloadable(f"{contestant.model.version} cannot answer: {error}") from error
     if not squares:
         return Probe(0.0, 0, milliseconds)
-    features = stacked([vectors[digest] for digest in squares], len(contestant.head.mean))
+    features = stack_features([vectors[digest] for digest in squares], len(contestant.head.mean))
     computed = answer(contestant.head, contestant.layer, features)
     if served.shape != computed.shape or not np.isfinite(served).all():
         return Probe(NO_AGREEMENT, len(squares), milliseconds)

@@ -12,10 +12,10 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from services.trainer.model.arrays import Floats
 from services.trainer.model.blas_threads import one_blas_thread
 from shared.contract.artefact import CorrectionEntry
 
-Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 KAPPA = 40.0

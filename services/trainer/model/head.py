@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from services.trainer.model.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Indices = NDArray[np.intp]
+from services.trainer.model.arrays import Floats, Indices
 
 
 @dataclass(frozen=True)

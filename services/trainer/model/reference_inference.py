@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import CorrectionLayer, Mask, layer_logits
 from services.trainer.model.head import Head, probabilities
-
-Floats = NDArray[np.float32]
 
 
 def answer(head: Head, layer: CorrectionLayer, features: Floats, ignored: Mask | None = None) -> Floats:

@@ -6,10 +6,8 @@ import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from services.trainer.model.arrays import Images
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, PROBABILITIES
-
-Images = NDArray[np.uint8]
-"""uint8, [n, 96, 96, 3], RGB: what `shared.imaging.preprocessing.prepare` makes."""
 
 BATCH = 8
 """Images a call: larger batches fall out of the cache and are slower on a CPU."""

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize  # type: ignore[import-untyped]
 from scipy.special import log_softmax  # type: ignore[import-untyped]
 
+from services.trainer.model.arrays import Floats
 from services.trainer.model.blas_threads import one_blas_thread
-from services.trainer.model.head import Floats, Head
+from services.trainer.model.head import Head
 
 Doubles = NDArray[np.float64]
 

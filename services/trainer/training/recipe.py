@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer.model.sessions import FeatureExtractor, Images, flipped
+from services.trainer.model.arrays import Images
+from services.trainer.model.sessions import FeatureExtractor, flipped
 from services.trainer.training import Backbone, train_backbone
 from services.trainer.training.logistic_regression import FittedHead, fit_head
 

@@ -76,7 +76,7 @@ class IngestorProcess:
 
     def replay(self) -> None:
         """Run a replay beside it. Raises CalledProcessError."""
-        command = [sys.executable, "-m", "services.ingestor.data.replay"]
+        command = [sys.executable, "-m", "services.replay", "ingestor"]
         subprocess.run(command, cwd=ROOT, env=self._environment, check=True, capture_output=True, timeout=60)
 
 

@@ -10,10 +10,10 @@ from services.ingestor.announcer import ROWS_AT_ONCE, Announcer
 from services.ingestor.data.projection import MIGRATIONS, Tables
 from services.ingestor.decisions.images import Acceptance, refuse_label
 from shared.contract.events import ImageRegistered
+from shared.messaging.tracing import process_span
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy, delay
-from shared.runtime.telemetry import process_span
 from shared.tables.database import Database
 from shared.tables.projection import Projection
 from shared.testing import FixedClock, MemoryLog, eventually, image_registered, image_rejected

@@ -12,9 +12,8 @@ from fastapi import FastAPI
 
 from pappus.stack import Servers
 from services.labeler.accounts.users import Users, read_users
-from services.labeler.data.projection import APPLIERS
-from services.labeler.data.replay import INPUTS
-from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
+from services.labeler.data.projection import replay_plan
+from services.labeler.settings import LabelerSettings
 from shared.contract.events import Event
 from shared.messaging.event_log import Log
 from shared.messaging.kafka import create_topics, open_log
@@ -101,7 +100,7 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_people(
     await Users(replicas.tables).upsert(read_users(users_file))
     before = await canonical_dump(replicas.tables)
 
-    report = await replay(replicas.log, database_url, SCHEMA, MIGRATIONS, APPLIERS, inputs=INPUTS)
+    report = await replay(replicas.log, database_url, replay_plan())
 
     assert report.kept == {"users": 3}
     assert await canonical_dump(replicas.tables) == before

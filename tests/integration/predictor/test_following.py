@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.predictor.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.predictor.data.projection import replay_plan
 from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
 from shared.tables.dump import canonical_dump
 from shared.tables.projection import caught_up
@@ -140,6 +140,6 @@ async def test_the_table_is_the_fold_of_the_log_live_and_in_replay(world: World)
         event.prediction_id for event in await events_of(world.log, PredictionLogged)
     }
     before = await canonical_dump(world.database)
-    report = await replay(world.log, world.database_url, SCHEMA, MIGRATIONS, appliers())
+    report = await replay(world.log, world.database_url, replay_plan())
     assert report.skipped == 0
     assert await canonical_dump(world.database) == before

@@ -29,7 +29,7 @@ from tests.integration.trainer.processes import ROOT, TrainerProcess
 from tests.integration.trainer.trainer_env import World
 
 E = TypeVar("E", bound=Event)
-LANE, GATE, REPLAY = (f"services.trainer.{name}" for name in ("fast_lane", "gate", "data.replay"))
+LANE, GATE = "services.trainer.fast_lane", "services.trainer.gate"
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -119,10 +119,17 @@ async def test_killed_at_any_time_they_lose_no_correction_and_judge_none_twice(
 
 
 async def replayed(servers: Servers) -> None:
-    """`python -m services.trainer.data.replay`, to its end."""
+    """`python -m services.replay trainer`, to its end."""
     named = {f"PAPPUS_{name.upper()}": value for name, value in servers.settings("trainer").items()}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", REPLAY, cwd=ROOT, env={**os.environ, **named}, stdout=PIPE, stderr=STDOUT
+        sys.executable,
+        "-m",
+        "services.replay",
+        "trainer",
+        cwd=ROOT,
+        env={**os.environ, **named},
+        stdout=PIPE,
+        stderr=STDOUT,
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer.dataset.manifest import Manifest, Sample
+from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import CorrectionLayer, own_rows
 from services.trainer.model.head import Head
 from services.trainer.model.metrics import evaluate, evaluate_slices
 from services.trainer.model.reference_inference import answer
 
-Floats = NDArray[np.float32]
 Confusion = tuple[tuple[int, ...], ...]
 
 

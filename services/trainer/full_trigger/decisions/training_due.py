@@ -14,21 +14,22 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from pydantic import BaseModel, Field
+
 Reason = Literal["first_model", "drift", "correction_layer_grown", "new_images", "weekly"]
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerSettings:
+class TriggerSettings(BaseModel, frozen=True):
     """The thresholds. Times in seconds."""
 
     labels: tuple[str, ...]
-    first_images_per_label: int = 20
-    new_images: int = 10
-    grown_corrections: int = 50
-    week_seconds: float = 7 * 24 * 3600.0
-    quiet_seconds: float = 2.0
-    longest_wait_seconds: float = 15.0
-    patience_seconds: float = 600.0
+    first_images_per_label: int = Field(default=20, ge=1)
+    new_images: int = Field(default=10, ge=1, description="new trusted images that make a training")
+    grown_corrections: int = Field(default=50, ge=1)
+    week_seconds: float = Field(default=7 * 24 * 3600.0, gt=0)
+    quiet_seconds: float = Field(default=2.0, ge=0, description="a burst is over after so long")
+    longest_wait_seconds: float = Field(default=15.0, ge=0)
+    patience_seconds: float = Field(default=600.0, gt=0, description="how long a request may take")
 
 
 @dataclass(frozen=True, slots=True)

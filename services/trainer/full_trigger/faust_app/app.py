@@ -21,12 +21,13 @@ from shared.messaging.codec import decode
 from shared.messaging.dead_letters import count_dead_letter, dead_letter
 from shared.messaging.event_log import Publisher, Record
 from shared.messaging.kafka import group_lag
+from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_HANDLED, RETRIES
 from shared.runtime.process import describe
 from shared.runtime.retry import RetryPolicy, delay
-from shared.runtime.telemetry import log, process_span
+from shared.runtime.telemetry import log
 
 E = TypeVar("E", bound=Event)
 Body = Callable[[Record], Awaitable[None]]

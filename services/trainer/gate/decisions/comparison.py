@@ -1,7 +1,7 @@
 """From models and features to what the gate judges: answers on the test images, corrections that break, and whom to
 blame. Pure arithmetic on numpy arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 
 from services.trainer.dataset.manifest import Sample
 from services.trainer.dataset.records import Correction
-from services.trainer.features.cache import Vector
-from services.trainer.features.source import stacked
+from services.trainer.model.arrays import Indices, Vector, Vectors, stack_features
 from services.trainer.model.correction_layer import CorrectionLayer, most_responsible, own_rows
 from services.trainer.model.head import Head
 from services.trainer.model.reference_inference import answer
 from shared.contract.artefact import CorrectionEntry
 from shared.contract.events import ModelTrained, SetAside
-
-Indices = NDArray[np.intp]
-Vectors = Mapping[str, Vector]
-"""Features float32 [d] by sha256, under one backbone."""
 
 
 @dataclass(frozen=True)
@@ -166,4 +161,4 @@ def _contradicted(
 
 
 def _features(contestant: Contestant, digests: Sequence[str], vectors: Vectors) -> NDArray[np.float32]:
-    return stacked([vectors[digest] for digest in digests], len(contestant.head.mean))
+    return stack_features([vectors[digest] for digest in digests], len(contestant.head.mean))

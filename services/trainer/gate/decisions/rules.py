@@ -6,17 +6,16 @@ from typing import Literal
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from services.trainer.gate.decisions.paired_tests import Pairs, lower_bound, mcnemar_p
+from services.trainer.model.arrays import Indices
 from shared.contract.events import RuleOutcome
 
-Indices = NDArray[np.intp]
 Outcome = Literal["passed", "failed", "insufficient_evidence", "not_applicable"]
 
 
-@dataclass(frozen=True)
-class GateSettings:
+class GateSettings(BaseModel, frozen=True):
     """Accuracies and margins 0..1.
 
     confidence is that of the one-sided bound of non-inferiority: at 0.85 a margin of 5 points can be shown from 21 test
@@ -24,14 +23,14 @@ class GateSettings:
     so and asks only that no more answers are lost than gained.
     """
 
-    lowest_accuracy: float = 0.7
-    lowest_recall: float = 0.5
-    images_for_recall: int = 10
-    margin: float = 0.05
-    confidence: float = 0.85
-    significance: float = 0.05
-    slowest_milliseconds: float = 50.0
-    largest_difference: float = 1e-4
+    lowest_accuracy: float = Field(default=0.7, ge=0, le=1)
+    lowest_recall: float = Field(default=0.5, ge=0, le=1)
+    images_for_recall: int = Field(default=10, ge=1)
+    margin: float = Field(default=0.05, gt=0, le=1, description="how much worse is not worse")
+    confidence: float = Field(default=0.85, gt=0, lt=1)
+    significance: float = Field(default=0.05, gt=0, lt=1)
+    slowest_milliseconds: float = Field(default=50.0, gt=0)
+    largest_difference: float = Field(default=1e-4, ge=0)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from services.trainer.gate.decisions import rules as rule
-from services.trainer.gate.decisions.rules import Circumstances, GateSettings, Indices
+from services.trainer.gate.decisions.rules import Circumstances, GateSettings
+from services.trainer.model.arrays import Indices
 from shared.contract.events import RuleOutcome
 
 __all__ = ["Circumstances", "GateSettings", "Verdict", "judge"]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
 
 from services.trainer.dataset.records import Champion
 from shared.contract.events import (
@@ -42,13 +41,6 @@ class Reject:
 
 
 Decision = Promote | Reject
-
-
-def cause_of(verdict: ModelPromoted | ModelRejected) -> UUID:
-    """The promotion.requested this verdict answers, or else the model.trained it judges (the first of its causes)."""
-    if verdict.answers is not None:
-        return verdict.answers
-    return verdict.causes[0] if verdict.causes else verdict.event_id
 
 
 def verdict_event(

@@ -8,12 +8,12 @@ import sys
 from opentelemetry import trace
 
 from shared.messaging.event_log import Record
+from shared.messaging.tracing import process_span
 from shared.runtime.telemetry import (
     RepeatedMessages,
     continued,
     current_trace_id,
     inject_headers,
-    process_span,
     traceparent,
     tracer,
 )
@@ -22,7 +22,8 @@ PROGRAM = """
 import logging
 from shared.messaging.event_log import Record
 from shared.runtime.settings import Settings
-from shared.runtime.telemetry import configure, log, process_span
+from shared.runtime.telemetry import configure, log
+from shared.messaging.tracing import process_span
 
 configure("ingestor", Settings())
 with process_span(Record("image.stored", 2, 17, "key", None), "process image.stored"):

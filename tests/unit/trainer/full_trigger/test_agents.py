@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
 from services.trainer.full_trigger.decisions.rows import Place, on_image_stored
 from services.trainer.full_trigger.settings import FullTriggerSettings
@@ -43,7 +45,7 @@ class Bench:
         await self._publishing.__aexit__(None, None, None)
 
     def restart(self) -> None:
-        self.trigger = FullTrigger(self.tables, self._publisher, "plants", SETTINGS.trigger, self.clock)
+        self.trigger = FullTrigger(self.tables, self._publisher, "plants", SETTINGS, self.clock)
 
     async def take(self, event: Event, record: Record | None = None) -> None:
         offset = self.offsets.get(event.topic, 0)
@@ -230,6 +232,8 @@ async def test_folding_everything_again_gives_the_same_rows() -> None:
         assert (bench.tables.images, bench.tables.corrections, bench.tables.trainings) == before
 
 
-def test_the_settings_reach_the_decision() -> None:
-    trigger = FullTriggerSettings(labels=("a", "b"), new_images=7, quiet_seconds=1).trigger
-    assert (trigger.labels, trigger.new_images, trigger.quiet_seconds) == (("a", "b"), 7, 1)
+def test_the_environment_sets_the_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPPUS_NEW_IMAGES", "7")
+    monkeypatch.setenv("PAPPUS_LABELS", '["a", "b"]')
+    settings = FullTriggerSettings()
+    assert (settings.labels, settings.new_images, settings.quiet_seconds) == (("a", "b"), 7, 2)

@@ -16,7 +16,7 @@ from services.trainer.gate.decisions.promotion_requests import (
     superseded,
     understand,
 )
-from services.trainer.gate.decisions.verdict_events import Promote, Reject, cause_of, verdict_event
+from services.trainer.gate.decisions.verdict_events import Promote, Reject, verdict_event
 from shared.contract.events import ModelPromoted, ModelTrained
 from shared.testing import model_promoted, model_rejected, model_trained, promotion_requested
 
@@ -105,7 +105,7 @@ def test_a_verdict_takes_the_next_sequence_and_an_id_of_cause_and_sequence() -> 
     assert isinstance(later, ModelPromoted)
     assert (first.sequence, first.replaces, later.sequence, later.replaces) == (1, None, 5, "full-1")
     assert first.event_id == verdict_event(decision, candidate, None, NOW).event_id != later.event_id
-    assert cause_of(first) == candidate.event_id
+    assert first.cause == candidate.event_id
     assert (later.artefact_key, later.artefact_sha256) == (candidate.artefact_key, candidate.artefact_sha256)
 
 
@@ -114,7 +114,7 @@ def test_a_verdict_on_a_request_answers_it() -> None:
     refused = verdict_event(Reject("full-2", "No."), request, champion(), NOW)
     done = verdict_event(Promote(model_trained(version="full-2"), "rollback", "Done.", True), request, champion(), NOW)
     assert isinstance(done, ModelPromoted)
-    assert refused.answers == done.answers == cause_of(refused) == cause_of(done) == request.event_id
+    assert refused.answers == done.answers == refused.cause == done.cause == request.event_id
     assert done.requested_by == request.requested_by
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.gate.decisions.rules import Indices
 from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, Verdict, judge
+from services.trainer.model.arrays import Indices
 
 LABELS = ("dandelion", "grass")
 CALM = Circumstances(

@@ -6,6 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from services.trainer.model.arrays import Images
 from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, kernel_weights
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import (
@@ -18,7 +19,7 @@ from services.trainer.model.onnx_artefact import (
     weights_sha256,
 )
 from services.trainer.model.reference_inference import agreement, answer
-from services.trainer.model.sessions import ArtefactSession, FeatureExtractor, Images
+from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
 from shared.contract.artefact import ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
 

@@ -9,6 +9,7 @@ import pytest
 from services.trainer.data.queries import Champion, ModelRow
 from services.trainer.recorder.alias import Alias
 from services.trainer.recorder.handlers import Recorder
+from services.trainer.recorder.memory_registry import MemoryRegistry
 from services.trainer.recorder.serial import SerialRegistry
 from shared.contract.events import Event, ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import promotion_counts
@@ -16,7 +17,7 @@ from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
-from shared.testing import MemoryLog, MemoryRegistry, eventually, model_promoted, model_rejected, model_trained
+from shared.testing import MemoryLog, eventually, model_promoted, model_rejected, model_trained
 
 
 class MemoryModels:

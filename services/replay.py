@@ -1,0 +1,38 @@
+"""`python -m services.replay SERVICE`: fold the tables of one service again from the log, and swap the new ones in.
+
+Publishes nothing, fetches nothing, trains nothing; the service may run meanwhile. What was done is logged.
+"""
+
+import sys
+from importlib import import_module
+
+from shared.messaging.kafka import open_log
+from shared.runtime.process import run
+from shared.runtime.settings import Settings
+from shared.runtime.telemetry import configure
+from shared.tables.replay import ReplayPlan, replay
+
+
+def load_plan(service: str) -> ReplayPlan:
+    """What the service folds. Only its own package is imported, so that one image holds one service.
+
+    Raises:
+        ModuleNotFoundError: there is no such service in this environment.
+    """
+    projection = import_module(f"services.{service}.data.projection")
+    plan: ReplayPlan = projection.replay_plan()
+    return plan
+
+
+async def main() -> None:
+    """Replay once, as the command line says."""
+    if len(sys.argv) != 2:
+        sys.exit("Say which service: python -m services.replay ingestor | labeler | predictor | trainer")
+    service, settings = sys.argv[1], Settings()
+    configure(f"{service}-replay", settings)
+    async with open_log(settings.kafka_bootstrap) as log:
+        await replay(log, settings.database_url.get_secret_value(), load_plan(service))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -22,7 +22,7 @@ from pappus.stack.folders import StateFolder
 from shared.contract.events import ImageRejected, ImageStored
 from shared.messaging.codec import decode
 from shared.messaging.event_log import LogReader
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 
 LIMIT_SECONDS = 30.0
 
@@ -39,7 +39,10 @@ async def measure(state: Path, rounds: int) -> None:
             path = Path(folder) / f"{seed}-{number}.jpg"
             path.write_bytes(draw(DRAWN_LABELS[number % 2], number, seed))
         with serve_folder(Path(folder), int(stack.images_url.rsplit(":", 1)[1])):
-            async with open_log(bootstrap) as log, log.reader((ImageStored.topic, ImageRejected.topic)) as reader:
+            async with (
+                open_event_log(bootstrap) as event_log,
+                event_log.reader((ImageStored.topic, ImageRejected.topic)) as reader,
+            ):
                 await reader.start_at(await reader.end_offsets())
                 for number in range(rounds):
                     url = f"{stack.images_url}/{seed}-{number}.jpg"

@@ -6,7 +6,7 @@ Publishes nothing, fetches nothing, trains nothing; the service may run meanwhil
 import sys
 from importlib import import_module
 
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.process import run
 from shared.runtime.settings import Settings
 from shared.runtime.telemetry import configure
@@ -30,8 +30,8 @@ async def main() -> None:
         sys.exit("Say which service: python -m services.replay ingestor | labeler | predictor | trainer")
     service, settings = sys.argv[1], Settings()
     configure(f"{service}-replay", settings)
-    async with open_log(settings.kafka_bootstrap) as log:
-        await replay(log, settings.database_url.get_secret_value(), load_plan(service))
+    async with open_event_log(settings.kafka_bootstrap) as event_log:
+        await replay(event_log, settings.database_url.get_secret_value(), load_plan(service))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from services.ingestor.data.projection import MIGRATIONS, PROJECTION, SCHEMA, Ta
 from services.ingestor.download.downloader import Downloader
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.settings import SOURCE, IngestorSettings
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
@@ -26,19 +26,21 @@ async def main() -> None:
     health = Health(needed=(ANNOUNCER, GROUP, UPLOADS_GROUP, PROJECTION))
     async with (
         serve_health(health, settings.health_port),
-        open_log(settings.kafka_bootstrap) as log,
+        open_event_log(settings.kafka_bootstrap) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
         Downloader.open(settings) as downloads,
-        log.publisher(SOURCE) as publisher,
+        event_log.publisher(SOURCE) as publisher,
     ):
         announcer = Announcer(database, publisher, settings.announcements, settings.announce_every_seconds, utc_now)
-        projection = Projection(log, database, Tables(settings.s3_bucket, settings.max_attempts).appliers, health)
+        projection = Projection(
+            event_log, database, Tables(settings.s3_bucket, settings.max_attempts).projectors, health
+        )
         fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance)
         await run_parts(
             health,
             announcer=announcer.run(health),
-            **fetcher.parts(log, health, settings.replica, settings.fetch_concurrency),
+            **fetcher.parts(event_log, health, settings.replica, settings.fetch_concurrency),
             projection=projection.run(),
         )
 

@@ -14,8 +14,8 @@ from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
-from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
-from shared.runtime.telemetry import continued, log, traceparent
+from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
+from shared.runtime.telemetry import continued, logger, traceparent
 from shared.tables.database import Database, Transaction
 
 ANNOUNCER = "announcer"
@@ -67,9 +67,9 @@ class Announcer:
                             await changes.wait(self._every_seconds)
             except TransientError as error:
                 attempt += 1
-                seconds = delay(FOR_EVER, attempt) or 0.0
+                seconds = delay(UNTIL_CANCELLED, attempt) or 0.0
                 health.set(ANNOUNCER, False, str(error))
-                log.warning("announcing failed", reason=str(error), again_in_seconds=seconds)
+                logger.warning("announcing failed", reason=str(error), again_in_seconds=seconds)
                 await asyncio.sleep(seconds)
 
     async def announce(self, connection: Transaction) -> int:
@@ -88,7 +88,7 @@ class Announcer:
             if isinstance(failure, BaseException):
                 raise failure
         if due:
-            log.info("announced", images=len(due))
+            logger.info("announced", images=len(due))
         return len(due)
 
     async def _new(self, connection: Transaction) -> Sequence[Announcement]:

@@ -10,7 +10,7 @@ from services.ingestor.decisions.outcomes import Outcome
 from services.ingestor.decisions.refusal import Refusal, Refused
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.health import Health
@@ -56,10 +56,10 @@ class Fetcher:
         self._examining = asyncio.Semaphore(EXAMINED_AT_ONCE)
 
     def parts(
-        self, log: Log, health: Health, member: str, downloads_at_once: int
+        self, event_log: EventLog, health: Health, member: str, downloads_at_once: int
     ) -> dict[str, Coroutine[Any, Any, None]]:
         """The two groups, to be run side by side. An image is in memory from its download until it is stored."""
-        work = partial(run_handlers, log, source=SOURCE, health=health, member=member)
+        work = partial(run_handlers, event_log, source=SOURCE, health=health, member=member)
         others, uploads = self.on_image_registered, self.on_upload_registered
         return {
             "fetcher": work(

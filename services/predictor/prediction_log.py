@@ -8,8 +8,8 @@ from services.predictor.metrics import PREDICTIONS_DROPPED
 from shared.contract.events import PredictionLogged
 from shared.messaging.event_log import Publisher
 from shared.runtime.errors import TransientError
-from shared.runtime.retry import FOR_EVER, RetryPolicy, retrying
-from shared.runtime.telemetry import log
+from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, retrying
+from shared.runtime.telemetry import logger
 
 BATCH = 200
 FLUSH_SECONDS = 2.0
@@ -25,7 +25,7 @@ class _Waiting(NamedTuple):
 class PredictionLog:
     """prediction.logged, best effort: what does not fit into the queue is dropped and counted."""
 
-    def __init__(self, limit: int, retry: RetryPolicy = FOR_EVER) -> None:
+    def __init__(self, limit: int, retry: RetryPolicy = UNTIL_CANCELLED) -> None:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(limit)
         self._batch: list[_Waiting] = []
         self._retry = retry
@@ -63,7 +63,7 @@ class PredictionLog:
                 await _publish(publisher, rest)
         except (TransientError, TimeoutError) as error:
             PREDICTIONS_DROPPED.inc(len(rest))
-            log.warning("answers of the last moments were not logged", events=len(rest), error=str(error))
+            logger.warning("answers of the last moments were not logged", events=len(rest), error=str(error))
 
 
 async def _publish(publisher: Publisher, batch: list[_Waiting]) -> None:

@@ -44,7 +44,7 @@ class Topic:
         return self.retention_ms != UNLIMITED
 
 
-def dead_letter_name(topic: str) -> str:
+def dead_letter_topic(topic: str) -> str:
     """The topic that takes what could not be handled on `topic`."""
     return f"{topic}.dlq"
 
@@ -68,7 +68,7 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(PromotionRequested, 1),
 )
 DEAD_LETTER_TOPICS: tuple[Topic, ...] = tuple(
-    Topic(dead_letter_name(topic.name), topic.partitions, 30 * DAY_MS) for topic in EVENT_TOPICS
+    Topic(dead_letter_topic(topic.name), topic.partitions, 30 * DAY_MS) for topic in EVENT_TOPICS
 )
 
 # Faust's own. Its tables keep their changelog in compacted topics with the partition count of the topic they follow;

@@ -9,7 +9,7 @@ from shared.messaging.event_log import Record
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError
 from shared.runtime.metrics import DEAD_LETTERS
-from shared.runtime.telemetry import current_trace_id, log
+from shared.runtime.telemetry import current_trace_id, logger
 
 DEAD_LETTERS_IN_A_ROW = 20
 """So many are believed; one more means that the code is wrong, not the messages."""
@@ -25,7 +25,7 @@ class TooManyDeadLetters(PappusError):
     """So many messages in a row could not be handled that the code must be at fault, not the messages."""
 
 
-def dead_letter(
+def make_dead_letter(
     record: Record, error: BaseException, *, handler: str, attempts: int, clock: Clock = utc_now
 ) -> DeadLetter:
     """The letter for a record that `handler` could not handle because of `error`."""
@@ -72,14 +72,14 @@ def _line(text: str) -> str:
     return sound if len(sound) <= LINE_CHARACTERS else sound[:LINE_CHARACTERS] + "…"
 
 
-def count_dead_letter(letter: DeadLetter) -> None:
+def record_dead_letter(dead_letter: DeadLetter) -> None:
     """Say in log and metrics that the letter was published."""
-    DEAD_LETTERS.labels(letter.handler, letter.topic, letter.error).inc()
-    log.error(
+    DEAD_LETTERS.labels(dead_letter.handler, dead_letter.topic, dead_letter.error).inc()
+    logger.error(
         "dead letter",
-        handler=letter.handler,
-        place=f"{letter.topic}[{letter.partition}]@{letter.offset}",
-        error=letter.error,
-        detail=letter.detail,
-        attempts=letter.attempts,
+        handler=dead_letter.handler,
+        partition=f"{dead_letter.topic}[{dead_letter.partition}]@{dead_letter.offset}",
+        error=dead_letter.error,
+        detail=dead_letter.detail,
+        attempts=dead_letter.attempts,
     )

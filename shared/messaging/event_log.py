@@ -11,11 +11,11 @@ from typing import NamedTuple, Protocol
 from shared.contract.events import DeadLetter, Event
 
 
-class Partition(NamedTuple):
+class TopicPartition(NamedTuple):
     """One partition of one topic."""
 
     topic: str
-    number: int
+    partition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Record:
     timestamp_ms: int = 0
 
     @property
-    def place(self) -> Partition:
+    def topic_partition(self) -> TopicPartition:
         """The partition this record stands in."""
-        return Partition(self.topic, self.partition)
+        return TopicPartition(self.topic, self.partition)
 
 
 class Publisher(Protocol):
@@ -51,7 +51,7 @@ class Publisher(Protocol):
                 since event ids are deterministic.
         """
 
-    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+    async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
         """Append to the dead-letter topic of `letter.topic`. Raises TransientError as `publish` does."""
 
 
@@ -61,31 +61,31 @@ class GroupConsumer(Protocol):
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
         """Records that came, at most `max_records`; empty after `timeout_seconds`. Raises TransientError."""
 
-    async def commit(self, positions: Mapping[Partition, int], note: str = "") -> None:
+    async def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         """Commit the next offset to read for each partition; a commit that a rebalance made void is ignored (redelivery
         follows). `note` is kept with the offsets. Bounded in time; raises TransientError."""
 
-    async def committed_notes(self) -> Mapping[Partition, tuple[int, str]]:
+    async def committed_offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         """Committed offset and note of each assigned partition that has one."""
 
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """Have `drain` awaited, for at most 20 s, before partitions are taken away. It still may commit; what is not
         committed then comes again, here or elsewhere. Afterwards everything polled before is void."""
 
-    def pause(self, partitions: Sequence[Partition]) -> None:
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """Deliver nothing from these until `resume` or a rebalance; polling goes on, so membership is kept."""
 
-    def resume(self, partitions: Sequence[Partition]) -> None:
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
         """Deliver from these again."""
 
 
 class LogReader(Protocol):
     """Reads whole topics without a group, from positions the caller chooses."""
 
-    async def partitions(self) -> Sequence[Partition]:
+    async def partitions(self) -> Sequence[TopicPartition]:
         """All partitions of the reader's topics."""
 
-    async def start_at(self, positions: Mapping[Partition, int]) -> None:
+    async def start_at(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read on from these offsets; a partition that is not named starts at its beginning. Must be called first."""
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
@@ -96,18 +96,18 @@ class LogReader(Protocol):
             TransientError: the log cannot be reached.
         """
 
-    async def beginning_offsets(self) -> Mapping[Partition, int]:
+    async def beginning_offsets(self) -> Mapping[TopicPartition, int]:
         """The first offset still in the log, per partition."""
 
-    async def end_offsets(self) -> Mapping[Partition, int]:
+    async def end_offsets(self) -> Mapping[TopicPartition, int]:
         """The offset the next record will get, per partition, measured now (on a connection of its own, so that it does
         not wait behind a poll)."""
 
-    async def record_at(self, place: Partition, offset: int) -> Record | None:
+    async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
         """The record at this offset, or None if it is gone."""
 
 
-class Log(Protocol):
+class EventLog(Protocol):
     """Opens the ways to use the log. Each is closed when its context ends."""
 
     def publisher(self, source: str, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Publisher]:
@@ -123,6 +123,6 @@ class Log(Protocol):
     def reader(self, topics: Sequence[str]) -> AbstractAsyncContextManager[LogReader]:
         """Read whole topics without a group. Waits until the log is there and has the topics."""
 
-    async def end_offsets(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+    async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
         """The offset the next record will get, for every partition of the topics, measured now. Raises
         TransientError."""

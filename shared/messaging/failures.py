@@ -17,16 +17,16 @@ class Failures:
     dead_letters_in_a_row: int = 0
 
     @classmethod
-    def read(cls, note: str) -> "Failures":
+    def from_metadata(cls, metadata: str) -> "Failures":
         """From a note; one that somebody else wrote counts as empty."""
         try:
-            found = json.loads(note)
+            found = json.loads(metadata)
             exceptions = {int(offset): int(times) for offset, times in found["failures"].items()}
             return cls(exceptions, int(found["dead_letters"]))
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls()
 
-    def note(self) -> str:
+    def to_metadata(self) -> str:
         """As a note; empty if there is nothing to remember."""
         if not self.exceptions and not self.dead_letters_in_a_row:
             return ""
@@ -43,6 +43,6 @@ class Failures:
         return Failures(rest, self.dead_letters_in_a_row + 1 if dead else 0)
 
     @property
-    def careful(self) -> bool:
+    def has_failures(self) -> bool:
         """Whether messages are to be taken one at a time, since one of those ahead has raised before."""
         return bool(self.exceptions)

@@ -9,16 +9,21 @@ from typing import Any, TypeVar
 
 from shared.contract.events import Event
 from shared.messaging.codec import decode
-from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW, TooManyDeadLetters, count_dead_letter, dead_letter
-from shared.messaging.event_log import GroupConsumer, Log, Publisher, Record
+from shared.messaging.dead_letters import (
+    DEAD_LETTERS_IN_A_ROW,
+    TooManyDeadLetters,
+    make_dead_letter,
+    record_dead_letter,
+)
+from shared.messaging.event_log import EventLog, GroupConsumer, Publisher, Record
 from shared.messaging.failures import LAST_FAILURE
-from shared.messaging.in_flight import InFlight, Taken
+from shared.messaging.in_flight import InFlight, PartitionState
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_HANDLED, HANDLE_SECONDS, RETRIES
 from shared.runtime.retry import RetryPolicy, retrying
-from shared.runtime.telemetry import log as logger
+from shared.runtime.telemetry import logger as logger
 
 __all__ = ["Handler", "Subscription", "TooManyDeadLetters", "run_handlers", "subscribe"]
 
@@ -47,7 +52,7 @@ def subscribe(event: type[E], handler: Handler[E]) -> Subscription:
 
 
 async def run_handlers(
-    log: Log,
+    event_log: EventLog,
     *,
     group: str,
     source: str,
@@ -73,21 +78,21 @@ async def run_handlers(
     topics = [subscription.event.topic for subscription in subscriptions]
     if len(set(topics)) != len(topics):
         raise PappusError(f"Group {group} subscribes twice to one topic: use one handler, or two groups.")
-    async with log.publisher(source) as publisher, log.group(group, topics, member) as consumer:
+    async with event_log.publisher(source) as publisher, event_log.group(group, topics, member) as consumer:
         health.set(group, True)
         worker = _Worker(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
         loop = _Loop(consumer, worker, concurrency)
         try:
             await loop.run()
         except BaseExceptionGroup as failed:
-            raise _first(failed) from None
+            raise _first_exception(failed) from None
         finally:
             await loop.in_flight.commit_finally(FINAL_COMMIT_SECONDS)
 
 
-def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first_exception(failed: BaseExceptionGroup[BaseException]) -> BaseException:
     error = failed.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return _first_exception(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 class _Worker:
@@ -112,26 +117,26 @@ class _Worker:
         self._failing: dict[object, str] = {}
         """Why each message that is being tried again has failed, by an object of its own."""
 
-    async def handle(self, taken: Taken, record: Record, slots: asyncio.Semaphore) -> None:
+    async def handle(self, state: PartitionState, record: Record, slots: asyncio.Semaphore) -> None:
         """Handle, publish, mark as finished. A slot is held while something is done, not while waiting to try again."""
         with (
             process_span(record, f"process {record.topic}"),
             HANDLE_SECONDS.labels(self._group, record.topic).time(),
         ):
             try:
-                await self._until_published(record, slots)
+                await self._handle_until_published(record, slots)
             except InvalidMessage as error:
-                await self._bury(taken, record, error, attempts=1)
+                await self._send_to_dlq(state, record, error, attempts=1)
             except TransientError:
                 raise
             except Exception as error:  # noqa: BLE001 - a bug: the policy decides whether it is raised again
-                await self._raised(taken, record, error)
+                await self._record_exception(state, record, error)
             else:
                 self._in_a_row = 0
-                taken.finish(record.offset, dead=False)
+                state.finish(record.offset, dead=False)
                 EVENTS_HANDLED.labels(self._group, record.topic).inc()
 
-    async def _until_published(self, record: Record, slots: asyncio.Semaphore) -> None:
+    async def _handle_until_published(self, record: Record, slots: asyncio.Semaphore) -> None:
         produced: Sequence[Event] | None = None
         this = object()  # the place would not do: after a rebalance the same one may be in work twice
 
@@ -145,7 +150,7 @@ class _Worker:
         def failed(error: TransientError, attempts: int) -> None:
             RETRIES.labels(self._group).inc()
             self._failing[this] = str(error)
-            self._tell()
+            self._report_health()
             logger.warning("will be tried again", group=self._group, attempt=attempts, reason=str(error))
 
         given_up = False
@@ -156,35 +161,35 @@ class _Worker:
             raise
         finally:  # even when cancelled: a message that was taken away is somebody else's, or comes again
             if not given_up and self._failing.pop(this, None) is not None:
-                self._tell()
+                self._report_health()
 
-    def _tell(self) -> None:
+    def _report_health(self) -> None:
         """Say whether all goes well: nothing is failing."""
         self._health.set(self._group, not self._failing, next(iter(self._failing.values()), ""))
 
-    async def _raised(self, taken: Taken, record: Record, error: Exception) -> None:
-        times = taken.raised(record.offset)
+    async def _record_exception(self, state: PartitionState, record: Record, error: Exception) -> None:
+        times = state.raised(record.offset)
         error.add_note(
             f"Handler of group {self._group}, {record.topic}[{record.partition}]@{record.offset}, time {times}."
         )
         if times < LAST_FAILURE:
             raise error
         logger.error("ALERT: a message is given up after repeated exceptions", group=self._group, exc_info=error)
-        await self._bury(taken, record, error, attempts=times)
+        await self._send_to_dlq(state, record, error, attempts=times)
 
-    async def _bury(self, taken: Taken, record: Record, error: Exception, attempts: int) -> None:
-        in_a_row = max(self._in_a_row, taken.known_failures.dead_letters_in_a_row)
+    async def _send_to_dlq(self, state: PartitionState, record: Record, error: Exception, attempts: int) -> None:
+        in_a_row = max(self._in_a_row, state.known_failures.dead_letters_in_a_row)
         if in_a_row >= self._limit:
             raise TooManyDeadLetters(
                 f"Group {self._group} could not handle {in_a_row} messages in a row, and now {record.topic}"
                 f"[{record.partition}]@{record.offset}: {error!r}. Nothing more is given up: repair the handler and"
                 " restart; if the messages are wrong indeed, raise dead_letters_in_a_row."
             ) from error
-        letter = dead_letter(record, error, handler=self._group, attempts=attempts)
-        await retrying(self._retry, lambda: self._publisher.publish_dead_letter(letter))
-        count_dead_letter(letter)
+        dead_letter = make_dead_letter(record, error, handler=self._group, attempts=attempts)
+        await retrying(self._retry, lambda: self._publisher.publish_dead_letter(dead_letter))
+        record_dead_letter(dead_letter)
         self._in_a_row += 1
-        taken.finish(record.offset, dead=True)
+        state.finish(record.offset, dead=True)
 
 
 class _Loop:
@@ -195,7 +200,7 @@ class _Loop:
         self._consumer = consumer
         self._worker = worker
         self._slots = asyncio.Semaphore(concurrency)
-        self._lanes: dict[str, deque[tuple[Taken, Record]]] = {}
+        self._lanes: dict[str, deque[tuple[PartitionState, Record]]] = {}
         self._working: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
         self._paused = False
@@ -204,49 +209,49 @@ class _Loop:
         """Until cancelled, or a record cannot be handled (as an exception group)."""
         self._consumer.on_revoke(self._drain)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._commit_for_ever())
+            tasks.create_task(self._commit_until_cancelled())
             while True:
                 records = await self._poll()
-                self.in_flight.take(records)
-                await retrying(RetryPolicy(), self.in_flight.learn)
+                self.in_flight.add(records)
+                await retrying(RetryPolicy(), self.in_flight.load_committed)
                 self._start(tasks)
 
     async def _poll(self) -> Sequence[Record]:
         """More records, if there is room for them; membership is kept by polling in any case."""
         room = CAPACITY - self.in_flight.unfinished
         if room <= 0 and not self._paused:
-            self._consumer.pause(self.in_flight.places)
+            self._consumer.pause(self.in_flight.partitions)
             self._paused = True
         elif self._paused and room >= CAPACITY // 2:
-            self._consumer.resume(self.in_flight.places)
+            self._consumer.resume(self.in_flight.partitions)
             self._paused = False
         return await self._consumer.poll(BUSY_POLL_SECONDS if self._paused else POLL_SECONDS, max(1, room))
 
     def _start(self, tasks: asyncio.TaskGroup) -> None:
-        for taken, record in self.in_flight.startable():
+        for state, record in self.in_flight.startable():
             own = f"[{record.partition}]" if record.key is None else f"/{record.key}"
             lane = record.topic + own  # a topic each: what one waits to try again must not hold up the remedy
             if lane in self._lanes:
-                self._lanes[lane].append((taken, record))
+                self._lanes[lane].append((state, record))
                 continue
-            self._lanes[lane] = deque([(taken, record)])
+            self._lanes[lane] = deque([(state, record)])
             task = tasks.create_task(self._work(lane, self._lanes[lane], tasks))
             self._working.add(task)
             task.add_done_callback(self._working.discard)
 
-    async def _work(self, lane: str, queue: deque[tuple[Taken, Record]], tasks: asyncio.TaskGroup) -> None:
+    async def _work(self, lane: str, queue: deque[tuple[PartitionState, Record]], tasks: asyncio.TaskGroup) -> None:
         """Handle the records of one key of a topic in their order."""
         while queue:
-            taken, record = queue.popleft()
+            state, record = queue.popleft()
             try:
-                await self._worker.handle(taken, record, self._slots)
+                await self._worker.handle(state, record, self._slots)
             finally:
                 self._progress.set()
         if self._lanes.get(lane) is queue:
             del self._lanes[lane]
         self._start(tasks)
 
-    async def _commit_for_ever(self) -> None:
+    async def _commit_until_cancelled(self) -> None:
         while True:
             await self._progress.wait()
             self._progress.clear()

@@ -4,14 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from shared.messaging.event_log import GroupConsumer, Partition, Record
+from shared.messaging.event_log import GroupConsumer, Record, TopicPartition
 from shared.messaging.failures import Failures
 from shared.messaging.offsets import Offsets
 from shared.runtime.errors import TransientError
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 
-class Taken:
+class PartitionState:
     """One partition for as long as it is assigned. After a rebalance there is a new one, and the old one is written
     to by nobody but the work that was still in flight."""
 
@@ -23,9 +23,9 @@ class Taken:
         self._waiting: deque[Record] = deque()
         self._started = 0
 
-    def take(self, record: Record) -> None:
+    def add(self, record: Record) -> None:
         """A record came."""
-        self.offsets.take(record.offset)
+        self.offsets.add(record.offset)
         self._waiting.append(record)
 
     def drop_waiting(self) -> None:
@@ -34,7 +34,7 @@ class Taken:
 
     def startable(self) -> Iterator[Record]:
         """Records to start now: all that wait, or one at a time if one of those ahead has raised before."""
-        while self._waiting and self.failures is not None and not (self.failures.careful and self._started):
+        while self._waiting and self.failures is not None and not (self.failures.has_failures and self._started):
             self._started += 1
             yield self._waiting.popleft()
 
@@ -59,7 +59,7 @@ class Taken:
         offset = self.offsets.committable
         if offset is None or self.failures is None:
             return None
-        wanted = (offset, self.failures.note())
+        wanted = (offset, self.failures.to_metadata())
         return None if wanted == self.committed else wanted
 
 
@@ -68,44 +68,44 @@ class InFlight:
 
     def __init__(self, consumer: GroupConsumer) -> None:
         self._consumer = consumer
-        self._taken: dict[Partition, Taken] = {}
+        self._taken: dict[TopicPartition, PartitionState] = {}
         self._committing = asyncio.Lock()
 
     @property
     def unfinished(self) -> int:
         """Records taken and not finished, and those finished behind them."""
-        return sum(taken.offsets.unfinished for taken in self._taken.values())
+        return sum(state.offsets.unfinished for state in self._taken.values())
 
     @property
-    def places(self) -> list[Partition]:
+    def partitions(self) -> list[TopicPartition]:
         """Partitions that delivered something since the last rebalance."""
         return list(self._taken)
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[Record]) -> None:
         """Records came. Called without any await after the poll, so that a rebalance cannot come between."""
         for record in records:
-            self._taken.setdefault(record.place, Taken()).take(record)
+            self._taken.setdefault(record.topic_partition, PartitionState()).add(record)
 
-    async def learn(self) -> None:
+    async def load_committed(self) -> None:
         """Read the committed notes of partitions that are new. Raises TransientError."""
-        new = {place: taken for place, taken in self._taken.items() if taken.failures is None}
+        new = {partition: state for partition, state in self._taken.items() if state.failures is None}
         if not new:
             return
-        notes = await self._consumer.committed_notes()
-        for place, taken in new.items():
-            taken.committed = notes.get(place)
-            taken.failures = Failures.read(taken.committed[1] if taken.committed else "")
+        committed = await self._consumer.committed_offsets()
+        for partition, state in new.items():
+            state.committed = committed.get(partition)
+            state.failures = Failures.from_metadata(state.committed[1] if state.committed else "")
 
-    def startable(self) -> Iterator[tuple[Taken, Record]]:
+    def startable(self) -> Iterator[tuple[PartitionState, Record]]:
         """What to start now."""
-        for taken in list(self._taken.values()):
-            for record in taken.startable():
-                yield taken, record
+        for state in list(self._taken.values()):
+            for record in state.startable():
+                yield state, record
 
     def stop_starting(self) -> None:
         """The partitions are being taken away: what has not been started comes again."""
-        for taken in self._taken.values():
-            taken.drop_waiting()
+        for state in self._taken.values():
+            state.drop_waiting()
 
     def forget(self) -> None:
         """The partitions were taken away."""
@@ -114,15 +114,15 @@ class InFlight:
     async def commit(self) -> None:
         """Commit each partition up to its lowest unfinished offset. Raises TransientError."""
         async with self._committing:
-            by_note: dict[str, dict[Partition, int]] = {}
-            wanted = {place: found for place, taken in self._taken.items() if (found := taken.to_commit())}
-            for place, (offset, note) in wanted.items():
-                by_note.setdefault(note, {})[place] = offset
+            by_metadata: dict[str, dict[TopicPartition, int]] = {}
+            wanted = {partition: found for partition, state in self._taken.items() if (found := state.to_commit())}
+            for partition, (offset, metadata) in wanted.items():
+                by_metadata.setdefault(metadata, {})[partition] = offset
             taken_now = dict(self._taken)
-            for note, positions in by_note.items():
-                await self._consumer.commit(positions, note)
-                for place in positions:
-                    taken_now[place].committed = wanted[place]
+            for metadata, positions in by_metadata.items():
+                await self._consumer.commit(positions, metadata)
+                for partition in positions:
+                    taken_now[partition].committed = wanted[partition]
 
     async def commit_finally(self, seconds: float) -> None:
         """The last commit before the end, for at most `seconds`; what it does not manage comes again."""
@@ -130,4 +130,4 @@ class InFlight:
             async with asyncio.timeout(seconds):
                 await self.commit()
         except (TransientError, TimeoutError) as error:
-            log.warning("the last commit failed; finished messages come again", reason=repr(error))
+            logger.warning("the last commit failed; finished messages come again", reason=repr(error))

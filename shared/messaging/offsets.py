@@ -8,7 +8,7 @@ class Offsets:
         self._finished: dict[int, bool] = {}
         self._next: int | None = None
 
-    def take(self, offset: int) -> None:
+    def add(self, offset: int) -> None:
         """A message was taken; offsets only ever grow (with gaps, where records were compacted)."""
         if self._next is not None and offset < self._next:
             raise ValueError(f"Offset {offset} was taken after {self._next - 1}: one offset is taken once, in order.")

@@ -26,9 +26,9 @@ def process_span(record: Record, name: str) -> Iterator[Span]:
         "messaging.kafka.offset": record.offset,
     }
     parent = _PROPAGATOR.extract(carrier)
-    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    partition = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     with (
-        structlog.contextvars.bound_contextvars(**place),
+        structlog.contextvars.bound_contextvars(**partition),
         tracer().start_as_current_span(name, context=parent, kind=SpanKind.CONSUMER, attributes=attributes) as span,
     ):
         yield span

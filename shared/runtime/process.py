@@ -11,8 +11,8 @@ from typing import Any
 import uvloop
 
 from shared.runtime.health import Health
-from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
-from shared.runtime.telemetry import log
+from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
+from shared.runtime.telemetry import logger
 
 SHUTDOWN_SECONDS = 9.0
 """After this long the process ends as it is; whatever was in flight comes again."""
@@ -38,7 +38,7 @@ async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
         nonlocal asked
         if not asked:
             asked = True
-            log.info("asked to end", signal=received.name)
+            logger.info("asked to end", signal=received.name)
             _end_anyway(code=0)
             task.cancel()
 
@@ -50,10 +50,10 @@ async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
         if not asked:
             raise
     except Exception as error:  # noqa: BLE001 - the last place that can say why a process ends
-        log.error("the process ends: a part failed", error=describe(error), exc_info=error)
+        logger.error("the process ends: a part failed", error=describe(error), exc_info=error)
         _end_anyway(code=1)
         return 1
-    log.info("ended")
+    logger.info("ended")
     return 0
 
 
@@ -88,7 +88,7 @@ async def run_parts(health: Health, **parts: Coroutine[Any, Any, None]) -> None:
                 error = asyncio.CancelledError() if task.cancelled() else task.exception()
                 if error is not None:
                     health.dead(tasks[task], describe(error))
-                    log.error("a part failed", part=tasks[task], error=describe(error))
+                    logger.error("a part failed", part=tasks[task], error=describe(error))
                     raise error
     finally:
         for task in tasks:
@@ -100,7 +100,7 @@ async def keep_running(
     health: Health,
     name: str,
     part: Callable[[], Awaitable[None]],
-    policy: RetryPolicy = FOR_EVER,
+    policy: RetryPolicy = UNTIL_CANCELLED,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Run a part beside an HTTP server that must go on without it: when it raises, its health turns red, the reason is
@@ -112,7 +112,7 @@ async def keep_running(
         except Exception as error:  # noqa: BLE001 - reported in health and log; HTTP goes on
             attempt += 1
             seconds = delay(policy, attempt)
-            log.error("a part failed", part=name, error=describe(error), again_in_seconds=seconds, exc_info=error)
+            logger.error("a part failed", part=name, error=describe(error), again_in_seconds=seconds, exc_info=error)
             if seconds is None:
                 return health.dead(name, describe(error))
             health.set(name, False, describe(error))

@@ -29,7 +29,7 @@ class RetryPolicy:
             raise ValueError(f"{self} never calls anything: use attempts >= 1, or None for no end.")
 
 
-FOR_EVER = RetryPolicy(attempts=None)
+UNTIL_CANCELLED = RetryPolicy(attempts=None)
 
 
 def delay(policy: RetryPolicy, attempt: int) -> float | None:

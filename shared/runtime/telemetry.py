@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shared.runtime.settings import Settings
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
+logger: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _REPEATED_SECONDS = 30.0

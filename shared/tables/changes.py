@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from shared.runtime.errors import TransientError
-from shared.runtime.retry import FOR_EVER, delay
-from shared.runtime.telemetry import log
+from shared.runtime.retry import UNTIL_CANCELLED, delay
+from shared.runtime.telemetry import logger
 from shared.tables.postgres import Connect, transient_errors
 
 
@@ -76,8 +76,8 @@ class ChangeFeed:
                 attempt = 0
             except TransientError as error:
                 attempt += 1
-                log.warning("cannot listen for changes", channel=self._channel, reason=str(error))
-                await asyncio.sleep(delay(FOR_EVER, attempt) or 0)
+                logger.warning("cannot listen for changes", channel=self._channel, reason=str(error))
+                await asyncio.sleep(delay(UNTIL_CANCELLED, attempt) or 0)
 
     async def _listen(self) -> None:
         """Listen until the connection is lost. Raises TransientError if there is none to be had."""
@@ -92,4 +92,4 @@ class ChangeFeed:
             await lost.wait()
         finally:
             connection.terminate()
-        log.warning("the connection that listens for changes was lost", channel=self._channel)
+        logger.warning("the connection that listens for changes was lost", channel=self._channel)

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from shared.runtime.errors import TransientError
-from shared.runtime.retry import FOR_EVER, retrying
-from shared.runtime.telemetry import log
+from shared.runtime.retry import UNTIL_CANCELLED, retrying
+from shared.runtime.telemetry import logger
 from shared.tables.changes import ChangeFeed, Changes
 from shared.tables.migrations import migrate
 from shared.tables.postgres import (
@@ -64,9 +64,9 @@ class Database:
             return await open_pool(url, schema, connections)
 
         def failed(error: TransientError, attempt: int) -> None:
-            log.warning("waiting for PostgreSQL", schema=schema, attempt=attempt, reason=str(error))
+            logger.warning("waiting for PostgreSQL", schema=schema, attempt=attempt, reason=str(error))
 
-        pool = await retrying(FOR_EVER, prepare, failed=failed)
+        pool = await retrying(UNTIL_CANCELLED, prepare, failed=failed)
         try:
             async with ChangeFeed.open(connect, channel_of(schema)) as feed:
                 yield cls(pool, feed, connect, schema)

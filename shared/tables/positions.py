@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.contract.events import uuid_of
 from shared.contract.topics import TOPIC_OF_NAME
 from shared.messaging.codec import decode
-from shared.messaging.event_log import LogReader, Partition, Record
+from shared.messaging.event_log import LogReader, Record, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced
 from shared.tables.postgres import Row, Transaction
 
@@ -37,25 +37,26 @@ def identity(record: Record) -> UUID:
         return uuid_of("unreadable", hashlib.sha256(record.value or b"").hexdigest())
 
 
-def from_rows(rows: Sequence[Row]) -> dict[Partition, Position]:
+def from_rows(rows: Sequence[Row]) -> dict[TopicPartition, Position]:
     """The rows of READ."""
     return {
-        Partition(row["topic"], row["partition"]): Position(row["next_offset"], row["last_event_id"]) for row in rows
+        TopicPartition(row["topic"], row["partition"]): Position(row["next_offset"], row["last_event_id"])
+        for row in rows
     }
 
 
-async def store(transaction: Transaction, positions: Mapping[Partition, Position]) -> None:
+async def store(transaction: Transaction, positions: Mapping[TopicPartition, Position]) -> None:
     """Keep the positions, in the transaction that changed the tables."""
     await transaction.execute(
         _STORE,
-        [place.topic for place in positions],
-        [place.number for place in positions],
+        [partition.topic for partition in positions],
+        [partition.partition for partition in positions],
         [position.next_offset for position in positions.values()],
         [position.last_event_id for position in positions.values()],
     )
 
 
-async def start(transaction: Transaction, reader: LogReader) -> dict[Partition, int]:
+async def start(transaction: Transaction, reader: LogReader) -> dict[TopicPartition, int]:
     """Where to read on, for every partition of the reader. Checks that the log is the one the tables were folded
     from, and stores where time-limited topics jump forward.
 
@@ -64,28 +65,30 @@ async def start(transaction: Transaction, reader: LogReader) -> dict[Partition, 
     """
     stored = from_rows(await transaction.fetch(READ))
     beginnings, ends = await reader.beginning_offsets(), await reader.end_offsets()
-    found: dict[Partition, Position] = {}
-    for place in await reader.partitions():
-        position = stored.get(place, Position(0))
-        found[place] = await _checked(reader, place, position, beginnings[place], ends[place])
+    found: dict[TopicPartition, Position] = {}
+    for partition in await reader.partitions():
+        position = stored.get(partition, Position(0))
+        found[partition] = await _checked(reader, partition, position, beginnings[partition], ends[partition])
     await store(transaction, found)
-    return {place: position.next_offset for place, position in found.items()}
+    return {partition: position.next_offset for partition, position in found.items()}
 
 
-async def _checked(reader: LogReader, place: Partition, position: Position, beginning: int, end: int) -> Position:
+async def _checked(
+    reader: LogReader, partition: TopicPartition, position: Position, beginning: int, end: int
+) -> Position:
     if position.next_offset > end:
-        raise _replaced(place, position, f"it ends at {end}")
+        raise _replaced(partition, position, f"it ends at {end}")
     if position.next_offset < beginning:
-        if not _time_limited(place.topic):
-            raise _replaced(place, position, f"it begins at {beginning}, and nothing on this topic ever expires")
+        if not _time_limited(partition.topic):
+            raise _replaced(partition, position, f"it begins at {beginning}, and nothing on this topic ever expires")
         return Position(beginning)
     if position.last_event_id is None or position.next_offset == 0:
         return position
-    record = await reader.record_at(place, position.next_offset - 1)
-    if record is None and _time_limited(place.topic):
+    record = await reader.record_at(partition, position.next_offset - 1)
+    if record is None and _time_limited(partition.topic):
         return position
     if record is None or identity(record) != position.last_event_id:
-        raise _replaced(place, position, "the record before that is not the one that was folded")
+        raise _replaced(partition, position, "the record before that is not the one that was folded")
     return position
 
 
@@ -94,8 +97,8 @@ def _time_limited(topic: str) -> bool:
     return declared is not None and declared.time_limited
 
 
-def _replaced(place: Partition, position: Position, why: str) -> LogReplaced:
+def _replaced(partition: TopicPartition, position: Position, why: str) -> LogReplaced:
     return LogReplaced(
-        f"The log was replaced: {place.topic}[{place.number}] was folded up to {position.next_offset}, but {why}."
-        " Run `pappus replay`, which folds the tables again from the log as it is now."
+        f"The log was replaced: {partition.topic}[{partition.partition}] was folded up to {position.next_offset}, but"
+        f" {why}. Run `pappus replay`, which folds the tables again from the log as it is now."
     )

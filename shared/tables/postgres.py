@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg  # type: ignore[import-untyped]
 
 from shared.runtime.errors import PappusError, TransientError
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 Row = Mapping[str, Any]
 """One row: values by column name (by position too: `row[0]`)."""
@@ -155,7 +155,7 @@ async def close(resource: Connection | Pool) -> None:
         async with asyncio.timeout(5):
             await resource.close()
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        log.warning("a connection to PostgreSQL was dropped", reason=repr(error))
+        logger.warning("a connection to PostgreSQL was dropped", reason=repr(error))
         resource.terminate()
 
 

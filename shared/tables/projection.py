@@ -9,20 +9,28 @@ from typing import Any, TypeVar
 
 from shared.contract.events import Event
 from shared.messaging.codec import decode
-from shared.messaging.dead_letters import count_dead_letter, dead_letter
-from shared.messaging.event_log import Log, LogReader, Partition, Publisher, Record
+from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
+from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_PROJECTED, PROJECTION_LAG, PROJECTION_SECONDS
-from shared.runtime.retry import FOR_EVER, delay
-from shared.runtime.telemetry import log as logger
+from shared.runtime.retry import UNTIL_CANCELLED, delay
+from shared.runtime.telemetry import logger as logger
 from shared.tables import positions
 from shared.tables.database import Database, notify
 from shared.tables.positions import Position
 from shared.tables.postgres import Connection, Transaction
 
-__all__ = ["Applier", "Fold", "Projection", "Transaction", "caught_up", "folded", "project"]
+__all__ = [
+    "Projection",
+    "ProjectionBatch",
+    "Projector",
+    "Transaction",
+    "on_event",
+    "wait_until_caught_up",
+    "wait_until_projected",
+]
 
 E = TypeVar("E", bound=Event)
 
@@ -30,23 +38,23 @@ WRITER = "projection"
 """Name of the advisory lock that the one writer of a schema holds."""
 POLL_SECONDS = 1.0
 LAG_EVERY_SECONDS = 5.0
-STAND_BACK_SECONDS = 1.0
+RELEASE_PAUSE_SECONDS = 1.0
 LASTS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Applier:
+class Projector:
     """One event type and the function that folds it into tables. Made by `project`."""
 
     event: type[Event]
     apply: Callable[[Any, Transaction], Awaitable[None]]
 
 
-def project(event: type[E], apply: Callable[[E, Transaction], Awaitable[None]]) -> Applier:
+def on_event(event: type[E], apply: Callable[[E, Transaction], Awaitable[None]]) -> Projector:
     """Fold events of this type with `apply`, which only writes tables through the transaction it is given, tolerates
     repetition, and any order between topics. InvalidMessage skips the event; any other exception stops the
     projection."""
-    return Applier(event, apply)
+    return Projector(event, apply)
 
 
 class _Skipped(Exception):
@@ -56,14 +64,14 @@ class _Skipped(Exception):
         self.error = error
 
 
-class Fold:
+class ProjectionBatch:
     """Applies batches of records to the tables of one schema. `publisher` takes the dead letters of skipped records;
     None, as in replay, publishes none."""
 
-    def __init__(self, schema: str, appliers: Sequence[Applier], publisher: Publisher | None) -> None:
+    def __init__(self, schema: str, projectors: Sequence[Projector], publisher: Publisher | None) -> None:
         self._schema = schema
-        self._appliers = {applier.event.topic: applier for applier in appliers}
-        if len(self._appliers) != len(appliers):
+        self._appliers = {projector.event.topic: projector for projector in projectors}
+        if len(self._appliers) != len(projectors):
             raise PappusError(f"Two appliers of {schema} fold the same topic: join them into one function.")
         self._publisher = publisher
         self.skipped = 0
@@ -93,8 +101,8 @@ class Fold:
 
     async def _apply(
         self, connection: Transaction, records: Sequence[Record], invalid: dict[int, InvalidMessage]
-    ) -> dict[Partition, Position]:
-        after: dict[Partition, Position] = {}
+    ) -> dict[TopicPartition, Position]:
+        after: dict[TopicPartition, Position] = {}
         for index, record in enumerate(records):
             with process_span(record, f"process {record.topic}"):
                 try:
@@ -103,9 +111,9 @@ class Fold:
                     event, invalid[index] = None, error
                 if event is not None:
                     await self._apply_one(connection, index, record, event)
-                    after[record.place] = Position(record.offset + 1, event.event_id)
+                    after[record.topic_partition] = Position(record.offset + 1, event.event_id)
                     continue
-            after[record.place] = Position(record.offset + 1, positions.identity(record))
+            after[record.topic_partition] = Position(record.offset + 1, positions.identity(record))
         return after
 
     async def _apply_one(self, connection: Transaction, index: int, record: Record, event: Event) -> None:
@@ -121,19 +129,21 @@ class Fold:
         if self._publisher is None:
             return
         for index, error in sorted(invalid.items()):
-            letter = dead_letter(records[index], error, handler=f"projection {self._schema}", attempts=1)
-            await self._publisher.publish_dead_letter(letter)
-            count_dead_letter(letter)
+            dead_letter = make_dead_letter(records[index], error, handler=f"projection {self._schema}", attempts=1)
+            await self._publisher.publish_dead_letter(dead_letter)
+            record_dead_letter(dead_letter)
 
 
 class Projection:
     """Folds the topics of its appliers into the tables of one schema, for ever. Of several processes that run one, one
     writes and the others stand by."""
 
-    def __init__(self, log: Log, database: Database, appliers: Sequence[Applier], health: Health) -> None:
-        self._log = log
+    def __init__(
+        self, event_log: EventLog, database: Database, projectors: Sequence[Projector], health: Health
+    ) -> None:
+        self._event_log = event_log
         self._database = database
-        self._appliers = appliers
+        self._appliers = projectors
         self._health = health
         self._part = f"projection {database.schema}"
         self._failures = 0
@@ -141,7 +151,7 @@ class Projection:
     @property
     def topics(self) -> tuple[str, ...]:
         """What the tables are folded from."""
-        return tuple(applier.event.topic for applier in self._appliers)
+        return tuple(projector.event.topic for projector in self._appliers)
 
     async def run(self) -> None:
         """Wait for the schema's writer lock, then fold. Kafka or PostgreSQL away: goes on when they are back.
@@ -153,35 +163,38 @@ class Projection:
         while True:
             try:
                 await self._write()
-                await asyncio.sleep(STAND_BACK_SECONDS)
+                await asyncio.sleep(RELEASE_PAUSE_SECONDS)
             except TransientError as error:
                 self._failures += 1
-                seconds = delay(FOR_EVER, self._failures) or 0.0
+                seconds = delay(UNTIL_CANCELLED, self._failures) or 0.0
                 self._health.set(self._part, False, str(error))
                 logger.warning("projection interrupted", part=self._part, reason=str(error), again_in_seconds=seconds)
                 await asyncio.sleep(seconds)
 
     async def _write(self) -> None:
         """Be the writer, until a replay asks for the lock."""
-        with self._said_if_it_lasts(True, "standing by: another process writes the tables") as standing_by:
+        with self._report_after_delay(True, "standing by: another process writes the tables") as standing_by:
             async with self._database.lock(WRITER) as connection:
                 standing_by.cancel()
                 asked = asyncio.Event()
-                await connection.add_listener(let_go_channel(self._database.schema), lambda *_: asked.set())
-                with self._said_if_it_lasts(False, "waiting for Kafka: is it running?") as waiting:
+                await connection.add_listener(release_lock_channel(self._database.schema), lambda *_: asked.set())
+                with self._report_after_delay(False, "waiting for Kafka: is it running?") as waiting:
                     source = f"pappus/{self._database.schema}"
-                    async with self._log.reader(self.topics) as reader, self._log.publisher(source) as publisher:
+                    async with (
+                        self._event_log.reader(self.topics) as reader,
+                        self._event_log.publisher(source) as publisher,
+                    ):
                         async with connection.transaction():
-                            places = await positions.start(connection, reader)
-                        await reader.start_at(places)
+                            next_offsets = await positions.start(connection, reader)
+                        await reader.start_at(next_offsets)
                         waiting.cancel()
                         self._failures = 0
                         self._health.set(self._part, True)
-                        fold = Fold(self._database.schema, self._appliers, publisher)
-                        await self._fold_until(asked, fold, connection, reader, dict(places))
+                        fold = ProjectionBatch(self._database.schema, self._appliers, publisher)
+                        await self._fold_until(asked, fold, connection, reader, dict(next_offsets))
 
     @contextmanager
-    def _said_if_it_lasts(self, ok: bool, detail: str) -> Iterator[asyncio.TimerHandle]:
+    def _report_after_delay(self, ok: bool, detail: str) -> Iterator[asyncio.TimerHandle]:
         """Says in health how it is unless the timer is cancelled soon: until then the word before, which may be of a
         failure that is not over, stands."""
         timer = asyncio.get_running_loop().call_later(LASTS_SECONDS, self._health.set, self._part, ok, detail)
@@ -191,7 +204,12 @@ class Projection:
             timer.cancel()
 
     async def _fold_until(
-        self, asked: asyncio.Event, fold: Fold, connection: Connection, reader: LogReader, places: dict[Partition, int]
+        self,
+        asked: asyncio.Event,
+        fold: ProjectionBatch,
+        connection: Connection,
+        reader: LogReader,
+        next_offsets: dict[TopicPartition, int],
     ) -> None:
         measured = -LAG_EVERY_SECONDS
         while not asked.is_set():
@@ -201,61 +219,65 @@ class Projection:
             if records:
                 with PROJECTION_SECONDS.labels(self._database.schema).time():
                     await fold.batch(connection, records)
-                places.update({record.place: record.offset + 1 for record in records})
+                next_offsets.update({record.topic_partition: record.offset + 1 for record in records})
             if time.monotonic() - measured >= LAG_EVERY_SECONDS:
                 measured = time.monotonic()
-                await self._measure_lag(reader, places)
+                await self._measure_lag(reader, next_offsets)
 
-    async def _measure_lag(self, reader: LogReader, places: dict[Partition, int]) -> None:
+    async def _measure_lag(self, reader: LogReader, next_offsets: dict[TopicPartition, int]) -> None:
         lag = dict.fromkeys(self.topics, 0)
-        for place, end in (await reader.end_offsets()).items():
-            lag[place.topic] += end - places[place]
+        for partition, end in (await reader.end_offsets()).items():
+            lag[partition.topic] += end - next_offsets[partition]
         for topic, events in lag.items():
             PROJECTION_LAG.labels(self._database.schema, topic).set(events)
 
 
-def let_go_channel(schema: str) -> str:
+def release_lock_channel(schema: str) -> str:
     """The channel on which a replay asks the writer of a schema to step aside."""
     return f"{schema}_let_go"
 
 
-async def caught_up(log: Log, database: Database, topics: Sequence[str], timeout_seconds: float) -> None:
+async def wait_until_caught_up(
+    event_log: EventLog, database: Database, topics: Sequence[str], timeout_seconds: float
+) -> None:
     """Wait until the tables show everything that stands on these topics now.
 
     Raises:
         TransientError: they did not in time, or the log or PostgreSQL is away.
     """
-    await _wait_for(database, await log.end_offsets(topics), timeout_seconds)
+    await _wait_for(database, await event_log.end_offsets(topics), timeout_seconds)
 
 
-async def folded(database: Database, records: Sequence[Record], timeout_seconds: float) -> None:
+async def wait_until_projected(database: Database, records: Sequence[Record], timeout_seconds: float) -> None:
     """Wait until the tables show these records, as far as their topics are folded into this schema at all.
 
     Raises:
         TransientError: they did not in time, or PostgreSQL is away.
     """
     known = positions.from_rows(await database.fetch(positions.READ))
-    ends: dict[Partition, int] = {}
+    ends: dict[TopicPartition, int] = {}
     for record in records:
-        if record.place in known:
-            ends[record.place] = max(record.offset + 1, ends.get(record.place, 0))
+        if record.topic_partition in known:
+            ends[record.topic_partition] = max(record.offset + 1, ends.get(record.topic_partition, 0))
     await _wait_for(database, ends, timeout_seconds)
 
 
-async def _wait_for(database: Database, ends: Mapping[Partition, int], timeout_seconds: float) -> None:
-    behind: dict[Partition, int] = {}
+async def _wait_for(database: Database, ends: Mapping[TopicPartition, int], timeout_seconds: float) -> None:
+    behind: dict[TopicPartition, int] = {}
 
     async def there() -> bool | None:
         known = positions.from_rows(await database.fetch(positions.READ))
         behind.clear()
-        for place, end in ends.items():
-            position = known.get(place)
+        for partition, end in ends.items():
+            position = known.get(partition)
             if position is None or position.next_offset < end:  # without a row, no projection has ever started
-                behind[place] = end - (position.next_offset if position else 0)
+                behind[partition] = end - (position.next_offset if position else 0)
         return None if behind else True
 
     if not await database.wait_until(there, timeout_seconds):
-        missing = ", ".join(f"{place.topic}[{place.number}] by {events}" for place, events in sorted(behind.items()))
+        missing = ", ".join(
+            f"{partition.topic}[{partition.partition}] by {events}" for partition, events in sorted(behind.items())
+        )
         raise TransientError(
             f"After {timeout_seconds:g} s the tables of {database.schema} are still behind: {missing}."
             " Is the process with its projection running?"

@@ -8,10 +8,10 @@ from shared.messaging.event_log import Publisher
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import RECONCILIATIONS, RETRIES
-from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
-from shared.runtime.telemetry import log, tracer
+from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
+from shared.runtime.telemetry import logger, tracer
 from shared.tables.database import Database
-from shared.tables.projection import folded
+from shared.tables.projection import wait_until_projected
 
 FOLDED_SECONDS = 10.0
 
@@ -24,7 +24,7 @@ async def run_reconciler(
     health: Health,
     name: str,
     every_seconds: float = 10.0,
-    retry: RetryPolicy = FOR_EVER,
+    retry: RetryPolicy = UNTIL_CANCELLED,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Run `reconcile` now, then after each change of the tables and at least every `every_seconds`; publish what it
@@ -40,7 +40,7 @@ async def run_reconciler(
             try:
                 with tracer().start_as_current_span(f"reconcile {name}"):
                     published = await publisher.publish(await reconcile())
-                    await folded(database, published, FOLDED_SECONDS)
+                    await wait_until_projected(database, published, FOLDED_SECONDS)
             except TransientError as error:
                 failures += 1
                 seconds = delay(retry, failures)
@@ -48,7 +48,7 @@ async def run_reconciler(
                 if seconds is None:
                     raise
                 RETRIES.labels(name).inc()
-                log.warning("reconciler will try again", part=name, reason=str(error), again_in_seconds=seconds)
+                logger.warning("reconciler will try again", part=name, reason=str(error), again_in_seconds=seconds)
                 await sleep(seconds)
                 continue
             failures = 0

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
-from shared.messaging.event_log import Log, LogReader, Partition
+from shared.messaging.event_log import EventLog, LogReader, TopicPartition
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import RetryPolicy, retrying
-from shared.runtime.telemetry import log as logger
+from shared.runtime.telemetry import logger as logger
 from shared.tables import positions
 from shared.tables.database import Database, notify
 from shared.tables.dump import canonical_dump
 from shared.tables.postgres import Connection, transient_errors
-from shared.tables.projection import WRITER, Applier, Fold, let_go_channel
+from shared.tables.projection import WRITER, ProjectionBatch, Projector, release_lock_channel
 
 __all__ = ["ReplayPlan", "ReplayReport", "canonical_dump", "replay"]
 
@@ -60,12 +60,12 @@ class ReplayPlan:
 
     schema: str
     migrations: str
-    appliers: Sequence[Applier]
+    projectors: Sequence[Projector]
     keep: Sequence[str] = ()
     inputs: Sequence[str] = ()
 
 
-async def replay(log: Log, database_url: str, plan: ReplayPlan) -> ReplayReport:
+async def replay(event_log: EventLog, database_url: str, plan: ReplayPlan) -> ReplayReport:
     """Fold into `<schema>_replay` up to the end offsets measured at the start, with the rows of the plan's tables
     `keep` copied first; then take the writer's lock, go on to where the tables in use are, and swap, with the rows of
     `keep` that were added meanwhile, and those of `inputs` as they are then.
@@ -84,10 +84,10 @@ async def replay(log: Log, database_url: str, plan: ReplayPlan) -> ReplayReport:
         async with (
             Database.open(database_url, fresh, plan.migrations) as target,
             target.lock(WRITER) as connection,
-            log.reader(tuple(applier.event.topic for applier in plan.appliers)) as reader,
+            event_log.reader(tuple(projector.event.topic for projector in plan.projectors)) as reader,
         ):
             await _copy(connection, schema, fresh, plan.keep)
-            run = await _Run.start(Fold(fresh, plan.appliers, publisher=None), reader, connection)
+            run = await _Run.start(ProjectionBatch(fresh, plan.projectors, publisher=None), reader, connection)
             await run.fold_to(await reader.end_offsets())
             async with _writer_of(current) as writer:
                 await run.fold_to(await _reached(writer, reader))
@@ -107,41 +107,45 @@ async def replay(log: Log, database_url: str, plan: ReplayPlan) -> ReplayReport:
 class _Run:
     """The fold of one replay, and how far it is."""
 
-    def __init__(self, fold: Fold, reader: LogReader, connection: Connection, places: dict[Partition, int]) -> None:
+    def __init__(
+        self, fold: ProjectionBatch, reader: LogReader, connection: Connection, next_offsets: dict[TopicPartition, int]
+    ) -> None:
         self.fold = fold
         self.records = 0
         self._reader = reader
         self._connection = connection
-        self._places = places
+        self._next_offsets = next_offsets
 
     @classmethod
-    async def start(cls, fold: Fold, reader: LogReader, connection: Connection) -> "_Run":
+    async def start(cls, fold: ProjectionBatch, reader: LogReader, connection: Connection) -> "_Run":
         async with connection.transaction():
-            places = await positions.start(connection, reader)
-        return cls(fold, reader, connection, places)
+            next_offsets = await positions.start(connection, reader)
+        return cls(fold, reader, connection, next_offsets)
 
-    async def fold_to(self, ends: Mapping[Partition, int]) -> None:
+    async def fold_to(self, ends: Mapping[TopicPartition, int]) -> None:
         """Fold until every partition named stands at its end. What lies behind it waits for the next call, so that the
         new tables can be compared with those in use."""
-        await self._reader.start_at(self._places)
+        await self._reader.start_at(self._next_offsets)
         heard = time.monotonic()
-        while any(self._places.get(place, end) < end for place, end in ends.items()):
+        while any(self._next_offsets.get(partition, end) < end for partition, end in ends.items()):
             polled = await self._reader.poll(POLL_SECONDS, BATCH)
-            records = [record for record in polled if record.offset < ends.get(record.place, 0)]
+            records = [record for record in polled if record.offset < ends.get(record.topic_partition, 0)]
             if polled:
                 heard = time.monotonic()
                 with transient_errors():
                     await self.fold.batch(self._connection, records)
                 self.records += len(records)
-                self._places.update({record.place: record.offset + 1 for record in records})
+                self._next_offsets.update({record.topic_partition: record.offset + 1 for record in records})
             elif time.monotonic() - heard > SILENCE_SECONDS:
                 raise TransientError(f"The log delivered nothing for {SILENCE_SECONDS:g} s. Is Kafka running?")
 
 
-async def _reached(writer: Connection, reader: LogReader) -> dict[Partition, int]:
+async def _reached(writer: Connection, reader: LogReader) -> dict[TopicPartition, int]:
     """How far the tables in use were folded, as far as the log still goes there."""
     in_use, ends = positions.from_rows(await writer.fetch(positions.READ)), await reader.end_offsets()
-    return {place: min(in_use[place].next_offset, end) for place, end in ends.items() if place in in_use}
+    return {
+        partition: min(in_use[partition].next_offset, end) for partition, end in ends.items() if partition in in_use
+    }
 
 
 @asynccontextmanager
@@ -150,7 +154,7 @@ async def _writer_of(database: Database) -> AsyncIterator[Connection]:
 
     async def ask() -> None:
         while True:
-            await database.execute("SELECT pg_notify($1, '')", let_go_channel(database.schema))
+            await database.execute("SELECT pg_notify($1, '')", release_lock_channel(database.schema))
             await asyncio.sleep(ASK_EVERY_SECONDS)
 
     asking = asyncio.create_task(ask())

@@ -1,6 +1,7 @@
 """Doubles for tests, held to the same contract tests as the real ones, and one factory for each event."""
 
 from shared.testing.clock import FixedClock
+from shared.testing.event_log import MemoryEventLog
 from shared.testing.events import (
     drift_detected,
     image_registered,
@@ -15,7 +16,6 @@ from shared.testing.events import (
     promotion_requested,
     training_requested,
 )
-from shared.testing.log import MemoryLog
 from shared.testing.reading import read_all
 from shared.testing.schema import FreshSchema, fresh_schema
 from shared.testing.store import MemoryObjectStore
@@ -24,7 +24,7 @@ from shared.testing.waiting import eventually
 __all__ = [
     "FixedClock",
     "FreshSchema",
-    "MemoryLog",
+    "MemoryEventLog",
     "MemoryObjectStore",
     "drift_detected",
     "eventually",

@@ -12,10 +12,10 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
 from pappus.stack.running import servers_in
-from shared.messaging.event_log import Log
-from shared.messaging.kafka import create_topics, open_log, wait_until_ready
+from shared.messaging.event_log import EventLog
+from shared.messaging.kafka import create_topics, open_event_log, wait_until_ready
 from shared.tables.database import Database
-from shared.testing import FreshSchema, MemoryLog, eventually, fresh_schema
+from shared.testing import FreshSchema, MemoryEventLog, eventually, fresh_schema
 
 COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
 
@@ -38,7 +38,7 @@ def servers() -> Iterator[Servers]:
 
 
 @asynccontextmanager
-async def empty_kafka(bootstrap: str) -> AsyncIterator[Log]:
+async def empty_kafka(bootstrap: str) -> AsyncIterator[EventLog]:
     """The broker with all topics empty."""
     await wait_until_ready(bootstrap, 60)  # the test before may have had it away
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
@@ -55,26 +55,26 @@ async def empty_kafka(bootstrap: str) -> AsyncIterator[Log]:
     finally:
         await admin.close()
     await create_topics(bootstrap)
-    async with open_log(bootstrap) as log:
-        yield log
+    async with open_event_log(bootstrap) as event_log:
+        yield event_log
 
 
 @pytest.fixture
-async def kafka(servers: Servers) -> AsyncIterator[Log]:
+async def kafka(servers: Servers) -> AsyncIterator[EventLog]:
     """The real log, empty."""
-    async with empty_kafka(servers.kafka_bootstrap) as log:
-        yield log
+    async with empty_kafka(servers.kafka_bootstrap) as event_log:
+        yield event_log
 
 
 @pytest.fixture(params=["memory", "kafka"])
-async def log(request: pytest.FixtureRequest) -> AsyncIterator[Log]:
+async def event_log(request: pytest.FixtureRequest) -> AsyncIterator[EventLog]:
     """The log in both forms, empty."""
     if request.param == "memory":
-        yield MemoryLog()
+        yield MemoryEventLog()
         return
     servers: Servers = await asyncio.to_thread(request.getfixturevalue, "servers")
-    async with empty_kafka(servers.kafka_bootstrap) as log:
-        yield log
+    async with empty_kafka(servers.kafka_bootstrap) as event_log:
+        yield event_log
 
 
 TABLES = """

@@ -18,13 +18,13 @@ from pappus.stack import Servers
 from shared.contract.events import Event, ImageRegistered, ImageRejected, uuid_of
 from shared.contract.topics import Topic
 from shared.messaging.codec import decode
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
-from shared.messaging.kafka import KafkaLog, create_topics, group_lag, wait_until_ready
+from shared.messaging.kafka import KafkaEventLog, create_topics, group_lag, wait_until_ready
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database
-from shared.tables.projection import Projection, Transaction, caught_up, project
+from shared.tables.projection import Projection, Transaction, on_event, wait_until_caught_up
 from shared.testing import eventually, image_registered, image_rejected, read_all
 
 pytestmark = pytest.mark.timeout(300)
@@ -78,17 +78,17 @@ async def handled(process: asyncio.subprocess.Process, count: int) -> None:
         count -= line.startswith(b"handled")
 
 
-async def causes_of_outcomes(log: Log) -> list[UUID]:
-    records = await read_all(log, [ImageRejected.topic])
+async def causes_of_outcomes(event_log: EventLog) -> list[UUID]:
+    records = await read_all(event_log, [ImageRejected.topic])
     return [cause for record in records for cause in decode(record.topic, record.value).causes]
 
 
-async def publish(log: Log, events: Sequence[Event]) -> None:
-    async with log.publisher("pappus/test") as publisher:
+async def publish(event_log: EventLog, events: Sequence[Event]) -> None:
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish(events)
 
 
-async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, kafka: Log) -> None:
+async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, kafka: EventLog) -> None:
     events = [image_registered() for _ in range(1200)]
     await publish(kafka, events)
     for _ in range(3):
@@ -106,7 +106,7 @@ async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, k
     assert len(outcomes) > len(events), "some were done again, with the same ids"
 
 
-async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers, kafka: Log) -> None:
+async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers, kafka: EventLog) -> None:
     await publish(kafka, [image_registered() for _ in range(300)])
     async with child(servers, "", "ended") as process:
         await handled(process, 100)
@@ -119,7 +119,7 @@ async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers
 
 
 async def test_members_that_come_and_go_lose_nothing_and_hand_over_what_is_in_flight(
-    servers: Servers, kafka: KafkaLog
+    servers: Servers, kafka: KafkaEventLog
 ) -> None:
     taken: Counter[UUID] = Counter()
     events: list[ImageRegistered] = []
@@ -198,7 +198,9 @@ async def kill_broker(servers: Servers) -> None:
     await eventually(lambda: servers.stack.status().part("kafka").process not in (process, None), 60)
 
 
-async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(servers: Servers, kafka: KafkaLog) -> None:
+async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(
+    servers: Servers, kafka: KafkaEventLog
+) -> None:
     async with kafka.publisher("pappus/test", timeout_seconds=1.0) as publisher:
 
         async def connected() -> bool:
@@ -222,14 +224,16 @@ async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(serve
             await publisher.publish([image_registered()])
 
 
-async def test_asking_and_committing_are_bounded_while_the_broker_is_away(servers: Servers, kafka: KafkaLog) -> None:
+async def test_asking_and_committing_are_bounded_while_the_broker_is_away(
+    servers: Servers, kafka: KafkaEventLog
+) -> None:
     await publish(kafka, [image_registered()])
     async with kafka.group("bounded", [ImageRegistered.topic]) as consumer, kafka.reader(["image.stored"]) as reader:
         records = await eventually(lambda: consumer.poll(1.0), 60)
         await reader.end_offsets()
         async with broker_away(servers), asyncio.timeout(BOUND_SECONDS):
             with pytest.raises(TransientError):
-                await consumer.commit({records[0].place: 1})
+                await consumer.commit({records[0].topic_partition: 1})
             with pytest.raises(TransientError):
                 await reader.end_offsets()
 
@@ -240,7 +244,7 @@ async def test_too_few_brokers_for_a_topic_may_pass_and_is_said(servers: Servers
         await create_topics(servers.kafka_bootstrap, [Topic("everywhere", 1)], replication=2)
 
 
-async def test_clients_that_cannot_end_in_order_leave_nothing_running(servers: Servers, kafka: KafkaLog) -> None:
+async def test_clients_that_cannot_end_in_order_leave_nothing_running(servers: Servers, kafka: KafkaEventLog) -> None:
     await publish(kafka, [image_registered()])
     before = asyncio.all_tasks()
     async with AsyncExitStack() as clients:
@@ -258,7 +262,7 @@ async def test_clients_that_cannot_end_in_order_leave_nothing_running(servers: S
 
 
 async def test_a_projection_says_whether_it_waits_for_the_broker_or_stands_by(
-    servers: Servers, kafka: KafkaLog, database: Database
+    servers: Servers, kafka: KafkaEventLog, database: Database
 ) -> None:
     healths = [Health(), Health()]
 
@@ -272,7 +276,7 @@ async def test_a_projection_says_whether_it_waits_for_the_broker_or_stands_by(
     try:
         async with broker_away(servers):
             for health in healths:
-                projection = Projection(kafka, database, [project(ImageRejected, apply)], health)
+                projection = Projection(kafka, database, [on_event(ImageRejected, apply)], health)
                 tasks.append(asyncio.create_task(projection.run()))
             await eventually(lambda: said() == {(False, "waiting for Kafka"), (True, "standing by")})
         await eventually(lambda: said() == {(True, ""), (True, "standing by")}, 60)
@@ -282,7 +286,7 @@ async def test_a_projection_says_whether_it_waits_for_the_broker_or_stands_by(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaLog) -> None:
+async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaEventLog) -> None:
     async with kafka.publisher("pappus/test") as publisher:
         await publisher.publish([image_registered()])
 
@@ -307,7 +311,7 @@ async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaL
 
 
 async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load(
-    servers: Servers, kafka: KafkaLog, database: Database
+    servers: Servers, kafka: KafkaEventLog, database: Database
 ) -> None:
     """A publisher, a handler and a projection go on by themselves; what was acknowledged ends in the tables."""
     acknowledged: list[UUID] = []
@@ -341,7 +345,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
         health=health,
         member="one",
     )
-    projection = Projection(kafka, database, [project(ImageRejected, apply_image_rejected)], health)
+    projection = Projection(kafka, database, [on_event(ImageRejected, apply_image_rejected)], health)
     tasks = [asyncio.create_task(work) for work in (people(), handlers, projection.run())]
     try:
         await eventually(lambda: len(acknowledged) > 100, 60)
@@ -352,7 +356,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
         await tasks[0]
 
         async def all_there() -> bool:
-            await caught_up(kafka, database, [ImageRejected.topic], 60)
+            await wait_until_caught_up(kafka, database, [ImageRejected.topic], 60)
             rows = await database.fetch("SELECT label FROM images")
             return {str(event_id) for event_id in acknowledged} <= {row["label"] for row in rows}
 

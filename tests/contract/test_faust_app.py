@@ -12,8 +12,8 @@ from faust.transport.consumer import Consumer
 from pappus.stack import Servers
 from services.trainer.full_trigger.faust_app import FaustApp
 from shared.contract.events import DeadLetter, Event, ImageStored
-from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_name
-from shared.messaging.event_log import Log, Publisher, Record
+from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_topic
+from shared.messaging.event_log import EventLog, Publisher, Record
 from shared.messaging.kafka import group_lag
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
@@ -58,17 +58,19 @@ async def running(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def dead_letters(log: Log, count: int) -> list[DeadLetter]:
-    letters: list[DeadLetter] = []
-    async with log.reader([dead_letter_name(ImageStored.topic)]) as reader:
+async def read_dead_letters(event_log: EventLog, count: int) -> list[DeadLetter]:
+    dead_letters: list[DeadLetter] = []
+    async with event_log.reader([dead_letter_topic(ImageStored.topic)]) as reader:
         await reader.start_at({})
 
         async def enough() -> bool:
-            letters.extend(DeadLetter.model_validate_json(record.value or b"") for record in await reader.poll(0.5))
-            return len(letters) >= count
+            dead_letters.extend(
+                DeadLetter.model_validate_json(record.value or b"") for record in await reader.poll(0.5)
+            )
+            return len(dead_letters) >= count
 
         await eventually(enough, 60)
-    return letters
+    return dead_letters
 
 
 async def publish(publisher: Publisher, *events: Event) -> None:
@@ -76,7 +78,7 @@ async def publish(publisher: Publisher, *events: Event) -> None:
 
 
 async def test_a_table_is_there_again_after_a_restart_and_every_event_was_counted(
-    servers: Servers, kafka: Log, tmp_path: Path
+    servers: Servers, kafka: EventLog, tmp_path: Path
 ) -> None:
     events = [image_stored() for _ in range(30)]
     async with kafka.publisher("pappus/test") as publisher:
@@ -97,22 +99,22 @@ async def test_a_table_is_there_again_after_a_restart_and_every_event_was_counte
 
 
 async def test_what_cannot_be_handled_becomes_a_dead_letter_and_the_agent_goes_on(
-    servers: Servers, kafka: Log, tmp_path: Path
+    servers: Servers, kafka: EventLog, tmp_path: Path
 ) -> None:
     bad, buggy, good = image_stored(registered_by="nobody"), image_stored(registered_by="bug"), image_stored()
     async with kafka.publisher("pappus/test") as publisher:
         await publish(publisher, bad, buggy, good)
         async with running(servers, publisher, tmp_path, Counting) as (counting, health):
             await eventually(lambda: str(good.image_id) in counting.table, 60)
-            letters = await dead_letters(kafka, 2)
+            dead_letters = await read_dead_letters(kafka, 2)
             assert health.ready
-    assert {(letter.key, letter.error, letter.attempts) for letter in letters} == {
+    assert {(dead_letter.key, dead_letter.error, dead_letter.attempts) for dead_letter in dead_letters} == {
         (bad.key, "InvalidMessage", 1),
         (buggy.key, "KeyError", 4),
     }
 
 
-async def test_a_tick_may_write_tables(servers: Servers, kafka: Log, tmp_path: Path) -> None:
+async def test_a_tick_may_write_tables(servers: Servers, kafka: EventLog, tmp_path: Path) -> None:
     def declare(app: FaustApp) -> MutableMapping[str, Any]:
         table = app.table("trainings", 1)
 
@@ -130,7 +132,7 @@ async def test_a_tick_may_write_tables(servers: Servers, kafka: Log, tmp_path: P
 
 
 async def test_a_restart_with_a_backlog_drops_no_event(
-    servers: Servers, kafka: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, kafka: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Holds the window open in which Faust as it comes may fetch events and drop them (see
     services.trainer.full_trigger.faust_app.recovery)."""
@@ -163,15 +165,17 @@ class TestTheGuard:
     """Without a broker: what the guard does with each exception."""
 
     @asynccontextmanager
-    async def app(self, tmp_path: Path, letters: list[DeadLetter] | None) -> AsyncIterator[tuple[FaustApp, list[int]]]:
+    async def app(
+        self, tmp_path: Path, dead_letters: list[DeadLetter] | None
+    ) -> AsyncIterator[tuple[FaustApp, list[int]]]:
         class Letters:
             async def publish(self, events: Any) -> list[Record]:
                 raise AssertionError("nothing is published here")
 
-            async def publish_dead_letter(self, letter: DeadLetter) -> None:
-                if letters is None:
+            async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
+                if dead_letters is None:
                     raise TransientError("Kafka is away")
-                letters.append(letter)
+                dead_letters.append(dead_letter)
 
         ended: list[int] = []
         yield (
@@ -182,7 +186,7 @@ class TestTheGuard:
     RECORD = Record("image.stored", 0, 7, "key", b"value")
 
     async def test_tries_again_before_it_gives_up(self, tmp_path: Path) -> None:
-        letters: list[DeadLetter] = []
+        dead_letters: list[DeadLetter] = []
         calls: list[Record] = []
 
         async def body(record: Record) -> None:
@@ -190,9 +194,9 @@ class TestTheGuard:
             if len(calls) < 3:
                 raise KeyError("not yet")
 
-        async with self.app(tmp_path, letters) as (app, ended):
+        async with self.app(tmp_path, dead_letters) as (app, ended):
             await app.guarded(self.RECORD, body)
-        assert (len(calls), letters, ended) == (3, [], [])
+        assert (len(calls), dead_letters, ended) == (3, [], [])
 
     async def test_ends_the_process_when_even_the_dead_letter_cannot_be_published(self, tmp_path: Path) -> None:
         async def body(record: Record) -> None:
@@ -203,11 +207,11 @@ class TestTheGuard:
         assert ended == [1]
 
     async def test_ends_the_process_rather_than_bury_an_event_because_the_world_is_away(self, tmp_path: Path) -> None:
-        letters: list[DeadLetter] = []
+        dead_letters: list[DeadLetter] = []
 
         async def body(record: Record) -> None:
             raise TransientError("Kafka is away")
 
-        async with self.app(tmp_path, letters) as (app, ended):
+        async with self.app(tmp_path, dead_letters) as (app, ended):
             await app.guarded(self.RECORD, body)
-        assert (letters, ended) == ([], [1])
+        assert (dead_letters, ended) == ([], [1])

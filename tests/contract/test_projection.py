@@ -12,15 +12,23 @@ from hypothesis import strategies as st
 
 from shared.contract.events import Event, ImageRegistered, ImageRejected, LabelCorrected, PredictionLogged
 from shared.contract.race_rules import label_applies
-from shared.messaging.event_log import Log, Partition
+from shared.messaging.event_log import EventLog, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database, Row
 from shared.tables.dump import canonical_dump
-from shared.tables.projection import Applier, Fold, Projection, Transaction, caught_up, folded, project
+from shared.tables.projection import (
+    Projection,
+    ProjectionBatch,
+    Projector,
+    Transaction,
+    on_event,
+    wait_until_caught_up,
+    wait_until_projected,
+)
 from shared.testing import (
     FreshSchema,
-    MemoryLog,
+    MemoryEventLog,
     eventually,
     image_registered,
     image_rejected,
@@ -60,22 +68,22 @@ async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -
     )
 
 
-APPLIERS: tuple[Applier, ...] = (
-    project(ImageRegistered, apply_image_registered),
-    project(ImageRejected, apply_image_rejected),
+PROJECTORS: tuple[Projector, ...] = (
+    on_event(ImageRegistered, apply_image_registered),
+    on_event(ImageRejected, apply_image_rejected),
 )
 
 
-async def publish(log: Log, *events: Event) -> None:
-    async with log.publisher("pappus/test") as publisher:
+async def publish(event_log: EventLog, *events: Event) -> None:
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish(events)
 
 
 @asynccontextmanager
 async def projecting(
-    log: Log, database: Database, health: Health | None = None, appliers: Sequence[Applier] = APPLIERS
+    event_log: EventLog, database: Database, health: Health | None = None, projectors: Sequence[Projector] = PROJECTORS
 ) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(Projection(log, database, appliers, health or Health()).run())
+    task = asyncio.create_task(Projection(event_log, database, projectors, health or Health()).run())
     try:
         yield task
     finally:
@@ -87,18 +95,18 @@ async def images(database: Database) -> dict[UUID, Row]:
     return {row["image_id"]: row for row in await database.fetch("SELECT * FROM images")}
 
 
-async def test_events_become_rows_and_whoever_waits_sees_them(log: Log, database: Database) -> None:
+async def test_events_become_rows_and_whoever_waits_sees_them(event_log: EventLog, database: Database) -> None:
     events = [image_registered() for _ in range(30)]
-    await publish(log, *events)
-    async with projecting(log, database):
-        await caught_up(log, database, TOPICS, 20)
+    await publish(event_log, *events)
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, TOPICS, 20)
         assert set(await images(database)) == {event.image_id for event in events}
-        await publish(log, late := image_registered())
-        await caught_up(log, database, TOPICS, 20)
+        await publish(event_log, late := image_registered())
+        await wait_until_caught_up(event_log, database, TOPICS, 20)
         assert late.image_id in await images(database)
 
 
-async def test_a_restart_goes_on_where_the_tables_are(log: Log, database: Database) -> None:
+async def test_a_restart_goes_on_where_the_tables_are(event_log: EventLog, database: Database) -> None:
     applied: list[UUID] = []
 
     async def apply(event: ImageRegistered, transaction: Transaction) -> None:
@@ -106,39 +114,39 @@ async def test_a_restart_goes_on_where_the_tables_are(log: Log, database: Databa
 
     events = [image_registered() for _ in range(20)]
     for half in (events[:10], events[10:]):
-        await publish(log, *half)
-        async with projecting(log, database, appliers=[project(ImageRegistered, apply)]):
-            await caught_up(log, database, [ImageRegistered.topic], 20)
+        await publish(event_log, *half)
+        async with projecting(event_log, database, projectors=[on_event(ImageRegistered, apply)]):
+            await wait_until_caught_up(event_log, database, [ImageRegistered.topic], 20)
     assert sorted(applied) == sorted(event.event_id for event in events)
 
 
 async def test_one_of_two_processes_writes_and_the_other_takes_over(schema: FreshSchema) -> None:
-    log, writers = MemoryLog(), set[str]()
+    event_log, writers = MemoryEventLog(), set[str]()
 
-    def appliers(name: str) -> list[Applier]:
+    def projectors(name: str) -> list[Projector]:
         async def apply(event: ImageRegistered, transaction: Transaction) -> None:
             writers.add(name)
 
-        return [project(ImageRegistered, apply)]
+        return [on_event(ImageRegistered, apply)]
 
     async with schema.open() as one, schema.open() as two:
-        async with projecting(log, one, appliers=appliers("one")):
-            await publish(log, image_registered())
-            await caught_up(log, one, [ImageRegistered.topic], 20)
-            async with projecting(log, two, appliers=appliers("two")):
-                await publish(log, *(image_registered() for _ in range(10)))
-                await caught_up(log, two, [ImageRegistered.topic], 20)
+        async with projecting(event_log, one, projectors=projectors("one")):
+            await publish(event_log, image_registered())
+            await wait_until_caught_up(event_log, one, [ImageRegistered.topic], 20)
+            async with projecting(event_log, two, projectors=projectors("two")):
+                await publish(event_log, *(image_registered() for _ in range(10)))
+                await wait_until_caught_up(event_log, two, [ImageRegistered.topic], 20)
                 assert writers == {"one"}
-        async with projecting(log, two, appliers=appliers("two")):
-            await publish(log, image_registered())
-            await caught_up(log, two, [ImageRegistered.topic], 20)
+        async with projecting(event_log, two, projectors=projectors("two")):
+            await publish(event_log, image_registered())
+            await wait_until_caught_up(event_log, two, [ImageRegistered.topic], 20)
             assert writers == {"one", "two"}
 
 
 async def test_a_bug_in_an_applier_stops_the_projection_and_nothing_of_the_batch_is_written(database: Database) -> None:
-    log = MemoryLog()
-    await publish(log, image_registered(), image_registered(registered_by="bug"), image_registered())
-    async with projecting(log, database) as task:
+    event_log = MemoryEventLog()
+    await publish(event_log, image_registered(), image_registered(registered_by="bug"), image_registered())
+    async with projecting(event_log, database) as task:
         with pytest.raises(KeyError, match="a bug") as raised:
             await task
     assert "image.registered" in raised.value.__notes__[0]
@@ -149,90 +157,92 @@ async def test_a_bug_in_an_applier_stops_the_projection_and_nothing_of_the_batch
 async def test_what_is_invalid_is_skipped_with_a_dead_letter_and_leaves_no_half_written_rows(
     database: Database,
 ) -> None:
-    log = MemoryLog()
+    event_log = MemoryEventLog()
     good = [image_registered() for _ in range(3)]
-    await publish(log, good[0], image_registered(registered_by="nobody"), good[1])
-    log.append(ImageRegistered.topic, "key", b"not an event")
-    await publish(log, good[2])
-    async with projecting(log, database):
-        await caught_up(log, database, TOPICS, 20)
+    await publish(event_log, good[0], image_registered(registered_by="nobody"), good[1])
+    event_log.append(ImageRegistered.topic, "key", b"not an event")
+    await publish(event_log, good[2])
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, TOPICS, 20)
     assert set(await images(database)) == {event.image_id for event in good}
-    letters = log.dead_letters(ImageRegistered.topic)
-    assert sorted(letter.detail.split()[0] for letter in letters) == ["A", "nobody"]
-    assert {letter.handler for letter in letters} == {f"projection {database.schema}"}
+    dead_letters = event_log.dead_letters(ImageRegistered.topic)
+    assert sorted(dead_letter.detail.split()[0] for dead_letter in dead_letters) == ["A", "nobody"]
+    assert {dead_letter.handler for dead_letter in dead_letters} == {f"projection {database.schema}"}
 
 
 async def test_an_undecodable_last_record_is_recognised_after_a_restart(database: Database) -> None:
-    log = MemoryLog()
-    log.append(ImageRegistered.topic, "key", b"not an event")
+    event_log = MemoryEventLog()
+    event_log.append(ImageRegistered.topic, "key", b"not an event")
     for _ in range(2):
-        async with projecting(log, database):
-            await caught_up(log, database, TOPICS, 20)
-    assert len(log.dead_letters(ImageRegistered.topic)) == 1
+        async with projecting(event_log, database):
+            await wait_until_caught_up(event_log, database, TOPICS, 20)
+    assert len(event_log.dead_letters(ImageRegistered.topic)) == 1
 
 
 class TestAnotherLog:
-    async def fold(self, log: MemoryLog, database: Database, *events: Event) -> None:
-        await publish(log, *events)
-        async with projecting(log, database):
-            await caught_up(log, database, TOPICS, 20)
+    async def fold(self, event_log: MemoryEventLog, database: Database, *events: Event) -> None:
+        await publish(event_log, *events)
+        async with projecting(event_log, database):
+            await wait_until_caught_up(event_log, database, TOPICS, 20)
 
-    async def refuses(self, log: MemoryLog, database: Database, why: str) -> None:
-        async with projecting(log, database) as task:
+    async def refuses(self, event_log: MemoryEventLog, database: Database, why: str) -> None:
+        async with projecting(event_log, database) as task:
             with pytest.raises(LogReplaced, match=why) as raised:
                 await asyncio.wait_for(task, 20)
         assert "pappus replay" in str(raised.value)
 
     async def test_that_is_shorter_is_refused(self, database: Database) -> None:
-        log = MemoryLog()
-        await self.fold(log, database, image_registered())
-        log.clear()
-        await self.refuses(log, database, "ends at 0")
+        event_log = MemoryEventLog()
+        await self.fold(event_log, database, image_registered())
+        event_log.clear()
+        await self.refuses(event_log, database, "ends at 0")
 
     async def test_with_other_events_at_the_same_offsets_is_refused(self, database: Database) -> None:
-        log, image_id = MemoryLog(), uuid4()
-        await self.fold(log, database, image_registered(image_id=image_id))
-        log.clear()
-        await publish(log, *(image_registered(image_id=image_id, attempt=attempt) for attempt in (2, 3)))
-        await self.refuses(log, database, "not the one that was folded")
+        event_log, image_id = MemoryEventLog(), uuid4()
+        await self.fold(event_log, database, image_registered(image_id=image_id))
+        event_log.clear()
+        await publish(event_log, *(image_registered(image_id=image_id, attempt=attempt) for attempt in (2, 3)))
+        await self.refuses(event_log, database, "not the one that was folded")
 
     async def test_that_lost_its_beginning_is_refused_on_a_topic_that_never_expires(self, database: Database) -> None:
-        log, image_id = MemoryLog(), uuid4()
-        await self.fold(log, database, image_registered(image_id=image_id))
-        await publish(log, *(image_registered(image_id=image_id, attempt=attempt) for attempt in (2, 3)))
-        log.expire(log.records(ImageRegistered.topic)[0].place, 2)
-        await self.refuses(log, database, "begins at 2")
+        event_log, image_id = MemoryEventLog(), uuid4()
+        await self.fold(event_log, database, image_registered(image_id=image_id))
+        await publish(event_log, *(image_registered(image_id=image_id, attempt=attempt) for attempt in (2, 3)))
+        event_log.expire(event_log.records(ImageRegistered.topic)[0].topic_partition, 2)
+        await self.refuses(event_log, database, "begins at 2")
 
     async def test_is_noticed_while_reading(self, database: Database) -> None:
-        log, image_id = MemoryLog(), uuid4()
-        await publish(log, *(image_registered(image_id=image_id, attempt=attempt) for attempt in (1, 2, 3)))
-        async with projecting(log, database) as task:
-            await caught_up(log, database, TOPICS, 20)
-            log.clear()
-            log.wake()
+        event_log, image_id = MemoryEventLog(), uuid4()
+        await publish(event_log, *(image_registered(image_id=image_id, attempt=attempt) for attempt in (1, 2, 3)))
+        async with projecting(event_log, database) as task:
+            await wait_until_caught_up(event_log, database, TOPICS, 20)
+            event_log.clear()
+            event_log.wake()
             with pytest.raises(LogReplaced):
                 await asyncio.wait_for(task, 20)
 
 
 async def test_a_time_limited_topic_may_jump_forward(database: Database) -> None:
-    log, prediction_id, seen = MemoryLog(), uuid4(), list[float]()
+    event_log, prediction_id, seen = MemoryEventLog(), uuid4(), list[float]()
 
     async def apply(event: PredictionLogged, transaction: Transaction) -> None:
         seen.append(event.milliseconds)
 
     async def fold(*milliseconds: float) -> None:
         for number in milliseconds:
-            await publish(log, prediction_logged(prediction_id=prediction_id, milliseconds=number))
-        async with projecting(log, database, appliers=[project(PredictionLogged, apply)]):
-            await caught_up(log, database, [PredictionLogged.topic], 20)
+            await publish(event_log, prediction_logged(prediction_id=prediction_id, milliseconds=number))
+        async with projecting(event_log, database, projectors=[on_event(PredictionLogged, apply)]):
+            await wait_until_caught_up(event_log, database, [PredictionLogged.topic], 20)
 
     await fold(1, 2)
-    place = log.records(PredictionLogged.topic)[0].place
-    await publish(log, *(prediction_logged(prediction_id=prediction_id, milliseconds=number) for number in (3, 4)))
-    log.expire(place, 3)
+    place = event_log.records(PredictionLogged.topic)[0].topic_partition
+    await publish(
+        event_log, *(prediction_logged(prediction_id=prediction_id, milliseconds=number) for number in (3, 4))
+    )
+    event_log.expire(place, 3)
     await fold(5)
     assert seen == [1, 2, 4, 5]
-    log.expire(place, 5)
+    event_log.expire(place, 5)
     await fold()
     await fold(6)
     assert seen == [1, 2, 4, 5, 6]
@@ -241,13 +251,13 @@ async def test_a_time_limited_topic_may_jump_forward(database: Database) -> None
 async def test_a_lost_connection_stops_the_writing_and_the_projection_goes_on_with_a_new_one(
     database: Database, schema: FreshSchema
 ) -> None:
-    log, health = MemoryLog(), Health()
-    async with projecting(log, database, health):
+    event_log, health = MemoryEventLog(), Health()
+    async with projecting(event_log, database, health):
         for _ in range(8):
             events = [image_registered() for _ in range(20)]
-            await publish(log, *events[:10])
+            await publish(event_log, *events[:10])
             await schema.hang_up()
-            await publish(log, *events[10:])
+            await publish(event_log, *events[10:])
 
             async def there(wanted: frozenset[UUID] = frozenset(event.image_id for event in events)) -> bool:
                 try:
@@ -261,20 +271,20 @@ async def test_a_lost_connection_stops_the_writing_and_the_projection_goes_on_wi
 
 
 async def test_waiting_for_tables_that_nobody_folds_says_what_is_missing(database: Database) -> None:
-    log = MemoryLog()
-    await publish(log, image_registered())
+    event_log = MemoryEventLog()
+    await publish(event_log, image_registered())
     with pytest.raises(TransientError, match=r"image\.registered\[\d\] by 1"):
-        await caught_up(log, database, TOPICS, 0.1)
+        await wait_until_caught_up(event_log, database, TOPICS, 0.1)
 
 
 async def test_one_can_wait_for_what_one_has_published(database: Database) -> None:
-    log = MemoryLog()
-    async with projecting(log, database), log.publisher("pappus/test") as publisher:
-        await caught_up(log, database, TOPICS, 20)
+    event_log = MemoryEventLog()
+    async with projecting(event_log, database), event_log.publisher("pappus/test") as publisher:
+        await wait_until_caught_up(event_log, database, TOPICS, 20)
         for _ in range(5):
             event = image_registered()
             records = await publisher.publish([event, label_corrected()])  # the second is folded nowhere here
-            await folded(database, records, 20)
+            await wait_until_projected(database, records, 20)
             assert event.image_id in await images(database)
 
 
@@ -313,19 +323,19 @@ async def test_any_repetition_batching_and_interleaving_of_topics_gives_the_same
     database: Database, events: list[Event], repeated: list[int], seed: int
 ) -> None:
     """Partition order is kept, as Kafka keeps it; everything else is chosen at random."""
-    log, dice = MemoryLog(), random.Random(seed)
-    await publish(log, *events, *(events[index] for index in repeated if index < len(events)))
-    appliers = [project(LabelCorrected, apply_label_corrected), project(ImageRejected, apply_image_rejected)]
+    event_log, dice = MemoryEventLog(), random.Random(seed)
+    await publish(event_log, *events, *(events[index] for index in repeated if index < len(events)))
+    projectors = [on_event(LabelCorrected, apply_label_corrected), on_event(ImageRejected, apply_image_rejected)]
 
     async def fold(sizes: random.Random | None) -> dict[str, str]:
         await database.execute("TRUNCATE images, positions")
         queues = {
-            place: [record for record in log.records(topic) if record.place == place]
+            place: [record for record in event_log.records(topic) if record.topic_partition == place]
             for topic in (LabelCorrected.topic, ImageRejected.topic)
-            for place in (Partition(topic, number) for number in range(4))
+            for place in (TopicPartition(topic, number) for number in range(4))
         }
         async with database.lock("projection") as connection:
-            one = Fold(database.schema, appliers, publisher=None)
+            one = ProjectionBatch(database.schema, projectors, publisher=None)
             while any(queues.values()):
                 batch = []
                 for _ in range(sizes.randint(1, 7) if sizes else 1000):

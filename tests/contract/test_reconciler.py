@@ -11,9 +11,9 @@ from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
 from shared.tables.database import Database, notify
-from shared.tables.projection import Projection, Transaction, project
+from shared.tables.projection import Projection, Transaction, on_event
 from shared.tables.reconciler import run_reconciler
-from shared.testing import MemoryLog, eventually, training_requested
+from shared.testing import MemoryEventLog, eventually, training_requested
 
 QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.01, attempts=None)
 
@@ -21,12 +21,12 @@ QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.01, attempts=None)
 @asynccontextmanager
 async def reconciling(
     reconcile: Callable[[], Awaitable[Sequence[Event]]],
-    log: MemoryLog,
+    event_log: MemoryEventLog,
     database: Database,
     health: Health,
     every_seconds: float = 3600,
 ) -> AsyncIterator[asyncio.Task[None]]:
-    async with log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/test") as publisher:
         task = asyncio.create_task(
             run_reconciler(
                 reconcile,
@@ -51,16 +51,16 @@ async def change(database: Database) -> None:
 
 
 async def test_it_runs_at_the_start_and_after_each_change(database: Database) -> None:
-    log, health, runs = MemoryLog(), Health(), list[int]()
+    event_log, health, runs = MemoryEventLog(), Health(), list[int]()
 
     async def reconcile() -> Sequence[Event]:
         runs.append(1)
         return [training_requested()]
 
-    async with reconciling(reconcile, log, database, health):
-        await eventually(lambda: len(log.events(TrainingRequested)) == 1)
+    async with reconciling(reconcile, event_log, database, health):
+        await eventually(lambda: len(event_log.events(TrainingRequested)) == 1)
         await change(database)
-        await eventually(lambda: len(log.events(TrainingRequested)) == 2)
+        await eventually(lambda: len(event_log.events(TrainingRequested)) == 2)
     assert health.ready
     assert len(runs) == 2
 
@@ -72,7 +72,7 @@ async def test_it_runs_at_least_as_often_as_asked_for(database: Database) -> Non
         runs.append(1)
         return []
 
-    async with reconciling(reconcile, MemoryLog(), database, Health(), every_seconds=0.01):
+    async with reconciling(reconcile, MemoryEventLog(), database, Health(), every_seconds=0.01):
         await eventually(lambda: len(runs) >= 5)
 
 
@@ -85,7 +85,7 @@ async def test_a_change_that_comes_while_it_runs_makes_it_run_again(database: Da
         await go_on.wait()
         return []
 
-    async with reconciling(reconcile, MemoryLog(), database, Health()), database.changes() as changes:
+    async with reconciling(reconcile, MemoryEventLog(), database, Health()), database.changes() as changes:
         await started.wait()
         await change(database)
         assert await changes.wait(5)
@@ -94,44 +94,44 @@ async def test_a_change_that_comes_while_it_runs_makes_it_run_again(database: Da
 
 
 async def test_a_transient_error_turns_health_red_with_the_reason_until_it_works_again(database: Database) -> None:
-    log, health, broken = MemoryLog(), Health(), True
+    event_log, health, broken = MemoryEventLog(), Health(), True
 
     async def reconcile() -> Sequence[Event]:
         if broken:
             raise TransientError("the store is away")
         return [training_requested()]
 
-    async with reconciling(reconcile, log, database, health):
+    async with reconciling(reconcile, event_log, database, health):
         await eventually(lambda: (state := health.state("lane")) and not state.ok and "store is away" in state.detail)
         broken = False
         await eventually(lambda: health.ready)
-        await eventually(lambda: log.events(TrainingRequested))
+        await eventually(lambda: event_log.events(TrainingRequested))
 
 
 async def test_a_publication_that_failed_is_made_again(database: Database) -> None:
-    log = MemoryLog()
-    log.fail_next_publish(3)
+    event_log = MemoryEventLog()
+    event_log.fail_next_publish(3)
     event = training_requested()
 
     async def reconcile() -> Sequence[Event]:
         return [event]
 
-    async with reconciling(reconcile, log, database, Health()):
-        await eventually(lambda: log.events(TrainingRequested) == [event])
+    async with reconciling(reconcile, event_log, database, Health()):
+        await eventually(lambda: event_log.events(TrainingRequested) == [event])
 
 
 async def test_any_other_exception_is_raised(database: Database) -> None:
     async def reconcile() -> Sequence[Event]:
         raise KeyError("a bug")
 
-    async with reconciling(reconcile, MemoryLog(), database, Health()) as task:
+    async with reconciling(reconcile, MemoryEventLog(), database, Health()) as task:
         with pytest.raises(KeyError, match="a bug"):
             await task
 
 
 async def test_it_never_sees_tables_older_than_what_it_published(database: Database) -> None:
     """Each run asks for as many trainings as the tables are short of; an overtaking run would ask twice."""
-    log, health = MemoryLog(), Health()
+    event_log, health = MemoryEventLog(), Health()
     await database.execute("CREATE TABLE trainings (event_id uuid PRIMARY KEY)")
 
     async def apply(event: TrainingRequested, transaction: Transaction) -> None:
@@ -142,12 +142,14 @@ async def test_it_never_sees_tables_older_than_what_it_published(database: Datab
         known = await database.fetchval("SELECT count(*) FROM trainings")
         return [training_requested()] if known < 3 else []
 
-    projection = asyncio.create_task(Projection(log, database, [project(TrainingRequested, apply)], health).run())
+    projection = asyncio.create_task(
+        Projection(event_log, database, [on_event(TrainingRequested, apply)], health).run()
+    )
     await eventually(lambda: database.fetchval("SELECT count(*) FROM positions"))
-    async with reconciling(reconcile, log, database, health, every_seconds=0.005):
-        await eventually(lambda: len(log.events(TrainingRequested)) == 3)
+    async with reconciling(reconcile, event_log, database, health, every_seconds=0.005):
+        await eventually(lambda: len(event_log.events(TrainingRequested)) == 3)
         await change(database)
         await change(database)
     projection.cancel()
     await asyncio.gather(projection, return_exceptions=True)
-    assert len(log.events(TrainingRequested)) == 3
+    assert len(event_log.events(TrainingRequested)) == 3

@@ -9,10 +9,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  #
 
 from pappus.stack import Servers
 from shared.contract.events import AppliedCorrection, DeadLetter, ImageStored, LabelCorrected, ModelTrained
-from shared.contract.topics import LARGEST_BYTES, TOPIC_OF_NAME, dead_letter_name
+from shared.contract.topics import LARGEST_BYTES, TOPIC_OF_NAME, dead_letter_topic
 from shared.messaging.codec import decode
-from shared.messaging.dead_letters import dead_letter
-from shared.messaging.event_log import GroupConsumer, Log, LogReader, Record
+from shared.messaging.dead_letters import make_dead_letter
+from shared.messaging.event_log import EventLog, GroupConsumer, LogReader, Record
 from shared.messaging.kafka import create_topics
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError
@@ -30,25 +30,25 @@ async def first(source: GroupConsumer | LogReader) -> Record:
     return record
 
 
-async def test_a_model_with_very_many_corrections_can_be_announced_and_read(log: Log) -> None:
+async def test_a_model_with_very_many_corrections_can_be_announced_and_read(event_log: EventLog) -> None:
     corrections = tuple(AppliedCorrection(image_id=UUID(int=number), revision=1) for number in range(100_000))
     event = model_trained(corrections=corrections)
-    async with log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/test") as publisher:
         [record] = await publisher.publish([event])
     assert len(record.value or b"") > 5_000_000
-    async with log.reader([ModelTrained.topic]) as reader, log.group("test", [ModelTrained.topic]) as group:
+    async with event_log.reader([ModelTrained.topic]) as reader, event_log.group("test", [ModelTrained.topic]) as group:
         await reader.start_at({})
         for source in (reader, group):
             found = await first(source)
             assert decode(found.topic, found.value) == event
 
 
-async def test_an_event_that_is_too_large_for_its_topic_is_refused(log: Log) -> None:
-    async with log.publisher("pappus/test") as publisher:
+async def test_an_event_that_is_too_large_for_its_topic_is_refused(event_log: EventLog) -> None:
+    async with event_log.publisher("pappus/test") as publisher:
         with pytest.raises(PappusError, match="too large"):
             await publisher.publish([label_corrected(reason="x" * 1_100_000)])
         await publisher.publish([label_corrected()])
-    async with log.reader([LabelCorrected.topic]) as reader:
+    async with event_log.reader([LabelCorrected.topic]) as reader:
         await reader.start_at({})
         assert isinstance(decode(LabelCorrected.topic, (await first(reader)).value), LabelCorrected)
 
@@ -62,16 +62,20 @@ async def test_an_event_that_is_too_large_for_its_topic_is_refused(log: Log) -> 
     ],
     ids=["no text", "control characters", "the largest"],
 )
-async def test_rubbish_as_large_as_a_record_may_be_still_makes_a_letter(log: Log, topic: str, value: bytes) -> None:
-    letter = dead_letter(Record(topic, 0, 0, "k" * 200, value), InvalidMessage("no"), handler="test", attempts=1)
-    async with log.publisher("pappus/test") as publisher:
-        await publisher.publish_dead_letter(letter)
-    async with log.reader([dead_letter_name(topic)]) as reader:
+async def test_rubbish_as_large_as_a_record_may_be_still_makes_a_letter(
+    event_log: EventLog, topic: str, value: bytes
+) -> None:
+    dead_letter = make_dead_letter(
+        Record(topic, 0, 0, "k" * 200, value), InvalidMessage("no"), handler="test", attempts=1
+    )
+    async with event_log.publisher("pappus/test") as publisher:
+        await publisher.publish_dead_letter(dead_letter)
+    async with event_log.reader([dead_letter_topic(topic)]) as reader:
         await reader.start_at({})
-        assert DeadLetter.model_validate_json((await first(reader)).value or b"") == letter
+        assert DeadLetter.model_validate_json((await first(reader)).value or b"") == dead_letter
 
 
-async def test_a_header_without_a_value_is_as_good_as_absent(kafka: Log, servers: Servers) -> None:
+async def test_a_header_without_a_value_is_as_good_as_absent(kafka: EventLog, servers: Servers) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=servers.kafka_bootstrap)
     await producer.start()
     headers = [("traceparent", None), ("tracestate", "ü".encode()), ("other", b"\xff")]
@@ -86,8 +90,10 @@ async def test_a_header_without_a_value_is_as_good_as_absent(kafka: Log, servers
                 pass
 
 
-async def test_a_topic_that_was_made_with_a_smaller_limit_gets_the_declared_one(kafka: Log, servers: Servers) -> None:
-    names = (ModelTrained.topic, dead_letter_name(ModelTrained.topic), ImageStored.topic)
+async def test_a_topic_that_was_made_with_a_smaller_limit_gets_the_declared_one(
+    kafka: EventLog, servers: Servers
+) -> None:
+    names = (ModelTrained.topic, dead_letter_topic(ModelTrained.topic), ImageStored.topic)
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka_bootstrap)
     await admin.start()
 

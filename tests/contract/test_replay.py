@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.contract.events import Event, ImageRegistered
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database
 from shared.tables.dump import canonical_dump
-from shared.tables.projection import Projection, Transaction, caught_up, project
+from shared.tables.projection import Projection, Transaction, on_event, wait_until_caught_up
 from shared.tables.replay import ReplayPlan, ReplayReport, replay
-from shared.testing import FreshSchema, MemoryLog, eventually, image_registered
+from shared.testing import FreshSchema, MemoryEventLog, eventually, image_registered
 
 TOPIC = ImageRegistered.topic
 
@@ -31,21 +31,21 @@ async def apply_image_registered(event: ImageRegistered, transaction: Transactio
     )
 
 
-APPLIERS = [project(ImageRegistered, apply_image_registered)]
+PROJECTORS = [on_event(ImageRegistered, apply_image_registered)]
 
 
-async def publish(log: Log, *events: Event) -> None:
-    async with log.publisher("pappus/test") as publisher:
+async def publish(event_log: EventLog, *events: Event) -> None:
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish(events)
 
 
-async def replayed(log: Log, schema: FreshSchema, keep: tuple[str, ...] = ()) -> ReplayReport:
-    return await replay(log, schema.url, ReplayPlan(schema.name, schema.migrations, APPLIERS, keep))
+async def replayed(event_log: EventLog, schema: FreshSchema, keep: tuple[str, ...] = ()) -> ReplayReport:
+    return await replay(event_log, schema.url, ReplayPlan(schema.name, schema.migrations, PROJECTORS, keep))
 
 
 @asynccontextmanager
-async def projecting(log: Log, database: Database) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(Projection(log, database, APPLIERS, Health()).run())
+async def projecting(event_log: EventLog, database: Database) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(Projection(event_log, database, PROJECTORS, Health()).run())
     try:
         yield task
     finally:
@@ -57,52 +57,54 @@ async def image_ids(database: Database) -> set[UUID]:
     return {row["image_id"] for row in await database.fetch("SELECT image_id FROM images")}
 
 
-async def test_gives_the_tables_that_the_projection_gave(log: Log, database: Database, schema: FreshSchema) -> None:
-    await publish(log, *(image_registered() for _ in range(50)), image_registered(registered_by="nobody"))
-    async with projecting(log, database):
-        await caught_up(log, database, [TOPIC], 20)
+async def test_gives_the_tables_that_the_projection_gave(
+    event_log: EventLog, database: Database, schema: FreshSchema
+) -> None:
+    await publish(event_log, *(image_registered() for _ in range(50)), image_registered(registered_by="nobody"))
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
     before = await canonical_dump(database)
-    report = await replayed(log, schema)
+    report = await replayed(event_log, schema)
     assert await canonical_dump(database) == before
     assert set(before) == {"images", "inputs", "positions"}
     assert (report.records, report.skipped) == (51, 1)
 
 
 async def test_repairs_tables_that_were_changed_by_hand(database: Database, schema: FreshSchema) -> None:
-    log, events = MemoryLog(), [image_registered() for _ in range(5)]
-    await publish(log, *events)
-    async with projecting(log, database):
-        await caught_up(log, database, [TOPIC], 20)
+    event_log, events = MemoryEventLog(), [image_registered() for _ in range(5)]
+    await publish(event_log, *events)
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
     before = await canonical_dump(database)
     await database.execute("UPDATE images SET label = 'wrong'")
     await database.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
     assert (await canonical_dump(database))["images"] != before["images"]
-    await replayed(log, schema)
+    await replayed(event_log, schema)
     assert await canonical_dump(database) == before
 
 
 async def test_publishes_nothing_not_even_dead_letters(database: Database, schema: FreshSchema) -> None:
-    log = MemoryLog()
-    await publish(log, image_registered(registered_by="nobody"))
-    log.append(TOPIC, "key", b"not an event")
-    report = await replayed(log, schema)
+    event_log = MemoryEventLog()
+    await publish(event_log, image_registered(registered_by="nobody"))
+    event_log.append(TOPIC, "key", b"not an event")
+    report = await replayed(event_log, schema)
     assert report.skipped == 2
-    assert not log.dead_letters(TOPIC)
+    assert not event_log.dead_letters(TOPIC)
 
 
 async def test_makes_a_replaced_log_usable_again(database: Database, schema: FreshSchema) -> None:
-    log = MemoryLog()
-    await publish(log, image_registered())
-    async with projecting(log, database):
-        await caught_up(log, database, [TOPIC], 20)
-    log.clear()
-    await publish(log, *(new := [image_registered() for _ in range(3)]))
-    async with projecting(log, database) as task:
+    event_log = MemoryEventLog()
+    await publish(event_log, image_registered())
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
+    event_log.clear()
+    await publish(event_log, *(new := [image_registered() for _ in range(3)]))
+    async with projecting(event_log, database) as task:
         with pytest.raises(LogReplaced):
             await asyncio.wait_for(task, 20)
-    await replayed(log, schema)
-    async with projecting(log, database):
-        await caught_up(log, database, [TOPIC], 20)
+    await replayed(event_log, schema)
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
         assert await image_ids(database) == {event.image_id for event in new}
 
 
@@ -112,7 +114,7 @@ async def test_keeps_the_rows_people_put_in_and_goes_on_counting_their_ids(
     for line in ("one", "two", "three"):
         await database.execute("INSERT INTO inputs (line) VALUES ($1)", line)
     await database.execute("DELETE FROM inputs WHERE line = 'three'")
-    report = await replayed(MemoryLog(), schema, keep=("inputs",))
+    report = await replayed(MemoryEventLog(), schema, keep=("inputs",))
     assert report.kept == {"inputs": 2}
     await database.execute("INSERT INTO inputs (line) VALUES ('four')")
     rows = await database.fetch("SELECT id, line, size FROM inputs ORDER BY id")
@@ -122,8 +124,8 @@ async def test_keeps_the_rows_people_put_in_and_goes_on_counting_their_ids(
 async def test_what_people_change_and_delete_during_a_replay_is_not_brought_back(
     database: Database, schema: FreshSchema
 ) -> None:
-    log = MemoryLog()
-    await publish(log, image_registered())
+    event_log = MemoryEventLog()
+    await publish(event_log, image_registered())
     for line in ("an old password", "who has left"):
         await database.execute("INSERT INTO inputs (line) VALUES ($1)", line)
 
@@ -133,9 +135,9 @@ async def test_what_people_change_and_delete_during_a_replay_is_not_brought_back
         await database.execute("DELETE FROM inputs WHERE line = 'who has left'")
         await database.execute("INSERT INTO inputs (line) VALUES ('who has come')")
 
-    appliers = [project(ImageRegistered, meanwhile)]
-    plan = ReplayPlan(schema.name, schema.migrations, appliers, inputs=("inputs",))
-    report = await replay(log, schema.url, plan)
+    projectors = [on_event(ImageRegistered, meanwhile)]
+    plan = ReplayPlan(schema.name, schema.migrations, projectors, inputs=("inputs",))
+    report = await replay(event_log, schema.url, plan)
     rows = await database.fetch("SELECT line FROM inputs ORDER BY id")
     assert [row["line"] for row in rows] == ["a new password", "who has come"]
     assert report.kept == {"inputs": 2}
@@ -145,14 +147,14 @@ async def test_what_people_change_and_delete_during_a_replay_is_not_brought_back
 
 async def test_while_the_services_run_loses_neither_events_nor_rows(schema: FreshSchema) -> None:
     """Writers, a projection and readers with prepared statements go on through three replays."""
-    log, published, lines = MemoryLog(), list[UUID](), list[str]()
+    event_log, published, lines = MemoryEventLog(), list[UUID](), list[str]()
     trouble: list[TransientError] = []
     stop = asyncio.Event()
 
     async def people(database: Database) -> None:
         while not stop.is_set():
             event = image_registered()
-            await publish(log, event)
+            await publish(event_log, event)
             published.append(event.image_id)
             line = str(uuid4())
             try:
@@ -164,7 +166,7 @@ async def test_while_the_services_run_loses_neither_events_nor_rows(schema: Fres
             except TransientError as error:  # a swap may interrupt; then it works again
                 trouble.append(error)
 
-    async with schema.open() as database, projecting(log, database):
+    async with schema.open() as database, projecting(event_log, database):
         work = asyncio.create_task(people(database))
         for _ in range(3):
             wanted = len(published) + 30
@@ -173,43 +175,43 @@ async def test_while_the_services_run_loses_neither_events_nor_rows(schema: Fres
                 return len(published) > wanted
 
             await eventually(more)
-            await replayed(log, schema, keep=("inputs",))
+            await replayed(event_log, schema, keep=("inputs",))
         stop.set()
         await work
-        await caught_up(log, database, [TOPIC], 20)
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
         assert await image_ids(database) == set(published)
         assert {row["line"] for row in await database.fetch("SELECT line FROM inputs")} == set(lines)
         assert len(trouble) <= 3
 
 
 async def test_never_puts_older_tables_in_the_place_of_newer_ones(database: Database, schema: FreshSchema) -> None:
-    log = MemoryLog()
-    await publish(log, *(image_registered() for _ in range(3)))
-    async with projecting(log, database):
-        await caught_up(log, database, [TOPIC], 20)
-        await publish(log, late := image_registered())
-        await caught_up(log, database, [TOPIC], 20)
-    await replayed(log, schema)
+    event_log = MemoryEventLog()
+    await publish(event_log, *(image_registered() for _ in range(3)))
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
+        await publish(event_log, late := image_registered())
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
+    await replayed(event_log, schema)
     assert late.image_id in await image_ids(database)
 
 
 async def test_that_fails_leaves_the_tables_in_use_untouched_and_can_be_run_again(
     database: Database, schema: FreshSchema
 ) -> None:
-    log = MemoryLog()
-    await publish(log, image_registered())
-    async with projecting(log, database):
-        await caught_up(log, database, [TOPIC], 20)
+    event_log = MemoryEventLog()
+    await publish(event_log, image_registered())
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
     before = await canonical_dump(database)
 
     async def broken(event: ImageRegistered, transaction: Transaction) -> None:
         raise KeyError("a bug")
 
-    plan = ReplayPlan(schema.name, schema.migrations, [project(ImageRegistered, broken)])
+    plan = ReplayPlan(schema.name, schema.migrations, [on_event(ImageRegistered, broken)])
     with pytest.raises(KeyError):
-        await replay(log, schema.url, plan)
+        await replay(event_log, schema.url, plan)
     assert await canonical_dump(database) == before
-    await replayed(log, schema)
+    await replayed(event_log, schema)
     assert await canonical_dump(database) == before
 
 
@@ -228,10 +230,10 @@ async def test_a_dump_sees_any_difference_but_not_the_order_in_which_rows_came(d
 async def test_a_swap_that_loses_a_deadlock_against_a_reader_is_tried_again(
     database: Database, schema: FreshSchema
 ) -> None:
-    log = MemoryLog()
-    await publish(log, *(events := [image_registered() for _ in range(3)]))
-    async with projecting(log, database):
-        await caught_up(log, database, [TOPIC], 20)
+    event_log = MemoryEventLog()
+    await publish(event_log, *(events := [image_registered() for _ in range(3)]))
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
 
     async def swap_waits() -> bool:
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'images'::regclass"
@@ -240,7 +242,7 @@ async def test_a_swap_that_loses_a_deadlock_against_a_reader_is_tried_again(
     with suppress(TransientError):  # only if this process stalls: whoever waited first finds the deadlock, and loses
         async with database.transaction() as reader:
             await reader.fetch("SELECT * FROM images")
-            replaying = asyncio.create_task(replayed(log, schema, keep=("inputs",)))
+            replaying = asyncio.create_task(replayed(event_log, schema, keep=("inputs",)))
             await eventually(swap_waits)
             await reader.execute("INSERT INTO inputs (line) VALUES ('meanwhile')")
     report = await replaying

@@ -19,9 +19,9 @@ from pappus.stack import Servers, Stack
 from pappus.stack.identity import marked
 from shared.contract.events import Event
 from shared.messaging.codec import decode
-from shared.messaging.event_log import Partition, Record
-from shared.messaging.kafka import open_log
-from shared.messaging.kafka.event_log import KafkaLog
+from shared.messaging.event_log import Record, TopicPartition
+from shared.messaging.kafka import open_event_log
+from shared.messaging.kafka.event_log import KafkaEventLog
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.settings import Settings
 from shared.storage.object_store import ObjectStore, open_object_store
@@ -84,9 +84,9 @@ class Told:
         """Somebody who is signed in."""
         return self.running.labeler_as(name)
 
-    def log(self) -> AbstractAsyncContextManager[KafkaLog]:
+    def event_log(self) -> AbstractAsyncContextManager[KafkaEventLog]:
         """The log."""
-        return open_log(self.servers.kafka_bootstrap)
+        return open_event_log(self.servers.kafka_bootstrap)
 
     def store(self) -> AbstractAsyncContextManager[ObjectStore]:
         """The object store, as the ingestor sees it."""
@@ -100,15 +100,15 @@ class Told:
         finally:
             await close(connection)
 
-    async def ends(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+    async def ends(self, topics: Iterable[str]) -> Mapping[TopicPartition, int]:
         """The end offsets now."""
-        async with self.log() as log:
-            return await log.end_offsets(tuple(topics))
+        async with self.event_log() as event_log:
+            return await event_log.end_offsets(tuple(topics))
 
     async def records(self, topics: Iterable[str]) -> list[Record]:
         """Everything that stands on these topics now, each partition in its order."""
-        async with self.log() as log:
-            return await read_all(log, tuple(topics))
+        async with self.event_log() as event_log:
+            return await read_all(event_log, tuple(topics))
 
     async def answer(self, data: bytes) -> dict[str, Any]:
         """What the model says, once every replica says the same with the same version."""

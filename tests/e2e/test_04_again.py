@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from shared.contract.topics import EVENT_TOPICS
-from shared.messaging.event_log import Partition
+from shared.messaging.event_log import TopicPartition
 from shared.testing import eventually
 
 from .demo_run import LIVE_SECONDS, Told
@@ -14,7 +14,7 @@ STILL = tuple(topic.name for topic in EVENT_TOPICS if topic.name not in GOES_ON)
 SERVICES = 4
 
 
-async def everything(told: Told) -> tuple[Mapping[Partition, int], list[str], int]:
+async def everything(told: Told) -> tuple[Mapping[TopicPartition, int], list[str], int]:
     """End offsets of the topics that do not go on by themselves, all objects, and how many rows there are."""
     async with told.store() as store:
         objects = await store.keys("")

@@ -7,9 +7,9 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from pappus.plants import PlantRow, insert, wait_for_outcomes
 from shared.contract.events import DeadLetter, ImageStored
-from shared.contract.topics import EVENT_TOPICS, TRIGGER_APP, dead_letter_name
+from shared.contract.topics import EVENT_TOPICS, TRIGGER_APP, dead_letter_topic
 from shared.messaging.codec import encode
-from shared.messaging.event_log import Partition
+from shared.messaging.event_log import TopicPartition
 from shared.testing import eventually, image_stored, label_corrected
 
 from .demo_run import Told
@@ -34,7 +34,7 @@ READERS: Mapping[str, set[str]] = {
 """Who reads what, by the names in their dead letters."""
 
 KEY = b"nobody"
-Place = tuple[Partition, int]
+Place = tuple[TopicPartition, int]
 
 
 def unreadable(topic: str) -> list[bytes | None]:
@@ -53,18 +53,18 @@ async def produce(told: Told) -> dict[Place, bytes | None]:
         for topic in READERS:
             for value in unreadable(topic):
                 found = await producer.send_and_wait(topic, value, key=KEY, partition=0)
-                placed[Partition(topic, 0), found.offset] = value
+                placed[TopicPartition(topic, 0), found.offset] = value
         return placed
     finally:
         await producer.stop()
 
 
-async def letters(told: Told) -> dict[Place, list[DeadLetter]]:
+async def dead_letters(told: Told) -> dict[Place, list[DeadLetter]]:
     """All dead letters, by the place they are about."""
     found: dict[Place, list[DeadLetter]] = defaultdict(list)
-    for record in await told.records(map(dead_letter_name, READERS)):
-        letter = DeadLetter.model_validate_json(record.value or b"")
-        found[Partition(letter.topic, letter.partition), letter.offset].append(letter)
+    for record in await told.records(map(dead_letter_topic, READERS)):
+        dead_letter = DeadLetter.model_validate_json(record.value or b"")
+        found[TopicPartition(dead_letter.topic, dead_letter.partition), dead_letter.offset].append(dead_letter)
     return found
 
 
@@ -77,11 +77,11 @@ async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told:
     placed = await produce(told)
 
     async def missing() -> dict[Place, set[str]]:
-        told_of = await letters(told)
+        told_of = await dead_letters(told)
         return {
             place: lacking
             for place in placed
-            if (lacking := READERS[place[0].topic] - {letter.handler for letter in told_of[place]})
+            if (lacking := READERS[place[0].topic] - {dead_letter.handler for dead_letter in told_of[place]})
         }
 
     async def none_missing() -> bool:
@@ -92,12 +92,14 @@ async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told:
     except AssertionError:
         assert await missing() == {}
         raise
-    told_of = await letters(told)
+    told_of = await dead_letters(told)
     for place, value in placed.items():
         text = None if value is None or value.startswith(b"\xff") else value.decode()
-        assert {letter.value for letter in told_of[place]} == {text}
-        assert {letter.value_base64 is None for letter in told_of[place]} == {value is None or text is not None}
-        assert {letter.error for letter in told_of[place]} == {"InvalidMessage"}
+        assert {dead_letter.value for dead_letter in told_of[place]} == {text}
+        assert {dead_letter.value_base64 is None for dead_letter in told_of[place]} == {
+            value is None or text is not None
+        }
+        assert {dead_letter.error for dead_letter in told_of[place]} == {"InvalidMessage"}
 
     assert {part.name: part.restarts for part in told.stack.status().parts} == restarts
     await told.until_ready()

@@ -10,20 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.ingestor.data.projection import Tables
-from services.labeler.data.projection import APPLIERS as LABELER
-from services.predictor.data.projection import appliers as predictor
-from services.trainer.data.projection import appliers as trainer
+from services.labeler.data.projection import PROJECTORS as LABELER
+from services.predictor.data.projection import projectors as predictor
+from services.trainer.data.projection import projectors as trainer
 from shared.contract.events import ImageEvent, PredictionLogged
-from shared.messaging.event_log import Partition, Record
+from shared.messaging.event_log import Record, TopicPartition
 from shared.tables.database import Database
 from shared.tables.dump import canonical_dump
-from shared.tables.projection import Applier, Fold
+from shared.tables.projection import ProjectionBatch, Projector
 from shared.testing import fresh_schema
 
 from .demo_run import Told, readable
 
-APPLIERS: Mapping[str, Callable[[], Sequence[Applier]]] = {
-    "ingestor": lambda: Tables("pappus", 5).appliers,
+PROJECTORS: Mapping[str, Callable[[], Sequence[Projector]]] = {
+    "ingestor": lambda: Tables("pappus", 5).projectors,
     "labeler": lambda: LABELER,
     "predictor": predictor,
     "trainer": trainer,
@@ -46,9 +46,9 @@ def runner() -> Iterator[asyncio.Runner]:
 def history(told: Told, runner: asyncio.Runner) -> list[list[Record]]:
     """What this stack has recorded, partition by partition: all there is about models and requests, about every image
     that was corrected or rejected, and about some others, so that a fold takes no second."""
-    topics = {applier.event.topic for each in APPLIERS.values() for applier in each()}
+    topics = {projector.event.topic for each in PROJECTORS.values() for projector in each()}
     records = runner.run(told.records(sorted(topics)))
-    places: dict[Partition, list[Record]] = defaultdict(list)
+    places: dict[TopicPartition, list[Record]] = defaultdict(list)
     chosen = eventful(records)
     predictions = 0
     for record in records:
@@ -58,7 +58,7 @@ def history(told: Told, runner: asyncio.Runner) -> list[list[Record]]:
             continue
         if isinstance(event, PredictionLogged) and predictions > PREDICTIONS:
             continue
-        places[record.place].append(record)
+        places[record.topic_partition].append(record)
     return list(places.values())
 
 
@@ -73,10 +73,12 @@ class Scratch:
     """Tables of one service in a schema of their own, the partitions it reads, and the tables after these were folded
     in order. (No dataclass: its values would be printed with every failing example.)"""
 
-    def __init__(self, database: Database, appliers: Sequence[Applier], history: Sequence[Sequence[Record]]) -> None:
-        topics = {applier.event.topic for applier in appliers}
+    def __init__(
+        self, database: Database, projectors: Sequence[Projector], history: Sequence[Sequence[Record]]
+    ) -> None:
+        topics = {projector.event.topic for projector in projectors}
         self.database = database
-        self.appliers = appliers
+        self.projectors = projectors
         self.partitions = [records for records in history if records[0].topic in topics]
         self.in_order: Mapping[str, str] = {}
 
@@ -87,11 +89,11 @@ class Scratch:
         )
         async with self.database.transaction() as transaction:
             await transaction.execute(f"TRUNCATE {', '.join(row['tablename'] for row in tables)}")
-            await Fold(self.database.schema, self.appliers, publisher=None).batch(transaction, records)
+            await ProjectionBatch(self.database.schema, self.projectors, publisher=None).batch(transaction, records)
         return await canonical_dump(self.database, without=("positions",))
 
 
-@pytest.fixture(scope="module", params=sorted(APPLIERS))
+@pytest.fixture(scope="module", params=sorted(PROJECTORS))
 def scratch(
     request: pytest.FixtureRequest, told: Told, runner: asyncio.Runner, history: Sequence[Sequence[Record]]
 ) -> Iterator[Scratch]:
@@ -99,10 +101,10 @@ def scratch(
     service, stack = request.param, AsyncExitStack()
 
     async def opened() -> Scratch:
-        url, appliers = told.servers.database_url(service), APPLIERS[service]()
+        url, projectors = told.servers.database_url(service), PROJECTORS[service]()
         schema = await stack.enter_async_context(fresh_schema(url, f"services.{service}.data.sql"))
         database = await stack.enter_async_context(schema.open())
-        ours = Scratch(database, appliers, history)
+        ours = Scratch(database, projectors, history)
         ours.in_order = await ours.folded([record for records in ours.partitions for record in records])
         return ours
 

@@ -12,7 +12,7 @@ from services.ingestor.settings import IngestorSettings
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, LabelCorrected
 from shared.contract.race_rules import label_applies
 from shared.runtime.errors import InvalidMessage
-from shared.tables.projection import Applier, Transaction, project
+from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
 SCHEMA = "ingestor"
@@ -32,13 +32,13 @@ class Tables:
         self._max_attempts = max_attempts
 
     @property
-    def appliers(self) -> Sequence[Applier]:
+    def projectors(self) -> Sequence[Projector]:
         """All of the projection."""
         return (
-            project(ImageRegistered, self.apply_image_registered),
-            project(ImageStored, self.apply_image_stored),
-            project(ImageRejected, self.apply_image_rejected),
-            project(LabelCorrected, self.apply_label_corrected),
+            on_event(ImageRegistered, self.apply_image_registered),
+            on_event(ImageStored, self.apply_image_stored),
+            on_event(ImageRejected, self.apply_image_rejected),
+            on_event(LabelCorrected, self.apply_label_corrected),
         )
 
     async def apply_image_registered(self, event: ImageRegistered, transaction: Transaction) -> None:
@@ -166,4 +166,4 @@ def replay_plan() -> ReplayPlan:
     announcer's marks, and the fetcher's ledger; everything else comes out of the log."""
     settings = IngestorSettings()
     tables = Tables(settings.s3_bucket, settings.max_attempts)
-    return ReplayPlan(SCHEMA, MIGRATIONS, tables.appliers, keep=INPUT_TABLES)
+    return ReplayPlan(SCHEMA, MIGRATIONS, tables.projectors, keep=INPUT_TABLES)

@@ -10,7 +10,7 @@ from functools import partial
 from services.labeler.api.app import create_app
 from services.labeler.api.server import serve_http
 from services.labeler.settings import LabelerSettings
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health
 from shared.runtime.process import run
 from shared.runtime.telemetry import configure
@@ -21,8 +21,8 @@ async def main() -> None:
     settings = LabelerSettings()
     configure("labeler-api", settings)
     health = Health(needed=("tables",))
-    async with open_log(settings.kafka_bootstrap) as log:
-        app = create_app(settings, log, partial(open_object_store, settings), health)
+    async with open_event_log(settings.kafka_bootstrap) as event_log:
+        app = create_app(settings, event_log, partial(open_object_store, settings), health)
         await serve_http(app, settings.host, settings.port)
 
 

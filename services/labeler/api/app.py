@@ -14,9 +14,9 @@ from services.labeler.api.problems import handle_problems
 from services.labeler.api.service import Service
 from services.labeler.commands.late_publisher import LatePublisher
 from services.labeler.commands.sending import Sending
-from services.labeler.data.projection import APPLIERS
+from services.labeler.data.projection import PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.health import HEALTH_PATHS, Health, health_response
 from shared.runtime.process import keep_running, run_parts
@@ -28,13 +28,13 @@ OpenStore = Callable[[], AbstractAsyncContextManager[ObjectStore]]
 
 
 def create_app(
-    settings: LabelerSettings, log: Log, open_store: OpenStore, health: Health, clock: Clock = utc_now
+    settings: LabelerSettings, event_log: EventLog, open_store: OpenStore, health: Health, clock: Clock = utc_now
 ) -> FastAPI:
     """The application. HTTP is there at once; what it needs is opened beside it, again and again if need be."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        work = partial(_work, app, settings, log, open_store, clock)
+        work = partial(_work, app, settings, event_log, open_store, clock)
         task = asyncio.create_task(keep_running(health, "tables", work))
         try:
             yield
@@ -58,7 +58,9 @@ def create_app(
     return app
 
 
-async def _work(app: FastAPI, settings: LabelerSettings, log: Log, open_store: OpenStore, clock: Clock) -> None:
+async def _work(
+    app: FastAPI, settings: LabelerSettings, event_log: EventLog, open_store: OpenStore, clock: Clock
+) -> None:
     """Open the tables and the store, then follow the log until cancelled. Reading goes on while the log is away."""
     health: Health = app.state.health
     health.set("tables", False, "Waiting for PostgreSQL.")
@@ -67,14 +69,16 @@ async def _work(app: FastAPI, settings: LabelerSettings, log: Log, open_store: O
         users, publisher = Users(database), LatePublisher()
         if settings.users_file is not None:
             await users.upsert(read_users(settings.users_file))
-        projection = Projection(log, database, APPLIERS, health)
+        projection = Projection(event_log, database, PROJECTORS, health)
         try:
             app.state.service = Service(settings, database, store, Sending(publisher, database, settings, clock), users)
             health.set("tables", True)
             await run_parts(
                 health,
                 projection=keep_running(health, f"projection {SCHEMA}", projection.run),
-                publisher=keep_running(health, "publisher", partial(publisher.stay_connected, log, SOURCE, health)),
+                publisher=keep_running(
+                    health, "publisher", partial(publisher.stay_connected, event_log, SOURCE, health)
+                ),
             )
         finally:
             app.state.service = None

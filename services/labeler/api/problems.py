@@ -14,7 +14,7 @@ from services.labeler.accounts.sessions import Unauthorised
 from services.labeler.api.service import Forbidden
 from services.labeler.commands.outcomes import Refused
 from shared.runtime.errors import TransientError
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing
 
 RETRY_AFTER_SECONDS = 2
@@ -70,7 +70,7 @@ async def _missing(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unavailable(request: Request, error: Exception) -> JSONResponse:
-    log.warning("a request found something away", path=request.url.path, reason=str(error))
+    logger.warning("a request found something away", path=request.url.path, reason=str(error))
     return problem(503, "unavailable", str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
@@ -87,7 +87,7 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:
-    log.error("a request failed", path=request.url.path, exc_info=error)
+    logger.error("a request failed", path=request.url.path, exc_info=error)
     return problem(
         500, "internal_error", "Something is wrong in the labeler; its log says what. Nothing else is affected."
     )

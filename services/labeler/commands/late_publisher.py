@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from shared.contract.events import DeadLetter, Event
-from shared.messaging.event_log import Log, Publisher, Record
+from shared.messaging.event_log import EventLog, Publisher, Record
 from shared.runtime.errors import NotReady
 from shared.runtime.health import Health
 
@@ -15,10 +15,10 @@ class LatePublisher:
     def __init__(self) -> None:
         self._publisher: Publisher | None = None
 
-    async def stay_connected(self, log: Log, source: str, health: Health) -> None:
+    async def stay_connected(self, event_log: EventLog, source: str, health: Health) -> None:
         """Connect and keep the connection until cancelled. Raises what the log raises when it cannot be reached."""
         try:
-            async with log.publisher(source) as self._publisher:
+            async with event_log.publisher(source) as self._publisher:
                 health.set("publisher", True)
                 await asyncio.get_running_loop().create_future()
         finally:
@@ -28,9 +28,9 @@ class LatePublisher:
         """See Publisher. Raises NotReady without a connection: then nothing was sent."""
         return await self._connected().publish(events)
 
-    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+    async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
         """See Publisher."""
-        await self._connected().publish_dead_letter(letter)
+        await self._connected().publish_dead_letter(dead_letter)
 
     def _connected(self) -> Publisher:
         if self._publisher is None:

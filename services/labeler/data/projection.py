@@ -19,7 +19,7 @@ from shared.contract.events import (
     PromotionRequested,
 )
 from shared.contract.race_rules import label_applies, promotion_counts
-from shared.tables.projection import Applier, Transaction, project
+from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
 INSERTED = "INSERT 0 1"
@@ -245,20 +245,20 @@ async def _bring_corrections_live(version: str, transaction: Transaction) -> Non
     )
 
 
-APPLIERS: tuple[Applier, ...] = (
-    project(ImageRegistered, apply_image_registered),
-    project(ImageStored, apply_image_stored),
-    project(ImageRejected, apply_image_rejected),
-    project(LabelCorrected, apply_label_corrected),
-    project(PredictionLogged, apply_prediction_logged),
-    project(ModelTrained, apply_model_trained),
-    project(ModelPromoted, apply_model_promoted),
-    project(ModelRejected, apply_model_rejected),
-    project(PromotionRequested, apply_promotion_requested),
+PROJECTORS: tuple[Projector, ...] = (
+    on_event(ImageRegistered, apply_image_registered),
+    on_event(ImageStored, apply_image_stored),
+    on_event(ImageRejected, apply_image_rejected),
+    on_event(LabelCorrected, apply_label_corrected),
+    on_event(PredictionLogged, apply_prediction_logged),
+    on_event(ModelTrained, apply_model_trained),
+    on_event(ModelPromoted, apply_model_promoted),
+    on_event(ModelRejected, apply_model_rejected),
+    on_event(PromotionRequested, apply_promotion_requested),
 )
 
 
 def replay_plan() -> ReplayPlan:
     """What `python -m services.replay labeler` folds. Users are input and come from no event; everything else is in the
     log, except predictions that have expired there."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, APPLIERS, inputs=("users",))
+    return ReplayPlan(SCHEMA, MIGRATIONS, PROJECTORS, inputs=("users",))

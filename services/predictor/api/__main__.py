@@ -14,7 +14,7 @@ from services.predictor.prediction_log import PredictionLog
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import Announcements
 from services.predictor.settings import SOURCE, PredictorSettings
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health
 from shared.runtime.process import keep_running, run, run_parts
 from shared.runtime.telemetry import configure
@@ -29,14 +29,14 @@ async def main() -> None:
     announcements = Announcements(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
-        open_log(settings.kafka_bootstrap) as log,
-        log.publisher(SOURCE) as publisher,
+        open_event_log(settings.kafka_bootstrap) as event_log,
+        event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
     ):
         load_settings = LoadSettings(settings.start_patience_seconds, settings.load_timeout_seconds)
         listeners = [readiness(health), announcements.notify]
         loader = Loader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
-        follower = Follower(log, publisher, loader.wish, health)
+        follower = Follower(event_log, publisher, loader.wish, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
         app = build_app(predictions, health, settings.upload_limit_bytes)
         with (

@@ -13,7 +13,7 @@ from services.predictor.model.scoring import Scored, Scoring
 from services.predictor.prediction_log import PredictionLog
 from shared.imaging.preprocessing import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
-from shared.runtime.telemetry import current_trace_id, log
+from shared.runtime.telemetry import current_trace_id, logger
 
 
 class Predictions:
@@ -68,7 +68,7 @@ class Predictions:
             raise Refusal(422, error.reason, str(error)) from error
         body = self._body(serving, scored)
         _count(serving, scored)
-        log.info(
+        logger.info(
             "answered",
             prediction_id=body["prediction_id"],
             label=body["label"],

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from shared.contract.events import PredictionLogged
 from shared.tables.database import Database
-from shared.tables.projection import Applier, Transaction, project
+from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
 SCHEMA = "predictor"
@@ -34,9 +34,9 @@ async def apply_prediction_logged(event: PredictionLogged, transaction: Transact
     )
 
 
-def appliers() -> list[Applier]:
+def projectors() -> list[Projector]:
     """What the schema is folded from."""
-    return [project(PredictionLogged, apply_prediction_logged)]
+    return [on_event(PredictionLogged, apply_prediction_logged)]
 
 
 async def forget_before(database: Database, moment: datetime) -> int:
@@ -48,4 +48,4 @@ async def forget_before(database: Database, moment: datetime) -> int:
 def replay_plan() -> ReplayPlan:
     """What `python -m services.replay predictor` folds. Predictions older than the retention of their topic are
     not there any more, so the new table begins with its oldest record."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, appliers())
+    return ReplayPlan(SCHEMA, MIGRATIONS, projectors())

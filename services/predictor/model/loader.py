@@ -20,7 +20,7 @@ from shared.contract.events import ModelPromoted
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import RetryPolicy, delay
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 RETRY = RetryPolicy(first_seconds=0.2, factor=2.0, longest_seconds=15.0, attempts=None)
 
@@ -82,7 +82,7 @@ class Loader:
     async def run(self) -> None:
         """Follow the wishes for ever."""
         if not await self._wish_within(self._settings.patience_seconds):
-            log.warning("the log does not answer; serving the last good model from disk, if there is one")
+            logger.warning("the log does not answer; serving the last good model from disk, if there is one")
             await self._load_first(await self._kept())
         attempt = 0
         while True:
@@ -134,7 +134,7 @@ class Loader:
                 model, artefact = await self._model(promotion)
         except (PappusError, TimeoutError) as error:
             MODEL_LOAD_FAILURES.labels(type(error).__name__).inc()
-            log.error("a promoted model cannot be loaded", version=promotion.version, error=str(error))
+            logger.error("a promoted model cannot be loaded", version=promotion.version, error=str(error))
             if isinstance(error, PappusError):
                 raise
             limit = self._settings.timeout_seconds
@@ -160,7 +160,7 @@ class Loader:
         self._tell(None)
         show_model(serving.promotion)
         age_seconds = (serving.loaded_at - serving.promotion.occurred_at).total_seconds()
-        log.info(
+        logger.info(
             "a model serves",
             version=serving.promotion.version,
             sequence=serving.promotion.sequence,
@@ -175,7 +175,7 @@ class Loader:
         try:
             await asyncio.to_thread(self._folder.keep, promotion, artefact)
         except OSError as error:  # a full disk must not stop serving
-            log.error("the artefact could not be kept on disk for the next start", error=str(error))
+            logger.error("the artefact could not be kept on disk for the next start", error=str(error))
 
     async def _kept(self) -> list[ModelPromoted]:
         return await asyncio.to_thread(self._folder.kept)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from services.predictor.decisions.promotions import Promotions, fold
 from shared.contract.events import ModelPromoted
 from shared.messaging.codec import decode
-from shared.messaging.dead_letters import count_dead_letter, dead_letter
-from shared.messaging.event_log import Log, LogReader, Partition, Publisher, Record
+from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
+from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
 from shared.runtime.health import Health
-from shared.runtime.retry import FOR_EVER, RetryPolicy, delay
-from shared.runtime.telemetry import log
+from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
+from shared.runtime.telemetry import logger
 
 PART = "follower"
 NAME = "predictor follower"
@@ -29,25 +29,25 @@ class Follower:
 
     def __init__(
         self,
-        events: Log,
+        events: EventLog,
         publisher: Publisher,
         wish: Callable[[Promotions], None],
         health: Health,
-        retry: RetryPolicy = FOR_EVER,
+        retry: RetryPolicy = UNTIL_CANCELLED,
     ) -> None:
-        self._log = events
+        self._event_log = events
         self._publisher = publisher
         self._wish = wish
         self._health = health
         self._retry = retry
-        self._unreadable: dict[tuple[Partition, int], tuple[Record, InvalidMessage] | None] = {}
+        self._unreadable: dict[tuple[TopicPartition, int], tuple[Record, InvalidMessage] | None] = {}
 
     async def run(self) -> None:
         """Follow for ever. A log that is away is asked again; one that was replaced is read anew."""
         attempt = 0
         while True:
             try:
-                async with self._log.reader([ModelPromoted.topic]) as reader:
+                async with self._event_log.reader([ModelPromoted.topic]) as reader:
                     promotions = await self._read_to_end(reader)
                     self._health.set(PART, True)
                     attempt = 0
@@ -55,7 +55,7 @@ class Follower:
             except (TransientError, LogReplaced) as error:
                 attempt += 1
                 self._health.set(PART, False, f"model.promoted cannot be followed: {error}")
-                log.warning("model.promoted cannot be followed; it will be tried again", error=str(error))
+                logger.warning("model.promoted cannot be followed; it will be tried again", error=str(error))
             await asyncio.sleep(delay(self._retry, attempt) or POLL_SECONDS)
 
     async def _read_to_end(self, reader: LogReader) -> Promotions:
@@ -67,7 +67,7 @@ class Follower:
         while any(positions[place] < end for place, end in ends.items()):
             for record in await reader.poll(POLL_SECONDS):
                 promotions = self._fold(promotions, record)
-                positions[record.place] = record.offset + 1
+                positions[record.topic_partition] = record.offset + 1
         self._wish(promotions)
         await self._bury()
         return promotions
@@ -85,7 +85,7 @@ class Follower:
         try:
             event = decode(record.topic, record.value)
         except InvalidMessage as error:
-            self._unreadable.setdefault((record.place, record.offset), (record, error))
+            self._unreadable.setdefault((record.topic_partition, record.offset), (record, error))
             return promotions
         if not isinstance(event, ModelPromoted):
             raise TypeError(
@@ -99,10 +99,10 @@ class Follower:
             if found is None:
                 continue
             self._unreadable[place] = None
-            letter = dead_letter(found[0], found[1], handler=NAME, attempts=1)
-            count_dead_letter(letter)
+            dead_letter = make_dead_letter(found[0], found[1], handler=NAME, attempts=1)
+            record_dead_letter(dead_letter)
             try:
                 async with asyncio.timeout(BURY_SECONDS):
-                    await self._publisher.publish_dead_letter(letter)
+                    await self._publisher.publish_dead_letter(dead_letter)
             except (TransientError, TimeoutError) as error:
-                log.warning("a dead letter could not be published", offset=letter.offset, error=str(error))
+                logger.warning("a dead letter could not be published", offset=dead_letter.offset, error=str(error))

@@ -8,7 +8,7 @@ from shared.contract.events import ModelLoaded, uuid_of
 from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 
 class Announcements:
@@ -56,7 +56,7 @@ class Announcements:
                 try:
                     await publisher.publish([event])
                 except TransientError as error:
-                    log.warning("model.loaded could not be published", error=str(error))
+                    logger.warning("model.loaded could not be published", error=str(error))
             try:
                 async with asyncio.timeout(self._every_seconds):
                     await self._changed.wait()

@@ -4,7 +4,7 @@ Consumes image.stored (handler), model.promoted (all of it, without a group) and
 Publishes prediction.logged. Owns schema `predictor`.
 """
 
-from services.predictor.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.predictor.data.projection import MIGRATIONS, SCHEMA, projectors
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.loader import Loader, LoadSettings
 from services.predictor.model.readiness import readiness
@@ -12,7 +12,7 @@ from services.predictor.promotions.follower import Follower
 from services.predictor.settings import SOURCE, PredictorSettings
 from services.predictor.worker.handlers import StoredImages
 from services.predictor.worker.retention import Retention
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
 from shared.runtime.telemetry import configure
@@ -29,8 +29,8 @@ async def main() -> None:
     tell = readiness(health)
     async with (
         serve_health(health, settings.health_port, settings.host),
-        open_log(settings.kafka_bootstrap) as log,
-        log.publisher(SOURCE) as publisher,
+        open_event_log(settings.kafka_bootstrap) as event_log,
+        event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
     ):
@@ -39,10 +39,10 @@ async def main() -> None:
         images = StoredImages(store, loader.in_service, settings.replica)
         await run_parts(
             health,
-            follower=Follower(log, publisher, loader.wish, health).run(),
+            follower=Follower(event_log, publisher, loader.wish, health).run(),
             loader=loader.run(),
-            scoring=images.run(log, health),
-            projection=Projection(log, database, appliers(), health).run(),
+            scoring=images.run(event_log, health),
+            projection=Projection(event_log, database, projectors(), health).run(),
             retention=Retention(database, settings.prediction_days).run(),
         )
 

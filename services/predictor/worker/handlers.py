@@ -9,7 +9,7 @@ from services.predictor.model.scoring import Scoring
 from services.predictor.settings import SOURCE
 from shared.contract.events import ImageStored, PredictionLogged, uuid_of
 from shared.imaging.preprocessing import UndecodableImage
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import InvalidMessage, NotReady
@@ -44,11 +44,11 @@ class StoredImages:
         self._clock = clock
         self._scoring = Scoring()
 
-    async def run(self, log: Log, health: Health) -> None:
+    async def run(self, event_log: EventLog, health: Health) -> None:
         """Handle image.stored for ever, from the first model on: without one, no attempt could succeed."""
         await self._in_service.wait()
         await run_handlers(
-            log,
+            event_log,
             group=GROUP,
             source=SOURCE,
             subscriptions=[subscribe(ImageStored, self.on_image_stored)],

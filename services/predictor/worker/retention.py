@@ -6,7 +6,7 @@ from datetime import timedelta
 from services.predictor.data.projection import forget_before
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 from shared.tables.database import Database
 
 EVERY_SECONDS = 3600.0
@@ -25,7 +25,7 @@ class Retention:
         while True:
             try:
                 forgotten = await forget_before(self._database, self._clock() - self._kept)
-                log.info("old predictions deleted", rows=forgotten)
+                logger.info("old predictions deleted", rows=forgotten)
             except TransientError as error:
-                log.warning("old predictions could not be deleted", error=str(error))
+                logger.warning("old predictions could not be deleted", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from shared.contract.events import ImageStored, LabelCorrected, ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import label_applies, promotion_counts
-from shared.tables.projection import Applier, Transaction, project
+from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
 SCHEMA = "trainer"
@@ -103,23 +103,23 @@ async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -
     )
 
 
-def appliers(
+def projectors(
     image_stored: Callable[[ImageStored, Transaction], Awaitable[None]] = apply_image_stored,
-) -> tuple[Applier, ...]:
+) -> tuple[Projector, ...]:
     """What folds which topic. `image_stored` may be another function that calls `apply_image_stored`."""
     return (
-        project(ImageStored, image_stored),
-        project(LabelCorrected, apply_label_corrected),
-        project(ModelTrained, apply_model_trained),
-        project(ModelPromoted, apply_model_promoted),
-        project(ModelRejected, apply_model_rejected),
+        on_event(ImageStored, image_stored),
+        on_event(LabelCorrected, apply_label_corrected),
+        on_event(ModelTrained, apply_model_trained),
+        on_event(ModelPromoted, apply_model_promoted),
+        on_event(ModelRejected, apply_model_rejected),
     )
 
 
-TOPICS: tuple[str, ...] = tuple(applier.event.topic for applier in appliers())
+TOPICS: tuple[str, ...] = tuple(projector.event.topic for projector in projectors())
 """What the tables are folded from: caught up means at the end of these."""
 
 
 def replay_plan() -> ReplayPlan:
     """What `python -m services.replay trainer` folds."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, appliers())
+    return ReplayPlan(SCHEMA, MIGRATIONS, projectors())

@@ -4,14 +4,14 @@ Consumes image.stored, label.corrected, model.trained, model.promoted, model.rej
 model.trained (reconciler). Owns the tables of schema `trainer`, models/fast-* and manifests/ of what it makes.
 """
 
-from services.trainer.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
 from services.trainer.fast_lane.prefetch import Warming
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.cache import FeatureCache
 from services.trainer.features.source import FeatureSource
 from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.settings import TrainerSettings
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
@@ -30,10 +30,10 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_log(settings.kafka_bootstrap) as log,
+        open_event_log(settings.kafka_bootstrap) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
-        log.publisher(SOURCE) as publisher,
+        event_log.publisher(SOURCE) as publisher,
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
         lane = FastLane(database, store, source, health, utc_now)
@@ -41,8 +41,8 @@ async def main() -> None:
         with one_blas_thread():
             await run_parts(
                 health,
-                projection=Projection(log, database, appliers(warming.apply_image_stored), health).run(),
-                reconciler=run_fast_lane(lane, log, publisher, database, health, settings),
+                projection=Projection(event_log, database, projectors(warming.apply_image_stored), health).run(),
+                reconciler=run_fast_lane(lane, event_log, publisher, database, health, settings),
                 warming=warming.run(health, settings.cached_features),
             )
 

@@ -10,7 +10,7 @@ from services.trainer.features.source import FeatureSource
 from shared.contract.events import ImageStored
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction
 
@@ -70,4 +70,4 @@ class Warming:
         for at in range(0, len(images), BATCH):
             found = await self._source.features(base.backbone_id, base.extractor, dict(images[at : at + BATCH]))
             for digest, reason in found.unreadable.items():
-                log.warning("no features of an image", sha256=digest, reason=reason)
+                logger.warning("no features of an image", sha256=digest, reason=reason)

@@ -17,15 +17,15 @@ from services.trainer.fast_lane.metrics import LEFT_OUT, MAKING_SECONDS, OLDEST_
 from services.trainer.features.source import FeatureSource
 from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, uuid_of
-from shared.messaging.event_log import Log, Publisher
+from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.health import Health
-from shared.runtime.retry import FOR_EVER, retrying
-from shared.runtime.telemetry import log as logger
+from shared.runtime.retry import UNTIL_CANCELLED, retrying
+from shared.runtime.telemetry import logger as logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.tables.database import Database
-from shared.tables.projection import caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.tables.reconciler import run_reconciler
 
 PART = "fast lane"
@@ -161,14 +161,21 @@ class FastLane:
 
 
 async def run_fast_lane(
-    lane: FastLane, log: Log, publisher: Publisher, database: Database, health: Health, settings: TrainerSettings
+    lane: FastLane,
+    event_log: EventLog,
+    publisher: Publisher,
+    database: Database,
+    health: Health,
+    settings: TrainerSettings,
 ) -> None:
     """Reconcile for ever, once the tables are caught up: before that the lane would make what is live already. Of
     several processes one makes candidates: two would write the artefact of one version at the same time."""
     health.set(PART, True, "standing by: another process makes the candidates")
     async with database.lock(PART):
         health.set(PART, True, "waiting until the tables show the whole log")
-        await retrying(FOR_EVER, lambda: caught_up(log, database, TOPICS, settings.caught_up_seconds))
+        await retrying(
+            UNTIL_CANCELLED, lambda: wait_until_caught_up(event_log, database, TOPICS, settings.caught_up_seconds)
+        )
         await run_reconciler(
             lane.reconcile,
             publisher=publisher,

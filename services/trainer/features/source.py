@@ -14,7 +14,7 @@ from services.trainer.features.cache import FeatureCache
 from services.trainer.features.parquet import read_features
 from services.trainer.model.arrays import Vector
 from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, prepare
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 
 BATCH = 16
@@ -79,7 +79,7 @@ class FeatureSource:
             try:
                 vectors = await asyncio.to_thread(read_features, await self._store.get(key))
             except (ObjectMissing, ValueError) as error:
-                log.warning("kept features cannot be read", key=key, reason=str(error))
+                logger.warning("kept features cannot be read", key=key, reason=str(error))
                 continue
             for digest, vector in vectors.items():
                 self._cache.put(backbone_id, digest, vector)

@@ -12,7 +12,7 @@ from services.trainer.full_lane.training_process import MODULE, TrainingProcess
 from services.trainer.full_lane.worker_process import WarmChild
 from shared.contract.events import TrainingRequested
 from shared.messaging.handler import run_handlers, subscribe
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
 from shared.runtime.telemetry import configure
@@ -30,16 +30,16 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_log(settings.kafka_bootstrap) as log,
+        open_event_log(settings.kafka_bootstrap) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_object_store(settings) as store,
     ):
         with WarmChild(MODULE) as child:
             process = TrainingProcess(child, settings.backbone, settings.backbone_settings)
-            dataset = TableDataset(log, database, settings.samples_caught_up_seconds)
+            dataset = TableDataset(event_log, database, settings.samples_caught_up_seconds)
             lane = FullLane(dataset, store, process, settings)
             handling = run_handlers(
-                log,
+                event_log,
                 group=GROUP,
                 source=SOURCE,
                 subscriptions=[subscribe(TrainingRequested, lane.on_training_requested)],

@@ -15,7 +15,7 @@ from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import Cut, Dataset
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
 from shared.runtime.clock import Clock, utc_now
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectStore
 
 
@@ -58,7 +58,7 @@ class FullLane:
         try:
             return [await self._train(event)]
         except NotEnoughImages as too_few:
-            log.warning("no model was trained", request=str(event.event_id), reason=str(too_few))
+            logger.warning("no model was trained", request=str(event.event_id), reason=str(too_few))
             return []
 
     async def _train(self, request: TrainingRequested) -> ModelTrained:
@@ -145,14 +145,14 @@ class FullLane:
 
 def _once_more(known: ModelTrained, request: TrainingRequested) -> ModelTrained:
     """The same fact again, with this request among its causes, so that whoever asked sees it answered."""
-    log.info("already trained", version=known.version, request=str(request.event_id))
+    logger.info("already trained", version=known.version, request=str(request.event_id))
     if request.event_id in known.causes:
         return known
     return known.model_copy(update={"causes": (*known.causes, request.event_id)})
 
 
 def _say(trained: ModelTrained, missing: tuple[UUID, ...], seconds: float) -> None:
-    log.info(
+    logger.info(
         "trained in full",
         version=trained.version,
         training_images=trained.training_images,

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 
 DOWNLOADS_AT_ONCE = 16
@@ -44,7 +44,7 @@ class ImageFolder:
             except ObjectMissing:
                 return False
             if hashlib.sha256(data).hexdigest() != digest:
-                log.error("an image's object holds other bytes than were stored", object_key=key, sha256=digest)
+                logger.error("an image's object holds other bytes than were stored", object_key=key, sha256=digest)
                 return False
             await asyncio.to_thread(_write, path, data)
         return True

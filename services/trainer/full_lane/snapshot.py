@@ -9,11 +9,11 @@ from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import Sample
 from shared.contract.events import ImageStored, LabelCorrected, ModelTrained
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.runtime.clock import Clock, utc_now
 from shared.tables import positions
 from shared.tables.database import Database
-from shared.tables.projection import caught_up
+from shared.tables.projection import wait_until_caught_up
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Dataset(Protocol):
 class TableDataset:
     """The dataset in the trainer's schema, which the fast lane's process keeps."""
 
-    def __init__(self, log: Log, database: Database, timeout_seconds: float, clock: Clock = utc_now) -> None:
-        self._log = log
+    def __init__(self, event_log: EventLog, database: Database, timeout_seconds: float, clock: Clock = utc_now) -> None:
+        self._event_log = event_log
         self._database = database
         self._timeout_seconds = timeout_seconds
         self._clock = clock
 
     async def cut(self) -> Cut:
         """See Dataset. One snapshot: the positions are exactly those of the samples."""
-        await caught_up(self._log, self._database, TOPICS, self._timeout_seconds)
+        await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
         async with self._database.transaction() as snapshot:
             await snapshot.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             at = self._clock()
@@ -59,7 +59,7 @@ class TableDataset:
             samples = await queries.labelled_samples(snapshot)
             keys = await queries.object_keys(snapshot, [sample.sha256 for sample in samples])
         sources = (ImageStored.topic, LabelCorrected.topic)
-        places = {f"{p.topic}/{p.number}": known.next_offset for p, known in folded.items() if p.topic in sources}
+        places = {f"{p.topic}/{p.partition}": known.next_offset for p, known in folded.items() if p.topic in sources}
         return Cut(tuple(samples), keys, places, at)
 
     async def trained(self, version: str) -> ModelTrained | None:

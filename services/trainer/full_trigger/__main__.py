@@ -10,7 +10,7 @@ from services.trainer.full_trigger.faust_app import FaustApp
 from services.trainer.full_trigger.settings import FullTriggerSettings
 from shared.contract.events import DriftDetected, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
 from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
@@ -27,8 +27,8 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_log(settings.kafka_bootstrap) as log,
-        log.publisher(SOURCE) as publisher,
+        open_event_log(settings.kafka_bootstrap) as event_log,
+        event_log.publisher(SOURCE) as publisher,
     ):
         folder = settings.state_folder / "faust"
         app = FaustApp(TRIGGER_APP, settings.kafka_bootstrap, folder=folder, publisher=publisher)

@@ -33,7 +33,7 @@ from shared.contract.events import (
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 SELDOM = timedelta(hours=1)
 """Look at least this often, whatever was decided: a missed moment is made up for."""
@@ -96,7 +96,7 @@ class FullTrigger:
         self._look_at = min(now + SELDOM, answer.time or now + SELDOM)
         if answer.why != self._why:
             self._why = answer.why
-            log.info("no training now", why=answer.why, look_again_at=self._look_at.isoformat())
+            logger.info("no training now", why=answer.why, look_again_at=self._look_at.isoformat())
 
     async def _ask(self, request: Request, now: datetime) -> None:
         """Publish and remember at once, so that the next tick knows. After a crash in between, the same state gives the
@@ -112,9 +112,9 @@ class FullTrigger:
         try:
             (record,) = await self._publisher.publish([event])
         except TransientError as error:  # the outcome is unknown; asking again is harmless
-            log.warning("a training could not be asked for and will be", reason=request.reason, error=str(error))
+            logger.warning("a training could not be asked for and will be", reason=request.reason, error=str(error))
             return
-        log.info("a full training is asked for", reason=request.reason, detail=request.detail)
+        logger.info("a full training is asked for", reason=request.reason, detail=request.detail)
         self._fold(event, Place(f"{record.topic}/{record.partition}", record.offset, now.timestamp()))
         self._look_now()
 

@@ -14,7 +14,7 @@ from services.trainer.gate.settings import GateProcessSettings
 from services.trainer.model.blas_threads import one_blas_thread
 from shared.contract.events import ModelTrained, PromotionRequested
 from shared.messaging.handler import run_handlers, subscribe
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
@@ -32,20 +32,20 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_log(settings.kafka_bootstrap) as log,
+        open_event_log(settings.kafka_bootstrap) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
-        log.publisher(SOURCE) as publisher,
+        event_log.publisher(SOURCE) as publisher,
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
         examiner = Examiner(database, store, source, settings.gate)
-        keeper = GateKeeper(log, database, publisher, examiner, settings, utc_now)
+        keeper = GateKeeper(event_log, database, publisher, examiner, settings, utc_now)
         subscriptions = [
             subscribe(ModelTrained, keeper.on_model_trained),
             subscribe(PromotionRequested, keeper.on_promotion_requested),
         ]
         handlers = run_handlers(
-            log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
+            event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
         )
         with one_blas_thread():
             await run_parts(health, handlers=handlers, warming=run_warming(database, examiner, health))

@@ -27,12 +27,12 @@ from services.trainer.gate.metrics import VERDICT_SECONDS, VERDICTS
 from services.trainer.gate.model_loader import Unloadable
 from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, PromotionRequested
-from shared.messaging.event_log import Log, Publisher
+from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
-from shared.runtime.telemetry import log as logger
+from shared.runtime.telemetry import logger as logger
 from shared.tables.database import Database
-from shared.tables.projection import caught_up, folded
+from shared.tables.projection import wait_until_caught_up, wait_until_projected
 
 GROUP = "trainer-gate"
 MOST_DECISIONS = 5
@@ -46,14 +46,14 @@ class GateKeeper:
 
     def __init__(
         self,
-        log: Log,
+        event_log: EventLog,
         database: Database,
         publisher: Publisher,
         examiner: Examiner,
         settings: TrainerSettings,
         clock: Clock,
     ) -> None:
-        self._log = log
+        self._event_log = event_log
         self._database = database
         self._publisher = publisher
         self._examiner = examiner
@@ -76,7 +76,7 @@ class GateKeeper:
         return ()
 
     async def _catch_up(self) -> None:
-        await caught_up(self._log, self._database, TOPICS, self._settings.caught_up_seconds)
+        await wait_until_caught_up(self._event_log, self._database, TOPICS, self._settings.caught_up_seconds)
 
     async def _settle(self, cause: ModelTrained | PromotionRequested, decide: Decide) -> None:
         """Decide and publish until a verdict on `cause` counts; at once if there is one.
@@ -95,7 +95,7 @@ class GateKeeper:
             published = await self._publisher.publish([verdict])
             VERDICTS.labels(verdict.topic).inc()
             logger.info("verdict", version=verdict.version, kind=verdict.topic, summary=verdict.summary)
-            await folded(self._database, published, self._settings.verdict_seconds)
+            await wait_until_projected(self._database, published, self._settings.verdict_seconds)
         if await queries.verdict_on(self._database, cause.event_id) is None:
             raise TransientError(
                 f"After {MOST_DECISIONS} decisions none on {cause.event_id} counts: are two gates running?"

@@ -12,10 +12,10 @@ from services.trainer.recorder.models import TableModels
 from services.trainer.recorder.serial import SerialRegistry
 from services.trainer.recorder.settings import RecorderSettings
 from shared.messaging.handler import run_handlers
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
-from shared.runtime.retry import FOR_EVER
+from shared.runtime.retry import UNTIL_CANCELLED
 from shared.runtime.telemetry import configure
 from shared.tables.database import Database
 from shared.tables.reconciler import run_reconciler
@@ -31,17 +31,17 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_log(settings.kafka_bootstrap) as log,
+        open_event_log(settings.kafka_bootstrap) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
-        log.publisher(SOURCE) as publisher,
+        event_log.publisher(SOURCE) as publisher,
     ):
         registry = SerialRegistry(mlflow)
-        models = TableModels(log, database, settings.caught_up_seconds)
+        models = TableModels(event_log, database, settings.caught_up_seconds)
         recorder = Recorder(registry, models)
         on, member = recorder.subscriptions, settings.replica
         recording = run_handlers(
-            log, group=GROUP, source=SOURCE, subscriptions=on, health=health, member=member, retry=FOR_EVER
+            event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, member=member, retry=UNTIL_CANCELLED
         )
         aliasing = run_reconciler(
             Alias(registry, models).reconcile,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from services.trainer.recorder.model_registry import ModelRegistry
 from services.trainer.recorder.models import Models
 from shared.contract.events import Event
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 PART = "alias"
 
@@ -31,6 +31,6 @@ class Alias:
         if await self._registry.champion(model.model_name) != model.version:
             await self._registry.record_training(model)
             await self._registry.set_champion(model.model_name, model.version)
-            log.info("the alias points to the champion", version=model.version, sequence=champion.sequence)
+            logger.info("the alias points to the champion", version=model.version, sequence=champion.sequence)
         self._known = model.version
         return []

@@ -10,7 +10,7 @@ from services.trainer.recorder.model_registry import ModelRegistry
 from services.trainer.recorder.models import Models
 from shared.contract.events import Event, ModelPromoted, ModelRejected, ModelTrained
 from shared.messaging.handler import Subscription, subscribe
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 
 class Recorder:
@@ -38,7 +38,9 @@ class Recorder:
         """The verdict, if it counts: of two promotions with one sequence the log's first one does."""
         row = await self._models.find(event.version)
         if row is None or event.sequence not in row.promoted:
-            log.info("a promotion does not count and is not recorded", version=event.version, sequence=event.sequence)
+            logger.info(
+                "a promotion does not count and is not recorded", version=event.version, sequence=event.sequence
+            )
             return []
         await self._registry.record_training(row.trained)
         await self._registry.record_verdict(event)

@@ -5,9 +5,9 @@ from typing import Protocol
 from services.trainer.data import queries
 from services.trainer.data.queries import Champion, ModelRow
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.tables.database import Database
-from shared.tables.projection import caught_up
+from shared.tables.projection import wait_until_caught_up
 
 TOPICS = (ModelTrained.topic, ModelPromoted.topic, ModelRejected.topic)
 
@@ -25,17 +25,17 @@ class Models(Protocol):
 class TableModels:
     """The models in the trainer's schema, once it is caught up."""
 
-    def __init__(self, log: Log, database: Database, timeout_seconds: float) -> None:
-        self._log = log
+    def __init__(self, event_log: EventLog, database: Database, timeout_seconds: float) -> None:
+        self._event_log = event_log
         self._database = database
         self._timeout_seconds = timeout_seconds
 
     async def find(self, version: str) -> ModelRow | None:
         """See Models."""
-        await caught_up(self._log, self._database, TOPICS, self._timeout_seconds)
+        await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
         return await queries.model(self._database, version)
 
     async def champion(self) -> Champion | None:
         """See Models."""
-        await caught_up(self._log, self._database, TOPICS, self._timeout_seconds)
+        await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
         return await queries.champion(self._database)

@@ -1,6 +1,6 @@
 """Apache Kafka behind the protocols of `shared.messaging.event_log`. The only importer of aiokafka."""
 
 from shared.messaging.kafka.admin import check_topics, create_topics, group_lag, wait_until_ready
-from shared.messaging.kafka.event_log import KafkaLog, open_log
+from shared.messaging.kafka.event_log import KafkaEventLog, open_event_log
 
-__all__ = ["KafkaLog", "check_topics", "create_topics", "group_lag", "open_log", "wait_until_ready"]
+__all__ = ["KafkaEventLog", "check_topics", "create_topics", "group_lag", "open_event_log", "wait_until_ready"]

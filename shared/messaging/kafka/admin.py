@@ -12,8 +12,8 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 )
 
 from shared.contract.topics import TOPICS, Topic
-from shared.messaging.event_log import Partition
-from shared.messaging.kafka.client import ANSWER_SECONDS, bounded, kafka_errors, opened_admin
+from shared.messaging.event_log import TopicPartition
+from shared.messaging.kafka.client import ANSWER_SECONDS, kafka_errors, open_admin, with_timeout
 from shared.messaging.kafka.reader import Probe
 from shared.runtime.errors import NotReady, PappusError, TransientError
 from shared.runtime.retry import RetryPolicy, retrying
@@ -34,12 +34,12 @@ async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replic
     """
     wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=_settings(topic)) for topic in topics]
     made: list[str] = []
-    async with opened_admin(bootstrap) as admin:
+    async with open_admin(bootstrap) as admin:
         with kafka_errors("create topics"):
-            await bounded(retrying(_SOON, lambda: _create(admin, wanted, made)), CREATE_SECONDS)
+            await with_timeout(retrying(_SOON, lambda: _create(admin, wanted, made)), CREATE_SECONDS)
         await _alter(admin, [topic for topic in topics if topic.name not in made])
     with kafka_errors("make all topics usable"):
-        await bounded(retrying(_SOON, lambda: check_topics(bootstrap, topics)), CREATE_SECONDS)
+        await with_timeout(retrying(_SOON, lambda: check_topics(bootstrap, topics)), CREATE_SECONDS)
     return made
 
 
@@ -71,7 +71,7 @@ async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
     """Give topics with other settings than declared those that are declared."""
     asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(_settings(topic))) for topic in topics]
     with kafka_errors("describe topics"):
-        answers = await bounded(admin.describe_configs(asked)) if asked else []
+        answers = await with_timeout(admin.describe_configs(asked)) if asked else []
     found = {
         name: {one[0]: one[1] for one in settings} for answer in answers for _, _, _, name, settings in answer.resources
     }
@@ -81,7 +81,7 @@ async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
         if found.get(topic.name) != _settings(topic)
     ]
     with kafka_errors("change topics"):
-        altered = await bounded(admin.alter_configs(others)) if others else []
+        altered = await with_timeout(admin.alter_configs(others)) if others else []
     for code, message, _, name in (entry for answer in altered for entry in answer.resources):
         if code:
             raise PappusError(f"Kafka refused the settings of topic {name}: {for_code(code).__name__} {message or ''}")
@@ -95,7 +95,7 @@ async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None
         PappusError: one has another number of partitions, so that keys would stand elsewhere than expected.
         TransientError: Kafka is away.
     """
-    async with opened_admin(bootstrap) as admin:
+    async with open_admin(bootstrap) as admin:
         with kafka_errors("describe topics"):
             described = {
                 entry["topic"]: entry for entry in await admin.describe_topics([topic.name for topic in topics])
@@ -119,9 +119,9 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
     """
 
     async def ask() -> None:
-        async with opened_admin(bootstrap) as admin:
+        async with open_admin(bootstrap) as admin:
             with kafka_errors("answer"):
-                cluster = await bounded(admin.describe_cluster())
+                cluster = await with_timeout(admin.describe_cluster())
         if not cluster["brokers"]:  # it answers, but is not part of its own cluster again yet
             raise NotReady("Kafka has no broker yet.")
 
@@ -134,17 +134,21 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
         ) from error
 
 
-async def group_lag(bootstrap: str, group: str, topics: Sequence[str] = ()) -> Mapping[Partition, int]:
+async def group_lag(bootstrap: str, group: str, topics: Sequence[str] = ()) -> Mapping[TopicPartition, int]:
     """How many records the group has not finished, for each partition it has committed and each one of `topics` (where
     nothing is committed: all that are there). Raises TransientError."""
-    async with opened_admin(bootstrap) as admin:
+    async with open_admin(bootstrap) as admin:
         with kafka_errors("tell the committed offsets"):
-            committed = await bounded(admin.list_consumer_group_offsets(group))
-    positions = {Partition(place.topic, place.partition): stored.offset for place, stored in committed.items()}
+            committed = await with_timeout(admin.list_consumer_group_offsets(group))
+    positions = {
+        TopicPartition(partition.topic, partition.partition): stored.offset for partition, stored in committed.items()
+    }
     probe = Probe(bootstrap)
     try:
-        places = sorted({*positions, *await probe.partitions(topics)})
-        beginnings, ends = await probe.beginning_offsets(places), await probe.end_offsets(places)
+        partitions = sorted({*positions, *await probe.partitions(topics)})
+        beginnings, ends = await probe.beginning_offsets(partitions), await probe.end_offsets(partitions)
     finally:
         await probe.close()
-    return {place: ends[place] - max(positions.get(place, 0), beginnings[place]) for place in places}
+    return {
+        partition: ends[partition] - max(positions.get(partition, 0), beginnings[partition]) for partition in partitions
+    }

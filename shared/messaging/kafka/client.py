@@ -9,12 +9,12 @@ from typing import Any, Protocol, TypeVar
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError, ProducerClosed  # type: ignore[import-untyped]
-from aiokafka.structs import TopicPartition  # type: ignore[import-untyped]
+from aiokafka.structs import TopicPartition as KafkaPartition  # type: ignore[import-untyped]
 
-from shared.messaging.event_log import Partition, Record
+from shared.messaging.event_log import Record, TopicPartition
 from shared.runtime.errors import NotReady, TransientError
-from shared.runtime.retry import FOR_EVER, retrying
-from shared.runtime.telemetry import log
+from shared.runtime.retry import UNTIL_CANCELLED, retrying
+from shared.runtime.telemetry import logger
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
@@ -62,7 +62,7 @@ class Client(Protocol):
         """Disconnect."""
 
 
-async def started(make: Callable[[], C], what: str) -> C:
+async def start_with_retry(make: Callable[[], C], what: str) -> C:
     """A client made by `make` and started, tried with back-off until the log is there. A client whose start failed or
     was cancelled is thrown away: aiokafka leaves it unusable."""
 
@@ -72,17 +72,17 @@ async def started(make: Callable[[], C], what: str) -> C:
             async with asyncio.timeout(START_SECONDS):
                 await client.start()
         except (KafkaError, OSError, TimeoutError) as error:
-            await stopped(client, what)
+            await stop_within(client, what)
             raise NotReady(f"Kafka cannot be reached: {error!r}. Is it running?") from error
         except BaseException:
-            await stopped(client, what)
+            await stop_within(client, what)
             raise
         return client
 
-    return await retrying(FOR_EVER, attempt, failed=waiting(what))
+    return await retrying(UNTIL_CANCELLED, attempt, failed=log_waiting(what))
 
 
-async def stopped(client: Client, what: str) -> None:
+async def stop_within(client: Client, what: str) -> None:
     """Stop a client, within STOP_SECONDS or else DROP_SECONDS more: in an outage it would hang on what it can no longer
     send."""
     try:
@@ -93,11 +93,11 @@ async def stopped(client: Client, what: str) -> None:
         if task is not None and task.cancelling():
             raise
     except (KafkaError, OSError, TimeoutError, AttributeError) as error:
-        log.warning("a Kafka client was dropped", client=what, reason=repr(error))
-        await _dropped(client)
+        logger.warning("a Kafka client was dropped", client=what, reason=repr(error))
+        await _drop_client(client)
 
 
-async def _dropped(client: Client) -> None:
+async def _drop_client(client: Client) -> None:
     """End what a stop that was cut short left: tasks that would go on sending, fetching and claiming partitions, open
     connections, and sends that somebody waits for. aiokafka offers no public way."""
     ends = [end for part, name in _PARTS if (end := getattr(getattr(client, part, None), name, None))]
@@ -109,11 +109,11 @@ async def _dropped(client: Client) -> None:
         accumulator.fail_all(ProducerClosed())
 
 
-def waiting(what: str) -> Callable[[TransientError, int], None]:
+def log_waiting(what: str) -> Callable[[TransientError, int], None]:
     """Logs why `what` is still waiting."""
 
     def failed(error: TransientError, attempt: int) -> None:
-        log.warning("waiting for Kafka", client=what, attempt=attempt, reason=str(error))
+        logger.warning("waiting for Kafka", client=what, attempt=attempt, reason=str(error))
 
     return failed
 
@@ -128,15 +128,15 @@ def kafka_errors(action: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def opened_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def open_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client for questions about the cluster, for a short time. Raises TransientError when Kafka is away."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         with kafka_errors("answer"):
-            await bounded(client.start())
+            await with_timeout(client.start())
         yield client
     finally:
-        await bounded(client.close())
+        await with_timeout(client.close())
 
 
 async def wait_for_topics(client: AIOKafkaConsumer, topics: frozenset[str], what: str) -> None:
@@ -144,11 +144,11 @@ async def wait_for_topics(client: AIOKafkaConsumer, topics: frozenset[str], what
 
     async def look() -> None:
         with kafka_errors("answer"):
-            missing = topics - await bounded(client.topics())
+            missing = topics - await with_timeout(client.topics())
         if missing:
             raise NotReady(f"Topics are missing: {', '.join(sorted(missing))}. `pappus up` creates them.")
 
-    await retrying(FOR_EVER, look, failed=waiting(what))
+    await retrying(UNTIL_CANCELLED, look, failed=log_waiting(what))
 
 
 def to_record(message: Any) -> Record:
@@ -164,12 +164,12 @@ def to_record(message: Any) -> Record:
     )
 
 
-def to_kafka(place: Partition) -> Any:
+def to_kafka(partition: TopicPartition) -> Any:
     """Our partition as aiokafka's."""
-    return TopicPartition(place.topic, place.number)
+    return KafkaPartition(partition.topic, partition.partition)
 
 
-async def bounded(call: Awaitable[Any], seconds: float = ANSWER_SECONDS) -> Any:
+async def with_timeout(call: Awaitable[Any], seconds: float = ANSWER_SECONDS) -> Any:
     """The result of a call that could otherwise wait for ever. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         return await call

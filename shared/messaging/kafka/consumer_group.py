@@ -9,20 +9,20 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # type: ignore[import-untyped]
 from aiokafka.errors import CommitFailedError, IllegalStateError  # type: ignore[import-untyped]
 
-from shared.messaging.event_log import Partition, Record
+from shared.messaging.event_log import Record, TopicPartition
 from shared.messaging.kafka.client import (
     CONSUMER,
     FIXED_REPLICA_SESSION_MS,
     SCALED_REPLICA_SESSION_MS,
-    bounded,
     kafka_errors,
-    started,
-    stopped,
+    start_with_retry,
+    stop_within,
     to_kafka,
     to_record,
     wait_for_topics,
+    with_timeout,
 )
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 DRAIN_SECONDS = 20.0
 
@@ -39,12 +39,12 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         if self.drain is None or not revoked:
             return
         try:
-            await bounded(self.drain(), DRAIN_SECONDS)
+            await with_timeout(self.drain(), DRAIN_SECONDS)
         except TimeoutError:
-            log.warning("let go of work in flight; it comes again", group=self._group, after_seconds=DRAIN_SECONDS)
+            logger.warning("let go of work in flight; it comes again", group=self._group, after_seconds=DRAIN_SECONDS)
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        log.info("assigned", group=self._group, partitions=sorted(f"{tp.topic}[{tp.partition}]" for tp in assigned))
+        logger.info("assigned", group=self._group, partitions=sorted(f"{tp.topic}[{tp.partition}]" for tp in assigned))
 
 
 class KafkaGroup:
@@ -77,7 +77,7 @@ class KafkaGroup:
             )
 
         what = f"group {group}"
-        consumer = await started(make, what)
+        consumer = await start_with_retry(make, what)
         try:
             await wait_for_topics(consumer, frozenset(topics), what)
             admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
@@ -87,9 +87,9 @@ class KafkaGroup:
                 yield cls(consumer, admin, group, listener)
             finally:
                 listener.drain = None
-                await bounded(admin.close())
+                await with_timeout(admin.close())
         finally:
-            await stopped(consumer, what)
+            await stop_within(consumer, what)
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
         """See GroupConsumer. Between the client giving records and this returning nothing else runs, so records are
@@ -98,41 +98,41 @@ class KafkaGroup:
             found = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
         return [to_record(message) for messages in found.values() for message in messages]
 
-    async def commit(self, positions: Mapping[Partition, int], note: str = "") -> None:
+    async def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         """See GroupConsumer. Bounded, since aiokafka blocks as long as the broker is away."""
-        offsets = {to_kafka(place): (offset, note) for place, offset in positions.items()}
+        offsets = {to_kafka(partition): (offset, metadata) for partition, offset in positions.items()}
         if not offsets:
             return
         with kafka_errors("commit offsets"):
             try:
-                await bounded(self._consumer.commit(offsets))
+                await with_timeout(self._consumer.commit(offsets))
             except (CommitFailedError, IllegalStateError) as error:
-                log.info("a rebalance made a commit void; redelivery follows", group=self._group, reason=str(error))
+                logger.info("a rebalance made a commit void; redelivery follows", group=self._group, reason=str(error))
 
-    async def committed_notes(self) -> Mapping[Partition, tuple[int, str]]:
+    async def committed_offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         """See GroupConsumer."""
         with kafka_errors("tell the committed offsets"):
-            await bounded(self._admin.start())
-            found = await bounded(self._admin.list_consumer_group_offsets(self._group))
+            await with_timeout(self._admin.start())
+            found = await with_timeout(self._admin.list_consumer_group_offsets(self._group))
         assigned = self._consumer.assignment()
         return {
-            Partition(place.topic, place.partition): (stored.offset, stored.metadata or "")
-            for place, stored in found.items()
-            if place in assigned and stored.offset >= 0
+            TopicPartition(partition.topic, partition.partition): (stored.offset, stored.metadata or "")
+            for partition, stored in found.items()
+            if partition in assigned and stored.offset >= 0
         }
 
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """See GroupConsumer."""
         self._listener.drain = drain
 
-    def pause(self, partitions: Sequence[Partition]) -> None:
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """See GroupConsumer."""
         self._consumer.pause(*self._assigned(partitions))
 
-    def resume(self, partitions: Sequence[Partition]) -> None:
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
         """See GroupConsumer."""
         self._consumer.resume(*self._assigned(partitions))
 
-    def _assigned(self, partitions: Sequence[Partition]) -> list[Any]:
+    def _assigned(self, partitions: Sequence[TopicPartition]) -> list[Any]:
         assigned = self._consumer.assignment()
-        return [place for place in map(to_kafka, partitions) if place in assigned]
+        return [partition for partition in map(to_kafka, partitions) if partition in assigned]

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from shared.messaging.event_log import GroupConsumer, LogReader, Partition, Publisher
+from shared.messaging.event_log import GroupConsumer, LogReader, Publisher, TopicPartition
 from shared.messaging.kafka.consumer_group import KafkaGroup
 from shared.messaging.kafka.publisher import KafkaPublisher
 from shared.messaging.kafka.reader import KafkaReader, Probe
 
 
-class KafkaLog:
+class KafkaEventLog:
     """Opens publishers, group members and readers. Make one with `open_log`."""
 
     def __init__(self, bootstrap: str, probe: Probe) -> None:
@@ -30,16 +30,16 @@ class KafkaLog:
         """See Log."""
         return KafkaReader.open(self._bootstrap, topics)
 
-    async def end_offsets(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+    async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
         """See Log."""
         return await self._probe.end_offsets(await self._probe.partitions(topics))
 
 
 @asynccontextmanager
-async def open_log(bootstrap: str) -> AsyncIterator[KafkaLog]:
+async def open_event_log(bootstrap: str) -> AsyncIterator[KafkaEventLog]:
     """The log at `bootstrap` ("host:port", several separated by commas). Does not wait for it."""
     probe = Probe(bootstrap)
     try:
-        yield KafkaLog(bootstrap, probe)
+        yield KafkaEventLog(bootstrap, probe)
     finally:
         await probe.close()

@@ -16,13 +16,13 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 )
 
 from shared.contract.events import DeadLetter, Event
-from shared.contract.topics import LARGEST_BYTES, dead_letter_name
+from shared.contract.topics import LARGEST_BYTES, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
-from shared.messaging.kafka.client import started, stopped
+from shared.messaging.kafka.client import start_with_retry, stop_within
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.metrics import EVENTS_PUBLISHED
-from shared.runtime.telemetry import inject_headers, log
+from shared.runtime.telemetry import inject_headers, logger
 
 _Message = tuple[str, str | None, bytes]
 """Topic, key, value."""
@@ -53,9 +53,11 @@ class KafkaPublisher:
         """See Publisher."""
         return await self._send([(event.topic, event.key, encode(event, self._source)) for event in events])
 
-    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+    async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
         """See Publisher."""
-        await self._send([(dead_letter_name(letter.topic), letter.key, letter.model_dump_json().encode())])
+        await self._send(
+            [(dead_letter_topic(dead_letter.topic), dead_letter.key, dead_letter.model_dump_json().encode())]
+        )
 
     async def _send(self, messages: Sequence[_Message]) -> Sequence[Record]:
         if not messages:
@@ -93,7 +95,7 @@ class KafkaPublisher:
                 client_id=self._source,
             )
 
-        start: Coroutine[Any, Any, AIOKafkaProducer] = started(make, f"publisher {self._source}")
+        start: Coroutine[Any, Any, AIOKafkaProducer] = start_with_retry(make, f"publisher {self._source}")
         return asyncio.create_task(start, name=f"start publisher {self._source}")
 
     def _replace_if_dead(self, suspect: "asyncio.Task[AIOKafkaProducer]") -> None:
@@ -104,9 +106,9 @@ class KafkaPublisher:
         """Once for each broken producer, however many calls failed on it."""
         if self._closed or self._producer is not broken:
             return
-        log.error("the Kafka producer is replaced", source=self._source)
+        logger.error("the Kafka producer is replaced", source=self._source)
         self._producer = self._start()
-        task = asyncio.create_task(stopped(broken.result(), f"publisher {self._source}"))
+        task = asyncio.create_task(stop_within(broken.result(), f"publisher {self._source}"))
         self._retired.add(task)
         task.add_done_callback(self._retired.discard)
 
@@ -115,7 +117,7 @@ class KafkaPublisher:
         self._producer.cancel()
         await asyncio.gather(self._producer, *self._retired, return_exceptions=True)
         if not self._producer.cancelled() and self._producer.exception() is None:
-            await stopped(self._producer.result(), f"publisher {self._source}")
+            await stop_within(self._producer.result(), f"publisher {self._source}")
 
 
 async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]) -> list[Record]:
@@ -127,10 +129,18 @@ async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]
         waiting.append(await producer.send(topic, value, key=encoded, headers=list(headers)))
     found = await asyncio.gather(*waiting)
     records = []
-    for (topic, key, value), place in zip(messages, found, strict=True):
+    for (topic, key, value), partition in zip(messages, found, strict=True):
         EVENTS_PUBLISHED.labels(topic).inc()
         records.append(
-            Record(topic, place.partition, place.offset, key, value, tuple(headers), timestamp_ms=place.timestamp or 0)
+            Record(
+                topic,
+                partition.partition,
+                partition.offset,
+                key,
+                value,
+                tuple(headers),
+                timestamp_ms=partition.timestamp or 0,
+            )
         )
     return records
 

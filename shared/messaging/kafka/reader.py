@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError  # type: ignore[import-untyped]
 
-from shared.messaging.event_log import Partition, Record
+from shared.messaging.event_log import Record, TopicPartition
 from shared.messaging.kafka.client import (
     ANSWER_SECONDS,
     READER,
-    bounded,
     kafka_errors,
-    opened_admin,
-    started,
-    stopped,
+    open_admin,
+    start_with_retry,
+    stop_within,
     to_kafka,
     to_record,
     wait_for_topics,
+    with_timeout,
 )
 from shared.runtime.errors import LogReplaced, NotReady
 
@@ -31,51 +31,55 @@ class Probe:
         self._bootstrap = bootstrap
         self._client: AIOKafkaConsumer | None = None
         self._one_at_a_time = asyncio.Lock()
-        self._partitions: dict[str, list[Partition]] = {}
+        self._partitions: dict[str, list[TopicPartition]] = {}
 
     async def close(self) -> None:
         """Stop the client, if there is one."""
         if self._client is not None:
-            await stopped(self._client, "probe")
+            await stop_within(self._client, "probe")
 
-    async def partitions(self, topics: Sequence[str]) -> list[Partition]:
+    async def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
         """All partitions of the topics. Asked once for each topic, since partition counts never change."""
         new = [topic for topic in topics if topic not in self._partitions]
         if new:
-            async with opened_admin(self._bootstrap) as admin:
+            async with open_admin(self._bootstrap) as admin:
                 with kafka_errors("name the partitions"):
-                    described = await bounded(admin.describe_topics(new))
+                    described = await with_timeout(admin.describe_topics(new))
             for entry in described:
                 if entry["error_code"] != 0:
                     raise NotReady(f"Topic {entry['topic']} is not there yet. `pappus up` creates it.")
                 numbers = sorted(part["partition"] for part in entry["partitions"])
-                self._partitions[entry["topic"]] = [Partition(entry["topic"], number) for number in numbers]
-        return [place for topic in topics for place in self._partitions[topic]]
+                self._partitions[entry["topic"]] = [TopicPartition(entry["topic"], number) for number in numbers]
+        return [partition for topic in topics for partition in self._partitions[topic]]
 
-    async def beginning_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offset still there."""
         client = await self._started()
         with kafka_errors("tell the first offsets"):
-            found = await bounded(client.beginning_offsets([to_kafka(place) for place in partitions]))
-        return {Partition(place.topic, place.partition): offset for place, offset in found.items()}
+            found = await with_timeout(client.beginning_offsets([to_kafka(partition) for partition in partitions]))
+        return {TopicPartition(partition.topic, partition.partition): offset for partition, offset in found.items()}
 
-    async def end_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset the next record will get."""
         client = await self._started()
         with kafka_errors("tell the end offsets"):
-            found = await bounded(client.end_offsets([to_kafka(place) for place in partitions]))
-        return {Partition(place.topic, place.partition): offset for place, offset in found.items()}
+            found = await with_timeout(client.end_offsets([to_kafka(partition) for partition in partitions]))
+        return {TopicPartition(partition.topic, partition.partition): offset for partition, offset in found.items()}
 
-    async def record_at(self, place: Partition, offset: int) -> Record | None:
+    async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
         """The record at this offset; None if it is gone or not there yet."""
-        if not (await self.beginning_offsets([place]))[place] <= offset < (await self.end_offsets([place]))[place]:
+        if (
+            not (await self.beginning_offsets([partition]))[partition]
+            <= offset
+            < (await self.end_offsets([partition]))[partition]
+        ):
             return None
         client = await self._started()
         async with self._one_at_a_time:
-            with kafka_errors(f"give {place.topic}[{place.number}]@{offset}"):
-                client.assign([to_kafka(place)])
-                client.seek(to_kafka(place), offset)
-                message = await bounded(client.getone())
+            with kafka_errors(f"give {partition.topic}[{partition.partition}]@{offset}"):
+                client.assign([to_kafka(partition)])
+                client.seek(to_kafka(partition), offset)
+                message = await with_timeout(client.getone())
                 client.unsubscribe()
         return to_record(message) if message.offset == offset else None
 
@@ -84,7 +88,7 @@ class Probe:
             if self._client is None:
                 with kafka_errors("answer"):
                     async with asyncio.timeout(ANSWER_SECONDS):
-                        self._client = await started(self._make, "probe")
+                        self._client = await start_with_retry(self._make, "probe")
         return self._client
 
     def _make(self) -> AIOKafkaConsumer:
@@ -104,26 +108,26 @@ class KafkaReader:
     async def open(cls, bootstrap: str, topics: Sequence[str]) -> AsyncIterator["KafkaReader"]:
         """Opens as soon as Kafka is there and has the topics."""
         what = f"reader of {', '.join(topics)}"
-        consumer = await started(lambda: AIOKafkaConsumer(bootstrap_servers=bootstrap, **READER), what)
+        consumer = await start_with_retry(lambda: AIOKafkaConsumer(bootstrap_servers=bootstrap, **READER), what)
         probe = Probe(bootstrap)
         try:
             await wait_for_topics(consumer, frozenset(topics), what)
             yield cls(consumer, probe, topics)
         finally:
             await probe.close()
-            await stopped(consumer, what)
+            await stop_within(consumer, what)
 
-    async def partitions(self) -> Sequence[Partition]:
+    async def partitions(self) -> Sequence[TopicPartition]:
         """See LogReader."""
         return await self._probe.partitions(self._topics)
 
-    async def start_at(self, positions: Mapping[Partition, int]) -> None:
+    async def start_at(self, positions: Mapping[TopicPartition, int]) -> None:
         """See LogReader."""
-        places = await self.partitions()
+        partitions = await self.partitions()
         beginnings = await self.beginning_offsets()
-        self._consumer.assign([to_kafka(place) for place in places])
-        for place in places:
-            self._consumer.seek(to_kafka(place), positions.get(place, beginnings[place]))
+        self._consumer.assign([to_kafka(partition) for partition in partitions])
+        for partition in partitions:
+            self._consumer.seek(to_kafka(partition), positions.get(partition, beginnings[partition]))
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
         """See LogReader."""
@@ -136,14 +140,14 @@ class KafkaReader:
                 ) from error
         return [to_record(message) for messages in found.values() for message in messages]
 
-    async def beginning_offsets(self) -> Mapping[Partition, int]:
+    async def beginning_offsets(self) -> Mapping[TopicPartition, int]:
         """See LogReader."""
         return await self._probe.beginning_offsets(await self.partitions())
 
-    async def end_offsets(self) -> Mapping[Partition, int]:
+    async def end_offsets(self) -> Mapping[TopicPartition, int]:
         """See LogReader."""
         return await self._probe.end_offsets(await self.partitions())
 
-    async def record_at(self, place: Partition, offset: int) -> Record | None:
+    async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
         """See LogReader."""
-        return await self._probe.record_at(place, offset)
+        return await self._probe.record_at(partition, offset)

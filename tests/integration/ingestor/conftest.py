@@ -11,8 +11,8 @@ import pytest
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
 from services.ingestor.data.projection import MIGRATIONS
-from shared.messaging.event_log import Log
-from shared.messaging.kafka import create_topics, open_log
+from shared.messaging.event_log import EventLog
+from shared.messaging.kafka import create_topics, open_event_log
 from shared.tables.database import Database
 from shared.tables.postgres import Connection, connector
 from tests.integration.ingestor.hostile import HostileServer
@@ -57,7 +57,7 @@ async def tables(servers: Servers) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def log(servers: Servers) -> AsyncIterator[Log]:
+async def event_log(servers: Servers) -> AsyncIterator[EventLog]:
     """The log."""
-    async with open_log(servers.kafka_bootstrap) as opened:
+    async with open_event_log(servers.kafka_bootstrap) as opened:
         yield opened

@@ -12,9 +12,9 @@ from typing import TypeVar, cast
 from urllib.request import urlopen
 
 from shared.contract.events import DeadLetter, Event
-from shared.contract.topics import dead_letter_name
+from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.runtime.errors import InvalidMessage
 from shared.testing import read_all
 
@@ -80,17 +80,18 @@ class IngestorProcess:
         subprocess.run(command, cwd=ROOT, env=self._environment, check=True, capture_output=True, timeout=60)
 
 
-async def dead_letters_of(log: Log, topic: str) -> list[DeadLetter]:
+async def dead_letters_of(event_log: EventLog, topic: str) -> list[DeadLetter]:
     """What stands on the dead-letter topic of `topic` now."""
     return [
-        DeadLetter.model_validate_json(record.value or b"") for record in await read_all(log, [dead_letter_name(topic)])
+        DeadLetter.model_validate_json(record.value or b"")
+        for record in await read_all(event_log, [dead_letter_topic(topic)])
     ]
 
 
-async def events_of(log: Log, event: type[E]) -> list[E]:
+async def events_of(event_log: EventLog, event: type[E]) -> list[E]:
     """All events of one type that stand in the log now; what cannot be read is left out."""
     found = []
-    for record in await read_all(log, [event.topic]):
+    for record in await read_all(event_log, [event.topic]):
         with suppress(InvalidMessage):
             found.append(cast("E", decode(record.topic, record.value)))
     return found

@@ -16,7 +16,7 @@ from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy, delay
 from shared.tables.database import Database
 from shared.tables.projection import Projection
-from shared.testing import FixedClock, MemoryLog, eventually, image_registered, image_rejected
+from shared.testing import FixedClock, MemoryEventLog, eventually, image_registered, image_rejected
 
 POLICY = RetryPolicy(first_seconds=5, factor=4, longest_seconds=600, attempts=3)
 INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, $2)"
@@ -28,15 +28,15 @@ class Setting:
     def __init__(self, tables: Database, policy: RetryPolicy = POLICY) -> None:
         self.tables = tables
         self.policy = policy
-        self.log = MemoryLog()
+        self.event_log = MemoryEventLog()
         self.clock = FixedClock()
 
     async def announce(self) -> int:
-        async with self.log.publisher("pappus/test") as publisher, self.tables.lock("announcer") as connection:
+        async with self.event_log.publisher("pappus/test") as publisher, self.tables.lock("announcer") as connection:
             return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock).announce(connection)
 
     async def run(self, health: Health) -> None:
-        async with self.log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/test") as publisher:
             await Announcer(self.tables, publisher, self.policy, 30.0, self.clock).run(health)
 
     async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:
@@ -54,7 +54,7 @@ class Setting:
 
     @property
     def announced(self) -> list[ImageRegistered]:
-        return self.log.events(ImageRegistered)
+        return self.event_log.events(ImageRegistered)
 
 
 async def test_each_row_is_announced_once_and_marked(tables: Database) -> None:
@@ -75,7 +75,7 @@ async def test_what_was_not_acknowledged_is_announced_again_as_the_same_event(
 ) -> None:
     setting = Setting(tables)
     await tables.execute(INSERT, "http://example.org/a.jpg", None)
-    setting.log.fail_next_publish(although_written=although_written)
+    setting.event_log.fail_next_publish(although_written=although_written)
     with pytest.raises(TransientError):
         await setting.announce()
     assert await setting.announce() == 1
@@ -87,7 +87,7 @@ async def test_of_a_batch_only_what_failed_is_announced_again(tables: Database) 
     setting = Setting(tables)
     for number in range(5):
         await tables.execute(INSERT, f"http://example.org/{number}.jpg", "grass")
-    setting.log.fail_next_publish()
+    setting.event_log.fail_next_publish()
     with pytest.raises(TransientError):
         await setting.announce()
     assert await setting.announce() == 1
@@ -205,7 +205,7 @@ async def test_the_trace_a_row_brings_is_continued_and_a_new_one_is_kept(tables:
         f"00-{trace}-b7ad6b7169203331-01",
     )
     await setting.announce()
-    (record,) = setting.log.records(ImageRegistered.topic)
+    (record,) = setting.event_log.records(ImageRegistered.topic)
     with process_span(record, "test") as span:
         assert f"{span.get_span_context().trace_id:032x}" == trace
 
@@ -226,11 +226,11 @@ async def test_a_new_row_wakes_it_and_of_two_only_one_works(tables: Database) ->
 
 async def test_when_the_log_is_away_it_says_so_and_goes_on_when_it_is_back(tables: Database) -> None:
     setting, health = Setting(tables), Health()
-    setting.log.away = True
+    setting.event_log.away = True
     await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
     running = asyncio.create_task(setting.run(health))
     await eventually(lambda: (state := health.state("announcer")) is not None and not state.ok)
-    setting.log.away = False
+    setting.event_log.away = False
     await eventually(lambda: health.ready and setting.announced)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -239,10 +239,10 @@ async def test_when_the_log_is_away_it_says_so_and_goes_on_when_it_is_back(table
 async def test_the_projection_marks_what_was_published_but_not_marked(tables: Database) -> None:
     setting = Setting(tables)
     await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
-    setting.log.fail_next_publish(although_written=True)
+    setting.event_log.fail_next_publish(although_written=True)
     with pytest.raises(TransientError):
         await setting.announce()
-    projection = Projection(setting.log, tables, Tables("pappus", 5).appliers, Health())
+    projection = Projection(setting.event_log, tables, Tables("pappus", 5).projectors, Health())
     running = asyncio.create_task(projection.run())
 
     async def marked() -> bool:

@@ -10,7 +10,7 @@ import pytest
 from pappus.stack import Servers
 from services.ingestor.data.projection import MIGRATIONS, SCHEMA
 from shared.contract.events import DeadLetter, ImageRegistered, ImageRejected, ImageStored, LabelCorrected
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.settings import Settings
 from shared.storage.object_store import open_object_store
@@ -153,19 +153,19 @@ async def test_rows_inserted_one_after_the_other_are_each_stored(
 
 
 async def test_seeding_again_changes_nothing(
-    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, log: Log
+    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog
 ) -> None:
     urls = [hostile.url(f"many/seed-{number}.png") for number in range(40)]
     await seeder.executemany(INSERT, [(url, "grass") for url in urls])
     before = [await announced(seeder, await finished(seeder, url)) for url in urls]
-    ends = await log.end_offsets([ImageRegistered.topic, ImageStored.topic, ImageRejected.topic])
+    ends = await event_log.end_offsets([ImageRegistered.topic, ImageStored.topic, ImageRejected.topic])
     rows = await seeder.fetchval("SELECT count(*) FROM plants_data")
     await seeder.executemany(INSERT, [(url, "grass") for url in urls])
     await seeder.execute(INSERT, hostile.url("many/last.png"), "grass")  # announced after all that stood before it
     await finished(seeder, hostile.url("many/last.png"))
     assert [await seeder.fetchrow(LOOK, url) for url in urls] == before
     assert await seeder.fetchval("SELECT count(*) FROM plants_data") == rows + 1
-    after = await log.end_offsets([ImageRegistered.topic, ImageStored.topic, ImageRejected.topic])
+    after = await event_log.end_offsets([ImageRegistered.topic, ImageStored.topic, ImageRejected.topic])
     assert sum(after.values()) == sum(ends.values()) + 2
     assert hostile.requests["many"] == 41
 
@@ -187,13 +187,13 @@ async def test_the_seeder_may_put_rows_in_and_look_and_nothing_else(
 
 
 async def test_an_upload_gets_a_row_that_is_born_announced(
-    ingestor: IngestorProcess, seeder: Connection, servers: Servers, log: Log
+    ingestor: IngestorProcess, seeder: Connection, servers: Servers, event_log: EventLog
 ) -> None:
     key = f"uploads/aa/{uuid4().hex}"
     event = image_registered(upload_key=key, label="grass", registered_by="ann")
     async with (
         open_object_store(Settings.model_validate(servers.settings("labeler"))) as uploads,
-        log.publisher("pappus/test") as publisher,
+        event_log.publisher("pappus/test") as publisher,
     ):
         await uploads.put(key, picture(), "image/jpeg")
         await publisher.publish([event])
@@ -203,14 +203,14 @@ async def test_an_upload_gets_a_row_that_is_born_announced(
 
 
 async def test_a_correction_changes_the_label_that_is_shown_once(
-    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, log: Log
+    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog
 ) -> None:
     url = hostile.url("good.jpg")
     await seeder.execute(INSERT, url, "grass")
     image_id = (await finished(seeder, url))["image_id"]
     first = label_corrected(image_id=image_id, label_to="dandelion", revision=1, event_id=uuid4())
     late = label_corrected(image_id=image_id, label_to="grass", revision=1, event_id=uuid4())
-    async with log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish([first, late, first])
 
     async def corrected() -> bool:
@@ -224,23 +224,27 @@ async def test_a_correction_changes_the_label_that_is_shown_once(
 
 
 async def test_what_cannot_be_read_becomes_a_dead_letter_and_the_rest_goes_on(
-    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, log: Log, servers: Servers
+    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog, servers: Servers
 ) -> None:
     nothing = image_registered(url=None)
-    async with log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish([nothing])
     await seeder.execute(INSERT, hostile.url("good.jpg"), "grass")
     assert (await finished(seeder, hostile.url("good.jpg")))["state"] == "stored"
 
-    async def letters() -> list[DeadLetter]:
-        return [letter for letter in await dead_letters_of(log, ImageRegistered.topic) if letter.key == nothing.key]
+    async def dead_letters() -> list[DeadLetter]:
+        return [
+            dead_letter
+            for dead_letter in await dead_letters_of(event_log, ImageRegistered.topic)
+            if dead_letter.key == nothing.key
+        ]
 
-    (letter,) = await eventually(letters)
-    assert (letter.error, letter.handler) == (InvalidMessage.__name__, "ingestor-fetcher")
+    (dead_letter,) = await eventually(dead_letters)
+    assert (dead_letter.error, dead_letter.handler) == (InvalidMessage.__name__, "ingestor-fetcher")
 
 
 async def test_killed_again_and_again_it_loses_nothing_and_decides_nothing_twice(
-    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, log: Log
+    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog
 ) -> None:
     urls = [hostile.url(f"many/kill-{number}.png") for number in range(90)]
     for part in range(3):
@@ -251,10 +255,10 @@ async def test_killed_again_and_again_it_loses_nothing_and_decides_nothing_twice
     rows = [await finished(seeder, url, timeout_seconds=60) for url in urls]
     assert {row["state"] for row in rows} == {"stored"}
     ours = {row["image_id"] for row in rows}
-    stored = [event for event in await events_of(log, ImageStored) if event.image_id in ours]
+    stored = [event for event in await events_of(event_log, ImageStored) if event.image_id in ours]
     assert {event.image_id for event in stored} == ours
     assert len({event.model_dump_json() for event in stored}) == len(urls)  # repeated perhaps, but never different
-    assert not [event for event in await events_of(log, ImageRejected) if event.image_id in ours]
+    assert not [event for event in await events_of(event_log, ImageRejected) if event.image_id in ours]
 
 
 def requested(hostile: HostileServer, at_least: int) -> bool:
@@ -263,17 +267,17 @@ def requested(hostile: HostileServer, at_least: int) -> bool:
 
 
 async def test_a_replay_gives_the_same_tables_and_publishes_nothing(
-    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, log: Log, servers: Servers
+    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog, servers: Servers
 ) -> None:
     await seeder.execute(INSERT, hostile.url("good.jpg"), "grass")
     await announced(seeder, await finished(seeder, hostile.url("good.jpg")))
     topics = [event.topic for event in (ImageRegistered, ImageStored, ImageRejected, LabelCorrected)]
-    ends = await log.end_offsets(topics)
+    ends = await event_log.end_offsets(topics)
     async with Database.open(servers.database_url("ingestor"), SCHEMA, MIGRATIONS) as database:
         before = await canonical_dump(database)
         await asyncio.to_thread(ingestor.replay)
         assert await canonical_dump(database) == before
-    assert await log.end_offsets(topics) == ends
+    assert await event_log.end_offsets(topics) == ends
     again = await connector(servers.database_url("seeder"), "ingestor")()  # the old one's plans are void
     await again.execute(INSERT, hostile.url("cmyk.jpg"), "grass")
     assert (await finished(again, hostile.url("cmyk.jpg")))["state"] == "stored"

@@ -66,9 +66,9 @@ def interleaved(topics: list[list[Event]], choice: random.Random) -> list[Event]
 
 async def fold(transaction: Transaction, events: Sequence[Event]) -> list[str]:
     """All rows after these events, as text."""
-    appliers = {applier.event: applier.apply for applier in TABLES.appliers}
+    projectors = {projector.event: projector.apply for projector in TABLES.projectors}
     for event in events:
-        await appliers[type(event)](event, transaction)
+        await projectors[type(event)](event, transaction)
     rows = await transaction.fetch(
         """SELECT i::text AS row FROM images i UNION ALL SELECT p::text FROM plants_data p
            UNION ALL SELECT l::text FROM ledger l ORDER BY 1"""

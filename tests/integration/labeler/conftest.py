@@ -18,20 +18,20 @@ from pappus.stack import Servers
 from services.labeler.accounts.sessions import Principal, Role, issue_token
 from services.labeler.accounts.users import Users, read_users
 from services.labeler.api.app import create_app
-from services.labeler.data.projection import APPLIERS
+from services.labeler.data.projection import PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
 from shared.contract.events import Event
-from shared.messaging.event_log import Log
+from shared.messaging.event_log import EventLog
 from shared.runtime.health import Health
 from shared.tables.database import Database
 from shared.tables.postgres import connector
-from shared.tables.projection import caught_up
-from shared.testing import FixedClock, MemoryLog, MemoryObjectStore, eventually
+from shared.tables.projection import wait_until_caught_up
+from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, eventually
 
 PASSWORDS = {"anna": "anna's password", "berta": "berta's password", "olga": "olga's password"}
 ROLES = {"anna": "labeler", "berta": "labeler", "olga": "operator"}
 SECRET = "a secret of at least thirty-two bytes"
-TOPICS = tuple(applier.event.topic for applier in APPLIERS)
+TOPICS = tuple(projector.event.topic for projector in PROJECTORS)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +106,7 @@ class Labeler:
 
     app: FastAPI
     health: Health
-    log: MemoryLog
+    event_log: MemoryEventLog
     store: MemoryObjectStore
     clock: FixedClock
     tables: Database
@@ -120,9 +120,9 @@ class Labeler:
 
     async def tell(self, *events: Event) -> None:
         """These events happened, and the tables show them."""
-        async with self.log.publisher("test") as publisher:
+        async with self.event_log.publisher("test") as publisher:
             await publisher.publish(events)
-        await caught_up(self.log, self.tables, TOPICS, 10)
+        await wait_until_caught_up(self.event_log, self.tables, TOPICS, 10)
 
     async def correct(
         self, who: str, image_id: UUID, label: str, revision: int, key: str | None = None
@@ -143,7 +143,7 @@ class Labeler:
 
 @asynccontextmanager
 async def running(
-    settings: LabelerSettings, log: Log, store: MemoryObjectStore
+    settings: LabelerSettings, event_log: EventLog, store: MemoryObjectStore
 ) -> AsyncIterator[tuple[FastAPI, Health]]:
     """An API over any log, ready."""
 
@@ -152,7 +152,7 @@ async def running(
         yield store
 
     health = Health(needed=("tables",))
-    app = create_app(settings, log, open_store, health, FixedClock())
+    app = create_app(settings, event_log, open_store, health, FixedClock())
     async with app.router.lifespan_context(app):
         await eventually(lambda: health.ready and health.ok and health.state("publisher") is not None)
         yield app, health
@@ -167,10 +167,10 @@ def token(name: str) -> str:
 @pytest.fixture
 async def labeler(settings: LabelerSettings, tables: Database) -> AsyncIterator[Labeler]:
     """A running API with three people logged in."""
-    log, store = MemoryLog(), MemoryObjectStore()
-    async with running(settings, log, store) as (app, health):
+    event_log, store = MemoryEventLog(), MemoryObjectStore()
+    async with running(settings, event_log, store) as (app, health):
         clock = app.state.service.sending.clock
-        yield Labeler(app, health, log, store, clock, tables, {name: token(name) for name in PASSWORDS})
+        yield Labeler(app, health, event_log, store, clock, tables, {name: token(name) for name in PASSWORDS})
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ async def test_a_correction_answers_with_its_revision_and_makes_the_label_review
     }
     image = await labeler.get(f"/images/{stored.image_id}")
     assert (image["label"], image["revision"], image["trust"]) == ("grass", 1, "reviewed")
-    [event] = labeler.log.events(LabelCorrected)
+    [event] = labeler.event_log.events(LabelCorrected)
     assert (event.label_from, event.label_to, event.corrected_by) == ("dandelion", "grass", "anna")
 
 
@@ -47,7 +47,7 @@ async def test_who_saw_an_old_revision_hears_at_once_who_was_first_and_nothing_i
         "corrected_by": "anna",
     }
     assert "anna was first" in late.json()["detail"]
-    assert len(labeler.log.events(LabelCorrected)) == 1
+    assert len(labeler.event_log.events(LabelCorrected)) == 1
 
 
 async def test_of_people_who_correct_one_image_at_once_exactly_one_succeeds(labeler: Labeler) -> None:
@@ -72,7 +72,7 @@ async def test_a_repeated_key_answers_the_same_outcome_without_publishing_again(
     reread = await labeler.correct("anna", stored.image_id, "grass", 1, key="k1")
 
     assert first.json() == again.json() == reread.json()
-    assert len(labeler.log.events(LabelCorrected)) == 1
+    assert len(labeler.event_log.events(LabelCorrected)) == 1
 
 
 async def test_a_key_used_for_another_label_is_refused(labeler: Labeler) -> None:
@@ -98,7 +98,7 @@ async def test_two_people_may_use_the_same_key(labeler: Labeler) -> None:
 async def test_while_the_log_is_away_a_correction_is_503_and_a_retry_with_its_key_counts_once(labeler: Labeler) -> None:
     stored = image_stored()
     await labeler.tell(stored)
-    labeler.log.fail_next_publish(although_written=True)
+    labeler.event_log.fail_next_publish(although_written=True)
 
     away = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
     again = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
@@ -113,10 +113,10 @@ async def test_while_the_log_is_away_a_correction_is_503_and_a_retry_with_its_ke
 async def test_a_correction_that_was_never_sent_can_be_sent_again(labeler: Labeler) -> None:
     stored = image_stored()
     await labeler.tell(stored)
-    labeler.log.fail_next_publish()
+    labeler.event_log.fail_next_publish()
 
     away = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
-    assert labeler.log.events(LabelCorrected) == []
+    assert labeler.event_log.events(LabelCorrected) == []
     again = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
 
     assert (away.status_code, again.status_code) == (503, 200)
@@ -131,7 +131,7 @@ async def test_a_correction_the_tables_do_not_show_in_time_is_202_with_its_event
         answer = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
 
     assert answer.status_code == 202
-    [event] = labeler.log.events(LabelCorrected)
+    [event] = labeler.event_log.events(LabelCorrected)
     assert answer.json()["event_id"] == str(event.event_id)
 
 
@@ -142,7 +142,7 @@ async def test_the_loser_of_the_log_is_told_although_it_was_published(labeler: L
         await transaction.execute("LOCK TABLE label_history IN SHARE MODE")
         first = asyncio.ensure_future(labeler.correct("anna", stored.image_id, "grass", 0))
         second = asyncio.ensure_future(labeler.correct("berta", stored.image_id, "dandelion", 0))
-        await eventually(lambda: len(labeler.log.events(LabelCorrected)) == 2)
+        await eventually(lambda: len(labeler.event_log.events(LabelCorrected)) == 2)
     answers = await asyncio.gather(first, second)
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
@@ -165,7 +165,7 @@ async def test_what_cannot_be_corrected_is_refused_before_anything_is_published(
     assert (unknown.status_code, unknown.json()["error"]) == (404, "image_unknown")
     assert (label.status_code, label.json()["error"]) == (422, "unknown_label")
     assert (duplicate.status_code, duplicate.json()["duplicate_of"]) == (409, str(original.image_id))
-    assert labeler.log.events(LabelCorrected) == []
+    assert labeler.event_log.events(LabelCorrected) == []
 
 
 async def test_undoing_is_another_correction_and_the_history_keeps_all(labeler: Labeler) -> None:

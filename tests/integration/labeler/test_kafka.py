@@ -15,10 +15,10 @@ from services.labeler.accounts.users import Users, read_users
 from services.labeler.data.projection import replay_plan
 from services.labeler.settings import LabelerSettings
 from shared.contract.events import Event
-from shared.messaging.event_log import Log
-from shared.messaging.kafka import create_topics, open_log
+from shared.messaging.event_log import EventLog
+from shared.messaging.kafka import create_topics, open_event_log
 from shared.tables.database import Database
-from shared.tables.projection import caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.tables.replay import canonical_dump, replay
 from shared.testing import MemoryObjectStore, image_stored
 
@@ -29,15 +29,15 @@ from .conftest import TOPICS, running, token
 class Replicas:
     """Two APIs over one log and one set of tables."""
 
-    log: Log
+    event_log: EventLog
     tables: Database
     clients: dict[str, httpx.AsyncClient]
 
     async def tell(self, *events: Event) -> None:
         """These events happened, and the tables show them."""
-        async with self.log.publisher("test") as publisher:
+        async with self.event_log.publisher("test") as publisher:
             await publisher.publish(events)
-        await caught_up(self.log, self.tables, TOPICS, 30)
+        await wait_until_caught_up(self.event_log, self.tables, TOPICS, 30)
 
     async def correct(self, who: str, image_id: UUID, label: str, revision: int) -> httpx.Response:
         """Somebody sets a label, at the replica they are connected to."""
@@ -56,13 +56,13 @@ async def replicas(servers: Servers, settings: LabelerSettings, tables: Database
     await create_topics(servers.kafka_bootstrap)
     store = MemoryObjectStore()
     async with (
-        open_log(servers.kafka_bootstrap) as log,
-        running(settings, log, store) as (one, _),
-        running(settings, log, store) as (other, _),
+        open_event_log(servers.kafka_bootstrap) as event_log,
+        running(settings, event_log, store) as (one, _),
+        running(settings, event_log, store) as (other, _),
         _client(one, "anna") as anna,
         _client(other, "berta") as berta,
     ):
-        yield Replicas(log, tables, {"anna": anna, "berta": berta})
+        yield Replicas(event_log, tables, {"anna": anna, "berta": berta})
 
 
 def _client(app: FastAPI, name: str) -> httpx.AsyncClient:
@@ -100,7 +100,7 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_people(
     await Users(replicas.tables).upsert(read_users(users_file))
     before = await canonical_dump(replicas.tables)
 
-    report = await replay(replicas.log, database_url, replay_plan())
+    report = await replay(replicas.event_log, database_url, replay_plan())
 
     assert report.kept == {"users": 3}
     assert await canonical_dump(replicas.tables) == before

@@ -22,7 +22,7 @@ async def ask(labeler: Labeler, action: str, who: str = "olga", key: str = "k1",
 
 async def asked(labeler: Labeler) -> PromotionRequested:
     """The one promotion.requested."""
-    [event] = await eventually(lambda: labeler.log.events(PromotionRequested))
+    [event] = await eventually(lambda: labeler.event_log.events(PromotionRequested))
     return event
 
 
@@ -86,7 +86,7 @@ async def test_a_rollback_waits_for_the_answer_of_the_gate(labeler: Labeler) -> 
     assert answer.json() == {"outcome": "promoted", "version": "old", "sequence": 2, "summary": "Back to old."}
     assert (await labeler.get("/models/champion"))["frozen"] is True
     assert (await ask(labeler, "rollback", version="old")).json() == answer.json()
-    assert len(labeler.log.events(PromotionRequested)) == 1
+    assert len(labeler.event_log.events(PromotionRequested)) == 1
 
 
 async def test_a_refusal_of_the_gate_is_an_answer(labeler: Labeler) -> None:
@@ -123,7 +123,7 @@ async def test_a_version_nobody_trained_is_404(labeler: Labeler) -> None:
     answer = await ask(labeler, "approve", version="nowhere")
 
     assert (answer.status_code, answer.json()["error"]) == (404, "model_unknown")
-    assert labeler.log.events(PromotionRequested) == []
+    assert labeler.event_log.events(PromotionRequested) == []
 
 
 async def test_an_operator_may_ask_for_a_training(labeler: Labeler) -> None:
@@ -131,7 +131,7 @@ async def test_an_operator_may_ask_for_a_training(labeler: Labeler) -> None:
         answer = await client.post("/trainings", json={"reason": "new camera"})
 
     assert answer.status_code == 202
-    [event] = labeler.log.events(TrainingRequested)
+    [event] = labeler.event_log.events(TrainingRequested)
     assert (event.reason, event.detail, event.requested_by) == ("person", "new camera", "olga")
     assert answer.json()["event_id"] == str(event.event_id)
 

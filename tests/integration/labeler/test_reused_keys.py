@@ -8,12 +8,12 @@ import pytest
 from pappus.stack import Servers
 from services.ingestor.data.projection import Tables
 from services.labeler.commands.corrections import correction_id
-from services.trainer.data.projection import appliers as trainer
+from services.trainer.data.projection import projectors as trainer
 from shared.contract.events import ImageStored, LabelCorrected
 from shared.tables.database import Database
 from shared.tables.postgres import Row
-from shared.tables.projection import Applier, Fold
-from shared.testing import MemoryLog, eventually, fresh_schema, image_registered, image_stored
+from shared.tables.projection import ProjectionBatch, Projector
+from shared.testing import MemoryEventLog, eventually, fresh_schema, image_registered, image_stored
 
 from .conftest import Labeler
 
@@ -30,20 +30,22 @@ LABEL_OF = {
 
 @asynccontextmanager
 async def folded(
-    servers: Servers, log: MemoryLog, service: str, appliers: Sequence[Applier]
+    servers: Servers, event_log: MemoryEventLog, service: str, projectors: Sequence[Projector]
 ) -> AsyncIterator[Database]:
     """Tables of a service, folded from this log."""
-    records = [record for topic in (ImageStored.topic, LabelCorrected.topic) for record in log.records(topic)]
+    records = [record for topic in (ImageStored.topic, LabelCorrected.topic) for record in event_log.records(topic)]
     url = servers.database_url("postgres")
     async with fresh_schema(url, f"services.{service}.data.sql") as schema, schema.open() as database:
         async with database.transaction() as transaction:
-            await Fold(schema.name, appliers, publisher=None).batch(transaction, records)
+            await ProjectionBatch(schema.name, projectors, publisher=None).batch(transaction, records)
         yield database
 
 
-async def label_in(servers: Servers, log: MemoryLog, service: str, appliers: Sequence[Applier]) -> Row | None:
+async def label_in(
+    servers: Servers, event_log: MemoryEventLog, service: str, projectors: Sequence[Projector]
+) -> Row | None:
     """Label and revision of the only image."""
-    async with folded(servers, log, service, appliers) as database:
+    async with folded(servers, event_log, service, projectors) as database:
         return await database.fetchrow(LABEL_OF[service])
 
 
@@ -79,15 +81,15 @@ async def test_makes_another_event_on_which_all_readers_agree(labeler: Labeler, 
     await labeler.tell()
 
     assert [answer.status_code for answer in (bertas, first, second)] == [202, 202, 202]
-    assert [event.event_id for event in labeler.log.events(LabelCorrected)][1:] == [first_id, second_id]
+    assert [event.event_id for event in labeler.event_log.events(LabelCorrected)][1:] == [first_id, second_id]
     again = await labeler.correct("anna", image_id, "grass", 1, key="k1")
     stale = await labeler.correct("anna", image_id, "grass", 0, key="k1")
     assert (again.status_code, again.json()["revision"]) == (200, 2)
     assert (stale.status_code, stale.json()["error"]) == (409, "superseded")
-    assert len(labeler.log.events(LabelCorrected)) == 3
+    assert len(labeler.event_log.events(LabelCorrected)) == 3
     shows = await labeler.get(f"/images/{image_id}")
     assert (shows["label"], shows["revision"], shows["corrected_by"]) == ("grass", 2, "anna")
-    for service, appliers in (("ingestor", Tables("pappus", 5).appliers), ("trainer", trainer())):
-        row = await label_in(servers, labeler.log, service, appliers)
+    for service, projectors in (("ingestor", Tables("pappus", 5).projectors), ("trainer", trainer())):
+        row = await label_in(servers, labeler.event_log, service, projectors)
         assert row is not None
         assert (row["label"], row["revision"]) == ("grass", 2), service

@@ -82,7 +82,7 @@ async def test_reading_the_users_again_changes_what_changed_and_keeps_good_hashe
 async def test_reading_goes_on_while_the_log_is_away_and_health_says_so(labeler: Labeler) -> None:
     stored = image_stored()
     await labeler.tell(stored)
-    labeler.log.away = True
+    labeler.event_log.away = True
 
     shown = await labeler.get(f"/images/{stored.image_id}")
     refused = await labeler.correct("anna", stored.image_id, "grass", 0)
@@ -93,9 +93,9 @@ async def test_reading_goes_on_while_the_log_is_away_and_health_says_so(labeler:
     assert shown["state"] == "stored"
     assert (refused.status_code, refused.json()["error"]) == (503, "unavailable")
     assert statuses == {"/livez": 200, "/readyz": 200, "/health": 503, "/metrics": 200}
-    labeler.log.away = False
+    labeler.event_log.away = False
     assert (await labeler.correct("anna", stored.image_id, "grass", 0)).status_code == 200
-    assert len(labeler.log.events(LabelCorrected)) == 1
+    assert len(labeler.event_log.events(LabelCorrected)) == 1
 
 
 async def test_what_people_did_is_counted(labeler: Labeler) -> None:

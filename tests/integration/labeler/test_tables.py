@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.labeler.data.projection import APPLIERS, apply_label_corrected
+from services.labeler.data.projection import PROJECTORS, apply_label_corrected
 from shared.contract.events import AppliedCorrection, Event, SetAside
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction, connector
@@ -26,7 +26,7 @@ from shared.testing import (
     promotion_requested,
 )
 
-APPLY: dict[type[Event], Any] = {applier.event: applier.apply for applier in APPLIERS}
+APPLY: dict[type[Event], Any] = {projector.event: projector.apply for projector in PROJECTORS}
 
 
 def a_history() -> list[Event]:

@@ -43,8 +43,8 @@ def stored_as(event: ImageRegistered, data: bytes) -> Any:
 
 async def registered(labeler: Labeler, number: int = 1) -> ImageRegistered:
     """The newest of so many image.registered."""
-    await eventually(lambda: len(labeler.log.events(ImageRegistered)) >= number)
-    return max(labeler.log.events(ImageRegistered), key=lambda event: event.attempt)
+    await eventually(lambda: len(labeler.event_log.events(ImageRegistered)) >= number)
+    return max(labeler.event_log.events(ImageRegistered), key=lambda event: event.attempt)
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ async def ingestor(labeler: Labeler) -> AsyncIterator[None]:
     """Stores whatever is registered, if its bytes are where the event says."""
 
     async def work() -> None:
-        async with labeler.log.group("ingestor", ["image.registered"]) as group:
+        async with labeler.event_log.group("ingestor", ["image.registered"]) as group:
             seen: set[UUID] = set()
             while True:
                 await group.poll(1.0)
-                for event in labeler.log.events(ImageRegistered):
+                for event in labeler.event_log.events(ImageRegistered):
                     if event.event_id not in seen:
                         seen.add(event.event_id)
                         await labeler.tell(stored_as(event, await labeler.store.get(event.upload_key or "")))
@@ -82,7 +82,7 @@ async def test_an_upload_is_stored_as_the_person_claimed_it(labeler: Labeler) ->
         "anna",
         "upload",
     )
-    [event] = labeler.log.events(ImageRegistered)
+    [event] = labeler.event_log.events(ImageRegistered)
     assert event.upload_key == f"uploads/{body['sha256'][:2]}/{body['sha256']}"
 
 
@@ -93,7 +93,7 @@ async def test_the_same_bytes_again_lead_to_the_image_that_holds_them(labeler: L
 
     assert (again.status_code, again.json()["image_id"]) == (200, first.json()["image_id"])
     assert again.json()["duplicate_of"] == first.json()["image_id"]
-    assert len(labeler.log.events(ImageRegistered)) == 1
+    assert len(labeler.event_log.events(ImageRegistered)) == 1
     [found] = await labeler.get(f"/images?sha256={first.json()['sha256']}")
     assert found["image_id"] == first.json()["image_id"]
 
@@ -130,7 +130,7 @@ async def test_an_upload_that_cannot_be_used_is_422_with_the_reason(labeler: Lab
     }
     again = await bring(labeler, b"no picture")
     assert again.json() == answer.json()
-    assert len(labeler.log.events(ImageRegistered)) == 1
+    assert len(labeler.event_log.events(ImageRegistered)) == 1
 
 
 async def test_after_a_refusal_that_may_have_passed_the_next_upload_is_the_next_attempt(labeler: Labeler) -> None:
@@ -155,7 +155,7 @@ async def test_an_upload_nobody_has_stored_in_time_is_202_and_a_retry_has_the_sa
 
     assert first.status_code == again.status_code == 202
     assert first.json() == again.json()
-    [event] = labeler.log.events(ImageRegistered)
+    [event] = labeler.event_log.events(ImageRegistered)
     assert first.json() == {"event_id": str(event.event_id), "image_id": str(event.image_id)}
     assert (await labeler.get(f"/images/{event.image_id}"))["state"] == "registered"
 
@@ -166,11 +166,11 @@ async def test_without_the_object_store_nothing_is_registered(labeler: Labeler) 
     answer = await bring(labeler, b"a picture")
 
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
-    assert labeler.log.events(ImageRegistered) == []
+    assert labeler.event_log.events(ImageRegistered) == []
 
 
 async def test_without_the_log_the_person_is_told_to_come_back(labeler: Labeler) -> None:
-    labeler.log.fail_next_publish()
+    labeler.event_log.fail_next_publish()
 
     answer = await bring(labeler, b"a picture")
 

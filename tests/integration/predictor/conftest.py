@@ -15,8 +15,8 @@ from pappus.stack.ports import free_ports
 from services.predictor.data.projection import MIGRATIONS, SCHEMA
 from services.predictor.decisions.promotions import Promotions, fold
 from shared.contract.events import Event, ImageStored, ModelPromoted
-from shared.messaging.event_log import Log
-from shared.messaging.kafka import create_topics, open_log
+from shared.messaging.event_log import EventLog
+from shared.messaging.kafka import create_topics, open_event_log
 from shared.runtime.settings import Settings
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
@@ -30,10 +30,10 @@ from tests.unit.predictor.small_model import picture, sha256_of, small_artefact
 class World:
     """What trainer and ingestor would do, by hand, and the processes under test."""
 
-    def __init__(self, servers: Servers, log: Log, database: Database, folder: Path) -> None:
+    def __init__(self, servers: Servers, event_log: EventLog, database: Database, folder: Path) -> None:
         self._servers = servers
         self.database_url = servers.database_url("predictor")
-        self.log = log
+        self.event_log = event_log
         self.database = database
         ports = free_ports(("shared", "api", "worker"))
         common = {**servers.settings("predictor"), "loaded_every_seconds": "0.5", "port": str(ports["shared"])}
@@ -48,7 +48,7 @@ class World:
         return PredictorProcess(module, {**settings, **own}, folder / f"{name}.log")
 
     async def publish(self, source: str, *events: Event) -> None:
-        async with self.log.publisher(source) as publisher:
+        async with self.event_log.publisher(source) as publisher:
             await publisher.publish(events)
 
     async def publish_bytes(self, topic: str, key: str, value: bytes) -> None:
@@ -90,11 +90,11 @@ async def world(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> A
     """The processes run; there is no model yet."""
     await create_topics(servers.kafka_bootstrap)
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(open_log(servers.kafka_bootstrap))
+        event_log = await stack.enter_async_context(open_event_log(servers.kafka_bootstrap))
         url = servers.database_url("predictor")
         database = await stack.enter_async_context(Database.open(url, SCHEMA, MIGRATIONS))
-        made = World(servers, log, database, tmp_path_factory.mktemp("predictor"))
-        made.sequence = reduce(fold, await events_of(log, ModelPromoted), Promotions()).sequence
+        made = World(servers, event_log, database, tmp_path_factory.mktemp("predictor"))
+        made.sequence = reduce(fold, await events_of(event_log, ModelPromoted), Promotions()).sequence
         for process in (made.api, made.worker):
             process.start()
             stack.callback(process.kill)

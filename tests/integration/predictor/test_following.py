@@ -11,7 +11,7 @@ import pytest
 from services.predictor.data.projection import replay_plan
 from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
 from shared.tables.dump import canonical_dump
-from shared.tables.projection import caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.tables.replay import replay
 from shared.testing import eventually
 from tests.integration.ingestor.running import dead_letters_of, events_of
@@ -33,11 +33,11 @@ async def serves(world: World, sequence: int) -> bool:
 
 
 async def announced(world: World) -> list[ModelLoaded]:
-    return [event for event in await events_of(world.log, ModelLoaded) if event.replica == "api-under-test"]
+    return [event for event in await events_of(world.event_log, ModelLoaded) if event.replica == "api-under-test"]
 
 
 async def scored(world: World, image_id: object) -> list[PredictionLogged]:
-    return [event for event in await events_of(world.log, PredictionLogged) if event.image_id == image_id]
+    return [event for event in await events_of(world.event_log, PredictionLogged) if event.image_id == image_id]
 
 
 async def test_an_image_stored_before_the_first_model_waits_for_it_and_is_scored_once(world: World) -> None:
@@ -78,7 +78,7 @@ async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_
     assert len(answers) == len({sequence for sequence, _, _ in answers}) > 4
 
     async def all_logged() -> bool:
-        logged = {str(event.prediction_id) for event in await events_of(world.log, PredictionLogged)}
+        logged = {str(event.prediction_id) for event in await events_of(world.event_log, PredictionLogged)}
         return {body["prediction_id"] for body in bodies} <= logged
 
     await eventually(all_logged)
@@ -105,8 +105,8 @@ async def test_a_record_that_is_no_promotion_becomes_a_dead_letter_and_following
     await world.publish_bytes(ModelPromoted.topic, "plants", b"not an event")
     promoted = await world.promote()
     await eventually(lambda: serves(world, promoted.sequence))
-    letters = await eventually(lambda: dead_letters_of(world.log, ModelPromoted.topic))
-    assert {letter.value for letter in letters} == {"not an event"}
+    dead_letters = await eventually(lambda: dead_letters_of(world.event_log, ModelPromoted.topic))
+    assert {dead_letter.value for dead_letter in dead_letters} == {"not an event"}
 
 
 async def test_after_kill_9_the_replica_serves_the_same_model_again(world: World) -> None:
@@ -124,22 +124,22 @@ async def test_after_kill_9_the_worker_scores_what_came_meanwhile_without_scorin
     world.worker.start()
 
     async def all_scored() -> bool:
-        events = await events_of(world.log, PredictionLogged)
+        events = await events_of(world.event_log, PredictionLogged)
         return {image.image_id for image in images} <= {event.image_id for event in events}
 
     await eventually(all_scored, 90)
-    events = await events_of(world.log, PredictionLogged)
+    events = await events_of(world.event_log, PredictionLogged)
     ids = {event.prediction_id for event in events if event.image_id in {image.image_id for image in images}}
     assert len(ids) == len(images)
 
 
 async def test_the_table_is_the_fold_of_the_log_live_and_in_replay(world: World) -> None:
-    await caught_up(world.log, world.database, [PredictionLogged.topic], 60)
+    await wait_until_caught_up(world.event_log, world.database, [PredictionLogged.topic], 60)
     rows = await world.database.fetch("SELECT prediction_id FROM predictions")
     assert {row["prediction_id"] for row in rows} == {
-        event.prediction_id for event in await events_of(world.log, PredictionLogged)
+        event.prediction_id for event in await events_of(world.event_log, PredictionLogged)
     }
     before = await canonical_dump(world.database)
-    report = await replay(world.log, world.database_url, replay_plan())
+    report = await replay(world.event_log, world.database_url, replay_plan())
     assert report.skipped == 0
     assert await canonical_dump(world.database) == before

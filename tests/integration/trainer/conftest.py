@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pappus.stack import Servers
-from shared.testing import MemoryLog, MemoryObjectStore
+from shared.testing import MemoryEventLog, MemoryObjectStore
 from tests.integration.trainer.trainer_env import Parts, World, open_world
 
 
 @pytest.fixture
 async def world(servers: Servers) -> AsyncIterator[World]:
     """Log and object store in memory, tables in the real PostgreSQL."""
-    async with open_world(MemoryLog(), servers.database_url("postgres"), MemoryObjectStore()) as opened:
+    async with open_world(MemoryEventLog(), servers.database_url("postgres"), MemoryObjectStore()) as opened:
         yield opened
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.trainer.data import queries
-from services.trainer.data.projection import TOPICS, appliers
+from services.trainer.data.projection import TOPICS, projectors
 from services.trainer.dataset.manifest import manifest_from_json
 from services.trainer.fast_lane.prefetch import Warming
 from services.trainer.fast_lane.reconciler import FastLane
@@ -17,8 +17,8 @@ from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import promotion_counts
 from shared.runtime.clock import utc_now
-from shared.tables.projection import Projection, caught_up
-from shared.testing import MemoryLog, eventually
+from shared.tables.projection import Projection, wait_until_caught_up
+from shared.testing import MemoryEventLog, eventually
 from tests.integration.trainer.trainer_env import LABELS, Parts, Stored, World
 
 
@@ -68,7 +68,7 @@ async def test_without_a_champion_corrections_wait_for_the_first(world: World, p
     async with parts.running("projection", "gate", "fast"):
         await world.dataset()
         correction = await world.correct(world.images[0], "grass")
-        await caught_up(world.log, world.database, TOPICS, 10)
+        await wait_until_caught_up(world.event_log, world.database, TOPICS, 10)
         assert await queries.models(world.database) == []
         await world.full()
         await world.live(correction)
@@ -102,7 +102,7 @@ async def test_a_repeated_correction_makes_nothing(world: World, parts: Parts) -
         correction = await world.correct(image, "dandelion")
         await world.live(correction)
         await world.publish(correction, correction)
-        await caught_up(world.log, world.database, TOPICS, 10)
+        await wait_until_caught_up(world.event_log, world.database, TOPICS, 10)
         assert await parts.lane().reconcile() == []
         assert len(await queries.models(world.database)) == 2
 
@@ -119,7 +119,7 @@ async def test_two_lanes_make_the_same_version_with_the_same_bytes(world: World,
     async with parts.running("projection", "gate"):
         await first_champion(world)
         await world.correct(world.images[0], "grass")
-        await caught_up(world.log, world.database, TOPICS, 10)
+        await wait_until_caught_up(world.event_log, world.database, TOPICS, 10)
         (one,), (other,) = await parts.lane().reconcile(), await parts.lane().reconcile()
     assert isinstance(one, ModelTrained)
     assert isinstance(other, ModelTrained)
@@ -240,9 +240,9 @@ async def test_lane_and_gate_may_end_and_start_at_any_time(world: World, parts: 
                 await asyncio.sleep(float(generator.random()) / 20)  # where they are ended is left to chance
         async with parts.running("gate", "fast"):
             champion = await world.live(*corrections)
-    assert isinstance(world.log, MemoryLog)
+    assert isinstance(world.event_log, MemoryEventLog)
     counting: list[ModelPromoted] = []
-    for promotion in world.log.events(ModelPromoted):
+    for promotion in world.event_log.events(ModelPromoted):
         if promotion_counts(len(counting), promotion.sequence):
             counting.append(promotion)
     assert champion.sequence == len(counting)
@@ -270,7 +270,7 @@ async def test_the_features_of_a_stored_image_are_there_before_anybody_corrects_
     source = FeatureSource(world.store, cache)
     lane = FastLane(world.database, world.store, source, parts.health, utc_now)
     warming = Warming(world.database, source, lane.base)
-    projection = Projection(world.log, world.database, appliers(warming.apply_image_stored), parts.health)
+    projection = Projection(world.event_log, world.database, projectors(warming.apply_image_stored), parts.health)
     async with parts.running("gate"):
         tasks = [asyncio.create_task(projection.run()), asyncio.create_task(warming.run(parts.health, 100))]
         first = await first_champion(world)
@@ -294,5 +294,5 @@ async def test_of_two_lanes_one_makes_candidates(world: World, parts: Parts) -> 
 
 
 async def trained_events(world: World) -> list[ModelTrained]:
-    assert isinstance(world.log, MemoryLog)
-    return world.log.events(ModelTrained)
+    assert isinstance(world.event_log, MemoryEventLog)
+    return world.event_log.events(ModelTrained)

@@ -18,12 +18,12 @@ from services.trainer.data import queries
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, TOPICS
 from shared.contract.events import Event, ModelPromoted, ModelTrained
 from shared.messaging.codec import decode
-from shared.messaging.kafka import create_topics, open_log
+from shared.messaging.kafka import create_topics, open_event_log
 from shared.runtime.settings import Settings
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
 from shared.tables.dump import canonical_dump
-from shared.tables.projection import caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.testing import read_all
 from tests.integration.trainer.processes import ROOT, TrainerProcess
 from tests.integration.trainer.trainer_env import World
@@ -50,12 +50,12 @@ async def real(own_servers: Servers) -> AsyncIterator[World]:
     settings = Settings.model_validate({**own_servers.settings("trainer"), **keys})
     await create_topics(own_servers.kafka_bootstrap)
     async with (
-        open_log(own_servers.kafka_bootstrap) as log,
+        open_event_log(own_servers.kafka_bootstrap) as event_log,
         Database.open(own_servers.database_url("trainer"), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
-        log.publisher("pappus/test") as publisher,
+        event_log.publisher("pappus/test") as publisher,
     ):
-        yield World(log, database, store, publisher)
+        yield World(event_log, database, store, publisher)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def gate(own_servers: Servers, tmp_path: Path) -> Iterator[TrainerProcess]:
 
 async def published(world: World, event: type[E]) -> list[E]:
     """All events of one type, each once."""
-    records = await read_all(world.log, [event.topic])
+    records = await read_all(world.event_log, [event.topic])
     events = [cast("E", decode(event.topic, record.value)) for record in records]
     return list({one.event_id: one for one in events}.values())
 
@@ -138,11 +138,11 @@ async def replayed(servers: Servers) -> None:
 async def test_a_replay_gives_the_same_tables_while_the_processes_run(
     real: World, lane: TrainerProcess, gate: TrainerProcess, own_servers: Servers
 ) -> None:
-    await caught_up(real.log, real.database, TOPICS, 20)
+    await wait_until_caught_up(real.event_log, real.database, TOPICS, 20)
     before = await canonical_dump(real.database)
-    ends = await real.log.end_offsets(TOPICS)
+    ends = await real.event_log.end_offsets(TOPICS)
     await replayed(own_servers)
     assert await canonical_dump(real.database) == before
-    assert await real.log.end_offsets(TOPICS) == ends
+    assert await real.event_log.end_offsets(TOPICS) == ends
     image = await real.image("grass", says="dandelion")
     await real.live(await real.correct(image, "dandelion"))

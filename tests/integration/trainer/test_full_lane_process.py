@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pappus.stack import Servers
-from services.trainer.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
 from services.trainer.dataset.manifest import manifest_from_json
 from services.trainer.features.parquet import features_key, read_features
 from services.trainer.model.sessions import ArtefactSession
@@ -23,7 +23,7 @@ from shared.contract.events import ImageStored, ModelTrained, TrainingRequested
 from shared.imaging.preprocessing import decode as decode_image
 from shared.imaging.preprocessing import prepare
 from shared.messaging.codec import decode
-from shared.messaging.kafka import KafkaLog, create_topics, open_log
+from shared.messaging.kafka import KafkaEventLog, create_topics, open_event_log
 from shared.runtime.health import Health
 from shared.runtime.settings import Settings
 from shared.storage.object_store import ObjectStore, open_object_store
@@ -44,9 +44,9 @@ pytestmark = pytest.mark.timeout(180)
 class Plants:
     """Images with two labels nobody else uses, in the real store and the real log."""
 
-    def __init__(self, log: KafkaLog, ingestor: ObjectStore, trainer: ObjectStore) -> None:
+    def __init__(self, event_log: KafkaEventLog, ingestor: ObjectStore, trainer: ObjectStore) -> None:
         name = uuid4().hex[:8]
-        self.log = log
+        self.event_log = event_log
         self.store = trainer
         self.labels = (f"dandelion-{name}", f"grass-{name}")
         self.model_name = f"plants-{name}"
@@ -65,19 +65,19 @@ class Plants:
             await self._ingestor.put(event.object_key, file.getvalue())
             self.bytes[digest] = file.getvalue()
             events.append(event)
-        async with self.log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/test") as publisher:
             await publisher.publish(events)
         return events
 
     async def request(self) -> TrainingRequested:
         event = training_requested(model_name=self.model_name)
-        async with self.log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/test") as publisher:
             await publisher.publish([event])
         return event
 
     async def trained(self, at_least: int = 1) -> list[ModelTrained]:
         """The candidates of this model, once there are so many."""
-        async with self.log.reader([ModelTrained.topic]) as reader:
+        async with self.event_log.reader([ModelTrained.topic]) as reader:
             await reader.start_at({})
             found: list[ModelTrained] = []
 
@@ -98,14 +98,14 @@ async def growing(servers: Servers) -> AsyncIterator[Plants]:
     await create_topics(servers.kafka_bootstrap)
     ingestor, trainer = (Settings.model_validate(servers.settings(name)) for name in ("ingestor", "trainer"))
     async with (
-        open_log(servers.kafka_bootstrap) as log,
+        open_event_log(servers.kafka_bootstrap) as event_log,
         open_object_store(ingestor) as writable,
         open_object_store(trainer) as store,
         Database.open(trainer.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
     ):
-        projection = asyncio.ensure_future(Projection(log, database, appliers(), Health()).run())
+        projection = asyncio.ensure_future(Projection(event_log, database, projectors(), Health()).run())
         try:
-            yield Plants(log, writable, store)
+            yield Plants(event_log, writable, store)
         finally:
             projection.cancel()
             await asyncio.gather(projection, return_exceptions=True)
@@ -169,7 +169,7 @@ async def test_a_correction_is_held_by_the_next_model(servers: Servers, tmp_path
             await plants.request()
             first = await plants.trained()
             correction = label_corrected(image_id=images[0].image_id, label_to=plants.labels[1], revision=1)
-            async with plants.log.publisher("pappus/test") as publisher:
+            async with plants.event_log.publisher("pappus/test") as publisher:
                 await publisher.publish([correction])
             await plants.request()
             second = (await plants.trained(at_least=2))[-1]

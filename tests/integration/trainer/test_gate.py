@@ -12,7 +12,7 @@ from services.trainer.data.projection import TOPICS
 from services.trainer.model.head import Head
 from shared.contract.events import DeadLetter, Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
 from shared.messaging.event_log import Publisher, Record
-from shared.tables.projection import caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.testing import eventually, model_promoted, promotion_requested
 from tests.integration.trainer.trainer_env import LABELS, WIDTH, Parts, World
 
@@ -230,8 +230,8 @@ class Overtaken:
         await self.publisher.publish(before)
         return await self.publisher.publish(events)
 
-    async def publish_dead_letter(self, letter: DeadLetter) -> None:
-        await self.publisher.publish_dead_letter(letter)
+    async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
+        await self.publisher.publish_dead_letter(dead_letter)
 
 
 async def test_a_gate_that_was_overtaken_decides_again(world: World, parts: Parts, first: ModelTrained) -> None:
@@ -258,7 +258,7 @@ async def test_a_gate_that_wakes_up_late_publishes_what_nobody_follows(
         assert isinstance(promoted, ModelPromoted)
         late = promoted.model_copy(update={"version": first.version, "event_id": uuid_of("late"), "causes": ()})
         await world.publish(late)
-        await caught_up(world.log, world.database, TOPICS, 10)
+        await wait_until_caught_up(world.event_log, world.database, TOPICS, 10)
         assert (await world.champion()).version == second.version
 
 

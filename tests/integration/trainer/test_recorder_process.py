@@ -11,15 +11,15 @@ import pytest
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
 from services.trainer.data import queries
-from services.trainer.data.projection import MIGRATIONS, SCHEMA, appliers
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
 from services.trainer.recorder.model_registry import ModelRegistry, open_model_registry
 from services.trainer.recorder.models import TOPICS
 from shared.contract.events import Event
-from shared.messaging.kafka import KafkaLog, create_topics, open_log
+from shared.messaging.kafka import KafkaEventLog, create_topics, open_event_log
 from shared.runtime.health import Health
 from shared.runtime.settings import Settings
 from shared.tables.database import Database
-from shared.tables.projection import Projection, caught_up
+from shared.tables.projection import Projection, wait_until_caught_up
 from shared.testing import eventually, model_promoted, model_trained
 from tests.integration.trainer.processes import TrainerProcess
 
@@ -30,20 +30,20 @@ pytestmark = pytest.mark.timeout(240)
 class World:
     """One model of its own in a log and tables that others use too."""
 
-    def __init__(self, log: KafkaLog, database: Database, registry: ModelRegistry) -> None:
+    def __init__(self, event_log: KafkaEventLog, database: Database, registry: ModelRegistry) -> None:
         self.model_name = f"plants-{uuid4().hex[:8]}"
         self.registry = registry
-        self._log = log
+        self._event_log = event_log
         self._database = database
 
     async def publish(self, *events: Event) -> None:
-        async with self._log.publisher("pappus/test") as publisher:
+        async with self._event_log.publisher("pappus/test") as publisher:
             await publisher.publish(events)
 
     async def promoted(self) -> str:
         """Train and promote a version as the next one."""
         trained = model_trained(model_name=self.model_name, version=f"full-{uuid4().hex[:12]}")
-        await caught_up(self._log, self._database, TOPICS, 30)
+        await wait_until_caught_up(self._event_log, self._database, TOPICS, 30)
         last = await queries.promotion(self._database)
         await self.publish(
             trained,
@@ -65,13 +65,13 @@ async def world_of(servers: Servers) -> AsyncIterator[World]:
     await create_topics(servers.kafka_bootstrap)
     settings = Settings.model_validate(servers.settings("trainer"))
     async with (
-        open_log(servers.kafka_bootstrap) as log,
+        open_event_log(servers.kafka_bootstrap) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_model_registry(servers.mlflow_url, settings.s3_bucket) as registry,
     ):
-        projection = asyncio.ensure_future(Projection(log, database, appliers(), Health()).run())
+        projection = asyncio.ensure_future(Projection(event_log, database, projectors(), Health()).run())
         try:
-            yield World(log, database, registry)
+            yield World(event_log, database, registry)
         finally:
             projection.cancel()
             await asyncio.gather(projection, return_exceptions=True)

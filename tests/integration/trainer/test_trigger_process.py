@@ -15,7 +15,7 @@ from pappus.stack import Servers
 from shared.contract.events import Event, ImageStored, TrainingRequested, Trust
 from shared.contract.topics import TOPICS, TRIGGER_APP
 from shared.messaging.codec import decode
-from shared.messaging.kafka import KafkaLog, create_topics, group_lag, open_log
+from shared.messaging.kafka import KafkaEventLog, create_topics, group_lag, open_event_log
 from shared.testing import eventually, image_stored, model_trained
 from tests.integration.trainer.processes import TrainerProcess
 
@@ -26,18 +26,18 @@ pytestmark = pytest.mark.timeout(240)
 class World:
     """One model with labels of its own, on a log that others use too."""
 
-    def __init__(self, log: KafkaLog, servers: Servers, folder: Path) -> None:
+    def __init__(self, event_log: KafkaEventLog, servers: Servers, folder: Path) -> None:
         name = uuid4().hex[:8]
         self.labels = (f"dandelion-{name}", f"grass-{name}")
         self.model_name = f"plants-{name}"
         own = {"labels": json.dumps(self.labels), "model_name": self.model_name}
         few = {"first_images_per_label": "3", "new_images": "4", "quiet_seconds": "1"}
         self.process = TrainerProcess(MODULE, {**servers.settings("trainer"), **own, **few}, folder)
-        self.log = log
+        self.event_log = event_log
         self._bootstrap = servers.kafka_bootstrap
 
     async def publish(self, *events: Event) -> None:
-        async with self.log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/test") as publisher:
             await publisher.publish(events)
 
     async def images(self, count: int, trust: Trust = "seed") -> list[ImageStored]:
@@ -47,9 +47,9 @@ class World:
 
     async def asked(self) -> list[TrainingRequested]:
         """What was asked for this model so far."""
-        end = sum((await self.log.end_offsets([TrainingRequested.topic])).values())
+        end = sum((await self.event_log.end_offsets([TrainingRequested.topic])).values())
         found: list[Event] = []
-        async with self.log.reader([TrainingRequested.topic]) as reader:
+        async with self.event_log.reader([TrainingRequested.topic]) as reader:
             await reader.start_at({})
             while len(found) < end:
                 found += [decode(record.topic, record.value) for record in await reader.poll(1.0)]
@@ -77,8 +77,8 @@ class World:
 @asynccontextmanager
 async def triggering(servers: Servers, folder: Path) -> AsyncIterator[World]:
     await create_topics(servers.kafka_bootstrap)
-    async with open_log(servers.kafka_bootstrap) as log:
-        world = World(log, servers, folder)
+    async with open_event_log(servers.kafka_bootstrap) as event_log:
+        world = World(event_log, servers, folder)
         with world.process:
             await asyncio.to_thread(world.process.wait_until_ready)
             yield world
@@ -94,8 +94,8 @@ async def test_it_asks_once_and_remembers_after_a_kill(servers: Servers, tmp_pat
         await world.settled()
 
         world.process.end(signal.SIGKILL)
-        ends = await world.log.end_offsets([ImageStored.topic])
-        cut = {f"{place.topic}/{place.number}": end for place, end in ends.items()}
+        ends = await world.event_log.end_offsets([ImageStored.topic])
+        cut = {f"{place.topic}/{place.partition}": end for place, end in ends.items()}
         await world.publish(model_trained(model_name=world.model_name, causes=(request.event_id,), positions=cut))
         world.process.start()
         await asyncio.to_thread(world.process.wait_until_ready)

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from services.trainer.data import queries
-from services.trainer.data.projection import MIGRATIONS, TOPICS, appliers
+from services.trainer.data.projection import MIGRATIONS, TOPICS, projectors
 from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.split import Side, side
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
@@ -44,13 +44,13 @@ from shared.contract.events import (
     PromotionRequested,
     uuid_of,
 )
-from shared.messaging.event_log import Log, Publisher
+from shared.messaging.event_log import EventLog, Publisher
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
-from shared.tables.projection import Projection, caught_up
+from shared.tables.projection import Projection, wait_until_caught_up
 from shared.testing import eventually, image_stored, label_corrected, model_trained, promotion_requested
 
 LABELS = ("dandelion", "grass")
@@ -122,7 +122,7 @@ def group_on(wanted: Side) -> str:
 class World:
     """Images, models and people; publishes what they do."""
 
-    log: Log
+    event_log: EventLog
     database: Database
     store: ObjectStore
     publisher: Publisher
@@ -218,7 +218,7 @@ class World:
 
     async def champion(self) -> queries.Champion:
         """Who serves; somebody must."""
-        await caught_up(self.log, self.database, TOPICS, 10)
+        await wait_until_caught_up(self.event_log, self.database, TOPICS, 10)
         champion = await queries.champion(self.database)
         assert champion is not None
         return champion
@@ -253,18 +253,20 @@ class Parts:
         """A gate; `publisher` may do something else in between."""
         world = self.world
         examiner = Examiner(world.database, world.store, self.source(), GateSettings())
-        return GateKeeper(world.log, world.database, publisher or world.publisher, examiner, self.settings, utc_now)
+        return GateKeeper(
+            world.event_log, world.database, publisher or world.publisher, examiner, self.settings, utc_now
+        )
 
     def lane(self) -> FastLane:
         return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)
 
     async def projection(self) -> None:
-        await Projection(self.world.log, self.world.database, appliers(), self.health).run()
+        await Projection(self.world.event_log, self.world.database, projectors(), self.health).run()
 
     async def gate(self) -> None:
         keeper = self.keeper()
         await run_handlers(
-            self.world.log,
+            self.world.event_log,
             group=GROUP,
             source="pappus/trainer-gate",
             subscriptions=[
@@ -276,7 +278,7 @@ class Parts:
 
     async def fast(self) -> None:
         world = self.world
-        await run_fast_lane(self.lane(), world.log, world.publisher, world.database, self.health, self.settings)
+        await run_fast_lane(self.lane(), world.event_log, world.publisher, world.database, self.health, self.settings)
 
     @asynccontextmanager
     async def running(self, *names: str) -> AsyncIterator[None]:
@@ -296,12 +298,12 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
 
 
 @asynccontextmanager
-async def open_world(log: Log, database_url: str, store: ObjectStore) -> AsyncIterator[World]:
+async def open_world(event_log: EventLog, database_url: str, store: ObjectStore) -> AsyncIterator[World]:
     """A world with a schema of its own, dropped afterwards."""
     schema = f"trainer_{uuid4().hex[:12]}"
     async with (
         Database.open(database_url, schema, MIGRATIONS) as database,
-        log.publisher("pappus/test") as publisher,
+        event_log.publisher("pappus/test") as publisher,
     ):
-        yield World(log, database, store, publisher)
+        yield World(event_log, database, store, publisher)
         await database.execute(f"DROP SCHEMA {schema} CASCADE")

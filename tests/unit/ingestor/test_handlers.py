@@ -21,7 +21,7 @@ from shared.contract.events import Event, ImageRegistered, ImageRejected, ImageS
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.runtime.process import run_parts
-from shared.testing import MemoryLog, MemoryObjectStore, eventually, image_registered
+from shared.testing import MemoryEventLog, MemoryObjectStore, eventually, image_registered
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=10_000)
@@ -82,10 +82,10 @@ class Setting:
         self.fetcher = Fetcher(self.web, self.store, self.decisions, ACCEPTANCE)
 
     @asynccontextmanager
-    async def running(self, log: MemoryLog) -> AsyncIterator[None]:
+    async def running(self, event_log: MemoryEventLog) -> AsyncIterator[None]:
         """Both groups at work."""
         health = Health()
-        parts = self.fetcher.parts(log, health, "fetcher-under-test", DOWNLOADS_AT_ONCE)
+        parts = self.fetcher.parts(event_log, health, "fetcher-under-test", DOWNLOADS_AT_ONCE)
         running = asyncio.create_task(run_parts(health, **parts))
         try:
             yield
@@ -223,16 +223,20 @@ async def test_a_detail_from_outside_is_cut_and_cleaned() -> None:
 
 
 async def test_bytes_that_are_no_event_become_a_dead_letter_and_the_rest_goes_on() -> None:
-    setting, log, event = Setting({URL: png(1)}), MemoryLog(), registered()
+    setting, event_log, event = Setting({URL: png(1)}), MemoryEventLog(), registered()
     for garbage in (b"not an event", b"{}", b"\xff\xfe", None):
-        log.append(ImageRegistered.topic, event.key, garbage)
-    async with log.publisher("pappus/test") as publisher:
+        event_log.append(ImageRegistered.topic, event.key, garbage)
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish([event])
-    async with setting.running(log):
-        await eventually(lambda: log.events(ImageStored) and len(log.dead_letters(ImageRegistered.topic)) == 8)
-    letters = Counter((letter.error, letter.handler) for letter in log.dead_letters(ImageRegistered.topic))
-    assert letters == {("InvalidMessage", GROUP): 4, ("InvalidMessage", UPLOADS_GROUP): 4}
-    assert len(log.events(ImageStored)) == 1
+    async with setting.running(event_log):
+        await eventually(
+            lambda: event_log.events(ImageStored) and len(event_log.dead_letters(ImageRegistered.topic)) == 8
+        )
+    dead_letters = Counter(
+        (dead_letter.error, dead_letter.handler) for dead_letter in event_log.dead_letters(ImageRegistered.topic)
+    )
+    assert dead_letters == {("InvalidMessage", GROUP): 4, ("InvalidMessage", UPLOADS_GROUP): 4}
+    assert len(event_log.events(ImageStored)) == 1
 
 
 async def test_an_upload_is_stored_while_hosts_that_never_answer_hold_every_download() -> None:
@@ -242,14 +246,14 @@ async def test_an_upload_is_stored_while_hosts_that_never_answer_hold_every_down
             await asyncio.get_running_loop().create_future()
             raise AssertionError("It never answers.")
 
-    setting, log = Setting({}, Tarpit({})), MemoryLog()
+    setting, event_log = Setting({}, Tarpit({})), MemoryEventLog()
     upload = registered(999, url=None, upload_key="uploads/aa/aa", label=None, trust="claimed")
     await setting.store.put("uploads/aa/aa", png(3))
-    async with log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish([registered(number, url=f"{URL}?{number}") for number in range(600)])
-        async with setting.running(log):
+        async with setting.running(event_log):
             await eventually(lambda: len(setting.web.fetched) == DOWNLOADS_AT_ONCE)
             await publisher.publish([upload])
-            (outcome,) = await eventually(lambda: log.events(ImageStored))
+            (outcome,) = await eventually(lambda: event_log.events(ImageStored))
     assert outcome.image_id == upload.image_id
     assert len(setting.web.fetched) == DOWNLOADS_AT_ONCE

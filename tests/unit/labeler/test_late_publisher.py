@@ -8,18 +8,18 @@ from services.labeler.commands.late_publisher import LatePublisher
 from shared.contract.events import ImageStored
 from shared.runtime.errors import NotReady
 from shared.runtime.health import Health
-from shared.testing import MemoryLog, eventually, image_stored
+from shared.testing import MemoryEventLog, eventually, image_stored
 
 
 async def test_it_fails_at_once_without_a_log_and_publishes_with_one() -> None:
-    log, publisher, health = MemoryLog(), LatePublisher(), Health()
+    event_log, publisher, health = MemoryEventLog(), LatePublisher(), Health()
     with pytest.raises(NotReady):
         await publisher.publish([image_stored()])
 
-    staying = asyncio.create_task(publisher.stay_connected(log, "test", health))
+    staying = asyncio.create_task(publisher.stay_connected(event_log, "test", health))
     await eventually(lambda: health.ready)
     await publisher.publish([image_stored()])
-    assert len(log.events(ImageStored)) == 1
+    assert len(event_log.events(ImageStored)) == 1
 
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)

@@ -21,7 +21,7 @@ from services.predictor.model.scoring import INLINE_BYTES
 from services.predictor.prediction_log import PredictionLog
 from shared.contract.events import PredictionLogged
 from shared.runtime.health import Health
-from shared.testing import MemoryLog, eventually
+from shared.testing import MemoryEventLog, eventually
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
@@ -49,13 +49,13 @@ class Replica:
         self.tell(serving, None)
 
     async def logged(self) -> list[PredictionLogged]:
-        log = MemoryLog()
-        async with log.publisher("test") as publisher:
+        event_log = MemoryEventLog()
+        async with event_log.publisher("test") as publisher:
             task = asyncio.create_task(self.prediction_log.run(publisher))
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        return log.events(PredictionLogged)
+        return event_log.events(PredictionLogged)
 
 
 @pytest.fixture

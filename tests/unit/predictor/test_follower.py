@@ -9,7 +9,7 @@ from services.predictor.promotions.follower import PART, Follower
 from shared.contract.events import ModelPromoted
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
-from shared.testing import MemoryLog, eventually
+from shared.testing import MemoryEventLog, eventually
 from tests.unit.predictor.promotions import promotion
 
 QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)
@@ -17,10 +17,10 @@ TOPIC = ModelPromoted.topic
 
 
 @asynccontextmanager
-async def following(log: MemoryLog, health: Health | None = None) -> AsyncIterator[list[Promotions]]:
+async def following(event_log: MemoryEventLog, health: Health | None = None) -> AsyncIterator[list[Promotions]]:
     wishes: list[Promotions] = []
-    async with log.publisher("pappus/predictor") as publisher:
-        follower = Follower(log, publisher, wishes.append, health or Health(), QUICK)
+    async with event_log.publisher("pappus/predictor") as publisher:
+        follower = Follower(event_log, publisher, wishes.append, health or Health(), QUICK)
         task = asyncio.create_task(follower.run())
         try:
             yield wishes
@@ -29,69 +29,69 @@ async def following(log: MemoryLog, health: Health | None = None) -> AsyncIterat
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def publish(log: MemoryLog, *events: ModelPromoted) -> None:
-    async with log.publisher("pappus/trainer") as publisher:
+async def publish(event_log: MemoryEventLog, *events: ModelPromoted) -> None:
+    async with event_log.publisher("pappus/trainer") as publisher:
         await publisher.publish(events)
 
 
 async def test_history_is_folded_before_the_first_wish() -> None:
-    log = MemoryLog()
-    await publish(log, promotion(1), promotion(2), promotion(2, version="late"), promotion(3))
-    async with following(log) as wishes:
+    event_log = MemoryEventLog()
+    await publish(event_log, promotion(1), promotion(2), promotion(2, version="late"), promotion(3))
+    async with following(event_log) as wishes:
         await eventually(lambda: bool(wishes))
     assert [wish.sequence for wish in wishes] == [3]
 
 
 async def test_an_empty_log_wishes_nothing_and_then_follows() -> None:
-    log = MemoryLog()
-    async with following(log) as wishes:
+    event_log = MemoryEventLog()
+    async with following(event_log) as wishes:
         await eventually(lambda: bool(wishes))
         assert wishes[0].wanted is None
-        await publish(log, promotion(1))
+        await publish(event_log, promotion(1))
         await eventually(lambda: len(wishes) == 2)
         assert wishes[1].wanted == promotion(1)
 
 
 async def test_a_promotion_that_does_not_count_wakes_nobody() -> None:
-    log = MemoryLog()
-    await publish(log, promotion(1))
-    async with following(log) as wishes:
+    event_log = MemoryEventLog()
+    await publish(event_log, promotion(1))
+    async with following(event_log) as wishes:
         await eventually(lambda: bool(wishes))
-        await publish(log, promotion(1), promotion(7))
-        await publish(log, promotion(2))
+        await publish(event_log, promotion(1), promotion(7))
+        await publish(event_log, promotion(2))
         await eventually(lambda: len(wishes) == 2)
     assert [wish.sequence for wish in wishes] == [1, 2]
 
 
 async def test_a_record_that_is_no_promotion_becomes_a_dead_letter_and_the_rest_goes_on() -> None:
-    log = MemoryLog()
-    await publish(log, promotion(1))
-    log.append(TOPIC, "plants", b"not an event")
-    await publish(log, promotion(2))
-    async with following(log) as wishes:
+    event_log = MemoryEventLog()
+    await publish(event_log, promotion(1))
+    event_log.append(TOPIC, "plants", b"not an event")
+    await publish(event_log, promotion(2))
+    async with following(event_log) as wishes:
         await eventually(lambda: bool(wishes) and wishes[-1].sequence == 2)
-        await eventually(lambda: len(log.dead_letters(TOPIC)) == 1)
-    [letter] = log.dead_letters(TOPIC)
-    assert (letter.value, letter.key, letter.error) == ("not an event", "plants", "InvalidMessage")
+        await eventually(lambda: len(event_log.dead_letters(TOPIC)) == 1)
+    [dead_letter] = event_log.dead_letters(TOPIC)
+    assert (dead_letter.value, dead_letter.key, dead_letter.error) == ("not an event", "plants", "InvalidMessage")
 
 
 async def test_a_log_that_is_away_is_asked_again() -> None:
-    log, health = MemoryLog(), Health()
-    await publish(log, promotion(1))
-    log.away = True
-    async with following(log, health) as wishes:
+    event_log, health = MemoryEventLog(), Health()
+    await publish(event_log, promotion(1))
+    event_log.away = True
+    async with following(event_log, health) as wishes:
         await eventually(lambda: (state := health.state(PART)) is not None and not state.ok)
-        log.away = False
+        event_log.away = False
         await eventually(lambda: bool(wishes))
         await eventually(lambda: (state := health.state(PART)) is not None and state.ok)
     assert wishes[0].sequence == 1
 
 
 async def test_a_log_that_was_replaced_is_read_anew() -> None:
-    log = MemoryLog()
-    await publish(log, promotion(1), promotion(2))
-    async with following(log) as wishes:
+    event_log = MemoryEventLog()
+    await publish(event_log, promotion(1), promotion(2))
+    async with following(event_log) as wishes:
         await eventually(lambda: bool(wishes))
-        log.clear()
-        await publish(log, promotion(1, version="after-the-reset"))
+        event_log.clear()
+        await publish(event_log, promotion(1, version="after-the-reset"))
         await eventually(lambda: wishes[-1].wanted == promotion(1, version="after-the-reset"))

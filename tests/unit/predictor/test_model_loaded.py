@@ -7,7 +7,7 @@ from services.predictor.model.loader import Failure
 from services.predictor.model.onnx_model import Model
 from services.predictor.promotions.model_loaded import Announcements
 from shared.contract.events import ModelLoaded
-from shared.testing import MemoryLog, eventually
+from shared.testing import MemoryEventLog, eventually
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import small_artefact
 
@@ -53,11 +53,11 @@ def test_a_failure_without_any_model_is_said_as_well() -> None:
 
 
 async def test_changes_are_published_at_once_and_the_state_is_repeated() -> None:
-    log, said = MemoryLog(), announcements(every_seconds=0.01)
-    async with log.publisher("pappus/predictor") as publisher:
+    event_log, said = MemoryEventLog(), announcements(every_seconds=0.01)
+    async with event_log.publisher("pappus/predictor") as publisher:
         task = asyncio.create_task(said.run(publisher))
         said.notify(serving(1), None)
-        await eventually(lambda: len(log.events(ModelLoaded)) >= 3)
+        await eventually(lambda: len(event_log.events(ModelLoaded)) >= 3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert {event.version for event in log.events(ModelLoaded)} == {"fast-1"}
+    assert {event.version for event in event_log.events(ModelLoaded)} == {"fast-1"}

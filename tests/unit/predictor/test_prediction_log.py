@@ -33,8 +33,8 @@ class Recorder:
         self.taken += [(event, current_trace_id()) for event in events]
         return []
 
-    async def publish_dead_letter(self, letter: DeadLetter) -> None:
-        raise AssertionError(f"No dead letter was expected: {letter}")
+    async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
+        raise AssertionError(f"No dead letter was expected: {dead_letter}")
 
 
 def event(number: int) -> PredictionLogged:
@@ -46,52 +46,52 @@ def dropped() -> float:
 
 
 async def run_until(
-    log: PredictionLog, publisher: Publisher, taken: list[tuple[Event, str | None]], count: int
+    event_log: PredictionLog, publisher: Publisher, taken: list[tuple[Event, str | None]], count: int
 ) -> None:
-    task = asyncio.create_task(log.run(publisher))
+    task = asyncio.create_task(event_log.run(publisher))
     await eventually(lambda: len(taken) >= count)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_what_is_offered_is_published() -> None:
-    log, recorder = PredictionLog(10, QUICK), Recorder()
+    event_log, recorder = PredictionLog(10, QUICK), Recorder()
     for number in range(5):
-        log.offer(event(number))
-    await run_until(log, recorder, recorder.taken, 5)
+        event_log.offer(event(number))
+    await run_until(event_log, recorder, recorder.taken, 5)
     assert {each.key for each, _ in recorder.taken} == {event(number).key for number in range(5)}
 
 
 async def test_what_does_not_fit_is_dropped_and_counted() -> None:
-    log, before = PredictionLog(3), dropped()
+    event_log, before = PredictionLog(3), dropped()
     for number in range(5):
-        log.offer(event(number))
+        event_log.offer(event(number))
     assert dropped() - before == 2
 
 
 async def test_while_the_log_is_away_answers_wait() -> None:
-    log, recorder = PredictionLog(10, QUICK), Recorder(failures=3)
-    log.offer(event(1))
-    await run_until(log, recorder, recorder.taken, 1)
+    event_log, recorder = PredictionLog(10, QUICK), Recorder(failures=3)
+    event_log.offer(event(1))
+    await run_until(event_log, recorder, recorder.taken, 1)
     assert [each.key for each, _ in recorder.taken] == [event(1).key]
 
 
 async def test_an_answer_is_published_in_the_trace_of_its_request() -> None:
-    log, recorder = PredictionLog(10, QUICK), Recorder()
+    event_log, recorder = PredictionLog(10, QUICK), Recorder()
     trace_ids = [f"{number:032x}" for number in (10, 11)]
     for number, trace_id in enumerate(trace_ids):
         with continued(f"00-{trace_id}-b7ad6b7169203331-01", "predict"):
-            log.offer(event(number))
-    await run_until(log, recorder, recorder.taken, 2)
+            event_log.offer(event(number))
+    await run_until(event_log, recorder, recorder.taken, 2)
     assert [trace_id for _, trace_id in recorder.taken] == trace_ids
 
 
 async def test_the_end_of_the_process_publishes_what_waits() -> None:
-    log, recorder = PredictionLog(10, QUICK), Recorder()
-    task = asyncio.create_task(log.run(recorder))
+    event_log, recorder = PredictionLog(10, QUICK), Recorder()
+    task = asyncio.create_task(event_log.run(recorder))
     await asyncio.sleep(0)
     for number in range(3):
-        log.offer(event(number))
+        event_log.offer(event(number))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -99,11 +99,11 @@ async def test_the_end_of_the_process_publishes_what_waits() -> None:
 
 
 async def test_what_the_log_does_not_take_at_the_end_is_counted() -> None:
-    log, before = PredictionLog(10, RetryPolicy(60, 1, 60, None)), dropped()
-    task = asyncio.create_task(log.run(Recorder(failures=1000)))
+    event_log, before = PredictionLog(10, RetryPolicy(60, 1, 60, None)), dropped()
+    task = asyncio.create_task(event_log.run(Recorder(failures=1000)))
     await asyncio.sleep(0)
     for number in range(3):
-        log.offer(event(number))
+        event_log.offer(event(number))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -17,7 +17,7 @@ from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import Announcements
 from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
 from shared.runtime.health import Health
-from shared.testing import MemoryLog, MemoryObjectStore, eventually
+from shared.testing import MemoryEventLog, MemoryObjectStore, eventually
 from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
@@ -25,7 +25,7 @@ BLACK = picture(0, 0, 0)
 
 
 @asynccontextmanager
-async def replica(log: MemoryLog, store: MemoryObjectStore, state: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def replica(event_log: MemoryEventLog, store: MemoryObjectStore, state: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A replica as its composition root puts it together, without a socket."""
     health = Health(needed={MODEL_PART})
     announcements, prediction_log = Announcements("replica-0", "plants"), PredictionLog(10_000)
@@ -33,10 +33,10 @@ async def replica(log: MemoryLog, store: MemoryObjectStore, state: Path) -> Asyn
     predictions = Predictions(loader.in_service, prediction_log, "replica-0", in_flight_limit=64)
     transport = httpx.ASGITransport(build_app(predictions, health, 100_000), raise_app_exceptions=False)
     async with (
-        log.publisher("pappus/predictor") as publisher,
+        event_log.publisher("pappus/predictor") as publisher,
         httpx.AsyncClient(transport=transport, base_url="http://replica") as client,
     ):
-        follower = Follower(log, publisher, loader.wish, health)
+        follower = Follower(event_log, publisher, loader.wish, health)
         parts = [follower.run(), loader.run(), prediction_log.run(publisher), announcements.run(publisher)]
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
@@ -47,11 +47,11 @@ async def replica(log: MemoryLog, store: MemoryObjectStore, state: Path) -> Asyn
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def promote(log: MemoryLog, store: MemoryObjectStore, sequence: int) -> ModelPromoted:
+async def promote(event_log: MemoryEventLog, store: MemoryObjectStore, sequence: int) -> ModelPromoted:
     artefact = small_artefact(bias=(sequence / 10, 0.0))
     event = promotion(sequence, artefact)
     await store.put(event.artefact_key, artefact)
-    async with log.publisher("pappus/trainer") as publisher:
+    async with event_log.publisher("pappus/trainer") as publisher:
         await publisher.publish([event])
     return event
 
@@ -61,9 +61,9 @@ async def predict(client: httpx.AsyncClient) -> httpx.Response:
 
 
 async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_its_version(tmp_path: Path) -> None:
-    log, store = MemoryLog(), MemoryObjectStore()
-    await promote(log, store, 1)
-    async with replica(log, store, tmp_path) as client:
+    event_log, store = MemoryEventLog(), MemoryObjectStore()
+    await promote(event_log, store, 1)
+    async with replica(event_log, store, tmp_path) as client:
 
         async def serves(sequence: int) -> bool:
             model = await client.get("/model")
@@ -80,13 +80,13 @@ async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_
 
         async def promotions() -> None:
             for sequence in range(2, 12):
-                await promote(log, store, sequence)
+                await promote(event_log, store, sequence)
                 await eventually(lambda: serves(sequence))  # noqa: B023 - asked within this round only
             over.set()
 
         await asyncio.gather(steadily(), steadily(), promotions())
-        await eventually(lambda: len(log.events(PredictionLogged)) == len(responses))
-        await eventually(lambda: log.events(ModelLoaded)[-1].sequence == 11)
+        await eventually(lambda: len(event_log.events(PredictionLogged)) == len(responses))
+        await eventually(lambda: event_log.events(ModelLoaded)[-1].sequence == 11)
     assert {response.status_code for response in responses} == {200}
     answers = [(body["model_sequence"], body["probabilities"]["dandelion"]) for body in (r.json() for r in responses)]
     assert len(set(answers)) == len({sequence for sequence, _ in answers}) > 1
@@ -94,17 +94,17 @@ async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_
 
 
 async def test_predictions_go_on_while_log_and_store_are_away_and_are_logged_afterwards(tmp_path: Path) -> None:
-    log, store = MemoryLog(), MemoryObjectStore()
-    await promote(log, store, 1)
-    async with replica(log, store, tmp_path) as client:
+    event_log, store = MemoryEventLog(), MemoryObjectStore()
+    await promote(event_log, store, 1)
+    async with replica(event_log, store, tmp_path) as client:
 
         async def ready() -> bool:
             return (await client.get("/readyz")).status_code == 200
 
         await eventually(ready)
-        log.away = store.away = True
+        event_log.away = store.away = True
         responses = [await predict(client) for _ in range(20)]
         assert {response.status_code for response in responses} == {200}
         assert await ready()
-        log.away = store.away = False
-        await eventually(lambda: len(log.events(PredictionLogged)) == 20)
+        event_log.away = store.away = False
+        await eventually(lambda: len(event_log.events(PredictionLogged)) == 20)

@@ -18,7 +18,7 @@ import faust
 from services.trainer.full_trigger.faust_app.recovery import LosslessTableManager
 from shared.contract.events import Event
 from shared.messaging.codec import decode
-from shared.messaging.dead_letters import count_dead_letter, dead_letter
+from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import Publisher, Record
 from shared.messaging.kafka import group_lag
 from shared.messaging.tracing import process_span
@@ -27,7 +27,7 @@ from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_HANDLED, RETRIES
 from shared.runtime.process import describe
 from shared.runtime.retry import RetryPolicy, delay
-from shared.runtime.telemetry import log
+from shared.runtime.telemetry import logger
 
 E = TypeVar("E", bound=Event)
 Body = Callable[[Record], Awaitable[None]]
@@ -157,7 +157,7 @@ class FaustApp:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._app.stop()
         except TimeoutError:
-            log.warning("Faust did not stop in time; what was in flight comes again", app=self._name)
+            logger.warning("Faust did not stop in time; what was in flight comes again", app=self._name)
 
     def _agent(self, topic: str, body: Body) -> Any:
         """Declare the agent that reads `topic`; gives Faust's topic."""
@@ -178,7 +178,7 @@ class FaustApp:
             with process_span(record, f"process {record.topic}"):
                 await self._handled_or_buried(record, body)
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the event and go on
-            log.error(
+            logger.error(
                 "the process ends so that no event is lost", app=self._name, error=describe(error), exc_info=error
             )
             self._give_up()
@@ -202,13 +202,13 @@ class FaustApp:
                     await self._bury(record, error, attempt)
                     break
                 RETRIES.labels(self._name).inc()
-                log.warning("will be tried again", app=self._name, attempt=attempt, reason=describe(error))
+                logger.warning("will be tried again", app=self._name, attempt=attempt, reason=describe(error))
             await asyncio.sleep(seconds)
 
     async def _bury(self, record: Record, error: Exception, attempts: int) -> None:
-        letter = dead_letter(record, error, handler=self._name, attempts=attempts)
-        await self._publisher.publish_dead_letter(letter)
-        count_dead_letter(letter)
+        dead_letter = make_dead_letter(record, error, handler=self._name, attempts=attempts)
+        await self._publisher.publish_dead_letter(dead_letter)
+        record_dead_letter(dead_letter)
 
     async def _watch(self) -> None:
         """Raises PappusError when nothing moved for STUCK_SECONDS although there is work: an agent that died
@@ -218,7 +218,7 @@ class FaustApp:
             try:
                 lag = await group_lag(self._bootstrap, self._name, self._topics)
             except TransientError as error:
-                log.warning("cannot measure the lag", app=self._name, reason=str(error))
+                logger.warning("cannot measure the lag", app=self._name, reason=str(error))
                 self._moved = time.monotonic()  # without Kafka nothing can move
                 continue
             waiting = sum(events for place, events in lag.items() if place.topic in self._topics)

@@ -10,22 +10,22 @@ from shared.messaging.failures import Failures
 @given(st.dictionaries(st.integers(0, 10**12), st.integers(1, 3), max_size=5), st.integers(0, 100))
 def test_a_note_is_read_as_it_was_written(exceptions: dict[int, int], dead_letters: int) -> None:
     failures = Failures(exceptions, dead_letters)
-    assert Failures.read(failures.note()) == failures
+    assert Failures.from_metadata(failures.to_metadata()) == failures
 
 
 @pytest.mark.parametrize("note", ["", "not json", "[]", "{}", '{"failures": 3, "dead_letters": 1}', "null", '"text"'])
 def test_a_note_of_somebody_else_counts_as_empty(note: str) -> None:
-    assert Failures.read(note) == Failures()
+    assert Failures.from_metadata(note) == Failures()
 
 
 def test_nothing_to_remember_is_an_empty_note() -> None:
-    assert Failures().raised(4).finished(4, dead=False).note() == ""
+    assert Failures().raised(4).finished(4, dead=False).to_metadata() == ""
 
 
 def test_exceptions_are_counted_per_offset_and_forgotten_when_it_is_finished() -> None:
     failures = Failures().raised(7).raised(7).raised(9)
     assert failures.exceptions == {7: 2, 9: 1}
-    assert failures.careful
+    assert failures.has_failures
     assert failures.finished(7, dead=True).exceptions == {9: 1}
 
 

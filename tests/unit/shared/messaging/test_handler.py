@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contract.events import Event, ImageRegistered, ImageRejected, uuid_of
-from shared.messaging.event_log import Partition
+from shared.messaging.event_log import TopicPartition
 from shared.messaging.handler import Subscription, TooManyDeadLetters, run_handlers, subscribe
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
-from shared.testing import MemoryLog, eventually, image_registered, image_rejected
+from shared.testing import MemoryEventLog, eventually, image_registered, image_rejected
 
 TOPIC = ImageRegistered.topic
 QUICK = RetryPolicy(first_seconds=0.001, longest_seconds=0.002, attempts=4)
@@ -33,19 +33,21 @@ async def answer(event: ImageRegistered) -> Sequence[Event]:
     return [outcome_of(event)]
 
 
-async def fill(log: MemoryLog, *events: Event) -> None:
-    async with log.publisher("pappus/test") as publisher:
+async def fill(event_log: MemoryEventLog, *events: Event) -> None:
+    async with event_log.publisher("pappus/test") as publisher:
         await publisher.publish(events)
 
 
-def answered(log: MemoryLog) -> set[UUID]:
-    return {cause for outcome in log.events(ImageRejected) for cause in outcome.causes}
+def answered(event_log: MemoryEventLog) -> set[UUID]:
+    return {cause for outcome in event_log.events(ImageRejected) for cause in outcome.causes}
 
 
-async def run(log: MemoryLog, handler: Answer, *, concurrency: int = 1, health: Health | None = None) -> None:
+async def run(
+    event_log: MemoryEventLog, handler: Answer, *, concurrency: int = 1, health: Health | None = None
+) -> None:
     subscriptions: list[Subscription] = [subscribe(ImageRegistered, handler)]
     await run_handlers(
-        log,
+        event_log,
         group="test",
         source="pappus/test",
         subscriptions=subscriptions,
@@ -57,9 +59,9 @@ async def run(log: MemoryLog, handler: Answer, *, concurrency: int = 1, health: 
 
 @asynccontextmanager
 async def running(
-    log: MemoryLog, handler: Answer, *, concurrency: int = 1, health: Health | None = None
+    event_log: MemoryEventLog, handler: Answer, *, concurrency: int = 1, health: Health | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(run(log, handler, concurrency=concurrency, health=health))
+    task = asyncio.create_task(run(event_log, handler, concurrency=concurrency, health=health))
     try:
         yield task
     finally:
@@ -74,65 +76,70 @@ def one_place(count: int) -> list[ImageRegistered]:
 
 
 async def test_what_a_handler_returns_is_published_and_then_the_offset_committed() -> None:
-    log, events = MemoryLog(), [image_registered() for _ in range(10)]
-    await fill(log, *events)
-    async with running(log, answer):
-        await eventually(lambda: answered(log) == {event.event_id for event in events})
-        await eventually(lambda: sum(log.committed("test").values()) == 10)
-    assert len(log.events(ImageRejected)) == 10
+    event_log, events = MemoryEventLog(), [image_registered() for _ in range(10)]
+    await fill(event_log, *events)
+    async with running(event_log, answer):
+        await eventually(lambda: answered(event_log) == {event.event_id for event in events})
+        await eventually(lambda: sum(event_log.committed("test").values()) == 10)
+    assert len(event_log.events(ImageRejected)) == 10
 
 
 async def test_nothing_is_committed_when_publishing_fails_and_it_is_tried_again_without_handling_again() -> None:
-    log, calls = MemoryLog(), Counter[UUID]()
+    event_log, calls = MemoryEventLog(), Counter[UUID]()
     [event] = one_place(1)
-    await fill(log, event)
-    log.fail_next_publish(2)
+    await fill(event_log, event)
+    event_log.fail_next_publish(2)
 
     async def handler(event: ImageRegistered) -> Sequence[Event]:
         calls[event.event_id] += 1
         return [outcome_of(event)]
 
-    async with running(log, handler):
-        await eventually(lambda: sum(log.committed("test").values()) == 1)
-    assert answered(log) == {event.event_id}
+    async with running(event_log, handler):
+        await eventually(lambda: sum(event_log.committed("test").values()) == 1)
+    assert answered(event_log) == {event.event_id}
     assert calls[event.event_id] == 1
 
 
 async def test_an_outcome_that_was_written_although_publishing_failed_has_the_same_id_the_second_time() -> None:
-    log, [event] = MemoryLog(), one_place(1)
-    await fill(log, event)
-    log.fail_next_publish(although_written=True)
-    async with running(log, answer):
-        await eventually(lambda: sum(log.committed("test").values()) == 1)
-    assert [outcome.event_id for outcome in log.events(ImageRejected)] == [outcome_of(event).event_id] * 2
+    event_log, [event] = MemoryEventLog(), one_place(1)
+    await fill(event_log, event)
+    event_log.fail_next_publish(although_written=True)
+    async with running(event_log, answer):
+        await eventually(lambda: sum(event_log.committed("test").values()) == 1)
+    assert [outcome.event_id for outcome in event_log.events(ImageRejected)] == [outcome_of(event).event_id] * 2
 
 
 async def test_an_undecodable_message_becomes_a_dead_letter_with_its_value_and_place() -> None:
-    log = MemoryLog()
-    record = log.append(TOPIC, "a key", b"\xff\xfe")
-    async with running(log, answer):
-        [letter] = await eventually(lambda: log.dead_letters(TOPIC))
-        await eventually(lambda: log.committed("test") == {record.place: 1})
-    assert (letter.topic, letter.partition, letter.offset, letter.key) == (TOPIC, record.partition, 0, "a key")
-    assert letter.value is None
-    assert letter.value_base64 == "//4="
-    assert letter.error == "InvalidMessage"
-    assert letter.handler == "test"
+    event_log = MemoryEventLog()
+    record = event_log.append(TOPIC, "a key", b"\xff\xfe")
+    async with running(event_log, answer):
+        [dead_letter] = await eventually(lambda: event_log.dead_letters(TOPIC))
+        await eventually(lambda: event_log.committed("test") == {record.topic_partition: 1})
+    assert (dead_letter.topic, dead_letter.partition, dead_letter.offset, dead_letter.key) == (
+        TOPIC,
+        record.partition,
+        0,
+        "a key",
+    )
+    assert dead_letter.value is None
+    assert dead_letter.value_base64 == "//4="
+    assert dead_letter.error == "InvalidMessage"
+    assert dead_letter.handler == "test"
 
 
 async def test_an_invalid_message_becomes_a_dead_letter_and_the_next_goes_on() -> None:
-    log, events = MemoryLog(), one_place(3)
-    await fill(log, *events)
+    event_log, events = MemoryEventLog(), one_place(3)
+    await fill(event_log, *events)
 
     async def handler(event: ImageRegistered) -> Sequence[Event]:
         if event.attempt == 2:
             raise InvalidMessage("attempt 2 makes no sense")
         return [outcome_of(event)]
 
-    async with running(log, handler):
-        await eventually(lambda: sum(log.committed("test").values()) == 3)
-    assert [letter.detail for letter in log.dead_letters(TOPIC)] == ["attempt 2 makes no sense"]
-    assert answered(log) == {events[0].event_id, events[2].event_id}
+    async with running(event_log, handler):
+        await eventually(lambda: sum(event_log.committed("test").values()) == 3)
+    assert [dead_letter.detail for dead_letter in event_log.dead_letters(TOPIC)] == ["attempt 2 makes no sense"]
+    assert answered(event_log) == {events[0].event_id, events[2].event_id}
 
 
 async def refuse(event: ImageRegistered) -> Sequence[Event]:
@@ -140,43 +147,43 @@ async def refuse(event: ImageRegistered) -> Sequence[Event]:
 
 
 async def test_too_many_dead_letters_in_a_row_stop_the_handler_before_the_topic_is_drained() -> None:
-    log = MemoryLog()
-    await fill(log, *one_place(50))
+    event_log = MemoryEventLog()
+    await fill(event_log, *one_place(50))
     with pytest.raises(TooManyDeadLetters, match="repair the handler"):
-        await run(log, refuse)
-    assert len(log.dead_letters(TOPIC)) == 20
-    assert sum(log.committed("test").values()) == 20
+        await run(event_log, refuse)
+    assert len(event_log.dead_letters(TOPIC)) == 20
+    assert sum(event_log.committed("test").values()) == 20
 
 
 async def test_restarts_do_not_drain_a_topic_twenty_dead_letters_at_a_time() -> None:
-    log, events = MemoryLog(), one_place(50)
-    await fill(log, *events)
+    event_log, events = MemoryEventLog(), one_place(50)
+    await fill(event_log, *events)
     for _ in range(3):
         with pytest.raises(TooManyDeadLetters):
-            await run(log, refuse)
-    assert len(log.dead_letters(TOPIC)) == 20
-    async with running(log, answer):  # the repaired handler takes up where the row of dead letters ended
-        await eventually(lambda: answered(log) == {event.event_id for event in events[20:]})
+            await run(event_log, refuse)
+    assert len(event_log.dead_letters(TOPIC)) == 20
+    async with running(event_log, answer):  # the repaired handler takes up where the row of dead letters ended
+        await eventually(lambda: answered(event_log) == {event.event_id for event in events[20:]})
 
 
 async def test_a_success_in_between_starts_the_count_of_dead_letters_anew() -> None:
-    log = MemoryLog()
-    await fill(log, *one_place(60))
+    event_log = MemoryEventLog()
+    await fill(event_log, *one_place(60))
 
     async def handler(event: ImageRegistered) -> Sequence[Event]:
         if event.attempt % 20:
             raise InvalidMessage("most make no sense")
         return []
 
-    async with running(log, handler):
-        await eventually(lambda: sum(log.committed("test").values()) == 60)
-    assert len(log.dead_letters(TOPIC)) == 57
+    async with running(event_log, handler):
+        await eventually(lambda: sum(event_log.committed("test").values()) == 60)
+    assert len(event_log.dead_letters(TOPIC)) == 57
 
 
 async def test_a_transient_error_is_tried_again_while_other_keys_go_on() -> None:
-    log = MemoryLog()
+    event_log = MemoryEventLog()
     events = [image_registered() for _ in range(12)]
-    await fill(log, *events)
+    await fill(event_log, *events)
     others_done = asyncio.Event()
     stuck = events[0].event_id
     health = Health()
@@ -189,7 +196,7 @@ async def test_a_transient_error_is_tried_again_while_other_keys_go_on() -> None
     patient = RetryPolicy(first_seconds=0.01, longest_seconds=0.01, attempts=None)
     task = asyncio.create_task(
         run_handlers(
-            log,
+            event_log,
             group="test",
             source="pappus/test",
             subscriptions=[subscribe(ImageRegistered, handler)],
@@ -197,37 +204,37 @@ async def test_a_transient_error_is_tried_again_while_other_keys_go_on() -> None
             retry=patient,
         )
     )
-    await eventually(lambda: len(answered(log)) == 11)
+    await eventually(lambda: len(answered(event_log)) == 11)
     state = health.state("test")
     assert state is not None
     assert not state.ok
     assert "the store is away" in state.detail
     others_done.set()
-    await eventually(lambda: len(answered(log)) == 12)
+    await eventually(lambda: len(answered(event_log)) == 12)
     await eventually(lambda: health.ready)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_transient_error_that_stays_stops_the_handler_uncommitted_and_is_never_given_up() -> None:
-    log, [event] = MemoryLog(), one_place(1)
-    await fill(log, event)
+    event_log, [event] = MemoryEventLog(), one_place(1)
+    await fill(event_log, event)
 
     async def handler(event: ImageRegistered) -> Sequence[Event]:
         raise TransientError("the store is away")
 
     for _ in range(4):
         with pytest.raises(TransientError):
-            await run(log, handler)
-    assert not any(log.committed("test").values())
-    assert not log.dead_letters(TOPIC)
-    async with running(log, answer):
-        await eventually(lambda: answered(log) == {event.event_id})
+            await run(event_log, handler)
+    assert not any(event_log.committed("test").values())
+    assert not event_log.dead_letters(TOPIC)
+    async with running(event_log, answer):
+        await eventually(lambda: answered(event_log) == {event.event_id})
 
 
 async def test_a_bug_stops_the_handler_twice_and_the_third_time_the_message_becomes_a_dead_letter() -> None:
-    log, events = MemoryLog(), one_place(5)
-    await fill(log, *events)
+    event_log, events = MemoryEventLog(), one_place(5)
+    await fill(event_log, *events)
 
     async def handler(event: ImageRegistered) -> Sequence[Event]:
         if event.attempt == 3:
@@ -236,21 +243,21 @@ async def test_a_bug_stops_the_handler_twice_and_the_third_time_the_message_beco
 
     for _ in range(2):
         with pytest.raises(KeyError, match="a bug"):
-            await run(log, handler)
-        assert not log.dead_letters(TOPIC)
-    async with running(log, handler):
-        await eventually(lambda: sum(log.committed("test").values()) == 5)
-    [letter] = log.dead_letters(TOPIC)
-    assert (letter.offset, letter.error, letter.attempts) == (2, "KeyError", 3)
-    assert answered(log) == {event.event_id for event in events if event.attempt != 3}
+            await run(event_log, handler)
+        assert not event_log.dead_letters(TOPIC)
+    async with running(event_log, handler):
+        await eventually(lambda: sum(event_log.committed("test").values()) == 5)
+    [dead_letter] = event_log.dead_letters(TOPIC)
+    assert (dead_letter.offset, dead_letter.error, dead_letter.attempts) == (2, "KeyError", 3)
+    assert answered(event_log) == {event.event_id for event in events if event.attempt != 3}
 
 
 async def test_after_a_bug_messages_are_taken_one_at_a_time_until_it_is_passed() -> None:
-    log = MemoryLog()
+    event_log = MemoryEventLog()
     events = [image_registered() for _ in range(200)]
-    await fill(log, *events)
-    place = Partition(TOPIC, 0)
-    in_place = [record for record in log.records(TOPIC) if record.place == place]
+    await fill(event_log, *events)
+    place = TopicPartition(TOPIC, 0)
+    in_place = [record for record in event_log.records(TOPIC) if record.topic_partition == place]
     broken = in_place[5].key
     at_once: dict[str, int] = defaultdict(int)
     most_before: list[int] = []
@@ -271,18 +278,18 @@ async def test_after_a_bug_messages_are_taken_one_at_a_time_until_it_is_passed()
         return [outcome_of(event)]
 
     with pytest.raises(KeyError):
-        await run(log, handler, concurrency=8)
+        await run(event_log, handler, concurrency=8)
     at_once.clear()
     repaired = True
-    async with running(log, handler, concurrency=8):
-        await eventually(lambda: answered(log) == {event.event_id for event in events})
+    async with running(event_log, handler, concurrency=8):
+        await eventually(lambda: answered(event_log) == {event.event_id for event in events})
     assert most_before[-1] <= 1
     assert at_once["most"] > 1
 
 
 async def test_a_handler_that_is_cancelled_gets_its_unfinished_messages_again() -> None:
-    log, events = MemoryLog(), [image_registered() for _ in range(6)]
-    await fill(log, *events)
+    event_log, events = MemoryEventLog(), [image_registered() for _ in range(6)]
+    await fill(event_log, *events)
     started = asyncio.Event()
 
     async def hang(event: ImageRegistered) -> Sequence[Event]:
@@ -290,16 +297,16 @@ async def test_a_handler_that_is_cancelled_gets_its_unfinished_messages_again() 
         await asyncio.Event().wait()
         return []
 
-    async with running(log, hang, concurrency=3):
+    async with running(event_log, hang, concurrency=3):
         await started.wait()
-    async with running(log, answer):
-        await eventually(lambda: answered(log) == {event.event_id for event in events})
+    async with running(event_log, answer):
+        await eventually(lambda: answered(event_log) == {event.event_id for event in events})
 
 
 async def test_a_rebalance_waits_for_work_in_flight_so_that_it_is_not_done_twice() -> None:
-    log, calls = MemoryLog(), Counter[UUID]()
+    event_log, calls = MemoryEventLog(), Counter[UUID]()
     events = [image_registered() for _ in range(8)]
-    await fill(log, *events)
+    await fill(event_log, *events)
     release, started = asyncio.Event(), asyncio.Event()
 
     async def slow(event: ImageRegistered) -> Sequence[Event]:
@@ -308,33 +315,33 @@ async def test_a_rebalance_waits_for_work_in_flight_so_that_it_is_not_done_twice
         await release.wait()
         return [outcome_of(event)]
 
-    async with running(log, slow, concurrency=8):
+    async with running(event_log, slow, concurrency=8):
         await started.wait()
-        async with running(log, slow, concurrency=8):
+        async with running(event_log, slow, concurrency=8):
             release.set()
-            await eventually(lambda: answered(log) == {event.event_id for event in events})
-            await eventually(lambda: sum(log.committed("test").values()) == 8)
+            await eventually(lambda: answered(event_log) == {event.event_id for event in events})
+            await eventually(lambda: sum(event_log.committed("test").values()) == 8)
     assert max(calls.values()) == 1
 
 
 async def test_a_commit_that_failed_while_the_log_was_away_is_made_when_it_is_back() -> None:
-    log, events = MemoryLog(), one_place(2)
-    await fill(log, *events)
+    event_log, events = MemoryEventLog(), one_place(2)
+    await fill(event_log, *events)
 
     async def handler(event: ImageRegistered) -> Sequence[Event]:
-        log.away = event.attempt == 2  # nothing to publish, but the commit that follows fails
+        event_log.away = event.attempt == 2  # nothing to publish, but the commit that follows fails
         return []
 
-    async with running(log, handler):
-        await eventually(lambda: log.away)
-        log.away = False
-        await eventually(lambda: sum(log.committed("test").values()) == 2)
+    async with running(event_log, handler):
+        await eventually(lambda: event_log.away)
+        event_log.away = False
+        await eventually(lambda: sum(event_log.committed("test").values()) == 2)
 
 
 async def test_two_subscriptions_to_one_topic_are_refused() -> None:
     with pytest.raises(Exception, match="subscribes twice"):
         await run_handlers(
-            MemoryLog(),
+            MemoryEventLog(),
             group="test",
             source="pappus/test",
             subscriptions=[subscribe(ImageRegistered, answer), subscribe(ImageRegistered, answer)],
@@ -355,10 +362,10 @@ def test_every_message_is_handled_each_key_in_order_and_nothing_unfinished_is_ev
     """Whatever the keys, the durations, the concurrency and the moment of a crash."""
 
     async def story() -> None:
-        log = MemoryLog()
+        event_log = MemoryEventLog()
         ids = [image_registered().image_id for _ in range(6)]
         events = [image_registered(image_id=ids[key], attempt=number + 1) for number, key in enumerate(keys)]
-        await fill(log, *events)
+        await fill(event_log, *events)
         handled: list[ImageRegistered] = []
         active: Counter[UUID] = Counter()
 
@@ -371,17 +378,17 @@ def test_every_message_is_handled_each_key_in_order_and_nothing_unfinished_is_ev
             handled.append(event)
             return [outcome_of(event)]
 
-        async with running(log, handler, concurrency=concurrency):
+        async with running(event_log, handler, concurrency=concurrency):
             await eventually(lambda: len(handled) >= min(crash_after, len(events)))
-        published = answered(log)
-        for record in log.records(TOPIC):  # what is committed is published
-            if record.offset < log.committed("test").get(record.place, 0):
+        published = answered(event_log)
+        for record in event_log.records(TOPIC):  # what is committed is published
+            if record.offset < event_log.committed("test").get(record.topic_partition, 0):
                 assert any(str(cause) in (record.value or b"").decode() for cause in published)
         active.clear()
         first_run = len(handled)
-        async with running(log, handler, concurrency=concurrency):
-            await eventually(lambda: answered(log) == {event.event_id for event in events})
-            await eventually(lambda: sum(log.committed("test").values()) == len(events))
+        async with running(event_log, handler, concurrency=concurrency):
+            await eventually(lambda: answered(event_log) == {event.event_id for event in events})
+            await eventually(lambda: sum(event_log.committed("test").values()) == len(events))
         for image_id in ids:
             for part in (handled[:first_run], handled[first_run:]):
                 attempts = [event.attempt for event in part if event.image_id == image_id]

@@ -10,7 +10,7 @@ from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health, PartState
 from shared.runtime.retry import RetryPolicy
-from shared.testing import MemoryLog, eventually, image_registered
+from shared.testing import MemoryEventLog, eventually, image_registered
 
 TOPIC = ImageRegistered.topic
 PATIENT = RetryPolicy(first_seconds=0.001, longest_seconds=0.001, attempts=None)
@@ -21,7 +21,7 @@ class Handling:
     """Fails the first time it sees an image, and takes it the next time, as soon as it may."""
 
     def __init__(self, *labels: str) -> None:
-        self.log = MemoryLog()
+        self.event_log = MemoryEventLog()
         self.health = Health()
         self.may = {label: asyncio.Event() for label in labels}
         self.failed: set[str] = set()
@@ -40,7 +40,7 @@ class Handling:
         subscriptions = [subscribe(ImageRegistered, self.handle)]
         return asyncio.create_task(
             run_handlers(
-                self.log,
+                self.event_log,
                 group="test",
                 source="pappus/test",
                 subscriptions=subscriptions,
@@ -51,7 +51,7 @@ class Handling:
         )
 
     async def fill(self) -> None:
-        async with self.log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/test") as publisher:
             await publisher.publish([image_registered(label=label) for label in self.may])
 
     @property
@@ -70,7 +70,7 @@ async def test_a_message_that_recovers_does_not_hide_another_that_still_fails() 
     task = handling.start()
     await eventually(lambda: handling.failed == {"dandelion", "grass"})
     handling.may["grass"].set()
-    await eventually(lambda: sum(handling.log.committed("test").values()) == 1)
+    await eventually(lambda: sum(handling.event_log.committed("test").values()) == 1)
     assert handling.state == PartState(False, "dandelion is away")
     handling.may["dandelion"].set()
     await eventually(lambda: handling.state == WELL)
@@ -83,10 +83,10 @@ async def test_a_message_that_was_taken_away_while_it_failed_leaves_no_trace(mon
     await handling.fill()
     task = handling.start()
     await eventually(lambda: handling.state == PartState(False, "dandelion is away"))
-    async with handling.log.group("test", [TOPIC]):  # a second member comes, so what is in work is cancelled
+    async with handling.event_log.group("test", [TOPIC]):  # a second member comes, so what is in work is cancelled
         handling.may["dandelion"].set()
     await eventually(lambda: handling.taken == ["dandelion"])  # delivered again, and taken at once
-    await eventually(lambda: sum(handling.log.committed("test").values()) == 1)
+    await eventually(lambda: sum(handling.event_log.committed("test").values()) == 1)
     assert handling.state == WELL
     await stop(task)
 

@@ -13,7 +13,7 @@ def test_the_committable_offset_is_the_lowest_unfinished_one(data: st.DataObject
     finishing = data.draw(st.permutations(taken))
     offsets = Offsets()
     for offset in taken:
-        offsets.take(offset)
+        offsets.add(offset)
     unfinished = set(taken)
     for offset in finishing:
         assert offsets.committable == min(unfinished)
@@ -29,6 +29,6 @@ def test_nothing_is_committable_before_anything_was_taken() -> None:
 
 def test_an_offset_is_taken_once_and_in_order() -> None:
     offsets = Offsets()
-    offsets.take(5)
+    offsets.add(5)
     with pytest.raises(ValueError, match="in order"):
-        offsets.take(5)
+        offsets.add(5)

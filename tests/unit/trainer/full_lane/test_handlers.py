@@ -24,7 +24,7 @@ from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
-from shared.testing import FixedClock, MemoryLog, MemoryObjectStore, eventually, training_requested
+from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, eventually, training_requested
 
 LABELS = ("dandelion", "grass")
 
@@ -242,11 +242,11 @@ async def test_the_store_being_away_is_no_missing_image(bench: Bench) -> None:
 
 async def test_a_rebalance_waits_for_the_training_and_repeats_nothing(bench: Bench) -> None:
     bench.workshop.finish.clear()
-    log, health = MemoryLog(), Health()
+    event_log, health = MemoryEventLog(), Health()
     subscriptions = [subscribe(TrainingRequested, bench.lane.on_training_requested)]
     running = asyncio.ensure_future(
         run_handlers(
-            log,
+            event_log,
             group="trainer-full",
             source="test",
             subscriptions=subscriptions,
@@ -254,23 +254,23 @@ async def test_a_rebalance_waits_for_the_training_and_repeats_nothing(bench: Ben
             retry=RetryPolicy(attempts=2),
         )
     )
-    async with log.publisher("test") as publisher:
+    async with event_log.publisher("test") as publisher:
         await publisher.publish([training_requested()])
         await eventually(lambda: len(bench.workshop.learned) == 1)
-        joining = asyncio.ensure_future(_come_and_go(log))
-        assert log.events(ModelTrained) == []
+        joining = asyncio.ensure_future(_come_and_go(event_log))
+        assert event_log.events(ModelTrained) == []
         bench.workshop.finish.set()
         await joining
-        await eventually(lambda: sum(log.committed("trainer-full").values()) == 1)
-    assert len(log.events(ModelTrained)) == 1
+        await eventually(lambda: sum(event_log.committed("trainer-full").values()) == 1)
+    assert len(event_log.events(ModelTrained)) == 1
     assert len(bench.workshop.learned) == 1
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
 
-async def _come_and_go(log: MemoryLog) -> None:
-    async with log.group("trainer-full", [TrainingRequested.topic]):
+async def _come_and_go(event_log: MemoryEventLog) -> None:
+    async with event_log.group("trainer-full", [TrainingRequested.topic]):
         """A second member: the first one answers the rebalance, although it is training."""
 
 

@@ -14,7 +14,7 @@ from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
 from shared.testing import (
     FixedClock,
-    MemoryLog,
+    MemoryEventLog,
     drift_detected,
     image_stored,
     label_corrected,
@@ -30,13 +30,13 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = FixedClock()
-        self.log = MemoryLog()
+        self.event_log = MemoryEventLog()
         self.tables = TriggerTables({}, {}, {})
         self.offsets: dict[str, int] = {}
         self.folded: list[tuple[Event, Record]] = []
 
     async def __aenter__(self) -> "Bench":
-        self._publishing = self.log.publisher("test")
+        self._publishing = self.event_log.publisher("test")
         self._publisher = await self._publishing.__aenter__()
         self.restart()
         return self
@@ -73,7 +73,7 @@ class Bench:
 
     @property
     def asked(self) -> list[TrainingRequested]:
-        return self.log.events(TrainingRequested)
+        return self.event_log.events(TrainingRequested)
 
 
 async def test_a_burst_becomes_one_request_with_its_causes() -> None:
@@ -119,7 +119,7 @@ async def test_meeting_its_own_request_again_changes_nothing() -> None:
         await bench.images(4)
         await bench.tick(2.0)
         before = dict(bench.tables.trainings)
-        (record,) = bench.log.records(TrainingRequested.topic)
+        (record,) = bench.event_log.records(TrainingRequested.topic)
         await bench.take(bench.asked[0], record)
         assert bench.tables.trainings == before
 
@@ -195,10 +195,10 @@ async def test_drift_with_a_new_label_asks() -> None:
 async def test_while_the_log_is_away_the_request_waits() -> None:
     async with Bench() as bench:
         await bench.images(4)
-        bench.log.away = True
+        bench.event_log.away = True
         await bench.tick(2.0)
         assert bench.tables.trainings == {}
-        bench.log.away = False
+        bench.event_log.away = False
         await bench.tick(1.0)
         assert len(bench.asked) == 1
 

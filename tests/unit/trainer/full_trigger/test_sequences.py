@@ -51,7 +51,7 @@ class World:
     images: dict[str, ImageRow] = field(default_factory=dict)
     corrections: dict[str, CorrectionRow] = field(default_factory=dict)
     training: TrainingRow = field(default_factory=lambda: NOTHING_TRAINED)
-    log: list[tuple[Event, Place]] = field(default_factory=list)
+    event_log: list[tuple[Event, Place]] = field(default_factory=list)
     requests: list[TrainingRequested] = field(default_factory=list)
     inputs: int = 0
     lane_seconds: float | None = 5.0
@@ -59,11 +59,11 @@ class World:
 
     def append(self, event: Event) -> None:
         offset = self.next_offset(event.topic)
-        self.log.append((event, Place(f"{event.topic}/0", offset, self.now)))
-        self.fold(*self.log[-1])
+        self.event_log.append((event, Place(f"{event.topic}/0", offset, self.now)))
+        self.fold(*self.event_log[-1])
 
     def next_offset(self, topic: str) -> int:
-        return sum(event.topic == topic for event, _ in self.log)
+        return sum(event.topic == topic for event, _ in self.event_log)
 
     def fold(self, event: Event, place: Place) -> None:
         match event:
@@ -218,7 +218,7 @@ def play(world: World, steps: list[tuple[str, float, object, object]]) -> None:
             case "drift":
                 world.drift()
             case "person":
-                event_id = uuid_of("person", world.now, len(world.log))
+                event_id = uuid_of("person", world.now, len(world.event_log))
                 now = moment(world.now)
                 world.append(
                     TrainingRequested(
@@ -236,7 +236,7 @@ def test_no_history_makes_the_trigger_set_itself_off(
 ) -> None:
     world = World(lane_seconds=lane_seconds, names_positions=positions)
     play(world, steps)
-    known = {event.event_id: place.at for event, place in world.log}
+    known = {event.event_id: place.at for event, place in world.event_log}
     before = 0.0
     for request in world.requests:
         asked = known[request.event_id]
@@ -259,7 +259,7 @@ def test_folding_every_event_a_second_time_changes_no_row(steps: list[tuple[str,
     world = World()
     play(world, steps)
     before = (dict(world.images), dict(world.corrections), world.training)
-    for event, place in world.log:
+    for event, place in world.event_log:
         world.fold(event, place)
     assert (world.images, world.corrections, world.training) == before
 
@@ -338,4 +338,4 @@ def test_a_repeated_announcement_answers_its_request_and_does_not_move_the_cut_b
 def _trained(world: World) -> dict[str, object]:
     other = World(now=world.now)
     other.train((world.requests[0].event_id,))
-    return other.log[0][0].model_dump()
+    return other.event_log[0][0].model_dump()

@@ -17,21 +17,21 @@ from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
-from shared.testing import MemoryLog, eventually, model_promoted, model_rejected, model_trained
+from shared.testing import MemoryEventLog, eventually, model_promoted, model_rejected, model_trained
 
 
 class MemoryModels:
     """The tables, folded from a log in memory whenever they are asked."""
 
-    def __init__(self, log: MemoryLog) -> None:
-        self._log = log
+    def __init__(self, event_log: MemoryEventLog) -> None:
+        self._event_log = event_log
 
     async def find(self, version: str) -> ModelRow | None:
-        trained = next((one for one in self._log.events(ModelTrained) if one.version == version), None)
+        trained = next((one for one in self._event_log.events(ModelTrained) if one.version == version), None)
         if trained is None:
             return None
         promoted = tuple(one.sequence for one in self._counting() if one.version == version)
-        own = [one for one in self._log.events(ModelRejected) if one.causes == (trained.event_id,)]
+        own = [one for one in self._event_log.events(ModelRejected) if one.causes == (trained.event_id,)]
         return ModelRow(trained, promoted, own[0] if own else None)
 
     async def champion(self) -> Champion | None:
@@ -44,7 +44,7 @@ class MemoryModels:
 
     def _counting(self) -> list[ModelPromoted]:
         counting: list[ModelPromoted] = []
-        for one in self._log.events(ModelPromoted):
+        for one in self._event_log.events(ModelPromoted):
             if promotion_counts(len(counting), one.sequence):
                 counting.append(one)
         return counting
@@ -52,13 +52,13 @@ class MemoryModels:
 
 class Bench:
     def __init__(self) -> None:
-        self.log = MemoryLog()
+        self.event_log = MemoryEventLog()
         self.registry = MemoryRegistry()
-        self.models = MemoryModels(self.log)
+        self.models = MemoryModels(self.event_log)
         self.health = Health()
 
     async def publish(self, *events: Event) -> None:
-        async with self.log.publisher("test") as publisher:
+        async with self.event_log.publisher("test") as publisher:
             await publisher.publish(events)
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ class Bench:
         recorder = Recorder(self.registry, self.models)
         running = asyncio.ensure_future(
             run_handlers(
-                self.log,
+                self.event_log,
                 group="trainer-recorder",
                 source="test",
                 subscriptions=[
@@ -85,7 +85,7 @@ class Bench:
             await asyncio.gather(running, return_exceptions=True)
 
     def done(self) -> int:
-        return sum(self.log.committed("trainer-recorder").values())
+        return sum(self.event_log.committed("trainer-recorder").values())
 
 
 def models(*versions: str) -> Sequence[ModelTrained]:
@@ -157,7 +157,7 @@ async def test_while_the_registry_is_away_health_says_so_and_nothing_is_given_up
         await eventually(lambda: bench.done() == 2)
         assert bench.health.ok
     assert set(bench.registry.trained) == {"one", "two"}
-    assert bench.log.dead_letters(ModelTrained.topic) == []
+    assert bench.event_log.dead_letters(ModelTrained.topic) == []
 
 
 async def test_the_alias_follows_the_counting_champion(bench: Bench) -> None:

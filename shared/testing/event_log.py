@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from shared.contract.events import DeadLetter, Event
-from shared.contract.topics import TOPIC_OF_NAME, Topic, dead_letter_name
+from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode, encode
-from shared.messaging.event_log import Partition, Record
+from shared.messaging.event_log import Record, TopicPartition
 from shared.runtime.errors import LogReplaced, PappusError, TransientError
 from shared.runtime.telemetry import inject_headers
-from shared.testing.group import Members, MemoryGroup
+from shared.testing.consumer_group import Members, MemoryGroup
+from shared.testing.partitions import declared_topic, partitions_of
 
 E = TypeVar("E", bound=Event)
-PARTITIONS_OF_OTHERS = 4
 OVERHEAD_BYTES = 200
 """Roughly what a record takes beside its key and its value."""
 
@@ -30,13 +30,13 @@ class _Stored:
     begins: int = 0
 
 
-class MemoryLog:
+class MemoryEventLog:
     """A `Log` in memory. While `away` is true, publishing, committing and asking raise TransientError and nothing is
     delivered."""
 
     def __init__(self) -> None:
         self.away = False
-        self._partitions: dict[Partition, _Stored] = defaultdict(lambda: _Stored([]))
+        self._partitions: dict[TopicPartition, _Stored] = defaultdict(lambda: _Stored([]))
         self._changed = asyncio.Event()
         self._groups: dict[str, Members] = {}
         self._failures: list[bool] = []
@@ -49,17 +49,17 @@ class MemoryLog:
 
     def records(self, topic: str) -> list[Record]:
         """All records of a topic, partition by partition."""
-        return [record for place in places([topic]) for record in self._partitions[place].records]
+        return [record for partition in partitions_of([topic]) for record in self._partitions[partition].records]
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
         """What was put on the dead-letter topic of `topic`."""
-        found = self.records(dead_letter_name(topic))
+        found = self.records(dead_letter_topic(topic))
         return [DeadLetter.model_validate_json(record.value or b"") for record in found]
 
     def append(self, topic: str, key: str | None, value: bytes | None, partition: int | None = None) -> Record:
         """Append any bytes, valid or not."""
-        number = zlib.crc32((key or "").encode()) % len(places([topic])) if partition is None else partition
-        stored = self._partitions[Partition(topic, number)]
+        number = zlib.crc32((key or "").encode()) % len(partitions_of([topic])) if partition is None else partition
+        stored = self._partitions[TopicPartition(topic, number)]
         offset = stored.begins + len(stored.records)
         record = Record(topic, number, offset, key, value, tuple(inject_headers()))
         stored.records.append(record)
@@ -70,9 +70,9 @@ class MemoryLog:
         """Have the next publishes raise TransientError: before anything is written, or although everything was."""
         self._failures.extend([although_written] * times)
 
-    def expire(self, place: Partition, before: int) -> None:
+    def expire(self, partition: TopicPartition, before: int) -> None:
         """Remove the records before an offset, as retention does."""
-        stored = self._partitions[place]
+        stored = self._partitions[partition]
         del stored.records[: before - stored.begins]
         stored.begins = before
 
@@ -80,9 +80,9 @@ class MemoryLog:
         """Lose everything: from now on this is another log."""
         self._partitions.clear()
 
-    def committed(self, group: str) -> dict[Partition, int]:
+    def committed(self, group: str) -> dict[TopicPartition, int]:
         """The committed offsets of a group."""
-        return {place: offset for place, (offset, _) in self._members(group).committed.items()}
+        return {partition: offset for partition, (offset, _) in self._members(group).committed.items()}
 
     # The log.
 
@@ -107,37 +107,37 @@ class MemoryLog:
         """See Log."""
         yield MemoryReader(self, topics)
 
-    async def end_offsets(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+    async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
         """See Log."""
         self.answer()
-        return {place: self.end(place) for place in places(topics)}
+        return {partition: self.end(partition) for partition in partitions_of(topics)}
 
     # For the readers and members.
 
-    def begin(self, place: Partition) -> int:
+    def begin(self, partition: TopicPartition) -> int:
         """The first offset still there."""
-        return self._partitions[place].begins
+        return self._partitions[partition].begins
 
-    def end(self, place: Partition) -> int:
+    def end(self, partition: TopicPartition) -> int:
         """The offset the next record will get."""
-        stored = self._partitions[place]
+        stored = self._partitions[partition]
         return stored.begins + len(stored.records)
 
-    def at(self, place: Partition, offset: int) -> Record | None:
+    def at(self, partition: TopicPartition, offset: int) -> Record | None:
         """The record at an offset."""
-        stored = self._partitions[place]
+        stored = self._partitions[partition]
         index = offset - stored.begins
         return stored.records[index] if 0 <= index < len(stored.records) else None
 
-    def take(self, positions: dict[Partition, int], max_records: int) -> list[Record]:
+    def take(self, positions: dict[TopicPartition, int], max_records: int) -> list[Record]:
         """Records from these positions on, which move."""
-        taken: list[Record] = []
-        for place, position in positions.items():
-            while not self.away and len(taken) < max_records and (record := self.at(place, position)) is not None:
-                taken.append(record)
+        state: list[Record] = []
+        for partition, position in positions.items():
+            while not self.away and len(state) < max_records and (record := self.at(partition, position)) is not None:
+                state.append(record)
                 position += 1
-            positions[place] = position
-        return taken
+            positions[partition] = position
+        return state
 
     def publish_failure(self) -> bool | None:
         """Whether the next publish fails, and then whether although everything was written."""
@@ -166,46 +166,35 @@ class MemoryLog:
         return self._groups.setdefault(group, Members(self))
 
 
-def places(topics: Sequence[str]) -> list[Partition]:
-    """All partitions of the topics, as many as declared."""
-    return [Partition(topic, number) for topic in topics for number in range(_count(topic))]
-
-
-def _count(topic: str) -> int:
-    return _declared(topic).partitions
-
-
-def _declared(topic: str) -> Topic:
-    return TOPIC_OF_NAME.get(topic) or Topic(topic, PARTITIONS_OF_OTHERS)
-
-
 class MemoryPublisher:
     """A `shared.messaging.event_log.Publisher`."""
 
-    def __init__(self, log: MemoryLog, source: str) -> None:
-        self._log = log
+    def __init__(self, event_log: MemoryEventLog, source: str) -> None:
+        self._event_log = event_log
         self._source = source
 
     async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
         """See Publisher."""
         return await self._write([(event.topic, event.key, encode(event, self._source)) for event in events])
 
-    async def publish_dead_letter(self, letter: DeadLetter) -> None:
+    async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
         """See Publisher."""
-        await self._write([(dead_letter_name(letter.topic), letter.key, letter.model_dump_json().encode())])
+        await self._write(
+            [(dead_letter_topic(dead_letter.topic), dead_letter.key, dead_letter.model_dump_json().encode())]
+        )
 
     async def _write(self, messages: Sequence[tuple[str, str | None, bytes]]) -> Sequence[Record]:
         if not messages:
             return []
         await asyncio.sleep(0)  # as the real one, it lets others run
-        self._log.answer()
-        failure = self._log.publish_failure()
+        self._event_log.answer()
+        failure = self._event_log.publish_failure()
         if failure is False:
             raise TransientError("The log in memory was told to fail this publish.")
         for topic, key, value in messages:
-            if len(value) + len(key or "") + OVERHEAD_BYTES > _declared(topic).max_bytes:
+            if len(value) + len(key or "") + OVERHEAD_BYTES > declared_topic(topic).max_bytes:
                 raise PappusError(f"An event on {topic} is too large for the log in memory.")
-        records = [self._log.append(topic, key, value) for topic, key, value in messages]
+        records = [self._event_log.append(topic, key, value) for topic, key, value in messages]
         if failure is True:
             raise TransientError("The log in memory was told to fail this publish although it was written.")
         return records
@@ -214,40 +203,47 @@ class MemoryPublisher:
 class MemoryReader:
     """A `shared.messaging.event_log.LogReader`."""
 
-    def __init__(self, log: MemoryLog, topics: Sequence[str]) -> None:
-        self._log = log
+    def __init__(self, event_log: MemoryEventLog, topics: Sequence[str]) -> None:
+        self._event_log = event_log
         self._topics = tuple(topics)
-        self._positions: dict[Partition, int] = {}
+        self._positions: dict[TopicPartition, int] = {}
 
-    async def partitions(self) -> Sequence[Partition]:
+    async def partitions(self) -> Sequence[TopicPartition]:
         """See LogReader."""
-        self._log.answer()
-        return places(self._topics)
+        self._event_log.answer()
+        return partitions_of(self._topics)
 
-    async def start_at(self, positions: Mapping[Partition, int]) -> None:
+    async def start_at(self, positions: Mapping[TopicPartition, int]) -> None:
         """See LogReader."""
-        self._positions = {place: positions.get(place, self._log.begin(place)) for place in places(self._topics)}
+        self._positions = {
+            partition: positions.get(partition, self._event_log.begin(partition))
+            for partition in partitions_of(self._topics)
+        }
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
         """See LogReader."""
-        for place, position in self._positions.items():
-            if not self._log.begin(place) <= position <= self._log.end(place):
-                raise LogReplaced(f"The log was replaced: nothing stands at {place}@{position}. Run `pappus replay`.")
-        if not (found := self._log.take(self._positions, max_records)) and await self._log.change(timeout_seconds):
-            found = self._log.take(self._positions, max_records)
+        for partition, position in self._positions.items():
+            if not self._event_log.begin(partition) <= position <= self._event_log.end(partition):
+                raise LogReplaced(
+                    f"The log was replaced: nothing stands at {partition}@{position}. Run `pappus replay`."
+                )
+        if not (found := self._event_log.take(self._positions, max_records)) and await self._event_log.change(
+            timeout_seconds
+        ):
+            found = self._event_log.take(self._positions, max_records)
         await asyncio.sleep(0)
         return found
 
-    async def beginning_offsets(self) -> Mapping[Partition, int]:
+    async def beginning_offsets(self) -> Mapping[TopicPartition, int]:
         """See LogReader."""
-        self._log.answer()
-        return {place: self._log.begin(place) for place in places(self._topics)}
+        self._event_log.answer()
+        return {partition: self._event_log.begin(partition) for partition in partitions_of(self._topics)}
 
-    async def end_offsets(self) -> Mapping[Partition, int]:
+    async def end_offsets(self) -> Mapping[TopicPartition, int]:
         """See LogReader."""
-        return await self._log.end_offsets(self._topics)
+        return await self._event_log.end_offsets(self._topics)
 
-    async def record_at(self, place: Partition, offset: int) -> Record | None:
+    async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
         """See LogReader."""
-        self._log.answer()
-        return self._log.at(place, offset)
+        self._event_log.answer()
+        return self._event_log.at(partition, offset)

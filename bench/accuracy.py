@@ -18,8 +18,8 @@ from services.trainer.model.arrays import Images
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import probabilities
 from services.trainer.model.metrics import Evaluation, evaluate
-from services.trainer.model.onnx_artefact import assemble, weights_sha256
-from services.trainer.model.reference_inference import agreement, answer
+from services.trainer.model.onnx_artefact import assemble, hash_weights
+from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
 from services.trainer.training.recipe import Learned, learn
 from shared.contract.artefact import ArtefactMetadata
@@ -69,10 +69,10 @@ def _train_and_test(manifest: Manifest, pixels: dict[UUID, Images]) -> tuple[Lea
     head = learned.fitted.head
     truths = np.array([labels.index(sample.label) for sample in test])
     layer = empty_layer(learned.features.shape[1], len(labels))
-    answers = ArtefactSession(_artefact(manifest, learned)).answers(test_images)
+    answers = ArtefactSession(_artefact(manifest, learned)).predict(test_images)
     of_torch = probabilities(head.logits(learned.backbone.probe_features))
-    of_numpy = answer(head, layer, answers.features)
-    difference = max(agreement(other, answers.probabilities).difference for other in (of_torch, of_numpy))
+    of_numpy = predict_probabilities(head, layer, answers.features)
+    difference = max(compare_runtimes(other, answers.probabilities).difference for other in (of_torch, of_numpy))
     return learned, evaluate(answers.probabilities, truths, labels), difference
 
 
@@ -86,7 +86,7 @@ def _artefact(manifest: Manifest, learned: Learned) -> bytes:
 
 
 def _weights(manifest: Manifest, learned: Learned) -> str:
-    return weights_sha256(_artefact(manifest, learned))
+    return hash_weights(_artefact(manifest, learned))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, judge
+from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, judge
 from services.trainer.model.arrays import Indices
 from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, layer_logits
 from services.trainer.model.head import Head
@@ -107,10 +107,10 @@ def _fitted(split: Split, corrected: Sequence[int], said: Indices) -> Correction
 
 def _circumstances(
     split: Split, layer: CorrectionLayer, corrected: Sequence[int], said: Indices, labels: tuple[str, ...]
-) -> Circumstances:
+) -> GateInputs:
     chosen = np.array(corrected, dtype=np.intp)
     broken = tuple(UUID(int=int(image)) for image in chosen[split.answers(layer, chosen) != said[chosen]])
-    return Circumstances(labels, split.truths[split.test], len(chosen), broken, 1, 0, 0, 1.0, 0.0, 0)
+    return GateInputs(labels, split.truths[split.test], len(chosen), broken, 1, 0, 0, 1.0, 0.0, 0)
 
 
 def _accuracy(split: Split, layer: CorrectionLayer) -> float:

@@ -21,9 +21,9 @@ class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
         return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, event_log: Producer) -> BySharedServers:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedServers:
     """Whatever --dist says."""
-    return BySharedServers(config, event_log)
+    return BySharedServers(config, log)
 
 
 @pytest.fixture

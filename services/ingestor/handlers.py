@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
 from services.ingestor.decisions.outcomes import Outcome
-from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
 from shared.messaging.event_log import EventLog
@@ -40,7 +40,7 @@ class Decisions(Protocol):
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
         """Stored, or rejected as a duplicate."""
 
-    async def reject(self, event: ImageRegistered, refusal: Refusal) -> Outcome:
+    async def reject(self, event: ImageRegistered, refusal: Rejection) -> Outcome:
         """Rejected."""
 
 
@@ -93,9 +93,9 @@ class Fetcher:
             data = await self._bytes_of(event)
             async with self._examining:
                 image = await asyncio.to_thread(examine, data, self._acceptance)
-        except Refused as refused:
+        except ImageRejectedError as refused:
             return await self._decisions.reject(event, refused.refusal)
-        if isinstance(image, Refusal):
+        if isinstance(image, Rejection):
             return await self._decisions.reject(event, image)
         if not await self._store.exists(image.object_key):
             await self._store.put(image.object_key, data, image.content_type)
@@ -113,15 +113,15 @@ class Fetcher:
             return await self._store.get(key, limit_bytes=self._acceptance.maximum_bytes)
         except ObjectMissing as error:
             detail = f"The uploaded bytes are not in the object store ({error}) Upload the image again."
-            raise Refused(Refusal("upload_missing", detail, retryable=True)) from error
+            raise ImageRejectedError(Rejection("upload_missing", detail, retryable=True)) from error
         except ObjectTooLarge as error:
-            raise Refused(too_large(self._acceptance)) from error
+            raise ImageRejectedError(too_large(self._acceptance)) from error
 
 
 def _is_upload(event: ImageRegistered) -> bool:
     return event.upload_key is not None and event.url is None
 
 
-def _refuse(refusal: Refusal | None) -> None:
+def _refuse(refusal: Rejection | None) -> None:
     if refusal is not None:
-        raise Refused(refusal)
+        raise ImageRejectedError(refusal)

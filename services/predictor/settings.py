@@ -21,7 +21,7 @@ class PredictorSettings(Settings):
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger images are refused with 413")
     in_flight_limit: int = Field(default=64, ge=1, description="Further requests are refused with 503")
     prediction_queue_events: int = Field(default=10_000, ge=1, description="Answers that wait for Kafka at most")
-    start_patience_seconds: float = Field(
+    kafka_wait_seconds: float = Field(
         default=3.0, ge=0, description="How long a start waits for Kafka before the last good model from disk serves"
     )
     load_timeout_seconds: float = Field(default=120.0, gt=0, description="For one download, session and self-check")

@@ -36,7 +36,7 @@ import asyncio, sys
 from shared.contract.events import ImageRegistered, uuid_of
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.health import Health
-from shared.messaging.kafka import open_log
+from shared.messaging.kafka import open_event_log
 from shared.testing import image_rejected
 
 async def on_image_registered(event):
@@ -46,9 +46,9 @@ async def on_image_registered(event):
     return [image_rejected(image_id=event.image_id, event_id=outcome, causes=(event.event_id,))]
 
 async def main():
-    async with open_log(sys.argv[1]) as log:
+    async with open_event_log(sys.argv[1]) as event_log:
         await run_handlers(
-            log, group=sys.argv[3], source="pappus/test", member=sys.argv[2] or None, concurrency=4,
+            event_log, group=sys.argv[3], source="pappus/test", member=sys.argv[2] or None, concurrency=4,
             subscriptions=[subscribe(ImageRegistered, on_image_registered)], health=Health(),
         )
 

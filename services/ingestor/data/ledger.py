@@ -6,7 +6,7 @@ one at a time, under a lock.
 
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
-from services.ingestor.decisions.refusal import Refusal
+from services.ingestor.decisions.refusal import Rejection
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored
 from shared.runtime.clock import Clock
 from shared.tables.database import Database, Transaction
@@ -40,7 +40,7 @@ class Ledger:
             await enter(transaction, outcome)
             return outcome
 
-    async def reject(self, event: ImageRegistered, refusal: Refusal) -> Outcome:
+    async def reject(self, event: ImageRegistered, refusal: Rejection) -> Outcome:
         """Decide that this attempt is rejected; an earlier decision stands."""
         async with self._database.transaction() as transaction:
             await self._lock(transaction)

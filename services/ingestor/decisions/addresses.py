@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from services.ingestor.decisions.refusal import Refusal
+from services.ingestor.decisions.refusal import Rejection
 
 SCHEMES = ("http", "https")
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is meant
@@ -41,31 +41,33 @@ def _parse(entry: str) -> tuple[str, int | None]:
     return parts.hostname.rstrip("."), parts.port
 
 
-def refuse_url(text: str, allowed: AllowedHosts) -> Refusal | None:
+def refuse_url(text: str, allowed: AllowedHosts) -> Rejection | None:
     """Why this URL may not be fetched, or None. A host *name* still has to pass `forbidden_address` once resolved."""
     try:
         url = URL(text)
         host, port = url.host, url.port
     except ValueError as error:
-        return Refusal("address_forbidden", f"{text!r} is not a URL ({error}); give a complete http or https address.")
+        return Rejection(
+            "address_forbidden", f"{text!r} is not a URL ({error}); give a complete http or https address."
+        )
     if url.scheme not in SCHEMES:
         scheme = url.scheme or "no scheme"
-        return Refusal("address_forbidden", f"{text!r} has {scheme}; only http and https addresses are fetched.")
+        return Rejection("address_forbidden", f"{text!r} has {scheme}; only http and https addresses are fetched.")
     if not host:
-        return Refusal("address_forbidden", f"{text!r} names no host; give a complete http or https address.")
+        return Rejection("address_forbidden", f"{text!r} names no host; give a complete http or https address.")
     if allowed.permit(host, port):
         return None
     return refuse_literal(host)
 
 
-def refuse_literal(host: str) -> Refusal | None:
+def refuse_literal(host: str) -> Rejection | None:
     """Why a host that is written as an address may not be fetched; None for a fine address and for every name."""
     try:
         ip_address(host)
     except ValueError:
         return None
     why = forbidden_address(host)
-    return None if why is None else Refusal("address_forbidden", refusal_text(host, why))
+    return None if why is None else Rejection("address_forbidden", refusal_text(host, why))
 
 
 def refusal_text(host: str, why: str) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from services.ingestor.decisions.perceptual_hash import perceptual_hash
-from services.ingestor.decisions.refusal import Refusal
+from services.ingestor.decisions.refusal import Rejection
 from shared.imaging.preprocessing import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
 
 
@@ -40,25 +40,25 @@ class AcceptedImage:
         return f"image/{self.image_format.lower()}"
 
 
-def refuse_label(label: str | None, acceptance: Acceptance) -> Refusal | None:
+def refuse_label(label: str | None, acceptance: Acceptance) -> Rejection | None:
     """Why an image with this label is not taken, or None; an image without a label is fine."""
     if label is None or label in acceptance.labels:
         return None
     known = ", ".join(acceptance.labels)
-    return Refusal("unknown_label", f"Label {label!r} is not one of {known}; use one of these, or none.")
+    return Rejection("unknown_label", f"Label {label!r} is not one of {known}; use one of these, or none.")
 
 
-def refuse_size(size_bytes: int, acceptance: Acceptance) -> Refusal | None:
+def refuse_size(size_bytes: int, acceptance: Acceptance) -> Rejection | None:
     """Why this many bytes are not taken, or None."""
     return too_large(acceptance) if size_bytes > acceptance.maximum_bytes else None
 
 
-def too_large(acceptance: Acceptance) -> Refusal:
+def too_large(acceptance: Acceptance) -> Rejection:
     """The refusal of a file that is larger than what is taken."""
-    return Refusal("too_large", f"More than {acceptance.maximum_bytes:,} bytes; send a smaller file.")
+    return Rejection("too_large", f"More than {acceptance.maximum_bytes:,} bytes; send a smaller file.")
 
 
-def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Refusal:
+def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Rejection:
     """Decode the whole picture and say what it is, or why it is not taken. Takes as long as decoding does."""
     refusal = refuse_size(len(data), acceptance)
     if refusal:
@@ -67,7 +67,7 @@ def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Refusal:
         facts = image_facts(data, acceptance.maximum_pixels)
         pixels = decode(data, acceptance.maximum_pixels)  # [height, width, 3]
     except UndecodableImage as error:
-        return Refusal(error.reason, str(error))
+        return Rejection(error.reason, str(error))
     height, width, _ = pixels.shape
     digest = hashlib.sha256(data).hexdigest()
     return AcceptedImage(digest, len(data), width, height, facts.format, perceptual_hash(pixels))

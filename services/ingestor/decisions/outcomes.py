@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.ingestor.decisions.images import AcceptedImage
-from services.ingestor.decisions.refusal import Refusal
+from services.ingestor.decisions.refusal import Rejection
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, uuid_of
 
 DETAIL_CHARACTERS = 500
@@ -44,7 +44,7 @@ def stored(event: ImageRegistered, image: AcceptedImage, group_id: str, now: dat
     )
 
 
-def rejected(event: ImageRegistered, refusal: Refusal, now: datetime) -> ImageRejected:
+def rejected(event: ImageRegistered, refusal: Rejection, now: datetime) -> ImageRejected:
     """The registered image is not taken, and why."""
     return ImageRejected(
         event_id=rejected_id(event.image_id, event.attempt),
@@ -65,6 +65,6 @@ def _readable(text: str) -> str:
     return clean if len(clean) <= DETAIL_CHARACTERS else clean[: DETAIL_CHARACTERS - 1] + "…"
 
 
-def duplicate(holder: UUID) -> Refusal:
+def duplicate(holder: UUID) -> Rejection:
     """These very bytes are already stored as image `holder`."""
-    return Refusal("duplicate", f"The same bytes are already stored as image {holder}.", duplicate_of=holder)
+    return Rejection("duplicate", f"The same bytes are already stored as image {holder}.", duplicate_of=holder)

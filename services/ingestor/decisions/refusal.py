@@ -8,7 +8,7 @@ from shared.runtime.errors import PappusError
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """`retryable`: the same source may be fine later. `duplicate_of`: the image that holds the same bytes, if any."""
 
     reason: RejectionReason
@@ -17,9 +17,9 @@ class Refusal:
     duplicate_of: UUID | None = None
 
 
-class Refused(PappusError):
+class ImageRejectedError(PappusError):
     """This source will not give an image; `refusal` says why."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Rejection) -> None:
         super().__init__(refusal.detail)
         self.refusal = refusal

@@ -12,7 +12,7 @@ from yarl import URL
 
 from services.ingestor.decisions.addresses import AllowedHosts, refuse_url
 from services.ingestor.decisions.images import refuse_size
-from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
 from services.ingestor.download.resolver import CheckedResolver
 from services.ingestor.settings import IngestorSettings
 from shared.runtime.errors import TransientError
@@ -27,7 +27,7 @@ GONE = frozenset({404, 410})
 class Unfetched(TransientError):
     """This download failed in a way that may pass; `refusal` is what to answer if it does not."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Rejection) -> None:
         super().__init__(refusal.detail)
         self.refusal = refusal
 
@@ -74,27 +74,27 @@ class Downloader:
         try:
             return await retrying(self._policy, lambda: self._once(url))
         except Unfetched as error:
-            raise Refused(error.refusal) from error
+            raise ImageRejectedError(error.refusal) from error
 
     async def _once(self, url: str) -> bytes:
         try:
             return await self._follow(url)
         except InvalidURL as error:
             detail = f"{url!r} is not a URL that can be fetched ({error})."
-            raise Refused(Refusal("address_forbidden", detail)) from error
+            raise ImageRejectedError(Rejection("address_forbidden", detail)) from error
         except TimeoutError as error:
             why = str(error) or f"no complete answer within {self._total_seconds:g} s"
-            raise Unfetched(Refusal("timeout", f"{url} took too long ({why}).", retryable=True)) from error
+            raise Unfetched(Rejection("timeout", f"{url} took too long ({why}).", retryable=True)) from error
         except (ClientError, OSError) as error:
             detail = f"{url} cannot be reached or broke off ({str(error) or type(error).__name__})."
-            raise Unfetched(Refusal("unreachable", detail, retryable=True)) from error
+            raise Unfetched(Rejection("unreachable", detail, retryable=True)) from error
 
     async def _follow(self, url: str) -> bytes:
         seconds = self._total_seconds
         for _ in range(self._redirects + 1):
             refusal = refuse_url(url, self._allowed)
             if refusal:
-                raise Refused(refusal)
+                raise ImageRejectedError(refusal)
             address = URL(url)
             async with self._turn(address):
                 started = time.monotonic()
@@ -103,7 +103,9 @@ class Downloader:
             if isinstance(found, bytes):
                 return found
             url, seconds = found, seconds - (time.monotonic() - started)
-        raise Refused(Refusal("too_many_redirects", f"More than {self._redirects} redirects, the last to {url}."))
+        raise ImageRejectedError(
+            Rejection("too_many_redirects", f"More than {self._redirects} redirects, the last to {url}.")
+        )
 
     def _turn(self, address: URL) -> asyncio.Semaphore:
         """The connections to this host; forgotten when nobody has or wants one."""
@@ -130,7 +132,7 @@ class Downloader:
     def _check_size(self, size_bytes: int) -> None:
         refusal = refuse_size(size_bytes, self._acceptance)
         if refusal:
-            raise Refused(refusal)
+            raise ImageRejectedError(refusal)
 
 
 def _joined(base: URL, location: str) -> str:
@@ -138,7 +140,7 @@ def _joined(base: URL, location: str) -> str:
         return str(base.join(URL(location)))
     except ValueError as error:
         detail = f"{base} redirects to {location!r}, which is not a URL ({error})."
-        raise Refused(Refusal("http_error", detail)) from error
+        raise ImageRejectedError(Rejection("http_error", detail)) from error
 
 
 def _check_status(response: ClientResponse) -> None:
@@ -146,10 +148,10 @@ def _check_status(response: ClientResponse) -> None:
     if status == 200:
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
-            raise Refused(Refusal("http_error", f"{url} answers in {encoding}, which was not asked for."))
+            raise ImageRejectedError(Rejection("http_error", f"{url} answers in {encoding}, which was not asked for."))
         return
     if status in GONE:
-        raise Refused(Refusal("not_found", f"{url} answers {status}: there is nothing at this address."))
+        raise ImageRejectedError(Rejection("not_found", f"{url} answers {status}: there is nothing at this address."))
     if status in TRANSIENT or status >= 500:
-        raise Unfetched(Refusal("http_error", f"{url} answers {status}.", retryable=True))
-    raise Refused(Refusal("http_error", f"{url} answers {status}, where 200 was expected."))
+        raise Unfetched(Rejection("http_error", f"{url} answers {status}.", retryable=True))
+    raise ImageRejectedError(Rejection("http_error", f"{url} answers {status}, where 200 was expected."))

@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, refusal_text
-from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
 
 
 class CheckedResolver(AbstractResolver):
@@ -35,7 +35,7 @@ class CheckedResolver(AbstractResolver):
         verdicts = [(answer, forbidden_address(answer["host"])) for answer in answers]
         permitted = [answer for answer, why in verdicts if why is None]
         if answers and not permitted:
-            raise Refused(Refusal("address_forbidden", refusal_text(host, str(verdicts[0][1]))))
+            raise ImageRejectedError(Rejection("address_forbidden", refusal_text(host, str(verdicts[0][1]))))
         return permitted
 
     async def close(self) -> None:

@@ -9,11 +9,11 @@ from fastapi import FastAPI, Request, Response
 
 from services.labeler.accounts.users import Users, read_users
 from services.labeler.api import images, labels, models, session
-from services.labeler.api.middleware import Limited, Traced
+from services.labeler.api.middleware import BodyLimitMiddleware, TraceMiddleware
 from services.labeler.api.problems import handle_problems
-from services.labeler.api.service import Service
-from services.labeler.commands.late_publisher import LatePublisher
-from services.labeler.commands.sending import Sending
+from services.labeler.api.service import AppContext
+from services.labeler.commands.late_publisher import ReconnectingPublisher
+from services.labeler.commands.sending import CommandBus
 from services.labeler.data.projection import PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
 from shared.messaging.event_log import EventLog
@@ -53,8 +53,8 @@ def create_app(
     for router in (session.router, images.router, labels.router, models.router):
         app.include_router(router)
     handle_problems(app)
-    app.add_middleware(Limited, upload_limit_bytes=settings.upload_limit_bytes)
-    app.add_middleware(Traced)
+    app.add_middleware(BodyLimitMiddleware, upload_limit_bytes=settings.upload_limit_bytes)
+    app.add_middleware(TraceMiddleware)
     return app
 
 
@@ -66,12 +66,14 @@ async def _work(
     health.set("tables", False, "Waiting for PostgreSQL.")
     database_url = settings.database_url.get_secret_value()
     async with Database.open(database_url, SCHEMA, MIGRATIONS) as database, open_store() as store:
-        users, publisher = Users(database), LatePublisher()
+        users, publisher = Users(database), ReconnectingPublisher()
         if settings.users_file is not None:
             await users.upsert(read_users(settings.users_file))
         projection = Projection(event_log, database, PROJECTORS, health)
         try:
-            app.state.service = Service(settings, database, store, Sending(publisher, database, settings, clock), users)
+            app.state.service = AppContext(
+                settings, database, store, CommandBus(publisher, database, settings, clock), users
+            )
             health.set("tables", True)
             await run_parts(
                 health,

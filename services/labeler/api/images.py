@@ -7,9 +7,9 @@ from fastapi import APIRouter, File, Form, HTTPException, Query, Response, Uploa
 
 from services.labeler.api.metrics import measured
 from services.labeler.api.middleware import too_long
-from services.labeler.api.problems import documented
+from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
-from services.labeler.commands.outcomes import Accepted, Kept, Refused
+from services.labeler.commands.outcomes import Accepted, Refused, UploadResult
 from services.labeler.commands.uploads import upload
 from services.labeler.fields import Line, Sha256
 from services.labeler.queries import images
@@ -35,10 +35,10 @@ class Uploaded(View):
     responses={
         200: {"model": Uploaded, "description": "These bytes were stored before"},
         202: {"model": Accepted, "description": "Accepted; not stored yet"},
-        **documented(400, 413, 422),
+        **error_responses(400, 413, 422),
     },
 )
-async def bring(
+async def upload_image(
     service: CurrentService,
     user: AnyUser,
     response: Response,
@@ -60,13 +60,13 @@ async def bring(
     return _uploaded(kept)
 
 
-@router.get("", responses=documented(422))
+@router.get("", responses=error_responses(422))
 async def find(service: CurrentService, _user: AnyUser, sha256: Annotated[Sha256, Query()]) -> list[ImageView]:
     """The image stored with these bytes: none or one."""
     return await images.images_of_bytes(service.database, sha256)
 
 
-@router.get("/{image_id}", responses=documented(404, 422))
+@router.get("/{image_id}", responses=error_responses(404, 422))
 async def show(service: CurrentService, _user: AnyUser, image_id: UUID) -> ImageView:
     """One image, whatever became of it."""
     image = await images.image(service.database, image_id)
@@ -78,7 +78,7 @@ async def show(service: CurrentService, _user: AnyUser, image_id: UUID) -> Image
 @router.get(
     "/{image_id}/content",
     response_class=Response,
-    responses={200: {"content": {"image/*": {}}, "description": "The bytes"}, **documented(404, 422)},
+    responses={200: {"content": {"image/*": {}}, "description": "The bytes"}, **error_responses(404, 422)},
 )
 async def content(service: CurrentService, _user: AnyUser, image_id: UUID) -> Response:
     """The bytes of a stored image, as they came."""
@@ -95,7 +95,7 @@ def unknown(image_id: UUID) -> Refused:
     return Refused("image_unknown", f"There is no image {image_id}. Check the id, or upload the image.")
 
 
-def _uploaded(kept: Kept) -> Uploaded:
+def _uploaded(kept: UploadResult) -> Uploaded:
     image = kept.image
     return Uploaded(
         image_id=image.image_id,

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Response
 
 from services.labeler.api.images import unknown
 from services.labeler.api.metrics import measured
-from services.labeler.api.problems import documented
+from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
-from services.labeler.commands.corrections import CorrectionWish, correct
+from services.labeler.commands.corrections import CorrectionRequest, correct
 from services.labeler.commands.outcomes import Accepted, Applied
 from services.labeler.queries import images
 from services.labeler.views import HistoryEntry, ReviewQueue, View
@@ -24,7 +24,7 @@ class Labels(View):
     model_name: str
 
 
-@router.get("/labels", responses=documented())
+@router.get("/labels", responses=error_responses())
 async def labels(service: CurrentService, _user: AnyUser) -> Labels:
     """The labels of this installation."""
     return Labels(labels=service.settings.labels, model_name=service.settings.model_name)
@@ -32,14 +32,17 @@ async def labels(service: CurrentService, _user: AnyUser) -> Labels:
 
 @router.post(
     "/images/{image_id}/label",
-    responses={202: {"model": Accepted, "description": "Accepted; not applied yet"}, **documented(400, 404, 409, 422)},
+    responses={
+        202: {"model": Accepted, "description": "Accepted; not applied yet"},
+        **error_responses(400, 404, 409, 422),
+    },
 )
 async def set_label(
     service: CurrentService,
     user: AnyUser,
     response: Response,
     image_id: UUID,
-    wish: CorrectionWish,
+    wish: CorrectionRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Applied | Accepted:
     """Set the label of an image, given the revision you saw. 409 says who was first and what the label is now."""
@@ -49,7 +52,7 @@ async def set_label(
     return done
 
 
-@router.get("/images/{image_id}/history", responses=documented(404, 422))
+@router.get("/images/{image_id}/history", responses=error_responses(404, 422))
 async def history(service: CurrentService, _user: AnyUser, image_id: UUID) -> list[HistoryEntry]:
     """Every label the image ever had or was asked to have: who, when, why, and since when a model holds it."""
     entries = await images.history(service.database, image_id)
@@ -58,7 +61,7 @@ async def history(service: CurrentService, _user: AnyUser, image_id: UUID) -> li
     return entries
 
 
-@router.get("/review", responses=documented(422))
+@router.get("/review", responses=error_responses(422))
 async def review(
     service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 20
 ) -> ReviewQueue:

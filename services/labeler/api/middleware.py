@@ -15,7 +15,7 @@ def too_long(limit_bytes: int) -> str:
     return f"At most {limit_bytes:,} bytes are taken. Choose a smaller file."
 
 
-class Traced:
+class TraceMiddleware:
     """Every request is a span, child of the caller's `traceparent`, so that the events it publishes belong to it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -30,7 +30,7 @@ class Traced:
             await self._app(scope, receive, send)
 
 
-class Limited:
+class BodyLimitMiddleware:
     """A body above the limit is 413: at once if it says its length, else as soon as it is too long. A form may be
     longer than its file by FORM_BYTES."""
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from services.labeler.accounts.sessions import Principal
 from services.labeler.api.metrics import measured
-from services.labeler.api.problems import documented
-from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey, Operator, Service
+from services.labeler.api.problems import error_responses
+from services.labeler.api.service import AnyUser, AppContext, CurrentService, IdempotencyKey, Operator
 from services.labeler.commands.outcomes import Accepted, Answered, Refused
 from services.labeler.commands.promotions import Action, ask_gate, ask_training
 from services.labeler.fields import Key, Text
@@ -16,22 +16,22 @@ from services.labeler.queries import models
 from services.labeler.views import ChampionView, ModelView
 
 router = APIRouter(tags=["models"])
-_ASKED = {202: {"model": Accepted, "description": "Asked; no answer yet"}, **documented(400, 403, 404, 422)}
+_ASKED = {202: {"model": Accepted, "description": "Asked; no answer yet"}, **error_responses(400, 403, 404, 422)}
 
 
-class Why(BaseModel):
+class ReasonBody(BaseModel):
     """The reason a person gives; it is kept for ever."""
 
     reason: Text
 
 
-class WhyThisModel(Why):
+class VersionReasonBody(ReasonBody):
     """A wish about one version, and the reason."""
 
     version: Key
 
 
-@router.get("/models", responses=documented(422))
+@router.get("/models", responses=error_responses(422))
 async def list_models(
     service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 50
 ) -> list[ModelView]:
@@ -39,7 +39,7 @@ async def list_models(
     return await models.models(service.database, limit)
 
 
-@router.get("/models/champion", responses=documented(404))
+@router.get("/models/champion", responses=error_responses(404))
 async def champion(service: CurrentService, _user: AnyUser) -> ChampionView:
     """The model in service."""
     found = await models.champion(service.database)
@@ -53,7 +53,7 @@ async def roll_back(
     service: CurrentService,
     user: Operator,
     response: Response,
-    wish: WhyThisModel,
+    wish: VersionReasonBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Answered | Accepted:
     """Put this version back into service, and freeze."""
@@ -65,7 +65,7 @@ async def approve(
     service: CurrentService,
     user: Operator,
     response: Response,
-    wish: WhyThisModel,
+    wish: VersionReasonBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Answered | Accepted:
     """Promote a candidate the gate would promote if asked now, for example one that came while promotions were
@@ -78,7 +78,7 @@ async def override(
     service: CurrentService,
     user: Operator,
     response: Response,
-    wish: WhyThisModel,
+    wish: VersionReasonBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Answered | Accepted:
     """Put this version into service against the verdict."""
@@ -87,7 +87,11 @@ async def override(
 
 @router.post("/models/freeze", responses=_ASKED)
 async def freeze(
-    service: CurrentService, user: Operator, response: Response, wish: Why, idempotency_key: IdempotencyKey = None
+    service: CurrentService,
+    user: Operator,
+    response: Response,
+    wish: ReasonBody,
+    idempotency_key: IdempotencyKey = None,
 ) -> Answered | Accepted:
     """Promote nothing until somebody unfreezes."""
     return await _ask(service, user, response, "freeze", None, wish.reason, idempotency_key)
@@ -95,20 +99,26 @@ async def freeze(
 
 @router.post("/models/unfreeze", responses=_ASKED)
 async def unfreeze(
-    service: CurrentService, user: Operator, response: Response, wish: Why, idempotency_key: IdempotencyKey = None
+    service: CurrentService,
+    user: Operator,
+    response: Response,
+    wish: ReasonBody,
+    idempotency_key: IdempotencyKey = None,
 ) -> Answered | Accepted:
     """Let candidates be promoted again."""
     return await _ask(service, user, response, "unfreeze", None, wish.reason, idempotency_key)
 
 
-@router.post("/trainings", status_code=202, responses=documented(400, 403, 422))
-async def train(service: CurrentService, user: Operator, wish: Why, idempotency_key: IdempotencyKey = None) -> Accepted:
+@router.post("/trainings", status_code=202, responses=error_responses(400, 403, 422))
+async def train(
+    service: CurrentService, user: Operator, wish: ReasonBody, idempotency_key: IdempotencyKey = None
+) -> Accepted:
     """Ask for a training in full."""
     return await measured("train", ask_training(service.sending, wish.reason, user.name, idempotency_key))
 
 
 async def _ask(
-    service: Service,
+    service: AppContext,
     user: Principal,
     response: Response,
     action: Action,

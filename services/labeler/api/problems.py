@@ -36,7 +36,7 @@ class Problem(BaseModel):
     detail: str
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer besides success, for the API's description."""
     return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*statuses, 401, 503)}
 

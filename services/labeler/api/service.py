@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Request
 
 from services.labeler.accounts.sessions import Principal, Role, Unauthorised, verify_token
 from services.labeler.accounts.users import Users
-from services.labeler.commands.sending import Sending
+from services.labeler.commands.sending import CommandBus
 from services.labeler.fields import Key
 from services.labeler.settings import LabelerSettings
 from shared.runtime.errors import NotReady, PappusError
@@ -16,13 +16,13 @@ from shared.tables.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class AppContext:
     """Everything that is open while the API works. Kept in `app.state.service`, None while it is not."""
 
     settings: LabelerSettings
     database: Database
     store: ObjectStore
-    sending: Sending
+    sending: CommandBus
     users: Users
 
 
@@ -30,18 +30,18 @@ class Forbidden(PappusError):
     """Somebody is known, but may not do this."""
 
 
-def current_service(request: Request) -> Service:
+def current_service(request: Request) -> AppContext:
     """The open service. Raises NotReady while the tables cannot be reached."""
-    service: Service | None = request.app.state.service
+    service: AppContext | None = request.app.state.service
     if service is None:
         raise NotReady("The labeler is still waiting for its database. Try again in a moment.")
     return service
 
 
-CurrentService = Annotated[Service, Depends(current_service)]
+CurrentService = Annotated[AppContext, Depends(current_service)]
 
 
-def _principal(service: Service, authorization: str | None) -> Principal:
+def _principal(service: AppContext, authorization: str | None) -> Principal:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorised("No session. Log in with POST /login and send its token as Authorization: Bearer <token>.")

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, SecretStr
 
 from services.labeler.accounts.sessions import Role, Unauthorised, issue_token
-from services.labeler.api.problems import documented
+from services.labeler.api.problems import error_responses
 from services.labeler.api.service import CurrentService
 from services.labeler.fields import Line
 
@@ -30,7 +30,7 @@ class Session(BaseModel):
     expires_at: datetime
 
 
-@router.post("/login", responses=documented(400, 422))
+@router.post("/login", responses=error_responses(400, 422))
 async def log_in(credentials: Credentials, service: CurrentService) -> Session:
     """A session for a name and its password."""
     password = credentials.password.get_secret_value().encode("utf-8", "replace")[:1024].decode("utf-8", "replace")

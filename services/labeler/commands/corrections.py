@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.labeler.commands.outcomes import Accepted, Applied, Refused
-from services.labeler.commands.sending import Sending, command_id
+from services.labeler.commands.sending import CommandBus, command_id
 from services.labeler.fields import Line, Text
 from services.labeler.queries import images
 from services.labeler.views import ImageView
@@ -15,7 +15,7 @@ from shared.contract.events import LabelCorrected
 from shared.tables.postgres import Row
 
 
-class CorrectionWish(BaseModel):
+class CorrectionRequest(BaseModel):
     """What a person asks for. `revision` is the one they saw; the rest says what the model had told them."""
 
     label: Line
@@ -32,7 +32,7 @@ def correction_id(user: str, key: str | None, image_id: UUID, revision: int, lab
 
 
 async def correct(
-    sending: Sending, image_id: UUID, wish: CorrectionWish, user: str, key: str | None
+    sending: CommandBus, image_id: UUID, wish: CorrectionRequest, user: str, key: str | None
 ) -> Applied | Accepted:
     """Publish a label.corrected and wait for what becomes of it.
 
@@ -50,7 +50,7 @@ async def correct(
     if key is not None:  # without one, nothing is ever a repetition
         known = _under_key(await images.corrections_by(sending.database, image_id, user), key, event_id)
         if known is not None:
-            return _became(known, wish)
+            return _outcome(known, wish)
     current = _correctable(image, image_id, wish, sending.labels)
     await sending.publish(
         LabelCorrected(
@@ -67,8 +67,8 @@ async def correct(
             prediction_id=wish.prediction_id,
         )
     )
-    row = await sending.outcome(partial(images.correction, sending.database, event_id))
-    return Accepted(event_id=event_id, image_id=image_id) if row is None else _became(row, wish)
+    row = await sending.wait_for(partial(images.correction, sending.database, event_id))
+    return Accepted(event_id=event_id, image_id=image_id) if row is None else _outcome(row, wish)
 
 
 def _under_key(said: Sequence[Row], key: str, event_id: UUID) -> Row | None:
@@ -82,7 +82,9 @@ def _under_key(said: Sequence[Row], key: str, event_id: UUID) -> Row | None:
     return next((row for row in under_key if row["event_id"] == event_id), next(iter(under_key), None))
 
 
-def _correctable(image: ImageView | None, image_id: UUID, wish: CorrectionWish, labels: tuple[str, ...]) -> ImageView:
+def _correctable(
+    image: ImageView | None, image_id: UUID, wish: CorrectionRequest, labels: tuple[str, ...]
+) -> ImageView:
     """The image, if this wish may become an event."""
     if wish.label not in labels:
         raise Refused("unknown_label", f"{wish.label!r} is no label here. Choose one of: {', '.join(labels)}.")
@@ -104,7 +106,7 @@ def _correctable(image: ImageView | None, image_id: UUID, wish: CorrectionWish, 
     return image
 
 
-def _became(row: Row, wish: CorrectionWish) -> Applied:
+def _outcome(row: Row, wish: CorrectionRequest) -> Applied:
     """The outcome of a correction that the tables know."""
     if row["label_to"] != wish.label:
         raise Refused(

@@ -9,7 +9,7 @@ from shared.runtime.errors import NotReady
 from shared.runtime.health import Health
 
 
-class LatePublisher:
+class ReconnectingPublisher:
     """A Publisher; connected as long as `stay_connected` runs."""
 
     def __init__(self) -> None:

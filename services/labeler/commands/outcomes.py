@@ -43,7 +43,7 @@ class Applied(View):
         return "applied"
 
 
-class Kept(View):
+class UploadResult(View):
     """The bytes are stored. `duplicate`: they were before, maybe under another image, which `image` then is."""
 
     image: ImageView

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Literal
 
 from services.labeler.commands.outcomes import Accepted, Answered, Refused
-from services.labeler.commands.sending import Sending, command_id
+from services.labeler.commands.sending import CommandBus, command_id
 from services.labeler.queries import models
 from shared.contract.events import ModelPromoted, ModelRejected, PromotionRequested, TrainingRequested
 
@@ -12,7 +12,7 @@ Action = Literal["rollback", "approve", "override", "freeze", "unfreeze"]
 
 
 async def ask_gate(
-    sending: Sending, action: Action, version: str | None, reason: str, user: str, key: str | None
+    sending: CommandBus, action: Action, version: str | None, reason: str, user: str, key: str | None
 ) -> Answered | Accepted:
     """Publish a promotion.requested and wait for the gate's answer. `version` is None for freeze and unfreeze.
 
@@ -35,7 +35,7 @@ async def ask_gate(
                 reason=reason,
             )
         )
-    answer: ModelPromoted | ModelRejected | None = await sending.outcome(
+    answer: ModelPromoted | ModelRejected | None = await sending.wait_for(
         partial(models.answer, sending.database, event_id)
     )
     if answer is None:
@@ -45,7 +45,7 @@ async def ask_gate(
     return Answered(outcome="promoted", version=answer.version, sequence=answer.sequence, summary=answer.summary)
 
 
-async def ask_training(sending: Sending, reason: str, user: str, key: str | None) -> Accepted:
+async def ask_training(sending: CommandBus, reason: str, user: str, key: str | None) -> Accepted:
     """Publish a training.requested; the model it makes, if any, comes much later. Raises TransientError."""
     event_id = command_id(TrainingRequested.topic, user, key)
     await sending.publish(

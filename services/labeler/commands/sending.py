@@ -15,7 +15,7 @@ from shared.tables.database import Database
 T = TypeVar("T")
 
 
-class Sending:
+class CommandBus:
     """The way from a command to the log, and back through the tables."""
 
     def __init__(self, publisher: Publisher, database: Database, settings: LabelerSettings, clock: Clock) -> None:
@@ -44,7 +44,7 @@ class Sending:
                 "The log did not acknowledge in time. Send the same again, with the same key."
             ) from error
 
-    async def outcome(self, question: Callable[[], Awaitable[T | None]]) -> T | None:
+    async def wait_for(self, question: Callable[[], Awaitable[T | None]]) -> T | None:
         """The first answer of the tables; None if there is none in time."""
         return await self.database.wait_until(question, self._settings.outcome_timeout_seconds)
 

@@ -4,8 +4,8 @@ import hashlib
 from functools import partial
 from uuid import UUID
 
-from services.labeler.commands.outcomes import Accepted, Kept, Refused
-from services.labeler.commands.sending import Sending
+from services.labeler.commands.outcomes import Accepted, Refused, UploadResult
+from services.labeler.commands.sending import CommandBus
 from services.labeler.queries import images
 from services.labeler.views import ImageView
 from shared.contract.events import ImageRegistered, uuid_of
@@ -23,8 +23,8 @@ def upload_key(sha256: str) -> str:
 
 
 async def upload(
-    sending: Sending, store: ObjectStore, data: bytes, label: str | None, user: str, key: str | None
-) -> Kept | Accepted:
+    sending: CommandBus, store: ObjectStore, data: bytes, label: str | None, user: str, key: str | None
+) -> UploadResult | Accepted:
     """Put the bytes where the ingestor finds them, publish image.registered, wait until they are stored or rejected.
 
     Raises:
@@ -37,7 +37,7 @@ async def upload(
         raise Refused("unknown_label", f"{label!r} is no label here. Choose one of: {', '.join(sending.labels)}.")
     sha256 = hashlib.sha256(data).hexdigest()
     for stored in await images.images_of_bytes(sending.database, sha256):
-        return Kept(image=stored, duplicate=True)
+        return UploadResult(image=stored, duplicate=True)
     image_id = upload_id(user, sha256, key)
     known = await images.image(sending.database, image_id)
     attempt = _attempt(known)
@@ -45,12 +45,12 @@ async def upload(
     if known is None or attempt > known.attempt:
         await store.put(upload_key(sha256), data)
         await sending.publish(event)
-    image = await sending.outcome(partial(_settled, sending, image_id, attempt))
+    image = await sending.wait_for(partial(_settled, sending, image_id, attempt))
     if image is None:
         return Accepted(event_id=event.event_id, image_id=image_id)
     if image.rejection is not None:
         raise Refused(image.rejection.reason, image.rejection.detail, {"image_id": str(image_id)})
-    return Kept(image=image, duplicate=image.image_id != image_id)
+    return UploadResult(image=image, duplicate=image.image_id != image_id)
 
 
 def _attempt(known: ImageView | None) -> int:
@@ -63,7 +63,7 @@ def _attempt(known: ImageView | None) -> int:
 
 
 def _registered(
-    sending: Sending, image_id: UUID, sha256: str, label: str | None, user: str, attempt: int
+    sending: CommandBus, image_id: UUID, sha256: str, label: str | None, user: str, attempt: int
 ) -> ImageRegistered:
     return ImageRegistered(
         event_id=uuid_of(ImageRegistered.topic, image_id, attempt),
@@ -77,7 +77,7 @@ def _registered(
     )
 
 
-async def _settled(sending: Sending, image_id: UUID, attempt: int) -> ImageView | None:
+async def _settled(sending: CommandBus, image_id: UUID, attempt: int) -> ImageView | None:
     """The image once it is stored or this attempt was rejected; of a duplicate, the image that holds the bytes."""
     image = await images.image(sending.database, image_id)
     if image is None or image.state == "registered":

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from services.labeler.ui.click_guard import Presses
+from services.labeler.ui.click_guard import ClickGuard
 from services.labeler.ui.clients import Answer, Declined, LoggedOut
 from services.labeler.ui.corrections import Followed
 from services.labeler.ui.state import clients, log_out
@@ -16,7 +16,7 @@ SHORTCUTS = "123456789"
 
 
 def label_buttons(
-    presses: Presses, labels: Sequence[str], suggested: str | None, on_choice: Callable[[str], None]
+    presses: ClickGuard, labels: Sequence[str], suggested: str | None, on_choice: Callable[[str], None]
 ) -> None:
     """One button per label; the keys 1 to 9 press the first nine. The suggested one stands out."""
     with st.container(horizontal=True):

@@ -20,7 +20,7 @@ def _new_turn() -> str:
 
 
 @dataclass
-class Presses:
+class ClickGuard:
     """Lets one press through in each turn; `turn` is unlike any other, of any page."""
 
     turn: str = field(default_factory=_new_turn)

@@ -82,7 +82,7 @@ class Answer(Reply):
     corrections: list[Weight] = []
 
 
-class Wish(BaseModel):
+class PendingCorrection(BaseModel):
     """A correction as it is sent. With the same `key` it may be sent again and again."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -150,7 +150,7 @@ class LabelerClient:
         """What to look at next."""
         return ReviewQueue.model_validate(self._ask("GET", "/review", params={"limit": limit}))
 
-    def correct(self, wish: Wish) -> Correction:
+    def correct(self, wish: PendingCorrection) -> Correction:
         """Set a label. Raises SomebodyWasFirst, too."""
         body = wish.model_dump(mode="json", exclude={"image_id", "label_before", "key"})
         headers = {"Idempotency-Key": wish.key}

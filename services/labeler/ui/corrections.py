@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 from services.labeler.ui import messages as words
-from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedOut, SomebodyWasFirst, Wish
+from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedOut, PendingCorrection, SomebodyWasFirst
 from services.labeler.ui.metrics import CORRECTIONS
 from services.labeler.views import HistoryEntry, ShownPrediction
 from shared.runtime.errors import TransientError
@@ -23,7 +23,7 @@ class Sent:
     `detail` says it to the person.
     """
 
-    wish: Wish
+    wish: PendingCorrection
     outcome: Literal["applied", "accepted", "kept", "overtaken", "declined"]
     detail: str = ""
     event_id: UUID | None = None
@@ -39,10 +39,10 @@ def new_key() -> str:
 
 def wished(
     image_id: UUID, label: str, label_before: str | None, revision: int, shown: Answer | ShownPrediction | None
-) -> Wish:
+) -> PendingCorrection:
     """A new wish: this label for an image that was seen at `revision` with `label_before`, and what the person was
     `shown` by the model, None for nothing."""
-    return Wish(
+    return PendingCorrection(
         image_id=image_id,
         label=label,
         label_before=label_before,
@@ -54,14 +54,14 @@ def wished(
     )
 
 
-def send(client: LabelerClient, wish: Wish) -> Sent:
+def send(client: LabelerClient, wish: PendingCorrection) -> Sent:
     """Send a wish; the same one may be sent again and again."""
     sent = _send(client, wish)
     CORRECTIONS.labels(sent.outcome).inc()
     return sent
 
 
-def _send(client: LabelerClient, wish: Wish) -> Sent:
+def _send(client: LabelerClient, wish: PendingCorrection) -> Sent:
     try:
         done = client.correct(wish)
     except SomebodyWasFirst as first:
@@ -77,11 +77,11 @@ def _send(client: LabelerClient, wish: Wish) -> Sent:
     return Sent(wish, "applied", "", done.event_id, wish.label, done.revision)
 
 
-def undoing(sent: Sent) -> Wish | None:
+def undoing(sent: Sent) -> PendingCorrection | None:
     """The correction that takes an applied one back; None if there is no label to go back to."""
     if sent.wish.label_before is None or sent.revision is None:
         return None
-    return Wish(
+    return PendingCorrection(
         image_id=sent.wish.image_id,
         label=sent.wish.label_before,
         label_before=sent.wish.label,

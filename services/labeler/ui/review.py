@@ -6,10 +6,10 @@ import streamlit as st
 
 from services.labeler.ui import messages as words
 from services.labeler.ui.buttons import follow, label_buttons, probability_bars
-from services.labeler.ui.clients import Answer, Declined, Wish
+from services.labeler.ui.clients import Answer, Declined, PendingCorrection
 from services.labeler.ui.image_view import picture, show
 from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
-from services.labeler.ui.review_session import Desk
+from services.labeler.ui.review_session import ReviewSession
 from services.labeler.ui.state import clients, labels
 from services.labeler.views import ReviewItem
 from shared.runtime.errors import TransientError
@@ -18,7 +18,7 @@ from shared.runtime.errors import TransientError
 def page() -> None:
     """Show the page."""
     PAGE_VIEWS.labels("review").inc()
-    desk: Desk = st.session_state.setdefault("desk", Desk())
+    desk: ReviewSession = st.session_state.setdefault("desk", ReviewSession())
     if not desk.queue:
         desk.refill(clients().labeler)
     st.title("Review")
@@ -45,12 +45,12 @@ def page() -> None:
         picture(following.image_id)  # so that it is there when its turn comes
 
 
-def _show_progress(desk: Desk) -> None:
+def _show_progress(desk: ReviewSession) -> None:
     done, left = desk.done, max(0, desk.waiting)
     st.progress(done / (done + left) if done + left else 1.0, text=f"{done} done in this session · {left} to go")
 
 
-def _show_end(desk: Desk) -> None:
+def _show_end(desk: ReviewSession) -> None:
     if desk.waiting:
         st.info("Only images you skipped, or that are still being saved, are left. Look again shows them.")
     else:
@@ -71,7 +71,7 @@ def _show_image(item: ReviewItem) -> bool:
     return show(data, "The image to review")
 
 
-def _answer(desk: Desk, item: ReviewItem) -> Answer | None:
+def _answer(desk: ReviewSession, item: ReviewItem) -> Answer | None:
     """What the model says: its stored answer, or one asked for now if there is none."""
     if item.image_id in desk.answers:
         return desk.answers[item.image_id]
@@ -99,7 +99,7 @@ def _show_reasons(item: ReviewItem, answer: Answer | None) -> None:
     st.markdown(f"{item.reason}  \n{words.current_label(item)}")
 
 
-def _show_moves(desk: Desk, seen: bool) -> None:
+def _show_moves(desk: ReviewSession, seen: bool) -> None:
     with st.container(horizontal=True):
         desk.presses.button("Skip", desk.skip, shortcut="s")
         if not seen:
@@ -107,14 +107,14 @@ def _show_moves(desk: Desk, seen: bool) -> None:
         desk.presses.button("Undo", desk.take_back, shortcut="u", disabled=not desk.moves)
 
 
-def _show_kept(desk: Desk, wish: Wish) -> None:
+def _show_kept(desk: ReviewSession, wish: PendingCorrection) -> None:
     st.warning(words.kept(wish.label, desk.notice))
     with st.container(horizontal=True):
         desk.presses.button("Try again", partial(desk.send, wish), shortcut="t", kind="primary")
         desk.presses.button("Choose again", desk.drop_kept)
 
 
-def _show_last(desk: Desk) -> None:
+def _show_last(desk: ReviewSession) -> None:
     if desk.notice and desk.kept is None:
         st.warning(desk.notice)
     if desk.followed is not None:

@@ -5,8 +5,8 @@ from typing import assert_never
 from uuid import UUID
 
 from services.labeler.ui import messages as words
-from services.labeler.ui.click_guard import Presses
-from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedOut, Wish
+from services.labeler.ui.click_guard import ClickGuard
+from services.labeler.ui.clients import Answer, Declined, LabelerClient, LoggedOut, PendingCorrection
 from services.labeler.ui.corrections import Followed, Sent, undoing, wished
 from services.labeler.ui.state import clients, send
 from services.labeler.views import ReviewItem
@@ -16,7 +16,7 @@ AHEAD, MOST = 20, 1000
 
 
 @dataclass
-class Desk:
+class ReviewSession:
     """What lies before the person (`queue`), what they did, newest last (`moves`: labels and skipped images), and what
     could not be sent: a label (`kept`), or an Undo (`undo`), which is sent again with the same key."""
 
@@ -25,11 +25,11 @@ class Desk:
     moves: list[Sent | ReviewItem] = field(default_factory=list)
     answers: dict[UUID, Answer] = field(default_factory=dict)
     waiting: int = 0
-    kept: Wish | None = None
-    undo: Wish | None = None
+    kept: PendingCorrection | None = None
+    undo: PendingCorrection | None = None
     notice: str = ""
     followed: Followed | None = None
-    presses: Presses = field(default_factory=Presses)
+    presses: ClickGuard = field(default_factory=ClickGuard)
 
     @property
     def done(self) -> int:
@@ -53,7 +53,7 @@ class Desk:
         shown = self.answers.get(item.image_id) or item.prediction
         self.send(wished(item.image_id, label, item.label, item.revision, shown))
 
-    def send(self, wish: Wish) -> None:
+    def send(self, wish: PendingCorrection) -> None:
         """Send, and go on to the next image unless this one needs another look."""
         sent = send(wish)
         self.kept = wish if sent.outcome == "kept" else None
@@ -122,7 +122,7 @@ class Desk:
             case _:
                 assert_never(sent.outcome)
 
-    def _undoing(self, last: Sent) -> Wish | None:
+    def _undoing(self, last: Sent) -> PendingCorrection | None:
         """The Undo that was sent already, or a new one; None if there is no label to go back to."""
         before = self.undo
         if before is not None and (before.image_id, before.revision) == (last.wish.image_id, last.revision):

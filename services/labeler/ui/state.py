@@ -8,7 +8,7 @@ import streamlit as st
 from services.labeler.settings import UiSettings
 from services.labeler.ui import corrections
 from services.labeler.ui import messages as words
-from services.labeler.ui.clients import LabelerClient, PredictorClient, Session, Wish
+from services.labeler.ui.clients import LabelerClient, PendingCorrection, PredictorClient, Session
 from services.labeler.ui.corrections import Sent
 
 COMMAND_TIMEOUT_SECONDS = 30.0  # longer than the labeler waits for an outcome
@@ -58,7 +58,7 @@ def log_out(message: str = "") -> None:
     st.session_state.login_message = message
 
 
-def send(wish: Wish) -> Sent:
+def send(wish: PendingCorrection) -> Sent:
     """Send a correction; if the session has ended, the next thing to see is the login."""
     sent = corrections.send(clients().labeler, wish)
     if sent.logged_out:

@@ -13,7 +13,7 @@ from services.labeler.ui.clients import Answer, Declined, LoggedOut
 from services.labeler.ui.image_view import picture, show
 from services.labeler.ui.metrics import PAGE_VIEWS
 from services.labeler.ui.state import clients, labels, log_out
-from services.labeler.ui.upload_session import Work
+from services.labeler.ui.upload_session import UploadSession
 from shared.runtime.errors import TransientError
 
 TYPES = ("jpg", "jpeg", "png", "webp", "gif", "bmp")
@@ -41,10 +41,10 @@ def page() -> None:
         _show_state(work)
 
 
-def _work(chosen: UploadedFile | None) -> Work | None:
+def _work(chosen: UploadedFile | None) -> UploadSession | None:
     """The work to show: that of the chosen file, unless an earlier one stays. None without either."""
-    old: Work | None = st.session_state.get("work")
-    new = None if chosen is None else Work(chosen.name, chosen.getvalue())
+    old: UploadSession | None = st.session_state.get("work")
+    new = None if chosen is None else UploadSession(chosen.name, chosen.getvalue())
     if old is not None and old.stays(None if new is None else new.digest):
         if new is not None and new.digest != old.digest:
             _show_order(old, new)
@@ -54,14 +54,14 @@ def _work(chosen: UploadedFile | None) -> Work | None:
     return new
 
 
-def _show_order(old: Work, new: Work) -> None:
+def _show_order(old: UploadSession, new: UploadSession) -> None:
     if old.unsent:
         st.warning(f"First finish {old.name}: it is not sent yet.")
     else:
         old.presses.button(f"Go on with {new.name}", old.let_go, kind="primary")
 
 
-def _store(work: Work) -> None:
+def _store(work: UploadSession) -> None:
     try:
         work.store()
     except LoggedOut as ended:
@@ -70,7 +70,7 @@ def _store(work: Work) -> None:
         st.rerun()
 
 
-def _show_answer(work: Work) -> None:
+def _show_answer(work: UploadSession) -> None:
     if not work.answers:
         st.caption(work.silence)
         if work.may_answer:
@@ -94,7 +94,7 @@ def _show_corrections(answer: Answer) -> None:
                 st.image(data, width=72, caption=f"{weight.weight:.0%}", alt=alt)
 
 
-def _show_state(work: Work) -> None:
+def _show_state(work: UploadSession) -> None:
     if work.refused:
         st.error(f"This image cannot be used. {work.refused}")
     elif work.problem:
@@ -107,14 +107,14 @@ def _show_state(work: Work) -> None:
 
 
 @st.fragment(run_every=LOOK_EVERY_SECONDS)
-def _wait_for(work: Work) -> None:
+def _wait_for(work: UploadSession) -> None:
     st.info("The image is on its way to the store …")
     _store(work)
     if work.stored or work.refused or work.problem:
         st.rerun()
 
 
-def _show_correcting(work: Work) -> None:
+def _show_correcting(work: UploadSession) -> None:
     """The buttons, and what came of the last one pressed."""
     suggested = work.answers[-1].label if work.answers else None
     st.markdown(f"**What is it really?** {'It is labelled ' + work.label + '.' if work.label else ''}")
@@ -137,7 +137,7 @@ def _show_correcting(work: Work) -> None:
 
 
 @st.fragment(run_every=LOOK_EVERY_SECONDS)
-def _ask_again(work: Work) -> None:
+def _ask_again(work: UploadSession) -> None:
     """What does the model say now? Asked as soon as another version than the one that was shown is loaded."""
     st.caption("The new model is being loaded …")
     shown = work.answers[-1].model_version if work.answers else None

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from services.labeler.settings import UiSettings
 from services.labeler.ui import messages as words
-from services.labeler.ui.click_guard import Presses
-from services.labeler.ui.clients import Answer, Declined, LabelerClient, NoModel, Wish
+from services.labeler.ui.click_guard import ClickGuard
+from services.labeler.ui.clients import Answer, Declined, LabelerClient, NoModel, PendingCorrection
 from services.labeler.ui.corrections import Followed, Sent, new_key, wished
 from services.labeler.ui.metrics import PREDICTIONS
 from services.labeler.ui.state import clients, send
@@ -18,7 +18,7 @@ LOAD_SECONDS = 10.0
 
 
 @dataclass
-class Work:
+class UploadSession:
     """One chosen file and everything that happened to it. `answers` are the model's, oldest first; `silence` is why
     there is none, and `may_answer` whether asking again may help."""
 
@@ -37,7 +37,7 @@ class Work:
     sent: Sent | None = None
     followed: Followed | None = None
     ask_until: float | None = None
-    presses: Presses = field(default_factory=Presses)
+    presses: ClickGuard = field(default_factory=ClickGuard)
     digest: str = field(init=False)
     beside: str | None = field(init=False)
 
@@ -113,7 +113,7 @@ class Work:
         shown = self.answers[-1] if self.answers else None
         self.send(wished(self.image_id, label, self.label, self.revision, shown))
 
-    def send(self, wish: Wish) -> None:
+    def send(self, wish: PendingCorrection) -> None:
         """Send a correction, for the first time or again."""
         sent = send(wish)
         self.sent, self.followed = sent, None

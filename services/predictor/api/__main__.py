@@ -8,11 +8,11 @@ from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.server import listening, serve_http
 from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.loader import Loader, LoadSettings
+from services.predictor.model.loader import LoadSettings, ModelLoader
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.prediction_log import PredictionLog
 from services.predictor.promotions.follower import Follower
-from services.predictor.promotions.model_loaded import Announcements
+from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from services.predictor.settings import SOURCE, PredictorSettings
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health
@@ -26,17 +26,17 @@ async def main() -> None:
     settings = PredictorSettings()
     configure("predictor-api", settings)
     health = Health(needed={MODEL_PART})
-    announcements = Announcements(settings.replica, settings.model_name, settings.loaded_every_seconds)
+    announcements = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
         open_event_log(settings.kafka_bootstrap) as event_log,
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
     ):
-        load_settings = LoadSettings(settings.start_patience_seconds, settings.load_timeout_seconds)
+        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds)
         listeners = [readiness(health), announcements.notify]
-        loader = Loader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
-        follower = Follower(event_log, publisher, loader.wish, health)
+        loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
+        follower = Follower(event_log, publisher, loader.set_target, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
         app = build_app(predictions, health, settings.upload_limit_bytes)
         with (

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 from services.predictor.api.refusals import Refusal
-from services.predictor.decisions.answers import Origin, prediction_logged
+from services.predictor.decisions.answers import PredictionContext, prediction_logged
 from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, STAGE_SECONDS
-from services.predictor.model.holder import InService, Serving
+from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
 from services.predictor.prediction_log import PredictionLog
 from shared.imaging.preprocessing import UndecodableImage
@@ -21,7 +21,7 @@ class Predictions:
 
     def __init__(
         self,
-        in_service: InService,
+        in_service: ModelHolder,
         prediction_log: PredictionLog,
         replica: str,
         in_flight_limit: int,
@@ -50,7 +50,7 @@ class Predictions:
             self._in_flight -= 1
             IN_FLIGHT.dec()
 
-    def serving(self) -> Serving:
+    def serving(self) -> ServingModel:
         """What answers now. Raises Refusal (503) without a model."""
         serving = self._in_service.current
         if serving is None:
@@ -90,9 +90,9 @@ class Predictions:
             "replica": self._replica,
         }
 
-    def _body(self, serving: Serving, scored: Scored) -> dict[str, Any]:
+    def _body(self, serving: ServingModel, scored: Scored) -> dict[str, Any]:
         prediction_id = uuid4()
-        origin = Origin(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
+        origin = PredictionContext(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
         self._prediction_log.offer(prediction_logged(scored.answer, origin, prediction_id, self._clock()))
         return {
             "label": scored.answer.label,
@@ -110,7 +110,7 @@ class Predictions:
         }
 
 
-def _count(serving: Serving, scored: Scored) -> None:
+def _count(serving: ServingModel, scored: Scored) -> None:
     PREDICTIONS.labels(scored.answer.label, serving.promotion.version, "api").inc()
     STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
     STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)

@@ -69,7 +69,7 @@ def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PredictionContext:
     """Where an answer comes from: which model, by whom, about which bytes, how long it took, and why.
 
     `image_id` is None for an image that is not stored; `causes` are the events that asked for the answer.
@@ -84,7 +84,9 @@ class Origin:
     causes: tuple[UUID, ...] = ()
 
 
-def prediction_logged(answer: Answer, origin: Origin, prediction_id: UUID, occurred_at: datetime) -> PredictionLogged:
+def prediction_logged(
+    answer: Answer, origin: PredictionContext, prediction_id: UUID, occurred_at: datetime
+) -> PredictionLogged:
     """The event that says so."""
     return PredictionLogged(
         event_id=uuid_of(PredictionLogged.topic, prediction_id),

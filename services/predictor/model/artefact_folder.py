@@ -17,7 +17,7 @@ from shared.runtime.errors import PappusError
 KEPT = 3
 
 
-class WrongHash(PappusError):
+class ArtefactHashMismatch(PappusError):
     """These are not the bytes that were judged. They are never loaded."""
 
 
@@ -25,7 +25,7 @@ def check_hash(artefact: bytes, promotion: ModelPromoted) -> None:
     """Raises WrongHash unless `artefact` is what the promotion names."""
     found = hashlib.sha256(artefact).hexdigest()
     if found != promotion.artefact_sha256:
-        raise WrongHash(
+        raise ArtefactHashMismatch(
             f"The artefact of {promotion.version} at {promotion.artefact_key} has sha256 {found}, but "
             f"{promotion.artefact_sha256} was promoted. Restore the object, or promote another version."
         )
@@ -42,7 +42,7 @@ class ArtefactFolder:
         try:
             artefact = self._artefact(promotion.artefact_sha256).read_bytes()
             check_hash(artefact, promotion)
-        except (OSError, WrongHash):
+        except (OSError, ArtefactHashMismatch):
             return None
         return artefact
 
@@ -50,15 +50,15 @@ class ArtefactFolder:
         """Remember that this artefact served well, and forget all but the newest `KEPT`. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         _write_whole(self._artefact(promotion.artefact_sha256), artefact)
-        _write_whole(self._note(promotion.artefact_sha256), promotion.model_dump_json().encode())
-        for old in self._notes()[KEPT:]:
+        _write_whole(self._promotion_file(promotion.artefact_sha256), promotion.model_dump_json().encode())
+        for old in self._promotion_files()[KEPT:]:
             old.unlink(missing_ok=True)
             old.with_suffix(".onnx").unlink(missing_ok=True)
 
-    def kept(self) -> list[ModelPromoted]:
+    def promotions(self) -> list[ModelPromoted]:
         """The promotions whose artefacts are here, the one kept last first. Unreadable notes are left out."""
         promotions = []
-        for note in self._notes():
+        for note in self._promotion_files():
             try:
                 promotions.append(ModelPromoted.model_validate_json(note.read_bytes()))
             except (OSError, ValidationError):
@@ -68,10 +68,10 @@ class ArtefactFolder:
     def _artefact(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.onnx"
 
-    def _note(self, sha256: str) -> Path:
+    def _promotion_file(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.json"
 
-    def _notes(self) -> list[Path]:
+    def _promotion_files(self) -> list[Path]:
         return sorted(self._folder.glob("*.json"), key=_written_at, reverse=True)
 
 

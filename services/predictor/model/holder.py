@@ -9,7 +9,7 @@ from shared.contract.events import ModelPromoted
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServingModel:
     """A model and the promotion it serves for: read together, so an answer and its version belong together."""
 
     promotion: ModelPromoted
@@ -17,14 +17,14 @@ class Serving:
     loaded_at: datetime
 
 
-class InService:
+class ModelHolder:
     """Holds what is serving. Swapping is one assignment; a request reads `current` once."""
 
     def __init__(self) -> None:
-        self.current: Serving | None = None
+        self.current: ServingModel | None = None
         self._arrived = asyncio.Event()
 
-    def swap(self, serving: Serving) -> None:
+    def swap(self, serving: ServingModel) -> None:
         """Every request that begins from now on is answered by `serving`."""
         self.current = serving
         self._arrived.set()

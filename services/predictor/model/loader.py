@@ -14,7 +14,7 @@ from typing import Protocol
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.metrics import MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
 from services.predictor.model.artefact_folder import ArtefactFolder, check_hash
-from services.predictor.model.holder import InService, Serving
+from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.contract.events import ModelPromoted
 from shared.runtime.clock import Clock, utc_now
@@ -40,21 +40,21 @@ class Failure:
     detail: str
 
 
-Notify = Callable[[Serving | None, Failure | None], None]
+Notify = Callable[[ServingModel | None, Failure | None], None]
 """Hears what serves and what failed, after each change of either."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """`patience_seconds`: how long a start waits for the log before the disk is asked. `timeout_seconds`: for one
+    """`kafka_wait_seconds`: how long a start waits for the log before the disk is asked. `timeout_seconds`: for one
     load."""
 
-    patience_seconds: float = 3.0
+    kafka_wait_seconds: float = 3.0
     timeout_seconds: float = 120.0
     retry: RetryPolicy = RETRY
 
 
-class Loader:
+class ModelLoader:
     """The way from a wish to `InService`; tells each of `listeners`."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Loader:
         settings: LoadSettings = LoadSettings(),
         clock: Clock = utc_now,
     ) -> None:
-        self.in_service = InService()
+        self.in_service = ModelHolder()
         self._store = store
         self._folder = folder
         self._listeners = tuple(listeners)
@@ -74,24 +74,24 @@ class Loader:
         self._promotions = Promotions()
         self._wished = asyncio.Event()
 
-    def wish(self, promotions: Promotions) -> None:
+    def set_target(self, promotions: Promotions) -> None:
         """The log says `promotions`: the newest of them should serve."""
         self._promotions = promotions
         self._wished.set()
 
     async def run(self) -> None:
         """Follow the wishes for ever."""
-        if not await self._wish_within(self._settings.patience_seconds):
+        if not await self._wait_for_target(self._settings.kafka_wait_seconds):
             logger.warning("the log does not answer; serving the last good model from disk, if there is one")
             await self._load_first(await self._kept())
         attempt = 0
         while True:
-            if await self._wish_within(delay(self._settings.retry, attempt) if attempt else None):
+            if await self._wait_for_target(delay(self._settings.retry, attempt) if attempt else None):
                 attempt = 0
             self._wished.clear()
-            attempt = 0 if await self._satisfy(self._promotions) else attempt + 1
+            attempt = 0 if await self._serve_target(self._promotions) else attempt + 1
 
-    async def _wish_within(self, seconds: float | None) -> bool:
+    async def _wait_for_target(self, seconds: float | None) -> bool:
         """Whether there is a wish that has not been looked at."""
         try:
             async with asyncio.timeout(seconds):
@@ -100,7 +100,7 @@ class Loader:
             return False
         return True
 
-    async def _satisfy(self, promotions: Promotions) -> bool:
+    async def _serve_target(self, promotions: Promotions) -> bool:
         """Whether what is wanted serves now."""
         wanted, current = promotions.wanted, self.in_service.current
         if wanted is None or (current is not None and current.promotion == wanted):
@@ -111,7 +111,7 @@ class Loader:
             if self.in_service.current is None:
                 kept, earlier = await self._kept(), list(promotions.fallbacks())
                 await self._load_first(kept + earlier if isinstance(error, TransientError) else earlier + kept)
-            self._tell(Failure(wanted, str(error)))
+            self._notify(Failure(wanted, str(error)))
             return False
         return True
 
@@ -140,7 +140,7 @@ class Loader:
             limit = self._settings.timeout_seconds
             raise TransientError(f"{promotion.version} was not loaded within {limit} s. Is the store slow?") from error
         MODEL_LOAD_SECONDS.observe(perf_counter() - started)
-        self._swap(Serving(promotion, model, self._clock()))
+        self._swap(ServingModel(promotion, model, self._clock()))
         if artefact is not None:
             await self._keep(promotion, artefact)
 
@@ -155,9 +155,9 @@ class Loader:
             await asyncio.to_thread(check_hash, artefact, promotion)
         return await asyncio.to_thread(Model, artefact), artefact
 
-    def _swap(self, serving: Serving) -> None:
+    def _swap(self, serving: ServingModel) -> None:
         self.in_service.swap(serving)
-        self._tell(None)
+        self._notify(None)
         show_model(serving.promotion)
         age_seconds = (serving.loaded_at - serving.promotion.occurred_at).total_seconds()
         logger.info(
@@ -167,7 +167,7 @@ class Loader:
             seconds_since_promoted=round(age_seconds, 3),
         )
 
-    def _tell(self, failure: Failure | None) -> None:
+    def _notify(self, failure: Failure | None) -> None:
         for notify in self._listeners:
             notify(self.in_service.current, failure)
 
@@ -178,4 +178,4 @@ class Loader:
             logger.error("the artefact could not be kept on disk for the next start", error=str(error))
 
     async def _kept(self) -> list[ModelPromoted]:
-        return await asyncio.to_thread(self._folder.kept)
+        return await asyncio.to_thread(self._folder.promotions)

@@ -13,10 +13,10 @@ from shared.imaging.preprocessing import INPUT_SIZE, Pixels
 from shared.runtime.errors import InvalidMessage, PappusError
 
 _OUTPUTS = [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]
-_ONE_IS_ONE = 1e-3
+_SUM_TOLERANCE = 1e-3
 
 
-class BrokenArtefact(PappusError):
+class InvalidArtefact(PappusError):
     """This artefact cannot serve: unreadable, of another format, or it answers nonsense."""
 
 
@@ -51,7 +51,7 @@ class Model:
         try:
             return self.answer(grey)
         except Exception as error:  # onnxruntime's exceptions have no base class of their own
-            raise BrokenArtefact(f"The model cannot answer a grey image: {error}. Train it again.") from error
+            raise InvalidArtefact(f"The model cannot answer a grey image: {error}. Train it again.") from error
 
 
 def _session(artefact: bytes) -> onnxruntime.InferenceSession:
@@ -63,18 +63,18 @@ def _session(artefact: bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
-        raise BrokenArtefact(f"onnxruntime cannot load the artefact: {error}. Train it again.") from error
+        raise InvalidArtefact(f"onnxruntime cannot load the artefact: {error}. Train it again.") from error
 
 
 def _metadata(properties: dict[str, str]) -> ArtefactMetadata:
     try:
         metadata = ArtefactMetadata.from_json(properties[METADATA_KEY])
     except KeyError as error:
-        raise BrokenArtefact(f"The artefact says nothing about itself: no {METADATA_KEY}. Train it again.") from error
+        raise InvalidArtefact(f"The artefact says nothing about itself: no {METADATA_KEY}. Train it again.") from error
     except InvalidMessage as error:
-        raise BrokenArtefact(str(error)) from error
+        raise InvalidArtefact(str(error)) from error
     if metadata.input_size != INPUT_SIZE:
-        raise BrokenArtefact(
+        raise InvalidArtefact(
             f"The model takes {metadata.input_size} pixels; images are prepared with {INPUT_SIZE}. Train it again."
         )
     return metadata
@@ -85,7 +85,7 @@ def _check(metadata: ArtefactMetadata, output: Output) -> None:
     probabilities, labels, rows = output.probabilities, metadata.labels, metadata.corrections
     if probabilities.shape != (len(labels),):
         problem = f"names {len(labels)} labels but answers with {probabilities.size} probabilities"
-    elif not (np.isfinite(probabilities).all() and abs(float(probabilities.sum()) - 1) < _ONE_IS_ONE):
+    elif not (np.isfinite(probabilities).all() and abs(float(probabilities.sum()) - 1) < _SUM_TOLERANCE):
         problem = f"answers with {probabilities.tolist()}, which are no probabilities"
     elif not np.isfinite(output.features).all():
         problem = "answers with features that are not finite"
@@ -93,4 +93,4 @@ def _check(metadata: ArtefactMetadata, output: Output) -> None:
         problem = f"names {len(rows)} corrections but holds {output.weights.size}"
     else:
         return
-    raise BrokenArtefact(f"Asked about a grey image, the model {problem}. Train it again.")
+    raise InvalidArtefact(f"Asked about a grey image, the model {problem}. Train it again.")

@@ -1,6 +1,6 @@
 """A process is ready when a model answers in it, whatever else is away."""
 
-from services.predictor.model.holder import Serving
+from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure, Notify
 from shared.runtime.health import Health
 
@@ -11,7 +11,7 @@ def readiness(health: Health) -> Notify:
     """Tells `health` what the loader says, beginning with: there is no model yet."""
     health.set(MODEL_PART, False, "No model has been loaded yet. The first promotion changes that.")
 
-    def notify(serving: Serving | None, failure: Failure | None) -> None:
+    def notify(serving: ServingModel | None, failure: Failure | None) -> None:
         wanted = f"{failure.promotion.version} was promoted but cannot be loaded: {failure.detail}" if failure else ""
         if serving is None:
             health.set(MODEL_PART, False, wanted)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.predictor.model.holder import Serving
+from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure
 from shared.contract.events import ModelLoaded, uuid_of
 from shared.messaging.event_log import Publisher
@@ -11,7 +11,7 @@ from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
 
 
-class Announcements:
+class ModelLoadedReporter:
     """Knows the last thing the loader said, and tells the log. Says nothing before there is something to say."""
 
     def __init__(self, replica: str, model_name: str, every_seconds: float = 10.0, clock: Clock = utc_now) -> None:
@@ -19,11 +19,11 @@ class Announcements:
         self._model_name = model_name
         self._every_seconds = every_seconds
         self._clock = clock
-        self._serving: Serving | None = None
+        self._serving: ServingModel | None = None
         self._failure: Failure | None = None
         self._changed = asyncio.Event()
 
-    def notify(self, serving: Serving | None, failure: Failure | None) -> None:
+    def notify(self, serving: ServingModel | None, failure: Failure | None) -> None:
         """The loader's news; published soon."""
         self._serving, self._failure = serving, failure
         self._changed.set()

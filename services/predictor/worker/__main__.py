@@ -6,7 +6,7 @@ Publishes prediction.logged. Owns schema `predictor`.
 
 from services.predictor.data.projection import MIGRATIONS, SCHEMA, projectors
 from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.loader import Loader, LoadSettings
+from services.predictor.model.loader import LoadSettings, ModelLoader
 from services.predictor.model.readiness import readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.settings import SOURCE, PredictorSettings
@@ -34,12 +34,12 @@ async def main() -> None:
         open_object_store(settings) as store,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
     ):
-        load_settings = LoadSettings(settings.start_patience_seconds, settings.load_timeout_seconds)
-        loader = Loader(store, ArtefactFolder(settings.artefact_folder), [tell], load_settings)
+        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds)
+        loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), [tell], load_settings)
         images = StoredImages(store, loader.in_service, settings.replica)
         await run_parts(
             health,
-            follower=Follower(event_log, publisher, loader.wish, health).run(),
+            follower=Follower(event_log, publisher, loader.set_target, health).run(),
             loader=loader.run(),
             scoring=images.run(event_log, health),
             projection=Projection(event_log, database, projectors(), health).run(),

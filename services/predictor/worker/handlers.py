@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from services.predictor.decisions.answers import Origin, prediction_logged
+from services.predictor.decisions.answers import PredictionContext, prediction_logged
 from services.predictor.metrics import PREDICTIONS, STAGE_SECONDS
-from services.predictor.model.holder import InService
+from services.predictor.model.holder import ModelHolder
 from services.predictor.model.scoring import Scoring
 from services.predictor.settings import SOURCE
 from shared.contract.events import ImageStored, PredictionLogged, uuid_of
@@ -37,7 +37,7 @@ def needs_answer(event: ImageStored) -> bool:
 class StoredImages:
     """Scores stored images, each once, with the champion of the moment."""
 
-    def __init__(self, images: Images, in_service: InService, replica: str, clock: Clock = utc_now) -> None:
+    def __init__(self, images: Images, in_service: ModelHolder, replica: str, clock: Clock = utc_now) -> None:
         self._images = images
         self._in_service = in_service
         self._replica = replica
@@ -77,7 +77,7 @@ class StoredImages:
         except (ObjectMissing, UndecodableImage) as error:
             raise InvalidMessage(f"Image {event.image_id} was stored as {event.object_key}, but: {error}") from error
         promotion = serving.promotion
-        origin = Origin(
+        origin = PredictionContext(
             promotion, self._replica, "stored", event.sha256, scored.milliseconds, event.image_id, (event.event_id,)
         )
         PREDICTIONS.labels(scored.answer.label, promotion.version, "stored").inc()

@@ -8,11 +8,11 @@ from shared.runtime.errors import PappusError
 from shared.storage.object_store import ObjectStore
 
 
-class ArtefactBroken(PappusError):
+class ArtefactHashMismatch(PappusError):
     """The bytes under an artefact's key are not those its event announced."""
 
 
-class Artefacts:
+class ArtefactStore:
     """Reads artefacts, each hash once as long as it is among the `kept` latest. Artefacts are up to 10 MB."""
 
     def __init__(self, store: ObjectStore, kept: int = 4) -> None:
@@ -32,7 +32,7 @@ class Artefacts:
         if data is None:
             data = await self._store.get(model.artefact_key)
             if (found := sha256(data).hexdigest()) != model.artefact_sha256:
-                raise ArtefactBroken(
+                raise ArtefactHashMismatch(
                     f"The artefact of {model.version} has sha256 {found[:12]}... instead of "
                     f"{model.artefact_sha256[:12]}...: {model.artefact_key} was replaced. Restore it or train again."
                 )

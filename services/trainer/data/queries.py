@@ -77,7 +77,7 @@ async def champion(tables: Tables) -> Champion | None:
     return None if current is None else Champion(current, await trained(tables, current.version))
 
 
-async def freezer(tables: Tables) -> ModelPromoted | None:
+async def freezing_promotion(tables: Tables) -> ModelPromoted | None:
     """The last promotion that froze promotions (a freeze or a rollback), whether or not they still are; None if
     none."""
     event = await tables.fetchval(

@@ -5,7 +5,7 @@ model.trained (reconciler). Owns the tables of schema `trainer`, models/fast-* a
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
-from services.trainer.fast_lane.prefetch import Warming
+from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.cache import FeatureCache
 from services.trainer.features.source import FeatureSource
@@ -37,13 +37,13 @@ async def main() -> None:
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
         lane = FastLane(database, store, source, health, utc_now)
-        warming = Warming(database, source, lane.base)
+        prefetcher = FeaturePrefetcher(database, source, lane.loaded_champion)
         with one_blas_thread():
             await run_parts(
                 health,
-                projection=Projection(event_log, database, projectors(warming.apply_image_stored), health).run(),
+                projection=Projection(event_log, database, projectors(prefetcher.apply_image_stored), health).run(),
                 reconciler=run_fast_lane(lane, event_log, publisher, database, health, settings),
-                warming=warming.run(health, settings.cached_features),
+                prefetcher=prefetcher.run(health, settings.cached_features),
             )
 
 

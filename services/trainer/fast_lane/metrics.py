@@ -7,8 +7,8 @@ OLDEST_UNSERVED_SECONDS = Gauge(
     "Age of the oldest correction that should be in the champion and is not.",
 )
 UNSERVED = Gauge("pappus_unserved_corrections", "Corrections that should be in the champion and are not.")
-LEFT_OUT = Gauge("pappus_left_out_corrections", "Corrections that the fast lane leaves out, with a reason.")
-MAKING_SECONDS = Histogram(
+EXCLUDED = Gauge("pappus_left_out_corrections", "Corrections that the fast lane leaves out, with a reason.")
+BUILD_SECONDS = Histogram(
     "pappus_fast_candidate_seconds",
     "One candidate of the fast lane, by stage.",
     ["stage"],

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from services.trainer.data import queries
 from services.trainer.data.projection import apply_image_stored
-from services.trainer.fast_lane.candidate import Base, CannotMake
+from services.trainer.fast_lane.candidate import CandidateBuildError, LoadedChampion
 from services.trainer.features.source import FeatureSource
 from shared.contract.events import ImageStored
 from shared.runtime.errors import TransientError
@@ -14,15 +14,17 @@ from shared.runtime.telemetry import logger
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction
 
-PART = "warming"
+PART = "prefetch"
 BATCH = 8
 PAUSE_SECONDS = 2.0
 
 
-class Warming:
+class FeaturePrefetcher:
     """A queue of images whose features will be wanted. It only saves time: what it misses is computed when needed."""
 
-    def __init__(self, database: Database, source: FeatureSource, base: Callable[[], Awaitable[Base | None]]) -> None:
+    def __init__(
+        self, database: Database, source: FeatureSource, base: Callable[[], Awaitable[LoadedChampion | None]]
+    ) -> None:
         self._database = database
         self._source = source
         self._base = base
@@ -41,7 +43,7 @@ class Warming:
             try:
                 base = await self._base()
                 if base is not None and base.backbone_id != backbone_id:
-                    await self._source.recall(base.backbone_id)
+                    await self._source.preload(base.backbone_id)
                     await self._warm(base, dict(await queries.newest_images(self._database, newest)))
                     backbone_id = base.backbone_id
                 elif base is not None and not self._waiting.empty():
@@ -49,7 +51,7 @@ class Warming:
                 else:
                     await self._idle()
                 health.set(PART, True)
-            except (TransientError, CannotMake) as error:
+            except (TransientError, CandidateBuildError) as error:
                 health.set(PART, False, str(error))
                 await asyncio.sleep(PAUSE_SECONDS)
 
@@ -65,7 +67,7 @@ class Warming:
     def _next(self) -> dict[str, str]:
         return dict(self._waiting.get_nowait() for _ in range(min(BATCH, self._waiting.qsize())))
 
-    async def _warm(self, base: Base, object_keys: dict[str, str]) -> None:
+    async def _warm(self, base: LoadedChampion, object_keys: dict[str, str]) -> None:
         images = list(object_keys.items())
         for at in range(0, len(images), BATCH):
             found = await self._source.features(base.backbone_id, base.extractor, dict(images[at : at + BATCH]))

@@ -8,12 +8,25 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.trainer.data import queries
-from services.trainer.data.artefact_store import ArtefactBroken, Artefacts
+from services.trainer.data.artefact_store import ArtefactHashMismatch, ArtefactStore
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.records import Champion, Correction
-from services.trainer.fast_lane.candidate import RECIPE, Base, CannotMake, Made, make, read_base
-from services.trainer.fast_lane.decisions.build_plan import Make, Situation, decide, left_out, unserved
-from services.trainer.fast_lane.metrics import LEFT_OUT, MAKING_SECONDS, OLDEST_UNSERVED_SECONDS, UNSERVED
+from services.trainer.fast_lane.candidate import (
+    RECIPE,
+    Candidate,
+    CandidateBuildError,
+    LoadedChampion,
+    build_candidate,
+    load_champion,
+)
+from services.trainer.fast_lane.decisions.build_plan import (
+    BuildCandidate,
+    FastLaneState,
+    decide,
+    find_excluded,
+    find_unserved,
+)
+from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
 from services.trainer.features.source import FeatureSource
 from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, uuid_of
@@ -30,7 +43,7 @@ from shared.tables.reconciler import run_reconciler
 
 PART = "fast lane"
 COMPARED_IMAGES = 2
-UNREADABLE_FOR = timedelta(minutes=10)
+UNREADABLE_RETRY_AFTER = timedelta(minutes=10)
 """How long an image is left out before its bytes are looked for again."""
 
 
@@ -46,42 +59,44 @@ class FastLane:
         self._source = source
         self._health = health
         self._clock = clock
-        self._artefacts = Artefacts(store)
+        self._artefacts = ArtefactStore(store)
         self._model: ModelTrained | None = None
-        self._base: Base | None = None
+        self._base: LoadedChampion | None = None
         self._unreadable: dict[UUID, datetime] = {}
         self._said = ""
 
     async def reconcile(self) -> Sequence[Event]:
         """The candidate that is missing, or nothing. Raises TransientError if a dependency does not answer."""
-        situation = await self._situation()
-        self._measure(situation)
+        situation = await self._load_state()
+        self._update_metrics(situation)
         decision = decide(situation, self._clock())
-        while isinstance(decision, Make):
+        while isinstance(decision, BuildCandidate):
             try:
-                made = await self._try(decision)
-            except CannotMake as error:
-                self._say(str(error), ok=False)
+                made = await self._try_build(decision)
+            except CandidateBuildError as error:
+                self._report(str(error), ok=False)
                 return []
             if made is not None:
                 return [made]
             situation = replace(situation, unreadable=set(self._unreadable))
             decision = decide(situation, self._clock())
-        self._say(decision.reason, ok=True)
+        self._report(decision.reason, ok=True)
         return []
 
-    async def base(self) -> Base | None:
+    async def loaded_champion(self) -> LoadedChampion | None:
         """The champion as it was read; None before the first. Raises CannotMake if its artefact is no good."""
         champion = await self._champion()
-        return None if champion is None else await self._read(champion)
+        return None if champion is None else await self._load_champion(champion)
 
-    async def _situation(self) -> Situation:
+    async def _load_state(self) -> FastLaneState:
         champion, corrections, set_aside = await asyncio.gather(
             self._champion(), queries.applied_corrections(self._database), queries.set_aside(self._database)
         )
         now = self._clock()
-        self._unreadable = {image: since for image, since in self._unreadable.items() if now - since < UNREADABLE_FOR}
-        return Situation(
+        self._unreadable = {
+            image: since for image, since in self._unreadable.items() if now - since < UNREADABLE_RETRY_AFTER
+        }
+        return FastLaneState(
             champion=champion,
             corrections=corrections,
             set_aside=set_aside,
@@ -98,46 +113,49 @@ class FastLane:
             self._model = await queries.trained(self._database, promotion.version)
         return Champion(promotion, self._model)
 
-    async def _read(self, champion: Champion) -> Base:
+    async def _load_champion(self, champion: Champion) -> LoadedChampion:
         """The champion's artefact, parsed; the lane's own last candidate is still in memory."""
         digest = champion.model.artefact_sha256
         if self._base is None or self._base.artefact_sha256 != digest:
             try:
                 artefact = await self._artefacts.load(champion.model)
-                self._base = await asyncio.to_thread(read_base, artefact, digest, self._base)
-            except (ArtefactBroken, ObjectMissing, InvalidMessage) as error:
-                raise CannotMake(f"The champion {champion.version} cannot be read. {error}") from error
+                self._base = await asyncio.to_thread(load_champion, artefact, digest, self._base)
+            except (ArtefactHashMismatch, ObjectMissing, InvalidMessage) as error:
+                raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
         return self._base
 
-    async def _try(self, decision: Make) -> ModelTrained | None:
+    async def _try_build(self, decision: BuildCandidate) -> ModelTrained | None:
         """The candidate, in the object store and ready to be announced; None if images were found to be unreadable."""
         started = time.perf_counter()
-        base = await self._read(decision.champion)
+        base = await self._load_champion(decision.champion)
         keys = {one.sha256: one.object_key for one in decision.corrections}
-        found, (squares, gone) = await asyncio.gather(
-            self._source.features(base.backbone_id, base.extractor, keys), self._source.pixels(_some(decision))
+        found, (prepared, gone) = await asyncio.gather(
+            self._source.features(base.backbone_id, base.extractor, keys),
+            self._source.prepared_images(_choose_compared_images(decision)),
         )
         unreadable = {**found.unreadable, **gone}
         if unreadable:
-            self._leave_out([one for one in decision.corrections if one.sha256 in unreadable], unreadable)
+            self._exclude([one for one in decision.corrections if one.sha256 in unreadable], unreadable)
             return None
         ready = time.perf_counter()
-        made = await asyncio.to_thread(make, base, decision.corrections, found.features, squares)
+        made = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
         if not made.agrees:
-            raise CannotMake(f"{decision.version}: numpy and onnxruntime differ by {made.parity.difference:.1e}.")
+            raise CandidateBuildError(
+                f"{decision.version}: numpy and onnxruntime differ by {made.parity.difference:.1e}."
+            )
         computed = time.perf_counter()
-        await self._put(decision, made)
+        await self._upload(decision, made)
         seconds = {"features": ready - started, **made.seconds, "store": time.perf_counter() - computed}
         for stage, spent in seconds.items():
-            MAKING_SECONDS.labels(stage).observe(spent)
-        return _announcement(decision, made, self._clock(), seconds)
+            BUILD_SECONDS.labels(stage).observe(spent)
+        return _make_event(decision, made, self._clock(), seconds)
 
-    def _leave_out(self, corrections: Sequence[Correction], reasons: dict[str, str]) -> None:
+    def _exclude(self, corrections: Sequence[Correction], reasons: dict[str, str]) -> None:
         for one in corrections:
             self._unreadable[one.image_id] = self._clock()
             logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reasons[one.sha256])
 
-    async def _put(self, decision: Make, made: Made) -> None:
+    async def _upload(self, decision: BuildCandidate, made: Candidate) -> None:
         manifest = made.manifest
         await asyncio.gather(
             self._store.put(_artefact_key(decision), made.artefact),
@@ -145,14 +163,14 @@ class FastLane:
         )
         self._artefacts.keep(_artefact_key(decision), made.artefact_sha256, made.artefact)
 
-    def _measure(self, situation: Situation) -> None:
-        waiting = unserved(situation)
+    def _update_metrics(self, situation: FastLaneState) -> None:
+        waiting = find_unserved(situation)
         UNSERVED.set(len(waiting))
-        LEFT_OUT.set(len(left_out(situation)))
+        EXCLUDED.set(len(find_excluded(situation)))
         age = (self._clock() - waiting[0].corrected_at).total_seconds() if waiting else 0.0
         OLDEST_UNSERVED_SECONDS.set(max(age, 0.0))
 
-    def _say(self, sentence: str, ok: bool) -> None:
+    def _report(self, sentence: str, ok: bool) -> None:
         """Why nothing is made: into the health report, and into the log when it changes."""
         self._health.set("fast candidate", ok, sentence)
         if sentence != self._said:
@@ -186,13 +204,13 @@ async def run_fast_lane(
         )
 
 
-def _some(decision: Make) -> dict[str, str]:
+def _choose_compared_images(decision: BuildCandidate) -> dict[str, str]:
     """Where the bytes of the latest corrections lie: what is newest is compared."""
     latest = sorted(decision.corrections, key=lambda one: (one.corrected_at, one.image_id))[-COMPARED_IMAGES:]
     return {one.sha256: one.object_key for one in latest}
 
 
-def _artefact_key(decision: Make) -> str:
+def _artefact_key(decision: BuildCandidate) -> str:
     return f"models/{decision.version}/model.onnx"
 
 
@@ -200,7 +218,7 @@ def _manifest_key(digest: str) -> str:
     return f"manifests/{digest}.json"
 
 
-def _announcement(decision: Make, made: Made, now: datetime, seconds: dict[str, float]) -> ModelTrained:
+def _make_event(decision: BuildCandidate, made: Candidate, now: datetime, seconds: dict[str, float]) -> ModelTrained:
     parent = decision.champion.model
     return ModelTrained(
         event_id=uuid_of("model.trained", decision.version),

@@ -21,7 +21,7 @@ BATCH = 16
 FETCHES = 8
 DECODES = 2
 """At once: a picture of the largest size takes the better part of a gigabyte while it is decoded."""
-SQUARES = 256
+PREPARED_IMAGES = 256
 """Prepared images kept in memory, 27 KB each: the latest will be asked for again."""
 
 
@@ -33,7 +33,7 @@ class Backbone(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
+class FeatureResult:
     """Feature vectors by sha256, and why there are none for the other images."""
 
     features: dict[str, Vector] = field(default_factory=dict)
@@ -48,12 +48,12 @@ class FeatureSource:
         self._cache = cache
         self._fetching = asyncio.Semaphore(FETCHES)
         self._decoding = asyncio.Semaphore(DECODES)
-        self._squares: OrderedDict[str, Pixels] = OrderedDict()
+        self._prepared_images: OrderedDict[str, Pixels] = OrderedDict()
 
-    async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> Found:
+    async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> FeatureResult:
         """Features for each sha256 in `object_keys` (sha256 -> where the bytes lie). Raises TransientError if the store
         does not answer."""
-        found = Found()
+        found = FeatureResult()
         missing: list[str] = []
         for digest in object_keys:
             vector = self._cache.get(backbone_id, digest)
@@ -62,7 +62,9 @@ class FeatureSource:
             else:
                 found.features[digest] = vector
         for at in range(0, len(missing), BATCH):
-            pixels, unreadable = await self.pixels({digest: object_keys[digest] for digest in missing[at : at + BATCH]})
+            pixels, unreadable = await self.prepared_images(
+                {digest: object_keys[digest] for digest in missing[at : at + BATCH]}
+            )
             found.unreadable.update(unreadable)
             if pixels:
                 vectors = await asyncio.to_thread(backbone.features, np.stack(list(pixels.values())))
@@ -71,7 +73,7 @@ class FeatureSource:
                     found.features[digest] = vector
         return found
 
-    async def recall(self, backbone_id: str) -> int:
+    async def preload(self, backbone_id: str) -> int:
         """Take what full trainings kept under this backbone (Parquet in the object store) into memory; gives how many
         vectors that were. Raises TransientError if the store does not answer."""
         recalled = 0
@@ -86,20 +88,20 @@ class FeatureSource:
             recalled += len(vectors)
         return recalled
 
-    async def pixels(self, object_keys: Mapping[str, str]) -> tuple[dict[str, Pixels], dict[str, str]]:
+    async def prepared_images(self, object_keys: Mapping[str, str]) -> tuple[dict[str, Pixels], dict[str, str]]:
         """Prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises TransientError."""
         answers = await asyncio.gather(*(self._read(digest, key) for digest, key in object_keys.items()))
-        squares: dict[str, Pixels] = {}
+        prepared: dict[str, Pixels] = {}
         unreadable: dict[str, str] = {}
         for digest, answer in zip(object_keys, answers, strict=True):
             if isinstance(answer, str):
                 unreadable[digest] = answer
             else:
-                squares[digest] = answer
-        return squares, unreadable
+                prepared[digest] = answer
+        return prepared, unreadable
 
     async def _read(self, digest: str, key: str) -> Pixels | str:
-        if (known := self._squares.get(digest)) is not None:
+        if (known := self._prepared_images.get(digest)) is not None:
             return known
         async with self._fetching:
             try:
@@ -110,11 +112,11 @@ class FeatureSource:
                 return f"Object {key} holds other bytes than those that were stored."
             try:
                 async with self._decoding:
-                    self._squares[digest] = square = await asyncio.to_thread(_prepared, data)
+                    self._prepared_images[digest] = square = await asyncio.to_thread(_prepared, data)
             except UndecodableImage as error:
                 return str(error)
-            if len(self._squares) > SQUARES:
-                self._squares.popitem(last=False)
+            if len(self._prepared_images) > PREPARED_IMAGES:
+                self._prepared_images.popitem(last=False)
             return square
 
 

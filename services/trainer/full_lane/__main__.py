@@ -9,7 +9,7 @@ from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import TableDataset
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
-from services.trainer.full_lane.worker_process import WarmChild
+from services.trainer.full_lane.worker_process import WorkerProcess
 from shared.contract.events import TrainingRequested
 from shared.messaging.handler import run_handlers, subscribe
 from shared.messaging.kafka import open_event_log
@@ -34,7 +34,7 @@ async def main() -> None:
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_object_store(settings) as store,
     ):
-        with WarmChild(MODULE) as child:
+        with WorkerProcess(MODULE) as child:
             process = TrainingProcess(child, settings.backbone, settings.backbone_settings)
             dataset = TableDataset(event_log, database, settings.samples_caught_up_seconds)
             lane = FullLane(dataset, store, process, settings)
@@ -46,7 +46,7 @@ async def main() -> None:
                 health=health,
                 member=settings.replica,
             )
-            await run_parts(health, handling=handling, warming=process.warm())
+            await run_parts(health, handling=handling, prefetcher=process.warm())
 
 
 if __name__ == "__main__":

@@ -23,16 +23,16 @@ def read_pixels(folder: Path, sha256s: Sequence[str]) -> tuple[dict[str, Pixels]
         TransientError: a file is missing or damaged; it is deleted, so that it is downloaded again.
     """
     with ThreadPoolExecutor(DECODERS) as pool:
-        squares = pool.map(_prepared, [path_in(folder, digest) for digest in sha256s])
-        found = dict(zip(sha256s, squares, strict=True))
+        prepared = pool.map(_prepared, [path_in(folder, digest) for digest in sha256s])
+        found = dict(zip(sha256s, prepared, strict=True))
     pixels = {digest: square for digest, square in found.items() if square is not None}
     return pixels, [digest for digest, square in found.items() if square is None]
 
 
 def stack(pixels: Mapping[str, Pixels], sha256s: Sequence[str]) -> NDArray[np.uint8]:
     """uint8 [n, 96, 96, 3]; n may be 0."""
-    squares = [pixels[digest] for digest in sha256s]
-    return np.stack(squares) if squares else np.zeros((0, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
+    prepared = [pixels[digest] for digest in sha256s]
+    return np.stack(prepared) if prepared else np.zeros((0, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
 
 
 def _prepared(path: Path) -> Pixels | None:

@@ -8,18 +8,18 @@ from uuid import UUID
 
 from services.trainer.dataset.manifest import Manifest
 from services.trainer.features.parquet import features_key
-from services.trainer.full_lane.decisions.plan import event_id_of, plan, relabelled, version_of
+from services.trainer.full_lane.decisions.plan import event_id_of, plan_manifest, relabel_samples, version_of
 from services.trainer.full_lane.image_folder import ImageFolder
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
-from services.trainer.full_lane.snapshot import Cut, Dataset
+from services.trainer.full_lane.snapshot import Dataset, Snapshot
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectStore
 
 
-class Workshop(Protocol):
+class TrainingSteps(Protocol):
     """Where the arithmetic is done: `services.trainer.full_lane.training_steps`, in a process of its own."""
 
     async def parameters(self) -> Parameters:
@@ -39,7 +39,7 @@ class FullLane:
         self,
         dataset: Dataset,
         store: ObjectStore,
-        workshop: Workshop,
+        workshop: TrainingSteps,
         settings: FullLaneSettings,
         clock: Clock = utc_now,
     ) -> None:
@@ -64,40 +64,40 @@ class FullLane:
     async def _train(self, request: TrainingRequested) -> ModelTrained:
         settings, started = self._settings, time.perf_counter()
         parameters = await self._workshop.parameters()
-        cut = await self._dataset.cut()
+        cut = await self._dataset.take_snapshot()
         cut_done = time.perf_counter()
         samples = [sample for sample in cut.samples if sample.label in settings.labels]
         wanted = {sample.sha256 for sample in samples}
         keys = {digest: key for digest, key in cut.object_keys.items() if digest in wanted}
         unreadable = (wanted - set(keys)) | await self._images.fetch(keys)
-        manifest = plan(samples, settings.labels, unreadable)
+        manifest = plan_manifest(samples, settings.labels, unreadable)
         if known := await self._dataset.trained(version_of(manifest, settings.labels, parameters)):
-            return _once_more(known, request)
+            return _announce_again(known, request)
         fetched = time.perf_counter()
         folder = self._images.folder
         learned = await self._workshop.learn(
             LearnJob(manifest, folder, settings.backbone, dict(settings.backbone_settings))
         )
         unreadable |= set(learned.undecodable)
-        current = (await self._dataset.cut()).samples  # the labels of this moment: people went on meanwhile
-        final = plan(relabelled(manifest, current), settings.labels, unreadable)
+        current = (await self._dataset.take_snapshot()).samples  # the labels of this moment: people went on meanwhile
+        final = plan_manifest(relabel_samples(manifest, current), settings.labels, unreadable)
         if known := await self._dataset.trained(version_of(final, settings.labels, parameters)):
-            return _once_more(known, request)
+            return _announce_again(known, request)
         fitted = await self._workshop.fit(FitJob(final, folder, learned, settings.labels))
         fitted_done = time.perf_counter()
         trained = await self._describe(request, cut, final, learned, fitted, parameters)
-        await self._keep(trained, final, fitted)
+        await self._upload(trained, final, fitted)
         seconds = {"caught_up": cut_done - started, "download": fetched - cut_done, **learned.seconds, **fitted.seconds}
         ended = time.perf_counter()
         seconds |= {"store": ended - fitted_done, "total": ended - started}
         missing = tuple(sorted(sample.image_id for sample in samples if sample.sha256 in unreadable))
-        _say(trained, missing, seconds["total"])
+        _log_training(trained, missing, seconds["total"])
         return trained.model_copy(update={"seconds": seconds, "missing_images": missing})
 
     async def _describe(
         self,
         request: TrainingRequested,
-        cut: Cut,
+        cut: Snapshot,
         manifest: Manifest,
         learned: Learned,
         fitted: Fitted,
@@ -135,7 +135,7 @@ class FullLane:
             manifest_cut_at=cut.at,
         )
 
-    async def _keep(self, trained: ModelTrained, manifest: Manifest, fitted: Fitted) -> None:
+    async def _upload(self, trained: ModelTrained, manifest: Manifest, fitted: Fitted) -> None:
         """Into the object store; the artefact last, so that whoever finds it finds the rest."""
         features = features_key(trained.backbone_id, trained.manifest_sha256)
         await self._store.put(features, fitted.features_parquet, "application/vnd.apache.parquet")
@@ -143,7 +143,7 @@ class FullLane:
         await self._store.put(trained.artefact_key, fitted.artefact, "application/octet-stream")
 
 
-def _once_more(known: ModelTrained, request: TrainingRequested) -> ModelTrained:
+def _announce_again(known: ModelTrained, request: TrainingRequested) -> ModelTrained:
     """The same fact again, with this request among its causes, so that whoever asked sees it answered."""
     logger.info("already trained", version=known.version, request=str(request.event_id))
     if request.event_id in known.causes:
@@ -151,7 +151,7 @@ def _once_more(known: ModelTrained, request: TrainingRequested) -> ModelTrained:
     return known.model_copy(update={"causes": (*known.causes, request.event_id)})
 
 
-def _say(trained: ModelTrained, missing: tuple[UUID, ...], seconds: float) -> None:
+def _log_training(trained: ModelTrained, missing: tuple[UUID, ...], seconds: float) -> None:
     logger.info(
         "trained in full",
         version=trained.version,

@@ -17,7 +17,7 @@ from shared.tables.projection import wait_until_caught_up
 
 
 @dataclass(frozen=True)
-class Cut:
+class Snapshot:
     """Every labelled image at one moment. `object_keys`: where the bytes of each sha256 lie. `positions`: the next
     offset of each "topic/partition" the samples are folded from; what stands before it is in them."""
 
@@ -30,7 +30,7 @@ class Cut:
 class Dataset(Protocol):
     """The trainer's tables, as the full lane asks them."""
 
-    async def cut(self) -> Cut:
+    async def take_snapshot(self) -> Snapshot:
         """The labelled images now, with everything in them that stands in the log now. Raises TransientError."""
 
     async def trained(self, version: str) -> ModelTrained | None:
@@ -49,7 +49,7 @@ class TableDataset:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
 
-    async def cut(self) -> Cut:
+    async def take_snapshot(self) -> Snapshot:
         """See Dataset. One snapshot: the positions are exactly those of the samples."""
         await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
         async with self._database.transaction() as snapshot:
@@ -60,7 +60,7 @@ class TableDataset:
             keys = await queries.object_keys(snapshot, [sample.sha256 for sample in samples])
         sources = (ImageStored.topic, LabelCorrected.topic)
         places = {f"{p.topic}/{p.partition}": known.next_offset for p, known in folded.items() if p.topic in sources}
-        return Cut(tuple(samples), keys, places, at)
+        return Snapshot(tuple(samples), keys, places, at)
 
     async def trained(self, version: str) -> ModelTrained | None:
         """See Dataset."""

@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
-from services.trainer.full_lane.worker_process import WarmChild
+from services.trainer.full_lane.worker_process import WorkerProcess
 
 T = TypeVar("T")
 
@@ -13,13 +13,13 @@ MODULE = "services.trainer.full_lane.training_steps"
 class TrainingProcess:
     """`services.trainer.full_lane.training_steps` behind a warm child: torch is imported while nobody waits for it."""
 
-    def __init__(self, child: WarmChild, backbone: str, backbone_settings: dict[str, int | float]) -> None:
+    def __init__(self, child: WorkerProcess, backbone: str, backbone_settings: dict[str, int | float]) -> None:
         self._child = child
         self._recipe = (backbone, backbone_settings)
 
     async def warm(self) -> None:
         """Have the process ready before the first training."""
-        await self._child.call("warm")
+        await self._child.call("load_libraries")
 
     async def parameters(self) -> Parameters:
         """See Workshop."""

@@ -9,15 +9,15 @@ import numpy as np
 
 from services.trainer.dataset.manifest import Sample
 from services.trainer.features.parquet import write_features
-from services.trainer.full_lane.decisions.evaluation import judged, truths_of
+from services.trainer.full_lane.decisions.evaluation import evaluate_model, truths_of
 from services.trainer.full_lane.decoding import read_pixels, stack
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
 from services.trainer.model.head import Head
-from services.trainer.model.onnx_artefact import assemble, weights_sha256
-from services.trainer.model.reference_inference import agreement, answer
-from services.trainer.model.sessions import ArtefactSession, FeatureExtractor, flipped
+from services.trainer.model.onnx_artefact import assemble, hash_weights
+from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
+from services.trainer.model.sessions import ArtefactSession, FeatureExtractor, mirror
 from services.trainer.training import recipe_parameters, train_backbone
 from services.trainer.training.logistic_regression import INVERSE_PENALTY, fit_head
 from shared.contract.artefact import FORMAT_VERSION, ArtefactMetadata
@@ -37,7 +37,7 @@ def parameters(backbone: str, backbone_settings: Mapping[str, float]) -> Paramet
     return recipe_parameters(backbone, backbone_settings) | constants
 
 
-def warm() -> None:
+def load_libraries() -> None:
     """Learn and export something tiny, so that the first real training does not pay for what torch does only once."""
     noise = np.random.default_rng(0).integers(0, 255, (2, INPUT_SIZE, INPUT_SIZE, 3), dtype=np.uint8)
     train_backbone("patches", noise, 0, {"filters": 2, "dimensions": 2, "sampled_patches": 50, "iterations": 1})
@@ -74,7 +74,7 @@ def learn(job: LearnJob) -> Learned:
         backbone_id=backbone.id,
         sha256s=tuple(pixels),
         features=extractor.features(everything),
-        mirrored_features=extractor.features(flipped(everything)),
+        mirrored_features=extractor.features(mirror(everything)),
         probe_sha256s=tuple(tests),
         probe_features=backbone.probe_features,
         undecodable=tuple(undecodable),
@@ -94,7 +94,9 @@ def fit(job: FitJob) -> Fitted:
     seen_twice = np.concatenate((learned.features[rows], learned.mirrored_features[rows]))  # [2n, d]
     fitted = fit_head(seen_twice, [sample.label for sample in training] * 2, job.labels)
     head_done = time.perf_counter()
-    layer = _layer(fitted.head, [sample for sample in job.manifest.samples if sample.revision], learned.features, row)
+    layer = _fit_layer(
+        fitted.head, [sample for sample in job.manifest.samples if sample.revision], learned.features, row
+    )
     described = ArtefactMetadata(
         labels=job.labels,
         backbone_kind=learned.backbone_kind,
@@ -106,14 +108,14 @@ def fit(job: FitJob) -> Fitted:
     )
     artefact = assemble(learned.backbone_onnx, fitted.head, layer, described)
     assembled = time.perf_counter()
-    metrics, confusion = judged(
+    metrics, confusion = evaluate_model(
         fitted.head, layer, job.manifest, dict(zip(learned.sha256s, learned.features, strict=True))
     )
-    metrics |= _parity(job, fitted.head, layer, artefact)
+    metrics |= _check_parity(job, fitted.head, layer, artefact)
     finished = time.perf_counter()
     return Fitted(
         artefact=artefact,
-        weights_sha256=weights_sha256(artefact),
+        weights_sha256=hash_weights(artefact),
         features_parquet=write_features(learned.sha256s, learned.features),
         metrics=metrics,
         confusion=confusion,
@@ -122,7 +124,7 @@ def fit(job: FitJob) -> Fitted:
     )
 
 
-def _layer(head: Head, corrected: Sequence[Sample], features: Floats, row: Mapping[str, int]) -> CorrectionLayer:
+def _fit_layer(head: Head, corrected: Sequence[Sample], features: Floats, row: Mapping[str, int]) -> CorrectionLayer:
     """What the new head does not answer as corrected, on either side of the split."""
     if not corrected:
         return empty_layer(features.shape[1], len(head.labels))
@@ -131,10 +133,10 @@ def _layer(head: Head, corrected: Sequence[Sample], features: Floats, row: Mappi
     return fit_layer(centers, head.logits(centers), truths_of(corrected, head.labels), entries)
 
 
-def _parity(job: FitJob, head: Head, layer: CorrectionLayer, artefact: bytes) -> dict[str, float]:
+def _check_parity(job: FitJob, head: Head, layer: CorrectionLayer, artefact: bytes) -> dict[str, float]:
     """How far torch and the artefact are apart on the test side: the gate looks at it."""
     digests = job.learned.probe_sha256s
     pixels, _ = read_pixels(job.folder, digests)
-    served = ArtefactSession(artefact).answers(stack(pixels, digests))
-    found = agreement(answer(head, layer, job.learned.probe_features), served.probabilities)
+    served = ArtefactSession(artefact).predict(stack(pixels, digests))
+    found = compare_runtimes(predict_probabilities(head, layer, job.learned.probe_features), served.probabilities)
     return {"parity_difference": found.difference, "parity_disagreements": float(found.disagreements)}

@@ -19,11 +19,11 @@ from typing import Any
 from shared.runtime.errors import TransientError
 
 END_SECONDS = 2.0
-BEHIND_SERVING = 10
+NICENESS = 10
 """How nice a child is: answers and corrections are waited for, a training is not."""
 
 
-class WarmChild:
+class WorkerProcess:
     """Calls functions of one module in a process of its own. Use it as a context; arguments and results are pickled."""
 
     def __init__(self, module: str) -> None:
@@ -31,7 +31,7 @@ class WarmChild:
         self._turn = asyncio.Lock()
         self._spawn = multiprocessing.get_context("spawn")
 
-    def __enter__(self) -> "WarmChild":
+    def __enter__(self) -> "WorkerProcess":
         self._start()
         return self
 
@@ -59,7 +59,7 @@ class WarmChild:
                 self._end()
                 self._start()
             try:
-                outcome, value = await asyncio.to_thread(_ask, self._connection, (function, arguments))
+                outcome, value = await asyncio.to_thread(_send_and_receive, self._connection, (function, arguments))
             except (EOFError, OSError) as error:
                 self._process.join(END_SECONDS)
                 raise TransientError(
@@ -85,7 +85,7 @@ class WarmChild:
         self._connection.close()
 
 
-def _ask(connection: Connection, call: tuple[str, tuple[object, ...]]) -> tuple[str, Any]:
+def _send_and_receive(connection: Connection, call: tuple[str, tuple[object, ...]]) -> tuple[str, Any]:
     """One call and its answer, in a thread that may outlive a cancelled caller: so it keeps to this connection."""
     connection.send(call)
     answer: tuple[str, Any] = connection.recv()
@@ -97,7 +97,7 @@ def _serve(name: str, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     calls: queue.SimpleQueue[tuple[str, tuple[object, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
-    os.nice(BEHIND_SERVING)
+    os.nice(NICENESS)
     module = importlib.import_module(name)
     while True:
         function, arguments = calls.get()

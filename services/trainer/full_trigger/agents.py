@@ -11,7 +11,7 @@ from services.trainer.full_trigger.decisions.rows import (
     NOTHING_TRAINED,
     CorrectionRow,
     ImageRow,
-    Place,
+    RecordPosition,
     TrainingRow,
     on_drift_detected,
     on_image_stored,
@@ -35,7 +35,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
 
-SELDOM = timedelta(hours=1)
+LONGEST_IDLE = timedelta(hours=1)
 """Look at least this often, whatever was decided: a missed moment is made up for."""
 
 
@@ -65,23 +65,23 @@ class FullTrigger:
     async def on_image_stored(self, event: ImageStored, record: Record) -> None:
         """One row an image."""
         key = str(event.image_id)
-        self._tables.images[key] = on_image_stored(self._tables.images.get(key), event, self._place(record))
-        self._look_now()
+        self._tables.images[key] = on_image_stored(self._tables.images.get(key), event, self._position(record))
+        self._decide_soon()
 
     async def on_label_corrected(self, event: LabelCorrected, record: Record) -> None:
         """One row an image; a superseded correction leaves none."""
         key = str(event.image_id)
         before = self._tables.corrections.get(key)
-        after = on_label_corrected(before, event, self._place(record))
+        after = on_label_corrected(before, event, self._position(record))
         if after is not None and after is not before:
             self._tables.corrections[key] = after
-            self._look_now()
+            self._decide_soon()
 
     async def on_training(self, event: ModelTrained | TrainingRequested | DriftDetected, record: Record) -> None:
         """What is new, and what is under way."""
         if event.model_name == self._model_name:
-            self._fold(event, self._place(record))
-            self._look_now()
+            self._fold(event, self._position(record))
+            self._decide_soon()
 
     async def on_tick(self, _tick: Record) -> None:
         """Decide, if there is something to decide."""
@@ -91,14 +91,14 @@ class FullTrigger:
         state = state_of(self._tables.images, self._tables.corrections, self._training, self._settings.labels)
         answer = decide(state, now, self._settings)
         if isinstance(answer, Request):
-            await self._ask(answer, now)
+            await self._request_training(answer, now)
             return
-        self._look_at = min(now + SELDOM, answer.time or now + SELDOM)
+        self._look_at = min(now + LONGEST_IDLE, answer.time or now + LONGEST_IDLE)
         if answer.why != self._why:
             self._why = answer.why
             logger.info("no training now", why=answer.why, look_again_at=self._look_at.isoformat())
 
-    async def _ask(self, request: Request, now: datetime) -> None:
+    async def _request_training(self, request: Request, now: datetime) -> None:
         """Publish and remember at once, so that the next tick knows. After a crash in between, the same state gives the
         same event id, and this process meets its own request on the topic."""
         event = TrainingRequested(
@@ -115,10 +115,10 @@ class FullTrigger:
             logger.warning("a training could not be asked for and will be", reason=request.reason, error=str(error))
             return
         logger.info("a full training is asked for", reason=request.reason, detail=request.detail)
-        self._fold(event, Place(f"{record.topic}/{record.partition}", record.offset, now.timestamp()))
-        self._look_now()
+        self._fold(event, RecordPosition(f"{record.topic}/{record.partition}", record.offset, now.timestamp()))
+        self._decide_soon()
 
-    def _fold(self, event: Event, place: Place) -> None:
+    def _fold(self, event: Event, place: RecordPosition) -> None:
         before = row = self._training
         match event:
             case TrainingRequested():
@@ -134,10 +134,10 @@ class FullTrigger:
     def _training(self) -> TrainingRow:
         return self._tables.trainings.get(self._model_name) or NOTHING_TRAINED
 
-    def _look_now(self) -> None:
+    def _decide_soon(self) -> None:
         self._look_at = min(self._look_at, self._clock())
 
-    def _place(self, record: Record) -> Place:
+    def _position(self, record: Record) -> RecordPosition:
         """Where and when the log took the record; a producer's clock that is ahead does not make it come later."""
         at = min(record.timestamp_ms / 1000, self._clock().timestamp())
-        return Place(f"{record.topic}/{record.partition}", record.offset, at)
+        return RecordPosition(f"{record.topic}/{record.partition}", record.offset, at)

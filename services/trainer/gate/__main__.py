@@ -7,9 +7,9 @@ of schema `trainer`, which the fast lane's process writes, and models/, images/ 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA
 from services.trainer.features.cache import FeatureCache
 from services.trainer.features.source import FeatureSource
-from services.trainer.gate.evaluator import Examiner
-from services.trainer.gate.handlers import GROUP, GateKeeper
-from services.trainer.gate.prefetch import run_warming
+from services.trainer.gate.evaluator import Evaluator
+from services.trainer.gate.handlers import GROUP, GateHandlers
+from services.trainer.gate.prefetch import run_prefetch
 from services.trainer.gate.settings import GateProcessSettings
 from services.trainer.model.blas_threads import one_blas_thread
 from shared.contract.events import ModelTrained, PromotionRequested
@@ -38,8 +38,8 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
-        examiner = Examiner(database, store, source, settings.gate)
-        keeper = GateKeeper(event_log, database, publisher, examiner, settings, utc_now)
+        evaluator = Evaluator(database, store, source, settings.gate)
+        keeper = GateHandlers(event_log, database, publisher, evaluator, settings, utc_now)
         subscriptions = [
             subscribe(ModelTrained, keeper.on_model_trained),
             subscribe(PromotionRequested, keeper.on_promotion_requested),
@@ -48,7 +48,7 @@ async def main() -> None:
             event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
         )
         with one_blas_thread():
-            await run_parts(health, handlers=handlers, warming=run_warming(database, examiner, health))
+            await run_parts(health, handlers=handlers, prefetcher=run_prefetch(database, evaluator, health))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from services.trainer.data import queries
 from services.trainer.dataset.records import Correction, LabelledImage
 from services.trainer.features.source import FeatureSource
-from services.trainer.gate.decisions.comparison import LockedTests, held, locked_tests
-from services.trainer.gate.model_loader import Loaded
+from services.trainer.gate.decisions.comparison import LockedTests, held_corrections, select_locked_tests
+from services.trainer.gate.model_loader import EvaluatedModel
 from services.trainer.model.arrays import Vectors
 from shared.imaging.preprocessing import Pixels
 from shared.tables.database import Database
@@ -18,44 +18,44 @@ PROBED_CORRECTIONS = 2
 
 
 @dataclass(frozen=True)
-class Material:
+class EvaluationData:
     """Test images and corrections whose bytes are there; their features by backbone id, those of the corrections under
     the examined model's backbone only; some of the images themselves, by sha256."""
 
     tests: LockedTests
     corrections: list[Correction]
     features: Mapping[str, Vectors]
-    squares: Mapping[str, Pixels]
+    prepared: Mapping[str, Pixels]
 
 
-async def gather_material(
-    database: Database, source: FeatureSource, loaded: Loaded, rivals: Sequence[Loaded] = ()
-) -> Material:
+async def load_evaluation_data(
+    database: Database, source: FeatureSource, loaded: EvaluatedModel, rivals: Sequence[EvaluatedModel] = ()
+) -> EvaluationData:
     """What to examine a model on, for it and for those it is compared with (the champion first). An image that cannot
     be read is left out for all of them. Raises TransientError if a dependency does not answer."""
-    model = loaded.contestant.model
-    champion = rivals[0].contestant.model if rivals else None
+    model = loaded.compared.trained
+    champion = rivals[0].compared.trained if rivals else None
     images, applied = await asyncio.gather(queries.labelled_images(database), queries.applied_corrections(database))
-    tests = locked_tests([image.sample for image in images], model, champion)
+    tests = select_locked_tests([image.sample for image in images], model, champion)
     test_keys = _keys(images, tests)
-    corrections = held(model, applied)
+    corrections = held_corrections(model, applied)
     keys = test_keys | {one.sha256: one.object_key for one in corrections}
     found = await source.features(model.backbone_id, loaded.extractor, keys)
     features, unreadable = {model.backbone_id: found.features}, set(found.unreadable)
     for rival in rivals:
-        identity = rival.contestant.model.backbone_id
+        identity = rival.compared.trained.backbone_id
         if identity not in features:
             found = await source.features(identity, rival.extractor, test_keys)
             features[identity] = found.features
             unreadable |= set(found.unreadable)
     if unreadable:
         readable = [image.sample for image in images if image.sample.sha256 not in unreadable]
-        tests = locked_tests(readable, model, champion)
+        tests = select_locked_tests(readable, model, champion)
         corrections = [one for one in corrections if one.sha256 not in unreadable]
     chosen = [sample.sha256 for sample in tests.samples[:PROBED_TESTS]]
     chosen += [one.sha256 for one in sorted(corrections, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]]
-    squares, _ = await source.pixels({digest: keys[digest] for digest in chosen})
-    return Material(tests, corrections, features, squares)
+    prepared, _ = await source.prepared_images({digest: keys[digest] for digest in chosen})
+    return EvaluationData(tests, corrections, features, prepared)
 
 
 def _keys(images: Sequence[LabelledImage], tests: LockedTests) -> dict[str, str]:

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 
 from services.trainer.dataset.records import Champion
 from services.trainer.features.source import FeatureSource
-from services.trainer.gate.decisions.comparison import Damage, absorbed, answers_on, broken, newly_held, to_set_aside
-from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, Verdict, judge
-from services.trainer.gate.decisions.verdict_events import failed
-from services.trainer.gate.evaluation_data import Material, gather_material
-from services.trainer.gate.model_loader import Loaded, Loader, Unloadable
-from services.trainer.gate.new_images import new_images
-from services.trainer.gate.smoke_test import Probe, probe
+from services.trainer.gate.decisions.comparison import (
+    Regressions,
+    choose_set_aside,
+    count_absorbed,
+    count_newly_held,
+    find_broken_corrections,
+    predict_tests,
+)
+from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Verdict, judge
+from services.trainer.gate.decisions.verdict_events import failed_rules
+from services.trainer.gate.evaluation_data import EvaluationData, load_evaluation_data
+from services.trainer.gate.model_loader import EvaluatedModel, ModelLoader, ModelLoadError
+from services.trainer.gate.new_images import find_new_images
+from services.trainer.gate.smoke_test import SmokeTest, run_smoke_test
 from services.trainer.model.arrays import Indices
 from shared.contract.events import ModelTrained, SetAside
 from shared.runtime.errors import TransientError
@@ -21,12 +28,12 @@ from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
 
 KEPT_ANSWERS = 8
-ANSWERS_BROKE = ("corrections_hold", "accuracy", "recall_", "non_inferior_")
+RULES_BROKEN_BY_CORRECTIONS = ("corrections_hold", "accuracy", "recall_", "non_inferior_")
 """Rules that fail because of what is answered, by the beginning of their names: only then corrections are to blame."""
 
 
 @dataclass(frozen=True)
-class Examination:
+class Evaluation:
     """The verdict, and the corrections it sets aside."""
 
     verdict: Verdict
@@ -37,7 +44,7 @@ class ChampionLost(TransientError):
     """The artefact of the champion is gone or is another one: it may be restored, or another model put in its place."""
 
 
-class Examiner:
+class Evaluator:
     """Loads, measures and compares. Features, answers of others and the last models stay in memory, so that a fast
     candidate is examined within milliseconds; arithmetic runs in a thread, so that heartbeats go on."""
 
@@ -46,25 +53,27 @@ class Examiner:
         self._store = store
         self._source = source
         self._settings = settings
-        self._loader = Loader(store)
+        self._loader = ModelLoader(store)
         self._answers: OrderedDict[tuple[object, ...], Indices] = OrderedDict()
 
     async def fetch(self, model: ModelTrained) -> None:
         """Have the artefact in memory for the examination that follows."""
         await self._loader.fetch(model)
 
-    async def loads(self, model: ModelTrained) -> Probe:
+    async def run_smoke_test(self, model: ModelTrained) -> SmokeTest:
         """That the model loads from the store and answers. Raises Unloadable with the sentence why not,
         TransientError."""
         self._loader.forget(model)
         loaded = await self._loader.load(model)
-        material = await gather_material(self._database, self._source, loaded)
+        material = await load_evaluation_data(self._database, self._source, loaded)
         features = material.features[model.backbone_id]
-        return await asyncio.to_thread(probe, loaded, material.squares, features, self._settings.slowest_milliseconds)
+        return await asyncio.to_thread(
+            run_smoke_test, loaded, material.prepared, features, self._settings.slowest_milliseconds
+        )
 
-    async def examine(
+    async def evaluate(
         self, candidate: ModelTrained, champion: Champion | None, anchor: ModelTrained | None
-    ) -> Examination:
+    ) -> Evaluation:
         """The verdict on a candidate against the champion and the anchor, all on today's test images.
 
         Raises:
@@ -73,29 +82,35 @@ class Examiner:
             TransientError: a dependency did not answer.
         """
         loaded = await self._loader.load(candidate)
-        rivals, anchor_lost = await self._rivals(champion, anchor)
-        material = await gather_material(self._database, self._source, loaded, rivals)
+        rivals, anchor_lost = await self._load_baselines(champion, anchor)
+        material = await load_evaluation_data(self._database, self._source, loaded, rivals)
         if not material.tests.samples:
-            raise Unloadable(f"{candidate.version} cannot be judged: there is no labelled test image that can be read.")
+            raise ModelLoadError(
+                f"{candidate.version} cannot be judged: there is no labelled test image that can be read."
+            )
         answers = [await self._answers_of(rival, material) for rival in rivals]
-        new = await new_images(self._database, self._store, candidate, None if champion is None else champion.model)
-        return await asyncio.to_thread(self._judge, loaded, rivals, answers, material, new, anchor_lost)
+        new = await find_new_images(
+            self._database, self._store, candidate, None if champion is None else champion.model
+        )
+        return await asyncio.to_thread(self._compare_and_judge, loaded, rivals, answers, material, new, anchor_lost)
 
-    async def warm(self, champion: Champion, anchor: ModelTrained | None) -> None:
+    async def prefetch(self, champion: Champion, anchor: ModelTrained | None) -> None:
         """Load champion and anchor and have their features and answers in memory. Raises TransientError."""
-        rivals, _ = await self._rivals(champion, anchor)
-        material = await gather_material(self._database, self._source, rivals[0], rivals)
+        rivals, _ = await self._load_baselines(champion, anchor)
+        material = await load_evaluation_data(self._database, self._source, rivals[0], rivals)
         for rival in rivals:
             await self._answers_of(rival, material)
 
-    async def _rivals(self, champion: Champion | None, anchor: ModelTrained | None) -> tuple[list[Loaded], str]:
+    async def _load_baselines(
+        self, champion: Champion | None, anchor: ModelTrained | None
+    ) -> tuple[list[EvaluatedModel], str]:
         """The champion, and the anchor if it is another model; none before the first promotion. An anchor that is lost
         is left out, and the text says why: else no model could ever be promoted again."""
         if champion is None:
             return [], ""
         try:
             rivals = [await self._loader.load(champion.model)]
-        except Unloadable as error:
+        except ModelLoadError as error:
             raise ChampionLost(
                 f"Nothing can be compared with the champion. {error} Restore the object, or put another version into"
                 " service: pappus rollback, pappus override."
@@ -104,31 +119,33 @@ class Examiner:
             return rivals, ""
         try:
             return [*rivals, await self._loader.load(anchor)], ""
-        except Unloadable as error:
+        except ModelLoadError as error:
             return rivals, str(error)
 
-    def _judge(
+    def _compare_and_judge(
         self,
-        loaded: Loaded,
-        rivals: Sequence[Loaded],
+        loaded: EvaluatedModel,
+        rivals: Sequence[EvaluatedModel],
         rival_answers: Sequence[Indices],
-        material: Material,
+        material: EvaluationData,
         new: int,
         anchor_lost: str,
-    ) -> Examination:
-        contestant, tests = loaded.contestant, material.tests
-        vectors = material.features[contestant.model.backbone_id]
-        champion = rivals[0].contestant if rivals else None
-        answers = answers_on(contestant, tests, vectors)
-        probed = probe(loaded, material.squares, vectors, self._settings.slowest_milliseconds)
-        circumstances = Circumstances(
+    ) -> Evaluation:
+        model, tests = loaded.compared, material.tests
+        vectors = material.features[model.trained.backbone_id]
+        champion = rivals[0].compared if rivals else None
+        answers = predict_tests(model, tests, vectors)
+        probed = run_smoke_test(loaded, material.prepared, vectors, self._settings.slowest_milliseconds)
+        circumstances = GateInputs(
             labels=tests.labels,
             truths=tests.truths,
             corrections=len(material.corrections),
-            broken=broken(contestant, material.corrections, vectors),
-            newly_held=newly_held(contestant.model, None if champion is None else champion.model, material.corrections),
+            broken=find_broken_corrections(model, material.corrections, vectors),
+            newly_held=count_newly_held(
+                model.trained, None if champion is None else champion.trained, material.corrections
+            ),
             new_images=new,
-            absorbed=absorbed(contestant, champion),
+            absorbed=count_absorbed(model, champion),
             milliseconds=probed.milliseconds,
             difference=probed.difference,
             disagreements=probed.disagreements,
@@ -136,28 +153,28 @@ class Examiner:
         )
         compared, anchored = [*rival_answers, None, None][:2]
         verdict = judge(answers, compared, anchored, circumstances, self._settings)
-        if champion is None or not _corrections_are_to_blame(verdict, contestant.model):
-            return Examination(verdict)
-        damage = Damage(verdict.lost_images, answers, circumstances.broken)
-        aside = to_set_aside(contestant, champion.model, tests, damage, material.corrections, vectors)
-        return Examination(verdict, aside)
+        if champion is None or not _corrections_caused_it(verdict, model.trained):
+            return Evaluation(verdict)
+        damage = Regressions(verdict.lost_images, answers, circumstances.broken)
+        aside = choose_set_aside(model, champion.trained, tests, damage, material.corrections, vectors)
+        return Evaluation(verdict, aside)
 
-    async def _answers_of(self, loaded: Loaded, material: Material) -> Indices:
+    async def _answers_of(self, loaded: EvaluatedModel, material: EvaluationData) -> Indices:
         """What another model answers on these test images; scored again only when they change."""
-        model, tests = loaded.contestant.model, material.tests
+        model, tests = loaded.compared.trained, material.tests
         key = (model.event_id, tests.labels, tuple((one.image_id, one.sha256) for one in tests.samples))
         answers = self._answers.get(key)
         if answers is None:
             vectors = material.features[model.backbone_id]
-            self._answers[key] = answers = await asyncio.to_thread(answers_on, loaded.contestant, tests, vectors)
+            self._answers[key] = answers = await asyncio.to_thread(predict_tests, loaded.compared, tests, vectors)
         self._answers.move_to_end(key)
         while len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
         return answers
 
 
-def _corrections_are_to_blame(verdict: Verdict, model: ModelTrained) -> bool:
+def _corrections_caused_it(verdict: Verdict, model: ModelTrained) -> bool:
     """Only a fast candidate that was rejected for what it answers sets corrections aside."""
     if verdict.promote or model.lane == "full":
         return False
-    return any(name.startswith(ANSWERS_BROKE) for name in failed(verdict.rules))
+    return any(name.startswith(RULES_BROKEN_BY_CORRECTIONS) for name in failed_rules(verdict.rules))

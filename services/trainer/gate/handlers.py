@@ -8,23 +8,23 @@ from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.records import Champion
 from services.trainer.gate.decisions.promotion_requests import (
-    IfItIsGood,
-    IfItLoads,
-    Situation,
-    frozen_because,
-    superseded,
-    understand,
+    RequestContext,
+    RequiresEvaluation,
+    RequiresLoad,
+    plan_request,
+    reason_frozen,
+    reason_if_superseded,
 )
 from services.trainer.gate.decisions.verdict_events import (
     Decision,
     Promote,
     Reject,
-    outcome,
-    verdict_event,
+    make_verdict_event,
+    rule_outcome,
 )
-from services.trainer.gate.evaluator import ChampionLost, Examiner
+from services.trainer.gate.evaluator import ChampionLost, Evaluator
 from services.trainer.gate.metrics import VERDICT_SECONDS, VERDICTS
-from services.trainer.gate.model_loader import Unloadable
+from services.trainer.gate.model_loader import ModelLoadError
 from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, PromotionRequested
 from shared.messaging.event_log import EventLog, Publisher
@@ -40,7 +40,7 @@ MOST_DECISIONS = 5
 Decide = Callable[[Champion | None], Awaitable[Decision]]
 
 
-class GateKeeper:
+class GateHandlers:
     """Handles model.trained and promotion.requested, one after the other. It publishes by itself, because it has to
     look at what became of its event: the log decides races, and a verdict that lost one is decided again."""
 
@@ -49,21 +49,21 @@ class GateKeeper:
         event_log: EventLog,
         database: Database,
         publisher: Publisher,
-        examiner: Examiner,
+        evaluator: Evaluator,
         settings: TrainerSettings,
         clock: Clock,
     ) -> None:
         self._event_log = event_log
         self._database = database
         self._publisher = publisher
-        self._examiner = examiner
+        self._evaluator = evaluator
         self._settings = settings
         self._clock = clock
 
     async def on_model_trained(self, event: ModelTrained) -> Sequence[Event]:
         """Promote or reject a candidate, against the champion of this moment."""
         with VERDICT_SECONDS.time():
-            await asyncio.gather(self._catch_up(), self._examiner.fetch(event))
+            await asyncio.gather(self._wait_for_tables(), self._evaluator.fetch(event))
             row = await queries.model(self._database, event.version)
             if row is None or not row.promoted:  # else a person was faster and approved it
                 await self._settle(event, partial(self._judge, event))
@@ -71,11 +71,11 @@ class GateKeeper:
 
     async def on_promotion_requested(self, event: PromotionRequested) -> Sequence[Event]:
         """Do what a person asks for, or refuse it with the reason."""
-        await self._catch_up()
+        await self._wait_for_tables()
         await self._settle(event, partial(self._answer, event))
         return ()
 
-    async def _catch_up(self) -> None:
+    async def _wait_for_tables(self) -> None:
         await wait_until_caught_up(self._event_log, self._database, TOPICS, self._settings.caught_up_seconds)
 
     async def _settle(self, cause: ModelTrained | PromotionRequested, decide: Decide) -> None:
@@ -91,7 +91,7 @@ class GateKeeper:
             if known is not None:
                 return
             decision = await decide(champion)
-            verdict = verdict_event(decision, cause, champion, self._clock())
+            verdict = make_verdict_event(decision, cause, champion, self._clock())
             published = await self._publisher.publish([verdict])
             VERDICTS.labels(verdict.topic).inc()
             logger.info("verdict", version=verdict.version, kind=verdict.topic, summary=verdict.summary)
@@ -102,67 +102,69 @@ class GateKeeper:
             )
 
     async def _judge(self, candidate: ModelTrained, champion: Champion | None) -> Decision:
-        late = superseded(candidate, champion)
+        late = reason_if_superseded(candidate, champion)
         if late is not None:
-            return Reject(candidate.version, f"Rejected: {late}", (outcome("parent_serves", False, late),))
-        frozen = await self._frozen(champion)
-        decision = await self._examine(candidate, champion)
+            return Reject(candidate.version, f"Rejected: {late}", (rule_outcome("parent_serves", False, late),))
+        frozen = await self._reason_if_frozen(champion)
+        decision = await self._evaluate(candidate, champion)
         if frozen is None:
             return decision
-        rules = (*decision.rules, outcome("promotions_open", False, frozen))
+        rules = (*decision.rules, rule_outcome("promotions_open", False, frozen))
         if isinstance(decision, Reject):
             return Reject(candidate.version, f"{decision.summary} {frozen}", rules)
         return Reject(candidate.version, f"Rejected: {frozen} It would have passed, so it can be approved.", rules)
 
-    async def _examine(self, candidate: ModelTrained, champion: Champion | None) -> Decision:
+    async def _evaluate(self, candidate: ModelTrained, champion: Champion | None) -> Decision:
         """What the gate thinks of the model itself."""
         try:
             anchor = await queries.anchor(self._database)
-            examination = await self._examiner.examine(candidate, champion, anchor)
-        except Unloadable as error:
-            return Reject(candidate.version, f"Rejected: {error}", (outcome("artefact_loads", False, str(error)),))
-        verdict = examination.verdict
+            evaluation = await self._evaluator.evaluate(candidate, champion, anchor)
+        except ModelLoadError as error:
+            return Reject(candidate.version, f"Rejected: {error}", (rule_outcome("artefact_loads", False, str(error)),))
+        verdict = evaluation.verdict
         if verdict.route is None:
-            return Reject(candidate.version, verdict.summary, verdict.rules, examination.set_aside)
+            return Reject(candidate.version, verdict.summary, verdict.rules, evaluation.set_aside)
         frozen = champion is not None and champion.frozen
         return Promote(candidate, verdict.route, verdict.summary, frozen, verdict.rules)
 
-    async def _frozen(self, champion: Champion | None) -> str | None:
+    async def _reason_if_frozen(self, champion: Champion | None) -> str | None:
         """The sentence that promotions are frozen, by whom and why; None if they are not."""
         if champion is None or not champion.frozen:
             return None
-        by = await queries.freezer(self._database) or champion.promotion
-        return frozen_because(by.summary)
+        by = await queries.freezing_promotion(self._database) or champion.promotion
+        return reason_frozen(by.summary)
 
     async def _answer(self, request: PromotionRequested, champion: Champion | None) -> Decision:
         target = None if request.version is None else await queries.model(self._database, request.version)
-        match understand(request, Situation(champion, target)):
-            case IfItLoads(decision):
-                return await self._if_it_loads(decision)
-            case IfItIsGood(decision):
-                return await self._if_it_is_good(decision, champion)
+        match plan_request(request, RequestContext(champion, target)):
+            case RequiresLoad(decision):
+                return await self._require_load(decision)
+            case RequiresEvaluation(decision):
+                return await self._require_evaluation(decision, champion)
             case Promote() | Reject() as decision:
                 return decision
 
-    async def _if_it_loads(self, wanted: Promote) -> Decision:
+    async def _require_load(self, wanted: Promote) -> Decision:
         model = wanted.model
         try:
-            probed = await self._examiner.loads(model)
-        except Unloadable as error:
-            rules = (outcome("artefact_loads", False, str(error)),)
+            probed = await self._evaluator.run_smoke_test(model)
+        except ModelLoadError as error:
+            rules = (rule_outcome("artefact_loads", False, str(error)),)
             return Reject(model.version, f"Refused: {error} What serves now goes on.", rules)
         sentence = f"{model.version} loads and answers in {probed.milliseconds:.1f} ms."
-        return Promote(model, wanted.route, wanted.summary, wanted.frozen, (outcome("artefact_loads", True, sentence),))
+        return Promote(
+            model, wanted.route, wanted.summary, wanted.frozen, (rule_outcome("artefact_loads", True, sentence),)
+        )
 
-    async def _if_it_is_good(self, wanted: Promote, champion: Champion | None) -> Decision:
+    async def _require_evaluation(self, wanted: Promote, champion: Champion | None) -> Decision:
         model = wanted.model
-        late = superseded(model, champion)
+        late = reason_if_superseded(model, champion)
         if late is not None:
-            return Reject(model.version, f"Refused: {late}", (outcome("parent_serves", False, late),))
+            return Reject(model.version, f"Refused: {late}", (rule_outcome("parent_serves", False, late),))
         try:
-            decision = await self._examine(model, champion)
+            decision = await self._evaluate(model, champion)
         except ChampionLost as error:  # a person gets an answer: what they ask for next may be the remedy
-            rules = (outcome("champion_loads", False, str(error)),)
+            rules = (rule_outcome("champion_loads", False, str(error)),)
             return Reject(model.version, f"Refused: {error}", rules)
         if isinstance(decision, Reject):
             summary = f"{decision.summary} Override it if it should serve despite that."

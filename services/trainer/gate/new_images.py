@@ -7,7 +7,7 @@ from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.tables.database import Database
 
 
-async def new_images(
+async def find_new_images(
     database: Database, store: ObjectStore, challenger: ModelTrained, champion: ModelTrained | None
 ) -> int:
     """How many training images the challenger's manifest holds and that of the champion's last full training does not;

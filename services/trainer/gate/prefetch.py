@@ -3,17 +3,17 @@
 import asyncio
 
 from services.trainer.data import queries
-from services.trainer.gate.evaluator import Examiner
+from services.trainer.gate.evaluator import Evaluator
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database
 
-PART = "warming"
+PART = "prefetch"
 PAUSE_SECONDS = 1.0
 EVERY_SECONDS = 30.0
 
 
-async def run_warming(database: Database, examiner: Examiner, health: Health) -> None:
+async def run_prefetch(database: Database, evaluator: Evaluator, health: Health) -> None:
     """Warm after each change of the tables, at most once a second. It only saves time: what it misses is loaded when a
     candidate is examined. An artefact that cannot be loaded turns health red."""
     async with database.changes() as changes:
@@ -21,7 +21,7 @@ async def run_warming(database: Database, examiner: Examiner, health: Health) ->
             try:
                 champion = await queries.champion(database)
                 if champion is not None:
-                    await examiner.warm(champion, await queries.anchor(database))
+                    await evaluator.prefetch(champion, await queries.anchor(database))
                 health.set(PART, True)
             except TransientError as error:
                 health.set(PART, False, str(error))

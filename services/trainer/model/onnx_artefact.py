@@ -35,9 +35,9 @@ def assemble(backbone_onnx: bytes, head: Head, layer: CorrectionLayer, metadata:
     outputs = ((PROBABILITIES, len(head.labels)), (FEATURES, len(head.mean)), (CORRECTION_WEIGHTS, "corrections"))
     del graph.output[:]
     graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, size]) for name, size in outputs)
-    _write_metadata(model, _described(replace(metadata, labels=head.labels), layer))
+    _write_metadata(model, _metadata_for(replace(metadata, labels=head.labels), layer))
     onnx.checker.check_model(model)
-    return _bytes(model)
+    return _serialise(model)
 
 
 def replace_layer(artefact: bytes, layer: CorrectionLayer, manifest_sha256: str) -> bytes:
@@ -46,8 +46,8 @@ def replace_layer(artefact: bytes, layer: CorrectionLayer, manifest_sha256: str)
     kept = [tensor for tensor in model.graph.initializer if not tensor.name.startswith(LAYER)]
     del model.graph.initializer[:]
     model.graph.initializer.extend([*kept, *_layer_initialisers(layer)])
-    _write_metadata(model, _described(replace(_metadata(model), manifest_sha256=manifest_sha256), layer))
-    return _bytes(model)
+    _write_metadata(model, _metadata_for(replace(_metadata(model), manifest_sha256=manifest_sha256), layer))
+    return _serialise(model)
 
 
 def read_metadata(artefact: bytes) -> ArtefactMetadata:
@@ -83,10 +83,10 @@ def read_backbone(artefact: bytes) -> bytes:
         del field[:]
         field.extend(copies)
     del model.metadata_props[:]
-    return _bytes(model)
+    return _serialise(model)
 
 
-def weights_sha256(artefact: bytes) -> str:
+def hash_weights(artefact: bytes) -> str:
     """A hash of all learned numbers, in the order of their names: equal for models that answer alike, bit for bit."""
     digest = sha256()
     for name, tensor in sorted(_tensors(_load(artefact)).items()):
@@ -144,7 +144,7 @@ def _layer_initialisers(layer: CorrectionLayer) -> list[TensorProto]:
     return [numpy_helper.from_array(array, name) for name, array in named.items()]
 
 
-def _described(metadata: ArtefactMetadata, layer: CorrectionLayer) -> ArtefactMetadata:
+def _metadata_for(metadata: ArtefactMetadata, layer: CorrectionLayer) -> ArtefactMetadata:
     return replace(metadata, kappa=layer.kappa, corrections=layer.entries)
 
 
@@ -170,5 +170,5 @@ def _tensors(model: ModelProto) -> dict[str, NDArray[np.float32]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def _bytes(model: ModelProto) -> bytes:
+def _serialise(model: ModelProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))

@@ -14,7 +14,7 @@ BATCH = 8
 
 
 @dataclass(frozen=True)
-class Answers:
+class ModelOutputs:
     """What an artefact answers: probabilities float32 [n, c], features float32 [n, d] and the kernel weight of each row
     of the correction layer float32 [n, m], 0..1."""
 
@@ -40,12 +40,12 @@ class ArtefactSession:
     def __init__(self, artefact: bytes) -> None:
         self._session = _session(artefact)
 
-    def answers(self, images: Images) -> Answers:
+    def predict(self, images: Images) -> ModelOutputs:
         """The answers for uint8 [n, 96, 96, 3]; n may be 0."""
-        return Answers(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]))
+        return ModelOutputs(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]))
 
 
-def flipped(images: Images) -> Images:
+def mirror(images: Images) -> Images:
     """The images mirrored left to right: twice the training material for the head."""
     return np.ascontiguousarray(images[:, :, ::-1])
 

@@ -7,7 +7,7 @@ point it to a former champion.
 from collections.abc import Sequence
 
 from services.trainer.recorder.model_registry import ModelRegistry
-from services.trainer.recorder.models import Models
+from services.trainer.recorder.models import ModelTable
 from shared.contract.events import Event
 from shared.runtime.telemetry import logger
 
@@ -17,7 +17,7 @@ PART = "alias"
 class Alias:
     """Moves the alias; asks the registry only at the start and after a promotion."""
 
-    def __init__(self, registry: ModelRegistry, models: Models) -> None:
+    def __init__(self, registry: ModelRegistry, models: ModelTable) -> None:
         self._registry = registry
         self._models = models
         self._known: str | None = None

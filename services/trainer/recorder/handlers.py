@@ -7,7 +7,7 @@ tables, so nothing ever waits for a message that stands behind it.
 from collections.abc import Sequence
 
 from services.trainer.recorder.model_registry import ModelRegistry
-from services.trainer.recorder.models import Models
+from services.trainer.recorder.models import ModelTable
 from shared.contract.events import Event, ModelPromoted, ModelRejected, ModelTrained
 from shared.messaging.handler import Subscription, subscribe
 from shared.runtime.telemetry import logger
@@ -16,7 +16,7 @@ from shared.runtime.telemetry import logger
 class Recorder:
     """Copies the log into the registry. The log stays the truth, so everything may be copied again."""
 
-    def __init__(self, registry: ModelRegistry, models: Models) -> None:
+    def __init__(self, registry: ModelRegistry, models: ModelTable) -> None:
         self._registry = registry
         self._models = models
 

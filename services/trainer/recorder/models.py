@@ -12,7 +12,7 @@ from shared.tables.projection import wait_until_caught_up
 TOPICS = (ModelTrained.topic, ModelPromoted.topic, ModelRejected.topic)
 
 
-class Models(Protocol):
+class ModelTable(Protocol):
     """The candidates and what became of them, as the log says now. Every method raises TransientError."""
 
     async def find(self, version: str) -> ModelRow | None:

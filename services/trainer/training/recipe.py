@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer.model.arrays import Images
-from services.trainer.model.sessions import FeatureExtractor, flipped
+from services.trainer.model.sessions import FeatureExtractor, mirror
 from services.trainer.training import Backbone, train_backbone
 from services.trainer.training.logistic_regression import FittedHead, fit_head
 
@@ -45,7 +45,7 @@ def learn(
     started = time.perf_counter()
     extractor = FeatureExtractor(trained.onnx)
     features = extractor.features(images)  # [n, d]
-    both = np.concatenate((features, extractor.features(flipped(images))))  # [2n, d]
+    both = np.concatenate((features, extractor.features(mirror(images))))  # [2n, d]
     extracted = time.perf_counter()
     fitted = fit_head(both, [*targets, *targets], labels)
     seconds = {"features": extracted - started, "head": time.perf_counter() - extracted}

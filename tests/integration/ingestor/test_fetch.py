@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
 from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
 from tests.integration.ingestor.hostile import PATIENT_SECONDS, HostileServer
@@ -41,8 +41,8 @@ async def downloads(hostile: HostileServer) -> AsyncIterator[Downloader]:
         yield downloader
 
 
-async def refusal(downloader: Downloader, url: str) -> Refusal:
-    with pytest.raises(Refused) as raised:
+async def refusal(downloader: Downloader, url: str) -> Rejection:
+    with pytest.raises(ImageRejectedError) as raised:
         await downloader.fetch(url)
     return raised.value.refusal
 

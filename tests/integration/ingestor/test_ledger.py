@@ -5,7 +5,7 @@ from typing import Any
 
 from services.ingestor.data.ledger import Ledger, enter
 from services.ingestor.decisions.images import AcceptedImage
-from services.ingestor.decisions.refusal import Refusal
+from services.ingestor.decisions.refusal import Rejection
 from shared.contract.events import ImageRejected, ImageStored
 from shared.tables.database import Database
 from shared.testing import FixedClock, image_registered, image_stored
@@ -30,13 +30,13 @@ async def test_a_decision_is_found_again_whatever_the_clock_and_the_bytes_say(ta
     first = await ledger.store(event, image("a"))
     clock.move(60)
     assert await ledger.store(event, image("b")) == first
-    assert await ledger.reject(event, Refusal("timeout", "late")) == first
+    assert await ledger.reject(event, Rejection("timeout", "late")) == first
     assert await ledger.outcome(event) == first
 
 
 async def test_a_rejection_holds_for_its_attempt_only(tables: Database) -> None:
     ledger, event = Ledger(tables, FixedClock()), image_registered()
-    rejected = await ledger.reject(event, Refusal("timeout", "slow", retryable=True))
+    rejected = await ledger.reject(event, Rejection("timeout", "slow", retryable=True))
     assert await ledger.outcome(event) == rejected
     again = event.model_copy(update={"attempt": 2})
     assert await ledger.outcome(again) is None

@@ -38,7 +38,7 @@ def start(tmp_path: Path, ports: dict[str, int]) -> Iterator[Start]:
             "health_port": str(ports[name]),
             "replica": name,
             "state_folder": str(tmp_path / name),
-            "start_patience_seconds": "0.2",
+            "kafka_wait_seconds": "0.2",
         }
         process = PredictorProcess("api", settings, tmp_path / f"{name}.log")
         processes.append(process)

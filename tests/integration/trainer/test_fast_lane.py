@@ -8,7 +8,7 @@ import pytest
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS, projectors
 from services.trainer.dataset.manifest import manifest_from_json
-from services.trainer.fast_lane.prefetch import Warming
+from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane
 from services.trainer.features.cache import FeatureCache
 from services.trainer.features.source import FeatureSource
@@ -40,7 +40,7 @@ async def answered(world: World, image: Stored) -> str:
     """What the champion answers for an image, as a predictor would."""
     champion = await world.champion()
     session = ArtefactSession(await world.store.get(champion.model.artefact_key))
-    probabilities = session.answers(image.pixels[None]).probabilities[0]
+    probabilities = session.predict(image.pixels[None]).probabilities[0]
     return champion.model.labels[int(probabilities.argmax())]
 
 
@@ -269,10 +269,10 @@ async def test_the_features_of_a_stored_image_are_there_before_anybody_corrects_
     cache = FeatureCache(100)
     source = FeatureSource(world.store, cache)
     lane = FastLane(world.database, world.store, source, parts.health, utc_now)
-    warming = Warming(world.database, source, lane.base)
-    projection = Projection(world.event_log, world.database, projectors(warming.apply_image_stored), parts.health)
+    prefetcher = FeaturePrefetcher(world.database, source, lane.loaded_champion)
+    projection = Projection(world.event_log, world.database, projectors(prefetcher.apply_image_stored), parts.health)
     async with parts.running("gate"):
-        tasks = [asyncio.create_task(projection.run()), asyncio.create_task(warming.run(parts.health, 100))]
+        tasks = [asyncio.create_task(projection.run()), asyncio.create_task(prefetcher.run(parts.health, 100))]
         first = await first_champion(world)
         digests = [image.event.sha256 for image in world.images]
         await eventually(lambda: all(cache.get(first.backbone_id, digest) is not None for digest in digests))

@@ -128,7 +128,7 @@ async def test_a_request_becomes_a_model_that_answers(servers: Servers, tmp_path
         artefact = await plants.store.get(event.artefact_key)
         assert hashlib.sha256(artefact).hexdigest() == event.artefact_sha256
         pixels = np.stack([prepare(decode_image(plants.bytes[one.sha256])) for one in images])
-        answers = ArtefactSession(artefact).answers(pixels).probabilities.argmax(axis=1)
+        answers = ArtefactSession(artefact).predict(pixels).probabilities.argmax(axis=1)
         right = [plants.labels[answer] == image.label for answer, image in zip(answers, images, strict=True)]
         assert np.mean(right) > 0.8
         manifest = manifest_from_json((await plants.store.get(event.manifest_key)).decode())
@@ -176,5 +176,5 @@ async def test_a_correction_is_held_by_the_next_model(servers: Servers, tmp_path
         assert second.version != first[0].version
         assert [one.image_id for one in second.corrections] == [images[0].image_id]
         pixels = np.stack([prepare(decode_image(plants.bytes[images[0].sha256]))])
-        answer = ArtefactSession(await plants.store.get(second.artefact_key)).answers(pixels).probabilities.argmax()
+        answer = ArtefactSession(await plants.store.get(second.artefact_key)).predict(pixels).probabilities.argmax()
         assert plants.labels[answer] == plants.labels[1]

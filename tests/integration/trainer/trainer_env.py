@@ -24,8 +24,8 @@ from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.cache import FeatureCache
 from services.trainer.features.source import FeatureSource
 from services.trainer.gate.decisions.verdict import GateSettings
-from services.trainer.gate.evaluator import Examiner
-from services.trainer.gate.handlers import GROUP, GateKeeper
+from services.trainer.gate.evaluator import Evaluator
+from services.trainer.gate.handlers import GROUP, GateHandlers
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import assemble
@@ -249,12 +249,12 @@ class Parts:
     def source(self) -> FeatureSource:
         return FeatureSource(self.world.store, FeatureCache(1000))
 
-    def keeper(self, publisher: Publisher | None = None) -> GateKeeper:
+    def keeper(self, publisher: Publisher | None = None) -> GateHandlers:
         """A gate; `publisher` may do something else in between."""
         world = self.world
-        examiner = Examiner(world.database, world.store, self.source(), GateSettings())
-        return GateKeeper(
-            world.event_log, world.database, publisher or world.publisher, examiner, self.settings, utc_now
+        evaluator = Evaluator(world.database, world.store, self.source(), GateSettings())
+        return GateHandlers(
+            world.event_log, world.database, publisher or world.publisher, evaluator, self.settings, utc_now
         )
 
     def lane(self) -> FastLane:

@@ -5,22 +5,22 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
 from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def refusal_of(port: int, seconds: float = 30.0) -> Refusal:
+async def refusal_of(port: int, seconds: float = 30.0) -> Rejection:
     settings = IngestorSettings(allowed_hosts=("127.0.0.1",), fetch_tries=1, fetch_total_seconds=seconds)
     async with Downloader.open(settings) as downloads:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ImageRejectedError) as refused:
             await downloads.fetch(f"http://127.0.0.1:{port}/a.jpg")
     return refused.value.refusal
 
 
-async def refused_by(answer: Answer, seconds: float) -> Refusal:
+async def refused_by(answer: Answer, seconds: float) -> Rejection:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         return await refusal_of(server.sockets[0].getsockname()[1], seconds)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
-from services.ingestor.decisions.refusal import Refusal, Refused
+from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from shared.contract.events import Event, ImageRegistered, ImageRejected, ImageStored
 from shared.runtime.errors import InvalidMessage, TransientError
@@ -38,15 +38,15 @@ def png(colour: int) -> bytes:
 class Web:
     """URLs and what they answer: bytes, or a refusal."""
 
-    def __init__(self, pages: dict[str, bytes | Refusal]) -> None:
+    def __init__(self, pages: dict[str, bytes | Rejection]) -> None:
         self.pages = pages
         self.fetched: list[str] = []
 
     async def fetch(self, url: str) -> bytes:
         self.fetched.append(url)
         page = self.pages[url]
-        if isinstance(page, Refusal):
-            raise Refused(page)
+        if isinstance(page, Rejection):
+            raise ImageRejectedError(page)
         return page
 
 
@@ -67,7 +67,7 @@ class MemoryDecisions:
         outcome = stored(event, image, str(event.image_id), NOW)
         return self.outcomes.setdefault(outcome.event_id, outcome)
 
-    async def reject(self, event: ImageRegistered, refusal: Refusal) -> Outcome:
+    async def reject(self, event: ImageRegistered, refusal: Rejection) -> Outcome:
         outcome = rejected(event, refusal, NOW)
         return self.outcomes.setdefault(outcome.event_id, outcome)
 
@@ -75,7 +75,7 @@ class MemoryDecisions:
 class Setting:
     """A fetcher and its world."""
 
-    def __init__(self, pages: dict[str, bytes | Refusal], web: Web | None = None) -> None:
+    def __init__(self, pages: dict[str, bytes | Rejection], web: Web | None = None) -> None:
         self.web = web if web is not None else Web(pages)
         self.store = MemoryObjectStore()
         self.decisions = MemoryDecisions()
@@ -135,7 +135,7 @@ async def test_a_repetition_publishes_the_same_event_and_fetches_nothing() -> No
 
 
 async def test_a_repeated_rejection_stays_a_rejection_but_the_next_attempt_looks_again() -> None:
-    setting = Setting({URL: Refusal("http_error", "500", retryable=True)})
+    setting = Setting({URL: Rejection("http_error", "500", retryable=True)})
     first = await setting.rejected(registered())
     setting.web.pages[URL] = png(1)
     assert await setting.rejected(registered()) == first
@@ -163,7 +163,7 @@ async def test_the_second_image_with_the_same_bytes_is_a_duplicate_of_the_first(
 
 
 async def test_what_cannot_be_fetched_keeps_its_reason() -> None:
-    setting = Setting({URL: Refusal("timeout", "too slow", retryable=True)})
+    setting = Setting({URL: Rejection("timeout", "too slow", retryable=True)})
     outcome = await setting.rejected(registered(attempt=3))
     assert (outcome.reason, outcome.detail, outcome.retryable, outcome.attempt) == ("timeout", "too slow", True, 3)
 
@@ -215,7 +215,7 @@ async def test_an_object_store_that_is_away_is_no_outcome() -> None:
 
 
 async def test_a_detail_from_outside_is_cut_and_cleaned() -> None:
-    setting = Setting({URL: Refusal("http_error", "bad \0 \ud800 " + "x" * 1000)})
+    setting = Setting({URL: Rejection("http_error", "bad \0 \ud800 " + "x" * 1000)})
     detail = (await setting.rejected(registered())).detail
     assert len(detail) == 500
     assert "\0" not in detail

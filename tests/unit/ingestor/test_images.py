@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label
-from services.ingestor.decisions.refusal import Refusal
+from services.ingestor.decisions.refusal import Rejection
 
 ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=3_000_000, maximum_pixels=1_000_000)
 
@@ -27,9 +27,9 @@ def accepted(data: bytes) -> AcceptedImage:
     return found
 
 
-def refused(data: bytes) -> Refusal:
+def refused(data: bytes) -> Rejection:
     found = examine(data, ACCEPTANCE)
-    assert isinstance(found, Refusal), found
+    assert isinstance(found, Rejection), found
     return found
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.labeler.commands.late_publisher import LatePublisher
+from services.labeler.commands.late_publisher import ReconnectingPublisher
 from shared.contract.events import ImageStored
 from shared.runtime.errors import NotReady
 from shared.runtime.health import Health
@@ -12,7 +12,7 @@ from shared.testing import MemoryEventLog, eventually, image_stored
 
 
 async def test_it_fails_at_once_without_a_log_and_publishes_with_one() -> None:
-    event_log, publisher, health = MemoryEventLog(), LatePublisher(), Health()
+    event_log, publisher, health = MemoryEventLog(), ReconnectingPublisher(), Health()
     with pytest.raises(NotReady):
         await publisher.publish([image_stored()])
 

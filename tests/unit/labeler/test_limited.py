@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from services.labeler.api.middleware import FORM_BYTES, Limited
+from services.labeler.api.middleware import FORM_BYTES, BodyLimitMiddleware
 from services.labeler.settings import LIMIT_MEGABYTES, LabelerSettings
 from services.predictor.settings import PredictorSettings
 
@@ -21,7 +21,7 @@ async def taken(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def bring(size_bytes: int) -> httpx.Response:
     """Send a body of this size."""
-    transport = httpx.ASGITransport(app=Limited(taken, upload_limit_bytes=LIMIT))
+    transport = httpx.ASGITransport(app=BodyLimitMiddleware(taken, upload_limit_bytes=LIMIT))
     async with httpx.AsyncClient(transport=transport, base_url="http://labeler") as client:
         return await client.post("/", content=bytes(size_bytes))
 

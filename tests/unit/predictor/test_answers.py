@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from services.predictor.decisions.answers import (
     NAMED_CORRECTIONS,
-    Origin,
     Output,
+    PredictionContext,
     answer_of,
     prediction_logged,
     used_corrections,
@@ -67,7 +67,7 @@ def test_at_most_three_corrections_are_named_and_none_heavier_is_left_out(weight
 
 def test_the_same_prediction_is_the_same_event() -> None:
     answer = answer_of(Output(floats(0.25, 0.75), floats(1, 2, 3), floats(0)), METADATA)
-    origin = Origin(promotion(1), "replica-0", "api", "a" * 64, 1.5)
+    origin = PredictionContext(promotion(1), "replica-0", "api", "a" * 64, 1.5)
     noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
     first, again = (prediction_logged(answer, origin, UUID(int=7), noon) for _ in range(2))
     assert first == again

@@ -14,7 +14,7 @@ from PIL import Image
 
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
-from services.predictor.model.holder import InService, Serving
+from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.model.scoring import INLINE_BYTES
@@ -35,7 +35,7 @@ class Replica:
     def __init__(self) -> None:
         self.health = Health(needed={MODEL_PART})
         self.tell = readiness(self.health)
-        self.in_service = InService()
+        self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=10)
         predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
         app = build_app(predictions, self.health, LIMIT_BYTES)
@@ -44,7 +44,7 @@ class Replica:
         )
 
     def serve(self, sequence: int, artefact: bytes) -> None:
-        serving = Serving(promotion(sequence, artefact), Model(artefact), NOON)
+        serving = ServingModel(promotion(sequence, artefact), Model(artefact), NOON)
         self.in_service.swap(serving)
         self.tell(serving, None)
 
@@ -174,7 +174,7 @@ async def test_swapping_under_steady_requests_loses_none_and_each_answer_fits_it
         for n in list(artefacts) * 4:
             model = await asyncio.to_thread(Model, artefacts[n])
             before = len(responses)
-            replica.in_service.swap(Serving(promotion(n, artefacts[n]), model, NOON))
+            replica.in_service.swap(ServingModel(promotion(n, artefacts[n]), model, NOON))
             await eventually(partial(exceeds, responses, before + 3))
         swapped.set()
 

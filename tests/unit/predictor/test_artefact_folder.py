@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.predictor.model.artefact_folder import KEPT, ArtefactFolder, WrongHash, check_hash
+from services.predictor.model.artefact_folder import KEPT, ArtefactFolder, ArtefactHashMismatch, check_hash
 from tests.unit.predictor.promotions import promotion
 
 
@@ -20,13 +20,13 @@ def test_what_was_kept_is_found_by_its_hash(folder: ArtefactFolder) -> None:
 
 
 def test_an_empty_folder_holds_nothing(folder: ArtefactFolder) -> None:
-    assert folder.kept() == []
+    assert folder.promotions() == []
 
 
 def test_only_the_last_three_are_kept_the_last_one_first(folder: ArtefactFolder, tmp_path: Path) -> None:
     for number in range(1, 7):
         folder.keep(promotion(number, bytes([number])), bytes([number]))
-    assert [each.sequence for each in folder.kept()] == [6, 5, 4]
+    assert [each.sequence for each in folder.promotions()] == [6, 5, 4]
     assert len(list((tmp_path / "artefacts").iterdir())) == 2 * KEPT
 
 
@@ -34,7 +34,7 @@ def test_an_old_artefact_that_serves_again_is_the_newest(folder: ArtefactFolder)
     for number in (1, 2, 3):
         folder.keep(promotion(number, bytes([number])), bytes([number]))
     folder.keep(promotion(4, bytes([1])), bytes([1]))
-    assert [each.sequence for each in folder.kept()] == [4, 3, 2]
+    assert [each.sequence for each in folder.promotions()] == [4, 3, 2]
 
 
 def test_a_damaged_artefact_is_as_good_as_none(folder: ArtefactFolder, tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ def test_a_damaged_artefact_is_as_good_as_none(folder: ArtefactFolder, tmp_path:
 def test_a_note_that_cannot_be_read_is_left_out(folder: ArtefactFolder, tmp_path: Path) -> None:
     folder.keep(promotion(1, b"one"), b"one")
     (tmp_path / "artefacts" / "broken.json").write_text("{")
-    assert [each.sequence for each in folder.kept()] == [1]
+    assert [each.sequence for each in folder.promotions()] == [1]
 
 
 def test_other_bytes_than_those_promoted_are_refused_by_name() -> None:
-    with pytest.raises(WrongHash, match="fast-1"):
+    with pytest.raises(ArtefactHashMismatch, match="fast-1"):
         check_hash(b"other", promotion(1, b"one"))

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from services.predictor.model.holder import InService, Serving
+from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.worker.handlers import StoredImages, needs_answer
 from shared.runtime.errors import InvalidMessage, NotReady
@@ -18,10 +18,10 @@ STORED = image_stored(object_key="images/sha256/aa/red", sha256=sha256_of(RED), 
 
 @pytest.fixture
 async def images() -> StoredImages:
-    store, in_service = MemoryObjectStore(), InService()
+    store, in_service = MemoryObjectStore(), ModelHolder()
     await store.put(STORED.object_key, RED)
     artefact = small_artefact(corrections=[(UUID(int=1), (1, 0, 0))])
-    in_service.swap(Serving(promotion(2, artefact), Model(artefact), NOON))
+    in_service.swap(ServingModel(promotion(2, artefact), Model(artefact), NOON))
     return StoredImages(store, in_service, "worker", clock=lambda: NOON)
 
 
@@ -57,7 +57,7 @@ async def test_an_image_with_a_trusted_label_is_left_alone(images: StoredImages)
 
 
 async def test_without_a_model_the_image_has_to_wait() -> None:
-    waiting = StoredImages(MemoryObjectStore(), InService(), "worker")
+    waiting = StoredImages(MemoryObjectStore(), ModelHolder(), "worker")
     with pytest.raises(NotReady):
         await waiting.on_image_stored(STORED)
 
@@ -65,9 +65,9 @@ async def test_without_a_model_the_image_has_to_wait() -> None:
 async def test_bytes_that_are_gone_or_broken_contradict_the_event(images: StoredImages) -> None:
     with pytest.raises(InvalidMessage, match="gone"):
         await images.on_image_stored(STORED.model_copy(update={"object_key": "images/sha256/bb/gone"}))
-    store, in_service = MemoryObjectStore(), InService()
+    store, in_service = MemoryObjectStore(), ModelHolder()
     await store.put(STORED.object_key, b"not an image")
     artefact = small_artefact()
-    in_service.swap(Serving(promotion(1, artefact), Model(artefact), NOON))
+    in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
     with pytest.raises(InvalidMessage, match=str(STORED.image_id)):
         await StoredImages(store, in_service, "worker").on_image_stored(STORED)

@@ -9,8 +9,8 @@ import pytest
 
 from services.predictor.decisions.promotions import Promotions, fold
 from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.holder import Serving
-from services.predictor.model.loader import Failure, Loader, LoadSettings
+from services.predictor.model.holder import ServingModel
+from services.predictor.model.loader import Failure, LoadSettings, ModelLoader
 from shared.contract.events import ModelPromoted
 from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryObjectStore, eventually
@@ -18,16 +18,16 @@ from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import small_artefact
 
 ONE, TWO, THREE = (small_artefact(bias=(bias, 0.0)) for bias in (1.0, 2.0, 3.0))
-QUICK = LoadSettings(patience_seconds=0.05, timeout_seconds=5, retry=RetryPolicy(0.01, 1.0, 0.01, attempts=None))
+QUICK = LoadSettings(kafka_wait_seconds=0.05, timeout_seconds=5, retry=RetryPolicy(0.01, 1.0, 0.01, attempts=None))
 
 
 class Heard:
     """What a listener of the loader heard, in order."""
 
     def __init__(self) -> None:
-        self.news: list[tuple[Serving | None, Failure | None]] = []
+        self.news: list[tuple[ServingModel | None, Failure | None]] = []
 
-    def __call__(self, serving: Serving | None, failure: Failure | None) -> None:
+    def __call__(self, serving: ServingModel | None, failure: Failure | None) -> None:
         self.news.append((serving, failure))
 
 
@@ -58,7 +58,7 @@ def promotions(*events: ModelPromoted) -> Promotions:
 
 
 @asynccontextmanager
-async def running(loader: Loader) -> AsyncIterator[Loader]:
+async def running(loader: ModelLoader) -> AsyncIterator[ModelLoader]:
     task = asyncio.create_task(loader.run())
     try:
         yield loader
@@ -67,7 +67,7 @@ async def running(loader: Loader) -> AsyncIterator[Loader]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def version_of(loader: Loader) -> str | None:
+def version_of(loader: ModelLoader) -> str | None:
     return loader.in_service.current.promotion.version if loader.in_service.current else None
 
 
@@ -80,8 +80,8 @@ async def test_the_newest_promotion_is_loaded_and_kept_on_disk(folder: ArtefactF
     store, heard = MemoryObjectStore(), Heard()
     first, second = promotion(1, ONE), promotion(2, TWO)
     await stored(store, (first, ONE), (second, TWO))
-    async with running(Loader(store, folder, [heard], QUICK, clock=lambda: NOON)) as loader:
-        loader.wish(promotions(first, second))
+    async with running(ModelLoader(store, folder, [heard], QUICK, clock=lambda: NOON)) as loader:
+        loader.set_target(promotions(first, second))
         await eventually(lambda: folder.read(second) == TWO)
     serving, failure = heard.news[0]
     assert serving is not None
@@ -95,11 +95,11 @@ async def test_of_many_wishes_during_a_load_only_the_last_is_loaded(folder: Arte
     store = SlowStore()
     events = [promotion(n, artefact) for n, artefact in ((1, ONE), (2, TWO), (3, THREE))]
     await stored(store, *zip(events, (ONE, TWO, THREE), strict=True))
-    async with running(Loader(store, folder, [], QUICK)) as loader:
-        loader.wish(promotions(events[0]))
+    async with running(ModelLoader(store, folder, [], QUICK)) as loader:
+        loader.set_target(promotions(events[0]))
         await eventually(lambda: len(store.asked) == 1)
-        loader.wish(promotions(*events[:2]))
-        loader.wish(promotions(*events))
+        loader.set_target(promotions(*events[:2]))
+        loader.set_target(promotions(*events))
         store.gate.set()
         await eventually(lambda: version_of(loader) == "fast-3")
     assert store.asked == [events[0].artefact_key, events[2].artefact_key]
@@ -109,10 +109,10 @@ async def test_a_wrong_hash_leaves_the_old_model_and_says_so(folder: ArtefactFol
     store, heard = MemoryObjectStore(), Heard()
     good, tampered = promotion(1, ONE), promotion(2, TWO)
     await stored(store, (good, ONE), (tampered, THREE))
-    async with running(Loader(store, folder, [heard], QUICK)) as loader:
-        loader.wish(promotions(good))
+    async with running(ModelLoader(store, folder, [heard], QUICK)) as loader:
+        loader.set_target(promotions(good))
         await eventually(lambda: version_of(loader) == "fast-1")
-        loader.wish(promotions(good, tampered))
+        loader.set_target(promotions(good, tampered))
         await eventually(lambda: len(heard.news) >= 3)
         assert version_of(loader) == "fast-1"
     serving, failure = heard.news[-1]
@@ -127,10 +127,10 @@ async def test_a_broken_artefact_leaves_the_old_model(folder: ArtefactFolder, ar
     store, heard = MemoryObjectStore(), Heard()
     good, broken = promotion(1, ONE), promotion(2, artefact)
     await stored(store, (good, ONE), (broken, artefact))
-    async with running(Loader(store, folder, [heard], QUICK)) as loader:
-        loader.wish(promotions(good))
+    async with running(ModelLoader(store, folder, [heard], QUICK)) as loader:
+        loader.set_target(promotions(good))
         await eventually(lambda: version_of(loader) == "fast-1")
-        loader.wish(promotions(good, broken))
+        loader.set_target(promotions(good, broken))
         await eventually(lambda: any(failure for _, failure in heard.news))
         assert version_of(loader) == "fast-1"
     assert folder.read(broken) is None
@@ -140,8 +140,8 @@ async def test_a_start_falls_back_to_the_newest_earlier_promotion_that_can_be_lo
     store, heard = MemoryObjectStore(), Heard()
     first, second, missing = promotion(1, ONE), promotion(2, TWO), promotion(3, THREE)
     await stored(store, (first, ONE), (second, TWO))
-    async with running(Loader(store, folder, [heard], QUICK)) as loader:
-        loader.wish(promotions(first, second, missing))
+    async with running(ModelLoader(store, folder, [heard], QUICK)) as loader:
+        loader.set_target(promotions(first, second, missing))
         await eventually(lambda: any(failure for _, failure in heard.news))
         assert version_of(loader) == "fast-2"
         assert heard.news[-1][1] is not None
@@ -154,12 +154,12 @@ async def test_a_newer_promotion_ends_the_trying(folder: ArtefactFolder) -> None
     store, heard = MemoryObjectStore(), Heard()
     missing, good = promotion(1, ONE), promotion(2, TWO)
     await stored(store, (good, TWO))
-    patient = LoadSettings(patience_seconds=5, retry=RetryPolicy(3600, 1.0, 3600, attempts=None))
-    async with running(Loader(store, folder, [heard], patient)) as loader:
-        loader.wish(promotions(missing))
+    patient = LoadSettings(kafka_wait_seconds=5, retry=RetryPolicy(3600, 1.0, 3600, attempts=None))
+    async with running(ModelLoader(store, folder, [heard], patient)) as loader:
+        loader.set_target(promotions(missing))
         await eventually(lambda: bool(heard.news))
         assert heard.news[0][0] is None
-        loader.wish(promotions(missing, good))
+        loader.set_target(promotions(missing, good))
         await eventually(lambda: version_of(loader) == "fast-2")
 
 
@@ -168,7 +168,7 @@ async def test_without_log_and_store_the_last_good_model_serves_from_disk(folder
     folder.keep(promotion(2, TWO), TWO)
     store = MemoryObjectStore()
     store.away = True
-    async with running(Loader(store, folder, [], QUICK)) as loader:
+    async with running(ModelLoader(store, folder, [], QUICK)) as loader:
         await eventually(lambda: version_of(loader) == "fast-2")
 
 
@@ -177,8 +177,8 @@ async def test_a_log_that_answers_in_time_is_believed_before_the_disk(folder: Ar
     store = MemoryObjectStore()
     await stored(store, (promotion(2, TWO), TWO))
     heard = Heard()
-    async with running(Loader(store, folder, [heard], LoadSettings(patience_seconds=30))) as loader:
-        loader.wish(promotions(promotion(1, ONE), promotion(2, TWO)))
+    async with running(ModelLoader(store, folder, [heard], LoadSettings(kafka_wait_seconds=30))) as loader:
+        loader.set_target(promotions(promotion(1, ONE), promotion(2, TWO)))
         await eventually(lambda: bool(heard.news))
     assert [serving and serving.promotion.sequence for serving, _ in heard.news] == [2]
 
@@ -190,8 +190,8 @@ async def test_with_the_store_away_the_last_good_model_on_disk_comes_before_earl
     await stored(store, (promotion(1, ONE), ONE), (promotion(3, THREE), THREE))
     store.away = True
     folder.keep(promotion(2, TWO), TWO)
-    async with running(Loader(store, folder, [], QUICK)) as loader:
-        loader.wish(promotions(promotion(1, ONE), promotion(2, TWO), promotion(3, THREE)))
+    async with running(ModelLoader(store, folder, [], QUICK)) as loader:
+        loader.set_target(promotions(promotion(1, ONE), promotion(2, TWO), promotion(3, THREE)))
         await eventually(lambda: version_of(loader) == "fast-2")
         store.away = False
         await eventually(lambda: version_of(loader) == "fast-3")
@@ -201,9 +201,9 @@ async def test_an_empty_log_wants_nothing_even_if_the_disk_has_something(folder:
     folder.keep(promotion(1, ONE), ONE)
     store, heard = MemoryObjectStore(), Heard()
     await stored(store, (promotion(1, TWO), TWO))
-    async with running(Loader(store, folder, [heard], LoadSettings(patience_seconds=30))) as loader:
-        loader.wish(Promotions())
-        loader.wish(promotions(promotion(1, TWO)))
+    async with running(ModelLoader(store, folder, [heard], LoadSettings(kafka_wait_seconds=30))) as loader:
+        loader.set_target(Promotions())
+        loader.set_target(promotions(promotion(1, TWO)))
         await eventually(lambda: bool(heard.news))
     assert [serving and serving.promotion for serving, _ in heard.news] == [promotion(1, TWO)]
 
@@ -213,11 +213,11 @@ async def test_freezing_keeps_the_loaded_model_and_takes_the_new_sequence(folder
     store.gate.set()
     champion, frozen = promotion(1, ONE), promotion(2, ONE, version="fast-1")
     await stored(store, (champion, ONE))
-    async with running(Loader(store, folder, [], QUICK)) as loader:
-        loader.wish(promotions(champion))
+    async with running(ModelLoader(store, folder, [], QUICK)) as loader:
+        loader.set_target(promotions(champion))
         await eventually(lambda: version_of(loader) == "fast-1")
         before = loader.in_service.current
-        loader.wish(promotions(champion, frozen))
+        loader.set_target(promotions(champion, frozen))
         await eventually(lambda: loader.in_service.current is not before)
         after = loader.in_service.current
     assert before is not None
@@ -232,6 +232,6 @@ async def test_a_folder_that_cannot_be_written_does_not_stop_serving(tmp_path: P
     blocked.write_text("")
     store = MemoryObjectStore()
     await stored(store, (promotion(1, ONE), ONE))
-    async with running(Loader(store, ArtefactFolder(blocked), [], QUICK)) as loader:
-        loader.wish(promotions(promotion(1, ONE)))
+    async with running(ModelLoader(store, ArtefactFolder(blocked), [], QUICK)) as loader:
+        loader.set_target(promotions(promotion(1, ONE)))
         await eventually(lambda: version_of(loader) == "fast-1")

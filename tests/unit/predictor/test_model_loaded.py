@@ -2,23 +2,23 @@
 
 import asyncio
 
-from services.predictor.model.holder import Serving
+from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure
 from services.predictor.model.onnx_model import Model
-from services.predictor.promotions.model_loaded import Announcements
+from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from shared.contract.events import ModelLoaded
 from shared.testing import MemoryEventLog, eventually
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import small_artefact
 
 
-def serving(sequence: int) -> Serving:
+def serving(sequence: int) -> ServingModel:
     artefact = small_artefact()
-    return Serving(promotion(sequence, artefact), Model(artefact), NOON)
+    return ServingModel(promotion(sequence, artefact), Model(artefact), NOON)
 
 
-def announcements(every_seconds: float = 3600) -> Announcements:
-    return Announcements("replica-0", "plants", every_seconds, clock=lambda: NOON)
+def announcements(every_seconds: float = 3600) -> ModelLoadedReporter:
+    return ModelLoadedReporter("replica-0", "plants", every_seconds, clock=lambda: NOON)
 
 
 def test_before_anything_was_loaded_there_is_nothing_to_say() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.predictor.model.onnx_model import BrokenArtefact, Model
+from services.predictor.model.onnx_model import InvalidArtefact, Model
 from shared.imaging.preprocessing import Pixels
 from tests.unit.predictor.small_model import METADATA, small_artefact
 
@@ -23,41 +23,41 @@ def test_a_model_answers_one_image_with_probabilities_features_and_weights() -> 
 
 
 def test_bytes_that_are_no_graph_are_refused() -> None:
-    with pytest.raises(BrokenArtefact, match="cannot load"):
+    with pytest.raises(InvalidArtefact, match="cannot load"):
         Model(b"not a model")
 
 
 def test_a_graph_that_was_cut_short_is_refused() -> None:
-    with pytest.raises(BrokenArtefact):
+    with pytest.raises(InvalidArtefact):
         Model(small_artefact()[:-200])
 
 
 def test_a_graph_without_metadata_is_refused() -> None:
-    with pytest.raises(BrokenArtefact, match="says nothing about itself"):
+    with pytest.raises(InvalidArtefact, match="says nothing about itself"):
         Model(small_artefact(metadata=None))
 
 
 def test_an_artefact_of_a_newer_format_is_refused() -> None:
-    with pytest.raises(BrokenArtefact, match="format 99"):
+    with pytest.raises(InvalidArtefact, match="format 99"):
         Model(small_artefact(metadata=replace(METADATA, format_version=99)))
 
 
 def test_an_artefact_for_another_input_size_is_refused() -> None:
-    with pytest.raises(BrokenArtefact, match="224 pixels"):
+    with pytest.raises(InvalidArtefact, match="224 pixels"):
         Model(small_artefact(metadata=replace(METADATA, input_size=224)))
 
 
 def test_more_labels_than_probabilities_are_refused() -> None:
-    with pytest.raises(BrokenArtefact, match="3 labels"):
+    with pytest.raises(InvalidArtefact, match="3 labels"):
         Model(small_artefact(metadata=replace(METADATA, labels=("dandelion", "grass", "clover"))))
 
 
 def test_probabilities_that_are_no_numbers_are_refused() -> None:
-    with pytest.raises(BrokenArtefact, match="no probabilities"):
+    with pytest.raises(InvalidArtefact, match="no probabilities"):
         Model(small_artefact(bias=(float("nan"), 0.0)))
 
 
 def test_more_corrections_than_rows_are_refused() -> None:
     entries = ((UUID(int=1), 1), (UUID(int=2), 1))
-    with pytest.raises(BrokenArtefact, match="2 corrections"):
+    with pytest.raises(InvalidArtefact, match="2 corrections"):
         Model(small_artefact(metadata=replace(METADATA, corrections=entries)))

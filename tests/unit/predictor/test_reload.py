@@ -10,11 +10,11 @@ import httpx
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
 from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.loader import Loader
+from services.predictor.model.loader import ModelLoader
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.prediction_log import PredictionLog
 from services.predictor.promotions.follower import Follower
-from services.predictor.promotions.model_loaded import Announcements
+from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, MemoryObjectStore, eventually
@@ -28,15 +28,15 @@ BLACK = picture(0, 0, 0)
 async def replica(event_log: MemoryEventLog, store: MemoryObjectStore, state: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A replica as its composition root puts it together, without a socket."""
     health = Health(needed={MODEL_PART})
-    announcements, prediction_log = Announcements("replica-0", "plants"), PredictionLog(10_000)
-    loader = Loader(store, ArtefactFolder(state), [readiness(health), announcements.notify])
+    announcements, prediction_log = ModelLoadedReporter("replica-0", "plants"), PredictionLog(10_000)
+    loader = ModelLoader(store, ArtefactFolder(state), [readiness(health), announcements.notify])
     predictions = Predictions(loader.in_service, prediction_log, "replica-0", in_flight_limit=64)
     transport = httpx.ASGITransport(build_app(predictions, health, 100_000), raise_app_exceptions=False)
     async with (
         event_log.publisher("pappus/predictor") as publisher,
         httpx.AsyncClient(transport=transport, base_url="http://replica") as client,
     ):
-        follower = Follower(event_log, publisher, loader.wish, health)
+        follower = Follower(event_log, publisher, loader.set_target, health)
         parts = [follower.run(), loader.run(), prediction_log.run(publisher), announcements.run(publisher)]
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:

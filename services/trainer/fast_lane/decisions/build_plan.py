@@ -14,13 +14,13 @@ from uuid import UUID
 from services.trainer.dataset.records import Candidate, Champion, Correction
 from shared.contract.events import SetAside
 
-PATIENCE = timedelta(minutes=5)
+VERDICT_TIMEOUT = timedelta(minutes=5)
 """How long one candidate may hold back the next while it awaits its verdict. Only a candidate that the gate gave up on
 (its message is on the dead-letter topic) is ever that old; it must not take later corrections hostage."""
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class FastLaneState:
     """What the tables say. `candidates` are the lane's own, made from the champion; `unreadable` are images whose bytes
     are gone or cannot be decoded; `recipe` names everything else that shapes the layer."""
 
@@ -33,7 +33,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Make:
+class BuildCandidate:
     """Make this version: the champion with a layer over exactly these corrections (by image id). `causes` are the
     label.corrected events that are not live yet."""
 
@@ -44,44 +44,44 @@ class Make:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class Idle:
     """Make nothing now, and why, in a sentence."""
 
     reason: str
 
 
-def decide(situation: Situation, now: datetime) -> Make | Nothing:
+def decide(situation: FastLaneState, now: datetime) -> BuildCandidate | Idle:
     """What to make, or nothing and why."""
     champion = situation.champion
     if champion is None:
-        return Nothing("There is no champion yet: the first full training makes one.")
-    if behind := _behind(champion, situation.corrections):
-        return Nothing(f"The tables are behind: {champion.version} holds {behind} corrections they do not show yet.")
-    wanted = [one for one, reason in _sorted_out(champion, situation) if reason is None]
+        return Idle("There is no champion yet: the first full training makes one.")
+    if behind := _count_unserved(champion, situation.corrections):
+        return Idle(f"The tables are behind: {champion.version} holds {behind} corrections they do not show yet.")
+    wanted = [one for one, reason in _partition_corrections(champion, situation) if reason is None]
     if {(one.image_id, one.revision) for one in wanted} == _revisions(champion):
-        return Nothing(_all_live(situation, len(wanted)))
+        return Idle(_describe_all_live(situation, len(wanted)))
     if champion.frozen:
-        return Nothing(f"Promotions are frozen: {champion.promotion.summary}")
-    return _unless_tried(_make(champion, wanted, situation.recipe), situation.candidates, now)
+        return Idle(f"Promotions are frozen: {champion.promotion.summary}")
+    return _unless_already_built(_plan_build(champion, wanted, situation.recipe), situation.candidates, now)
 
 
-def unserved(situation: Situation) -> list[Correction]:
+def find_unserved(situation: FastLaneState) -> list[Correction]:
     """The corrections that should be in the champion and are not, oldest first; without a champion all of them."""
     champion = situation.champion
     if champion is None:
         return sorted(situation.corrections, key=_by_age)
-    return _fresh(champion, [one for one, reason in _sorted_out(champion, situation) if reason is None])
+    return _find_new(champion, [one for one, reason in _partition_corrections(champion, situation) if reason is None])
 
 
-def left_out(situation: Situation) -> dict[UUID, str]:
+def find_excluded(situation: FastLaneState) -> dict[UUID, str]:
     """The corrected images that the lane leaves out of the champion, with the reason for each."""
     if situation.champion is None:
         return {}
-    sorted_out = _sorted_out(situation.champion, situation)
+    sorted_out = _partition_corrections(situation.champion, situation)
     return {one.image_id: reason for one, reason in sorted_out if reason is not None}
 
 
-def _sorted_out(champion: Champion, situation: Situation) -> list[tuple[Correction, str | None]]:
+def _partition_corrections(champion: Champion, situation: FastLaneState) -> list[tuple[Correction, str | None]]:
     """Each correction, by image id, and why it cannot be in the layer; None if it can. What the champion holds stays
     in, even if it was set aside before: a full training took it in, and the gate has looked at it again."""
     live = _revisions(champion)
@@ -103,7 +103,7 @@ def _revisions(champion: Champion) -> set[tuple[UUID, int]]:
     return {(held.image_id, held.revision) for held in champion.model.corrections}
 
 
-def _behind(champion: Champion, corrections: Sequence[Correction]) -> int:
+def _count_unserved(champion: Champion, corrections: Sequence[Correction]) -> int:
     """How many revisions the champion holds that the tables, folded from other topics, do not show yet."""
     shown = {one.image_id: one.revision for one in corrections}
     return sum(shown.get(held.image_id, 0) < held.revision for held in champion.model.corrections)
@@ -113,14 +113,14 @@ def _by_age(correction: Correction) -> tuple[datetime, UUID]:
     return correction.corrected_at, correction.image_id
 
 
-def _fresh(champion: Champion, wanted: Sequence[Correction]) -> list[Correction]:
+def _find_new(champion: Champion, wanted: Sequence[Correction]) -> list[Correction]:
     live = _revisions(champion)
     return sorted((one for one in wanted if (one.image_id, one.revision) not in live), key=_by_age)
 
 
-def _make(champion: Champion, wanted: Sequence[Correction], recipe: str) -> Make:
-    causes = tuple(one.event_id for one in _fresh(champion, wanted)) or (champion.promotion.event_id,)
-    return Make(version_of(champion, wanted, recipe), champion, tuple(wanted), causes)
+def _plan_build(champion: Champion, wanted: Sequence[Correction], recipe: str) -> BuildCandidate:
+    causes = tuple(one.event_id for one in _find_new(champion, wanted)) or (champion.promotion.event_id,)
+    return BuildCandidate(version_of(champion, wanted, recipe), champion, tuple(wanted), causes)
 
 
 def version_of(champion: Champion, corrections: Sequence[Correction], recipe: str) -> str:
@@ -135,17 +135,17 @@ def version_of(champion: Champion, corrections: Sequence[Correction], recipe: st
     return "fast-" + hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
-def _unless_tried(make: Make, candidates: Sequence[Candidate], now: datetime) -> Make | Nothing:
+def _unless_already_built(
+    make: BuildCandidate, candidates: Sequence[Candidate], now: datetime
+) -> BuildCandidate | Idle:
     for candidate in candidates:
         if candidate.version == make.version and candidate.judged:
-            return Nothing(
-                f"{make.version} has its verdict already: it was not promoted, and nothing has changed since."
-            )
-        if not candidate.judged and now - candidate.trained_at < PATIENCE:
-            return Nothing(f"{candidate.version} awaits its verdict: one candidate at a time.")
+            return Idle(f"{make.version} has its verdict already: it was not promoted, and nothing has changed since.")
+        if not candidate.judged and now - candidate.trained_at < VERDICT_TIMEOUT:
+            return Idle(f"{candidate.version} awaits its verdict: one candidate at a time.")
     return make
 
 
-def _all_live(situation: Situation, live: int) -> str:
-    out = len(left_out(situation))
+def _describe_all_live(situation: FastLaneState, live: int) -> str:
+    out = len(find_excluded(situation))
     return f"All {live} corrections are live." if not out else f"Of the corrections {live} are live, {out} left out."

@@ -10,12 +10,12 @@ from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import CorrectionLayer, own_rows
 from services.trainer.model.head import Head
 from services.trainer.model.metrics import evaluate, evaluate_slices
-from services.trainer.model.reference_inference import answer
+from services.trainer.model.reference_inference import predict_probabilities
 
 Confusion = tuple[tuple[int, ...], ...]
 
 
-def judged(
+def evaluate_model(
     head: Head, layer: CorrectionLayer, manifest: Manifest, features: Mapping[str, Floats]
 ) -> tuple[dict[str, float], Confusion]:
     """The metrics of a model, flat, and its confusion matrix [truth][answer] on the test side.
@@ -27,7 +27,7 @@ def judged(
     corrected = [sample for sample in manifest.samples if sample.revision]
     truths = truths_of(tests, head.labels)
     own = own_rows(layer, [sample.image_id for sample in tests])
-    answers = answer(head, layer, _features(features, tests, head), own)
+    answers = predict_probabilities(head, layer, _features(features, tests, head), own)
     found = evaluate(answers, truths, head.labels)
     reviewed = np.array([sample.revision > 0 for sample in tests], dtype=bool)
     halves = {"reviewed": reviewed, "unreviewed": ~reviewed} if reviewed.any() else {}
@@ -37,7 +37,7 @@ def judged(
         metrics |= figures.metrics(f"test_{name}")
     for name, samples in (("train", manifest.of_side("train")), ("corrected", corrected)):
         if samples:
-            right = answer(head, layer, _features(features, samples, head)).argmax(axis=1) == truths_of(
+            right = predict_probabilities(head, layer, _features(features, samples, head)).argmax(axis=1) == truths_of(
                 samples, head.labels
             )
             metrics[f"{name}_accuracy"] = float(right.mean())

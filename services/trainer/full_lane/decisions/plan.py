@@ -14,7 +14,7 @@ from shared.contract.events import uuid_of
 SIDES: tuple[Side, Side] = ("train", "test")
 
 
-def plan(samples: Iterable[Sample], labels: Sequence[str], unreadable: Collection[str]) -> Manifest:
+def plan_manifest(samples: Iterable[Sample], labels: Sequence[str], unreadable: Collection[str]) -> Manifest:
     """The manifest of the samples with one of `labels` whose bytes (by sha256) are readable.
 
     Raises:
@@ -31,7 +31,7 @@ def plan(samples: Iterable[Sample], labels: Sequence[str], unreadable: Collectio
     return manifest
 
 
-def relabelled(manifest: Manifest, current: Iterable[Sample]) -> list[Sample]:
+def relabel_samples(manifest: Manifest, current: Iterable[Sample]) -> list[Sample]:
     """The images of the manifest with their labels of now; images that came later are left to the next training."""
     planned: set[UUID] = {sample.image_id for sample in manifest.samples}
     return [sample for sample in current if sample.image_id in planned]

@@ -29,7 +29,7 @@ class TriggerSettings(BaseModel, frozen=True):
     week_seconds: float = Field(default=7 * 24 * 3600.0, gt=0)
     quiet_seconds: float = Field(default=2.0, ge=0, description="a burst is over after so long")
     longest_wait_seconds: float = Field(default=15.0, ge=0)
-    patience_seconds: float = Field(default=600.0, gt=0, description="how long a request may take")
+    request_timeout_seconds: float = Field(default=600.0, gt=0, description="how long a request may take")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class WaitUntil:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _DueReason:
     """A reason whose threshold is met: since `met_at`, by `causes`."""
 
     reason: Reason
@@ -88,15 +88,15 @@ class _Wish:
 def decide(state: State, now: datetime, settings: TriggerSettings) -> Request | WaitUntil:
     """A request with its causes, or until when to wait and why."""
     if state.asked_at is not None:
-        patience_ends = state.asked_at + timedelta(seconds=settings.patience_seconds)
+        patience_ends = state.asked_at + timedelta(seconds=settings.request_timeout_seconds)
         if now < patience_ends:
             return WaitUntil(patience_ends, "A full training was asked for and is not answered yet.")
     wishes = (
         _first_model(state, settings) if state.trained_at is None else _retraining(state, state.trained_at, settings)
     )
     if not wishes:
-        return WaitUntil(None, _what_is_there(state, settings))
-    due = {wish: _due(wish, state, settings) for wish in wishes}
+        return WaitUntil(None, _describe_counts(state, settings))
+    due = {wish: _due_at(wish, state, settings) for wish in wishes}
     for wish in wishes:
         if due[wish] <= now:
             return Request(wish.reason, wish.detail, wish.causes)
@@ -104,7 +104,7 @@ def decide(state: State, now: datetime, settings: TriggerSettings) -> Request | 
     return WaitUntil(due[first], f"{first.detail} Waiting until then, or until nothing more comes.")
 
 
-def _what_is_there(state: State, settings: TriggerSettings) -> str:
+def _describe_counts(state: State, settings: TriggerSettings) -> str:
     if state.trained_at is not None:
         images, corrections = len(state.new_images), len(state.new_corrections)
         return (
@@ -115,54 +115,54 @@ def _what_is_there(state: State, settings: TriggerSettings) -> str:
     return f"The first model needs {needed} trusted images of each label and something new; there are {have}."
 
 
-def _first_model(state: State, settings: TriggerSettings) -> list[_Wish]:
+def _first_model(state: State, settings: TriggerSettings) -> list[_DueReason]:
     needed = settings.first_images_per_label
     by_label = [state.trusted.get(label, ()) for label in settings.labels]
     if any(len(arrivals) < needed for arrivals in by_label):
         return []
     evidence = [arrival for arrivals in by_label for arrival in arrivals[:needed]]
     everything = [arrival for arrivals in by_label for arrival in arrivals]
-    return _wish("first_model", f"Each label has {needed} trusted images or more.", evidence, everything)
+    return _due_reason("first_model", f"Each label has {needed} trusted images or more.", evidence, everything)
 
 
-def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -> list[_Wish]:
+def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -> list[_DueReason]:
     """The wishes whose threshold is met, the most urgent reason first; the weekly one may lie in the future."""
     images, corrections, drifts = state.new_images, state.new_corrections, state.drifts
-    labels = in_order({arrival.event_id: arrival for arrival in (*images, *corrections)}.values())
-    wishes: list[_Wish] = []
+    labels = sort_by_time({arrival.event_id: arrival for arrival in (*images, *corrections)}.values())
+    wishes: list[_DueReason] = []
     if drifts and labels:
         detail = f"Drift was detected, and there are {len(labels)} new labels."
-        wishes += _wish("drift", detail, [drifts[0], labels[0]], [*drifts, *labels])
+        wishes += _due_reason("drift", detail, [drifts[0], labels[0]], [*drifts, *labels])
     if len(corrections) >= settings.grown_corrections:
         detail = f"{len(corrections)} corrections since the last full training."
-        wishes += _wish("correction_layer_grown", detail, corrections[: settings.grown_corrections], corrections)
+        wishes += _due_reason("correction_layer_grown", detail, corrections[: settings.grown_corrections], corrections)
     if len(images) >= settings.new_images:
         detail = f"{len(images)} new trusted images since the last full training."
-        wishes += _wish("new_images", detail, images[: settings.new_images], images)
+        wishes += _due_reason("new_images", detail, images[: settings.new_images], images)
     if labels:
         detail = f"A week since the last full training, and {len(labels)} new labels."
         week_ends = trained_at + timedelta(seconds=settings.week_seconds)
-        wishes += _wish("weekly", detail, labels[:1], labels, not_before=week_ends)
+        wishes += _due_reason("weekly", detail, labels[:1], labels, not_before=week_ends)
     return wishes
 
 
-def _wish(
+def _due_reason(
     reason: Reason,
     detail: str,
     evidence: Sequence[Arrival],
     everything: Sequence[Arrival],
     not_before: datetime | None = None,
-) -> list[_Wish]:
+) -> list[_DueReason]:
     """`evidence` met the threshold; one of `everything` must be fresh, and joins the causes. Empty if none is."""
-    fresh = in_order([arrival for arrival in everything if arrival.fresh])
+    fresh = sort_by_time([arrival for arrival in everything if arrival.fresh])
     if not fresh:
         return []
     causes = [*evidence, *([] if any(arrival.fresh for arrival in evidence) else fresh[:1])]
     met_at = max(arrival.at for arrival in causes)
-    return [_Wish(reason, detail, tuple(cause.event_id for cause in causes), max(met_at, not_before or met_at))]
+    return [_DueReason(reason, detail, tuple(cause.event_id for cause in causes), max(met_at, not_before or met_at))]
 
 
-def _due(wish: _Wish, state: State, settings: TriggerSettings) -> datetime:
+def _due_at(wish: _DueReason, state: State, settings: TriggerSettings) -> datetime:
     """When nothing has come for a while, but no later than the longest wait after the threshold was met."""
     arrivals = [*state.new_images, *state.new_corrections, *state.drifts]
     if state.trained_at is None:
@@ -172,6 +172,6 @@ def _due(wish: _Wish, state: State, settings: TriggerSettings) -> datetime:
     return max(wish.met_at, min(quiet, wish.met_at + timedelta(seconds=settings.longest_wait_seconds)))
 
 
-def in_order(arrivals: Iterable[Arrival]) -> list[Arrival]:
+def sort_by_time(arrivals: Iterable[Arrival]) -> list[Arrival]:
     """By time; by id where the times are the same."""
     return sorted(arrivals, key=lambda arrival: (arrival.at, arrival.event_id))

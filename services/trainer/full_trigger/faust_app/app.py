@@ -176,14 +176,14 @@ class FaustApp:
         """Run a body so that whatever happens the event was handled, is a dead letter, or is not acknowledged."""
         try:
             with process_span(record, f"process {record.topic}"):
-                await self._handled_or_buried(record, body)
+                await self._process_or_dead_letter(record, body)
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the event and go on
             logger.error(
                 "the process ends so that no event is lost", app=self._name, error=describe(error), exc_info=error
             )
             self._give_up()
 
-    async def _handled_or_buried(self, record: Record, body: Body) -> None:
+    async def _process_or_dead_letter(self, record: Record, body: Body) -> None:
         attempt = 0
         while True:
             attempt += 1
@@ -192,20 +192,20 @@ class FaustApp:
                 EVENTS_HANDLED.labels(self._name, record.topic).inc()
                 break
             except InvalidMessage as error:
-                await self._bury(record, error, attempt)
+                await self._send_to_dlq(record, error, attempt)
                 break
             except Exception as error:
                 seconds = delay(RETRY, attempt)
                 if seconds is None:
                     if isinstance(error, TransientError):
                         raise  # the world is at fault, not the event: end, and see it again
-                    await self._bury(record, error, attempt)
+                    await self._send_to_dlq(record, error, attempt)
                     break
                 RETRIES.labels(self._name).inc()
                 logger.warning("will be tried again", app=self._name, attempt=attempt, reason=describe(error))
             await asyncio.sleep(seconds)
 
-    async def _bury(self, record: Record, error: Exception, attempts: int) -> None:
+    async def _send_to_dlq(self, record: Record, error: Exception, attempts: int) -> None:
         dead_letter = make_dead_letter(record, error, handler=self._name, attempts=attempts)
         await self._publisher.publish_dead_letter(dead_letter)
         record_dead_letter(dead_letter)

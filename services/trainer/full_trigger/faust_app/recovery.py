@@ -21,9 +21,9 @@ class LosslessRecovery(Recovery):
         begun; the recovery that follows resumes the flow."""
         self.app.consumer.stop_flow()
         await super().on_recovery_completed(generation_id)
-        await self._read_again_what_was_never_committed()
+        await self._seek_uncommitted_partitions()
 
-    async def _read_again_what_was_never_committed(self) -> None:
+    async def _seek_uncommitted_partitions(self) -> None:
         """aiokafka's seek to the committed offsets leaves a partition without one where the fetch has moved it, so what
         was thrown away there would not be fetched again."""
         consumer = cast("Any", self.app.consumer)

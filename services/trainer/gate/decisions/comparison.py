@@ -13,16 +13,16 @@ from services.trainer.dataset.records import Correction
 from services.trainer.model.arrays import Indices, Vector, Vectors, stack_features
 from services.trainer.model.correction_layer import CorrectionLayer, most_responsible, own_rows
 from services.trainer.model.head import Head
-from services.trainer.model.reference_inference import answer
+from services.trainer.model.reference_inference import predict_probabilities
 from shared.contract.artefact import CorrectionEntry
 from shared.contract.events import ModelTrained, SetAside
 
 
 @dataclass(frozen=True)
-class Contestant:
+class ComparedModel:
     """A model that is judged, or that others are compared with: what was announced, and what its artefact holds."""
 
-    model: ModelTrained
+    trained: ModelTrained
     head: Head
     layer: CorrectionLayer
 
@@ -37,7 +37,9 @@ class LockedTests:
     truths: Indices
 
 
-def locked_tests(samples: Sequence[Sample], challenger: ModelTrained, champion: ModelTrained | None) -> LockedTests:
+def select_locked_tests(
+    samples: Sequence[Sample], challenger: ModelTrained, champion: ModelTrained | None
+) -> LockedTests:
     """Today's test images, with the labels of challenger and champion together: a class that a challenger has forgotten
     counts against it. An image with a label neither knows is nobody's fault and left out."""
     known = (*challenger.labels, *(() if champion is None else champion.labels))
@@ -47,51 +49,53 @@ def locked_tests(samples: Sequence[Sample], challenger: ModelTrained, champion: 
     return LockedTests(chosen, labels, truths)
 
 
-def answers_on(contestant: Contestant, tests: LockedTests, vectors: Vectors) -> Indices:
+def predict_tests(model: ComparedModel, tests: LockedTests, vectors: Vectors) -> Indices:
     """What the model answers on each test image [n], as indices into `tests.labels`, -1 for a label that is none of
     them. A corrected test image is answered without its own row: in service the correction would give the truth
     away."""
-    features = _features(contestant, [sample.sha256 for sample in tests.samples], vectors)  # [n, d]
-    ignored = own_rows(contestant.layer, [sample.image_id for sample in tests.samples])
-    own = answer(contestant.head, contestant.layer, features, ignored).argmax(axis=1)
+    features = _stack(model, [sample.sha256 for sample in tests.samples], vectors)  # [n, d]
+    ignored = own_rows(model.layer, [sample.image_id for sample in tests.samples])
+    own = predict_probabilities(model.head, model.layer, features, ignored).argmax(axis=1)
     index = {label: position for position, label in enumerate(tests.labels)}
-    positions: Indices = np.array([index.get(label, -1) for label in contestant.head.labels], dtype=np.intp)
+    positions: Indices = np.array([index.get(label, -1) for label in model.head.labels], dtype=np.intp)
     answers: Indices = positions[own]
     return answers
 
 
-def broken(contestant: Contestant, corrections: Sequence[Correction], vectors: Vectors) -> tuple[UUID, ...]:
+def find_broken_corrections(
+    model: ComparedModel, corrections: Sequence[Correction], vectors: Vectors
+) -> tuple[UUID, ...]:
     """The corrected images that the model, as it would serve, does not answer as corrected."""
-    features = _features(contestant, [one.sha256 for one in corrections], vectors)  # [n, d]
-    answers = answer(contestant.head, contestant.layer, features).argmax(axis=1)
-    labels = contestant.head.labels
+    features = _stack(model, [one.sha256 for one in corrections], vectors)  # [n, d]
+    answers = predict_probabilities(model.head, model.layer, features).argmax(axis=1)
+    labels = model.head.labels
     return tuple(
         one.image_id for one, given in zip(corrections, answers, strict=True) if labels[int(given)] != one.label
     )
 
 
-def held(model: ModelTrained, corrections: Sequence[Correction]) -> list[Correction]:
+def held_corrections(model: ModelTrained, corrections: Sequence[Correction]) -> list[Correction]:
     """The applied corrections that the model's manifest holds, in the revision that is current."""
     revisions = {(one.image_id, one.revision) for one in model.corrections}
     return [one for one in corrections if (one.image_id, one.revision) in revisions]
 
 
-def newly_held(challenger: ModelTrained, champion: ModelTrained | None, corrections: Sequence[Correction]) -> int:
+def count_newly_held(challenger: ModelTrained, champion: ModelTrained | None, corrections: Sequence[Correction]) -> int:
     """How many applied corrections the challenger holds and the champion does not."""
-    before = set() if champion is None else {one.event_id for one in held(champion, corrections)}
-    return sum(one.event_id not in before for one in held(challenger, corrections))
+    before = set() if champion is None else {one.event_id for one in held_corrections(champion, corrections)}
+    return sum(one.event_id not in before for one in held_corrections(challenger, corrections))
 
 
-def absorbed(challenger: Contestant, champion: Contestant | None) -> int:
+def count_absorbed(challenger: ComparedModel, champion: ComparedModel | None) -> int:
     """How many corrections stood in the champion's layer and are in the challenger's head now."""
-    if champion is None or challenger.model.lane != "full":
+    if champion is None or challenger.trained.lane != "full":
         return 0
-    known = {(one.image_id, one.revision) for one in challenger.model.corrections}
+    known = {(one.image_id, one.revision) for one in challenger.trained.corrections}
     return len((set(champion.layer.entries) & known) - set(challenger.layer.entries))
 
 
 @dataclass(frozen=True)
-class Damage:
+class Regressions:
     """What a challenger broke: positions of test images it lost, its answers on all of them, corrected images it does
     not answer as corrected."""
 
@@ -100,29 +104,29 @@ class Damage:
     broken: Sequence[UUID]
 
 
-def to_set_aside(
-    challenger: Contestant,
+def choose_set_aside(
+    challenger: ComparedModel,
     champion: ModelTrained,
     tests: LockedTests,
-    damage: Damage,
+    damage: Regressions,
     corrections: Sequence[Correction],
     vectors: Vectors,
 ) -> tuple[SetAside, ...]:
     """The corrections with most weight on the answers that broke, and the sentence for each: so that the others need
     not wait. For each lost test image and each broken correction one, taken from those that are new if any of them
     weighs on it; if none weighs on any, all that are new."""
-    fresh = {(one.image_id, one.revision) for one in challenger.model.corrections}
+    fresh = {(one.image_id, one.revision) for one in challenger.trained.corrections}
     fresh -= {(one.image_id, one.revision) for one in champion.corrections}
     chosen: dict[CorrectionEntry, str] = {}
     for position in damage.lost_images:
         lost, given = tests.samples[position], tests.labels[damage.answers[position]]
-        culprit = _culprit(challenger, vectors[lost.sha256], given, lost.label, fresh)
+        culprit = _most_responsible_correction(challenger, vectors[lost.sha256], given, lost.label, fresh)
         if culprit is not None:
             sentence = f"With it test image {lost.image_id} is answered {given} instead of {lost.label}."
             chosen.setdefault(culprit, sentence)
     for one in corrections:
         if one.image_id in damage.broken:
-            chosen.setdefault(*_contradicted(challenger, one, vectors, fresh))
+            chosen.setdefault(*_blame_contradiction(challenger, one, vectors, fresh))
     if not chosen and (damage.lost_images or damage.broken):
         chosen = dict.fromkeys(sorted(fresh), "It is among the newest, and together they made other answers wrong.")
     return tuple(
@@ -131,8 +135,8 @@ def to_set_aside(
     )
 
 
-def _culprit(
-    challenger: Contestant, vector: Vector, given: str, truth: str, fresh: set[CorrectionEntry]
+def _most_responsible_correction(
+    challenger: ComparedModel, vector: Vector, given: str, truth: str, fresh: set[CorrectionEntry]
 ) -> CorrectionEntry | None:
     """Which correction pushed an image with these features [d] from `truth` to `given` most; None if none did."""
     labels = challenger.head.labels
@@ -143,8 +147,8 @@ def _culprit(
     return next((entry for entry in strongest_first if entry in fresh), next(iter(strongest_first), None))
 
 
-def _contradicted(
-    challenger: Contestant, one: Correction, vectors: Vectors, fresh: set[CorrectionEntry]
+def _blame_contradiction(
+    challenger: ComparedModel, one: Correction, vectors: Vectors, fresh: set[CorrectionEntry]
 ) -> tuple[CorrectionEntry, str]:
     """Whom to blame for a correction that does not hold: itself if it is new, else what is new and stands against
     it."""
@@ -153,12 +157,12 @@ def _contradicted(
     if entry in fresh:
         return entry, sentence
     vector = vectors[one.sha256]
-    given = answer(challenger.head, challenger.layer, vector[None, :]).argmax(axis=1)[0]
-    culprit = _culprit(challenger, vector, challenger.head.labels[int(given)], one.label, fresh)
+    given = predict_probabilities(challenger.head, challenger.layer, vector[None, :]).argmax(axis=1)[0]
+    culprit = _most_responsible_correction(challenger, vector, challenger.head.labels[int(given)], one.label, fresh)
     if culprit is None or culprit == entry:
         return entry, sentence
     return culprit, f"With it the corrected image {one.image_id} is no longer answered {one.label}."
 
 
-def _features(contestant: Contestant, digests: Sequence[str], vectors: Vectors) -> NDArray[np.float32]:
-    return stack_features([vectors[digest] for digest in digests], len(contestant.head.mean))
+def _stack(model: ComparedModel, digests: Sequence[str], vectors: Vectors) -> NDArray[np.float32]:
+    return stack_features([vectors[digest] for digest in digests], len(model.head.mean))

@@ -8,7 +8,7 @@ from shared.contract.events import ModelTrained, PromotionRequested
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RequestContext:
     """What the tables say: who serves, and the version the request names (None if there is none such)."""
 
     champion: Champion | None
@@ -16,20 +16,22 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class IfItLoads:
+class RequiresLoad:
     """Take this decision if the artefact of its model can be loaded and answers."""
 
     decision: Promote
 
 
 @dataclass(frozen=True, slots=True)
-class IfItIsGood:
+class RequiresEvaluation:
     """Take this decision if the gate, asked now, would promote the model."""
 
     decision: Promote
 
 
-def understand(request: PromotionRequested, situation: Situation) -> Reject | Promote | IfItLoads | IfItIsGood:
+def plan_request(
+    request: PromotionRequested, situation: RequestContext
+) -> Reject | Promote | RequiresLoad | RequiresEvaluation:
     """What to do about a request. Every one is answered: a Reject says why it is refused."""
     if request.action in ("freeze", "unfreeze"):
         return _freeze(request, situation.champion)
@@ -43,7 +45,7 @@ def understand(request: PromotionRequested, situation: Situation) -> Reject | Pr
     return _approve(request, situation.champion, situation.target)
 
 
-def superseded(model: ModelTrained, champion: Champion | None) -> str | None:
+def reason_if_superseded(model: ModelTrained, champion: Champion | None) -> str | None:
     """Why a candidate of the fast lane came too late: the champion it was made from is not in service any more. None if
     it is not so."""
     if model.lane == "full" or (champion is not None and champion.version == model.parent):
@@ -52,7 +54,7 @@ def superseded(model: ModelTrained, champion: Champion | None) -> str | None:
     return f"It was made from {model.parent}, but {serving} serves now; the fast lane makes it again."
 
 
-def frozen_because(summary: str) -> str:
+def reason_frozen(summary: str) -> str:
     """The sentence that promotions are frozen. `summary`: of the promotion that froze them, with or without a stop."""
     return f"Promotions are frozen: {summary.rstrip('.')}."
 
@@ -68,11 +70,11 @@ def _freeze(request: PromotionRequested, champion: Champion | None) -> Decision:
     return Promote(champion.model, "freeze" if freeze else "unfreeze", summary, frozen=freeze)
 
 
-def _rollback(request: PromotionRequested, champion: Champion | None, target: ModelRow) -> Reject | IfItLoads:
+def _rollback(request: PromotionRequested, champion: Champion | None, target: ModelRow) -> Reject | RequiresLoad:
     if not target.promoted:
         return Reject(request.version, f"{request.version} was never in service. Approve or override it instead.")
     serving = "nothing" if champion is None else champion.version
-    return IfItLoads(
+    return RequiresLoad(
         Promote(
             target.trained,
             "rollback",
@@ -85,14 +87,14 @@ def _rollback(request: PromotionRequested, champion: Champion | None, target: Mo
 
 def _approve(
     request: PromotionRequested, champion: Champion | None, target: ModelRow
-) -> Reject | IfItLoads | IfItIsGood:
+) -> Reject | RequiresLoad | RequiresEvaluation:
     if target.promoted:
         return Reject(request.version, f"{request.version} was in service before. Roll back to it instead.")
     frozen = champion is not None and champion.frozen
     if request.action == "approve":
         summary = f"{request.requested_by} approved {request.version}: {request.reason}"
-        return IfItIsGood(Promote(target.trained, "approve", summary, frozen))
+        return RequiresEvaluation(Promote(target.trained, "approve", summary, frozen))
     if not request.reason.strip():
         return Reject(request.version, "An override goes against the verdict: it needs a reason.")
     summary = f"{request.requested_by} put {request.version} into service despite its verdict: {request.reason}"
-    return IfItLoads(Promote(target.trained, "override", summary, frozen))
+    return RequiresLoad(Promote(target.trained, "override", summary, frozen))

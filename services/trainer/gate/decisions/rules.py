@@ -34,7 +34,7 @@ class GateSettings(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class GateInputs:
     """What the gate knows beside the answers.
 
     labels, and the true class of each test image [n] as an index into them.
@@ -61,7 +61,7 @@ class Circumstances:
     anchor_lost: str = ""
 
 
-def every_class_is_tested(circumstances: Circumstances) -> RuleOutcome:
+def every_class_is_tested(circumstances: GateInputs) -> RuleOutcome:
     counts = np.bincount(circumstances.truths, minlength=len(circumstances.labels))
     missing = [label for label, count in zip(circumstances.labels, counts, strict=True) if not count]
     figures = {label: float(count) for label, count in zip(circumstances.labels, counts, strict=True)}
@@ -84,7 +84,7 @@ def accuracy(challenger: Indices, truths: Indices, settings: GateSettings) -> Ru
     return rule("accuracy", "passed" if holds else "failed", sentence, {"accuracy": accuracy, "images": images})
 
 
-def recalls(challenger: Indices, circumstances: Circumstances, settings: GateSettings) -> list[RuleOutcome]:
+def recalls(challenger: Indices, circumstances: GateInputs, settings: GateSettings) -> list[RuleOutcome]:
     rules = []
     for index, label in enumerate(circumstances.labels):
         answers = challenger[circumstances.truths == index]
@@ -99,7 +99,7 @@ def recalls(challenger: Indices, circumstances: Circumstances, settings: GateSet
     return rules
 
 
-def corrections_hold(circumstances: Circumstances) -> RuleOutcome:
+def corrections_hold(circumstances: GateInputs) -> RuleOutcome:
     total, broken = circumstances.corrections, len(circumstances.broken)
     figures = {"corrections": total, "broken": broken}
     if not total:
@@ -110,14 +110,14 @@ def corrections_hold(circumstances: Circumstances) -> RuleOutcome:
     return rule("corrections_hold", "passed", f"All {total} corrected images are answered as corrected.", figures)
 
 
-def latency(circumstances: Circumstances, settings: GateSettings) -> RuleOutcome:
+def latency(circumstances: GateInputs, settings: GateSettings) -> RuleOutcome:
     milliseconds, limit = circumstances.milliseconds, settings.slowest_milliseconds
     sentence = f"An answer takes {milliseconds:.1f} ms; {limit:.0f} ms are allowed."
     figures = {"milliseconds": milliseconds, "limit": limit}
     return rule("latency", "passed" if milliseconds <= limit else "failed", sentence, figures)
 
 
-def parity(circumstances: Circumstances, settings: GateSettings) -> RuleOutcome:
+def parity(circumstances: GateInputs, settings: GateSettings) -> RuleOutcome:
     difference, disagreements = circumstances.difference, circumstances.disagreements
     agrees = difference <= settings.largest_difference and not disagreements
     sentence = (
@@ -146,7 +146,7 @@ def superior(challenger: Indices, champion: Indices, truths: Indices, settings: 
 
 
 def non_inferior_to_anchor(
-    challenger: Indices, answers: Indices | None, circumstances: Circumstances, settings: GateSettings
+    challenger: Indices, answers: Indices | None, circumstances: GateInputs, settings: GateSettings
 ) -> RuleOutcome:
     """As `non_inferior`; answers None: the champion is the anchor, or the anchor is lost."""
     if answers is not None:
@@ -178,7 +178,7 @@ def non_inferior(
     return rule(name, "passed" if bound > -settings.margin else "failed", sentence, figures)
 
 
-def reason(circumstances: Circumstances) -> RuleOutcome:
+def reason(circumstances: GateInputs) -> RuleOutcome:
     counts = (
         (circumstances.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
         (circumstances.new_images, "new training image", "new training images"),

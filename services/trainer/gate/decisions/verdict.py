@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 
 from services.trainer.gate.decisions import rules as rule
-from services.trainer.gate.decisions.rules import Circumstances, GateSettings
+from services.trainer.gate.decisions.rules import GateInputs, GateSettings
 from services.trainer.model.arrays import Indices
 from shared.contract.events import RuleOutcome
 
-__all__ = ["Circumstances", "GateSettings", "Verdict", "judge"]
+__all__ = ["GateInputs", "GateSettings", "Verdict", "judge"]
 
 Route = Literal["first", "superior", "non_inferior"]
 DEFAULTS = GateSettings()
@@ -39,7 +39,7 @@ def judge(
     challenger: Indices,
     champion: Indices | None,
     anchor: Indices | None,
-    circumstances: Circumstances,
+    circumstances: GateInputs,
     settings: GateSettings = DEFAULTS,
 ) -> Verdict:
     """Judges answers on the locked test images: each [n], indices into the labels (-1: a label that is none of them).
@@ -68,7 +68,7 @@ def _compare(
     challenger: Indices,
     champion: Indices | None,
     anchor: Indices | None,
-    circumstances: Circumstances,
+    circumstances: GateInputs,
     settings: GateSettings,
 ) -> tuple[Route | None, list[RuleOutcome]]:
     """The route by which the challenger may replace the champion, None if by none, and the rules that say so."""

@@ -43,7 +43,7 @@ class Reject:
 Decision = Promote | Reject
 
 
-def verdict_event(
+def make_verdict_event(
     decision: Decision, cause: ModelTrained | PromotionRequested, champion: Champion | None, now: datetime
 ) -> ModelPromoted | ModelRejected:
     """The decision as an event. It was made while `champion` served, so it takes the next sequence: should another
@@ -83,11 +83,11 @@ def verdict_event(
     )
 
 
-def failed(rules: Sequence[RuleOutcome]) -> list[str]:
+def failed_rules(rules: Sequence[RuleOutcome]) -> list[str]:
     """The names of the rules that failed."""
     return [one.rule for one in rules if one.outcome == "failed"]
 
 
-def outcome(rule: str, passed: bool, sentence: str) -> RuleOutcome:
+def rule_outcome(rule: str, passed: bool, sentence: str) -> RuleOutcome:
     """A rule that passed or failed, in a sentence."""
     return RuleOutcome(rule=rule, outcome="passed" if passed else "failed", sentence=sentence)

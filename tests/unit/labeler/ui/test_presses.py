@@ -1,10 +1,10 @@
 """One answer for each turn."""
 
-from services.labeler.ui.click_guard import Presses
+from services.labeler.ui.click_guard import ClickGuard
 
 
 def test_a_press_that_arrives_twice_acts_once() -> None:
-    presses, acts = Presses(), list[str]()
+    presses, acts = ClickGuard(), list[str]()
     turn = presses.turn
     presses.take(turn, lambda: acts.append("first"))
     presses.take(turn, lambda: acts.append("again"))
@@ -13,7 +13,7 @@ def test_a_press_that_arrives_twice_acts_once() -> None:
 
 
 def test_the_next_turn_takes_a_press_and_the_last_one_none() -> None:
-    presses, acts = Presses(), list[str]()
+    presses, acts = ClickGuard(), list[str]()
     last = presses.turn
     presses.take(last, lambda: acts.append("first"))
     presses.take(presses.turn, lambda: acts.append("second"))
@@ -23,7 +23,7 @@ def test_the_next_turn_takes_a_press_and_the_last_one_none() -> None:
 
 
 def test_a_press_on_one_page_is_none_on_another() -> None:
-    presses, acts = Presses(), list[str]()
-    presses.take(Presses().turn, lambda: acts.append("strange"))
+    presses, acts = ClickGuard(), list[str]()
+    presses.take(ClickGuard().turn, lambda: acts.append("strange"))
 
     assert acts == []

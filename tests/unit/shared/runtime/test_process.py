@@ -22,7 +22,7 @@ PROGRAM = """
 import asyncio, sys, threading
 from shared.runtime.process import run
 from shared.runtime.settings import Settings
-from shared.runtime.telemetry import configure, log
+from shared.runtime.telemetry import configure, logger
 
 async def {body}
 

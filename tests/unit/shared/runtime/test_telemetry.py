@@ -22,19 +22,19 @@ PROGRAM = """
 import logging
 from shared.messaging.event_log import Record
 from shared.runtime.settings import Settings
-from shared.runtime.telemetry import configure, log
+from shared.runtime.telemetry import configure, logger
 from shared.messaging.tracing import process_span
 
 configure("ingestor", Settings())
 with process_span(Record("image.stored", 2, 17, "key", None), "process image.stored"):
-    log.info("stored", event_id="an id")
+    logger.info("stored", event_id="an id")
 logging.getLogger("some.library").warning("of a %s", "library")
 for _ in range(100):
     logging.getLogger("aiokafka.cluster").error("Topic %s is not available", "image.stored")
 try:
     raise KeyError("a bug")
 except KeyError:
-    log.exception("failed")
+    logger.exception("failed")
 """
 
 

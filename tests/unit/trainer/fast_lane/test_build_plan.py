@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from services.trainer.dataset.records import Candidate, Champion, Correction
 from services.trainer.fast_lane.decisions.build_plan import (
-    PATIENCE,
-    Make,
-    Nothing,
-    Situation,
+    VERDICT_TIMEOUT,
+    BuildCandidate,
+    FastLaneState,
+    Idle,
     decide,
-    left_out,
-    unserved,
+    find_excluded,
+    find_unserved,
 )
 from shared.contract.events import AppliedCorrection, ModelPromoted, ModelTrained, SetAside, uuid_of
 
@@ -84,112 +84,114 @@ FIRST = champion(trained("full-1"))
 
 
 def test_without_a_champion_it_makes_nothing() -> None:
-    assert isinstance(decide(Situation(None, [correction(1)]), START), Nothing)
-    assert unserved(Situation(None, [correction(1)])) == [correction(1)]
+    assert isinstance(decide(FastLaneState(None, [correction(1)]), START), Idle)
+    assert find_unserved(FastLaneState(None, [correction(1)])) == [correction(1)]
 
 
 def test_a_correction_that_is_not_live_is_made_because_of_its_event() -> None:
-    decision = decide(Situation(FIRST, [correction(2, seconds=2), correction(1, seconds=1)]), START)
-    assert isinstance(decision, Make)
+    decision = decide(FastLaneState(FIRST, [correction(2, seconds=2), correction(1, seconds=1)]), START)
+    assert isinstance(decision, BuildCandidate)
     assert [one.image_id for one in decision.corrections] == sorted([image(1), image(2)])
     assert decision.causes == (correction(1).event_id, correction(2).event_id)
 
 
 def test_only_fresh_corrections_are_causes_but_all_are_in_the_manifest() -> None:
     serving = champion(trained("fast-1", (correction(1).applied,), parent="full-1"), sequence=2)
-    decision = decide(Situation(serving, [correction(1), correction(2)]), START)
-    assert isinstance(decision, Make)
+    decision = decide(FastLaneState(serving, [correction(1), correction(2)]), START)
+    assert isinstance(decision, BuildCandidate)
     assert len(decision.corrections) == 2
     assert decision.causes == (correction(2).event_id,)
 
 
 def test_when_all_are_live_it_makes_nothing() -> None:
     serving = champion(trained("fast-1", (correction(1).applied,), parent="full-1"), sequence=2)
-    assert isinstance(decide(Situation(serving, [correction(1)]), START), Nothing)
+    assert isinstance(decide(FastLaneState(serving, [correction(1)]), START), Idle)
 
 
 def test_frozen_promotions_stop_it_and_the_reason_names_who() -> None:
     frozen = champion(trained("full-1"), frozen=True)
-    decision = decide(Situation(frozen, [correction(1)]), START)
-    assert isinstance(decision, Nothing)
+    decision = decide(FastLaneState(frozen, [correction(1)]), START)
+    assert isinstance(decision, Idle)
     assert "ada" in decision.reason
 
 
 def test_one_candidate_at_a_time() -> None:
     waiting = Candidate("fast-x", START, judged=False)
-    assert isinstance(decide(Situation(FIRST, [correction(1)], candidates=[waiting]), START), Nothing)
+    assert isinstance(decide(FastLaneState(FIRST, [correction(1)], candidates=[waiting]), START), Idle)
 
 
 def test_a_candidate_the_gate_gave_up_on_does_not_hold_up_later_corrections_for_ever() -> None:
     waiting = Candidate("fast-x", START, judged=False)
-    assert isinstance(decide(Situation(FIRST, [correction(1)], candidates=[waiting]), START + PATIENCE), Make)
+    assert isinstance(
+        decide(FastLaneState(FIRST, [correction(1)], candidates=[waiting]), START + VERDICT_TIMEOUT), BuildCandidate
+    )
 
 
 def test_what_has_its_verdict_is_not_made_again() -> None:
-    situation = Situation(FIRST, [correction(1)])
+    situation = FastLaneState(FIRST, [correction(1)])
     made = decide(situation, START)
-    assert isinstance(made, Make)
+    assert isinstance(made, BuildCandidate)
     judged = replace(situation, candidates=[Candidate(made.version, START, judged=True)])
-    assert isinstance(decide(judged, START), Nothing)
+    assert isinstance(decide(judged, START), Idle)
 
 
 def test_after_a_rollback_the_same_corrections_are_made_anew() -> None:
     first, later = (
-        decide(Situation(FIRST, [correction(1)]), START),
-        decide(Situation(champion(trained("full-1"), sequence=3), [correction(1)]), START),
+        decide(FastLaneState(FIRST, [correction(1)]), START),
+        decide(FastLaneState(champion(trained("full-1"), sequence=3), [correction(1)]), START),
     )
-    assert isinstance(first, Make)
-    assert isinstance(later, Make)
+    assert isinstance(first, BuildCandidate)
+    assert isinstance(later, BuildCandidate)
     assert first.version != later.version
 
 
 def test_a_label_that_is_toggled_back_is_a_new_version() -> None:
     versions = set()
     for revision, label in enumerate(["grass", "dandelion", "grass"], start=1):
-        decision = decide(Situation(FIRST, [correction(1, revision, label)]), START)
-        assert isinstance(decision, Make)
+        decision = decide(FastLaneState(FIRST, [correction(1, revision, label)]), START)
+        assert isinstance(decision, BuildCandidate)
         versions.add(decision.version)
     assert len(versions) == 3
 
 
 def test_a_correction_set_aside_does_not_hold_up_the_rest() -> None:
     aside = SetAside(image_id=image(1), revision=1, sentence="It broke two answers.")
-    situation = Situation(FIRST, [correction(1), correction(2)], set_aside=[aside])
+    situation = FastLaneState(FIRST, [correction(1), correction(2)], set_aside=[aside])
     decision = decide(situation, START)
-    assert isinstance(decision, Make)
+    assert isinstance(decision, BuildCandidate)
     assert [one.image_id for one in decision.corrections] == [image(2)]
-    assert left_out(situation) == {image(1): "It broke two answers."}
+    assert find_excluded(situation) == {image(1): "It broke two answers."}
 
 
 def test_a_newer_revision_of_a_correction_set_aside_is_wanted() -> None:
     aside = SetAside(image_id=image(1), revision=1, sentence="It broke two answers.")
-    assert isinstance(decide(Situation(FIRST, [correction(1, 2)], set_aside=[aside]), START), Make)
+    assert isinstance(decide(FastLaneState(FIRST, [correction(1, 2)], set_aside=[aside]), START), BuildCandidate)
 
 
 def test_what_a_full_training_took_in_stays_in_though_it_was_set_aside() -> None:
     aside = SetAside(image_id=image(1), revision=1, sentence="It broke two answers.")
     serving = champion(trained("full-2", (correction(1).applied,)), sequence=2)
-    decision = decide(Situation(serving, [correction(1), correction(2)], set_aside=[aside]), START)
-    assert isinstance(decision, Make)
+    decision = decide(FastLaneState(serving, [correction(1), correction(2)], set_aside=[aside]), START)
+    assert isinstance(decision, BuildCandidate)
     assert len(decision.corrections) == 2
 
 
 def test_unknown_labels_and_unreadable_images_are_left_out_by_name() -> None:
-    situation = Situation(FIRST, [correction(1, label="daisy"), correction(2)], unreadable={image(2)})
+    situation = FastLaneState(FIRST, [correction(1, label="daisy"), correction(2)], unreadable={image(2)})
     decision = decide(situation, START)
-    assert isinstance(decision, Nothing)
-    assert set(left_out(situation)) == {image(1), image(2)}
-    assert unserved(situation) == []
+    assert isinstance(decision, Idle)
+    assert set(find_excluded(situation)) == {image(1), image(2)}
+    assert find_unserved(situation) == []
 
 
 def test_it_waits_for_tables_that_are_behind_the_champion() -> None:
     serving = champion(trained("fast-1", (correction(1).applied,), parent="full-1"), sequence=2)
-    assert isinstance(decide(Situation(serving, []), START), Nothing)
+    assert isinstance(decide(FastLaneState(serving, []), START), Idle)
 
 
 def test_the_oldest_unserved_correction_comes_first() -> None:
-    situation = Situation(FIRST, [correction(1, seconds=5), correction(2, seconds=3)])
-    assert [one.image_id for one in unserved(situation)] == [image(2), image(1)]
+    situation = FastLaneState(FIRST, [correction(1, seconds=5), correction(2, seconds=3)])
+    assert [one.image_id for one in find_unserved(situation)] == [image(2), image(1)]
 
 
 @dataclass
@@ -203,14 +205,14 @@ class World:
     frozen: bool = False
     aside: list[SetAside] = field(default_factory=list)
 
-    def situation(self) -> Situation:
+    def situation(self) -> FastLaneState:
         serving = champion(self.models[self.promoted[-1]], len(self.promoted), self.frozen)
         candidates = [
             Candidate(model.version, START, model.version in self.judged)
             for model in self.models.values()
             if model.parent == serving.version
         ]
-        return Situation(serving, list(self.corrections.values()), self.aside, candidates, recipe="r")
+        return FastLaneState(serving, list(self.corrections.values()), self.aside, candidates, recipe="r")
 
     def correct(self, number: int, label: str) -> None:
         known = self.corrections.get(image(number))
@@ -218,7 +220,7 @@ class World:
 
     def make(self) -> None:
         decision = decide(self.situation(), START)
-        if isinstance(decision, Make):
+        if isinstance(decision, BuildCandidate):
             held = tuple(one.applied for one in decision.corrections)
             self.models[decision.version] = trained(decision.version, held, parent=decision.champion.version)
 
@@ -271,11 +273,11 @@ def test_after_any_history_the_lane_ends_with_every_wanted_correction_live(actio
         world.make()
         world.judge(accept=True)
     situation = world.situation()
-    assert isinstance(decide(situation, START), Nothing)
-    assert unserved(situation) == []
+    assert isinstance(decide(situation, START), Idle)
+    assert find_unserved(situation) == []
     held = {one.image_id: one.revision for one in world.models[world.promoted[-1]].corrections}
     for one in world.corrections.values():
-        assert one.image_id in left_out(situation) or held[one.image_id] == one.revision
+        assert one.image_id in find_excluded(situation) or held[one.image_id] == one.revision
 
 
 @given(ACTIONS)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.trainer.data.artefact_store import ArtefactBroken, Artefacts
+from services.trainer.data.artefact_store import ArtefactHashMismatch, ArtefactStore
 from services.trainer.features.cache import FeatureCache
 from services.trainer.features.parquet import features_key, write_features
 from services.trainer.features.source import BATCH, DECODES, FeatureSource
@@ -76,7 +76,7 @@ async def test_what_a_full_training_kept_is_not_computed_again() -> None:
     await store.put(features_key("one", "a" * 64), write_features(list(keys), vectors))
     await store.put(features_key("one", "b" * 64), b"not a file")
     source = FeatureSource(store, FeatureCache(100))
-    assert await source.recall("one") == 2
+    assert await source.preload("one") == 2
     found = await source.features("one", backbone, keys)
     assert backbone.computed == 0
     assert np.array_equal(np.stack(list(found.features.values())), vectors)
@@ -119,7 +119,10 @@ async def test_two_pictures_are_decoded_at_once_however_many_are_fetched(monkeyp
     monkeypatch.setattr("services.trainer.features.source.decode", held)
     store = MemoryObjectStore()
     source, keys = FeatureSource(store, FeatureCache(100)), await stored(store, *range(BATCH))
-    reading = [asyncio.create_task(source.pixels(keys)), asyncio.create_task(source.pixels(await stored(store, 99)))]
+    reading = [
+        asyncio.create_task(source.prepared_images(keys)),
+        asyncio.create_task(source.prepared_images(await stored(store, 99))),
+    ]
     try:
         await eventually(lambda: inside == DECODES)
     finally:
@@ -132,11 +135,11 @@ async def test_two_pictures_are_decoded_at_once_however_many_are_fetched(monkeyp
 async def test_an_artefact_with_another_hash_is_refused() -> None:
     store = MemoryObjectStore()
     model = model_trained(version="v1", artefact_sha256=sha256(b"right").hexdigest())
-    artefacts = Artefacts(store)
+    artefacts = ArtefactStore(store)
     with pytest.raises(ObjectMissing):
         await artefacts.load(model)
     await store.put(model.artefact_key, b"wrong")
-    with pytest.raises(ArtefactBroken, match="v1"):
+    with pytest.raises(ArtefactHashMismatch, match="v1"):
         await artefacts.load(model)
     await store.put(model.artefact_key, b"right")
     assert await artefacts.load(model) == b"right"

@@ -14,11 +14,11 @@ import pytest
 
 from services.trainer.dataset.manifest import Sample, manifest_from_json, manifest_of
 from services.trainer.features.parquet import features_key
-from services.trainer.full_lane.decisions.plan import plan, relabelled, version_of
+from services.trainer.full_lane.decisions.plan import plan_manifest, relabel_samples, version_of
 from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
-from services.trainer.full_lane.snapshot import Cut
+from services.trainer.full_lane.snapshot import Snapshot
 from shared.contract.events import AppliedCorrection, ModelTrained, TrainingRequested, uuid_of
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
@@ -39,9 +39,11 @@ class MemoryDataset:
         self.between_cuts: Callable[[], None] = lambda: None
         self._clock = clock
 
-    async def cut(self) -> Cut:
+    async def take_snapshot(self) -> Snapshot:
         samples = tuple(self.samples.values())
-        found = Cut(samples, {one.sha256: key_of(one.sha256) for one in samples}, {"image.stored/0": 9}, self._clock())
+        found = Snapshot(
+            samples, {one.sha256: key_of(one.sha256) for one in samples}, {"image.stored/0": 9}, self._clock()
+        )
         self.between_cuts()
         return found
 
@@ -293,11 +295,11 @@ def test_the_process_that_talks_to_kafka_does_not_import_torch() -> None:
 def test_too_few_images_are_told_apart_by_label_and_side() -> None:
     only_training = [one for one in map(sample, range(20)) if one.side == "train"]
     with pytest.raises(NotEnoughImages, match="no test image of dandelion, no test image of grass"):
-        plan(only_training, LABELS, ())
+        plan_manifest(only_training, LABELS, ())
 
 
 def test_relabelling_keeps_the_images_of_the_manifest() -> None:
     manifest = manifest_of(sample(number) for number in range(4))
     current = [sample(1, label="dandelion", revision=3), sample(2), sample(9)]
-    assert relabelled(manifest, current) == current[:2]
+    assert relabel_samples(manifest, current) == current[:2]
     assert UUID(int=0) not in {one.image_id for one in manifest.samples}

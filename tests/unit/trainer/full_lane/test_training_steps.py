@@ -117,7 +117,7 @@ def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) 
     assert {image_id for image_id, _ in layer.entries} >= {uuid_of(0)}
     digests = [by_id[uuid_of(number)].sha256 for number in (0, 4, 5)]
     pixels, _ = read_pixels(folder, digests)
-    answers = ArtefactSession(fitted.artefact).answers(stack(pixels, digests)).probabilities.argmax(axis=1)
+    answers = ArtefactSession(fitted.artefact).predict(stack(pixels, digests)).probabilities.argmax(axis=1)
     assert [LABELS[answer] for answer in answers] == ["grass", "grass", "grass"]
     assert fitted.metrics["corrected_accuracy"] == 1.0
     assert fitted.metrics["corrected_images"] == 3
@@ -134,7 +134,7 @@ def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manif
     manifest, _, fitted = plain
     digest = manifest.samples[0].sha256
     pixels, _ = read_pixels(folder, [digest])
-    served = ArtefactSession(fitted.artefact).answers(stack(pixels, [digest])).features[0]
+    served = ArtefactSession(fitted.artefact).predict(stack(pixels, [digest])).features[0]
     stored = read_features(fitted.features_parquet)
     assert set(stored) == {sample.sha256 for sample in manifest.samples}
     np.testing.assert_allclose(stored[digest], served, atol=1e-5)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from services.trainer.full_lane.worker_process import WarmChild
+from services.trainer.full_lane.worker_process import WorkerProcess
 from shared.runtime.errors import TransientError
 
 PARENT = """
 import asyncio
-from services.trainer.full_lane.worker_process import WarmChild
+from services.trainer.full_lane.worker_process import WorkerProcess
 
 async def main():
-    with WarmChild("time") as child:
+    with WorkerProcess("time") as child:
         print(child.pid, flush=True)
         await child.call("sleep", 300)
 
@@ -41,12 +41,12 @@ def wait_until_gone(pid: int) -> bool:
 
 
 async def test_it_computes_in_another_process() -> None:
-    with WarmChild("os") as child:
+    with WorkerProcess("os") as child:
         assert await child.call("getpid") == child.pid != os.getpid()
 
 
 async def test_the_event_loop_goes_on_meanwhile() -> None:
-    with WarmChild("time") as child:
+    with WorkerProcess("time") as child:
         task = asyncio.ensure_future(child.call("sleep", 0.3))
         turns = 0
         while not task.done():
@@ -57,7 +57,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
 
 
 async def test_an_exception_is_raised_here_with_the_traceback_of_the_child() -> None:
-    with WarmChild("operator") as child:
+    with WorkerProcess("operator") as child:
         with pytest.raises(ZeroDivisionError) as raised:
             await child.call("truediv", 1, 0)
         assert "In the child process" in "".join(raised.value.__notes__)
@@ -65,7 +65,7 @@ async def test_an_exception_is_raised_here_with_the_traceback_of_the_child() -> 
 
 
 async def test_a_child_that_died_is_a_transient_error_and_the_next_call_gets_a_new_one() -> None:
-    with WarmChild("os") as child:
+    with WorkerProcess("os") as child:
         first = child.pid
         with pytest.raises(TransientError, match="exit code -9"):
             await child.call("kill", first, signal.SIGKILL)
@@ -73,7 +73,7 @@ async def test_a_child_that_died_is_a_transient_error_and_the_next_call_gets_a_n
 
 
 async def test_a_cancelled_call_ends_the_child() -> None:
-    with WarmChild("time") as child:
+    with WorkerProcess("time") as child:
         first = child.pid
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
@@ -83,7 +83,7 @@ async def test_a_cancelled_call_ends_the_child() -> None:
 
 
 async def test_the_child_ends_with_its_context() -> None:
-    with WarmChild("time") as child:
+    with WorkerProcess("time") as child:
         pid = child.pid
     assert gone(pid)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
-from services.trainer.full_trigger.decisions.rows import Place, on_image_stored
+from services.trainer.full_trigger.decisions.rows import RecordPosition, on_image_stored
 from services.trainer.full_trigger.settings import FullTriggerSettings
 from shared.contract.events import DriftDetected, Event, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
 from shared.contract.topics import TRIGGER_TICKS
@@ -94,7 +94,7 @@ async def test_an_hourly_look_makes_up_for_whatever_was_missed() -> None:
     async with Bench() as bench:
         await bench.tick()
         for event in [image_stored(label=label) for label in ("dandelion", "grass") * 2]:  # behind the trigger's back
-            place = Place("image.stored/0", 0, bench.clock().timestamp())
+            place = RecordPosition("image.stored/0", 0, bench.clock().timestamp())
             bench.tables.images[str(event.image_id)] = on_image_stored(None, event, place)
         await bench.tick(60)
         assert bench.asked == []

@@ -12,14 +12,14 @@ from services.trainer.full_trigger.decisions.rows import (
     NOTHING_TRAINED,
     CorrectionRow,
     ImageRow,
-    Place,
+    RecordPosition,
     TrainingRow,
-    moment,
     on_drift_detected,
     on_image_stored,
     on_label_corrected,
     on_model_trained,
     on_training_requested,
+    to_datetime,
 )
 from services.trainer.full_trigger.decisions.state import state_of
 from services.trainer.full_trigger.decisions.training_due import Request, TriggerSettings, WaitUntil, decide
@@ -51,7 +51,7 @@ class World:
     images: dict[str, ImageRow] = field(default_factory=dict)
     corrections: dict[str, CorrectionRow] = field(default_factory=dict)
     training: TrainingRow = field(default_factory=lambda: NOTHING_TRAINED)
-    event_log: list[tuple[Event, Place]] = field(default_factory=list)
+    event_log: list[tuple[Event, RecordPosition]] = field(default_factory=list)
     requests: list[TrainingRequested] = field(default_factory=list)
     inputs: int = 0
     lane_seconds: float | None = 5.0
@@ -59,13 +59,13 @@ class World:
 
     def append(self, event: Event) -> None:
         offset = self.next_offset(event.topic)
-        self.event_log.append((event, Place(f"{event.topic}/0", offset, self.now)))
+        self.event_log.append((event, RecordPosition(f"{event.topic}/0", offset, self.now)))
         self.fold(*self.event_log[-1])
 
     def next_offset(self, topic: str) -> int:
         return sum(event.topic == topic for event, _ in self.event_log)
 
-    def fold(self, event: Event, place: Place) -> None:
+    def fold(self, event: Event, place: RecordPosition) -> None:
         match event:
             case ImageStored():
                 key = str(event.image_id)
@@ -86,7 +86,7 @@ class World:
         self.append(
             ImageStored(
                 event_id=uuid_of("stored", number),
-                occurred_at=moment(self.now),
+                occurred_at=to_datetime(self.now),
                 image_id=uuid_of(number),
                 sha256=f"{number:064d}",
                 object_key="",
@@ -107,7 +107,7 @@ class World:
         self.append(
             LabelCorrected(
                 event_id=uuid_of("corrected", number, revision, self.now),
-                occurred_at=moment(self.now),
+                occurred_at=to_datetime(self.now),
                 image_id=uuid_of(number),
                 label_from=None,
                 label_to=label,
@@ -121,14 +121,14 @@ class World:
         self.append(
             DriftDetected(
                 event_id=uuid_of("drift", self.now),
-                occurred_at=moment(self.now),
+                occurred_at=to_datetime(self.now),
                 model_name="plants",
                 model_version="v",
                 statistic="mmd",
                 value=1,
                 threshold=0.5,
-                window_from=moment(self.now - 60),
-                window_to=moment(self.now),
+                window_from=to_datetime(self.now - 60),
+                window_to=to_datetime(self.now),
                 answers=100,
             )
         )
@@ -137,7 +137,7 @@ class World:
         event_id = uuid_of("request", len(self.requests))
         event = TrainingRequested(
             event_id=event_id,
-            occurred_at=moment(self.now),
+            occurred_at=to_datetime(self.now),
             model_name="plants",
             reason=request.reason,
             detail=request.detail,
@@ -151,7 +151,7 @@ class World:
         self.append(
             ModelTrained(
                 event_id=uuid_of("trained", self.now),
-                occurred_at=moment(self.now),
+                occurred_at=to_datetime(self.now),
                 model_name="plants",
                 causes=causes,
                 version=f"full-{self.now}",
@@ -167,7 +167,7 @@ class World:
                 training_images=1,
                 test_images=1,
                 positions={f"{topic}/0": self.next_offset(topic) for topic in topics} if self.names_positions else {},
-                manifest_cut_at=moment(self.now),
+                manifest_cut_at=to_datetime(self.now),
             )
         )
 
@@ -183,7 +183,7 @@ class World:
                 if self.lane_seconds is not None and self.now - at >= self.lane_seconds:
                     self.train((UUID(event_id),))
             state = state_of(self.images, self.corrections, self.training, LABELS)
-            answer = decide(state, moment(self.now), SETTINGS)
+            answer = decide(state, to_datetime(self.now), SETTINGS)
             if isinstance(answer, Request):
                 self.ask(answer)
             look = answer.time.timestamp() if isinstance(answer, WaitUntil) and answer.time else None
@@ -219,7 +219,7 @@ def play(world: World, steps: list[tuple[str, float, object, object]]) -> None:
                 world.drift()
             case "person":
                 event_id = uuid_of("person", world.now, len(world.event_log))
-                now = moment(world.now)
+                now = to_datetime(world.now)
                 world.append(
                     TrainingRequested(
                         event_id=event_id, occurred_at=now, model_name="plants", reason="person", detail="please"

@@ -13,7 +13,7 @@ from services.trainer.full_trigger.decisions.training_due import (
     TriggerSettings,
     WaitUntil,
     decide,
-    in_order,
+    sort_by_time,
 )
 from shared.contract.events import uuid_of
 
@@ -158,4 +158,4 @@ def test_a_fresh_image_after_old_ones_is_debounced_too() -> None:
 @pytest.mark.parametrize("same_time", [True, False])
 def test_order_is_by_time_and_then_by_id(same_time: bool) -> None:
     made = [Arrival(uuid_of(n), NOON if same_time else NOON - timedelta(seconds=n), True) for n in range(5)]
-    assert in_order(made) == in_order(reversed(made))
+    assert sort_by_time(made) == sort_by_time(reversed(made))

@@ -8,15 +8,15 @@ import pytest
 from services.trainer.dataset.manifest import Sample
 from services.trainer.dataset.records import Correction
 from services.trainer.gate.decisions.comparison import (
-    Contestant,
-    Damage,
-    absorbed,
-    answers_on,
-    broken,
-    held,
-    locked_tests,
-    newly_held,
-    to_set_aside,
+    ComparedModel,
+    Regressions,
+    choose_set_aside,
+    count_absorbed,
+    count_newly_held,
+    find_broken_corrections,
+    held_corrections,
+    predict_tests,
+    select_locked_tests,
 )
 from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer
 from services.trainer.model.head import Head
@@ -47,11 +47,13 @@ def head(labels: tuple[str, ...] = LABELS) -> Head:
     return Head(labels, np.zeros(4, np.float32), np.ones(4, np.float32), weights, np.zeros(len(labels), np.float32))
 
 
-def contestant(layer: CorrectionLayer | None = None, labels: tuple[str, ...] = LABELS, **changes: object) -> Contestant:
+def compared(
+    layer: CorrectionLayer | None = None, labels: tuple[str, ...] = LABELS, **changes: object
+) -> ComparedModel:
     layer = layer or empty_layer(4, len(labels))
     applied = tuple(AppliedCorrection(image_id=one, revision=revision) for one, revision in layer.entries)
     model: ModelTrained = model_trained(**{"labels": labels, "corrections": applied, "lane": "fast", **changes})
-    return Contestant(model, head(labels), layer)
+    return ComparedModel(model, head(labels), layer)
 
 
 def layer_over(vectors: dict[int, np.ndarray[tuple[int], np.dtype[np.float32]]], target: str) -> CorrectionLayer:
@@ -63,71 +65,71 @@ def layer_over(vectors: dict[int, np.ndarray[tuple[int], np.dtype[np.float32]]],
 
 def test_a_corrected_test_image_is_answered_without_its_correction() -> None:
     vectors = {"sha-1": EYE[0], "sha-2": EYE[0]}
-    corrected = contestant(layer_over({1: EYE[0]}, "grass"))
-    tests = locked_tests([sample(1, "grass"), sample(2, "grass")], corrected.model, None)
-    assert answers_on(corrected, tests, vectors).tolist() == [0, 1]
+    corrected = compared(layer_over({1: EYE[0]}, "grass"))
+    tests = select_locked_tests([sample(1, "grass"), sample(2, "grass")], corrected.trained, None)
+    assert predict_tests(corrected, tests, vectors).tolist() == [0, 1]
 
 
 def test_a_class_that_the_challenger_forgot_counts_against_it_and_a_class_nobody_knows_does_not() -> None:
-    forgetful, champion = contestant(), contestant(labels=("dandelion", "grass", "fern"))
+    forgetful, champion = compared(), compared(labels=("dandelion", "grass", "fern"))
     samples = [sample(1, "fern"), sample(2, "grass"), sample(3, "moss"), sample(4, "grass", "train")]
-    tests = locked_tests(samples, forgetful.model, champion.model)
+    tests = select_locked_tests(samples, forgetful.trained, champion.trained)
     assert tests.labels == ("dandelion", "grass", "fern")
     assert tests.truths.tolist() == [2, 1]
-    answers = answers_on(forgetful, tests, {"sha-1": EYE[1], "sha-2": EYE[1]})
+    answers = predict_tests(forgetful, tests, {"sha-1": EYE[1], "sha-2": EYE[1]})
     assert answers.tolist() == [1, 1]
 
 
 def test_an_answer_with_a_label_that_is_not_in_play_is_wrong_and_not_another_label() -> None:
-    stranger = contestant(labels=("grass", "moss"))
-    tests = locked_tests([sample(1, "grass")], contestant().model, None)
-    assert answers_on(stranger, tests, {"sha-1": EYE[1]}).tolist() == [-1]
+    stranger = compared(labels=("grass", "moss"))
+    tests = select_locked_tests([sample(1, "grass")], compared().trained, None)
+    assert predict_tests(stranger, tests, {"sha-1": EYE[1]}).tolist() == [-1]
 
 
 def test_a_correction_that_is_not_answered_as_corrected_is_broken() -> None:
     corrections = [correction(1, "grass"), correction(2, "dandelion")]
-    fixed = contestant(layer_over({1: EYE[0]}, "grass"))
+    fixed = compared(layer_over({1: EYE[0]}, "grass"))
     vectors = {"sha-1": EYE[0], "sha-2": EYE[1]}
-    assert broken(fixed, corrections, vectors) == (image(2),)
-    assert broken(contestant(), corrections, vectors) == (image(1), image(2))
-    assert broken(fixed, [], {}) == ()
+    assert find_broken_corrections(fixed, corrections, vectors) == (image(2),)
+    assert find_broken_corrections(compared(), corrections, vectors) == (image(1), image(2))
+    assert find_broken_corrections(fixed, [], {}) == ()
 
 
 def test_only_the_current_revision_of_a_correction_is_held() -> None:
-    model = contestant(layer_over({1: EYE[0]}, "grass")).model
-    assert held(model, [correction(1, "grass"), correction(2, "grass")]) == [correction(1, "grass")]
-    assert held(model, [correction(1, "dandelion", revision=2)]) == []
+    model = compared(layer_over({1: EYE[0]}, "grass")).trained
+    assert held_corrections(model, [correction(1, "grass"), correction(2, "grass")]) == [correction(1, "grass")]
+    assert held_corrections(model, [correction(1, "dandelion", revision=2)]) == []
 
 
 def test_newly_held_are_those_the_champion_lacks() -> None:
     corrections = [correction(1, "grass"), correction(2, "dandelion")]
-    one = contestant(corrections=(corrections[0].applied,)).model
-    both = contestant(corrections=tuple(each.applied for each in corrections)).model
-    assert newly_held(both, one, corrections) == 1
-    assert newly_held(both, None, corrections) == 2
-    assert newly_held(one, both, corrections) == 0
+    one = compared(corrections=(corrections[0].applied,)).trained
+    both = compared(corrections=tuple(each.applied for each in corrections)).trained
+    assert count_newly_held(both, one, corrections) == 1
+    assert count_newly_held(both, None, corrections) == 2
+    assert count_newly_held(one, both, corrections) == 0
 
 
 def test_what_moved_from_the_champions_layer_into_the_head_is_absorbed() -> None:
-    champion = contestant(layer_over({1: EYE[0]}, "grass"))
+    champion = compared(layer_over({1: EYE[0]}, "grass"))
     known = (AppliedCorrection(image_id=image(1), revision=1),)
-    assert absorbed(contestant(lane="full", corrections=known), champion) == 1
-    assert absorbed(contestant(lane="full", corrections=()), champion) == 0
-    assert absorbed(contestant(lane="fast", corrections=known), champion) == 0
-    assert absorbed(contestant(lane="full"), None) == 0
+    assert count_absorbed(compared(lane="full", corrections=known), champion) == 1
+    assert count_absorbed(compared(lane="full", corrections=()), champion) == 0
+    assert count_absorbed(compared(lane="fast", corrections=known), champion) == 0
+    assert count_absorbed(compared(lane="full"), None) == 0
 
 
 def test_the_correction_that_weighs_most_on_a_lost_answer_is_set_aside_and_its_sentence_says_which() -> None:
     near = np.array([0.99, 0.1, 0, 0], np.float32)
     layer = layer_over({7: near, 8: EYE[3]}, "grass")
-    challenger, champion = contestant(layer), contestant()
-    tests = locked_tests([sample(1, "dandelion")], challenger.model, champion.model)
+    challenger, champion = compared(layer), compared()
+    tests = select_locked_tests([sample(1, "dandelion")], challenger.trained, champion.trained)
     vectors = {"sha-1": EYE[0], "sha-7": near, "sha-8": EYE[3]}
-    answers = answers_on(challenger, tests, vectors)
+    answers = predict_tests(challenger, tests, vectors)
     assert answers.tolist() == [1]
-    damage = Damage([0], answers, [])
+    damage = Regressions([0], answers, [])
     corrections = [correction(7, "grass"), correction(8, "grass")]
-    (aside,) = to_set_aside(challenger, champion.model, tests, damage, corrections, vectors)
+    (aside,) = choose_set_aside(challenger, champion.trained, tests, damage, corrections, vectors)
     assert (aside.image_id, aside.revision) == (image(7), 1)
     assert str(image(1)) in aside.sentence
     assert "grass instead of dandelion" in aside.sentence
@@ -135,42 +137,42 @@ def test_the_correction_that_weighs_most_on_a_lost_answer_is_set_aside_and_its_s
 
 def test_what_the_champion_holds_already_is_not_blamed_for_what_a_newer_one_did() -> None:
     near = np.array([0.99, 0.1, 0, 0], np.float32)
-    challenger = contestant(layer_over({6: near, 7: near * 1.1}, "grass"))
-    champion = contestant(layer_over({6: near}, "grass"))
-    tests = locked_tests([sample(1, "dandelion")], challenger.model, champion.model)
+    challenger = compared(layer_over({6: near, 7: near * 1.1}, "grass"))
+    champion = compared(layer_over({6: near}, "grass"))
+    tests = select_locked_tests([sample(1, "dandelion")], challenger.trained, champion.trained)
     vectors = {"sha-1": EYE[0], "sha-6": near, "sha-7": near}
-    damage = Damage([0], answers_on(challenger, tests, vectors), [])
-    asides = to_set_aside(challenger, champion.model, tests, damage, [], vectors)
+    damage = Regressions([0], predict_tests(challenger, tests, vectors), [])
+    asides = choose_set_aside(challenger, champion.trained, tests, damage, [], vectors)
     assert [one.image_id for one in asides] == [image(7)]
 
 
 @pytest.mark.parametrize("damaged", [True, False])
 def test_if_none_weighs_on_what_broke_all_new_ones_are_set_aside_so_that_the_next_need_not_wait(damaged: bool) -> None:
-    challenger = contestant(layer_over({7: EYE[3]}, "grass"))
-    tests = locked_tests([sample(1, "grass")], challenger.model, contestant().model)
+    challenger = compared(layer_over({7: EYE[3]}, "grass"))
+    tests = select_locked_tests([sample(1, "grass")], challenger.trained, compared().trained)
     vectors = {"sha-1": EYE[0], "sha-7": EYE[3]}
-    damage = Damage([0] if damaged else [], answers_on(challenger, tests, vectors), [])
-    asides = to_set_aside(challenger, contestant().model, tests, damage, [], vectors)
+    damage = Regressions([0] if damaged else [], predict_tests(challenger, tests, vectors), [])
+    asides = choose_set_aside(challenger, compared().trained, tests, damage, [], vectors)
     assert [one.image_id for one in asides] == ([image(7)] if damaged else [])
 
 
 def test_a_new_correction_that_does_not_hold_is_set_aside_itself() -> None:
-    challenger = contestant(layer_over({7: EYE[0]}, "grass"))
-    tests = locked_tests([], challenger.model, contestant().model)
-    damage = Damage([], np.zeros(0, np.intp), [image(7)])
-    asides = to_set_aside(
-        challenger, contestant().model, tests, damage, [correction(7, "dandelion")], {"sha-7": EYE[0]}
+    challenger = compared(layer_over({7: EYE[0]}, "grass"))
+    tests = select_locked_tests([], challenger.trained, compared().trained)
+    damage = Regressions([], np.zeros(0, np.intp), [image(7)])
+    asides = choose_set_aside(
+        challenger, compared().trained, tests, damage, [correction(7, "dandelion")], {"sha-7": EYE[0]}
     )
     assert [one.image_id for one in asides] == [image(7)]
 
 
 def test_a_known_correction_that_no_longer_holds_blames_the_new_one_beside_it() -> None:
     near = np.array([0.99, 0.1, 0, 0], np.float32)
-    challenger = contestant(layer_over({7: near}, "grass"))
-    known = challenger.model.corrections[0].model_copy(update={"image_id": image(1)})
-    champion = contestant(corrections=(known,)).model
-    tests = locked_tests([], challenger.model, champion)
-    damage = Damage([], np.zeros(0, np.intp), [image(1)])
-    asides = to_set_aside(challenger, champion, tests, damage, [correction(1, "dandelion")], {"sha-1": EYE[0]})
+    challenger = compared(layer_over({7: near}, "grass"))
+    known = challenger.trained.corrections[0].model_copy(update={"image_id": image(1)})
+    champion = compared(corrections=(known,)).trained
+    tests = select_locked_tests([], challenger.trained, champion)
+    damage = Regressions([], np.zeros(0, np.intp), [image(1)])
+    asides = choose_set_aside(challenger, champion, tests, damage, [correction(1, "dandelion")], {"sha-1": EYE[0]})
     assert [one.image_id for one in asides] == [image(7)]
     assert str(image(1)) in asides[0].sentence

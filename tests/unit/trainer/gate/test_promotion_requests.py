@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from services.trainer.dataset.records import Champion, ModelRow
 from services.trainer.gate.decisions.promotion_requests import (
-    IfItIsGood,
-    IfItLoads,
-    Situation,
-    frozen_because,
-    superseded,
-    understand,
+    RequestContext,
+    RequiresEvaluation,
+    RequiresLoad,
+    plan_request,
+    reason_frozen,
+    reason_if_superseded,
 )
-from services.trainer.gate.decisions.verdict_events import Promote, Reject, verdict_event
+from services.trainer.gate.decisions.verdict_events import Promote, Reject, make_verdict_event
 from shared.contract.events import ModelPromoted, ModelTrained
 from shared.testing import model_promoted, model_rejected, model_trained, promotion_requested
 
@@ -35,7 +35,7 @@ def row(version: str, promoted: tuple[int, ...] = (), **changes: object) -> Mode
 
 
 situations = st.builds(
-    Situation,
+    RequestContext,
     st.one_of(st.none(), st.builds(champion, frozen=st.booleans())),
     st.one_of(st.none(), st.builds(row, st.sampled_from(["full-1", "full-2"]), st.sampled_from([(), (1,)]))),
 )
@@ -43,10 +43,10 @@ situations = st.builds(
 
 @given(st.sampled_from(ACTIONS), situations, st.sampled_from(["", "because"]))
 def test_every_request_is_answered_with_a_sentence_and_never_repeats_who_serves(
-    action: Action, situation: Situation, reason: str
+    action: Action, situation: RequestContext, reason: str
 ) -> None:
-    answer = understand(promotion_requested(action=action, version="full-2", reason=reason), situation)
-    decision = answer.decision if isinstance(answer, IfItLoads | IfItIsGood) else answer
+    answer = plan_request(promotion_requested(action=action, version="full-2", reason=reason), situation)
+    decision = answer.decision if isinstance(answer, RequiresLoad | RequiresEvaluation) else answer
     assert decision.summary
     if isinstance(decision, Promote) and action in ("rollback", "approve", "override"):
         assert situation.champion is None or decision.model.version != situation.champion.version
@@ -58,7 +58,7 @@ def test_every_request_is_answered_with_a_sentence_and_never_repeats_who_serves(
 def test_freeze_and_unfreeze_change_the_flag_and_nothing_else(frozen: bool) -> None:
     serving = champion(frozen=frozen)
     for action, asked in (("freeze", True), ("unfreeze", False)):
-        answer = understand(promotion_requested(action=action, version=None), Situation(serving, None))
+        answer = plan_request(promotion_requested(action=action, version=None), RequestContext(serving, None))
         if asked == frozen:
             assert isinstance(answer, Reject)
         else:
@@ -67,52 +67,56 @@ def test_freeze_and_unfreeze_change_the_flag_and_nothing_else(frozen: bool) -> N
 
 
 def test_a_rollback_names_what_was_in_service_and_freezes() -> None:
-    answer = understand(promotion_requested(version="full-0"), Situation(champion(), row("full-0", (1,))))
-    assert isinstance(answer, IfItLoads)
+    answer = plan_request(promotion_requested(version="full-0"), RequestContext(champion(), row("full-0", (1,))))
+    assert isinstance(answer, RequiresLoad)
     assert (answer.decision.frozen, answer.decision.route) == (True, "rollback")
-    assert isinstance(understand(promotion_requested(version="full-0"), Situation(champion(), row("full-0"))), Reject)
+    assert isinstance(
+        plan_request(promotion_requested(version="full-0"), RequestContext(champion(), row("full-0"))), Reject
+    )
 
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_approve_and_override_leave_the_freeze_as_it_is(frozen: bool) -> None:
     for action in ("approve", "override"):
         request = promotion_requested(action=action, version="full-2")
-        answer = understand(request, Situation(champion(frozen=frozen), row("full-2")))
-        assert isinstance(answer, IfItLoads | IfItIsGood)
+        answer = plan_request(request, RequestContext(champion(frozen=frozen), row("full-2")))
+        assert isinstance(answer, RequiresLoad | RequiresEvaluation)
         assert answer.decision.frozen == frozen
 
 
 def test_an_override_needs_a_reason() -> None:
     request = promotion_requested(action="override", version="full-2", reason="  ")
-    assert isinstance(understand(request, Situation(champion(), row("full-2"))), Reject)
+    assert isinstance(plan_request(request, RequestContext(champion(), row("full-2"))), Reject)
 
 
 def test_only_a_fast_candidate_can_be_superseded() -> None:
     serving = champion("full-1")
     fast: ModelTrained = model_trained(version="fast-1", lane="fast", parent="full-1")
-    assert superseded(fast, serving) is None
-    assert "full-1" in (superseded(fast, champion("full-2")) or "")
-    assert superseded(fast, None) is not None
-    assert superseded(model_trained(version="full-3", parent="full-0"), serving) is None
+    assert reason_if_superseded(fast, serving) is None
+    assert "full-1" in (reason_if_superseded(fast, champion("full-2")) or "")
+    assert reason_if_superseded(fast, None) is not None
+    assert reason_if_superseded(model_trained(version="full-3", parent="full-0"), serving) is None
 
 
 def test_a_verdict_takes_the_next_sequence_and_an_id_of_cause_and_sequence() -> None:
     candidate = model_trained(version="full-2")
     decision = Promote(candidate, "superior", "It is better.")
-    first = verdict_event(decision, candidate, None, NOW)
-    later = verdict_event(decision, candidate, champion(sequence=4), NOW)
+    first = make_verdict_event(decision, candidate, None, NOW)
+    later = make_verdict_event(decision, candidate, champion(sequence=4), NOW)
     assert isinstance(first, ModelPromoted)
     assert isinstance(later, ModelPromoted)
     assert (first.sequence, first.replaces, later.sequence, later.replaces) == (1, None, 5, "full-1")
-    assert first.event_id == verdict_event(decision, candidate, None, NOW).event_id != later.event_id
+    assert first.event_id == make_verdict_event(decision, candidate, None, NOW).event_id != later.event_id
     assert first.cause == candidate.event_id
     assert (later.artefact_key, later.artefact_sha256) == (candidate.artefact_key, candidate.artefact_sha256)
 
 
 def test_a_verdict_on_a_request_answers_it() -> None:
     request = promotion_requested(action="rollback", version="full-2")
-    refused = verdict_event(Reject("full-2", "No."), request, champion(), NOW)
-    done = verdict_event(Promote(model_trained(version="full-2"), "rollback", "Done.", True), request, champion(), NOW)
+    refused = make_verdict_event(Reject("full-2", "No."), request, champion(), NOW)
+    done = make_verdict_event(
+        Promote(model_trained(version="full-2"), "rollback", "Done.", True), request, champion(), NOW
+    )
     assert isinstance(done, ModelPromoted)
     assert refused.answers == done.answers == refused.cause == done.cause == request.event_id
     assert done.requested_by == request.requested_by
@@ -120,6 +124,6 @@ def test_a_verdict_on_a_request_answers_it() -> None:
 
 @pytest.mark.parametrize("stop", ["", "."])
 def test_the_sentence_about_a_freeze_ends_with_one_stop(stop: str) -> None:
-    assert frozen_because(f"carla froze promotions: the fair is on{stop}") == (
+    assert reason_frozen(f"carla froze promotions: the fair is on{stop}") == (
         "Promotions are frozen: carla froze promotions: the fair is on."
     )

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.gate.decisions.verdict import Circumstances, GateSettings, Verdict, judge
+from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Verdict, judge
 from services.trainer.model.arrays import Indices
 
 LABELS = ("dandelion", "grass")
-CALM = Circumstances(
+CALM = GateInputs(
     labels=LABELS,
     truths=np.arange(64) % 2,
     corrections=0,
@@ -63,7 +63,7 @@ NEWS = [
 
 
 @pytest.mark.parametrize("circumstances", NEWS)
-def test_each_kind_of_news_is_a_reason(circumstances: Circumstances) -> None:
+def test_each_kind_of_news_is_a_reason(circumstances: GateInputs) -> None:
     assert judge(answers(), answers(), None, circumstances).route == "non_inferior"
 
 
@@ -138,7 +138,7 @@ def test_a_forgotten_class_is_a_veto_even_for_a_superior_model() -> None:
     assert verdict.route is None
 
 
-VETOES: list[tuple[str, Indices, Circumstances]] = [
+VETOES: list[tuple[str, Indices, GateInputs]] = [
     ("accuracy", answers(*range(25)), CALM),
     ("every_class_is_tested", np.zeros(40, np.intp), replace(CALM, truths=np.zeros(40, np.intp))),
     ("corrections_hold", answers(), replace(CALM, corrections=2, broken=(UUID(int=7),))),
@@ -150,9 +150,7 @@ VETOES: list[tuple[str, Indices, Circumstances]] = [
 
 
 @pytest.mark.parametrize(("rule", "challenger", "circumstances"), VETOES)
-def test_a_broken_floor_stops_even_the_first_model(
-    rule: str, challenger: Indices, circumstances: Circumstances
-) -> None:
+def test_a_broken_floor_stops_even_the_first_model(rule: str, challenger: Indices, circumstances: GateInputs) -> None:
     verdict = judge(challenger, None, None, circumstances)
     assert not verdict.promote
     assert [one.rule for one in verdict.rules if one.outcome == "failed"] == [rule]

@@ -11,14 +11,14 @@ from services.trainer.model.correction_layer import CorrectionLayer, empty_layer
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import (
     assemble,
+    hash_weights,
     read_backbone,
     read_head,
     read_layer,
     read_metadata,
     replace_layer,
-    weights_sha256,
 )
-from services.trainer.model.reference_inference import agreement, answer
+from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
 from shared.contract.artefact import ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
@@ -75,19 +75,19 @@ def assembled(layer: CorrectionLayer | None = None) -> bytes:
 def test_the_graph_answers_as_numpy_does(corrections: int) -> None:
     layer = layer_for(pictures(corrections, seed=5))
     images = np.concatenate((pictures(corrections, seed=5), pictures(40)))
-    answers = ArtefactSession(assembled(layer)).answers(images)
+    answers = ArtefactSession(assembled(layer)).predict(images)
     features = FeatureExtractor(backbone()).features(images)
     assert np.abs(answers.features - features).max() < 1e-6
-    assert agreement(answers.probabilities, answer(head(), layer, features)).difference < 1e-4
-    assert agreement(answers.probabilities, answer(head(), layer, features)).disagreements == 0
+    assert compare_runtimes(answers.probabilities, predict_probabilities(head(), layer, features)).difference < 1e-4
+    assert compare_runtimes(answers.probabilities, predict_probabilities(head(), layer, features)).disagreements == 0
     assert np.abs(answers.correction_weights[:, :corrections] - kernel_weights(layer, features)).max(initial=0) < 1e-4
     assert answers.probabilities.sum(axis=1) == pytest.approx(np.ones(len(images)), abs=1e-5)
 
 
 def test_corrected_images_are_answered_as_corrected_in_the_graph() -> None:
     images = pictures(6, seed=5)
-    before = ArtefactSession(assembled()).answers(images).probabilities.argmax(axis=1)
-    after = ArtefactSession(assembled(layer_for(images))).answers(images)
+    before = ArtefactSession(assembled()).predict(images).probabilities.argmax(axis=1)
+    after = ArtefactSession(assembled(layer_for(images))).predict(images)
     assert np.array_equal(after.probabilities.argmax(axis=1), (before + 1) % 3)
     assert np.array_equal(after.correction_weights.argmax(axis=1), np.arange(6))
 
@@ -122,26 +122,26 @@ def test_the_pieces_can_be_read_back_bit_for_bit(corrections: int) -> None:
 
 def test_equal_pieces_give_equal_bytes_and_weights() -> None:
     assert assembled() == assembled()
-    assert weights_sha256(assembled()) == weights_sha256(assembled())
+    assert hash_weights(assembled()) == hash_weights(assembled())
 
 
 def test_the_weights_hash_sees_weights_and_nothing_else() -> None:
     other_manifest = replace_layer(assembled(), empty_layer(WIDTH, 3), "ef" * 32)
     assert other_manifest != assembled()
-    assert weights_sha256(other_manifest) == weights_sha256(assembled())
-    assert weights_sha256(assembled(layer_for(pictures(1)))) != weights_sha256(assembled())
+    assert hash_weights(other_manifest) == hash_weights(assembled())
+    assert hash_weights(assembled(layer_for(pictures(1)))) != hash_weights(assembled())
 
 
 def test_no_images_give_no_answers() -> None:
-    assert ArtefactSession(assembled()).answers(pictures(0)).probabilities.shape == (0, 3)
+    assert ArtefactSession(assembled()).predict(pictures(0)).probabilities.shape == (0, 3)
     assert FeatureExtractor(backbone()).features(pictures(0)).shape == (0, WIDTH)
 
 
 def test_many_images_are_answered_in_batches_as_one_by_one() -> None:
     images = pictures(21)
     session = ArtefactSession(assembled())
-    one_by_one = np.concatenate([session.answers(images[at : at + 1]).probabilities for at in range(21)])
-    assert np.abs(session.answers(images).probabilities - one_by_one).max() < 1e-6
+    one_by_one = np.concatenate([session.predict(images[at : at + 1]).probabilities for at in range(21)])
+    assert np.abs(session.predict(images).probabilities - one_by_one).max() < 1e-6
 
 
 @pytest.mark.parametrize("data", [b"not onnx", b"\xff" * 100, backbone()])

@@ -15,7 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import quantiles
 
-import httpx
+import httpx2
 
 from pappus.client import Labeler, Predictor
 from pappus.demo.answers import until_all_serve
@@ -39,7 +39,7 @@ class Load:
 
     async def client(self, number: int) -> None:
         """One client, until it is cancelled."""
-        async with httpx.AsyncClient(timeout=10) as http:
+        async with httpx2.AsyncClient(timeout=10) as http:
             turn = number
             while True:
                 turn += 1
@@ -47,7 +47,7 @@ class Load:
                 start = time.perf_counter()
                 try:
                     response = await http.post(f"{self._url}/predict", files={"file": ("i.jpg", self._images[image])})
-                except httpx.TransportError as error:
+                except httpx2.TransportError as error:
                     self.failures.append(repr(error))
                     continue
                 self.milliseconds.append((time.perf_counter() - start) * 1000)

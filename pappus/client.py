@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 MOST_MODELS = 1000
 """As many the labeling API lists at once."""
@@ -30,7 +30,7 @@ class Api:
     def __init__(self, base_url: str, patience_seconds: float = 60.0) -> None:
         self.base_url = base_url
         self.patience_seconds = patience_seconds
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=httpx.Timeout(30.0, connect=3.0))
+        self._http = httpx2.AsyncClient(base_url=base_url, timeout=httpx2.Timeout(30.0, connect=3.0))
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,7 +44,7 @@ class Api:
         """Send this bearer token from now on."""
         self._http.headers["authorization"] = f"Bearer {token}"
 
-    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """The answer below 400.
 
         Raises:
@@ -54,7 +54,7 @@ class Api:
         while True:
             try:
                 response = await self._http.request(method, path, **options)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 if time.monotonic() > deadline:
                     raise Refused(
                         f"No answer from {self.base_url} ({error!r}). Is the stack up? Try: pappus status"
@@ -65,7 +65,7 @@ class Api:
             await asyncio.sleep(0.2)
 
     @staticmethod
-    def _checked(response: httpx.Response) -> httpx.Response:
+    def _checked(response: httpx2.Response) -> httpx2.Response:
         if response.status_code < 400:
             return response
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-import httpx
+import httpx2
 
 from pappus.client import Refused, read_image
 from pappus.demo.drawing import DRAWN_LABELS, write_set
@@ -34,9 +34,9 @@ class ImageSource:
         if self.folder is not None:
             return await asyncio.to_thread(read_image, self.folder / _path_in(row.url_source.removeprefix(base_url)))
         try:
-            async with httpx.AsyncClient(timeout=30, follow_redirects=True) as http:
+            async with httpx2.AsyncClient(timeout=30, follow_redirects=True) as http:
                 return (await http.get(row.url_source)).raise_for_status().content
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             why = str(error) or type(error).__name__
             raise Refused(f"Cannot read {row.url_source}: {why}. Try again, or use --images FOLDER") from error
 
@@ -108,7 +108,7 @@ def _path_in(url: str) -> str:
 
 async def _reachable(url: str) -> bool:
     try:
-        async with httpx.AsyncClient(timeout=4, follow_redirects=True) as http:
+        async with httpx2.AsyncClient(timeout=4, follow_redirects=True) as http:
             return (await http.head(url)).status_code == 200
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return False

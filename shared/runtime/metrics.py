@@ -15,6 +15,9 @@ HANDLE_SECONDS = Histogram(
     ["group", "topic"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
+ARTEFACT_PARSES = Counter(
+    "pappus_artefact_parses", "Artefacts parsed: by onnx for their pieces, by onnxruntime for a session.", ["library"]
+)
 PROJECTION_LAG = Gauge(
     "pappus_projection_lag_events", "Events in the log that the tables do not show yet.", ["schema", "topic"]
 )

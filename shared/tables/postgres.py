@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.telemetry import logger

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 from uuid import UUID
 
-import httpx
+import httpx2
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from services.labeler.views import HistoryEntry, ImageView, ReviewQueue
@@ -103,7 +103,7 @@ class LabelerClient:
     Every method raises LoggedOut, Declined, and TransientError when the API is away or says that something else is.
     """
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: httpx2.Client) -> None:
         self._http = http
         self._token: str | None = None
 
@@ -162,14 +162,14 @@ class LabelerClient:
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         return self._send(method, path, **request).json()
 
-    def _send(self, method: str, path: str, away: str = "", **request: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, away: str = "", **request: Any) -> httpx2.Response:
         """`away` says for people that the API is up but what it needs is not; without it, the API's own words do."""
         headers = dict(request.pop("headers", {}))
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
             response = self._http.request(method, path, headers=headers, **request)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise TransientError(
                 "The labeler does not answer. Your work is kept here; try again in a moment."
             ) from error
@@ -182,7 +182,7 @@ class LabelerClient:
 class PredictorClient:
     """The predictor's API. Raises Declined and TransientError, of which NoModel is one."""
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: httpx2.Client) -> None:
         self._http = http
 
     def predict(self, data: bytes) -> Answer:
@@ -196,14 +196,14 @@ class PredictorClient:
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         try:
             response = self._http.request(method, path, **request)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise TransientError("The model does not answer right now. Labels can be set without it.") from error
         if response.is_success:
             return response.json()
         raise _explained(response)
 
 
-def _explained(response: httpx.Response) -> PappusError:
+def _explained(response: httpx2.Response) -> PappusError:
     """What a refusal means for the person in front of the page."""
     try:
         said = response.json()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import streamlit as st
 
 from services.labeler.settings import UiSettings
@@ -28,8 +28,8 @@ def clients() -> Clients:
     if "clients" not in st.session_state:
         settings = UiSettings()
         st.session_state.clients = Clients(
-            LabelerClient(httpx.Client(base_url=settings.labeler_url, timeout=COMMAND_TIMEOUT_SECONDS)),
-            PredictorClient(httpx.Client(base_url=settings.predictor_url, timeout=PREDICT_TIMEOUT_SECONDS)),
+            LabelerClient(httpx2.Client(base_url=settings.labeler_url, timeout=COMMAND_TIMEOUT_SECONDS)),
+            PredictorClient(httpx2.Client(base_url=settings.predictor_url, timeout=PREDICT_TIMEOUT_SECONDS)),
         )
     opened: Clients = st.session_state.clients
     return opened

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -34,7 +34,7 @@ pytestmark = [
 
 
 @contextmanager
-def served(answer: Callable[[httpx.Request], httpx.Response]) -> Iterator[str]:
+def served(answer: Callable[[httpx2.Request], httpx2.Response]) -> Iterator[str]:
     """Serve what answers requests on a free port; gives the address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,7 +43,7 @@ def served(answer: Callable[[httpx.Request], httpx.Response]) -> Iterator[str]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             response = answer(
-                httpx.Request(self.command, f"http://played{self.path}", headers=dict(self.headers), content=body)
+                httpx2.Request(self.command, f"http://played{self.path}", headers=dict(self.headers), content=body)
             )
             self.send_response(response.status_code)
             for name, value in response.headers.items():
@@ -74,11 +74,11 @@ class Stage:
     played: Played
     address: str = ""
 
-    def labeler(self, request: httpx.Request) -> httpx.Response:
+    def labeler(self, request: httpx2.Request) -> httpx2.Response:
         """The labeler's API of this test."""
         return self.played.labeler(request)
 
-    def predictor(self, request: httpx.Request) -> httpx.Response:
+    def predictor(self, request: httpx2.Request) -> httpx2.Response:
         """The predictor's API of this test."""
         return self.played.predictor(request)
 
@@ -105,8 +105,8 @@ def wait_for(address: str, timeout_seconds: float = 120.0) -> None:
     """Until it answers 200."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            if httpx.get(address).status_code == 200:
+        with suppress(httpx2.TransportError):
+            if httpx2.get(address).status_code == 200:
                 return
         time.sleep(0.1)
     raise AssertionError(f"{address} did not answer within {timeout_seconds:g} s.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -112,11 +112,11 @@ class Labeler:
     tables: Database
     tokens: dict[str, str] = field(default_factory=dict)
 
-    def client(self, name: str | None = None) -> httpx.AsyncClient:
+    def client(self, name: str | None = None) -> httpx2.AsyncClient:
         """A client; of somebody who is logged in, or of nobody."""
         headers = {"Authorization": f"Bearer {self.tokens[name]}"} if name else {}
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        return httpx.AsyncClient(transport=transport, base_url="http://labeler", headers=headers)
+        transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url="http://labeler", headers=headers)
 
     async def tell(self, *events: Event) -> None:
         """These events happened, and the tables show them."""
@@ -126,7 +126,7 @@ class Labeler:
 
     async def correct(
         self, who: str, image_id: UUID, label: str, revision: int, key: str | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Somebody sets a label."""
         headers = {"Idempotency-Key": key} if key else {}
         async with self.client(who) as client:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -31,7 +31,7 @@ class Replicas:
 
     event_log: EventLog
     tables: Database
-    clients: dict[str, httpx.AsyncClient]
+    clients: dict[str, httpx2.AsyncClient]
 
     async def tell(self, *events: Event) -> None:
         """These events happened, and the tables show them."""
@@ -39,7 +39,7 @@ class Replicas:
             await publisher.publish(events)
         await wait_until_caught_up(self.event_log, self.tables, TOPICS, 30)
 
-    async def correct(self, who: str, image_id: UUID, label: str, revision: int) -> httpx.Response:
+    async def correct(self, who: str, image_id: UUID, label: str, revision: int) -> httpx2.Response:
         """Somebody sets a label, at the replica they are connected to."""
         return await self.clients[who].post(f"/images/{image_id}/label", json={"label": label, "revision": revision})
 
@@ -65,10 +65,10 @@ async def replicas(servers: Servers, settings: LabelerSettings, tables: Database
         yield Replicas(event_log, tables, {"anna": anna, "berta": berta})
 
 
-def _client(app: FastAPI, name: str) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app)
+def _client(app: FastAPI, name: str) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app)
     headers = {"Authorization": f"Bearer {token(name)}"}
-    return httpx.AsyncClient(transport=transport, base_url="http://labeler", headers=headers, timeout=30)
+    return httpx2.AsyncClient(transport=transport, base_url="http://labeler", headers=headers, timeout=30)
 
 
 @pytest.mark.timeout(180)

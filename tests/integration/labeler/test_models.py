@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from shared.contract.events import PromotionRequested, RuleOutcome, TrainingRequested
@@ -12,7 +12,7 @@ from shared.testing import eventually, model_promoted, model_rejected, model_tra
 from .conftest import Labeler
 
 
-async def ask(labeler: Labeler, action: str, who: str = "olga", key: str = "k1", **body: Any) -> httpx.Response:
+async def ask(labeler: Labeler, action: str, who: str = "olga", key: str = "k1", **body: Any) -> httpx2.Response:
     """Somebody asks for something."""
     async with labeler.client(who) as client:
         return await client.post(

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from services.labeler.accounts.sessions import Principal, issue_token
@@ -113,7 +113,7 @@ async def test_what_people_did_is_counted(labeler: Labeler) -> None:
 
 async def test_malformed_requests_are_answered_in_the_one_shape_of_errors(labeler: Labeler) -> None:
     async with labeler.client("anna") as client:
-        answers: list[httpx.Response] = [
+        answers: list[httpx2.Response] = [
             await client.get("/images/not-a-uuid"),
             await client.get("/nowhere"),
             await client.delete("/labels"),

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from services.labeler.settings import LabelerSettings
@@ -18,7 +18,7 @@ from .conftest import Labeler
 Answers = list[dict[str, Any]]
 
 
-async def bring(labeler: Labeler, data: bytes, key: str | None = None, label: str | None = None) -> httpx.Response:
+async def bring(labeler: Labeler, data: bytes, key: str | None = None, label: str | None = None) -> httpx2.Response:
     """Anna uploads."""
     async with labeler.client("anna") as client:
         return await client.post(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from shared.testing import eventually
 
@@ -54,9 +54,9 @@ class PredictorProcess:
         """Whether it answers `path` with 200 now. Raises AssertionError with its last words if it has ended."""
         assert self._process is None or self._process.poll() is None, self.output[-3000:]
         try:
-            async with httpx.AsyncClient() as client:
+            async with httpx2.AsyncClient() as client:
                 return (await client.get(self.url + path)).status_code == 200
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
     async def until(self, path: str) -> None:

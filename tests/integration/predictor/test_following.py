@@ -5,7 +5,7 @@ import asyncio
 import signal
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from services.predictor.data.projection import replay_plan
@@ -22,12 +22,12 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")
 BLACK = picture(0, 0, 0)
 
 
-async def predict(client: httpx.AsyncClient) -> httpx.Response:
+async def predict(client: httpx2.AsyncClient) -> httpx2.Response:
     return await client.post("/predict", files={"file": BLACK})
 
 
 async def serves(world: World, sequence: int) -> bool:
-    async with httpx.AsyncClient(base_url=world.api.url) as client:
+    async with httpx2.AsyncClient(base_url=world.api.url) as client:
         model = await client.get("/model")
     return model.status_code == 200 and model.json()["sequence"] == sequence
 
@@ -57,11 +57,11 @@ async def test_what_serves_is_announced(world: World) -> None:
 
 
 async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_its_version(world: World) -> None:
-    responses: list[httpx.Response] = []
+    responses: list[httpx2.Response] = []
     over = asyncio.Event()
 
     async def steadily() -> None:
-        async with httpx.AsyncClient(base_url=world.shared_url) as client:
+        async with httpx2.AsyncClient(base_url=world.shared_url) as client:
             while not over.is_set():
                 responses.append(await predict(client))
 

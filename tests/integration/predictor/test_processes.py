@@ -4,7 +4,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from pappus.stack.ports import free_ports
@@ -64,19 +64,19 @@ async def test_two_replicas_share_a_port_and_each_has_its_own(
     await second.until("/readyz")
     answered = set()
     for _ in range(60):  # a connection each: the kernel spreads them
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports['shared']}") as client:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{ports['shared']}") as client:
             body = (await client.post("/predict", files={"file": picture()})).json()
             assert body["model_version"] == "fast-1"
             answered.add(body["replica"])
     assert answered == {"first", "second"}
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         assert (await client.get(f"{second.url}/model")).json()["replica"] == "second"
 
 
 async def test_without_any_model_a_replica_lives_and_refuses(start: Start) -> None:
     replica = start("first")
     await replica.until("/livez")
-    async with httpx.AsyncClient(base_url=replica.url) as client:
+    async with httpx2.AsyncClient(base_url=replica.url) as client:
         refused = await client.post("/predict", files={"file": picture()})
     assert (refused.status_code, refused.json()["error"]) == (503, "no_model")
     assert not await replica.answers("/readyz")
@@ -86,7 +86,7 @@ async def test_a_replica_that_is_asked_to_end_answers_what_it_has_begun(tmp_path
     keep_artefact(tmp_path / "first")
     replica = start("first")
     await replica.until("/readyz")
-    request = httpx.Request("POST", replica.url, files={"file": picture()})
+    request = httpx2.Request("POST", replica.url, files={"file": picture()})
     whole = request.read()
 
     async def in_two_halves() -> AsyncIterator[bytes]:
@@ -95,7 +95,7 @@ async def test_a_replica_that_is_asked_to_end_answers_what_it_has_begun(tmp_path
         yield whole[50:]
 
     headers = {"content-type": request.headers["content-type"]}
-    async with httpx.AsyncClient(base_url=replica.url) as client:
+    async with httpx2.AsyncClient(base_url=replica.url) as client:
         response = await client.post("/predict", content=in_two_halves(), headers=headers)
     assert response.status_code == 200
     assert await replica.ended() == 0

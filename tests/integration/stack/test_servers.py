@@ -5,9 +5,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import botocore.session
-import httpx
+import httpx2
 import psutil
 import pytest
 from botocore.config import Config
@@ -137,11 +137,11 @@ async def test_a_missing_object_is_told_from_a_forbidden_one(servers: Servers) -
 @pytest.mark.timeout(240)  # MLflow starts for it
 async def test_mlflow_keeps_runs_in_its_database_and_artefacts_in_its_bucket(servers_with_mlflow: Servers) -> None:
     servers = servers_with_mlflow
-    async with httpx.AsyncClient(base_url=servers.mlflow_url, trust_env=False, timeout=120) as client:
+    async with httpx2.AsyncClient(base_url=servers.mlflow_url, trust_env=False, timeout=120) as client:
         made = await client.post("/api/2.0/mlflow/experiments/create", json={"name": "probe"})
-        assert made.status_code == httpx.codes.OK, made.text
+        assert made.status_code == httpx2.codes.OK, made.text
         put = await client.put("/api/2.0/mlflow-artifacts/artifacts/probe/note.txt", content=b"kept")
-        assert put.status_code == httpx.codes.OK, put.text
+        assert put.status_code == httpx2.codes.OK, put.text
     connection = await asyncpg.connect(servers.database_url("mlflow", database="mlflow"))
     try:
         assert await connection.fetchval("SELECT count(*) FROM experiments WHERE name = 'probe'") == 1

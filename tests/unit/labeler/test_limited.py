@@ -1,6 +1,6 @@
 """How much a request may bring."""
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -19,10 +19,10 @@ async def taken(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(str(len(body)))(scope, receive, send)
 
 
-async def bring(size_bytes: int) -> httpx.Response:
+async def bring(size_bytes: int) -> httpx2.Response:
     """Send a body of this size."""
-    transport = httpx.ASGITransport(app=BodyLimitMiddleware(taken, upload_limit_bytes=LIMIT))
-    async with httpx.AsyncClient(transport=transport, base_url="http://labeler") as client:
+    transport = httpx2.ASGITransport(app=BodyLimitMiddleware(taken, upload_limit_bytes=LIMIT))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://labeler") as client:
         return await client.post("/", content=bytes(size_bytes))
 
 

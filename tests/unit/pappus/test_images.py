@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from pappus.client import Refused
@@ -42,7 +42,7 @@ async def test_every_file_name_is_served_and_read(tmp_path: Path, name: str) -> 
     base = f"http://127.0.0.1:{port}"
     source = await choose(str(folder(tmp_path, name)), LABELS, base, tmp_path)
     with serve_folder(source.folder, port):
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             served = [(await http.get(row.url_source)).content for row in source.rows]
     assert served == [await source.read(row, base) for row in source.rows] == [b"bytesdandelion", b"bytesgrass"]
 

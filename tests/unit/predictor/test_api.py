@@ -7,7 +7,7 @@ from functools import partial
 from io import BytesIO
 from uuid import UUID
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,8 +39,8 @@ class Replica:
         self.prediction_log = PredictionLog(limit=10)
         predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
         app = build_app(predictions, self.health, LIMIT_BYTES)
-        self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"
+        self.client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"
         )
 
     def serve(self, sequence: int, artefact: bytes) -> None:
@@ -65,7 +65,7 @@ async def replica(tracing: None) -> AsyncIterator[Replica]:
         yield made
 
 
-def exceeds(responses: list[httpx.Response], count: int) -> bool:
+def exceeds(responses: list[httpx2.Response], count: int) -> bool:
     return len(responses) > count
 
 
@@ -162,7 +162,7 @@ async def test_swapping_under_steady_requests_loses_none_and_each_answer_fits_it
         replica.serve(n, artefact)
         expected[n] = (await replica.client.post("/predict", files={"file": grey})).json()["probabilities"]["dandelion"]
     assert len(set(expected.values())) == len(expected)
-    responses: list[httpx.Response] = []
+    responses: list[httpx2.Response] = []
     swapped = asyncio.Event()
 
     async def steadily() -> None:

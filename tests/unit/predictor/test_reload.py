@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
@@ -25,16 +25,18 @@ BLACK = picture(0, 0, 0)
 
 
 @asynccontextmanager
-async def replica(event_log: MemoryEventLog, store: MemoryObjectStore, state: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def replica(
+    event_log: MemoryEventLog, store: MemoryObjectStore, state: Path
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A replica as its composition root puts it together, without a socket."""
     health = Health(needed={MODEL_PART})
     announcements, prediction_log = ModelLoadedReporter("replica-0", "plants"), PredictionLog(10_000)
     loader = ModelLoader(store, ArtefactFolder(state), [readiness(health), announcements.notify])
     predictions = Predictions(loader.in_service, prediction_log, "replica-0", in_flight_limit=64)
-    transport = httpx.ASGITransport(build_app(predictions, health, 100_000), raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(build_app(predictions, health, 100_000), raise_app_exceptions=False)
     async with (
         event_log.publisher("pappus/predictor") as publisher,
-        httpx.AsyncClient(transport=transport, base_url="http://replica") as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://replica") as client,
     ):
         follower = Follower(event_log, publisher, loader.set_target, health)
         parts = [follower.run(), loader.run(), prediction_log.run(publisher), announcements.run(publisher)]
@@ -56,7 +58,7 @@ async def promote(event_log: MemoryEventLog, store: MemoryObjectStore, sequence:
     return event
 
 
-async def predict(client: httpx.AsyncClient) -> httpx.Response:
+async def predict(client: httpx2.AsyncClient) -> httpx2.Response:
     return await client.post("/predict", files={"file": BLACK})
 
 
@@ -70,7 +72,7 @@ async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_
             return model.status_code == 200 and model.json()["sequence"] == sequence
 
         await eventually(lambda: serves(1))
-        responses: list[httpx.Response] = []
+        responses: list[httpx2.Response] = []
         over = asyncio.Event()
 
         async def steadily() -> None:

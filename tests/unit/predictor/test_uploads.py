@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ async def chunks(body: bytes, size_bytes: int = 1000) -> AsyncIterator[bytes]:
 
 
 def encoded(files: dict[str, bytes], data: dict[str, str] | None = None) -> tuple[str, bytes]:
-    request = httpx.Request("POST", "http://replica", files=files, data=data)
+    request = httpx2.Request("POST", "http://replica", files=files, data=data)
     return request.headers["content-type"], request.read()
 
 
@@ -29,7 +29,7 @@ async def test_any_bytes_arrive_as_they_were_sent(content: bytes, chunk_bytes: i
 
 
 async def test_of_two_files_the_first_counts() -> None:
-    request = httpx.Request("POST", "http://replica", files=[("file", b"one"), ("file", b"two")])
+    request = httpx2.Request("POST", "http://replica", files=[("file", b"one"), ("file", b"two")])
     assert await read_upload(request.headers["content-type"], chunks(request.read()), 10) == b"one"
 
 

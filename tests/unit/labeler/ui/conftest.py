@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -36,8 +36,8 @@ def played() -> Played:
 def clients(played: Played) -> Clients:
     """Clients of the APIs that are played."""
     return Clients(
-        LabelerClient(httpx.Client(base_url="http://labeler", transport=httpx.MockTransport(played.labeler))),
-        PredictorClient(httpx.Client(base_url="http://predictor", transport=httpx.MockTransport(played.predictor))),
+        LabelerClient(httpx2.Client(base_url="http://labeler", transport=httpx2.MockTransport(played.labeler))),
+        PredictorClient(httpx2.Client(base_url="http://predictor", transport=httpx2.MockTransport(played.predictor))),
     )
 
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 
 from services.labeler.ui.clients import Session
 from shared.testing.events import NOON
@@ -57,39 +57,43 @@ class Played:
         self.queue.append(image.image_id)
         return image
 
-    def labeler(self, request: httpx.Request) -> httpx.Response:
+    def labeler(self, request: httpx2.Request) -> httpx2.Response:
         """The labeler's API."""
         parts = request.url.path.strip("/").split("/")
         if parts == ["login"]:
             return self._login(json.loads(request.content))
         if self.logged_out or request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return httpx.Response(401, json={"error": "unauthorised", "detail": "The session has ended. Log in again."})
+            return httpx2.Response(
+                401, json={"error": "unauthorised", "detail": "The session has ended. Log in again."}
+            )
         if self.failing and parts[-1] == self.failing:
-            return httpx.Response(500, json={"error": "internal_error", "detail": "Something is wrong in the labeler."})
+            return httpx2.Response(
+                500, json={"error": "internal_error", "detail": "Something is wrong in the labeler."}
+            )
         if parts == ["labels"]:
-            return httpx.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
+            return httpx2.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
         if parts == ["review"]:
             return self._review()
         if parts == ["images"]:
             return self._upload(request)
         image = self.images[UUID(parts[1])]
         if parts[2:] == ["content"] and self.no_content:
-            return httpx.Response(404, json={"error": "object_missing", "detail": "The bytes are gone."})
+            return httpx2.Response(404, json={"error": "object_missing", "detail": "The bytes are gone."})
         if parts[2:] == ["content"]:
-            return httpx.Response(200, content=PICTURE)
+            return httpx2.Response(200, content=PICTURE)
         if parts[2:] == ["history"]:
-            return httpx.Response(200, json=image.history)
+            return httpx2.Response(200, json=image.history)
         if parts[2:] == ["label"]:
             return self._label(request, image)
-        return httpx.Response(200, json=self._shown(image))
+        return httpx2.Response(200, json=self._shown(image))
 
-    def predictor(self, request: httpx.Request) -> httpx.Response:
+    def predictor(self, request: httpx2.Request) -> httpx2.Response:
         """The predictor's API."""
         if not self.version:
             detail = "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more."
-            return httpx.Response(503, json={"error": "no_model", "detail": detail})
+            return httpx2.Response(503, json={"error": "no_model", "detail": detail})
         if request.url.path == "/model":
-            return httpx.Response(200, json={"version": self.version, "sequence": 1})
+            return httpx2.Response(200, json={"version": self.version, "sequence": 1})
         share = self.share
         answer: dict[str, object] = {
             "label": "dandelion" if share >= 0.5 else "grass",
@@ -100,15 +104,15 @@ class Played:
             "milliseconds": 3.0,
             "corrections": [{"image_id": str(self.behind), "weight": 0.5}] if self.behind else [],
         }
-        return httpx.Response(200, json=answer)
+        return httpx2.Response(200, json=answer)
 
-    def _login(self, body: dict[str, str]) -> httpx.Response:
+    def _login(self, body: dict[str, str]) -> httpx2.Response:
         if body["password"] != "right":
-            return httpx.Response(401, json={"error": "unauthorised", "detail": "The name or the password is wrong."})
+            return httpx2.Response(401, json={"error": "unauthorised", "detail": "The name or the password is wrong."})
         self.logged_out = False
-        return httpx.Response(200, json=session(body["name"]).model_dump(mode="json"))
+        return httpx2.Response(200, json=session(body["name"]).model_dump(mode="json"))
 
-    def _review(self) -> httpx.Response:
+    def _review(self) -> httpx2.Response:
         waiting = [self.images[image_id] for image_id in self.queue if self.images[image_id].revision == 0]
         items = [
             {
@@ -121,29 +125,29 @@ class Played:
             }
             for image in waiting
         ]
-        return httpx.Response(200, json={"items": items, "waiting": len(items)})
+        return httpx2.Response(200, json={"items": items, "waiting": len(items)})
 
-    def _upload(self, request: httpx.Request) -> httpx.Response:
+    def _upload(self, request: httpx2.Request) -> httpx2.Response:
         if self.log_away:
             return _away()
         if self.refusing_uploads:
-            return httpx.Response(422, json={"error": "not_an_image", "detail": self.refusing_uploads})
+            return httpx2.Response(422, json={"error": "not_an_image", "detail": self.refusing_uploads})
         image = self.add(state="registered" if self.slow else "stored")
         self.keys.append(request.headers["Idempotency-Key"])
         if self.slow:
-            return httpx.Response(202, json={"event_id": str(uuid4()), "image_id": str(image.image_id)})
+            return httpx2.Response(202, json={"event_id": str(uuid4()), "image_id": str(image.image_id)})
         digest = sha256(PICTURE).hexdigest()
         body = {"image_id": str(image.image_id), "state": "stored", "sha256": digest, "label": None, "revision": 0}
-        return httpx.Response(201, json=body)
+        return httpx2.Response(201, json=body)
 
-    def _label(self, request: httpx.Request, image: Image) -> httpx.Response:
+    def _label(self, request: httpx2.Request, image: Image) -> httpx2.Response:
         if self.log_away:
             return _away()
         wish = json.loads(request.content)
         if wish["revision"] != image.revision:
             detail = f"berta was first: the label is {image.label} now (revision {image.revision})."
             facts = {"label": image.label, "revision": image.revision, "corrected_by": "berta"}
-            return httpx.Response(409, json={"error": "superseded", "detail": detail, **facts})
+            return httpx2.Response(409, json={"error": "superseded", "detail": detail, **facts})
         self.keys.append(request.headers["Idempotency-Key"])
         self.published.append(wish)
         event_id = str(uuid4())
@@ -151,9 +155,9 @@ class Played:
         image.history.append(self._entry(image, before, event_id))
         self.version = self.live_in or self.version
         if self.slow:
-            return httpx.Response(202, json={"event_id": event_id, "image_id": str(image.image_id)})
+            return httpx2.Response(202, json={"event_id": event_id, "image_id": str(image.image_id)})
         body = {"image_id": str(image.image_id), "label": image.label, "revision": image.revision}
-        return httpx.Response(200, json={**body, "event_id": event_id, "state": "applied"})
+        return httpx2.Response(200, json={**body, "event_id": event_id, "state": "applied"})
 
     def _entry(self, image: Image, before: str | None, event_id: str) -> dict[str, Any]:
         return {
@@ -189,8 +193,8 @@ class Played:
         }
 
 
-def _away() -> httpx.Response:
-    return httpx.Response(
+def _away() -> httpx2.Response:
+    return httpx2.Response(
         503, json={"error": "unavailable", "detail": "The log is away."}, headers={"Retry-After": "2"}
     )
 

@@ -1,6 +1,6 @@
 """Every event of Pappus: its topic, its key, its fields, who publishes it and who reads it.
 
-An event is a fact in the past tense, or a wish that ends in `.requested`. Events are immutable; fields are only ever
+An event is a fact in the past tense, or a request that ends in `.requested`. Events are immutable; fields are only ever
 added, with defaults; readers ignore fields they do not know. `event_id` is a uuid5 of the natural key, so the same fact
 published twice has the same id. `causes` are the ids of the events that led to this one.
 """
@@ -178,7 +178,7 @@ class PredictionLogged(Event):
 
 
 class DriftDetected(ModelEvent):
-    """A window of answers differs from its reference. Published by nobody yet; read by trainer (trigger)."""
+    """A window of answers differs from its reference. Not published yet; read by trainer (trigger)."""
 
     topic: ClassVar[str] = "drift.detected"
     model_version: str
@@ -201,7 +201,7 @@ class TrainingRequested(ModelEvent):
 
 
 class ArtefactOfModel(ModelEvent):
-    """Where the artefact of a version lies, and the hash it must have before anybody loads it."""
+    """Where the artefact of a version is stored, and the hash that is checked before it is loaded."""
 
     version: str
     artefact_key: str
@@ -339,9 +339,9 @@ class DeadLetter(BaseModel):
     """A message that could not be handled, as it stands on `<topic>.dlq`: readable JSON.
 
     `value` is the original value as text; if it was not UTF-8, `value_base64` holds it and `value` is None. A value
-    that is too large for a letter is cut to its beginning: then `value_bytes` is its full length and `value_sha256` the
-    hash of all of it, and both are None otherwise. What was cut stands in the log, at the place the letter names. A
-    very long `key` or `detail` is cut, too, and ends in "…".
+    that is too large for a dead letter is cut to its beginning: then `value_bytes` is its full length and
+    `value_sha256` the hash of all of it, and both are None otherwise. The log still holds the whole value, at the
+    position that the dead letter names. A very long `key` or `detail` is cut, too, and ends in "…".
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

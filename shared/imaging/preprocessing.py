@@ -114,7 +114,7 @@ def _open(data: bytes, maximum_pixels: int) -> Image.Image:
 
 
 def _unidentified(data: bytes) -> UndecodableImage:
-    """Tells a picture of another format (or one cut within its header) from something that is no picture at all."""
+    """Distinguish a picture of another format (or one cut within its header) from bytes that are no picture."""
     if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")) or data[8:12] == b"WEBP":
         return UndecodableImage("truncated", "The header of the picture is cut off or damaged. Send the complete file.")
     if data.startswith((b"II*\0", b"MM\0*", b"8BPS", b"\0\0\1\0")) or data[4:8] == b"ftyp":

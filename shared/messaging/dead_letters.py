@@ -1,4 +1,4 @@
-"""What cannot be handled, as it is put on a dead-letter topic: readable, whole unless it is too large for a record."""
+"""Dead letters: records that could not be handled, readable, and whole unless they are too large for a record."""
 
 import base64
 import hashlib
@@ -12,23 +12,23 @@ from shared.runtime.metrics import DEAD_LETTERS
 from shared.runtime.telemetry import current_trace_id, logger
 
 DEAD_LETTERS_IN_A_ROW = 20
-"""So many are believed; one more means that the code is wrong, not the messages."""
+"""Up to this many in a row the messages are assumed to be wrong; one more means that the code is."""
 WHOLE_BYTES = 800_000
-"""A value is kept whole if it takes at most so much in the letter, which has to fit into a record of 1 MB."""
+"""A value that takes at most this much in the dead letter is kept whole; the dead letter must fit a record of 1 MB."""
 CUT_BYTES = 100_000
-"""So much is kept of a value that takes more: as JSON no byte becomes more than six."""
+"""How much is kept of a larger value: as JSON a byte becomes at most six."""
 LINE_CHARACTERS = 4_000
-"""So much is kept of a key or an error."""
+"""How much is kept of a key or an error."""
 
 
 class TooManyDeadLetters(PappusError):
-    """So many messages in a row could not be handled that the code must be at fault, not the messages."""
+    """Too many messages in a row could not be handled: the code must be at fault, not the messages."""
 
 
 def make_dead_letter(
     record: Record, error: BaseException, *, handler: str, attempts: int, clock: Clock = utc_now
 ) -> DeadLetter:
-    """The letter for a record that `handler` could not handle because of `error`."""
+    """Make the dead letter of a record that `handler` could not handle because of `error`."""
     value = record.value
     text, raw = (None, None) if value is None else _readable(value, len(value))
     cut = value if _takes(text, raw) > WHOLE_BYTES else None
@@ -53,7 +53,7 @@ def make_dead_letter(
 
 
 def _readable(value: bytes, first: int) -> tuple[str | None, str | None]:
-    """The first so many bytes as text (without half a character at the end), or, if it is not all text, as base64."""
+    """The first `first` bytes as text (without half a character at the end), or as base64 if the value is not text."""
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -62,18 +62,18 @@ def _readable(value: bytes, first: int) -> tuple[str | None, str | None]:
 
 
 def _takes(text: str | None, raw: str | None) -> int:
-    """How many bytes it takes in JSON."""
+    """How many bytes the text takes in JSON."""
     return len(json.dumps(text or raw, ensure_ascii=False).encode())
 
 
 def _line(text: str) -> str:
-    """Text that any encoder takes, with its end cut off if it is very long."""
+    """Return text that any encoder accepts, cut if it is very long."""
     sound = text.encode(errors="backslashreplace").decode()
     return sound if len(sound) <= LINE_CHARACTERS else sound[:LINE_CHARACTERS] + "…"
 
 
 def record_dead_letter(dead_letter: DeadLetter) -> None:
-    """Say in log and metrics that the letter was published."""
+    """Log and count a published dead letter."""
     DEAD_LETTERS.labels(dead_letter.handler, dead_letter.topic, dead_letter.error).inc()
     logger.error(
         "dead letter",

@@ -1,6 +1,6 @@
-"""The log as the rest of Pappus sees it: records, positions, and the four things one can do with them.
+"""The event log as the rest of Pappus sees it: records, partitions, and the four ways to use them.
 
-`shared.messaging.kafka` is the real one, `shared.testing` the one in memory; both pass the same contract tests.
+`shared.messaging.kafka` implements it on Kafka, `shared.testing` in memory; both pass the same contract tests.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,8 +20,8 @@ class TopicPartition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One message as it stands in the log. `headers` carry the trace context (W3C `traceparent`); one without a value
-    is left out."""
+    """One message of the log. `headers` carry the trace context (W3C `traceparent`); a header without a value is left
+    out."""
 
     topic: str
     partition: int
@@ -33,7 +33,7 @@ class Record:
 
     @property
     def topic_partition(self) -> TopicPartition:
-        """The partition this record stands in."""
+        """The partition that holds this record."""
         return TopicPartition(self.topic, self.partition)
 
 
@@ -41,10 +41,10 @@ class Publisher(Protocol):
     """Appends to the log."""
 
     async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
-        """Append the events in order and wait until every replica in sync has them (acks=all); gives where they stand.
+        """Append the events in order and wait until every in-sync replica has them (acks=all). Return their records.
 
         The current trace context goes into the headers. An empty sequence does nothing. The offset of a record is -1 in
-        the rare case that the log acknowledged a repetition without saying where the first one stands.
+        the rare case that the log acknowledged a repetition without the offset of the first one.
 
         Raises:
             TransientError: the log did not acknowledge in time. The outcome is *unknown*: publishing again is safe,
@@ -52,31 +52,31 @@ class Publisher(Protocol):
         """
 
     async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
-        """Append to the dead-letter topic of `letter.topic`. Raises TransientError as `publish` does."""
+        """Append to the dead-letter topic of `dead_letter.topic`. Raises TransientError as `publish` does."""
 
 
 class GroupConsumer(Protocol):
     """Reads topics as a member of a consumer group; offsets are committed by hand."""
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
-        """Records that came, at most `max_records`; empty after `timeout_seconds`. Raises TransientError."""
+        """Return new records, at most `max_records`; none after `timeout_seconds`. Raises TransientError."""
 
     async def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
-        """Commit the next offset to read for each partition; a commit that a rebalance made void is ignored (redelivery
-        follows). `note` is kept with the offsets. Bounded in time; raises TransientError."""
+        """Commit the next offset to read for each partition, with `metadata`. A commit that a rebalance made void is
+        ignored (redelivery follows). Bounded in time; raises TransientError."""
 
     async def committed_offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
-        """Committed offset and note of each assigned partition that has one."""
+        """Return committed offset and metadata of each assigned partition that has them."""
 
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
-        """Have `drain` awaited, for at most 20 s, before partitions are taken away. It still may commit; what is not
-        committed then comes again, here or elsewhere. Afterwards everything polled before is void."""
+        """Register `drain`: awaited for at most 20 s before partitions are revoked. It may still commit; uncommitted
+        records are delivered again, here or to another member. Afterwards every record polled before is void."""
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Deliver nothing from these until `resume` or a rebalance; polling goes on, so membership is kept."""
+        """Deliver nothing from these partitions until `resume` or a rebalance; keep polling, which keeps membership."""
 
     def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Deliver from these again."""
+        """Deliver from these partitions again."""
 
 
 class LogReader(Protocol):
@@ -86,10 +86,10 @@ class LogReader(Protocol):
         """All partitions of the reader's topics."""
 
     async def start_at(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Read on from these offsets; a partition that is not named starts at its beginning. Must be called first."""
+        """Start reading at these offsets; a partition that is not named starts at its beginning. Call it first."""
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
-        """Records that came; empty after `timeout_seconds`.
+        """Return new records; none after `timeout_seconds`.
 
         Raises:
             LogReplaced: a position is outside the log (reset policy `none`).
@@ -100,15 +100,15 @@ class LogReader(Protocol):
         """The first offset still in the log, per partition."""
 
     async def end_offsets(self) -> Mapping[TopicPartition, int]:
-        """The offset the next record will get, per partition, measured now (on a connection of its own, so that it does
-        not wait behind a poll)."""
+        """The offset of the next record, per partition, measured now (on a separate connection, so that it does not
+        wait behind a poll)."""
 
     async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
         """The record at this offset, or None if it is gone."""
 
 
 class EventLog(Protocol):
-    """Opens the ways to use the log. Each is closed when its context ends."""
+    """The event log: opens publishers, group members and readers. Each is closed when its context ends."""
 
     def publisher(self, source: str, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Publisher]:
         """`source` is the CloudEvents source, for example "pappus/ingestor". Opening does not wait for the log;
@@ -117,12 +117,11 @@ class EventLog(Protocol):
     def group(
         self, group: str, topics: Sequence[str], member: str | None = None
     ) -> AbstractAsyncContextManager[GroupConsumer]:
-        """Join `group`; `member` is a unique static name (quick restarts), None for replicas that come and go. Waits
-        until the log is there and has the topics."""
+        """Join `group`. `member` is a unique static name (quick restarts); None for replicas that are scaled. Waits
+        until the log answers and has the topics."""
 
     def reader(self, topics: Sequence[str]) -> AbstractAsyncContextManager[LogReader]:
-        """Read whole topics without a group. Waits until the log is there and has the topics."""
+        """Read whole topics without a group. Waits until the log answers and has the topics."""
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
-        """The offset the next record will get, for every partition of the topics, measured now. Raises
-        TransientError."""
+        """The offset of the next record, for every partition of the topics, measured now. Raises TransientError."""

@@ -1,12 +1,11 @@
-"""What a handler remembers about a partition over its own crashes: kept in the metadata of the committed offset.
-Pure."""
+"""What a handler remembers about a partition over its own crashes, kept in the metadata of the committed offset."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 LAST_FAILURE = 3
-"""A message that raised so often is given up."""
+"""A message that raised this often becomes a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,7 @@ class Failures:
 
     @classmethod
     def from_metadata(cls, metadata: str) -> "Failures":
-        """From a note; one that somebody else wrote counts as empty."""
+        """Read metadata; metadata of another writer counts as empty."""
         try:
             found = json.loads(metadata)
             exceptions = {int(offset): int(times) for offset, times in found["failures"].items()}
@@ -27,22 +26,22 @@ class Failures:
             return cls()
 
     def to_metadata(self) -> str:
-        """As a note; empty if there is nothing to remember."""
+        """Write as metadata; empty if there is nothing to remember."""
         if not self.exceptions and not self.dead_letters_in_a_row:
             return ""
         failures = {str(offset): times for offset, times in sorted(self.exceptions.items())}
         return json.dumps({"failures": failures, "dead_letters": self.dead_letters_in_a_row})
 
     def raised(self, offset: int) -> "Failures":
-        """After one more exception at `offset`."""
+        """Return the failures after one more exception at `offset`."""
         return replace(self, exceptions={**self.exceptions, offset: self.exceptions.get(offset, 0) + 1})
 
     def finished(self, offset: int, dead: bool) -> "Failures":
-        """After `offset` was handled, or made a dead letter."""
+        """Return the failures after `offset` was handled or dead-lettered."""
         rest = {other: times for other, times in self.exceptions.items() if other != offset}
         return Failures(rest, self.dead_letters_in_a_row + 1 if dead else 0)
 
     @property
     def has_failures(self) -> bool:
-        """Whether messages are to be taken one at a time, since one of those ahead has raised before."""
+        """Whether a message ahead has raised before, so that messages are handled one at a time."""
         return bool(self.exceptions)

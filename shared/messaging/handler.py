@@ -29,7 +29,7 @@ __all__ = ["Handler", "Subscription", "TooManyDeadLetters", "run_handlers", "sub
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[E], Awaitable[Sequence[Event]]]
-"""Takes an event, does its effect, gives the events to publish. It may see an event again, and then gives the same."""
+"""Applies the effect of an event and returns the events to publish. For a repeated event it returns the same events."""
 
 POLL_SECONDS = 1.0
 BUSY_POLL_SECONDS = 0.05
@@ -40,14 +40,14 @@ FINAL_COMMIT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One event type and its handler. Made by `subscribe`."""
+    """One event type and its handler; made by `subscribe`."""
 
     event: type[Event]
     handler: Callable[[Any], Awaitable[Sequence[Event]]]
 
 
 def subscribe(event: type[E], handler: Handler[E]) -> Subscription:
-    """Have events of this type handled by `handler`. A function, so that the type checker refuses a wrong pair."""
+    """Pair an event type with its handler. A function, so that the type checker refuses a handler of another type."""
     return Subscription(event, handler)
 
 
@@ -63,17 +63,17 @@ async def run_handlers(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     dead_letters_in_a_row: int = DEAD_LETTERS_IN_A_ROW,
 ) -> None:
-    """Handle the events of the subscriptions as a member of `group`, for ever: at least once, one key of a topic
-    serially, up to `concurrency` of them at once, committing up to the lowest unfinished offset.
+    """Handle the events of the subscriptions as a member of `group` until cancelled: at least once, the events of one
+    key of a topic serially, up to `concurrency` keys at once, committing up to the lowest unfinished offset.
 
-    What a handler raises decides: InvalidMessage makes a dead letter. TransientError is tried again as `retry` says,
-    while other keys go on; then it is raised here. Anything else is raised here too, uncommitted; it is remembered
-    with the committed offset, the messages from there on are taken one at a time after the restart, and at the third
-    time the message becomes a dead letter.
+    The exception of a handler decides what happens. InvalidMessage: the message becomes a dead letter. TransientError:
+    the message is retried by `retry` while other keys go on; then the error is raised here. Any other exception is
+    raised here at once and counted in the metadata of the committed offset; after the restart messages from that
+    offset on are handled one at a time, and the third exception at one offset makes the message a dead letter.
 
     Raises:
-        TooManyDeadLetters: more than `dead_letters_in_a_row` without one that went well, over restarts too.
-        Exception: what a handler raised, see above.
+        TooManyDeadLetters: more than `dead_letters_in_a_row` without a success in between, counted over restarts.
+        Exception: raised by a handler, see above.
     """
     topics = [subscription.event.topic for subscription in subscriptions]
     if len(set(topics)) != len(topics):
@@ -96,7 +96,7 @@ def _first_exception(failed: BaseExceptionGroup[BaseException]) -> BaseException
 
 
 class _Worker:
-    """Handles one record after the other, and applies the policy on exceptions."""
+    """Handles single records and applies the policy on exceptions."""
 
     def __init__(
         self,
@@ -115,10 +115,10 @@ class _Worker:
         self._limit = dead_letters_in_a_row
         self._in_a_row = 0
         self._failing: dict[object, str] = {}
-        """Why each message that is being tried again has failed, by an object of its own."""
+        """The reason for each message that is being retried; keyed by one object per call."""
 
     async def handle(self, state: PartitionState, record: Record, slots: asyncio.Semaphore) -> None:
-        """Handle, publish, mark as finished. A slot is held while something is done, not while waiting to try again."""
+        """Handle, publish, mark as finished. A slot is held while working, not while waiting for a retry."""
         with (
             process_span(record, f"process {record.topic}"),
             HANDLE_SECONDS.labels(self._group, record.topic).time(),
@@ -138,12 +138,12 @@ class _Worker:
 
     async def _handle_until_published(self, record: Record, slots: asyncio.Semaphore) -> None:
         produced: Sequence[Event] | None = None
-        this = object()  # the place would not do: after a rebalance the same one may be in work twice
+        this = object()  # the offset would not do: after a rebalance one record may be in work twice
 
         async def attempt() -> None:
             nonlocal produced
             async with slots:
-                if produced is None:  # once handled, only the publishing is tried again
+                if produced is None:  # once handled, only publishing is retried
                     produced = await self._handlers[record.topic](decode(record.topic, record.value))
                 await self._publisher.publish(produced)
 
@@ -151,7 +151,7 @@ class _Worker:
             RETRIES.labels(self._group).inc()
             self._failing[this] = str(error)
             self._report_health()
-            logger.warning("will be tried again", group=self._group, attempt=attempts, reason=str(error))
+            logger.warning("a message will be retried", group=self._group, attempt=attempts, reason=str(error))
 
         given_up = False
         try:
@@ -159,12 +159,12 @@ class _Worker:
         except TransientError:
             given_up = True  # the group stops, and stays red until it is started again
             raise
-        finally:  # even when cancelled: a message that was taken away is somebody else's, or comes again
+        finally:  # even when cancelled: a revoked message is delivered again
             if not given_up and self._failing.pop(this, None) is not None:
                 self._report_health()
 
     def _report_health(self) -> None:
-        """Say whether all goes well: nothing is failing."""
+        """Report the group as healthy unless a message is being retried."""
         self._health.set(self._group, not self._failing, next(iter(self._failing.values()), ""))
 
     async def _record_exception(self, state: PartitionState, record: Record, error: Exception) -> None:
@@ -174,7 +174,9 @@ class _Worker:
         )
         if times < LAST_FAILURE:
             raise error
-        logger.error("ALERT: a message is given up after repeated exceptions", group=self._group, exc_info=error)
+        logger.error(
+            "ALERT: a message becomes a dead letter after repeated exceptions", group=self._group, exc_info=error
+        )
         await self._send_to_dlq(state, record, error, attempts=times)
 
     async def _send_to_dlq(self, state: PartitionState, record: Record, error: Exception, attempts: int) -> None:
@@ -182,8 +184,8 @@ class _Worker:
         if in_a_row >= self._limit:
             raise TooManyDeadLetters(
                 f"Group {self._group} could not handle {in_a_row} messages in a row, and now {record.topic}"
-                f"[{record.partition}]@{record.offset}: {error!r}. Nothing more is given up: repair the handler and"
-                " restart; if the messages are wrong indeed, raise dead_letters_in_a_row."
+                f"[{record.partition}]@{record.offset}: {error!r}. The group stops: repair the handler and"
+                " restart it; if the messages really are wrong, raise dead_letters_in_a_row."
             ) from error
         dead_letter = make_dead_letter(record, error, handler=self._group, attempts=attempts)
         await retrying(self._retry, lambda: self._publisher.publish_dead_letter(dead_letter))
@@ -193,20 +195,20 @@ class _Worker:
 
 
 class _Loop:
-    """Takes records, keeps each key in order and up to `concurrency` of them going, commits what is finished."""
+    """Polls records, handles each key in order and up to `concurrency` keys at once, commits finished offsets."""
 
     def __init__(self, consumer: GroupConsumer, worker: _Worker, concurrency: int) -> None:
         self.in_flight = InFlight(consumer)
         self._consumer = consumer
         self._worker = worker
         self._slots = asyncio.Semaphore(concurrency)
-        self._lanes: dict[str, deque[tuple[PartitionState, Record]]] = {}
+        self._queues: dict[str, deque[tuple[PartitionState, Record]]] = {}
         self._working: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
         self._paused = False
 
     async def run(self) -> None:
-        """Until cancelled, or a record cannot be handled (as an exception group)."""
+        """Run until cancelled, or until a record cannot be handled (raised as an exception group)."""
         self._consumer.on_revoke(self._drain)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._commit_until_cancelled())
@@ -230,16 +232,18 @@ class _Loop:
     def _start(self, tasks: asyncio.TaskGroup) -> None:
         for state, record in self.in_flight.startable():
             own = f"[{record.partition}]" if record.key is None else f"/{record.key}"
-            lane = record.topic + own  # a topic each: what one waits to try again must not hold up the remedy
-            if lane in self._lanes:
-                self._lanes[lane].append((state, record))
+            queue_key = record.topic + own  # per topic: a retry on one topic must not hold up its remedy on another
+            if queue_key in self._queues:
+                self._queues[queue_key].append((state, record))
                 continue
-            self._lanes[lane] = deque([(state, record)])
-            task = tasks.create_task(self._work(lane, self._lanes[lane], tasks))
+            self._queues[queue_key] = deque([(state, record)])
+            task = tasks.create_task(self._work(queue_key, self._queues[queue_key], tasks))
             self._working.add(task)
             task.add_done_callback(self._working.discard)
 
-    async def _work(self, lane: str, queue: deque[tuple[PartitionState, Record]], tasks: asyncio.TaskGroup) -> None:
+    async def _work(
+        self, queue_key: str, queue: deque[tuple[PartitionState, Record]], tasks: asyncio.TaskGroup
+    ) -> None:
         """Handle the records of one key of a topic in their order."""
         while queue:
             state, record = queue.popleft()
@@ -247,8 +251,8 @@ class _Loop:
                 await self._worker.handle(state, record, self._slots)
             finally:
                 self._progress.set()
-        if self._lanes.get(lane) is queue:
-            del self._lanes[lane]
+        if self._queues.get(queue_key) is queue:
+            del self._queues[queue_key]
         self._start(tasks)
 
     async def _commit_until_cancelled(self) -> None:
@@ -263,8 +267,8 @@ class _Loop:
                 await asyncio.sleep(1.0)
 
     async def _drain(self) -> None:
-        """Partitions are taken away: start nothing more, finish what is in flight, commit, forget the rest."""
-        for queue in self._lanes.values():
+        """Before partitions are revoked: start no more records, finish those in flight, commit, forget the rest."""
+        for queue in self._queues.values():
             queue.clear()
         self.in_flight.stop_starting()
         try:
@@ -274,6 +278,6 @@ class _Loop:
         finally:
             for task in self._working:
                 task.cancel()
-            self._lanes.clear()
+            self._queues.clear()
             self._paused = False
             self.in_flight.forget()

@@ -1,4 +1,4 @@
-"""What a handler has taken and not committed yet, partition by partition, and which of it may be started now."""
+"""The records that a handler has polled and not committed yet, per partition, and which of them may be started."""
 
 import asyncio
 from collections import deque
@@ -12,50 +12,50 @@ from shared.runtime.telemetry import logger
 
 
 class PartitionState:
-    """One partition for as long as it is assigned. After a rebalance there is a new one, and the old one is written
-    to by nobody but the work that was still in flight."""
+    """One partition while it is assigned. After a rebalance a new object replaces it; only work that was still in
+    flight writes to the old one."""
 
     def __init__(self) -> None:
         self.offsets = Offsets()
         self.failures: Failures | None = None
-        """None until the committed note was read; before that nothing is started."""
+        """None until the committed metadata was read; no record is started before."""
         self.committed: tuple[int, str] | None = None
         self._waiting: deque[Record] = deque()
         self._started = 0
 
     def add(self, record: Record) -> None:
-        """A record came."""
+        """Add a polled record."""
         self.offsets.add(record.offset)
         self._waiting.append(record)
 
     def drop_waiting(self) -> None:
-        """Start nothing more; what waits comes again."""
+        """Drop the records that were not started; they are delivered again."""
         self._waiting.clear()
 
     def startable(self) -> Iterator[Record]:
-        """Records to start now: all that wait, or one at a time if one of those ahead has raised before."""
+        """Yield the records to start now: all that wait, or one at a time if one of those ahead has raised before."""
         while self._waiting and self.failures is not None and not (self.failures.has_failures and self._started):
             self._started += 1
             yield self._waiting.popleft()
 
     def finish(self, offset: int, *, dead: bool) -> None:
-        """A record was handled, or became a dead letter."""
+        """Mark a record as handled, or as dead-lettered."""
         self._started -= 1
         self.offsets.finish(offset)
         self.failures = self.known_failures.finished(offset, dead)
 
     def raised(self, offset: int) -> int:
-        """A handler raised at this offset; gives how often that is now."""
+        """Count an exception at this offset; return the count."""
         self.failures = self.known_failures.raised(offset)
         return self.failures.exceptions[offset]
 
     @property
     def known_failures(self) -> Failures:
-        """What is remembered; nothing if the note was not read yet."""
+        """The failures known so far; none if the metadata was not read yet."""
         return self.failures or Failures()
 
     def to_commit(self) -> tuple[int, str] | None:
-        """Offset and note, if they differ from what is committed."""
+        """Offset and metadata, if they differ from what is committed."""
         offset = self.offsets.committable
         if offset is None or self.failures is None:
             return None
@@ -73,21 +73,21 @@ class InFlight:
 
     @property
     def unfinished(self) -> int:
-        """Records taken and not finished, and those finished behind them."""
+        """How many records are unfinished, plus the finished ones behind an unfinished one."""
         return sum(state.offsets.unfinished for state in self._taken.values())
 
     @property
     def partitions(self) -> list[TopicPartition]:
-        """Partitions that delivered something since the last rebalance."""
+        """Partitions that delivered records since the last rebalance."""
         return list(self._taken)
 
     def add(self, records: Sequence[Record]) -> None:
-        """Records came. Called without any await after the poll, so that a rebalance cannot come between."""
+        """Add polled records. Call it without an await after the poll, so that no rebalance comes in between."""
         for record in records:
             self._taken.setdefault(record.topic_partition, PartitionState()).add(record)
 
     async def load_committed(self) -> None:
-        """Read the committed notes of partitions that are new. Raises TransientError."""
+        """Read the committed metadata of new partitions. Raises TransientError."""
         new = {partition: state for partition, state in self._taken.items() if state.failures is None}
         if not new:
             return
@@ -97,18 +97,18 @@ class InFlight:
             state.failures = Failures.from_metadata(state.committed[1] if state.committed else "")
 
     def startable(self) -> Iterator[tuple[PartitionState, Record]]:
-        """What to start now."""
+        """Yield the records to start now, with their partitions."""
         for state in list(self._taken.values()):
             for record in state.startable():
                 yield state, record
 
     def stop_starting(self) -> None:
-        """The partitions are being taken away: what has not been started comes again."""
+        """Drop what was not started, because partitions are being revoked; it is delivered again."""
         for state in self._taken.values():
             state.drop_waiting()
 
     def forget(self) -> None:
-        """The partitions were taken away."""
+        """Forget all partitions: they were revoked."""
         self._taken = {}
 
     async def commit(self) -> None:
@@ -125,9 +125,9 @@ class InFlight:
                     taken_now[partition].committed = wanted[partition]
 
     async def commit_finally(self, seconds: float) -> None:
-        """The last commit before the end, for at most `seconds`; what it does not manage comes again."""
+        """Make the last commit before the end, within `seconds`; uncommitted records are delivered again."""
         try:
             async with asyncio.timeout(seconds):
                 await self.commit()
         except (TransientError, TimeoutError) as error:
-            logger.warning("the last commit failed; finished messages come again", reason=repr(error))
+            logger.warning("the last commit failed; finished messages will be delivered again", reason=repr(error))

@@ -1,10 +1,10 @@
-"""The clock, as an argument: whoever needs the time takes a `Clock`, so that a test can move it."""
+"""The clock as an argument: code that needs the time takes a `Clock`, so that a test can set it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Gives the current time, aware, in UTC."""
+"""Returns the current time, aware, in UTC."""
 
 
 def utc_now() -> datetime:

@@ -8,11 +8,11 @@
 
 
 class PappusError(Exception):
-    """The root of every error Pappus raises on purpose. Its text is written for the person who reads it."""
+    """The base of all errors that Pappus raises on purpose. The text is for the reader: what happened, what to do."""
 
 
 class InvalidMessage(PappusError):
-    """This message can never be handled: it is unreadable, or contradicts the contract of its topic."""
+    """A message that can never be handled: unreadable, or against the contract of its topic."""
 
 
 class TransientError(PappusError):
@@ -20,11 +20,11 @@ class TransientError(PappusError):
 
 
 class NotReady(TransientError):
-    """Something this process needs is not there yet (a topic, a model, a table): wait for it."""
+    """Something this process needs does not exist yet (a topic, a model, a table): wait for it."""
 
 
 class LogReplaced(PappusError):
-    """The log is not the one the tables were folded from. Only a replay makes them agree again."""
+    """The log is not the one the tables were folded from. A replay makes them agree again."""
 
 
 class Conflict(PappusError):

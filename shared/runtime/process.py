@@ -1,4 +1,4 @@
-"""How a process runs: its parts side by side, an orderly end on SIGTERM, an exit code that a supervisor understands."""
+"""How a process runs: its parts concurrently, an orderly end on SIGTERM, an exit code for the supervisor."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
 from shared.runtime.telemetry import logger
 
 SHUTDOWN_SECONDS = 9.0
-"""After this long the process ends as it is; whatever was in flight comes again."""
+"""After this time the process exits in any case; records in flight are delivered again."""
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -58,7 +58,7 @@ async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
 
 
 def _end_anyway(code: int) -> None:
-    """From now on the process has SHUTDOWN_SECONDS left, whatever hangs."""
+    """Exit after SHUTDOWN_SECONDS even if something hangs."""
 
     def end() -> None:
         sys.stdout.flush()
@@ -75,7 +75,7 @@ def describe(error: BaseException) -> str:
 
 
 async def run_parts(health: Health, **parts: Coroutine[Any, Any, None]) -> None:
-    """Run the parts side by side. Returns when all have returned.
+    """Run the parts concurrently. Return when all have returned.
 
     The first part that raises is marked dead, the others are cancelled and awaited, and its exception is raised.
     """

@@ -1,4 +1,4 @@
-"""How often and when to try again. `delay` is pure; `retrying` applies it to a call."""
+"""How often and when to retry. `delay` computes the wait; `retrying` applies it to a call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Waits grow from `first_seconds` by `factor` up to `longest_seconds`. `attempts` counts the first call too; None
-    tries without end."""
+    means no limit."""
 
     first_seconds: float = 0.2
     factor: float = 2.0
@@ -48,7 +48,7 @@ async def retrying(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     failed: Callable[[TransientError, int], None] = lambda _error, _attempt: None,
 ) -> T:
-    """The result of `call`, tried again after each TransientError as `policy` says; `failed` hears of each one.
+    """Await `call`, and retry it after each TransientError by `policy`; `failed` is called with each error.
 
     Raises:
         TransientError: the last one, when the policy gives up. Any other exception passes at once.

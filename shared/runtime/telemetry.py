@@ -25,8 +25,7 @@ _REPEATED_SECONDS = 30.0
 
 
 class RepeatedMessages(logging.Filter):
-    """Lets the same message of a chatty client library through once in 30 s: aiokafka names a missing topic ten times a
-    second."""
+    """Passes each message of a noisy client library once in 30 s: aiokafka logs a missing topic ten times a second."""
 
     def __init__(self, prefix: str, every_seconds: float = _REPEATED_SECONDS) -> None:
         super().__init__()
@@ -37,11 +36,11 @@ class RepeatedMessages(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith(self._prefix):
             return True
-        place = (record.name, record.lineno, str(record.msg))
+        source = (record.name, record.lineno, str(record.msg))
         now = time.monotonic()
-        if now - self._last.get(place, -self._every_seconds) < self._every_seconds:
+        if now - self._last.get(source, -self._every_seconds) < self._every_seconds:
             return False
-        self._last[place] = now
+        self._last[source] = now
         return True
 
 

@@ -1,4 +1,4 @@
-"""Waking up when a projection has committed: one LISTEN connection per process, any number of subscribers."""
+"""Notifications of a projection's commits: one LISTEN connection per process, any number of subscribers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -11,17 +11,17 @@ from shared.tables.postgres import Connect, transient_errors
 
 
 class Changes:
-    """One subscription. What happens between two waits ends the next wait at once."""
+    """One subscription. A change between two waits ends the next wait at once."""
 
     def __init__(self) -> None:
         self._happened = asyncio.Event()
 
-    def notice(self) -> None:
-        """Something changed."""
+    def set(self) -> None:
+        """Record a change."""
         self._happened.set()
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """True as soon as something has changed since the last wait; False when the time is over."""
+        """Wait for a change since the last wait. Return False after `timeout_seconds`."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._happened.wait()
@@ -32,7 +32,7 @@ class Changes:
 
 
 class ChangeFeed:
-    """Listens to one channel, for ever: a lost connection is made again, and then everybody is woken, since a
+    """Listens to one channel until cancelled. After a lost connection it reconnects and wakes all subscribers, since a
     notification may have been missed."""
 
     def __init__(self, connect: Connect, channel: str) -> None:
@@ -44,9 +44,9 @@ class ChangeFeed:
     @classmethod
     @asynccontextmanager
     async def open(cls, connect: Connect, channel: str) -> AsyncIterator["ChangeFeed"]:
-        """Listens before it gives the feed, and until the context ends."""
+        """Open a feed that listens already, until the context ends."""
         feed = cls(connect, channel)
-        task = asyncio.create_task(feed._listen_for_ever(), name=f"listen {channel}")
+        task = asyncio.create_task(feed._listen_until_cancelled(), name=f"listen {channel}")
         try:
             await feed._listening.wait()
             yield feed
@@ -56,7 +56,7 @@ class ChangeFeed:
 
     @contextmanager
     def subscribe(self) -> Iterator[Changes]:
-        """A subscription that lasts as long as the context."""
+        """Subscribe until the context ends."""
         changes = Changes()
         self._subscribers.add(changes)
         try:
@@ -66,9 +66,9 @@ class ChangeFeed:
 
     def _wake(self, *_notification: object) -> None:
         for changes in self._subscribers:
-            changes.notice()
+            changes.set()
 
-    async def _listen_for_ever(self) -> None:
+    async def _listen_until_cancelled(self) -> None:
         attempt = 0
         while True:
             try:
@@ -80,7 +80,7 @@ class ChangeFeed:
                 await asyncio.sleep(delay(UNTIL_CANCELLED, attempt) or 0)
 
     async def _listen(self) -> None:
-        """Listen until the connection is lost. Raises TransientError if there is none to be had."""
+        """Listen until the connection is lost. Raises TransientError if it cannot be made."""
         connection = await self._connect()
         lost = asyncio.Event()
         try:

@@ -1,4 +1,4 @@
-"""PostgreSQL for one service: a pool bound to one schema, its migrations, advisory locks, and waking up on changes."""
+"""PostgreSQL for one service: a pool bound to one schema, its migrations, advisory locks, change notifications."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -46,8 +46,8 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, schema: str, migrations: str, connections: int = 8) -> AsyncIterator["Database"]:
-        """Wait until PostgreSQL is there, make the schema, apply what is missing of shared's migrations and of those
-        in the package `migrations` (`services.ingestor.data.sql`), and open at most `connections` connections.
+        """Wait until PostgreSQL answers, create the schema, apply the missing migrations of shared and of the package
+        `migrations` (`services.ingestor.data.sql`), and open at most `connections` connections.
 
         Raises:
             PappusError: a migration that was applied has changed since.
@@ -106,10 +106,10 @@ class Database:
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[Connection]:
-        """Hold the advisory lock `name` of this schema, waiting for it as long as it takes.
+        """Hold the advisory lock `name` of this schema; wait for it without a limit.
 
-        Gives the connection that holds it, which is not part of the pool and not in a transaction: what is written on
-        it is written under the lock, or fails.
+        Yields the connection that holds it, which is not part of the pool and not in a transaction: a write on it
+        happens under the lock, or fails.
         """
         connection = await self._connect()
         try:
@@ -132,8 +132,8 @@ class Database:
             return await changes.wait(timeout_seconds)
 
     async def wait_until(self, question: Callable[[], Awaitable[T | None]], timeout_seconds: float) -> T | None:
-        """The first answer to `question` that is not None, asked now and after each change; None when the time is
-        over."""
+        """Ask `question` now and after each change, and return the first answer that is not None; None after
+        `timeout_seconds`."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_seconds
         async with self.changes() as changes:
@@ -148,5 +148,5 @@ def channel_of(schema: str) -> str:
 
 
 async def notify(transaction: Transaction, schema: str) -> None:
-    """Wake everybody who waits for changes of `schema`, when this transaction commits."""
+    """Notify the subscribers of `schema` when this transaction commits."""
     await transaction.execute("SELECT pg_notify($1, '')", channel_of(schema))

@@ -1,4 +1,4 @@
-"""How far tables have been folded: stored with them, checked against the log before anything is added."""
+"""Positions: how far the tables are folded, stored with them, and checked against the log before more is added."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class Position:
 
 
 def identity(record: Record) -> UUID:
-    """What a record is recognised by: its event id, or a hash of its bytes if it holds no readable event."""
+    """The identity of a record: its event id, or a hash of its bytes if it holds no readable event."""
     try:
         return decode(record.topic, record.value).event_id
     except InvalidMessage:
@@ -46,7 +46,7 @@ def from_rows(rows: Sequence[Row]) -> dict[TopicPartition, Position]:
 
 
 async def store(transaction: Transaction, positions: Mapping[TopicPartition, Position]) -> None:
-    """Keep the positions, in the transaction that changed the tables."""
+    """Store the positions, in the transaction that changed the tables."""
     await transaction.execute(
         _STORE,
         [partition.topic for partition in positions],
@@ -57,8 +57,8 @@ async def store(transaction: Transaction, positions: Mapping[TopicPartition, Pos
 
 
 async def start(transaction: Transaction, reader: LogReader) -> dict[TopicPartition, int]:
-    """Where to read on, for every partition of the reader. Checks that the log is the one the tables were folded
-    from, and stores where time-limited topics jump forward.
+    """Return the next offset to read for every partition of the reader. Check that the log is the one the tables were
+    folded from; on topics with limited retention move the position to the first offset that still exists.
 
     Raises:
         LogReplaced: it is another log.

@@ -91,7 +91,7 @@ Connect = Callable[[], Awaitable[Connection]]
 _PASSING: tuple[type[Exception], ...] = (
     ConnectionError,
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # the server shuts down, or somebody terminated the connection
+    asyncpg.OperatorInterventionError,  # the server shuts down, or an operator terminated the connection
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # deadlock, serialization
     asyncpg.InvalidCachedStatementError,  # a replay has just swapped the schema
@@ -103,8 +103,8 @@ _GONE = ("closed", "released back to the pool", "terminated")
 
 @contextmanager
 def transient_errors() -> Iterator[None]:
-    """Turns what PostgreSQL does in passing (restarting, deadlock, a lost connection, a schema that was just swapped)
-    into TransientError. Everything else, a violated constraint for example, passes as it is."""
+    """Turn passing errors of PostgreSQL (restart, deadlock, a lost connection, a schema that was just swapped) into
+    TransientError. Other errors, a violated constraint for example, pass unchanged."""
     try:
         yield
     except _PASSING as error:

@@ -1,4 +1,4 @@
-"""Reconcilers: wake on a change or the clock -> compare what is with what should be -> publish what is missing."""
+"""Reconcilers: wake on a change or a timer -> compare the tables with what should be -> publish what is missing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,8 +27,8 @@ async def run_reconciler(
     retry: RetryPolicy = UNTIL_CANCELLED,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Run `reconcile` now, then after each change of the tables and at least every `every_seconds`; publish what it
-    gives.
+    """Run `reconcile` now, after each change of the tables, and at least every `every_seconds`; publish the events that
+    it returns.
 
     It never runs on tables older than its own last publication, and a change that comes while it runs makes it run
     again. A TransientError turns health red with the reason until a run succeeds, with back-off in between; once

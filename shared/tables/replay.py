@@ -23,7 +23,7 @@ SILENCE_SECONDS = 60.0
 BATCH = 2000
 ASK_EVERY_SECONDS = 0.2
 AGAIN = RetryPolicy(first_seconds=0.1, attempts=5)
-"""For the swap: it can lose a deadlock against somebody who reads several tables, which changes nothing."""
+"""For the swap: it can lose a deadlock against a reader of several tables, which changes nothing."""
 _COLUMNS = """
 SELECT column_name FROM information_schema.columns
 WHERE table_schema = $1 AND table_name = $2 AND is_generated = 'NEVER' ORDER BY ordinal_position
@@ -75,7 +75,7 @@ async def replay(event_log: EventLog, database_url: str, plan: ReplayPlan) -> Re
 
     Raises:
         TransientError: Kafka or PostgreSQL went away.
-        Exception: whatever an applier raised.
+        Exception: raised by a projector.
     """
     began, schema, put_in = time.monotonic(), plan.schema, (*plan.keep, *plan.inputs)
     fresh = f"{schema}_replay"
@@ -150,7 +150,7 @@ async def _reached(writer: Connection, reader: LogReader) -> dict[TopicPartition
 
 @asynccontextmanager
 async def _writer_of(database: Database) -> AsyncIterator[Connection]:
-    """Hold the writer's lock, asking whoever holds it to step aside."""
+    """Hold the writer's lock, after asking its holder to release it."""
 
     async def ask() -> None:
         while True:
@@ -190,7 +190,7 @@ async def _copy(connection: Connection, source: str, target: str, tables: Sequen
 async def _swap(
     writer: Connection, schema: str, fresh: str, keep: Sequence[str], inputs: Sequence[str]
 ) -> dict[str, int]:
-    """Put the new tables in the place of those in use. Whoever waits for a table meanwhile finds the new one."""
+    """Replace the tables in use by the new ones. A query that waits for a table meanwhile finds the new one."""
     with transient_errors():
         async with writer.transaction():
             for table in (*keep, *inputs):

@@ -31,8 +31,8 @@ class _Stored:
 
 
 class MemoryEventLog:
-    """A `Log` in memory. While `away` is true, publishing, committing and asking raise TransientError and nothing is
-    delivered."""
+    """An `EventLog` in memory. While `away` is true, publishing, committing and asking raise TransientError and nothing
+    is delivered."""
 
     def __init__(self) -> None:
         self.away = False
@@ -52,7 +52,7 @@ class MemoryEventLog:
         return [record for partition in partitions_of([topic]) for record in self._partitions[partition].records]
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
-        """What was put on the dead-letter topic of `topic`."""
+        """The dead letters of `topic`."""
         found = self.records(dead_letter_topic(topic))
         return [DeadLetter.model_validate_json(record.value or b"") for record in found]
 
@@ -88,12 +88,12 @@ class MemoryEventLog:
 
     @asynccontextmanager
     async def publisher(self, source: str, timeout_seconds: float = 30.0) -> AsyncIterator["MemoryPublisher"]:  # noqa: ARG002
-        """See Log."""
+        """See EventLog."""
         yield MemoryPublisher(self, source)
 
     @asynccontextmanager
     async def group(self, group: str, topics: Sequence[str], member: str | None = None) -> AsyncIterator[MemoryGroup]:
-        """See Log."""
+        """See EventLog."""
         members = self._members(group)
         joined = MemoryGroup(self, members, topics, member)
         await members.join(joined)
@@ -104,11 +104,11 @@ class MemoryEventLog:
 
     @asynccontextmanager
     async def reader(self, topics: Sequence[str]) -> AsyncIterator["MemoryReader"]:
-        """See Log."""
+        """See EventLog."""
         yield MemoryReader(self, topics)
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
-        """See Log."""
+        """See EventLog."""
         self.answer()
         return {partition: self.end(partition) for partition in partitions_of(topics)}
 
@@ -146,10 +146,10 @@ class MemoryEventLog:
     def answer(self) -> None:
         """Raises TransientError while the log is away."""
         if self.away:
-            raise TransientError("The log in memory was told to be away.")
+            raise TransientError("The log in memory is set to be away.")
 
     def wake(self) -> None:
-        """Something changed: whoever polls looks again."""
+        """Wake every poll: something changed."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -190,13 +190,13 @@ class MemoryPublisher:
         self._event_log.answer()
         failure = self._event_log.publish_failure()
         if failure is False:
-            raise TransientError("The log in memory was told to fail this publish.")
+            raise TransientError("The log in memory is set to fail this publish.")
         for topic, key, value in messages:
             if len(value) + len(key or "") + OVERHEAD_BYTES > declared_topic(topic).max_bytes:
                 raise PappusError(f"An event on {topic} is too large for the log in memory.")
         records = [self._event_log.append(topic, key, value) for topic, key, value in messages]
         if failure is True:
-            raise TransientError("The log in memory was told to fail this publish although it was written.")
+            raise TransientError("The log in memory is set to fail this publish although it was written.")
         return records
 
 

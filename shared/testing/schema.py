@@ -11,7 +11,7 @@ from shared.tables.postgres import close, connector
 
 @dataclass(frozen=True, slots=True)
 class FreshSchema:
-    """A schema nobody else uses."""
+    """A schema of this test alone."""
 
     url: str
     name: str

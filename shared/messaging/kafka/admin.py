@@ -1,4 +1,4 @@
-"""Topics on the broker: made as `shared.contract.topics` declares them, checked, and how far groups are behind."""
+"""Topics on the broker: created as `shared.contract.topics` declares them, and checked; the lag of groups."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,8 @@ _POLL = RetryPolicy(first_seconds=0.1, factor=1.5, longest_seconds=1.0, attempts
 
 
 async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> list[str]:
-    """Make the topics that are missing, with their partitions, retention, cleanup policy and largest record, and wait
-    until every topic can be used. May be called any number of times: those that were made with other settings
-    get what is declared. Gives the names of those that were made.
+    """Create missing topics with their partitions, retention, cleanup policy and largest record, and wait until every
+    topic can be used. Idempotent: topics with other settings get the declared ones. Return the names of new topics.
 
     Raises:
         TransientError: Kafka is away, or has too few brokers.
@@ -47,7 +46,7 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: 
     """One attempt; `made` gets the names of the new topics."""
     answer = await admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000))
     too_few = []
-    for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: errors stand here
+    for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: the errors are here
         error = for_code(code)
         if code == 0:
             made.append(name)
@@ -68,7 +67,7 @@ def _settings(topic: Topic) -> dict[str, str]:
 
 
 async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
-    """Give topics with other settings than declared those that are declared."""
+    """Change topics whose settings differ from the declared ones."""
     asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(_settings(topic))) for topic in topics]
     with kafka_errors("describe topics"):
         answers = await with_timeout(admin.describe_configs(asked)) if asked else []
@@ -88,7 +87,7 @@ async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
 
 
 async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None:
-    """Whether every topic exists with its number of partitions, each with a leader.
+    """Check that every topic exists with its number of partitions, each with a leader.
 
     Raises:
         NotReady: one is missing, or has no leader yet.
@@ -122,7 +121,7 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
         async with open_admin(bootstrap) as admin:
             with kafka_errors("answer"):
                 cluster = await with_timeout(admin.describe_cluster())
-        if not cluster["brokers"]:  # it answers, but is not part of its own cluster again yet
+        if not cluster["brokers"]:  # it answers, but has not rejoined its own cluster yet
             raise NotReady("Kafka has no broker yet.")
 
     try:
@@ -135,10 +134,10 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
 
 
 async def group_lag(bootstrap: str, group: str, topics: Sequence[str] = ()) -> Mapping[TopicPartition, int]:
-    """How many records the group has not finished, for each partition it has committed and each one of `topics` (where
-    nothing is committed: all that are there). Raises TransientError."""
+    """The lag of a group, in records, for each partition with a committed offset and each partition of `topics`
+    (without a committed offset: all records). Raises TransientError."""
     async with open_admin(bootstrap) as admin:
-        with kafka_errors("tell the committed offsets"):
+        with kafka_errors("list committed offsets"):
             committed = await with_timeout(admin.list_consumer_group_offsets(group))
     positions = {
         TopicPartition(partition.topic, partition.partition): stored.offset for partition, stored in committed.items()

@@ -1,5 +1,4 @@
-"""What every Kafka client of Pappus has in common: settings that were measured, patience at the start, a bounded
-end."""
+"""What all Kafka clients of Pappus share: measured settings, retries at the start, a bounded stop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -47,7 +46,7 @@ _PARTS = (
     ("_client", "close"),
     ("client", "close"),
 )
-"""What the parts of aiokafka's clients have to end them."""
+"""The methods that end the parts of an aiokafka client."""
 
 C = TypeVar("C", bound="Client")
 
@@ -63,8 +62,8 @@ class Client(Protocol):
 
 
 async def start_with_retry(make: Callable[[], C], what: str) -> C:
-    """A client made by `make` and started, tried with back-off until the log is there. A client whose start failed or
-    was cancelled is thrown away: aiokafka leaves it unusable."""
+    """Make a client and start it, with back-off until Kafka answers. A client whose start failed or was cancelled is
+    dropped: aiokafka leaves it unusable."""
 
     async def attempt() -> C:
         client = make()
@@ -83,8 +82,8 @@ async def start_with_retry(make: Callable[[], C], what: str) -> C:
 
 
 async def stop_within(client: Client, what: str) -> None:
-    """Stop a client, within STOP_SECONDS or else DROP_SECONDS more: in an outage it would hang on what it can no longer
-    send."""
+    """Stop a client within STOP_SECONDS, else drop it within DROP_SECONDS more: in an outage a client hangs on records
+    that it can no longer send."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await client.stop()
@@ -98,8 +97,8 @@ async def stop_within(client: Client, what: str) -> None:
 
 
 async def _drop_client(client: Client) -> None:
-    """End what a stop that was cut short left: tasks that would go on sending, fetching and claiming partitions, open
-    connections, and sends that somebody waits for. aiokafka offers no public way."""
+    """End what an interrupted stop left: tasks that would go on sending, fetching and claiming partitions, open
+    connections, and pending sends. aiokafka offers no public way."""
     ends = [end for part, name in _PARTS if (end := getattr(getattr(client, part, None), name, None))]
     with suppress(TimeoutError):
         async with asyncio.timeout(DROP_SECONDS):  # all at once: some wait for answers until there is no connection
@@ -110,7 +109,7 @@ async def _drop_client(client: Client) -> None:
 
 
 def log_waiting(what: str) -> Callable[[TransientError, int], None]:
-    """Logs why `what` is still waiting."""
+    """Return a callback that logs why `what` is still waiting."""
 
     def failed(error: TransientError, attempt: int) -> None:
         logger.warning("waiting for Kafka", client=what, attempt=attempt, reason=str(error))
@@ -129,7 +128,7 @@ def kafka_errors(action: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A client for questions about the cluster, for a short time. Raises TransientError when Kafka is away."""
+    """Open a short-lived admin client. Raises TransientError when Kafka is away."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         with kafka_errors("answer"):
@@ -140,7 +139,7 @@ async def open_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def wait_for_topics(client: AIOKafkaConsumer, topics: frozenset[str], what: str) -> None:
-    """Wait until all topics exist: a client that asks for a missing one hangs or idles."""
+    """Wait until all topics exist: a client that asks for a missing topic hangs or idles."""
 
     async def look() -> None:
         with kafka_errors("answer"):
@@ -152,7 +151,7 @@ async def wait_for_topics(client: AIOKafkaConsumer, topics: frozenset[str], what
 
 
 def to_record(message: Any) -> Record:
-    """aiokafka's record as ours."""
+    """Convert a record of aiokafka."""
     return Record(
         topic=message.topic,
         partition=message.partition,
@@ -165,11 +164,11 @@ def to_record(message: Any) -> Record:
 
 
 def to_kafka(partition: TopicPartition) -> Any:
-    """Our partition as aiokafka's."""
+    """Convert a partition for aiokafka."""
     return KafkaPartition(partition.topic, partition.partition)
 
 
 async def with_timeout(call: Awaitable[Any], seconds: float = ANSWER_SECONDS) -> Any:
-    """The result of a call that could otherwise wait for ever. Raises TimeoutError."""
+    """Await a call that could otherwise wait without end. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         return await call

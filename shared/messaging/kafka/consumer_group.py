@@ -28,8 +28,7 @@ DRAIN_SECONDS = 20.0
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Has the owner drain what is in flight before partitions are taken away. Never raises: aiokafka would swallow
-    it."""
+    """Drains records in flight before partitions are revoked. Never raises: aiokafka would swallow the exception."""
 
     def __init__(self, group: str) -> None:
         self._group = group
@@ -41,7 +40,11 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await with_timeout(self.drain(), DRAIN_SECONDS)
         except TimeoutError:
-            logger.warning("let go of work in flight; it comes again", group=self._group, after_seconds=DRAIN_SECONDS)
+            logger.warning(
+                "records in flight were dropped at a rebalance; they are delivered again",
+                group=self._group,
+                after_seconds=DRAIN_SECONDS,
+            )
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         logger.info("assigned", group=self._group, partitions=sorted(f"{tp.topic}[{tp.partition}]" for tp in assigned))
@@ -63,7 +66,7 @@ class KafkaGroup:
     async def open(
         cls, bootstrap: str, group: str, topics: Sequence[str], member: str | None
     ) -> AsyncIterator["KafkaGroup"]:
-        """Join as soon as Kafka is there and has the topics."""
+        """Join as soon as Kafka answers and has the topics."""
 
         def make() -> AIOKafkaConsumer:
             session = SCALED_REPLICA_SESSION_MS if member is None else FIXED_REPLICA_SESSION_MS
@@ -92,8 +95,8 @@ class KafkaGroup:
             await stop_within(consumer, what)
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
-        """See GroupConsumer. Between the client giving records and this returning nothing else runs, so records are
-        never accepted after the partitions they came from were taken away."""
+        """See GroupConsumer. No other task runs between the client's delivery and this return, so no record is accepted
+        after its partition was revoked."""
         with kafka_errors("deliver"):
             found = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
         return [to_record(message) for messages in found.values() for message in messages]
@@ -111,7 +114,7 @@ class KafkaGroup:
 
     async def committed_offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         """See GroupConsumer."""
-        with kafka_errors("tell the committed offsets"):
+        with kafka_errors("list committed offsets"):
             await with_timeout(self._admin.start())
             found = await with_timeout(self._admin.list_consumer_group_offsets(self._group))
         assigned = self._consumer.assignment()

@@ -1,4 +1,4 @@
-"""The log of `shared.messaging.event_log`, on Kafka."""
+"""The event log on Kafka."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,34 +10,34 @@ from shared.messaging.kafka.reader import KafkaReader, Probe
 
 
 class KafkaEventLog:
-    """Opens publishers, group members and readers. Make one with `open_log`."""
+    """Opens publishers, group members and readers. Made by `open_event_log`."""
 
     def __init__(self, bootstrap: str, probe: Probe) -> None:
         self._bootstrap = bootstrap
         self._probe = probe
 
     def publisher(self, source: str, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Publisher]:
-        """See Log."""
+        """See EventLog."""
         return KafkaPublisher.open(self._bootstrap, source, timeout_seconds)
 
     def group(
         self, group: str, topics: Sequence[str], member: str | None = None
     ) -> AbstractAsyncContextManager[GroupConsumer]:
-        """See Log."""
+        """See EventLog."""
         return KafkaGroup.open(self._bootstrap, group, topics, member)
 
     def reader(self, topics: Sequence[str]) -> AbstractAsyncContextManager[LogReader]:
-        """See Log."""
+        """See EventLog."""
         return KafkaReader.open(self._bootstrap, topics)
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
-        """See Log."""
+        """See EventLog."""
         return await self._probe.end_offsets(await self._probe.partitions(topics))
 
 
 @asynccontextmanager
 async def open_event_log(bootstrap: str) -> AsyncIterator[KafkaEventLog]:
-    """The log at `bootstrap` ("host:port", several separated by commas). Does not wait for it."""
+    """Open the log at `bootstrap` ("host:port", several separated by commas). Does not wait for Kafka."""
     probe = Probe(bootstrap)
     try:
         yield KafkaEventLog(bootstrap, probe)

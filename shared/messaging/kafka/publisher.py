@@ -29,7 +29,7 @@ _Message = tuple[str, str | None, bytes]
 
 
 class KafkaPublisher:
-    """One idempotent producer. It starts in the background, and is replaced when a broker has made it useless."""
+    """One idempotent producer. It starts in the background and is replaced when it has become unusable."""
 
     def __init__(self, bootstrap: str, source: str, timeout_seconds: float) -> None:
         self._bootstrap = bootstrap
@@ -42,7 +42,7 @@ class KafkaPublisher:
     @classmethod
     @asynccontextmanager
     async def open(cls, bootstrap: str, source: str, timeout_seconds: float) -> AsyncIterator["KafkaPublisher"]:
-        """A publisher; does not wait for Kafka."""
+        """Open a publisher. Does not wait for Kafka."""
         publisher = cls(bootstrap, source, timeout_seconds)
         try:
             yield publisher
@@ -78,7 +78,7 @@ class KafkaPublisher:
         except (OutOfOrderSequenceNumber, ProducerFenced, ProducerClosed) as error:
             self._replace(starting)
             raise TransientError(
-                f"Kafka lost track of this producer ({error!r}); a new one takes its place."
+                f"Kafka no longer accepts this producer ({error!r}); a new one replaces it. Publish the events again."
             ) from error
         except KafkaError as error:
             self._replace_if_dead(starting)
@@ -103,7 +103,7 @@ class KafkaPublisher:
             self._replace(suspect)
 
     def _replace(self, broken: "asyncio.Task[AIOKafkaProducer]") -> None:
-        """Once for each broken producer, however many calls failed on it."""
+        """Replace the producer once, even if many calls failed on it."""
         if self._closed or self._producer is not broken:
             return
         logger.error("the Kafka producer is replaced", source=self._source)
@@ -121,7 +121,7 @@ class KafkaPublisher:
 
 
 async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]) -> list[Record]:
-    """Hand over all messages in order, then await all acknowledgements."""
+    """Send all messages in order, then await all acknowledgements."""
     headers = inject_headers()
     waiting: list[asyncio.Future[Any]] = []
     for topic, key, value in messages:

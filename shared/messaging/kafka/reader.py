@@ -24,8 +24,8 @@ from shared.runtime.errors import LogReplaced, NotReady
 
 
 class Probe:
-    """Questions about offsets, on a client of their own: on the client that polls they would wait behind the long poll
-    (+330 ms). Starts at the first question."""
+    """Answers questions about offsets on a separate client: on the polling client they would wait behind the long poll
+    (+330 ms). Connects at the first question."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -47,27 +47,27 @@ class Probe:
                     described = await with_timeout(admin.describe_topics(new))
             for entry in described:
                 if entry["error_code"] != 0:
-                    raise NotReady(f"Topic {entry['topic']} is not there yet. `pappus up` creates it.")
+                    raise NotReady(f"Topic {entry['topic']} does not exist yet. `pappus up` creates it.")
                 numbers = sorted(part["partition"] for part in entry["partitions"])
                 self._partitions[entry["topic"]] = [TopicPartition(entry["topic"], number) for number in numbers]
         return [partition for topic in topics for partition in self._partitions[topic]]
 
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The first offset still there."""
+        """The first offset of each partition that still exists."""
         client = await self._started()
-        with kafka_errors("tell the first offsets"):
+        with kafka_errors("list the first offsets"):
             found = await with_timeout(client.beginning_offsets([to_kafka(partition) for partition in partitions]))
         return {TopicPartition(partition.topic, partition.partition): offset for partition, offset in found.items()}
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset the next record will get."""
+        """The offset of the next record of each partition."""
         client = await self._started()
-        with kafka_errors("tell the end offsets"):
+        with kafka_errors("list the end offsets"):
             found = await with_timeout(client.end_offsets([to_kafka(partition) for partition in partitions]))
         return {TopicPartition(partition.topic, partition.partition): offset for partition, offset in found.items()}
 
     async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
-        """The record at this offset; None if it is gone or not there yet."""
+        """The record at this offset; None if it expired or does not exist yet."""
         if (
             not (await self.beginning_offsets([partition]))[partition]
             <= offset
@@ -106,7 +106,7 @@ class KafkaReader:
     @classmethod
     @asynccontextmanager
     async def open(cls, bootstrap: str, topics: Sequence[str]) -> AsyncIterator["KafkaReader"]:
-        """Opens as soon as Kafka is there and has the topics."""
+        """Open as soon as Kafka answers and has the topics."""
         what = f"reader of {', '.join(topics)}"
         consumer = await start_with_retry(lambda: AIOKafkaConsumer(bootstrap_servers=bootstrap, **READER), what)
         probe = Probe(bootstrap)
@@ -136,7 +136,8 @@ class KafkaReader:
                 found = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
                 raise LogReplaced(
-                    f"The log was replaced: nothing stands where reading should go on ({error!r}). Run `pappus replay`."
+                    f"The log was replaced: there is no record where reading should continue ({error!r})."
+                    " Run `pappus replay`."
                 ) from error
         return [to_record(message) for messages in found.values() for message in messages]
 

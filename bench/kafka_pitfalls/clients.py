@@ -25,9 +25,11 @@ async def admin_client(bootstrap: str, **settings: Any) -> AsyncIterator[AIOKafk
         await admin.close()
 
 
-async def new_topic(bootstrap: str, partitions: int = 1, configs: Mapping[str, str] | None = None) -> str:
-    """Create a topic with a name of its own. Returns: the name."""
-    name = f"pitfall-{uuid.uuid4().hex[:8]}"
+async def new_topic(
+    bootstrap: str, partitions: int = 1, configs: Mapping[str, str] | None = None, name: str | None = None
+) -> str:
+    """Create a topic, with a name of its own if none is given. Returns: the name."""
+    name = name or f"pitfall-{uuid.uuid4().hex[:8]}"
     async with admin_client(bootstrap) as admin:
         answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(configs or {}))])
     if answer.topic_errors[0][1]:

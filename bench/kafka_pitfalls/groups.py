@@ -1,11 +1,12 @@
 """How long a group stands still after a member is killed or leaves, by session timeout and kind of membership."""
 
 import asyncio
+import random
 import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 
 from bench.kafka_pitfalls.clients import new_topic, producer
@@ -16,6 +17,7 @@ ROUNDS = 3
 LONGEST_SECONDS = 120.0
 LONG, SHORT = 45, 10
 """Session timeouts in seconds."""
+HEARTBEAT_SECONDS = 3.0
 
 
 class Member:
@@ -32,6 +34,14 @@ class Member:
                 if printed == line:
                     return
         raise RuntimeError(f"A member ended before it printed {line!r}. Is the broker up?")
+
+    async def gets_message(self) -> bool:
+        """Whether it prints "message" within two heartbeats."""
+        with suppress(TimeoutError, RuntimeError):
+            async with asyncio.timeout(2 * HEARTBEAT_SECONDS):
+                await self.wait_for("message")
+                return True
+        return False
 
     async def end(self, number: signal.Signals) -> None:
         """Send a signal, and wait until the process is gone."""
@@ -93,6 +103,20 @@ async def restarts(bootstrap: str) -> AsyncIterator[Row]:
         yield Row(f"killed consumer to the first message of its successor, {what}", spread(seconds))
 
 
+async def shared_instance_id(bootstrap: str) -> AsyncIterator[Row]:
+    """A row on two members that were given the same instance id."""
+    async with Group.open(bootstrap, LONG, static=True) as group:
+        first = await group.start(0)
+        await first.wait_for(f"owns {PARTITIONS}")
+        second = await group.start(0)
+        await second.wait_for(f"owns {PARTITIONS}")
+        await group.send()
+        found = await asyncio.gather(*(member.gets_message() for member in (first, second)))
+    yield Row(
+        "two members with one group_instance_id, a message to each partition", f"{sum(found)} of 2 members get it"
+    )
+
+
 async def hand_overs(bootstrap: str) -> AsyncIterator[Row]:
     """Rows on a group of two of which one ends: seconds until the other owns all partitions."""
     kinds = {
@@ -123,6 +147,7 @@ async def _restart(group: Group) -> float:
     await first.wait_for(f"owns {PARTITIONS}")
     await group.send()
     await first.wait_for("message")
+    await _any_moment()
     await first.end(signal.SIGKILL)
     began = perf_counter()
     await (await group.start(0)).wait_for("message")  # nothing was committed: the same message again
@@ -135,8 +160,14 @@ def _survive(number: signal.Signals) -> Scenario:
         await survivor.wait_for(f"owns {PARTITIONS}")
         other = await group.start(1)
         await asyncio.gather(survivor.wait_for(f"owns {PARTITIONS // 2}"), other.wait_for(f"owns {PARTITIONS // 2}"))
+        await _any_moment()
         began = perf_counter()
         await asyncio.gather(other.end(number), survivor.wait_for(f"owns {PARTITIONS}"))
         return perf_counter() - began
 
     return scenario
+
+
+async def _any_moment() -> None:
+    """Members that have just joined send their heartbeats together: wait for a random part of the interval."""
+    await asyncio.sleep(random.uniform(0, HEARTBEAT_SECONDS))

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from bench.kafka_pitfalls.access import access
 from bench.kafka_pitfalls.broker import Installation
-from bench.kafka_pitfalls.groups import hand_overs, restarts
+from bench.kafka_pitfalls.faust_losses import faust_away, faust_losses
+from bench.kafka_pitfalls.groups import hand_overs, restarts, shared_instance_id
 from bench.kafka_pitfalls.latency import broadcast, two_hops
 from bench.kafka_pitfalls.outages import outages
 from bench.kafka_pitfalls.rows import Row
@@ -17,6 +18,7 @@ NEEDS_JARS: Mapping[str, Callable[[Installation], AsyncIterator[Row]]] = {
     "kill": after_kill,
     "outages": outages,
     "access": access,
+    "faust-away": faust_away,
 }
 """These start brokers of their own, with other settings or to kill them."""
 
@@ -30,5 +32,7 @@ NEEDS_ADDRESS: Mapping[str, Callable[[str], AsyncIterator[Row]]] = {
     "lag": lag,
     "restarts": restarts,
     "hand-overs": hand_overs,
+    "instance-id": shared_instance_id,
+    "faust": faust_losses,
 }
 """These need a broker, and leave it running."""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from bench.kafka_pitfalls.broker import Installation, running
+from bench.kafka_pitfalls.broker import Installation, running_broker
 from bench.kafka_pitfalls.rows import Row
 from bench.kafka_pitfalls.sections import NEEDS_ADDRESS, NEEDS_JARS
 
@@ -26,7 +26,7 @@ async def measure_with_jars(jars: Path, java: str, sections: Sequence[str]) -> N
         print(f"Kafka {installation.version}\n", flush=True)
         for name in filter(NEEDS_JARS.__contains__, sections):
             await _print(NEEDS_JARS[name](installation))
-        async with running(installation, "shared") as broker:
+        async with running_broker(installation, "shared") as broker:
             await measure_at(broker.bootstrap, sections)
 
 

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from bench.kafka_pitfalls.broker import Broker, Installation, run
 from bench.kafka_pitfalls.clients import admin_client, group_member, producer, reader
-from bench.kafka_pitfalls.rows import Row, spread
+from bench.kafka_pitfalls.rows import Row, format_durations
 
 TOPIC = "pitfall-access"
 ROUNDS = 3
@@ -97,7 +97,7 @@ async def _repeat(call: Callable[[], Awaitable[Any]]) -> str:
         except (KafkaError, TimeoutError) as error:
             outcomes.add(type(error).__name__)
         seconds.append(perf_counter() - began)
-    return f"{', '.join(sorted(outcomes))} after {spread(seconds)}, with the login"
+    return f"{', '.join(sorted(outcomes))} after {format_durations(seconds)}, with the login"
 
 
 async def _send(bootstrap: str, credentials: dict[str, str]) -> None:

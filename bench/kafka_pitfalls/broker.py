@@ -129,7 +129,7 @@ class Broker:
 
 
 @asynccontextmanager
-async def formatted(
+async def formatted_broker(
     installation: Installation, name: str, settings: Mapping[str, str] | None = None, options: Sequence[str] = ()
 ) -> AsyncIterator[Broker]:
     """A broker with an empty log that does not run yet; killed at the end."""
@@ -142,11 +142,11 @@ async def formatted(
 
 
 @asynccontextmanager
-async def running(
+async def running_broker(
     installation: Installation, name: str, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Broker]:
     """A broker that is ready; killed at the end."""
-    async with formatted(installation, name, settings) as broker:
+    async with formatted_broker(installation, name, settings) as broker:
         await broker.start()
         yield broker
 
@@ -194,12 +194,12 @@ async def _has_broker(bootstrap: str, credentials: Mapping[str, str]) -> bool:
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for each in sockets:
+            each.close()
 
 
 def _cluster_id() -> str:

@@ -1,11 +1,11 @@
-"""What a Faust worker loses, one habit after the other. No guard of ours is in the way here."""
+"""What a Faust worker loses, one variant after the other. No guard of ours is in the way here."""
 
 import asyncio
 import signal
 import uuid
 from collections.abc import AsyncIterator
 
-from bench.kafka_pitfalls.broker import Installation, running
+from bench.kafka_pitfalls.broker import Installation, running_broker
 from bench.kafka_pitfalls.faust_process import START_SECONDS, Worker
 from bench.kafka_pitfalls.rows import Row
 
@@ -15,21 +15,21 @@ GRACE_SECONDS = 50.0
 
 async def faust_losses(bootstrap: str) -> AsyncIterator[Row]:
     """Rows on agents, on a worker that is asked to end, on timers, and on a missing topic."""
-    for habit, values, last, what in (
+    for variant, values, last, what in (
         ("raise", "123", "3", "the body raises on the first of 3 messages"),
         ("typed", ("no json", "1"), "1", "the first of 2 messages cannot be decoded"),
         ("concurrent", "123", "3", "concurrency 2, the first of 3 messages is still in flight"),
     ):
-        async with Worker.start(bootstrap, habit, values) as worker:
+        async with Worker.start(bootstrap, variant, values) as worker:
             await worker.wait_for(last)
             await asyncio.sleep(LOOK_SECONDS)
-            yield Row(f"Faust: {what}", await _fate_of_the_first(worker))
+            yield Row(f"Faust: {what}", await _first_message_outcome(worker))
     yield await _agent_returns(bootstrap)
-    for habit, what in (("no wait", "False"), ("wait", "True")):
-        figure = await _asked_to_end(bootstrap, habit)
+    for variant, what in (("no wait", "False"), ("wait", "True")):
+        figure = await _asked_to_end(bootstrap, variant)
         yield Row(f"Faust: SIGTERM while the first of 3 messages is in flight, stream_wait_empty={what}", figure)
-    for habit, what in (("timer raises", "a timer raises"), ("timer writes", "a timer writes a table")):
-        async with Worker.start(bootstrap, habit, ()) as worker:
+    for variant, what in (("timer raises", "a timer raises"), ("timer writes", "a timer writes a table")):
+        async with Worker.start(bootstrap, variant, ()) as worker:
             yield Row(f"Faust: {what}", await _ends(worker, START_SECONDS))
     missing = f"missing-{uuid.uuid4().hex[:8]}"
     async with Worker.start(bootstrap, "plain", (), topic=missing) as worker:
@@ -38,7 +38,7 @@ async def faust_losses(bootstrap: str) -> AsyncIterator[Row]:
 
 async def faust_away(installation: Installation) -> AsyncIterator[Row]:
     """A row on SIGTERM while the broker is away."""
-    async with running(installation, "faust") as broker, Worker.start(broker.bootstrap, "plain", "1") as worker:
+    async with running_broker(installation, "faust") as broker, Worker.start(broker.bootstrap, "plain", "1") as worker:
         await worker.wait_for("1")
         await broker.kill()
         worker.process.send_signal(signal.SIGTERM)
@@ -53,18 +53,20 @@ async def _agent_returns(bootstrap: str) -> Row:
     return Row("Faust: the agent returns at the first of 3 messages", f"{more}; the worker {alive}")
 
 
-async def _asked_to_end(bootstrap: str, habit: str) -> str:
-    async with Worker.start(bootstrap, habit, "123") as worker:
+async def _asked_to_end(bootstrap: str, variant: str) -> str:
+    async with Worker.start(bootstrap, variant, "123") as worker:
         await worker.wait_for("1")
         worker.process.send_signal(signal.SIGTERM)
         finished = await worker.wait_for("slow one done", GRACE_SECONDS)
         await worker.ends(GRACE_SECONDS)
         return (
-            f"finished, committed offset {await worker.committed()}" if finished else await _fate_of_the_first(worker)
+            f"finished, committed offset {await worker.committed()}"
+            if finished
+            else await _first_message_outcome(worker)
         )
 
 
-async def _fate_of_the_first(worker: Worker) -> str:
+async def _first_message_outcome(worker: Worker) -> str:
     """Whether the first message, which was not handled, comes again after a restart."""
     offset = await worker.committed()
     return f"committed offset {offset}: the first {'is lost' if offset else 'comes again'}"

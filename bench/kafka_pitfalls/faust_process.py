@@ -24,7 +24,7 @@ class Worker:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, bootstrap: str, habit: str, values: Sequence[str], topic: str | None = None
+        cls, bootstrap: str, variant: str, values: Sequence[str], topic: str | None = None
     ) -> AsyncIterator["Worker"]:
         """Start one on a new topic with these values, if it is given none; killed at the end."""
         group = f"faust-{uuid.uuid4().hex[:8]}"
@@ -40,7 +40,7 @@ class Worker:
                 bootstrap,
                 group,
                 source,
-                habit,
+                variant,
                 folder,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

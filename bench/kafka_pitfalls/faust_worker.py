@@ -1,8 +1,8 @@
 """A Faust worker in a process of its own that does one thing wrong.
 
-    python -m bench.kafka_pitfalls.faust_worker BOOTSTRAP GROUP TOPIC HABIT FOLDER
+    python -m bench.kafka_pitfalls.faust_worker BOOTSTRAP GROUP TOPIC VARIANT FOLDER
 
-Prints each value when its agent takes it. `faust_losses.py` has the habits.
+Prints each value when its agent takes it. `faust_losses.py` has the variants.
 """
 
 import asyncio
@@ -28,30 +28,30 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def make_app(bootstrap: str, group: str, topic: str, habit: str, folder: str) -> faust.App:
-    """An application with this habit and, for the rest, sound settings."""
-    wait_empty = habit != "no wait"
+def make_app(bootstrap: str, group: str, topic: str, variant: str, folder: str) -> faust.App:
+    """An application with this variant and, for the rest, sound settings."""
+    wait_empty = variant != "no wait"
     app = faust.App(group, broker=f"kafka://{bootstrap}", datadir=folder, stream_wait_empty=wait_empty, **SETTINGS)
-    typed: dict[str, Any] = {"value_serializer": "json"} if habit == "typed" else {"value_type": bytes}
+    typed: dict[str, Any] = {"value_serializer": "json"} if variant == "typed" else {"value_type": bytes}
     source = app.topic(topic, **typed)
 
     async def consume(stream: Any) -> None:
         async for value in stream:
             print(value.decode() if isinstance(value, bytes) else value, flush=True)
-            if habit == "raise" and value == b"1":
+            if variant == "raise" and value == b"1":
                 raise ValueError("the body of the agent raised")
-            if habit == "return" and value == b"1":
+            if variant == "return" and value == b"1":
                 return
-            if habit in ("no wait", "wait", "concurrent") and value == b"1":
+            if variant in ("no wait", "wait", "concurrent") and value == b"1":
                 await asyncio.sleep(SLOW_SECONDS)
                 print("slow one done", flush=True)
 
-    app.agent(source, name="agent", concurrency=2 if habit == "concurrent" else 1)(consume)
-    if habit.startswith("timer"):
+    app.agent(source, name="agent", concurrency=2 if variant == "concurrent" else 1)(consume)
+    if variant.startswith("timer"):
         table = app.Table("counts", partitions=1)
 
         async def tick() -> None:
-            if habit == "timer raises":
+            if variant == "timer raises":
                 raise ValueError("the timer raised")
             table["key"] = 1
 

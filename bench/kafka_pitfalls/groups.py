@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 
 from bench.kafka_pitfalls.clients import new_topic, producer
-from bench.kafka_pitfalls.rows import Row, spread
+from bench.kafka_pitfalls.rows import Row, format_durations
 
 PARTITIONS = 4
 ROUNDS = 3
@@ -100,7 +100,7 @@ async def restarts(bootstrap: str) -> AsyncIterator[Row]:
         f"session {LONG} s, static": (_restart, LONG, True),
     }
     for what, seconds in (await _measure(bootstrap, kinds)).items():
-        yield Row(f"killed consumer to the first message of its successor, {what}", spread(seconds))
+        yield Row(f"killed consumer to the first message of its successor, {what}", format_durations(seconds))
 
 
 async def shared_instance_id(bootstrap: str) -> AsyncIterator[Row]:
@@ -126,7 +126,7 @@ async def hand_overs(bootstrap: str) -> AsyncIterator[Row]:
         f"a clean leave of a static member, session {LONG} s": (_survive(signal.SIGTERM), LONG, True),
     }
     for what, seconds in (await _measure(bootstrap, kinds)).items():
-        yield Row(f"survivor owns all partitions after {what}", spread(seconds))
+        yield Row(f"survivor owns all partitions after {what}", format_durations(seconds))
 
 
 async def _measure(bootstrap: str, kinds: Mapping[str, tuple[Scenario, int, bool]]) -> Mapping[str, list[float]]:

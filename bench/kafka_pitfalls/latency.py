@@ -7,7 +7,7 @@ from time import perf_counter
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer  # type: ignore[import-untyped]
 
 from bench.kafka_pitfalls.clients import new_topic, producer, reader
-from bench.kafka_pitfalls.rows import Row, p50_p95
+from bench.kafka_pitfalls.rows import Row, format_percentiles
 
 OLD, LIVE = 200, 1_000
 PERIOD_SECONDS = 0.005
@@ -28,7 +28,7 @@ async def broadcast(bootstrap: str) -> AsyncIterator[Row]:
                 found = await asyncio.gather(*reading)
         yield Row(
             f"two group-less readers, each gets {OLD} old and {LIVE} live messages, linger {linger_ms} ms",
-            p50_p95([seconds for latencies in found for seconds in latencies]),
+            format_percentiles([seconds for latencies in found for seconds in latencies]),
         )
 
 
@@ -47,7 +47,7 @@ async def two_hops(bootstrap: str) -> AsyncIterator[Row]:
             await _send_live(sender, first)
             seconds = await reading
             await relaying
-        yield Row(f"two hops, fetch_max_wait_ms {wait_ms}", p50_p95(seconds))
+        yield Row(f"two hops, fetch_max_wait_ms {wait_ms}", format_percentiles(seconds))
 
 
 async def _send_live(sender: AIOKafkaProducer, topic: str) -> None:

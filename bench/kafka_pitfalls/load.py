@@ -34,8 +34,8 @@ async def run_load(outage: Outage) -> Load:
     async with producer(outage.bootstrap) as sender, consumer:
         consuming = asyncio.create_task(traffic.consume(consumer))
         sending = asyncio.create_task(traffic.send(sender))
-        await outage.begins()
-        await outage.over()
+        await outage.wait_until_begun()
+        await outage.wait_until_over()
         await asyncio.sleep(AFTER_SECONDS)
         sending.cancel()
         await asyncio.wait(traffic.pending, timeout=DRAIN_SECONDS)

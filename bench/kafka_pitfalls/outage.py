@@ -16,7 +16,7 @@ class Outage:
         self._begun = asyncio.Event()
         self._over = asyncio.Event()
 
-    async def prepared(self) -> None:
+    async def wait_until_prepared(self) -> None:
         """Wait until all parties are prepared."""
         await self._prepared.wait()
 
@@ -29,11 +29,11 @@ class Outage:
         self.back_at = perf_counter()
         self._over.set()
 
-    async def begins(self) -> None:
+    async def wait_until_begun(self) -> None:
         """Say that a party is prepared, and wait until the broker is gone."""
         await self._prepared.wait()
         await self._begun.wait()
 
-    async def over(self) -> None:
+    async def wait_until_over(self) -> None:
         """Wait until the broker is ready again."""
         await self._over.wait()

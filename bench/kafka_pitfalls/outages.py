@@ -7,11 +7,11 @@ from time import perf_counter
 
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from bench.kafka_pitfalls.broker import Broker, Installation, running
+from bench.kafka_pitfalls.broker import Broker, Installation, running_broker
 from bench.kafka_pitfalls.clients import group_member, new_topic, producer, reader
 from bench.kafka_pitfalls.load import run_load
 from bench.kafka_pitfalls.outage import OUTAGE_SECONDS, Outage
-from bench.kafka_pitfalls.rows import Row, spread
+from bench.kafka_pitfalls.rows import Row, format_durations
 
 ROUNDS = 3
 BOUND_SECONDS = 3.0
@@ -21,24 +21,32 @@ LONGEST_SECONDS = 120.0
 async def outages(installation: Installation) -> AsyncIterator[Row]:
     """Rows on what happens in an outage, side by side in the same ROUNDS outages."""
     loads, commits, stops, delivered = [], [], [], 0
-    async with running(installation, "outage") as broker:
+    async with running_broker(installation, "outage") as broker:
         for _ in range(ROUNDS):
             outage = Outage(broker.bootstrap, parties=4)
             load, commit, late, stop, _ = await asyncio.gather(
-                run_load(outage), _commit(outage), _give_up_a_send(outage), _stop(outage), _happen(outage, broker)
+                run_load(outage),
+                _commit(outage),
+                _give_up_a_send(outage),
+                _stop(outage),
+                _kill_and_restart(outage, broker),
             )
             loads.append(load)
             commits.append(commit)
             stops.append(stop)
             delivered += late
     away = f"broker away {OUTAGE_SECONDS:g} s"
-    sent = spread([load.acknowledged for load in loads])
+    sent = format_durations([load.acknowledged for load in loads])
     yield Row(f"{away}: producer's first acknowledgement after it is back", sent)
-    yield Row(f"{away}: consumer's first new message after it is back", spread([load.consumed for load in loads]))
+    yield Row(
+        f"{away}: consumer's first new message after it is back", format_durations([load.consumed for load in loads])
+    )
     counts = f"{sum(load.lost for load in loads)} of {sum(load.sent for load in loads)}"
     yield Row(f"{away}: acknowledged messages lost", f"{counts} ({sum(load.repeated for load in loads)} read twice)")
     raised = ", ".join(sorted({how for _, how in commits}))
-    yield Row(f"{away}: commit() ends, after its begin", f"{spread([seconds for seconds, _ in commits])}; {raised}")
+    yield Row(
+        f"{away}: commit() ends, after its begin", f"{format_durations([seconds for seconds, _ in commits])}; {raised}"
+    )
     hung = sum(seconds is None for seconds in stops)
     yield Row(f"{away}: stop() of an idempotent producer with a pending record", _stop_figure(stops, hung))
     yield Row(f"{away}: send given up after {BOUND_SECONDS:g} s, delivered all the same", f"{delivered} of {ROUNDS}")
@@ -47,11 +55,11 @@ async def outages(installation: Installation) -> AsyncIterator[Row]:
 def _stop_figure(stops: list[float | None], hung: int) -> str:
     ended = [seconds for seconds in stops if seconds is not None]
     figure = f"{hung} of {len(stops)} still hang {LONGEST_SECONDS:g} s after its begin"
-    return f"{figure}; the others end after {spread(ended)}" if ended else figure
+    return f"{figure}; the others end after {format_durations(ended)}" if ended else figure
 
 
-async def _happen(outage: Outage, broker: Broker) -> None:
-    await outage.prepared()
+async def _kill_and_restart(outage: Outage, broker: Broker) -> None:
+    await outage.wait_until_prepared()
     await broker.kill()
     outage.begin()
     await asyncio.sleep(OUTAGE_SECONDS)
@@ -69,7 +77,7 @@ async def _commit(outage: Outage) -> tuple[float, str]:
     await consumer.start()
     try:
         await consumer.getone()
-        await outage.begins()
+        await outage.wait_until_begun()
         began = perf_counter()
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
@@ -87,13 +95,13 @@ async def _give_up_a_send(outage: Outage) -> bool:
     topic = await new_topic(outage.bootstrap)
     async with producer(outage.bootstrap) as sender:
         await sender.send_and_wait(topic, b"before")
-        await outage.begins()
+        await outage.wait_until_begun()
         try:
             async with asyncio.timeout(BOUND_SECONDS):
                 await sender.send_and_wait(topic, b"given up")
         except TimeoutError:
             pass
-        await outage.over()
+        await outage.wait_until_over()
         await sender.send_and_wait(topic, b"after")
     values: list[bytes] = []
     async with reader(outage.bootstrap, topic) as consumer:
@@ -108,7 +116,7 @@ async def _stop(outage: Outage) -> float | None:
     sender = producer(outage.bootstrap)
     await sender.start()
     await sender.send_and_wait(topic, b"before")
-    await outage.begins()
+    await outage.wait_until_begun()
     await sender.send(topic, b"pending")
     began = perf_counter()
     try:

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from bench.kafka_pitfalls.broker import Installation, formatted
-from bench.kafka_pitfalls.rows import Row, spread
+from bench.kafka_pitfalls.broker import Installation, formatted_broker
+from bench.kafka_pitfalls.rows import Row, format_durations
 
 ROUNDS = 5
 KILL_ROUNDS = 3
@@ -15,29 +15,29 @@ async def broker_starts(installation: Installation) -> AsyncIterator[Row]:
     """Rows on the start of a broker whose log is empty, with and without an archive of classes (AppCDS)."""
     archive = installation.folder / "classes.jsa"
     plain, megabytes = await _starts(installation, ())
-    yield Row("broker start", f"{spread(plain)}, {megabytes:.0f} MB resident")
-    async with formatted(installation, "archive", options=(f"-XX:ArchiveClassesAtExit={archive}",)) as broker:
+    yield Row("broker start", f"{format_durations(plain)}, {megabytes:.0f} MB resident")
+    async with formatted_broker(installation, "archive", options=(f"-XX:ArchiveClassesAtExit={archive}",)) as broker:
         await broker.start()
         await broker.stop()
     shared, megabytes = await _starts(installation, (f"-XX:SharedArchiveFile={archive}",))
-    yield Row("broker start from an archive of its classes", f"{spread(shared)}, {megabytes:.0f} MB resident")
+    yield Row("broker start from an archive of its classes", f"{format_durations(shared)}, {megabytes:.0f} MB resident")
 
 
 async def after_kill(installation: Installation) -> AsyncIterator[Row]:
     """Rows on the time a killed broker takes until it is a member of its own cluster again."""
     for what, session in (("9 s, the default", DEFAULT_SESSION), ("3 s", SHORT_SESSION)):
         seconds = []
-        async with formatted(installation, "killed", session) as broker:
+        async with formatted_broker(installation, "killed", session) as broker:
             await broker.start()
             for _ in range(KILL_ROUNDS):
                 await broker.kill()
                 seconds.append(await broker.start())
-        yield Row(f"ready again after kill -9, broker session {what}", spread(seconds))
+        yield Row(f"ready again after kill -9, broker session {what}", format_durations(seconds))
 
 
 async def _starts(installation: Installation, options: tuple[str, ...]) -> tuple[list[float], float]:
     seconds, megabytes = [], 0.0
-    async with formatted(installation, "start", options=options) as broker:
+    async with formatted_broker(installation, "start", options=options) as broker:
         for _ in range(ROUNDS):
             seconds.append(await broker.start())
             megabytes = broker.resident_megabytes()

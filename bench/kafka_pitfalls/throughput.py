@@ -8,7 +8,7 @@ from time import perf_counter
 from aiokafka.structs import TopicPartition  # type: ignore[import-untyped]
 
 from bench.kafka_pitfalls.clients import BULK, admin_client, group_member, new_topic, producer, reader
-from bench.kafka_pitfalls.rows import Row, p50_p95
+from bench.kafka_pitfalls.rows import Row, format_percentiles
 
 MESSAGES = 50_000
 PAYLOAD = json.dumps({"text": "x" * 1_000}).encode()
@@ -49,7 +49,7 @@ async def lag(bootstrap: str) -> AsyncIterator[Row]:
                 seconds.append(perf_counter() - began)
                 lags.add(ends[partition] - committed[partition].offset)
     right = "right" if lags == {SENT - 1} else f"wrong: {lags} instead of {SENT - 1}"
-    yield Row("lag of a group from committed and end offsets", f"{right}; {p50_p95(seconds)}")
+    yield Row("lag of a group from committed and end offsets", f"{right}; {format_percentiles(seconds)}")
 
 
 async def _send_seconds(bootstrap: str, topic: str) -> float:

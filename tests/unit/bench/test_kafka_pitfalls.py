@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.kafka_pitfalls.broker import Installation
-from bench.kafka_pitfalls.rows import p50_p95, spread
+from bench.kafka_pitfalls.rows import format_durations, format_percentiles
 
 
 def installation(folder: Path, *jars: str) -> Installation:
@@ -25,12 +25,12 @@ def test_none_or_two_versions_of_the_clients_are_refused(tmp_path: Path, jars: t
 
 
 def test_durations_show_median_range_and_n() -> None:
-    assert spread([1.0, 9.0, 2.0]) == "2.00 s (1.00 to 9.00, n = 3)"
+    assert format_durations([1.0, 9.0, 2.0]) == "2.00 s (1.00 to 9.00, n = 3)"
 
 
 def test_one_duration_is_no_median() -> None:
-    assert spread([1.5]) == "1.50 s (n = 1)"
+    assert format_durations([1.5]) == "1.50 s (n = 1)"
 
 
 def test_latencies_show_percentiles_in_milliseconds() -> None:
-    assert p50_p95([number / 1000 for number in range(1, 100)]) == "p50 50.0 ms, p95 95.0 ms (n = 99)"
+    assert format_percentiles([number / 1000 for number in range(1, 100)]) == "p50 50.0 ms, p95 95.0 ms (n = 99)"

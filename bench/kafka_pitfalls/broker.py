@@ -20,7 +20,7 @@ TEMPLATE = Path(__file__).parents[2] / "infra" / "local" / "kafka" / "server.pro
 LOGGING = TEMPLATE.with_name("log4j2.xml")
 JVM = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 JVM_NETWORK = "-Djava.net.preferIPv4Stack=true"
-START_SECONDS = 90.0
+START_SECONDS = 300.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 

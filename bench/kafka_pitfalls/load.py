@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from bench.kafka_pitfalls.clients import group_member, new_topic, producer
 from bench.kafka_pitfalls.outage import Outage
@@ -84,5 +85,6 @@ class _Traffic:
         )
 
     async def _send(self, sender: AIOKafkaProducer, number: int) -> None:
-        await sender.send_and_wait(self.topic, str(number).encode())
-        self.acknowledged_at[number] = perf_counter()
+        with suppress(KafkaError):  # raised when an outage outlasts the request timeout: then it is not acknowledged
+            await sender.send_and_wait(self.topic, str(number).encode())
+            self.acknowledged_at[number] = perf_counter()

@@ -24,17 +24,16 @@ async def outages(installation: Installation) -> AsyncIterator[Row]:
     async with running_broker(installation, "outage") as broker:
         for _ in range(ROUNDS):
             outage = Outage(broker.bootstrap, parties=4)
-            load, commit, late, stop, _ = await asyncio.gather(
-                run_load(outage),
-                _commit(outage),
-                _give_up_a_send(outage),
-                _stop(outage),
-                _kill_and_restart(outage, broker),
-            )
-            loads.append(load)
-            commits.append(commit)
-            stops.append(stop)
-            delivered += late
+            async with asyncio.TaskGroup() as group:
+                load = group.create_task(run_load(outage))
+                commit = group.create_task(_commit(outage))
+                late = group.create_task(_give_up_a_send(outage))
+                stop = group.create_task(_stop(outage))
+                group.create_task(_kill_and_restart(outage, broker))
+            loads.append(load.result())
+            commits.append(commit.result())
+            stops.append(stop.result())
+            delivered += late.result()
     away = f"broker away {OUTAGE_SECONDS:g} s"
     sent = format_durations([load.acknowledged for load in loads])
     yield Row(f"{away}: producer's first acknowledgement after it is back", sent)

@@ -13,6 +13,7 @@ from pappus.client import Refused
 from pappus.commands.screen import complain, errors
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
+from pappus.stack.ownership import refuse_foreign
 
 StateOption = Annotated[
     Path | None,
@@ -28,8 +29,10 @@ def state_folder(path: Path | None) -> StateFolder:
 
 @contextmanager
 def refusals(state: Path | None) -> Iterator[None]:
-    """What is refused inside is said in one line on stderr, with exit code 1; so is a state folder of no use."""
+    """What is refused inside is said in one line on stderr, with exit code 1; so is a state folder of no use, before
+    anything is done."""
     try:
+        refuse_foreign(state_folder(state))
         yield
     except (Refused, StackError) as error:
         complain(str(error))

@@ -12,6 +12,7 @@ from pappus.commands.tables import checks_table, status_table, summary
 from pappus.stack import Stack, StackError
 from pappus.stack.doctor import examine
 from pappus.stack.logs import follow, last_lines
+from pappus.stack.ownership import refuse_deletion
 from pappus.stack.settings import inherited_environment
 from pappus.stack.wanted import EVERYTHING
 
@@ -89,6 +90,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
         if not stack.state.root.exists():
             console.print(f"There is nothing in {stack.state.root}.", highlight=False)
             return
+        refuse_deletion(stack.state)
         if not yes:
             typer.confirm(f"Delete all images, labels, models and logs in {stack.state.root}?", abort=True)
         stack.reset()

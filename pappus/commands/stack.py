@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pappus.commands.options import StateOption, refusals, starting
+from pappus.commands.options import StateOption, announce_downloads, refusals, starting
 from pappus.commands.progress import Progress
 from pappus.commands.screen import console
 from pappus.commands.tables import checks_table, status_table, summary
@@ -29,8 +29,11 @@ AllowHost = Annotated[
 
 def up(only: Only = None, allow_host: AllowHost = None, state: StateOption = None) -> None:
     """Start the stack, or what is missing of it, and wait until all of it is ready."""
-    with refusals(state), starting(), Progress(console) as progress:
-        status = Stack(state).up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
+    stack = Stack(state)
+    with refusals(state), starting():
+        announce_downloads(stack)
+        with Progress(console) as progress:
+            status = stack.up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
     console.print(summary(status), highlight=False, soft_wrap=True)
 
 

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from pappus.client import Refused
-from pappus.commands.options import StateOption, refusals, starting, state_folder
+from pappus.commands.options import StateOption, announce_downloads, refusals, starting, state_folder
 from pappus.commands.progress import Progress
 from pappus.commands.screen import console
 from pappus.commands.seed import ImagesOption, choose_source
@@ -59,6 +59,7 @@ def _refuse_report(report: Path | None) -> None:
 
 def _up(stack: Stack, port: int, view: View) -> None:
     """Outside of asyncio, so that Ctrl-C ends it at once."""
+    announce_downloads(stack)
     with view.stage("stack up") as stage:
         with Progress(console) as progress:
             stack.up(allowed_hosts=[f"127.0.0.1:{port}"], watch=progress.show)

@@ -10,9 +10,14 @@ from typing import Annotated
 import typer
 
 from pappus.client import Refused
-from pappus.commands.screen import complain, errors
+from pappus.commands.screen import complain, console, errors
+from pappus.stack import Stack
+from pappus.stack.cache import Cache
+from pappus.stack.downloads import announcement, missing_downloads
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
+from pappus.stack.ownership import refuse_foreign
+from pappus.stack.settings import inherited_environment
 
 StateOption = Annotated[
     Path | None,
@@ -28,8 +33,10 @@ def state_folder(path: Path | None) -> StateFolder:
 
 @contextmanager
 def refusals(state: Path | None) -> Iterator[None]:
-    """What is refused inside is said in one line on stderr, with exit code 1; so is a state folder of no use."""
+    """What is refused inside is said in one line on stderr, with exit code 1; so is a state folder of no use, before
+    anything is done."""
     try:
+        refuse_foreign(state_folder(state))
         yield
     except (Refused, StackError) as error:
         complain(str(error))
@@ -39,6 +46,14 @@ def refusals(state: Path | None) -> Iterator[None]:
             raise
         complain(f"{error.filename}: {error.strerror}. Choose another folder with --state.")
         raise typer.Exit(1) from error
+
+
+def announce_downloads(stack: Stack) -> None:
+    """Say before a first start what it will fetch and build."""
+    cache = Cache(stack.cache)
+    missing = asyncio.run(missing_downloads(cache, inherited_environment()))
+    if missing:
+        console.print(announcement(missing, cache), highlight=False, soft_wrap=True)
 
 
 @contextmanager

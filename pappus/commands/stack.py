@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from pappus.commands.options import StateOption, refusals, starting
+from pappus.commands.options import StateOption, announce_downloads, refusals, starting
 from pappus.commands.progress import Progress
 from pappus.commands.screen import console
 from pappus.commands.tables import checks_table, status_table, summary
 from pappus.stack import Stack, StackError
 from pappus.stack.doctor import examine
 from pappus.stack.logs import follow, last_lines
+from pappus.stack.ownership import refuse_deletion
 from pappus.stack.settings import inherited_environment
 from pappus.stack.wanted import EVERYTHING
 
@@ -28,8 +29,11 @@ AllowHost = Annotated[
 
 def up(only: Only = None, allow_host: AllowHost = None, state: StateOption = None) -> None:
     """Start the stack, or what is missing of it, and wait until all of it is ready."""
-    with refusals(state), starting(), Progress(console) as progress:
-        status = Stack(state).up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
+    stack = Stack(state)
+    with refusals(state), starting():
+        announce_downloads(stack)
+        with Progress(console) as progress:
+            status = stack.up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
     console.print(summary(status), highlight=False, soft_wrap=True)
 
 
@@ -89,6 +93,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
         if not stack.state.root.exists():
             console.print(f"There is nothing in {stack.state.root}.", highlight=False)
             return
+        refuse_deletion(stack.state)
         if not yes:
             typer.confirm(f"Delete all images, labels, models and logs in {stack.state.root}?", abort=True)
         stack.reset()

@@ -8,6 +8,7 @@ from pappus.stack.config import StackConfig
 from pappus.stack.credentials import Credentials
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import MARK
+from pappus.stack.ownership import claim
 from pappus.stack.ports import HOST, resolve_ports
 from pappus.stack.settings import port_overrides
 from pappus.stack.unprivileged import Account, unprivileged_account
@@ -28,7 +29,7 @@ class StackContext:
     @classmethod
     def load(cls, state: StateFolder, cache: Cache, environment: Mapping[str, str]) -> "StackContext":
         """Read (and at the first time make) what the state folder holds. Raises StackError."""
-        state.create()
+        claim(state)
         config = StackConfig.load(state)
         return cls(
             state=state,

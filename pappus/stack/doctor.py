@@ -4,11 +4,11 @@ import asyncio
 import importlib.util
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pappus.stack import kafka, postgres, s3, toolchain
+from pappus.stack import kafka, postgres, s3
 from pappus.stack.cache import Cache
 from pappus.stack.config import StackConfig
 from pappus.stack.errors import StackError
@@ -16,6 +16,7 @@ from pappus.stack.folders import INFRA
 from pappus.stack.ports import busy_port, resolve_ports
 from pappus.stack.settings import port_overrides
 from pappus.stack.stack import Stack
+from pappus.stack.toolchain import GO, JAVA, Tool, installer
 from pappus.stack.unprivileged import unprivileged_account
 
 SPACE_BYTES = 3 * 1024**3
@@ -40,9 +41,9 @@ def examine(stack: Stack, environment: Mapping[str, str]) -> list[Check]:
         _python(),
         *_packages(),
         _folder(INFRA / "local", "the project's own files"),
-        _tool("Java", lambda: toolchain.java(environment), toolchain.JAVA_REMEDY),
-        _kafka(cache, environment),
-        _s3(cache, environment),
+        _program(JAVA, cache, environment),
+        _once("Kafka's jars", kafka.jars_name(), cache, "fetches them, 57 MB"),
+        *_s3(cache, environment),
         _account(),
         _space(stack.cache),
         _space(stack.state.root),
@@ -58,6 +59,7 @@ def _python() -> Check:
 def _packages() -> Iterator[Check]:
     wanted = {
         postgres.PACKAGE: postgres.REMEDY,
+        "jgo": EXTRAS,
         "mlflow": EXTRAS,
         "streamlit": EXTRAS,
         "torch": EXTRAS,
@@ -72,30 +74,28 @@ def _folder(folder: Path, name: str) -> Check:
     return Check(name, folder.is_dir(), str(folder), "run pappus from a checkout of the project: pip install -e .")
 
 
-def _tool(name: str, find: Callable[[], Awaitable[object]], remedy: str) -> Check:
-    async def ask() -> object:
-        return await find()
-
+def _program(tool: Tool, cache: Cache, environment: Mapping[str, str]) -> Check:
+    name = tool.name.title()
+    found = asyncio.run(tool.find(environment))
+    if found:
+        return Check(name, True, f"{found.path}: {found.version.splitlines()[0]}")
+    if cache.holds(tool.cached):
+        return Check(name, True, f"{tool.cached} in {cache.root}")
     try:
-        found = asyncio.run(ask())
+        installer()
     except StackError as error:
-        return Check(name, False, str(error).splitlines()[0], remedy)
-    return Check(name, True, str(found[0] if isinstance(found, tuple) else found))
+        return Check(name, False, "none that is new enough, and nothing to fetch it with", str(error))
+    return Check(name, True, f"none that is new enough: the first start fetches {tool.pin}, {tool.fetch_mb} MB")
 
 
-def _kafka(cache: Cache, environment: Mapping[str, str]) -> Check:
-    if cache.holds(kafka.jars_name()):
-        return Check("Kafka's jars", True, f"in {cache.root}")
-    maven = toolchain.find_program("mvn", environment)
-    return Check(
-        "Maven (fetches Kafka's jars once)", maven is not None, str(maven or "not found"), toolchain.MAVEN_REMEDY
-    )
+def _once(name: str, cached: str, cache: Cache, otherwise: str) -> Check:
+    return Check(name, True, f"{cached} in {cache.root}" if cache.holds(cached) else f"the first start {otherwise}")
 
 
-def _s3(cache: Cache, environment: Mapping[str, str]) -> Check:
-    if cache.holds(s3.NAME):
-        return Check("S3 server", True, f"{s3.NAME} in {cache.root}")
-    return _tool("Go (builds the S3 server once)", lambda: toolchain.go(environment), toolchain.GO_REMEDY)
+def _s3(cache: Cache, environment: Mapping[str, str]) -> Iterator[Check]:
+    if not cache.holds(s3.NAME):
+        yield _program(GO, cache, environment)
+    yield _once("S3 server", s3.NAME, cache, "builds it")
 
 
 def _account() -> Check:

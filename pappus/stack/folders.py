@@ -1,14 +1,10 @@
 """The state folder of one stack: which path holds what."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pappus.stack.errors import StackError
-
 PROJECT = Path(__file__).resolve().parents[2]
 INFRA = PROJECT / "infra"
-OWN = frozenset({"run", "logs", "services", "config.json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +18,10 @@ class StateFolder:
         """The state folder at `path`, which need not exist yet."""
         return cls(path.expanduser().absolute())
 
-    def create(self) -> None:
-        """Make the folders. Only the owner may look in; others may pass through, as PostgreSQL's own user has to."""
-        self.refuse_foreign()
-        self.root.mkdir(parents=True, exist_ok=True)
-        if self.root.stat().st_uid == os.getuid():
-            self.root.chmod(0o711)
-        for folder in (self.run, self.logs, self.services):
-            folder.mkdir(mode=0o700, exist_ok=True)
-
-    def refuse_foreign(self) -> None:
-        """Raises StackError for a folder with somebody else's things in it: `reset` deletes the whole folder."""
-        if self.credentials.exists() or not self.root.exists():
-            return
-        foreign = sorted({entry.name for entry in self.root.iterdir()} - OWN)
-        if foreign:
-            raise StackError(
-                f"{self.root} holds other things ({foreign[0]}, ...): give an empty or a new folder as the state."
-            )
+    @property
+    def marker(self) -> Path:
+        """Says that the folder is a state folder, and at which path it was made."""
+        return self.root / "pappus-state.json"
 
     @property
     def run(self) -> Path:

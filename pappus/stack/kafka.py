@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import sys
 import uuid
 from pathlib import Path
 from string import Template
@@ -10,14 +11,14 @@ from pappus.stack import toolchain
 from pappus.stack.command import run_command
 from pappus.stack.context import StackContext
 from pappus.stack.files import write_private
-from pappus.stack.folders import INFRA
+from pappus.stack.folders import INFRA, PROJECT
 from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.probes import kafka_answers
+from pappus.stack.settings import maven_repository
 
 FOLDER = INFRA / "local" / "kafka"
 POM = FOLDER / "pom.xml"
-COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 MEMORY = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 QUIET = ("-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true", "-Xlog:disable", "-Xlog:all=error:stderr")
 
@@ -49,8 +50,8 @@ class _Kafka:
         self._new_archive = self._folder / "classes.jsa"
 
     async def launch(self, say: Say) -> Launch:
-        java, version = await toolchain.java(self._context.environment)
-        jars = await self._context.cache.folder(jars_name(), lambda target: self._fetch(target, java, say))
+        java, version = await toolchain.JAVA.find_or_fetch(self._context.cache, self._context.environment, say)
+        jars = await self._context.cache.folder(jars_name(), lambda target: self._fetch(target, say))
         classpath = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
         self._write_properties()
         await self._format(java, classpath, say)
@@ -64,12 +65,13 @@ class _Kafka:
             folder=self._folder,
         )
 
-    async def _fetch(self, target: Path, java: Path, say: Say) -> None:
-        say("fetching Kafka's jars (once, 54 MB)")
-        environment = {"JAVA_HOME": str(_home(java)), **self._context.environment}
-        maven = toolchain.maven(environment)
-        options = ("-DincludeScope=runtime", f"-DoutputDirectory={target}")
-        await run_command([str(maven), "-B", "-q", "-f", str(POM), COPY, *options], environment)
+    async def _fetch(self, target: Path, say: Say) -> None:
+        say("fetching Kafka's jars (once, 57 MB)")
+        environment = self._context.environment
+        repository = maven_repository(environment)
+        options = ("--repository", repository) if repository else ()
+        command = (sys.executable, "-m", "pappus.stack.jars", str(POM), str(target), *options)
+        await run_command(command, environment, PROJECT)
 
     def _write_properties(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -95,10 +97,6 @@ class _Kafka:
         if archive.exists():
             return (f"-XX:SharedArchiveFile={archive}",)
         return (f"-XX:ArchiveClassesAtExit={self._new_archive}",)
-
-
-def _home(java: Path) -> Path:
-    return java.resolve().parents[1]
 
 
 def _cluster_id() -> str:

@@ -25,7 +25,7 @@ def mlflow_part(context: StackContext) -> Part:
     async def launch(_: Say) -> Launch:
         port = str(context.ports["mlflow"])
         arguments = (sys.executable, "-m", "uvicorn", "--host", HOST, "--port", port, APPLICATION)
-        return Launch(arguments, {**context.environment, **_environment(context)}, folder=context.state.root)
+        return Launch(arguments, {**context.environment, **_environment(context)}, folder=context.state.services)
 
     async def make_tables() -> None:
         if not await http_ok(f"{context.url('mlflow')}{FIRST_QUESTION}", timeout_seconds=TABLES_SECONDS):

@@ -50,7 +50,7 @@ def home_folder(state: StateFolder, account: Account | None) -> Path:
     """Where this stack's PostgreSQL lives: `postgres` in the state folder, or where a link of that name leads to."""
     home = state.root / "postgres"
     if not home.exists() and not home.is_symlink() and account and not account.may_enter(state.root):
-        elsewhere = ELSEWHERE / hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
+        elsewhere = _elsewhere(state)
         elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
         home.symlink_to(elsewhere)
     home = home.resolve()
@@ -59,10 +59,14 @@ def home_folder(state: StateFolder, account: Account | None) -> Path:
 
 
 def remove_home(state: StateFolder) -> None:
-    """Delete what a link leads to; the rest goes with the state folder."""
+    """Delete what a link of ours leads to; the rest goes with the state folder."""
     home = state.root / "postgres"
-    if home.is_symlink() and home.resolve().parent == ELSEWHERE:
+    if home.is_symlink() and home.resolve() == _elsewhere(state):
         shutil.rmtree(home.resolve(), ignore_errors=True)
+
+
+def _elsewhere(state: StateFolder) -> Path:
+    return ELSEWHERE / hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
 
 
 class _Postgres:

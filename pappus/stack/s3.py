@@ -62,12 +62,14 @@ class _Versitygw:
 
     async def _build(self, target: Path, say: Say) -> None:
         environment = self._context.environment
-        go = await toolchain.go(environment)
+        go, _ = await toolchain.GO.find_or_fetch(self._context.cache, environment, say)
         say("building the S3 server (once, 1 to 4 minutes)")
         scratch = {"GOPATH": str(target / "path"), "GOCACHE": str(target / "cache"), "GOBIN": str(target)}
-        switches = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-modcacherw"}
+        switches = {"CGO_ENABLED": "0", "GOFLAGS": "-modcacherw"}
         options = ("-trimpath", "-ldflags", "-s -w")
-        await run_command([str(go), "install", *options, MODULE], {**environment, **scratch, **switches})
+        await run_command(
+            [str(go), "install", *options, MODULE], {**toolchain.own_go(environment), **scratch, **switches}
+        )
         for folder in (scratch["GOPATH"], scratch["GOCACHE"]):
             await asyncio.to_thread(shutil.rmtree, folder)
 

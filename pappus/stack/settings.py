@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -35,3 +36,24 @@ def port_overrides(environment: Mapping[str, str]) -> dict[str, str]:
         for key, value in environment.items()
         if key.startswith(PORT_PREFIX)
     }
+
+
+def maven_repository(environment: Mapping[str, str]) -> str | None:
+    """The address of the Maven repository that jars are fetched from; None for Maven Central.
+
+    PAPPUS_MAVEN_REPOSITORY, else the mirror of `central` in ~/.m2/settings.xml. A login for it stands in ~/.netrc.
+    """
+    if chosen := environment.get("PAPPUS_MAVEN_REPOSITORY"):
+        return chosen
+    settings = Path(environment.get("HOME", "~")).expanduser() / ".m2" / "settings.xml"
+    try:
+        mirrors = ElementTree.parse(settings).iterfind("{*}mirrors/{*}mirror")  # noqa: S314 - the user's own file
+        return next((url for mirror in mirrors if (url := _url_for_central(mirror))), None)
+    except (FileNotFoundError, ElementTree.ParseError):
+        return None
+
+
+def _url_for_central(mirror: ElementTree.Element) -> str | None:
+    covered = {word.strip() for word in mirror.findtext("{*}mirrorOf", "").split(",")}
+    stands_in = bool(covered & {"*", "external:*", "central"}) and "!central" not in covered
+    return mirror.findtext("{*}url", "").strip() or None if stands_in else None

@@ -1,6 +1,5 @@
 """The stack as the command line and the tests use it: up, down, status, reset."""
 
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pappus.stack.folders import PROJECT, StateFolder
 from pappus.stack.identity import signal_process
 from pappus.stack.lock import is_locked, take_lock
 from pappus.stack.logs import last_lines
+from pappus.stack.ownership import claim, delete, refuse_deletion, refuse_foreign
 from pappus.stack.plan import all_parts, chosen
 from pappus.stack.ports import resolve_ports
 from pappus.stack.postgres import remove_home
@@ -65,7 +65,7 @@ class Stack:
             StackError: a name, port or host makes no sense, then nothing is kept; or a port is taken, something is
                 missing, or a part does not start; what does run goes on running.
         """
-        self.state.create()
+        claim(self.state)
         config = self._configured(allowed_hosts, ports or {})
         self._refuse_unknown(only, config)
         if config != StackConfig.load(self.state):
@@ -75,7 +75,12 @@ class Stack:
         return self._wait_until_ready(watch)
 
     def down(self, tell: Callable[[str], None] = _silent) -> None:
-        """Stop everything and wait until it is gone, left-overs of a killed supervisor included. Data stays."""
+        """Stop everything and wait until it is gone, left-overs of a killed supervisor included. Data stays.
+
+        Raises:
+            StackError: the folder is not a state folder, then nothing is touched; or a process does not stop.
+        """
+        refuse_foreign(self.state)
         if not self.state.run.exists():
             return
         self._stop_supervisor()
@@ -100,12 +105,17 @@ class Stack:
         return status
 
     def reset(self) -> None:
-        """Stop everything and delete the state folder. What was fetched and built stays in the cache."""
-        self.state.refuse_foreign()
-        self.down()
+        """Stop everything and delete the state folder. What was fetched and built stays in the cache.
+
+        Raises:
+            StackError: the folder is not a state folder, or holds something else too; then nothing is touched.
+        """
+        refuse_foreign(self.state)
         if self.state.root.exists():
+            refuse_deletion(self.state)
+            self.down()
             remove_home(self.state)
-            shutil.rmtree(self.state.root)
+            delete(self.state)
 
     def credentials(self) -> Credentials:
         """The passwords of this stack. Raises StackError if it was never started."""

@@ -20,7 +20,7 @@ from pappus.stack.status import PartState, PartStatus, StackStatus
 SERVERS = ("kafka", "postgres", "s3")
 SECONDS = 60.0
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)  # on a fresh machine the first of them fetches Kafka and builds the S3 server
 
 
 @pytest.fixture

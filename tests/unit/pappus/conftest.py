@@ -15,6 +15,7 @@ import pytest
 
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import Identity
+from pappus.stack.ownership import claim
 from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.status import PartStatus, StackStatus
@@ -25,7 +26,7 @@ MakePart = Callable[..., Part]
 @pytest.fixture
 def state(tmp_path: Path) -> StateFolder:
     folder = StateFolder.at(tmp_path / "state")
-    folder.create()
+    claim(folder)
     return folder
 
 

@@ -12,6 +12,7 @@ from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import Identity
+from pappus.stack.ownership import claim
 from pappus.stack.status import PartState, PartStatus, StackStatus, read_status
 from pappus.stack.wanted import Wanted
 
@@ -25,7 +26,7 @@ def test_passwords_are_made_once_and_are_for_their_owner_alone(state: StateFolde
 
 def test_no_two_passwords_are_alike(tmp_path: Path, state: StateFolder) -> None:
     other = StateFolder.at(tmp_path / "other")
-    other.create()
+    claim(other)
     both = [Credentials.load_or_create(folder) for folder in (state, other)]
     every = [password for one in both for password in one.postgres.values()]
     every += [key.secret_key for one in both for key in one.s3.values()]
@@ -52,13 +53,13 @@ def test_two_requests_for_the_same_are_told_apart(state: StateFolder) -> None:
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(StackError, match=r"thesis\.tex"):
-        StateFolder.at(tmp_path).create()
+        claim(StateFolder.at(tmp_path))
 
 
 def test_a_state_folder_may_hold_more_once_it_is_one(state: StateFolder) -> None:
     Credentials.load_or_create(state)
     (state.root / "drawn").mkdir()
-    state.create()
+    claim(state)
 
 
 def test_a_stack_that_never_ran_has_no_parts_and_is_not_ready(state: StateFolder) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from pappus.client import Labeler, Predictor
-from pappus.demo.answers import until_all_answer
+from pappus.demo.predictions import until_all_answer
 from pappus.running import RunningStack
 from pappus.stack.folders import StateFolder
 

@@ -18,7 +18,7 @@ from statistics import quantiles
 import httpx2
 
 from pappus.client import Labeler, Predictor
-from pappus.demo.answers import until_all_serve
+from pappus.demo.predictions import until_all_serve
 from pappus.running import RunningStack
 from pappus.stack.folders import StateFolder
 

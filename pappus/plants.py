@@ -20,7 +20,7 @@ class PlantRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RowStatus:
     """What became of a row so far. `reason`, `detail`: why it is rejected; `will_retry`: until it is tried again."""
 
     state: str
@@ -59,11 +59,11 @@ async def wait_for_outcomes(
         Refused: if some rows have no outcome after `timeout_seconds`, naming how many and the first.
     """
     urls = [row.url_source for row in rows]
-    return await settled(partial(_standings, dsn, urls), urls, timeout_seconds, progress)
+    return await settled(partial(_row_statuses, dsn, urls), urls, timeout_seconds, progress)
 
 
 async def settled(
-    look: Callable[[], Awaitable[Mapping[str, Standing]]],
+    look: Callable[[], Awaitable[Mapping[str, RowStatus]]],
     urls: Sequence[str],
     timeout_seconds: float,
     progress: Callable[[Counter[str]], None],
@@ -102,7 +102,7 @@ async def count_labelled(dsn: str) -> int:
         await close(connection)
 
 
-async def _standings(dsn: str, urls: list[str]) -> dict[str, Standing]:
+async def _row_statuses(dsn: str, urls: list[str]) -> dict[str, RowStatus]:
     """What became of each row, by URL; empty while the database restarts."""
     try:
         connection = await _connect(dsn)
@@ -119,7 +119,7 @@ async def _standings(dsn: str, urls: list[str]) -> dict[str, Standing]:
         return {}
     finally:
         await close(connection)
-    return {row["url_source"]: Standing(row["state"], row["reason"], row["detail"], row["will_retry"]) for row in rows}
+    return {row["url_source"]: RowStatus(row["state"], row["reason"], row["detail"], row["will_retry"]) for row in rows}
 
 
 async def _connect(dsn: str) -> Connection:

@@ -32,17 +32,17 @@ class RunningStack:
             raise StackError(f"No stack runs in {state.root}. Start it first: pappus up")
         credentials = Credentials.load_or_create(state)
         addresses = status.addresses
-        replicas = [part for part in status.parts if part.name.startswith("predictor-api-")]
+        replicas = [component for component in status.components if component.name.startswith("predictor-api-")]
         missing = {"labeler-api", "labeler-ui", "mlflow", "postgres", "ingestor"} - addresses.keys()
         if missing or not replicas:
             raise StackError(
                 f"The stack runs without {', '.join(sorted(missing)) or 'a predictor'}. Start all of it: pappus up"
             )
-        postgres = status.part("postgres").ports["postgres"]
-        images = status.part("ingestor").ports["demo-images"]
+        postgres = status.component("postgres").ports["postgres"]
+        images = status.component("ingestor").ports["demo-images"]
         return cls(
             predictor=f"http://127.0.0.1:{replicas[0].ports['predictor']}",
-            replicas=tuple(f"http://127.0.0.1:{part.ports[part.name]}" for part in replicas),
+            replicas=tuple(f"http://127.0.0.1:{component.ports[component.name]}" for component in replicas),
             labeler=addresses["labeler-api"],
             ui=addresses["labeler-ui"],
             mlflow=addresses["mlflow"],

@@ -131,8 +131,10 @@ def _ask_gate(action: str, reason: str, version: str | None, state: Path | None)
     attempt(work, state)
 
 
-def _requested(event_id: str, part: str) -> str:
-    return f"Requested as {event_id}. What became of it: pappus history. If nothing new appears: pappus logs {part}"
+def _requested(event_id: str, component: str) -> str:
+    return (
+        f"Requested as {event_id}. What became of it: pappus history. If nothing new appears: pappus logs {component}"
+    )
 
 
 async def _ask(predictor: Predictor, files: list[Path]) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:

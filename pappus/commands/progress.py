@@ -35,10 +35,10 @@ class Progress:
         if self._live:
             self._live.update(status_table(status))
             return
-        for part in status.parts:
-            now = (part.state, part.detail)
-            if self._shown.get(part.name) != now:
-                self._shown[part.name] = now
+        for component in status.components:
+            now = (component.state, component.detail)
+            if self._shown.get(component.name) != now:
+                self._shown[component.name] = now
                 seconds = time.monotonic() - self._began
-                line = f"{seconds:6.1f} s  {part.name}: {part.state} {part.detail}".rstrip()
+                line = f"{seconds:6.1f} s  {component.name}: {component.state} {component.detail}".rstrip()
                 self._console.print(line, highlight=False, soft_wrap=True)

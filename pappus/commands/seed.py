@@ -10,7 +10,7 @@ from pappus.commands.options import StateOption, attempt, state_folder
 from pappus.commands.screen import console
 from pappus.demo.image_server import serve_folder
 from pappus.demo.images import ImageSource, choose
-from pappus.demo.intake import take_in
+from pappus.demo.intake import ingest_and_wait
 from pappus.running import RunningStack
 from pappus.stack.folders import StateFolder
 
@@ -42,7 +42,7 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
         source = await choose_source(stack, where, images)
         console.print(f"Seeding {source.description}.", highlight=False)
         with serve_folder(source.folder, int(stack.images_url.rsplit(":", 1)[1])), console.status("") as line:
-            intake = await take_in(stack.plants_dsn, source, SECONDS, line.update)
+            intake = await ingest_and_wait(stack.plants_dsn, source, SECONDS, line.update)
         console.print(
             f"{intake.new} new rows; {len(intake.stored)} of {len(source.rows)} images stored.", highlight=False
         )

@@ -1,4 +1,4 @@
-"""`pappus up | down | status | doctor | logs | reset`."""
+"""`pappus up | down | status | doctor | logs | reset`: the whole stack."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,11 @@ from pappus.commands.progress import Progress
 from pappus.commands.screen import console
 from pappus.commands.tables import checks_table, status_table, summary
 from pappus.stack import Stack, StackError
+from pappus.stack.desired_state import EVERYTHING
 from pappus.stack.doctor import examine
 from pappus.stack.logs import follow, last_lines
 from pappus.stack.ownership import refuse_deletion
 from pappus.stack.settings import inherited_environment
-from pappus.stack.wanted import EVERYTHING
 
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="A group (servers, services) or a part; may be repeated.")
@@ -27,14 +27,24 @@ AllowHost = Annotated[
 ]
 
 
-def up(only: Only = None, allow_host: AllowHost = None, state: StateOption = None) -> None:
-    """Start the stack, or what is missing of it, and wait until all of it is ready."""
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Then restart a service whenever its code is edited, until Ctrl-C.")
+]
+
+
+def up(only: Only = None, allow_host: AllowHost = None, watch: Watch = False, state: StateOption = None) -> None:
+    """Start the components that do not run yet, and wait until the whole stack is ready."""
     stack = Stack(state)
     with refusals(state), starting():
         announce_downloads(stack)
         with Progress(console) as progress:
             status = stack.up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
     console.print(summary(status), highlight=False, soft_wrap=True)
+    if watch:
+        from pappus.commands.watching import watch_until_interrupted  # its library takes 0.1 s to import
+
+        with refusals(state):
+            watch_until_interrupted(stack)
 
 
 def down(state: StateOption = None) -> None:
@@ -47,7 +57,7 @@ def down(state: StateOption = None) -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, state: StateOption = None
 ) -> None:
-    """Show every part: its state, address, process and restarts. Exit code 0 if all are ready, else 3."""
+    """Show every component: state, address, process, restarts. Exit code 0 if all that should run are ready, else 3."""
     with refusals(state):
         now = Stack(state).status()
     if as_json:

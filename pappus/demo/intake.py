@@ -22,7 +22,7 @@ class Intake:
     rejected: Mapping[str, str]
 
 
-async def take_in(dsn: str, source: ImageSource, timeout_seconds: float, tell: Callable[[str], None]) -> Intake:
+async def ingest_and_wait(dsn: str, source: ImageSource, timeout_seconds: float, tell: Callable[[str], None]) -> Intake:
     """Insert the rows of `source` and wait for their outcomes; `tell` hears again and again how far it is.
 
     Raises:
@@ -34,13 +34,13 @@ async def take_in(dsn: str, source: ImageSource, timeout_seconds: float, tell: C
         away = f", {states['away']} to be tried again" if states["away"] else ""
         tell(f"{states['stored']} of {len(source.rows)} stored ({new} new rows){away}")
 
-    with told_to_repeat(source):
+    with explain_interruption(source):
         rejected = await wait_for_outcomes(dsn, source.rows, timeout_seconds, progress)
     return Intake(new, tuple(row for row in source.rows if row.url_source not in rejected), rejected)
 
 
 @contextmanager
-def told_to_repeat(source: ImageSource) -> Iterator[None]:
+def explain_interruption(source: ImageSource) -> Iterator[None]:
     """Waiting that ends too early, by time-out or Ctrl-C (which cancels the main task), says what becomes of the images
     of a folder: nobody serves it any more. Raises Refused."""
     try:

@@ -16,7 +16,7 @@ class Stage:
 
     name: str
     seconds: float | None = None
-    seen: str = ""
+    summary: str = ""
     failed: bool = False
 
 
@@ -48,7 +48,9 @@ class Report:
         """The report for machines; durations in seconds."""
         return {
             "images": self.images,
-            "stages": [{"name": s.name, "seconds": round(s.seconds or 0.0, 3), "seen": s.seen} for s in self.stages],
+            "stages": [
+                {"name": s.name, "seconds": round(s.seconds or 0.0, 3), "summary": s.summary} for s in self.stages
+            ],
             "correction_to_live_seconds": [round(seconds, 4) for seconds in self.correction_to_live_seconds],
             "figures": self.figures,
             "addresses": self.addresses,
@@ -63,7 +65,7 @@ class Report:
         table.add_column("what happened", overflow="fold")
         for stage in self.stages:
             seconds = "" if stage.seconds is None else f"{stage.seconds:.2f}"
-            table.add_row(_mark(stage), stage.name, seconds, Text(stage.seen))
+            table.add_row(_mark(stage), stage.name, seconds, Text(stage.summary))
         return table
 
 

@@ -41,8 +41,8 @@ def refuse_host(text: str) -> None:
 
 def _is_host(text: str) -> bool:
     try:
-        parts = urlsplit(f"//{text}")
-        port_is_fine = parts.port is None or parts.port > 0
+        url = urlsplit(f"//{text}")
+        port_is_fine = url.port is None or url.port > 0
     except ValueError:
         return False
-    return bool(parts.hostname) and parts.netloc == text and text.split() == [text] and port_is_fine
+    return bool(url.hostname) and url.netloc == text and text.split() == [text] and port_is_fine

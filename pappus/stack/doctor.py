@@ -57,7 +57,7 @@ def _python() -> Check:
 
 
 def _packages() -> Iterator[Check]:
-    wanted = {
+    desired = {
         postgres.PACKAGE: postgres.REMEDY,
         "jgo": EXTRAS,
         "mlflow": EXTRAS,
@@ -65,7 +65,7 @@ def _packages() -> Iterator[Check]:
         "torch": EXTRAS,
         "onnxruntime": EXTRAS,
     }
-    for name, remedy in wanted.items():
+    for name, remedy in desired.items():
         there = importlib.util.find_spec(name) is not None
         yield Check(f"package {name}", there, "installed" if there else "not installed", remedy)
 

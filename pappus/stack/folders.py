@@ -39,9 +39,9 @@ class StateFolder:
         return self.run / "status.json"
 
     @property
-    def wanted(self) -> Path:
-        """Names of the parts that shall run."""
-        return self.run / "wanted.json"
+    def desired(self) -> Path:
+        """Names of the components that shall run."""
+        return self.run / "desired.json"
 
     @property
     def config(self) -> Path:

@@ -9,10 +9,10 @@ from string import Template
 
 from pappus.stack import toolchain
 from pappus.stack.command import run_command
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.files import write_private
 from pappus.stack.folders import INFRA, PROJECT
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.probes import kafka_answers
 from pappus.stack.settings import maven_repository
@@ -23,10 +23,10 @@ MEMORY = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 QUIET = ("-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true", "-Xlog:disable", "-Xlog:all=error:stderr")
 
 
-def kafka_part(context: StackContext) -> Part:
+def kafka_component(context: StackContext) -> Component:
     """The broker. Ready when it answers a metadata request."""
     broker, controller = context.ports["kafka"], context.ports["kafka-controller"]
-    return Part(
+    return Component(
         name="kafka",
         group="servers",
         launch=_Kafka(context).launch,

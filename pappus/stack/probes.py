@@ -17,11 +17,11 @@ async def http_ok(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
 
     Asked ten times a second of every part that starts, so it is done with bare hands: a client costs ten times as much.
     """
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}?{parts.query}".rstrip("?")
-    request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n"
+    split = urlsplit(url)
+    path = f"{split.path or '/'}?{split.query}".rstrip("?")
+    request = f"GET {path} HTTP/1.0\r\nHost: {split.netloc}\r\n\r\n"
     try:
-        async with _connection(str(parts.hostname), int(parts.port or 80), timeout_seconds) as (reader, writer):
+        async with _connection(str(split.hostname), int(split.port or 80), timeout_seconds) as (reader, writer):
             writer.write(request.encode())
             words = (await reader.readline()).split()
     except UNANSWERED:

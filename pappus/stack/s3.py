@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pappus.stack import toolchain
 from pappus.stack.command import run_command
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.files import write_private
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.probes import http_ok
 
 VERSION = "1.8.0"
@@ -19,10 +19,10 @@ NAME = f"versitygw-{VERSION}"
 REGION = "us-east-1"
 
 
-def s3_part(context: StackContext) -> Part:
+def s3_component(context: StackContext) -> Component:
     """The object store. Ready when /health answers; then the buckets and their policies are made."""
     server = _Versitygw(context)
-    return Part(
+    return Component(
         name="s3",
         group="servers",
         launch=server.launch,

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from pappus.stack.cache import Cache
 from pappus.stack.command import run_command
+from pappus.stack.component import Say
 from pappus.stack.errors import StackError, StepFailed
 from pappus.stack.folders import PROJECT
-from pappus.stack.part import Say
 
 PINS = PROJECT / "requirements" / "tools.txt"
 INSTALLER_REMEDY = f'"{sys.executable}" -m ensurepip'

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pappus.demo.drawing import draw
 from pappus.plants import PlantRow, insert, wait_for_outcomes
-from pappus.stack.status import PartState
+from pappus.stack.status import ComponentState
 from shared.contract.events import ImageRejected, ImageStored
 from shared.testing import eventually
 
@@ -20,7 +20,7 @@ PICTURES = {f"late-{number}.jpg": draw("grass", 5000 + number) for number in ran
 
 def kill(told: Told, name: str) -> None:
     """End a process without a word of warning."""
-    process = told.stack.status().part(name).process
+    process = told.stack.status().component(name).process
     assert process is not None
     os.kill(process.pid, SIGKILL)
 
@@ -37,7 +37,7 @@ async def outcomes(told: Told) -> dict[UUID, set[UUID]]:
 
 async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: Told) -> None:
     data, base = odd_picture(10), told.running.images_url
-    restarts = {name: told.stack.status().part(name).restarts for name in KILLED}
+    restarts = {name: told.stack.status().component(name).restarts for name in KILLED}
     label = other((await told.answer(data))["label"])
     rows = [PlantRow(f"{base}/{name}", None) for name in PICTURES]
 
@@ -63,7 +63,7 @@ async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: 
     assert [len(decided[image_id]) for image_id in image_ids] == [1] * len(PICTURES)
 
     def back() -> bool:
-        parts = [told.stack.status().part(name) for name in KILLED]
-        return all(part.state is PartState.READY and part.restarts == restarts[part.name] + 1 for part in parts)
+        parts = [told.stack.status().component(name) for name in KILLED]
+        return all(part.state is ComponentState.READY and part.restarts == restarts[part.name] + 1 for part in parts)
 
     await eventually(back, LIVE_SECONDS)

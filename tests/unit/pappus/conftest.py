@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import Identity
 from pappus.stack.ownership import claim
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
-from pappus.stack.status import PartStatus, StackStatus
+from pappus.stack.status import ComponentStatus, StackStatus
 
-MakePart = Callable[..., Part]
+MakeComponent = Callable[..., Component]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def state(tmp_path: Path) -> StateFolder:
 
 
 @pytest.fixture
-def make_part(tmp_path: Path) -> MakePart:
+def make_component(tmp_path: Path) -> MakeComponent:
     """Parts that run a line of Python; ready as soon as `READY` in that line was executed."""
 
     def make(
@@ -42,8 +42,8 @@ def make_part(tmp_path: Path) -> MakePart:
         stop_signal: Signals = SIGTERM,
         grace_seconds: float = 5.0,
         start_seconds: float = 20.0,
-        edition: str = "",
-    ) -> Part:
+        config_hash: str = "",
+    ) -> Component:
         ready = tmp_path / f"{name}.ready"
         source = f"import os, signal, subprocess, sys, time, pathlib; {code}".replace(
             "READY", f"pathlib.Path({str(ready)!r}).touch()"
@@ -56,7 +56,7 @@ def make_part(tmp_path: Path) -> MakePart:
         async def probe() -> bool:
             return ready.exists()
 
-        return Part(
+        return Component(
             name=name,
             group="tests",
             launch=launch,
@@ -65,7 +65,7 @@ def make_part(tmp_path: Path) -> MakePart:
             stop_signal=stop_signal,
             grace_seconds=grace_seconds,
             start_seconds=start_seconds,
-            edition=edition,
+            config_hash=config_hash,
         )
 
     return make
@@ -128,8 +128,8 @@ def _seem_to_run(state: StateFolder, port: int) -> None:
         supervisor=Identity.of(os.getpid()),
         credentials=str(state.credentials),
         users=str(state.users),
-        parts=[
-            PartStatus(name=name, group="tests", address=f"http://{HOST}:{port}", ports=ports.get(name, {}))
+        components=[
+            ComponentStatus(name=name, group="tests", address=f"http://{HOST}:{port}", ports=ports.get(name, {}))
             for name in names
         ],
     ).save(state)

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from pappus.cli import app
 from pappus.client import Labeler, Refused
-from pappus.demo.answers import Answer, until_live_or_aside
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import Intake
+from pappus.demo.predictions import Answer, until_live_or_aside
 from pappus.demo.report import Report
-from pappus.demo.story import Story, _say
+from pappus.demo.scenario import DemoScenario, _say
 from pappus.demo.view import View
 from pappus.plants import PlantRow
 from pappus.running import RunningStack
@@ -66,21 +66,21 @@ async def test_a_correction_of_an_image_nobody_stored_is_refused(apis: FakeApis)
             await _say(person, answer, "dandelion")
 
 
-async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> Story:
+async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> DemoScenario:
     """A story whose images came in, `stored` of them well."""
     rejected = {row.url_source: "truncated: half of it" for row in ROWS if row not in stored}
 
-    async def take_in(*_: Any) -> Intake:
+    async def ingest_and_wait(*_: Any) -> Intake:
         return Intake(len(ROWS), stored, rejected)
 
     async def count_labelled(_: str) -> int:
         return len(stored)
 
-    monkeypatch.setattr("pappus.demo.story.take_in", take_in)
-    monkeypatch.setattr("pappus.demo.story.count_labelled", count_labelled)
-    told = Report()
-    view = View(Console(file=StringIO()), told)
-    story = Story(RunningStack.find(state), ImageSource("", ROWS, None), told, view)
+    monkeypatch.setattr("pappus.demo.scenario.ingest_and_wait", ingest_and_wait)
+    monkeypatch.setattr("pappus.demo.scenario.count_labelled", count_labelled)
+    report = Report()
+    view = View(Console(file=StringIO()), report)
+    story = DemoScenario(RunningStack.find(state), ImageSource("", ROWS, None), report, view)
     await story._ingest()
     return story
 
@@ -103,13 +103,13 @@ async def test_without_one_stored_image_there_is_no_story(
 def test_seed_fails_only_if_no_image_was_stored(
     apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch, stored: tuple[PlantRow, ...], code: int
 ) -> None:
-    async def take_in(*_: Any) -> Intake:
+    async def ingest_and_wait(*_: Any) -> Intake:
         return Intake(2, stored, {ROWS[1].url_source: "http_error: [/x] gone"})
 
     async def choose_source(*_: Any) -> ImageSource:
         return ImageSource("two images", ROWS, None)
 
-    monkeypatch.setattr("pappus.commands.seed.take_in", take_in)
+    monkeypatch.setattr("pappus.commands.seed.ingest_and_wait", ingest_and_wait)
     monkeypatch.setattr("pappus.commands.seed.choose_source", choose_source)
     ended = runner.invoke(app, ["seed", "--state", str(state.root)])
     assert ended.exit_code == code
@@ -118,9 +118,9 @@ def test_seed_fails_only_if_no_image_was_stored(
 
 
 def test_the_report_shows_brackets_on_any_console() -> None:
-    told, out = Report(), StringIO()
+    report, out = Report(), StringIO()
     console = Console(file=out, width=200)
-    with View(console, told).stage("images in") as stage:
-        stage.seen = "see [/docs]"
-    console.print(told.as_table())
+    with View(console, report).stage("images in") as stage:
+        stage.summary = "see [/docs]"
+    console.print(report.as_table())
     assert out.getvalue().count("see [/docs]") == 2

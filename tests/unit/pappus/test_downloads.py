@@ -11,6 +11,7 @@ from pappus.stack.cache import Cache
 from pappus.stack.downloads import announcement, missing_downloads
 from pappus.stack.folders import StateFolder
 from pappus.stack.status import StackStatus
+from pappus.stack.supervisor_process import SupervisorProcess
 from pappus.stack.toolchain import GO, JAVA
 
 NOTHING = {"PATH": "/nothing"}
@@ -45,7 +46,7 @@ def test_up_says_it_before_it_starts(
 ) -> None:
     monkeypatch.setenv("PAPPUS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "/nothing")
-    monkeypatch.setattr(Stack, "_ask", lambda *_: None)
+    monkeypatch.setattr(SupervisorProcess, "request", lambda *_: None)
     monkeypatch.setattr(Stack, "_wait_until_ready", lambda *_: StackStatus(state="", credentials="", users=""))
     for name in (JAVA.cached, kafka.jars_name(), s3.NAME) if there else ():
         (tmp_path / "cache" / name).mkdir(parents=True)

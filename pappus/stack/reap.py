@@ -11,18 +11,18 @@ GRACE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 
 
-def sweep(left: StackStatus, tell: Callable[[str], None]) -> list[str]:
+def reap(left: StackStatus, tell: Callable[[str], None]) -> list[str]:
     """End the processes recorded in `left`; returns the names of those that still ran.
 
     A recorded process is ours if pid *and* start time agree: it gets its own stop signal, its group SIGKILL after
     the grace. Then whatever else carries this stack's mark: MLflow's launcher leaves its server behind, and a
     supervisor may be killed before it could write down what it had just started.
     """
-    recorded = {part.name: part.process for part in left.parts if part.process is not None}
+    recorded = {component.name: component.process for component in left.components if component.process is not None}
     alive = {name: process for name, process in recorded.items() if process.alive()}
     for name, process in alive.items():
         tell(f"ending {name} (pid {process.pid}), left over from a supervisor that was killed")
-        signal_process(process.pid, left.part(name).stop_signal)
+        signal_process(process.pid, left.component(name).stop_signal)
     _wait_until(lambda: not any(process.alive() for process in alive.values()))
     for process in alive.values():
         signal_group(process.pid, SIGKILL)

@@ -57,7 +57,7 @@ class Servers:
         }
 
     def _port(self, name: str) -> int:
-        return self.status.part(name).ports[name]
+        return self.status.component(name).ports[name]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One part kept running: prepare, start, wait until ready, watch, start again when it dies, stop in good manner."""
+"""One component kept running: prepare, start, wait until ready, watch, restart when it dies, stop gracefully."""
 
 import asyncio
 import time
@@ -8,11 +8,11 @@ from pathlib import Path
 from signal import SIGKILL, Signals
 
 from pappus.stack.backoff import failures_after, restart_delay
+from pappus.stack.component import Component, Launch
 from pappus.stack.errors import StackError
 from pappus.stack.identity import Identity, group_lives, signal_group
-from pappus.stack.part import Launch, Part
-from pappus.stack.priority import give_way
-from pappus.stack.status import PartState, PartStatus
+from pappus.stack.priority import lower_priority
+from pappus.stack.status import ComponentState, ComponentStatus
 from shared.runtime.errors import PappusError
 
 PROBE_SECONDS = 0.1
@@ -25,11 +25,11 @@ class NotReadyInTime(StackError):
     """The process runs but never answered that it is ready."""
 
 
-class Supervised:
-    """Keeps one part alive until `stop()`. `changed` is called after each change of `status`."""
+class SupervisedComponent:
+    """Keeps one component running until `stop()`. Calls `changed` after each change of `status`."""
 
-    def __init__(self, part: Part, status: PartStatus, log: Path, changed: Callable[[], None]) -> None:
-        self.part = part
+    def __init__(self, component: Component, status: ComponentStatus, log: Path, changed: Callable[[], None]) -> None:
+        self.component = component
         self.status = status
         self.ready = asyncio.Event()
         self._log = log
@@ -38,30 +38,38 @@ class Supervised:
         self._ready_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, others: Mapping[str, "Supervised"]) -> asyncio.Task[None]:
-        """Begin, as soon as those among `others` that it needs are ready."""
-        self._task = asyncio.create_task(self._run([others[name] for name in self.part.needs]), name=self.part.name)
+    def start(self, others: Mapping[str, "SupervisedComponent"]) -> asyncio.Task[None]:
+        """Start in the background, once the components among `others` that it needs are ready."""
+        self._task = asyncio.create_task(
+            self._run([others[name] for name in self.component.needs]), name=self.component.name
+        )
         return self._task
 
-    async def renew(self, part: Part) -> None:
-        """Stop, and become `part` (the same by name, with other settings) with no failures yet."""
+    async def renew(self, component: Component) -> None:
+        """Stop, and take over the settings of `component`, which has the same name; failures count from zero."""
         await self.stop()
-        self.part = part
-        self.status.address, self.status.ports, self.status.failures = part.address, dict(part.ports), 0
+        self.component = component
+        self.status.address, self.status.ports, self.status.failures = component.address, dict(component.ports), 0
+        self.status.stopped_on_request = False
 
     async def stop(self) -> None:
-        """Ask the process to end with its own signal, kill its group after the grace; returns when it is gone."""
+        """Send the process its stop signal, kill its group after the grace period; return when it is gone."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         self.ready.clear()
-        self._enter(PartState.STOPPING)
+        self._enter(ComponentState.STOPPING)
         await self._end_process()
-        self._enter(PartState.STOPPED)
+        self._enter(ComponentState.STOPPED)
 
-    async def _run(self, needs: list["Supervised"]) -> None:
+    async def stop_on_request(self) -> None:
+        """Stop until `renew`: the stack counts as ready without it."""
+        self.status.stopped_on_request = True
+        await self.stop()
+
+    async def _run(self, needs: list["SupervisedComponent"]) -> None:
         while True:
-            self._enter(PartState.WAITING, "for " + ", ".join(n.part.name for n in needs) if needs else "")
+            self._enter(ComponentState.WAITING, "for " + ", ".join(n.component.name for n in needs) if needs else "")
             for need in needs:
                 await need.ready.wait()
             try:
@@ -69,12 +77,12 @@ class Supervised:
             except EXPECTED as error:
                 await self._end_process()
                 exit_text = str(error) or type(error).__name__
-            await self._rest(exit_text)
+            await self._back_off(exit_text)
 
     async def _live(self) -> str:
-        """One life of the process; returns how it ended. A step has no process: it is ready and stays so."""
-        self._enter(PartState.PREPARING)
-        launch = await self.part.launch(lambda text: self._enter(PartState.PREPARING, text))
+        """Run the process once; return how it ended. A step has no process: it becomes ready and stays ready."""
+        self._enter(ComponentState.PREPARING)
+        launch = await self.component.launch(lambda text: self._enter(ComponentState.PREPARING, text))
         if launch is None:
             self._became_ready()
             await asyncio.Event().wait()
@@ -82,7 +90,7 @@ class Supervised:
         return await self._attend(await self._spawn(launch))
 
     async def _attend(self, process: Process) -> str:
-        """Watch until the process ends; returns how. Raises what `_watch` raises."""
+        """Watch until the process ends; return how it ended. Raises what `_watch` raises."""
         ended = asyncio.create_task(process.wait())
         watching = asyncio.create_task(self._watch())
         try:
@@ -113,46 +121,46 @@ class Supervised:
             )
         self._process = process
         self.status.process = Identity.of(process.pid)
-        self._enter(PartState.STARTING)
+        self._enter(ComponentState.STARTING)
         return process
 
     async def _watch(self) -> None:
-        """Wait until ready, then look again and again. Raises NotReadyInTime when the first time does not come."""
+        """Wait until ready, then probe periodically. Raises NotReadyInTime after `start_seconds` without readiness."""
         try:
-            async with asyncio.timeout(self.part.start_seconds):
+            async with asyncio.timeout(self.component.start_seconds):
                 await self._first_answer()
-                await self.part.provision()
+                await self.component.provision()
         except TimeoutError as error:
-            raise NotReadyInTime(f"not ready after {self.part.start_seconds:.0f} s") from error
+            raise NotReadyInTime(f"not ready after {self.component.start_seconds:.0f} s") from error
         self._became_ready()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            answers = await self.part.probe()
-            state, detail = (PartState.READY, "") if answers else (PartState.UNREADY, "it does not answer")
+            answers = await self.component.probe()
+            state, detail = (ComponentState.READY, "") if answers else (ComponentState.UNREADY, "it does not answer")
             if state is not self.status.state:
                 self._enter(state, detail)
 
     async def _first_answer(self) -> None:
         while True:
-            if await self.part.probe():
+            if await self.component.probe():
                 return
             await asyncio.sleep(PROBE_SECONDS)
 
     def _became_ready(self) -> None:
         self._ready_at = time.monotonic()
-        if self.part.gives_way and self._process is not None:
-            give_way(self._process.pid)
-        self._enter(PartState.READY)
+        if self.component.low_priority and self._process is not None:
+            lower_priority(self._process.pid)
+        self._enter(ComponentState.READY)
         self.ready.set()
 
-    async def _rest(self, exit_text: str) -> None:
+    async def _back_off(self, exit_text: str) -> None:
         ready_seconds = time.monotonic() - self._ready_at if self.ready.is_set() else 0.0
         self.ready.clear()
         self.status.last_exit = exit_text
         self.status.restarts += 1
         self.status.failures = failures_after(self.status.failures, ready_seconds)
         delay = restart_delay(self.status.failures)
-        self._enter(PartState.RESTING, f"{exit_text}; again in {delay:.1f} s")
+        self._enter(ComponentState.BACKOFF, f"{exit_text}; again in {delay:.1f} s")
         await asyncio.sleep(delay)
 
     async def _end_process(self) -> None:
@@ -160,16 +168,16 @@ class Supervised:
         if process is None:
             return
         if process.returncode is None:
-            process.send_signal(self.part.stop_signal)
+            process.send_signal(self.component.stop_signal)
             try:
-                async with asyncio.timeout(self.part.grace_seconds):
+                async with asyncio.timeout(self.component.grace_seconds):
                     await process.wait()
             except TimeoutError:
-                self.status.last_exit = f"killed: did not stop within {self.part.grace_seconds:.0f} s"
+                self.status.last_exit = f"killed: did not stop within {self.component.grace_seconds:.0f} s"
         await self._end_group(process)
 
     async def _end_group(self, process: Process) -> None:
-        """What the process started must not outlive it."""
+        """Kill the processes that it started: they must not outlive it."""
         signal_group(process.pid, SIGKILL)
         await process.wait()
         for _ in range(GROUP_LOOKS):
@@ -178,6 +186,6 @@ class Supervised:
             await asyncio.sleep(PROBE_SECONDS)
         self._process, self.status.process = None, None
 
-    def _enter(self, state: PartState, detail: str = "") -> None:
+    def _enter(self, state: ComponentState, detail: str = "") -> None:
         self.status.enter(state, detail)
         self._changed()

@@ -11,8 +11,8 @@ import psutil
 
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import MARK, Identity
-from pappus.stack.status import PartStatus, StackStatus
-from pappus.stack.sweep import sweep
+from pappus.stack.reap import reap
+from pappus.stack.status import ComponentStatus, StackStatus
 
 
 @contextmanager
@@ -37,8 +37,8 @@ def first_line(child: "subprocess.Popen[str]") -> str:
 
 
 def left_behind(state: StateFolder, identity: Identity | None, stop_signal: Signals = SIGINT) -> StackStatus:
-    part = PartStatus(name="it", group="tests", process=identity, stop_signal=stop_signal)
-    return StackStatus(state=str(state.root), credentials="", users="", parts=[part])
+    component = ComponentStatus(name="it", group="tests", process=identity, stop_signal=stop_signal)
+    return StackStatus(state=str(state.root), credentials="", users="", components=[component])
 
 
 def test_a_recorded_process_is_ended_with_its_own_signal(state: StateFolder) -> None:
@@ -47,7 +47,7 @@ def test_a_recorded_process_is_ended_with_its_own_signal(state: StateFolder) -> 
         "signal.signal(signal.SIGINT, lambda *_: sys.exit(7)); print('up', flush=True); time.sleep(60)"
     ) as child:
         first_line(child)
-        assert sweep(left_behind(state, Identity.of(child.pid)), told.append) == ["it"]
+        assert reap(left_behind(state, Identity.of(child.pid)), told.append) == ["it"]
         assert child.wait() == 7
     assert len(told) == 1
     assert str(child.pid) in told[0]
@@ -58,7 +58,7 @@ def test_a_process_with_another_start_time_is_left_alone(state: StateFolder) -> 
         first_line(child)
         real = Identity.of(child.pid)
         assert real is not None
-        assert sweep(left_behind(state, real.model_copy(update={"started": real.started - 3600})), print) == []
+        assert reap(left_behind(state, real.model_copy(update={"started": real.started - 3600})), print) == []
         assert real.alive()
 
 
@@ -67,7 +67,7 @@ def test_the_children_of_a_recorded_process_are_ended_too(state: StateFolder) ->
     with process(f"{grandchild}; time.sleep(60)") as child:
         below = Identity.of(int(first_line(child)))
         assert below is not None
-        sweep(left_behind(state, Identity.of(child.pid)), print)
+        reap(left_behind(state, Identity.of(child.pid)), print)
         assert not below.alive()
 
 
@@ -76,12 +76,12 @@ def test_what_was_started_but_not_written_down_is_known_by_its_mark(state: State
         first_line(child)
         orphan = Identity.of(child.pid)
         assert orphan is not None
-        sweep(left_behind(state, None), print)
+        reap(left_behind(state, None), print)
         assert not orphan.alive()
 
 
 def test_another_stacks_processes_are_left_alone(state: StateFolder) -> None:
     with process("print('up', flush=True); time.sleep(60)", **{MARK: f"{state.root}-2"}) as child:
         first_line(child)
-        sweep(left_behind(state, None), print)
+        reap(left_behind(state, None), print)
         assert psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from pappus.client import Labeler, Predictor, Refused
-from pappus.demo.answers import Answer, ask, describe, until_all_answer, until_all_serve, until_live_or_aside
 from pappus.demo.images import ImageSource
-from pappus.demo.intake import take_in
+from pappus.demo.intake import ingest_and_wait
+from pappus.demo.predictions import Answer, ask, describe, until_all_answer, until_all_serve, until_live_or_aside
 from pappus.demo.report import Report
 from pappus.demo.view import View
 from pappus.plants import PlantRow, count_labelled
@@ -22,7 +22,7 @@ TRAIN_SECONDS = 240.0
 LIVE_SECONDS = 60.0
 
 
-class Story:
+class DemoScenario:
     """One run of the story on a running stack."""
 
     def __init__(self, stack: RunningStack, source: ImageSource, report: Report, view: View) -> None:
@@ -51,8 +51,8 @@ class Story:
     async def _ingest(self) -> None:
         """Bring the images in; the rest of the story is about those that are stored."""
         with self._view.stage("images in") as stage:
-            tell = partial(setattr, stage, "seen")
-            intake = await take_in(self._stack.plants_dsn, self._source, INGEST_SECONDS, tell)
+            tell = partial(setattr, stage, "summary")
+            intake = await ingest_and_wait(self._stack.plants_dsn, self._source, INGEST_SECONDS, tell)
             self._rows = intake.stored
             self._labelled = await count_labelled(self._stack.plants_dsn)
             self._report.figures |= {
@@ -63,7 +63,7 @@ class Story:
             }
             if intake.rejected:
                 url, why = next(iter(intake.rejected.items()))
-                stage.seen += f"; {len(intake.rejected)} rejected, for example {url} ({why})"
+                stage.summary += f"; {len(intake.rejected)} rejected, for example {url} ({why})"
             if not intake.stored:
                 raise Refused(
                     "None of these images is stored, so there is nothing to tell. Choose others: --images FOLDER"
@@ -84,7 +84,7 @@ class Story:
             if champion is None:
                 raise Refused(f"The first model was not promoted: {settled['summary']}")
             await until_all_serve(replicas, champion["version"], LIVE_SECONDS)
-            stage.seen = f"{champion['version']} serves on {len(replicas)} replicas. {champion['summary']}"
+            stage.summary = f"{champion['version']} serves on {len(replicas)} replicas. {champion['summary']}"
             self._report.figures["test_accuracy"] = champion["metrics"].get("test_accuracy")
             return str(champion["version"])
 
@@ -103,7 +103,7 @@ class Story:
     async def _predict(self, predictor: Predictor) -> list[Answer]:
         with self._view.stage("predictions") as stage:
             answers = await ask(predictor, self._source, self._rows, self._stack.images_url)
-            stage.seen = describe(answers)
+            stage.summary = describe(answers)
             self._report.figures["answers_right_before"] = sum(not answer.wrong for answer in answers)
             return answers
 
@@ -127,7 +127,7 @@ class Story:
                     await until_all_answer(replicas, data, label, LIVE_SECONDS)
                     self._report.correction_to_live_seconds.append(time.perf_counter() - start)
                     live.append((answer, label))
-                stage.seen = _corrections_seen(self._report.correction_to_live_seconds, aside)
+                stage.summary = _corrections_seen(self._report.correction_to_live_seconds, aside)
             self._report.figures["corrections_set_aside"] = len(aside)
             if not live:
                 raise Refused(f"None of {len(aside)} corrections became live. The first was set aside: {aside[0]}")
@@ -142,7 +142,7 @@ class Story:
             hold = sum(now[answer.sha256].label == label for answer, label in corrected)
             touched = {answer.sha256 for answer, _ in corrected}
             others = sum(now[a.sha256].label != a.label for a in answers if a.sha256 not in touched)
-            stage.seen = (
+            stage.summary = (
                 f"{hold} of {len(corrected)} corrected images answered as corrected, "
                 f"{others} other answers changed; {describe(again)}"
             )
@@ -165,14 +165,14 @@ class Story:
             await operator.ask("rollback", "demo: show that an operator can go back", before)
             await until_all_serve(replicas, before, LIVE_SECONDS)
             answer = (await replicas[0].predict(data))["label"]
-            stage.seen = f"{before} serves again, frozen; the first corrected image is {answer!r} again"
+            stage.summary = f"{before} serves again, frozen; the first corrected image is {answer!r} again"
         with self._view.stage("unfreeze: corrections return") as stage:
             await operator.ask("unfreeze", "demo: go on learning")
             for answer_before, wanted in corrected:
                 pixels = await self._source.read(answer_before.row, self._stack.images_url)
                 await until_all_answer(replicas, pixels, wanted, LIVE_SECONDS)
             champion = await operator.champion()
-            stage.seen = (
+            stage.summary = (
                 f"{champion['version'] if champion else '?'} serves; the first corrected image is {label!r} again"
             )
 

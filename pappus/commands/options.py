@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from pappus.client import Refused
 from pappus.commands.screen import complain, errors
+from pappus.errors import Refused
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
+from shared.clients.errors import ApiError
 
 StateOption = Annotated[
     Path | None,
@@ -31,7 +32,7 @@ def refusals(state: Path | None) -> Iterator[None]:
     """What is refused inside is said in one line on stderr, with exit code 1; so is a state folder of no use."""
     try:
         yield
-    except (Refused, StackError) as error:
+    except (Refused, StackError, ApiError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
     except OSError as error:

@@ -19,6 +19,8 @@ from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.status import PartStatus, StackStatus
 
+from .api_answers import session
+
 MakePart = Callable[..., Part]
 
 
@@ -84,7 +86,7 @@ class FakeApis:
 @pytest.fixture
 def apis(state: StateFolder) -> Iterator[FakeApis]:
     """The two APIs of a stack that seems to run in `state`; anybody can log in."""
-    fake = FakeApis({"POST /login": (200, {"token": "t"})})
+    fake = FakeApis({"POST /login": (200, session())})
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

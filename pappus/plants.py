@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pappus.client import Refused
+from pappus.errors import Refused
 from shared.runtime.errors import TransientError
 from shared.tables.postgres import Connection, close, connector, transient_errors
 

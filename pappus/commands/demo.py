@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pappus.client import Refused
 from pappus.commands.options import StateOption, announce_downloads, refusals, starting, state_folder
 from pappus.commands.progress import Progress
 from pappus.commands.screen import console
@@ -20,8 +19,9 @@ from pappus.demo.image_server import serve_folder
 from pappus.demo.report import Report
 from pappus.demo.scenario import DemoScenario
 from pappus.demo.view import View
-from pappus.running import RunningStack
+from pappus.errors import Refused
 from pappus.stack import Stack
+from pappus.stack_client import RunningStack
 
 
 def demo(

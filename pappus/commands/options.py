@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from pappus.client import Refused
 from pappus.commands.screen import complain, console, errors
+from pappus.errors import Refused
 from pappus.stack import Stack
 from pappus.stack.cache import Cache
 from pappus.stack.downloads import announcement, missing_downloads
@@ -18,6 +18,7 @@ from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.ownership import refuse_foreign
 from pappus.stack.settings import inherited_environment
+from shared.clients.errors import ApiError
 
 StateOption = Annotated[
     Path | None,
@@ -38,7 +39,7 @@ def refusals(state: Path | None) -> Iterator[None]:
     try:
         refuse_foreign(state_folder(state))
         yield
-    except (Refused, StackError) as error:
+    except (Refused, StackError, ApiError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
     except OSError as error:

@@ -3,15 +3,32 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.table import Column, Table
 
-from pappus.client import MOST_MODELS, RETRIED, Labeler, Predictor, Refused, read_image
 from pappus.commands.options import StateOption, attempt, state_folder
 from pappus.commands.screen import console
-from pappus.running import RunningStack
+from pappus.errors import Refused, read_image
+from pappus.stack_client import RunningStack
+from shared.clients.answers import Accepted, Applied, HistoryEntry, ImageView, ModelView, Prediction
+from shared.clients.api import AsyncApi
+from shared.clients.errors import ApiError
+from shared.clients.labeler import (
+    MAX_MODELS,
+    GateAction,
+    ask_gate,
+    correct_label,
+    find_images,
+    get_history,
+    get_image,
+    list_models,
+    request_training,
+    upload_image,
+)
+from shared.clients.predictor import predict as predict_request
 
 WHY = "Why, for those who read the history."
 Reason = Annotated[str, typer.Option(help=WHY)]
@@ -23,7 +40,7 @@ def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], s
 
     async def work() -> None:
         stack = RunningStack.find(state_folder(state))
-        async with Predictor(stack.predictor, patience_seconds=10) as predictor:
+        async with AsyncApi(stack.predictor, retry_for_seconds=10) as predictor:
             answers, failures = await _ask(predictor, files)
         if answers:
             console.print(_answers_table(answers))
@@ -45,13 +62,11 @@ def correct(
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("labeler") as person:
             found = await _find(person, image, upload=True)
-            outcome = await person.correct(found["image_id"], label, found["revision"], reason=reason)
-            if outcome.get("state") == "applied":
-                console.print(
-                    f"{found['image_id']} : {label!r} (revision {outcome['revision']}, before: {found['label']!r})."
-                )
+            outcome = await person.send(correct_label(found.image_id, label, found.revision, reason=reason))
+            if isinstance(outcome, Applied):
+                console.print(f"{found.image_id} : {label!r} (revision {outcome.revision}, before: {found.label!r}).")
             else:
-                console.print(f"Accepted, not visible yet: pappus history {found['image_id']}")
+                console.print(f"Accepted, not visible yet: pappus history {found.image_id}")
 
     attempt(work, state)
 
@@ -69,10 +84,10 @@ def history(
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("labeler") as person:
             if image is None:
-                _show_models(await person.models())
+                _show_models(await person.send(list_models()))
                 return
             found = await _find(person, image, upload=False)
-            console.print(_labels_table(found, await person.history(found["image_id"])))
+            console.print(_labels_table(found, await person.send(get_history(found.image_id))))
 
     attempt(work, state)
 
@@ -83,8 +98,8 @@ def train(reason: Reason = "asked for by hand", state: StateOption = None) -> No
     async def work() -> None:
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("operator") as operator:
-            event = (await operator.train(reason))["event_id"]
-            console.print(_requested(event, "trainer-full"))
+            event_id = (await operator.send(request_training(reason))).event_id
+            console.print(_requested(event_id, "trainer-full"))
 
     attempt(work, state)
 
@@ -119,27 +134,30 @@ def unfreeze(reason: Reason = "asked for by hand", state: StateOption = None) ->
     _ask_gate("unfreeze", reason, None, state)
 
 
-def _ask_gate(action: str, reason: str, version: str | None, state: Path | None) -> None:
+def _ask_gate(action: GateAction, reason: str, version: str | None, state: Path | None) -> None:
     async def work() -> None:
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("operator") as operator:
-            outcome = await operator.ask(action, reason, version)
-            if outcome.get("outcome") == "rejected":
-                raise Refused(f"The gate refused: {outcome['summary']}")
-            console.print(outcome.get("summary") or _requested(outcome["event_id"], "trainer-gate"))
+            answer = await operator.send(ask_gate(action, reason, version))
+            if isinstance(answer, Accepted):
+                console.print(_requested(answer.event_id, "trainer-gate"))
+                return
+            if answer.outcome == "rejected":
+                raise Refused(f"The gate refused: {answer.summary}")
+            console.print(answer.summary)
 
     attempt(work, state)
 
 
-def _requested(event_id: str, component: str) -> str:
+def _requested(event_id: UUID, component: str) -> str:
     return (
         f"Requested as {event_id}. What became of it: pappus history. If nothing new appears: pappus logs {component}"
     )
 
 
-async def _ask(predictor: Predictor, files: list[Path]) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
+async def _ask(predictor: AsyncApi, files: list[Path]) -> tuple[list[tuple[Path, Prediction]], list[str]]:
     """The answer for each file, and a line for each file without one."""
-    answers: list[tuple[Path, dict[str, Any]]] = []
+    answers: list[tuple[Path, Prediction]] = []
     failures: list[str] = []
     for path in files:
         try:
@@ -148,26 +166,27 @@ async def _ask(predictor: Predictor, files: list[Path]) -> tuple[list[tuple[Path
             failures.append(str(unreadable))
             continue
         try:
-            answers.append((path, await predictor.predict(data, path.name)))
-        except Refused as refusal:
-            failures.append(f"{path}: {refusal}")
-            if refusal.status is None or refusal.status in RETRIED:
-                break  # nobody answers: each file more would wait as long, in vain
+            answers.append((path, await predictor.send(predict_request(data, path.name))))
+        except ApiError as error:
+            failures.append(f"{path}: {error}")
+            if error.retryable:
+                break  # the predictor is down: every further file would wait as long, in vain
     return answers, failures
 
 
-async def _find(person: Labeler, image: str, upload: bool) -> dict[str, Any]:
+async def _find(person: AsyncApi, image: str, upload: bool) -> ImageView:
     """The image that an id, a sha256 or a file names."""
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", image):
-        return await person.image(image)
+        return await person.send(get_image(UUID(image)))
     data = None if re.fullmatch(r"[0-9a-f]{64}", image) else _bytes_of(image)
     sha256 = image if data is None else hashlib.sha256(data).hexdigest()
-    found = await person.images_with(sha256)
+    found = await person.send(find_images(sha256))
     if found:
         return found[0]
     if not upload or data is None:
         raise Refused(f"No stored image has the bytes {sha256[:12]}...: upload it, or pappus correct FILE LABEL")
-    return await person.image((await person.upload(data, Path(image).name))["image_id"])
+    uploaded = await person.send(upload_image(Path(image).name, data))
+    return await person.send(get_image(uploaded.image_id))
 
 
 def _bytes_of(image: str) -> bytes:
@@ -179,7 +198,7 @@ def _bytes_of(image: str) -> bytes:
         raise
 
 
-def _answers_table(answers: list[tuple[Path, dict[str, Any]]]) -> Table:
+def _answers_table(answers: list[tuple[Path, Prediction]]) -> Table:
     table = Table(
         Column("file", overflow="fold"),
         "label",
@@ -189,30 +208,30 @@ def _answers_table(answers: list[tuple[Path, dict[str, Any]]]) -> Table:
         Column("corrections behind it", overflow="fold"),
     )
     for path, answer in answers:
-        behind = ", ".join(f"{c['image_id']} ({c['weight']:.2f})" for c in answer["corrections"])
+        behind = ", ".join(f"{c.image_id} ({c.weight:.2f})" for c in answer.corrections)
         table.add_row(
             str(path),
-            answer["label"],
-            f"{answer['probabilities'][answer['label']]:.3f}",
-            answer["model_version"],
-            f"{answer['milliseconds']:.1f}",
+            answer.label,
+            f"{answer.probabilities[answer.label]:.3f}",
+            answer.model_version,
+            f"{answer.milliseconds:.1f}",
             behind or "-",
         )
     return table
 
 
-def _show_models(models: list[dict[str, Any]]) -> None:
+def _show_models(models: list[ModelView]) -> None:
     if not models:
         console.print(
             "No model yet: the first needs enough images of each label. Bring more: pappus seed --images FOLDER"
         )
         return
     console.print(_models_table(models))
-    if len(models) == MOST_MODELS:
-        console.print(f"Only the newest {MOST_MODELS} are shown.")
+    if len(models) == MAX_MODELS:
+        console.print(f"Only the newest {MAX_MODELS} are shown.")
 
 
-def _models_table(models: list[dict[str, Any]]) -> Table:
+def _models_table(models: list[ModelView]) -> Table:
     table = Table(
         Column("version", no_wrap=True),
         "state",
@@ -223,35 +242,33 @@ def _models_table(models: list[dict[str, Any]]) -> Table:
     for model in models:
         accuracy = _accuracy(model)
         table.add_row(
-            model["version"],
-            model["state"],
-            str(model["sequence"] or "-"),
+            model.version,
+            model.state,
+            str(model.sequence or "-"),
             "-" if accuracy is None else f"{accuracy:.3f}",
-            model["summary"] or "-",
+            model.summary or "-",
         )
     return table
 
 
-def _accuracy(model: dict[str, Any]) -> float | None:
+def _accuracy(model: ModelView) -> float | None:
     """On the locked test images: as the gate measured it, else as the training did."""
-    judged = [rule["figures"].get("accuracy") for rule in model["verdict"] if rule["rule"] == "accuracy"]
-    found = judged[0] if judged else model["metrics"].get("test_accuracy")
+    judged = [rule.figures.get("accuracy") for rule in model.verdict if rule.rule == "accuracy"]
+    found = judged[0] if judged else model.metrics.get("test_accuracy")
     return None if found is None else float(found)
 
 
-def _labels_table(image: dict[str, Any], entries: list[dict[str, Any]]) -> Table:
-    table = Table(
-        "rev.", "from", "to", "by", "when", "state", "live in", title=f"{image['image_id']} ({image['state']})"
-    )
+def _labels_table(image: ImageView, entries: list[HistoryEntry]) -> Table:
+    table = Table("rev.", "from", "to", "by", "when", "state", "live in", title=f"{image.image_id} ({image.state})")
     for entry in entries:
-        state = f"set aside: {entry['set_aside']}" if entry["set_aside"] else entry["state"]
+        state = f"set aside: {entry.set_aside}" if entry.set_aside else entry.state
         table.add_row(
-            str(entry["revision"]),
-            entry["label_from"] or "-",
-            entry["label_to"] or "-",
-            entry["corrected_by"],
-            str(entry["occurred_at"])[:19],
+            str(entry.revision),
+            entry.label_from or "-",
+            entry.label_to or "-",
+            entry.corrected_by,
+            "-" if entry.occurred_at is None else entry.occurred_at.isoformat()[:19],
             state,
-            entry["live_in"] or "-",
+            entry.live_in or "-",
         )
     return table

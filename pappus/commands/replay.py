@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from pappus.client import Refused
 from pappus.commands.options import StateOption, attempt
 from pappus.commands.screen import console
+from pappus.errors import Refused
 from pappus.stack import Stack
 from pappus.stack.cache import Cache
 from pappus.stack.context import StackContext

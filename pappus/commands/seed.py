@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pappus.client import Refused
 from pappus.commands.options import StateOption, attempt, state_folder
 from pappus.commands.screen import console
 from pappus.demo.image_server import serve_folder
 from pappus.demo.images import ImageSource, choose
 from pappus.demo.intake import ingest_and_wait
-from pappus.running import RunningStack
+from pappus.errors import Refused
 from pappus.stack.folders import StateFolder
+from pappus.stack_client import RunningStack
+from shared.clients.labeler import get_labels
 
 SECONDS = 600.0
 ImagesOption = Annotated[
@@ -28,7 +29,7 @@ ImagesOption = Annotated[
 async def choose_source(stack: RunningStack, state: StateFolder, images: str | None) -> ImageSource:
     """The images of --images, with the labels the stack knows."""
     async with stack.labeler_as("labeler") as person:
-        labels = await person.labels()
+        labels = (await person.send(get_labels())).labels
     return await choose(images, labels, stack.images_url, state.root / "drawn")
 
 

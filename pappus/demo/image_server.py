@@ -8,7 +8,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from pappus.client import Refused
+from pappus.errors import Refused
 
 
 class _Quiet(SimpleHTTPRequestHandler):

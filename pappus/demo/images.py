@@ -9,8 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx2
 
-from pappus.client import Refused, read_image
 from pappus.demo.drawing import DRAWN_LABELS, write_set
+from pappus.errors import Refused, read_image
 from pappus.plants import PlantRow
 
 PUBLIC_TEMPLATE = (

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pappus.client import Refused
 from pappus.demo.images import ImageSource
+from pappus.errors import Refused
 from pappus.plants import PlantRow, insert, wait_for_outcomes
 
 AGAIN = "Images not fetched yet will be rejected: run the same command again within 5 minutes."

@@ -2,13 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from uuid import UUID
 
-from pappus.client import Labeler, Predictor, Refused
 from pappus.demo.images import ImageSource
+from pappus.errors import Refused
 from pappus.plants import PlantRow
+from shared.clients.answers import Prediction
+from shared.clients.api import AsyncApi
+from shared.clients.labeler import get_champion, get_history
+from shared.clients.predictor import get_serving_model, predict
 
 AT_ONCE = 8
 ASK_AGAIN_SECONDS = 0.01
@@ -25,7 +30,7 @@ class Answer:
     runner_up: str
     confidence: float
     model_version: str
-    prediction_id: str
+    prediction_id: UUID
     milliseconds: float
 
     @property
@@ -34,7 +39,7 @@ class Answer:
         return self.label != self.row.label
 
 
-async def ask(predictor: Predictor, source: ImageSource, rows: Sequence[PlantRow], base_url: str) -> list[Answer]:
+async def ask(predictor: AsyncApi, source: ImageSource, rows: Sequence[PlantRow], base_url: str) -> list[Answer]:
     """The model's answers about these images, in their order, `AT_ONCE` at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -42,24 +47,22 @@ async def ask(predictor: Predictor, source: ImageSource, rows: Sequence[PlantRow
         async with gate:
             data = await source.read(row, base_url)
             start = time.perf_counter()
-            answer = await predictor.predict(data, row.url_source.rsplit("/", 1)[-1])
+            answer = await predictor.send(predict(data, row.url_source.rsplit("/", 1)[-1]))
             return _answer(row, answer, (time.perf_counter() - start) * 1000)
 
     return list(await asyncio.gather(*(one(row) for row in rows)))
 
 
-def _answer(row: PlantRow, answer: Mapping[str, object], milliseconds: float) -> Answer:
-    probabilities = answer["probabilities"]
-    assert isinstance(probabilities, dict)
-    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
+def _answer(row: PlantRow, prediction: Prediction, milliseconds: float) -> Answer:
+    ranked = sorted(prediction.probabilities, key=lambda label: -prediction.probabilities[label])
     return Answer(
         row=row,
-        sha256=str(answer["sha256"]),
-        label=str(answer["label"]),
+        sha256=prediction.sha256,
+        label=prediction.label,
         runner_up=ranked[1],
-        confidence=probabilities[ranked[0]],
-        model_version=str(answer["model_version"]),
-        prediction_id=str(answer["prediction_id"]),
+        confidence=prediction.probabilities[ranked[0]],
+        model_version=prediction.model_version,
+        prediction_id=prediction.prediction_id,
         milliseconds=milliseconds,
     )
 
@@ -71,16 +74,16 @@ def describe(answers: Sequence[Answer]) -> str:
     return f"{right} of {len(answers)} answers as labelled ({right / len(answers):.1%}), {speed:.1f} ms median"
 
 
-async def until_live_or_aside(person: Labeler, image_id: str, event_id: str, timeout_seconds: float) -> str | None:
+async def until_live_or_aside(person: AsyncApi, image_id: UUID, event_id: UUID, timeout_seconds: float) -> str | None:
     """Wait until a promoted model holds this correction (None) or the gate has set it aside (why). Raises Refused after
     `timeout_seconds`."""
     deadline = time.monotonic() + timeout_seconds
     while True:
-        entry = next((e for e in await person.history(image_id) if e["event_id"] == event_id), None)
-        if entry and entry["live_in"]:
+        entry = next((e for e in await person.send(get_history(image_id)) if e.event_id == event_id), None)
+        if entry and entry.live_in:
             return None
-        if entry and entry["set_aside"]:
-            return str(entry["set_aside"])
+        if entry and entry.set_aside:
+            return entry.set_aside
         if time.monotonic() > deadline:
             await _refuse_frozen(person)
             raise Refused(
@@ -90,26 +93,26 @@ async def until_live_or_aside(person: Labeler, image_id: str, event_id: str, tim
         await asyncio.sleep(0.02)
 
 
-async def _refuse_frozen(person: Labeler) -> None:
+async def _refuse_frozen(person: AsyncApi) -> None:
     """Raises Refused if that is why no correction becomes live."""
-    champion = await person.champion()
-    if champion is not None and champion["frozen"]:
+    champion = await person.send(get_champion())
+    if champion is not None and champion.frozen:
         raise Refused("Promotions are frozen, so no correction becomes live: pappus unfreeze")
 
 
-async def until_all_answer(replicas: Sequence[Predictor], data: bytes, label: str, timeout_seconds: float) -> None:
+async def until_all_answer(replicas: Sequence[AsyncApi], data: bytes, label: str, timeout_seconds: float) -> None:
     """Wait until every replica answers `label` for these bytes. Raises Refused after `timeout_seconds`.
 
     A replica is asked for an answer again only when it serves another model: each answer costs the cores that the new
     model waits for."""
     deadline = time.monotonic() + timeout_seconds
 
-    async def one(replica: Predictor) -> None:
-        while (answer := await replica.predict(data))["label"] != label:
-            while (await replica.model())["version"] == answer["model_version"]:
+    async def one(replica: AsyncApi) -> None:
+        while (answer := await replica.send(predict(data))).label != label:
+            while (await replica.send(get_serving_model())).version == answer.model_version:
                 if time.monotonic() > deadline:
                     raise Refused(
-                        f"{replica.base_url} still answers {answer['label']!r} with {answer['model_version']} "
+                        f"{replica.base_url} still answers {answer.label!r} with {answer.model_version} "
                         f"{timeout_seconds:.0f} s after it was corrected to {label!r}. See: pappus logs trainer-fast"
                     )
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
@@ -117,12 +120,12 @@ async def until_all_answer(replicas: Sequence[Predictor], data: bytes, label: st
     await asyncio.gather(*(one(replica) for replica in replicas))
 
 
-async def until_all_serve(replicas: Sequence[Predictor], version: str, timeout_seconds: float) -> None:
+async def until_all_serve(replicas: Sequence[AsyncApi], version: str, timeout_seconds: float) -> None:
     """Wait until every replica serves `version`. Raises Refused after `timeout_seconds`."""
     deadline = time.monotonic() + timeout_seconds
 
-    async def one(replica: Predictor) -> None:
-        while (serving := (await replica.model())["version"]) != version:
+    async def one(replica: AsyncApi) -> None:
+        while (serving := (await replica.send(get_serving_model())).version) != version:
             if time.monotonic() > deadline:
                 raise Refused(
                     f"{replica.base_url} still serves {serving} {timeout_seconds:.0f} s after {version} was promoted."

@@ -4,15 +4,21 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
+from uuid import UUID
 
-from pappus.client import Labeler, Predictor, Refused
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import ingest_and_wait
 from pappus.demo.predictions import Answer, ask, describe, until_all_answer, until_all_serve, until_live_or_aside
 from pappus.demo.report import Report
 from pappus.demo.view import View
+from pappus.errors import Refused
 from pappus.plants import PlantRow, count_labelled
-from pappus.running import RunningStack
+from pappus.stack_client import RunningStack
+from shared.clients.answers import ModelView
+from shared.clients.api import AsyncApi
+from shared.clients.errors import ApiProblem
+from shared.clients.labeler import ask_gate, correct_label, find_images, get_champion, list_models
+from shared.clients.predictor import predict
 
 CORRECTIONS = 5
 TRIES = 15
@@ -39,7 +45,7 @@ class DemoScenario:
             self._stack.labeler_as("labeler") as person,
             self._stack.labeler_as("operator") as operator,
             self._stack.each_replica() as replicas,
-            Predictor(self._stack.predictor) as predictor,
+            AsyncApi(self._stack.predictor) as predictor,
         ):
             await self._ingest()
             before = await self._first_model(person, replicas)
@@ -69,38 +75,34 @@ class DemoScenario:
                     "None of these images is stored, so there is nothing to tell. Choose others: --images FOLDER"
                 )
 
-    async def _first_model(self, person: Labeler, replicas: Sequence[Predictor]) -> str:
+    async def _first_model(self, person: AsyncApi, replicas: Sequence[AsyncApi]) -> str:
         """Wait for a full training that covers the images, judged and served; the version in service."""
         with self._view.stage("model trained, judged, served") as stage:
             deadline = time.monotonic() + TRAIN_SECONDS
-            while not (settled := self._settled(await person.models())):
+            while not (settled := self._settled(await person.send(list_models()))):
                 if time.monotonic() > deadline:
                     raise Refused(
                         f"No model of {self._labelled} images after {TRAIN_SECONDS:.0f} s. A first model needs 20 "
                         "images of each label. See: pappus logs trainer-full, pappus logs trainer-gate"
                     )
                 await asyncio.sleep(0.2)
-            champion = await person.champion()
+            champion = await person.send(get_champion())
             if champion is None:
-                raise Refused(f"The first model was not promoted: {settled['summary']}")
-            await until_all_serve(replicas, champion["version"], LIVE_SECONDS)
-            stage.summary = f"{champion['version']} serves on {len(replicas)} replicas. {champion['summary']}"
-            self._report.figures["test_accuracy"] = champion["metrics"].get("test_accuracy")
-            return str(champion["version"])
+                raise Refused(f"The first model was not promoted: {settled.summary}")
+            await until_all_serve(replicas, champion.version, LIVE_SECONDS)
+            stage.summary = f"{champion.version} serves on {len(replicas)} replicas. {champion.summary}"
+            self._report.figures["test_accuracy"] = champion.metrics.get("test_accuracy")
+            return champion.version
 
-    def _settled(self, models: Sequence[dict[str, object]]) -> dict[str, object] | None:
+    def _settled(self, models: Sequence[ModelView]) -> ModelView | None:
         """A full training with a verdict that leaves fewer images out than the trigger waits for, or None."""
         for model in models:
-            images = int(str(model["training_images"])) + int(str(model["test_images"]))
-            if (
-                model["lane"] == "full"
-                and model["state"] != "candidate"
-                and self._labelled - images < TRIGGER_NEW_IMAGES
-            ):
+            images = (model.training_images or 0) + (model.test_images or 0)
+            if model.lane == "full" and model.state != "candidate" and self._labelled - images < TRIGGER_NEW_IMAGES:
                 return model
         return None
 
-    async def _predict(self, predictor: Predictor) -> list[Answer]:
+    async def _predict(self, predictor: AsyncApi) -> list[Answer]:
         with self._view.stage("predictions") as stage:
             answers = await ask(predictor, self._source, self._rows, self._stack.images_url)
             stage.summary = describe(answers)
@@ -108,7 +110,7 @@ class DemoScenario:
             return answers
 
     async def _correct(
-        self, person: Labeler, replicas: Sequence[Predictor], answers: Sequence[Answer]
+        self, person: AsyncApi, replicas: Sequence[AsyncApi], answers: Sequence[Answer]
     ) -> list[tuple[Answer, str]]:
         """Correct wrong answers one by one, each until every replica follows; those that are live, with their labels.
         One that would make other answers wrong is set aside by the gate: that is told, and the next has its turn."""
@@ -134,7 +136,7 @@ class DemoScenario:
             return live
 
     async def _ask_again(
-        self, predictor: Predictor, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
+        self, predictor: AsyncApi, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
     ) -> None:
         with self._view.stage("the same images asked again") as stage:
             again = await ask(predictor, self._source, self._rows, self._stack.images_url)
@@ -156,24 +158,24 @@ class DemoScenario:
                 raise Refused(f"{len(corrected) - hold} corrected images are not answered as corrected.")
 
     async def _roll_back(
-        self, operator: Labeler, replicas: Sequence[Predictor], corrected: Sequence[tuple[Answer, str]], before: str
+        self, operator: AsyncApi, replicas: Sequence[AsyncApi], corrected: Sequence[tuple[Answer, str]], before: str
     ) -> None:
         """Back to the model before the corrections, then on again: the corrections return by themselves."""
         first, label = corrected[0]
         data = await self._source.read(first.row, self._stack.images_url)
         with self._view.stage("rollback") as stage:
-            await operator.ask("rollback", "demo: show that an operator can go back", before)
+            await operator.send(ask_gate("rollback", "demo: show that an operator can go back", before))
             await until_all_serve(replicas, before, LIVE_SECONDS)
-            answer = (await replicas[0].predict(data))["label"]
+            answer = (await replicas[0].send(predict(data))).label
             stage.summary = f"{before} serves again, frozen; the first corrected image is {answer!r} again"
         with self._view.stage("unfreeze: corrections return") as stage:
-            await operator.ask("unfreeze", "demo: go on learning")
+            await operator.send(ask_gate("unfreeze", "demo: go on learning"))
             for answer_before, wanted in corrected:
                 pixels = await self._source.read(answer_before.row, self._stack.images_url)
                 await until_all_answer(replicas, pixels, wanted, LIVE_SECONDS)
-            champion = await operator.champion()
+            champion = await operator.send(get_champion())
             stage.summary = (
-                f"{champion['version'] if champion else '?'} serves; the first corrected image is {label!r} again"
+                f"{champion.version if champion else '?'} serves; the first corrected image is {label!r} again"
             )
 
 
@@ -193,31 +195,31 @@ def _corrections_seen(seconds: Sequence[float], aside: Sequence[str]) -> str:
     return live + (f"; {len(aside)} set aside, for example: {aside[0]}" if aside else "")
 
 
-async def _say(person: Labeler, answer: Answer, label: str) -> tuple[str, str]:
+async def _say(person: AsyncApi, answer: Answer, label: str) -> tuple[UUID, UUID]:
     """Correct one image as a person does, having seen the answer and the revision; the ids of image and event. Somebody
     else's correction made in between is looked at, and overruled once."""
 
-    async def once() -> tuple[str, str]:
-        found = await person.images_with(answer.sha256)
+    async def once() -> tuple[UUID, UUID]:
+        found = await person.send(find_images(answer.sha256))
         if not found:
             raise Refused(
                 f"{answer.row.url_source} is not known to the labeler. Run it again, or see: pappus logs labeler-api"
             )
         image = found[0]
-        done = await person.correct(
-            image["image_id"],
+        correction = correct_label(
+            image.image_id,
             label,
-            image["revision"],
+            image.revision,
             reason="demo: the answer was wrong",
             prediction_id=answer.prediction_id,
             shown_model_version=answer.model_version,
             shown_label=answer.label,
         )
-        return image["image_id"], done["event_id"]
+        return image.image_id, (await person.send(correction)).event_id
 
     try:
         return await once()
-    except Refused as refusal:
-        if refusal.status != 409:
+    except ApiProblem as problem:
+        if problem.status != 409:
             raise
     return await once()

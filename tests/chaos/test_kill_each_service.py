@@ -16,10 +16,10 @@ import pytest
 from pappus.demo.drawing import DRAWN_LABELS, write_set
 from pappus.demo.images import choose
 from pappus.plants import wait_for_outcomes
-from pappus.running import RunningStack
 from pappus.stack import Stack
 from pappus.stack.ports import DEFAULT_PORTS, free_ports
 from pappus.stack.services import SERVICES
+from pappus.stack_client import RunningStack
 from shared.testing import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]

@@ -20,6 +20,8 @@ from pappus.stack.ownership import claim
 from pappus.stack.ports import HOST
 from pappus.stack.status import ComponentStatus, StackStatus
 
+from .api_answers import session
+
 MakeComponent = Callable[..., Component]
 
 
@@ -85,7 +87,7 @@ class FakeApis:
 @pytest.fixture
 def apis(state: StateFolder) -> Iterator[FakeApis]:
     """The two APIs of a stack that seems to run in `state`; anybody can log in."""
-    fake = FakeApis({"POST /login": (200, {"token": "t"})})
+    fake = FakeApis({"POST /login": (200, session())})
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

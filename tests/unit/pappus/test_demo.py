@@ -3,24 +3,27 @@
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from pappus.cli import app
-from pappus.client import Labeler, Refused
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import Intake
 from pappus.demo.predictions import Answer, until_live_or_aside
 from pappus.demo.report import Report
 from pappus.demo.scenario import DemoScenario, _say
 from pappus.demo.view import View
+from pappus.errors import Refused
 from pappus.plants import PlantRow
-from pappus.running import RunningStack
 from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
+from pappus.stack_client import RunningStack
+from shared.clients.api import AsyncApi
 
+from .api_answers import champion
 from .conftest import FakeApis
 
 runner = CliRunner(env={"COLUMNS": "250"})
@@ -48,20 +51,21 @@ def test_ctrl_c_while_the_stack_starts_says_that_it_goes_on(
 
 
 async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> None:
-    apis.answers["GET /images/i/history"] = (200, [])
-    apis.answers["GET /models/champion"] = (200, {"frozen": True})
-    async with Labeler(apis.url) as person:
+    image_id, event_id = uuid4(), uuid4()
+    apis.answers[f"GET /images/{image_id}/history"] = (200, [])
+    apis.answers["GET /models/champion"] = (200, champion(frozen=True))
+    async with AsyncApi(apis.url) as person:
         with pytest.raises(Refused, match=r"Promotions are frozen, .*: pappus unfreeze"):
-            await until_live_or_aside(person, "i", "e", -1)
-        apis.answers["GET /models/champion"] = (200, {"frozen": False})
+            await until_live_or_aside(person, image_id, event_id, -1)
+        apis.answers["GET /models/champion"] = (200, champion(frozen=False))
         with pytest.raises(Refused, match="is in no model"):
-            await until_live_or_aside(person, "i", "e", -1)
+            await until_live_or_aside(person, image_id, event_id, -1)
 
 
 async def test_a_correction_of_an_image_nobody_stored_is_refused(apis: FakeApis) -> None:
     apis.answers["GET /images?sha256=abc"] = (200, [])
-    answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", "p", 1.0)
-    async with Labeler(apis.url) as person:
+    answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", uuid4(), 1.0)
+    async with AsyncApi(apis.url) as person:
         with pytest.raises(Refused, match=r"http://h/1\.jpg is not known to the labeler"):
             await _say(person, answer, "dandelion")
 

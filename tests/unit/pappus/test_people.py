@@ -1,9 +1,9 @@
 """The commands of people, with APIs that answer as a test wants."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,21 +12,16 @@ from pappus.cli import app
 from pappus.commands import screen
 from pappus.stack.folders import StateFolder
 
+from .api_answers import history_entry, image, model, prediction
 from .conftest import FakeApis
 
 runner = CliRunner()
-IMAGE = "3f2c0f50-0000-4000-8000-000000000001"
-ANSWER = {
-    "label": "grass",
-    "probabilities": {"grass": 0.9, "dandelion": 0.1},
-    "model_version": "fast-1",
-    "milliseconds": 3.0,
-    "corrections": [{"image_id": IMAGE, "weight": 0.5}],
-}
+IMAGE = UUID("3f2c0f50-0000-4000-8000-000000000001")
+EVENT = UUID("3f2c0f50-0000-4000-8000-000000000002")
 
 
-def model(version: str, summary: str = "") -> Mapping[str, Any]:
-    return {"version": version, "state": "former", "sequence": 1, "verdict": [], "metrics": {}, "summary": summary}
+def gate_answer(outcome: str, summary: str) -> dict[str, Any]:
+    return {"outcome": outcome, "version": None, "sequence": None, "summary": summary}
 
 
 @pytest.fixture
@@ -43,11 +38,11 @@ def test_one_bad_file_keeps_no_other_answer_back_and_is_named(apis: FakeApis, ca
     good, broken = tmp_path / "good.jpg", tmp_path / "broken.jpg"
     good.touch()
     broken.touch()
-    apis.answers["POST /predict"] = (200, ANSWER)
+    apis.answers["POST /predict"] = (200, prediction(IMAGE))
     ended = call("predict", "nowhere.jpg", str(good))
     assert ended.exit_code == 1
     assert "fast-1" in ended.stdout
-    assert IMAGE in ended.stdout
+    assert str(IMAGE) in ended.stdout
     assert ended.stderr == "Cannot read nowhere.jpg: No such file or directory.\n"
     apis.answers["POST /predict"] = (422, {"detail": "not an image"})
     ended = call("predict", str(good), str(broken))
@@ -57,7 +52,7 @@ def test_one_bad_file_keeps_no_other_answer_back_and_is_named(apis: FakeApis, ca
 
 def test_brackets_in_what_people_wrote_are_shown(apis: FakeApis, call: Any) -> None:
     summary = "operator froze promotions: see [/docs] :smile:"
-    apis.answers["POST /models/freeze"] = (200, {"outcome": "promoted", "summary": summary})
+    apis.answers["POST /models/freeze"] = (200, gate_answer("promoted", summary))
     apis.answers["GET /models?limit=1000"] = (200, [model("full-1", summary)])
     frozen, history = call("freeze", "--reason", "see [/docs] :smile:"), call("history")
     assert (frozen.exit_code, frozen.stdout.strip()) == (0, summary)
@@ -66,7 +61,7 @@ def test_brackets_in_what_people_wrote_are_shown(apis: FakeApis, call: Any) -> N
 
 
 def test_brackets_in_a_refusal_are_shown(apis: FakeApis, call: Any) -> None:
-    apis.answers["POST /models/freeze"] = (200, {"outcome": "rejected", "summary": "no [/docs]"})
+    apis.answers["POST /models/freeze"] = (200, gate_answer("rejected", "no [/docs]"))
     ended = call("freeze")
     assert (ended.exit_code, ended.stderr) == (1, "The gate refused: no [/docs]\n")
 
@@ -84,11 +79,10 @@ def test_history_before_the_first_model_says_what_it_needs(apis: FakeApis, call:
 
 
 def test_a_correction_that_was_set_aside_is_called_so(apis: FakeApis, call: Any) -> None:
-    entry = {"revision": 1, "label_from": None, "label_to": "grass", "corrected_by": "labeler", "live_in": None}
-    entry |= {"occurred_at": "2026-05-04T00:00:00Z", "state": "applied", "set_aside": "It breaks 3 others."}
-    apis.answers[f"GET /images/{IMAGE}"] = (200, {"image_id": IMAGE, "state": "stored"})
+    entry = history_entry(set_aside="It breaks 3 others.")
+    apis.answers[f"GET /images/{IMAGE}"] = (200, image(IMAGE))
     apis.answers[f"GET /images/{IMAGE}/history"] = (200, [entry])
-    assert "set aside: It breaks 3 others." in call("history", IMAGE).stdout
+    assert "set aside: It breaks 3 others." in call("history", str(IMAGE)).stdout
 
 
 def test_an_argument_that_names_no_image_is_refused(call: Any) -> None:
@@ -97,16 +91,16 @@ def test_an_argument_that_names_no_image_is_refused(call: Any) -> None:
 
 
 def test_an_override_names_version_and_reason_and_does_not_go_without(apis: FakeApis, call: Any) -> None:
-    apis.answers["POST /models/override"] = (200, {"outcome": "promoted", "summary": "done"})
+    apis.answers["POST /models/override"] = (200, gate_answer("promoted", "done"))
     assert call("override", "full-1").exit_code == 2
     assert call("override", "full-1", "--reason", "I know better").stdout == "done\n"
     assert json.loads(apis.bodies[-1]) == {"version": "full-1", "reason": "I know better"}
 
 
 def test_what_is_not_answered_yet_says_where_to_look(apis: FakeApis, call: Any) -> None:
-    apis.answers["POST /models/freeze"] = (202, {"event_id": "e1"})
-    apis.answers["POST /trainings"] = (202, {"event_id": "e2"})
-    assert "e1. What became of it: pappus history. If nothing new appears: pappus logs trainer-gate" in (
+    apis.answers["POST /models/freeze"] = (202, {"event_id": str(EVENT)})
+    apis.answers["POST /trainings"] = (202, {"event_id": str(EVENT)})
+    assert f"{EVENT}. What became of it: pappus history. If nothing new appears: pappus logs trainer-gate" in (
         call("freeze").stdout
     )
     assert "pappus logs trainer-full" in call("train").stdout

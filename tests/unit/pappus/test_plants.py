@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pappus.client import Refused
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import AGAIN, explain_interruption
+from pappus.errors import Refused
 from pappus.plants import RowStatus, settled
 
 STORED = RowStatus("stored")

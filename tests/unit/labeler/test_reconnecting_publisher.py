@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.labeler.commands.late_publisher import ReconnectingPublisher
+from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
 from shared.contract.events import ImageStored
 from shared.runtime.errors import NotReady
 from shared.runtime.health import Health

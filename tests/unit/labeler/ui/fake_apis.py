@@ -1,4 +1,4 @@
-"""The labeler's API and the predictor's as the pages see them, played by hand: requests in, responses out."""
+"""Fakes of the labeler's and the predictor's API as the pages see them: requests in, responses out."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from services.labeler.ui.clients import Session
+from shared.clients.answers import Session
 from shared.testing.events import NOON
 
 PICTURE = bytes.fromhex(  # the smallest PNG: one pixel
@@ -20,7 +20,7 @@ TOKEN = "anna's token"
 
 @dataclass
 class Image:
-    """An image in the labeler that is played."""
+    """An image in the fake labeler."""
 
     image_id: UUID = field(default_factory=uuid4)
     label: str | None = None
@@ -31,16 +31,16 @@ class Image:
 
 
 @dataclass
-class Played:
-    """The labeler and the predictor. `log_away`: commands are 503. `live_in`: the model that corrections go live in.
-    `failing`: paths that end so are 500. `behind`: the corrected image behind each answer."""
+class FakeApis:
+    """The labeler and the predictor. `log_down`: commands are 503. `live_in`: the model that corrections go live in.
+    `failing`: paths with this ending are 500. `behind`: the corrected image behind each prediction."""
 
     images: dict[UUID, Image] = field(default_factory=dict)
     queue: list[UUID] = field(default_factory=list)
     version: str = "full-1"
     share: float = 0.8
     live_in: str | None = "fast-1"
-    log_away: bool = False
+    log_down: bool = False
     slow: bool = False
     refusing_uploads: str = ""
     logged_out: bool = False
@@ -51,14 +51,14 @@ class Played:
     published: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, **facts: Any) -> Image:
-        """A stored image that waits for review."""
+        """Add a stored image that waits for review."""
         image = Image(**facts)
         self.images[image.image_id] = image
         self.queue.append(image.image_id)
         return image
 
     def labeler(self, request: httpx2.Request) -> httpx2.Response:
-        """The labeler's API."""
+        """Answer as the labeler's API."""
         parts = request.url.path.strip("/").split("/")
         if parts == ["login"]:
             return self._login(json.loads(request.content))
@@ -88,12 +88,12 @@ class Played:
         return httpx2.Response(200, json=self._shown(image))
 
     def predictor(self, request: httpx2.Request) -> httpx2.Response:
-        """The predictor's API."""
+        """Answer as the predictor's API."""
         if not self.version:
             detail = "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more."
             return httpx2.Response(503, json={"error": "no_model", "detail": detail})
         if request.url.path == "/model":
-            return httpx2.Response(200, json={"version": self.version, "sequence": 1})
+            return httpx2.Response(200, json=self._serving_model())
         share = self.share
         answer: dict[str, object] = {
             "label": "dandelion" if share >= 0.5 else "grass",
@@ -102,9 +102,22 @@ class Played:
             "model_sequence": 1,
             "prediction_id": str(uuid4()),
             "milliseconds": 3.0,
+            "trace_id": None,
+            "sha256": sha256(PICTURE).hexdigest(),
+            "replica": "0",
             "corrections": [{"image_id": str(self.behind), "weight": 0.5}] if self.behind else [],
         }
         return httpx2.Response(200, json=answer)
+
+    def _serving_model(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "sequence": 1,
+            "labels": ["dandelion", "grass"],
+            "artefact_sha256": "0" * 64,
+            "loaded_at": NOON.isoformat(),
+            "replica": "0",
+        }
 
     def _login(self, body: dict[str, str]) -> httpx2.Response:
         if body["password"] != "right":
@@ -128,8 +141,8 @@ class Played:
         return httpx2.Response(200, json={"items": items, "waiting": len(items)})
 
     def _upload(self, request: httpx2.Request) -> httpx2.Response:
-        if self.log_away:
-            return _away()
+        if self.log_down:
+            return _unavailable()
         if self.refusing_uploads:
             return httpx2.Response(422, json={"error": "not_an_image", "detail": self.refusing_uploads})
         image = self.add(state="registered" if self.slow else "stored")
@@ -141,17 +154,17 @@ class Played:
         return httpx2.Response(201, json=body)
 
     def _label(self, request: httpx2.Request, image: Image) -> httpx2.Response:
-        if self.log_away:
-            return _away()
-        wish = json.loads(request.content)
-        if wish["revision"] != image.revision:
+        if self.log_down:
+            return _unavailable()
+        correction = json.loads(request.content)
+        if correction["revision"] != image.revision:
             detail = f"berta was first: the label is {image.label} now (revision {image.revision})."
             facts = {"label": image.label, "revision": image.revision, "corrected_by": "berta"}
             return httpx2.Response(409, json={"error": "superseded", "detail": detail, **facts})
         self.keys.append(request.headers["Idempotency-Key"])
-        self.published.append(wish)
+        self.published.append(correction)
         event_id = str(uuid4())
-        before, image.label, image.revision = image.label, wish["label"], wish["revision"] + 1
+        before, image.label, image.revision = image.label, correction["label"], correction["revision"] + 1
         image.history.append(self._entry(image, before, event_id))
         self.version = self.live_in or self.version
         if self.slow:
@@ -193,9 +206,9 @@ class Played:
         }
 
 
-def _away() -> httpx2.Response:
+def _unavailable() -> httpx2.Response:
     return httpx2.Response(
-        503, json={"error": "unavailable", "detail": "The log is away."}, headers={"Retry-After": "2"}
+        503, json={"error": "unavailable", "detail": "The log is unavailable."}, headers={"Retry-After": "2"}
     )
 
 

@@ -1,14 +1,15 @@
-"""The running stack as people use it: addresses and passwords, read from its state folder."""
+"""Clients of a running stack: its addresses and passwords, read from the state folder."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from pappus.client import Labeler, Predictor
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.status import read_status
+from shared.clients.api import AsyncApi
+from shared.clients.labeler import log_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class RunningStack:
 
     @classmethod
     def find(cls, state: StateFolder) -> "RunningStack":
-        """The stack of this state folder. Raises StackError if it does not run."""
+        """Find the stack of this state folder. Raises StackError if it does not run."""
         status = read_status(state)
         if not status.running:
             raise StackError(f"No stack runs in {state.root}. Start it first: pappus up")
@@ -52,14 +53,14 @@ class RunningStack:
         )
 
     @asynccontextmanager
-    async def labeler_as(self, user: str) -> AsyncIterator[Labeler]:
-        """The labeling API, logged in as `user` ("labeler" or "operator")."""
-        async with Labeler(self.labeler) as labeler:
-            await labeler.log_in(user, self.passwords[user])
+    async def labeler_as(self, user: str) -> AsyncIterator[AsyncApi]:
+        """Open the labeling API, logged in as `user` ("labeler" or "operator")."""
+        async with AsyncApi(self.labeler) as labeler:
+            labeler.authenticate((await labeler.send(log_in(user, self.passwords[user]))).token)
             yield labeler
 
     @asynccontextmanager
-    async def each_replica(self) -> AsyncIterator[list[Predictor]]:
-        """Every replica of the predictor by its own address."""
+    async def each_replica(self) -> AsyncIterator[list[AsyncApi]]:
+        """Open every replica of the predictor by its own address."""
         async with AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(Predictor(url)) for url in self.replicas]
+            yield [await stack.enter_async_context(AsyncApi(url)) for url in self.replicas]

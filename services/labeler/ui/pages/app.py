@@ -1,12 +1,12 @@
-"""The pages of the labeler: the script that Streamlit runs at every interaction."""
+"""The script that Streamlit runs at every interaction: it chooses the page."""
 
 from collections.abc import Callable
 
 import streamlit as st
 
-from services.labeler.ui import login, review, upload
-from services.labeler.ui.clients import Declined, LoggedOut
-from services.labeler.ui.state import clients, log_out, session
+from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.pages import login, review, upload
+from services.labeler.ui.sessions.tab import clients, log_out, session
 from shared.runtime.errors import TransientError
 
 STYLE = """<style>
@@ -19,7 +19,7 @@ h1 { font-size: 1.8rem !important; }
 h3 { font-size: 1.4rem !important; }
 [data-testid="stImage"] img { max-height: 72vh; object-fit: contain; border-radius: .6rem; }
 </style>"""
-# A key that is held down is one press: without this, every repetition would label another image.
+# A key that is held down counts as one press: without this, every repetition would label another image.
 ONE_PRESS_EACH = """<script>
 if (!window.pappusOnePressEach) {
   window.pappusOnePressEach = true;
@@ -33,20 +33,20 @@ if (!window.pappusOnePressEach) {
 
 
 def run() -> None:
-    """Choose the page."""
+    """Show the chosen page, or the login."""
     st.set_page_config(page_title="Pappus", page_icon="🌼", layout="wide")
     st.html(STYLE)
     st.html(ONE_PRESS_EACH, unsafe_allow_javascript=True)
-    who = session()
-    if who is None:
-        # Under the addresses of all pages, so that a person who logs in again is where they were.
+    current = session()
+    if current is None:
+        # The login has the addresses of all pages, so that a person who logs in again returns to the same page.
         pages = [
             st.Page(login.page, title="Log in", url_path="upload", default=True),
             st.Page(login.page, title="Log in", url_path="review"),
         ]
         st.navigation(pages, position="hidden").run()
         return
-    clients().labeler.resume(who)
+    clients().labeler.resume(current)
     chosen = st.navigation(
         [
             st.Page(
@@ -56,13 +56,13 @@ def run() -> None:
         ]
     )
     with st.sidebar:
-        st.caption(f"{who.name} · {who.role}")
+        st.caption(f"{current.name} · {current.role}")
         st.button("Log out", on_click=log_out, type="tertiary")
     guarded(chosen.run)
 
 
 def guarded(page: Callable[[], None]) -> None:
-    """Run a page; what it could not get is told, and the end of the session leads to the login."""
+    """Run a page. A failed request is shown as a warning; the end of the session leads to the login."""
     try:
         page()
     except LoggedOut as ended:

@@ -1,8 +1,8 @@
-"""Each question that a page asks is answered once, however often the answer arrives.
+"""A guard that lets each question of a page be answered once, even if a press arrives twice.
 
-A browser may deliver one press twice: Streamlit sends a press a moment after it was made, and the timer of a fragment
-that fires in this moment sends it, too. Nor do buttons vanish at once: those of the last image listen until the next
-ones are drawn. So every button belongs to a turn, by its key and by its callback, and a press takes its turn with it.
+A browser may deliver one press twice: Streamlit sends a press a moment after it was made, and a fragment timer that
+fires in that moment sends it as well. Old buttons also react until the next ones are drawn. So every button belongs to
+a turn, by its key and by its callback, and a press ends its turn.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def _new_turn() -> str:
 
 @dataclass
 class ClickGuard:
-    """Lets one press through in each turn; `turn` is unlike any other, of any page."""
+    """Accepts one press per turn. `turn` is unique across all pages."""
 
     turn: str = field(default_factory=_new_turn)
 
@@ -33,19 +33,19 @@ class ClickGuard:
         kind: Literal["primary", "secondary"] = "secondary",
         disabled: bool = False,
     ) -> None:
-        """Draw a button of this turn, that does `act`. Within a turn, labels differ."""
+        """Draw a button of this turn that calls `act`. Labels must differ within a turn."""
         st.button(
             label,
             key=f"{self.turn}-{label}",
             type=kind,
             shortcut=shortcut,
             disabled=disabled,
-            on_click=self.take,
+            on_click=self.press,
             args=(self.turn, act),
         )
 
-    def take(self, turn: str, act: Callable[[], None]) -> None:
-        """Do `act` if this is still its turn, and begin the next; otherwise nothing happens."""
+    def press(self, turn: str, act: Callable[[], None]) -> None:
+        """Call `act` and begin the next turn; a press from an earlier turn does nothing."""
         if turn != self.turn:
             STALE_PRESSES.inc()
             return

@@ -1,9 +1,10 @@
-"""The page for somebody who is not logged in."""
+"""The login page."""
 
 import streamlit as st
 
-from services.labeler.ui.clients import Declined, LoggedOut
-from services.labeler.ui.state import clients, log_in
+from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.sessions.tab import clients, log_in
+from shared.clients import labeler
 from shared.runtime.errors import TransientError
 
 
@@ -18,19 +19,21 @@ def page() -> None:
         with st.form("login", border=True):
             name = st.text_input("Name", key="login-name", autocomplete="username")
             password = st.text_input("Password", type="password", key="login-password", autocomplete="current-password")
-            asked = st.form_submit_button("Log in", type="primary", width="stretch")
-        if asked:
+            submitted = st.form_submit_button("Log in", type="primary", width="stretch")
+        if submitted:
             _log_in(name.strip(), password)
 
 
 def _log_in(name: str, password: str) -> None:
     if not name or not password:
-        st.warning("Name and password, please.")
+        st.warning("Enter your name and your password.")
         return
+    client = clients().labeler
     try:
-        session = clients().labeler.log_in(name, password)
+        session = client.send(labeler.log_in(name, password))
     except (LoggedOut, Declined, TransientError) as error:
         st.error(str(error))
         return
+    client.resume(session)
     log_in(session)
     st.rerun()

@@ -47,7 +47,7 @@ def test_ctrl_c_while_the_stack_starts_says_that_it_goes_on(
     monkeypatch.setattr(Stack, "up", interrupted)
     ended = runner.invoke(app, ["demo", "--state", str(state.root)])
     assert ended.exit_code == 130
-    assert "The stack goes on starting" in ended.stderr
+    assert "The stack is still starting in the background" in ended.stderr
 
 
 async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> None:

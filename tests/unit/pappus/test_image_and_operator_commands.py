@@ -63,7 +63,7 @@ def test_brackets_in_what_people_wrote_are_shown(apis: FakeApis, call: Any) -> N
 def test_brackets_in_a_refusal_are_shown(apis: FakeApis, call: Any) -> None:
     apis.answers["POST /models/freeze"] = (200, gate_answer("rejected", "no [/docs]"))
     ended = call("freeze")
-    assert (ended.exit_code, ended.stderr) == (1, "The gate refused: no [/docs]\n")
+    assert (ended.exit_code, ended.stderr) == (1, "The gate rejected the request: no [/docs]\n")
 
 
 def test_history_asks_for_a_thousand_models_and_says_if_there_may_be_more(apis: FakeApis, call: Any) -> None:
@@ -100,7 +100,7 @@ def test_an_override_names_version_and_reason_and_does_not_go_without(apis: Fake
 def test_what_is_not_answered_yet_says_where_to_look(apis: FakeApis, call: Any) -> None:
     apis.answers["POST /models/freeze"] = (202, {"event_id": str(EVENT)})
     apis.answers["POST /trainings"] = (202, {"event_id": str(EVENT)})
-    assert f"{EVENT}. What became of it: pappus history. If nothing new appears: pappus logs trainer-gate" in (
+    assert f"{EVENT}. See the result: pappus history. If nothing new appears: pappus logs trainer-gate" in (
         call("freeze").stdout
     )
     assert "pappus logs trainer-full" in call("train").stdout

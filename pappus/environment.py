@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements" / "all.txt"
-# The parts of torch for NVIDIA cards, which the CPU build comes without.
+# The packages of torch for NVIDIA cards, which the CPU build does not need.
 CUDA = ("nvidia-", "triton", "cuda-")
 CARD = ("/proc/driver/nvidia/version", "/sys/module/nvidia/version")
 ANSWER_SECONDS = 60
@@ -23,7 +23,7 @@ DEFAULT_SIZE = "torch with CUDA: about 3.5 GB to fetch, 7 GB on disk, 2 to 15 mi
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Say what will be fetched, then fetch it. Returns the exit code of uv; 2 for a choice that there is not."""
+    """Print what will be fetched, then fetch it. Return the exit code of uv; 2 for an unknown choice."""
     choice = arguments[0] if arguments else "auto"
     if choice not in CHOICES:
         print(f"TORCH is {choice!r}; choose one of {', '.join(CHOICES)}.")  # noqa: T201
@@ -38,12 +38,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def cpu_requirements(text: str) -> str:
-    """The requirements without the parts of torch for NVIDIA cards."""
+    """Return the requirements without the packages of torch for NVIDIA cards."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(CUDA))
 
 
 def _installed_torch() -> str | None:
-    """Its version, which ends in +cpu for the CPU build; None where it is not installed."""
+    """Return the version of torch, which ends in +cpu for the CPU build; None if it is not installed."""
     try:
         return version("torch")
     except PackageNotFoundError:
@@ -51,14 +51,14 @@ def _installed_torch() -> str | None:
 
 
 def _wants_cpu_build(choice: str, installed: str | None) -> bool:
-    """`installed`: the version of torch that is there; `auto` keeps its kind."""
+    """Return whether to take the CPU build. `installed`: the present version of torch; `auto` keeps its kind."""
     if choice != "auto":
         return choice == "cpu"
     return installed.endswith("+cpu") if installed else _cpu_build_fits()
 
 
 def _cpu_build_fits() -> bool:
-    """Whether this is a Linux machine without an NVIDIA card that reaches torch's own index."""
+    """Return whether this is a Linux machine without an NVIDIA card that reaches torch's own index."""
     if sys.platform != "linux" or _has_card():
         return False
     if _cpu_index_answers():

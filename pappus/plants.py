@@ -1,4 +1,4 @@
-"""The table `plants_data` as people see it: rows go in, each gets an outcome."""
+"""The table `plants_data` as users see it: rows are inserted, each gets an outcome."""
 
 import asyncio
 from collections import Counter
@@ -13,7 +13,7 @@ from shared.tables.postgres import Connection, close, connector, transient_error
 
 @dataclass(frozen=True, slots=True)
 class PlantRow:
-    """One row to insert: where the image is, and its label (None: not known)."""
+    """One row to insert: the URL of the image, and its label (None: not known)."""
 
     url_source: str
     label: str | None
@@ -21,7 +21,7 @@ class PlantRow:
 
 @dataclass(frozen=True, slots=True)
 class RowStatus:
-    """What became of a row so far. `reason`, `detail`: why it is rejected; `will_retry`: until it is tried again."""
+    """The outcome of a row so far. `reason`, `detail`: why it is rejected; `will_retry`: it will be tried again."""
 
     state: str
     reason: str = ""
@@ -30,12 +30,12 @@ class RowStatus:
 
     @property
     def final(self) -> bool:
-        """Whether it stays so."""
+        """Whether the outcome will not change."""
         return self.state in ("stored", "rejected") and not self.will_retry
 
 
 async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
-    """Insert the rows that are not there yet; how many were new."""
+    """Insert the rows that do not exist yet; return how many were new."""
     connection = await _connect(dsn)
     try:
         new = await connection.fetch(
@@ -52,8 +52,8 @@ async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
 async def wait_for_outcomes(
     dsn: str, rows: Sequence[PlantRow], timeout_seconds: float, progress: Callable[[Counter[str]], None]
 ) -> dict[str, str]:
-    """Wait until every row is stored or finally rejected; why each rejected one was, by URL. What will still be
-    tried again after `timeout_seconds` counts as rejected. `progress` hears how many rows are in each state, or `away`.
+    """Wait until every row is stored or finally rejected; return the reason of each rejection, by URL. A row that will
+    be retried counts as rejected after `timeout_seconds`. `progress` gets the number of rows in each state, or `away`.
 
     Raises:
         Refused: if some rows have no outcome after `timeout_seconds`, naming how many and the first.
@@ -68,7 +68,7 @@ async def settled(
     timeout_seconds: float,
     progress: Callable[[Counter[str]], None],
 ) -> dict[str, str]:
-    """`wait_for_outcomes` of what `look` finds, by URL."""
+    """Do what `wait_for_outcomes` does, with the statuses that `look` returns, by URL."""
     deadline = asyncio.get_running_loop().time() + timeout_seconds
     while True:
         found = await look()
@@ -80,13 +80,13 @@ async def settled(
         if late:
             raise Refused(
                 f"{len(waiting)} of {len(urls)} images have no outcome after {timeout_seconds:.0f} s, "
-                f"the first is {waiting[0]}. See what the ingestor says: pappus logs ingestor"
+                f"the first is {waiting[0]}. See: pappus logs ingestor"
             )
         await asyncio.sleep(0.25)
 
 
 async def count_labelled(dsn: str) -> int:
-    """How many stored images came with a label, those of earlier runs included; uploads, which did not, left out."""
+    """Return how many stored images were registered with a label, earlier runs included, uploads excluded."""
     connection = await _connect(dsn)
     try:
         with transient_errors():
@@ -103,7 +103,7 @@ async def count_labelled(dsn: str) -> int:
 
 
 async def _row_statuses(dsn: str, urls: list[str]) -> dict[str, RowStatus]:
-    """What became of each row, by URL; empty while the database restarts."""
+    """Return the status of each row, by URL; empty while the database restarts."""
     try:
         connection = await _connect(dsn)
     except Refused:

@@ -1,4 +1,4 @@
-"""`pappus demo`: the whole story, unattended."""
+"""`pappus demo`: the whole loop, unattended."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def demo(
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop the stack at the end.")] = False,
     state: StateOption = None,
 ) -> None:
-    """Images in, a model, predictions, corrections, promotion, hot reload, a rollback: the whole story, unattended."""
+    """Run the whole loop unattended: images, a model, predictions, corrections, promotion, hot reload, a rollback."""
     report = Report()
     view = View(console, report)
     with refusals(state):
@@ -54,11 +54,11 @@ def _refuse_report(report_path: Path | None) -> None:
     if report_path is None:
         return
     if report_path.is_dir() or not report_path.parent.is_dir() or not os.access(report_path.parent, os.W_OK):
-        raise Refused(f"The report cannot be written to {report_path}: name a file in a folder that is there.")
+        raise Refused(f"The report cannot be written to {report_path}: name a file in an existing folder.")
 
 
 def _up(stack: Stack, port: int, view: View) -> None:
-    """Outside of asyncio, so that Ctrl-C ends it at once."""
+    """Start the stack outside of asyncio, so that Ctrl-C ends the waiting at once."""
     announce_downloads(stack)
     with view.stage("stack up") as stage:
         with Progress(console) as progress:
@@ -73,11 +73,11 @@ async def _run_scenario(
     report.images = source.description
     console.print(f"Images: {source.description}.", highlight=False, soft_wrap=True)
     with serve_folder(source.folder, port), view.shown():
-        await DemoScenario(running, source, report, view).tell()
+        await DemoScenario(running, source, report, view).run()
 
 
 def _finish(report: Report, report_path: Path | None) -> None:
-    """The table, the seconds that matter, and where to go on."""
+    """Print the table, the times until corrections were live, and the addresses."""
     console.print()
     console.print(report.as_table())
     if report.correction_to_live_seconds:

@@ -59,7 +59,7 @@ def _chosen(named: list[str] | None) -> tuple[str, ...]:
 
 
 async def _replay_one(stack: Stack, owner: str) -> dict[str, Any]:
-    """Run the replay of one service under its own role; its report."""
+    """Run the replay of one service under its own role; return its report."""
     context = StackContext.load(stack.state, Cache(stack.cache), inherited_environment())
     environment = service_environment(next(s for s in SERVICES if s.owner == owner), context)
     process = await asyncio.create_subprocess_exec(

@@ -27,7 +27,7 @@ ImagesOption = Annotated[
 
 
 async def choose_source(stack: RunningStack, state: StateFolder, images: str | None) -> ImageSource:
-    """The images of --images, with the labels the stack knows."""
+    """Return the images of --images, with the labels of the stack."""
     async with stack.labeler_as("labeler") as person:
         labels = (await person.send(get_labels())).labels
     return await choose(images, labels, stack.images_url, state.root / "drawn")
@@ -50,6 +50,6 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
         for url, why in list(intake.rejected.items())[:10]:
             console.print(f"rejected: {url}: {why}", highlight=False, soft_wrap=True)
         if not intake.stored:
-            raise Refused("No image was stored. Mend what is said above, or choose others: --images FOLDER")
+            raise Refused("No image was stored. Correct the causes above, or choose other images: --images FOLDER")
 
     attempt(work, state)

@@ -17,12 +17,12 @@ from pappus.stack.ownership import refuse_deletion
 from pappus.stack.settings import inherited_environment
 
 Only = Annotated[
-    list[str] | None, typer.Option("--only", help="A group (servers, services) or a part; may be repeated.")
+    list[str] | None, typer.Option("--only", help="A group (servers, services) or a component; may be repeated.")
 ]
 AllowHost = Annotated[
     list[str] | None,
     typer.Option(
-        "--allow-host", help="A private address (host or host:port) images may be fetched from; is remembered."
+        "--allow-host", help="A private address (host or host:port) from which images may be fetched; it is remembered."
     ),
 ]
 
@@ -70,7 +70,7 @@ def status(
 
 
 def doctor(state: StateOption = None) -> None:
-    """Look for what is missing on this machine, and say the command that mends it."""
+    """Check what this machine lacks, and show how to install it."""
     with refusals(state):
         checks = examine(Stack(state), inherited_environment())
     console.print(checks_table(checks))
@@ -79,12 +79,12 @@ def doctor(state: StateOption = None) -> None:
 
 
 def logs(
-    name: Annotated[str | None, typer.Argument(help="A part, or `supervisor`; without it, all.")] = None,
-    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    name: Annotated[str | None, typer.Argument(help="A component, or `supervisor`; without it, all.")] = None,
+    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines to show.")] = 40,
     state: StateOption = None,
 ) -> None:
-    """Show the log of one part, or of all."""
+    """Show the log of one component, or of all."""
     with refusals(state):
         shown = _logs(Stack(state), name)
     width = 0 if name else max(map(len, shown))
@@ -97,7 +97,7 @@ def logs(
 
 
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, state: StateOption = None) -> None:
-    """Stop the stack and delete all its data. What was fetched and built once is kept."""
+    """Stop the stack and delete all its data. Fetched and built things are kept."""
     stack = Stack(state)
     with refusals(state):
         if not stack.state.root.exists():
@@ -111,7 +111,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 
 def _logs(stack: Stack, name: str | None) -> dict[str, Path]:
-    """The log of `name`, or all there are, by name. Raises StackError for one that is not there."""
+    """Return the log of `name`, or all logs, by name. Raises StackError if there is none."""
     files = {file.stem: file for file in sorted(stack.state.logs.glob("*.log"))}
     if not files or (name is not None and name not in files):
         raise StackError(f"There is no log of {name or 'this stack'}. There are: {', '.join(files) or 'none'}.")

@@ -15,7 +15,7 @@ class _Quiet(SimpleHTTPRequestHandler):
     """The standard file handler without a log line for each request."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The story of the demo, stage by stage, told through the same APIs people use."""
+"""The scenario of the demo, stage by stage, through the APIs that users call."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ LIVE_SECONDS = 60.0
 
 
 class DemoScenario:
-    """One run of the story on a running stack."""
+    """One run of the scenario on a running stack."""
 
     def __init__(self, stack: RunningStack, source: ImageSource, report: Report, view: View) -> None:
         self._stack = stack
@@ -39,8 +39,8 @@ class DemoScenario:
         self._rows: Sequence[PlantRow] = ()
         self._labelled = 0
 
-    async def tell(self) -> None:
-        """All stages in order. Raises Refused with what went wrong and where to look."""
+    async def run(self) -> None:
+        """Run all stages in order. Raises Refused with the cause and where to look."""
         async with (
             self._stack.labeler_as("labeler") as person,
             self._stack.labeler_as("operator") as operator,
@@ -55,10 +55,10 @@ class DemoScenario:
             await self._roll_back(operator, replicas, corrected, before)
 
     async def _ingest(self) -> None:
-        """Bring the images in; the rest of the story is about those that are stored."""
+        """Ingest the images; the later stages use those that are stored."""
         with self._view.stage("images in") as stage:
-            tell = partial(setattr, stage, "summary")
-            intake = await ingest_and_wait(self._stack.plants_dsn, self._source, INGEST_SECONDS, tell)
+            show = partial(setattr, stage, "summary")
+            intake = await ingest_and_wait(self._stack.plants_dsn, self._source, INGEST_SECONDS, show)
             self._rows = intake.stored
             self._labelled = await count_labelled(self._stack.plants_dsn)
             self._report.figures |= {
@@ -72,11 +72,11 @@ class DemoScenario:
                 stage.summary += f"; {len(intake.rejected)} rejected, for example {url} ({why})"
             if not intake.stored:
                 raise Refused(
-                    "None of these images is stored, so there is nothing to tell. Choose others: --images FOLDER"
+                    "None of these images is stored, so the demo cannot go on. Choose others: --images FOLDER"
                 )
 
     async def _first_model(self, person: AsyncApi, replicas: Sequence[AsyncApi]) -> str:
-        """Wait for a full training that covers the images, judged and served; the version in service."""
+        """Wait until a model of a full training over the images is judged and served; return the version in service."""
         with self._view.stage("model trained, judged, served") as stage:
             deadline = time.monotonic() + TRAIN_SECONDS
             while not (settled := self._settled(await person.send(list_models()))):
@@ -95,7 +95,7 @@ class DemoScenario:
             return champion.version
 
     def _settled(self, models: Sequence[ModelView]) -> ModelView | None:
-        """A full training with a verdict that leaves fewer images out than the trigger waits for, or None."""
+        """Return a judged model of a full training that leaves out fewer images than the trigger waits for, or None."""
         for model in models:
             images = (model.training_images or 0) + (model.test_images or 0)
             if model.lane == "full" and model.state != "candidate" and self._labelled - images < TRIGGER_NEW_IMAGES:
@@ -112,8 +112,8 @@ class DemoScenario:
     async def _correct(
         self, person: AsyncApi, replicas: Sequence[AsyncApi], answers: Sequence[Answer]
     ) -> list[tuple[Answer, str]]:
-        """Correct wrong answers one by one, each until every replica follows; those that are live, with their labels.
-        One that would make other answers wrong is set aside by the gate: that is told, and the next has its turn."""
+        """Correct wrong answers one by one, and wait until every replica serves each; return the live ones with their
+        labels. A correction that the gate sets aside, because other answers would become wrong, is reported."""
         with self._view.stage("corrections") as stage:
             live: list[tuple[Answer, str]] = []
             aside: list[str] = []
@@ -122,14 +122,14 @@ class DemoScenario:
                     break
                 data = await self._source.read(answer.row, self._stack.images_url)
                 start = time.perf_counter()
-                image_id, event_id = await _say(person, answer, label)
+                image_id, event_id = await _correct_one(person, answer, label)
                 if why := await until_live_or_aside(person, image_id, event_id, LIVE_SECONDS):
                     aside.append(why)
                 else:
                     await until_all_answer(replicas, data, label, LIVE_SECONDS)
                     self._report.correction_to_live_seconds.append(time.perf_counter() - start)
                     live.append((answer, label))
-                stage.summary = _corrections_seen(self._report.correction_to_live_seconds, aside)
+                stage.summary = _summarize_corrections(self._report.correction_to_live_seconds, aside)
             self._report.figures["corrections_set_aside"] = len(aside)
             if not live:
                 raise Refused(f"None of {len(aside)} corrections became live. The first was set aside: {aside[0]}")
@@ -160,7 +160,7 @@ class DemoScenario:
     async def _roll_back(
         self, operator: AsyncApi, replicas: Sequence[AsyncApi], corrected: Sequence[tuple[Answer, str]], before: str
     ) -> None:
-        """Back to the model before the corrections, then on again: the corrections return by themselves."""
+        """Roll back to the model before the corrections, then unfreeze: the corrections become live again."""
         first, label = corrected[0]
         data = await self._source.read(first.row, self._stack.images_url)
         with self._view.stage("rollback") as stage:
@@ -180,24 +180,24 @@ class DemoScenario:
 
 
 def _to_correct(answers: Sequence[Answer]) -> list[tuple[Answer, str]]:
-    """What to correct, in this order: the most confident wrong answers, with their true labels; then the least certain
-    ones, with their runner-up, as if a person had changed their mind."""
+    """Return the corrections to make, in order: the most confident wrong answers with their true labels, then the
+    least certain right answers with their runner-up."""
     wrong = sorted((a for a in answers if a.wrong), key=lambda a: (-a.confidence, a.sha256))
     unsure = sorted((a for a in answers if not a.wrong), key=lambda a: (a.confidence, a.sha256))
     return [(a, str(a.row.label)) for a in wrong[:TRIES]] + [(a, a.runner_up) for a in unsure[:TRIES]]
 
 
-def _corrections_seen(seconds: Sequence[float], aside: Sequence[str]) -> str:
-    """One sentence about the corrections so far."""
+def _summarize_corrections(seconds: Sequence[float], aside: Sequence[str]) -> str:
+    """Return one sentence about the corrections so far."""
     live = f"{len(seconds)} live on all replicas"
     if seconds:
         live += ", each after " + ", ".join(f"{one:.2f}" for one in seconds) + " s"
     return live + (f"; {len(aside)} set aside, for example: {aside[0]}" if aside else "")
 
 
-async def _say(person: AsyncApi, answer: Answer, label: str) -> tuple[UUID, UUID]:
-    """Correct one image as a person does, having seen the answer and the revision; the ids of image and event. Somebody
-    else's correction made in between is looked at, and overruled once."""
+async def _correct_one(person: AsyncApi, answer: Answer, label: str) -> tuple[UUID, UUID]:
+    """Correct one image as a user does who saw its answer and its revision; return the ids of image and event. If
+    another correction came in between (409), read the image again and correct it once more."""
 
     async def once() -> tuple[UUID, UUID]:
         found = await person.send(find_images(answer.sha256))

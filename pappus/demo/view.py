@@ -1,4 +1,4 @@
-"""The live view of a demo: a table that grows on a terminal, one line a stage elsewhere."""
+"""The live view of a demo: a growing table on a terminal, else one line per stage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What this machine lacks to run the stack, and the command that mends it."""
+"""What this machine lacks to run the stack, and how to install it."""
 
 import asyncio
 import importlib.util
@@ -26,7 +26,7 @@ EXTRAS = 'pip install -e ".[cli,ingestor,labeler,trainer,predictor]"'
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`found`: what is there, in words. `remedy`: what to do if it is not `fine`."""
+    """One check. `found`: the state of the machine, in words. `remedy`: what to do if it is not `fine`."""
 
     name: str
     fine: bool
@@ -35,7 +35,7 @@ class Check:
 
 
 def examine(stack: Stack, environment: Mapping[str, str]) -> list[Check]:
-    """Every check, in the order in which a person would mend them."""
+    """Return every check, in the order in which a user resolves failed ones."""
     cache = Cache(stack.cache)
     return [
         _python(),
@@ -57,7 +57,7 @@ def _python() -> Check:
 
 
 def _packages() -> Iterator[Check]:
-    desired = {
+    needed = {
         postgres.PACKAGE: postgres.REMEDY,
         "jgo": EXTRAS,
         "mlflow": EXTRAS,
@@ -65,7 +65,7 @@ def _packages() -> Iterator[Check]:
         "torch": EXTRAS,
         "onnxruntime": EXTRAS,
     }
-    for name, remedy in desired.items():
+    for name, remedy in needed.items():
         there = importlib.util.find_spec(name) is not None
         yield Check(f"package {name}", there, "installed" if there else "not installed", remedy)
 
@@ -102,7 +102,7 @@ def _account() -> Check:
     try:
         account = unprivileged_account()
     except StackError as error:
-        return Check("PostgreSQL's user", False, "root, and nobody to drop to", str(error))
+        return Check("PostgreSQL's user", False, "root, and there is no other user to run as", str(error))
     return Check("PostgreSQL's user", True, f"drops from root to {account.name}" if account else "runs as you")
 
 
@@ -120,12 +120,12 @@ def _space(folder: Path) -> Check:
 
 def _ports(stack: Stack, environment: Mapping[str, str]) -> Iterator[Check]:
     if stack.status().running:
-        yield Check("ports", True, "the stack itself runs")
+        yield Check("ports", True, "in use by the running stack")
         return
     try:
         ports = resolve_ports(StackConfig.load(stack.state).ports, port_overrides(environment))
     except StackError as error:
-        yield Check("ports", False, str(error), f"mend {stack.state.config} or the PAPPUS_PORT_ variables")
+        yield Check("ports", False, str(error), f"correct {stack.state.config} or the PAPPUS_PORT_ variables")
         return
     busy = {name: text for name, port in ports.items() if (text := busy_port(name, port))}
     for name, text in busy.items():

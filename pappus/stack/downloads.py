@@ -1,4 +1,4 @@
-"""What a first start fetches and builds, so that a person reads it before it begins."""
+"""What a first start fetches and builds, announced before it begins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FETCH_SECONDS_PER_MB = 0.2  # on a line of 40 Mbit/s
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Something that is missing. `disk_mb`: what stays; `seconds`: what it takes beside the fetching."""
+    """A missing download. `disk_mb`: its size on disk; `seconds`: the time it takes after fetching."""
 
     title: str
     fetch_mb: int
@@ -26,7 +26,7 @@ S3 = Download("the S3 server, built from source", 110, 42, seconds=90)
 
 
 async def missing_downloads(cache: Cache, environment: Mapping[str, str]) -> list[Download]:
-    """What the next start of all servers has to bring; empty from the second start on."""
+    """Return what the next start of all servers has to fetch or build; empty from the second start on."""
     missing = await _missing_tool(JAVA, cache, environment)
     if not cache.holds(kafka.jars_name()):
         missing.append(KAFKA)
@@ -36,7 +36,7 @@ async def missing_downloads(cache: Cache, environment: Mapping[str, str]) -> lis
 
 
 def announcement(missing: Sequence[Download], cache: Cache) -> str:
-    """What is fetched, how much, where to, and for how long."""
+    """Return the text that says what is fetched, how much, into which folder, and how long it takes."""
     fetch_mb = sum(each.fetch_mb for each in missing)
     disk_mb = sum(each.disk_mb for each in missing)
     minutes = ceil((sum(each.seconds for each in missing) + fetch_mb * FETCH_SECONDS_PER_MB) / 60)

@@ -1,4 +1,4 @@
-"""The state folder of one stack: which path holds what."""
+"""The state folder of one stack: its paths."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,43 +9,43 @@ INFRA = PROJECT / "infra"
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """One folder with everything of one stack in it. `root` is absolute."""
+    """The folder that holds everything of one stack. `root` is absolute."""
 
     root: Path
 
     @classmethod
     def at(cls, path: Path) -> "StateFolder":
-        """The state folder at `path`, which need not exist yet."""
+        """Return the state folder at `path`, which need not exist yet."""
         return cls(path.expanduser().absolute())
 
     @property
     def marker(self) -> Path:
-        """Says that the folder is a state folder, and at which path it was made."""
+        """The file that marks a state folder and names the path it was created at."""
         return self.root / "pappus-state.json"
 
     @property
     def run(self) -> Path:
-        """What is true only while the supervisor lives."""
+        """Files that are valid only while the supervisor runs."""
         return self.root / "run"
 
     @property
     def lock(self) -> Path:
-        """Held by the supervisor as long as it lives."""
+        """The lock that the supervisor holds while it runs."""
         return self.run / "supervisor.lock"
 
     @property
     def status(self) -> Path:
-        """What the supervisor knows, as JSON; also the list of processes that a next start has to sweep."""
+        """The status as JSON; also the list of processes that the next start ends if the supervisor was killed."""
         return self.run / "status.json"
 
     @property
     def desired(self) -> Path:
-        """Names of the components that shall run."""
+        """The last request to the supervisor (see `desired_state.py`)."""
         return self.run / "desired.json"
 
     @property
     def config(self) -> Path:
-        """Ports and allowed hosts, for people to edit."""
+        """Ports and allowed hosts, for users to edit."""
         return self.root / "config.json"
 
     @property
@@ -55,7 +55,7 @@ class StateFolder:
 
     @property
     def users(self) -> Path:
-        """The labeler's first users, mode 0600."""
+        """The initial users of the labeler, mode 0600."""
         return self.root / "users.json"
 
     @property
@@ -69,5 +69,5 @@ class StateFolder:
         return self.root / "services"
 
     def log(self, name: str) -> Path:
-        """The log of the process `name`."""
+        """Return the log of the process `name`."""
         return self.logs / f"{name}.log"

@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 60
 
 
 class WarningsAreErrors(logging.Handler):
-    """jgo only warns when a checksum does not fit."""
+    """Turns warnings of jgo into errors: it only warns about a wrong checksum."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Raises RuntimeError."""
@@ -27,10 +27,10 @@ class WarningsAreErrors(logging.Handler):
 
 
 def fetch(pom: Path, target: Path, repository: str | None) -> None:
-    """Put the jars into `target`, with all they depend on at run time, in the versions that Maven would choose.
+    """Put the jars into `target`, with their run-time dependencies, in the versions that Maven would choose.
 
     Raises:
-        RuntimeError: a jar is not in the repository, or its checksum does not fit.
+        RuntimeError: a jar is not in the repository, or its checksum is wrong.
         OSError: the repository does not answer, or the disk is full.
     """
     scratch = target / "repository"
@@ -49,7 +49,7 @@ def _download(artifact: Artifact) -> Path:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 1, with the reason and the remedy printed, where the jars cannot be had."""
+    """Fetch the jars; return 1 and print the reason and the remedy if that fails."""
     parser = argparse.ArgumentParser(prog="pappus.stack.jars")
     parser.add_argument("pom", type=Path)
     parser.add_argument("target", type=Path)

@@ -24,7 +24,7 @@ QUIET = ("-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true", "-Xlog:d
 
 
 def kafka_component(context: StackContext) -> Component:
-    """The broker. Ready when it answers a metadata request."""
+    """Return the component of the broker, which is ready when it answers a metadata request."""
     broker, controller = context.ports["kafka"], context.ports["kafka-controller"]
     return Component(
         name="kafka",
@@ -38,7 +38,7 @@ def kafka_component(context: StackContext) -> Component:
 
 
 def jars_name() -> str:
-    """The name of the jars in the cache: another pom, another folder."""
+    """Return the name of the jars in the cache: each pom has its own folder."""
     return f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
 
 
@@ -89,8 +89,8 @@ class _Kafka:
         await run_command(command, self._context.environment, self._folder)
 
     def _class_archive(self, jars: Path, java_version: str) -> tuple[str, ...]:
-        """Options for Java's class data sharing: the first run leaves an archive of its loaded classes when it stops,
-        later ones start from it (1.8 s instead of 3). An archive fits one Java and one class path."""
+        """Return the options for Java's class data sharing: the first run writes an archive of its loaded classes when
+        it stops, later runs start from it (1.8 s instead of 3). An archive fits one Java and one class path."""
         archive = jars / f"classes-{hashlib.sha256(java_version.encode()).hexdigest()[:12]}.jsa"
         if not archive.exists() and self._new_archive.exists():
             self._new_archive.replace(archive)
@@ -100,7 +100,7 @@ class _Kafka:
 
 
 def _cluster_id() -> str:
-    """22 characters, base64 of a random UUID; one that starts with a dash would be read as an option."""
+    """Return 22 characters, base64 of a random UUID; a leading dash would be read as an option."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):

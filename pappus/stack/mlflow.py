@@ -16,7 +16,7 @@ TABLES_SECONDS = 120.0
 
 
 def mlflow_component(context: StackContext) -> Component:
-    """The registry's index. Nothing waits for it: the recorder catches up.
+    """Return the component of MLflow, the index of models. No service waits for it: the recorder catches up.
 
     `mlflow server` would import all of MLflow, check the store and start this very command as its child: twice the
     time, 250 MB more, and an orphan when it is killed. The child is started here instead, with the same environment.
@@ -42,12 +42,12 @@ def mlflow_component(context: StackContext) -> Component:
         address=context.url("mlflow"),
         start_seconds=180.0,
         low_priority=True,
-        config_hash=f"{context.ports['postgres']} {context.ports['s3']}",  # of which it is told when it starts
+        config_hash=f"{context.ports['postgres']} {context.ports['s3']}",  # both are passed when it starts
     )
 
 
 def _environment(context: StackContext) -> dict[str, str]:
-    """The database's password is in here, not on the command line, where every user of the machine could read it."""
+    """Return the environment, which holds the database password: a command line is readable by every user."""
     login = f"mlflow:{context.credentials.postgres['mlflow']}"
     return {
         **client_environment(context, "mlflow"),

@@ -1,4 +1,4 @@
-"""Which folder is a state folder of ours: only such a one is used, and only what Pappus itself put there is deleted."""
+"""Which folders are state folders of Pappus: no other is used, and only what Pappus put there is deleted."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from pappus.stack.folders import PROJECT, StateFolder
 
 FILES = frozenset({"pappus-state.json", "config.json", "credentials.json", "users.json"})
 FOLDERS = frozenset({"run", "logs", "services", "kafka", "postgres", "s3", "drawn"})
-# What every stack has had since before there was a marker.
+# The entries that every stack had before there was a marker.
 UNMARKED_LAYOUT = frozenset({"credentials.json", "users.json", "run", "logs", "services"})
 CHOOSE = "choose another folder with --state or PAPPUS_STATE"
 
@@ -35,8 +35,8 @@ class StateMarker(BaseModel):
 
 
 def claim(state: StateFolder) -> None:
-    """Make the folder and mark it as ours. Only the owner may look in; others may pass through, as PostgreSQL's own
-    user has to. A folder of an earlier version, complete and without anything else in it, is marked too.
+    """Create and mark the folder. Only the owner may list it; others may pass through, as PostgreSQL's own user has to.
+    A folder of an earlier version, complete and with nothing else in it, is marked too.
 
     Raises:
         StackError: the folder is something else; nothing is touched.
@@ -53,10 +53,10 @@ def claim(state: StateFolder) -> None:
 
 
 def refuse_foreign(state: StateFolder) -> None:
-    """Return only for a state folder of ours, an empty folder, or a path with nothing there.
+    """Return only for a state folder of Pappus, an empty folder, or a path that does not exist.
 
     Raises:
-        StackError: the path is a link, a home folder or the project, or the folder is not ours.
+        StackError: the path is a link, a home folder or the project, or the folder is another one.
         OSError: the folder cannot be read, or is a file.
     """
     root = state.root
@@ -78,7 +78,7 @@ def refuse_deletion(state: StateFolder) -> None:
     """Return only if everything in the folder may be deleted.
 
     Raises:
-        StackError: the folder has no marker of ours, or holds something that Pappus did not put there.
+        StackError: the folder has no marker, or holds something that Pappus did not put there.
     """
     refuse_foreign(state)
     if not state.marker.exists():

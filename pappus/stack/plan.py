@@ -1,4 +1,4 @@
-"""Which parts make up the stack, and which of them a command means."""
+"""The components of the stack, and which of them a command selects."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,22 +14,23 @@ from pappus.stack.topics import topics_component
 
 
 def all_components(context: StackContext) -> list[Component]:
-    """Everything, servers first."""
+    """Return every component, servers first."""
     servers = [build(context) for build in (kafka_component, postgres_component, s3_component, mlflow_component)]
     return [*servers, topics_component(context), *(service_component(service, context) for service in SERVICES)]
 
 
 def chosen(components: Sequence[Component], only: Iterable[str]) -> list[Component]:
-    """Those of `parts` whose name or group is in `only`, with all they need; everything if `only` is empty.
+    """Return the components whose name or group is in `only`, with those they need; all if `only` is empty.
 
-    Raises StackError for a word that is neither a name nor a group.
+    Raises:
+        StackError: a word is neither a name nor a group.
     """
     words = set(only)
     by_name = {component.name: component for component in components}
     unknown = words - set(by_name) - {component.group for component in components}
     if unknown:
         raise StackError(
-            f"There is no part called {', '.join(sorted(unknown))}. Choose servers, services or: {', '.join(by_name)}."
+            f"There is no component {', '.join(sorted(unknown))}. Choose servers, services or: {', '.join(by_name)}."
         )
     names = {
         component.name for component in components if not words or component.name in words or component.group in words

@@ -1,4 +1,4 @@
-"""After the supervisor was killed: end what it left running, and nothing else."""
+"""End the processes that a killed supervisor left running, and no others."""
 
 import time
 from collections.abc import Callable
@@ -11,17 +11,17 @@ GRACE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 
 
-def reap(left: StackStatus, tell: Callable[[str], None]) -> list[str]:
-    """End the processes recorded in `left`; returns the names of those that still ran.
+def reap(left: StackStatus, report: Callable[[str], None]) -> list[str]:
+    """End the processes recorded in `left`; return the names of those that still ran.
 
-    A recorded process is ours if pid *and* start time agree: it gets its own stop signal, its group SIGKILL after
-    the grace. Then whatever else carries this stack's mark: MLflow's launcher leaves its server behind, and a
-    supervisor may be killed before it could write down what it had just started.
+    A recorded process belongs to the stack if pid *and* start time agree: it gets its stop signal, its group SIGKILL
+    after the grace period. Then every other process with this stack's mark is killed: a supervisor may be killed before
+    it has recorded the process that it just started.
     """
     recorded = {component.name: component.process for component in left.components if component.process is not None}
     alive = {name: process for name, process in recorded.items() if process.alive()}
     for name, process in alive.items():
-        tell(f"ending {name} (pid {process.pid}), left over from a supervisor that was killed")
+        report(f"ending {name} (pid {process.pid}), left over from a supervisor that was killed")
         signal_process(process.pid, left.component(name).stop_signal)
     _wait_until(lambda: not any(process.alive() for process in alive.values()))
     for process in alive.values():

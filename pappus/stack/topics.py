@@ -1,4 +1,4 @@
-"""The step between the servers and the services: every topic exists before anybody sends to it or reads from it."""
+"""The step between servers and services: every topic exists before a service writes to it or reads from it."""
 
 from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
@@ -8,7 +8,7 @@ TOPICS_STEP = "topics"
 
 
 def topics_component(context: StackContext) -> Component:
-    """Creates what is missing, each time the stack starts; nothing stays running."""
+    """Return the step that creates missing topics at each start; no process stays running."""
 
     async def launch(say: Say) -> Launch | None:
         from shared.messaging.kafka import (

@@ -120,10 +120,10 @@ def test_down_ends_what_a_killed_supervisor_left(stack: Stack) -> None:
     before = up(stack, "postgres", "s3")
     assert before.supervisor is not None
     os.kill(before.supervisor.pid, SIGKILL)
-    told: list[str] = []
-    stack.down(told.append)
+    reported: list[str] = []
+    stack.down(reported.append)
     assert left_of(stack) == []
-    assert len(told) == 2
+    assert len(reported) == 2
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -158,8 +158,8 @@ def test_a_refused_addition_leaves_running_servers_alone(stack: Stack) -> None:
     assert set(pids(stack.up(["postgres"]))) == {"s3", "postgres"}
 
 
-def test_an_unknown_part_is_answered_with_the_known_ones(stack: Stack) -> None:
-    with pytest.raises(StackError, match=r"no part called kafak.*kafka"):
+def test_an_unknown_component_is_answered_with_the_known_ones(stack: Stack) -> None:
+    with pytest.raises(StackError, match=r"no component kafak.*kafka"):
         up(stack, "kafak")
 
 

@@ -34,7 +34,7 @@ def state(tmp_path: Path) -> StateFolder:
 
 @pytest.fixture
 def make_component(tmp_path: Path) -> MakeComponent:
-    """Parts that run a line of Python; ready as soon as `READY` in that line was executed."""
+    """Components that run a line of Python; ready as soon as `READY` in that line was executed."""
 
     def make(
         name: str,
@@ -86,7 +86,7 @@ class FakeApis:
 
 @pytest.fixture
 def apis(state: StateFolder) -> Iterator[FakeApis]:
-    """The two APIs of a stack that seems to run in `state`; anybody can log in."""
+    """The two APIs of a stack that seems to run in `state`; every log-in succeeds."""
     fake = FakeApis({"POST /login": (200, session())})
 
     class Handler(BaseHTTPRequestHandler):

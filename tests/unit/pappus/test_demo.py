@@ -14,7 +14,7 @@ from pappus.demo.images import ImageSource
 from pappus.demo.intake import Intake
 from pappus.demo.predictions import Answer, until_live_or_aside
 from pappus.demo.report import Report
-from pappus.demo.scenario import DemoScenario, _say
+from pappus.demo.scenario import DemoScenario, _correct_one
 from pappus.demo.view import View
 from pappus.errors import Refused
 from pappus.plants import PlantRow
@@ -62,12 +62,12 @@ async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> N
             await until_live_or_aside(person, image_id, event_id, -1)
 
 
-async def test_a_correction_of_an_image_nobody_stored_is_refused(apis: FakeApis) -> None:
+async def test_a_correction_of_an_image_that_is_not_stored_is_refused(apis: FakeApis) -> None:
     apis.answers["GET /images?sha256=abc"] = (200, [])
     answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", uuid4(), 1.0)
     async with AsyncApi(apis.url) as person:
         with pytest.raises(Refused, match=r"http://h/1\.jpg is not known to the labeler"):
-            await _say(person, answer, "dandelion")
+            await _correct_one(person, answer, "dandelion")
 
 
 async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> DemoScenario:

@@ -1,4 +1,4 @@
-"""When to stop waiting, and what to say."""
+"""When waiting ends, and the text that explains why."""
 
 import os
 from pathlib import Path
@@ -23,11 +23,11 @@ def failing(
     return ComponentStatus(name="it", group="g", state=state, failures=failures, last_exit="exit code 3", log=str(log))
 
 
-def test_a_start_that_goes_on_is_no_trouble() -> None:
+def test_a_start_in_progress_is_no_problem() -> None:
     assert explain(stack(components=[failing(4)])) is None
 
 
-def test_a_part_that_keeps_failing_is_shown_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_component_that_keeps_failing_is_shown_with_the_end_of_its_log(tmp_path: Path) -> None:
     log = tmp_path / "it.log"
     log.write_text("the reason\n")
     text = explain(stack(components=[failing(5, log=log)]))
@@ -36,11 +36,11 @@ def test_a_part_that_keeps_failing_is_shown_with_the_end_of_its_log(tmp_path: Pa
     assert "the reason" in text
 
 
-def test_a_part_that_is_ready_after_failures_is_forgiven() -> None:
+def test_a_component_that_is_ready_after_failures_is_forgiven() -> None:
     assert explain(stack(components=[failing(9, ComponentState.READY)])) is None
 
 
-def test_a_refused_request_is_said_in_its_own_words() -> None:
+def test_a_refused_request_is_explained_in_its_own_words() -> None:
     assert explain(stack(problem="Port 1 is taken")) == "Port 1 is taken"
 
 
@@ -48,7 +48,7 @@ def test_a_dead_supervisor_is_not_waited_for() -> None:
     assert "The supervisor ended" in str(explain(stack(supervisor=None)))
 
 
-def test_who_is_late_is_named() -> None:
+def test_a_late_component_is_named() -> None:
     text = explain(stack(components=[failing(0, ComponentState.STARTING)]), out_of_time=True)
     assert text is not None
     assert "it (starting" in text

@@ -98,7 +98,7 @@ def test_the_failure_of_uv_is_the_failure_of_make(venv: FakeVenv) -> None:
     assert venv.fill("default").returncode == 3
 
 
-def test_the_cpu_build_comes_without_parts_for_cards() -> None:
+def test_the_cpu_build_comes_without_packages_for_cards() -> None:
     kept = cpu_requirements(REQUIREMENTS.read_text())
     assert "\ntorch==" in kept
     assert not [line for line in kept.splitlines() if line.startswith(("nvidia", "triton", "cuda"))]

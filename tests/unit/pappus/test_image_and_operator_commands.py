@@ -1,4 +1,4 @@
-"""The commands of people, with APIs that answer as a test wants."""
+"""The commands for images and operators, with APIs that answer as a test wants."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which parts a command means."""
+"""Which components a command selects."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def names(components: list[Component]) -> list[str]:
     return [component.name for component in components]
 
 
-def test_a_part_brings_all_it_needs_in_the_order_of_the_plan(components: list[Component]) -> None:
+def test_a_component_brings_all_it_needs_in_the_order_of_the_plan(components: list[Component]) -> None:
     assert names(chosen(components, ["c"])) == ["a", "b", "c"]
 
 
@@ -39,7 +39,7 @@ def test_a_group_is_all_its_parts(components: list[Component]) -> None:
 
 
 def test_an_unknown_word_is_refused_with_what_there_is(components: list[Component]) -> None:
-    with pytest.raises(StackError, match=r"no part called x.*a, b, c, d"):
+    with pytest.raises(StackError, match=r"no component x.*a, b, c, d"):
         chosen(components, ["a", "x"])
 
 

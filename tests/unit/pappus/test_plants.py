@@ -13,7 +13,7 @@ from pappus.errors import Refused
 from pappus.plants import RowStatus, settled
 
 STORED = RowStatus("stored")
-UNREACHABLE = RowStatus("rejected", "unreachable", "nobody there", will_retry=True)
+UNREACHABLE = RowStatus("rejected", "unreachable", "no server there", will_retry=True)
 
 
 def test_a_rejection_for_good_is_final_and_waiting_is_not() -> None:
@@ -38,7 +38,7 @@ async def test_at_the_end_of_the_time_what_is_out_of_reach_counts_as_rejected() 
     async def look() -> Mapping[str, RowStatus]:
         return {"a": UNREACHABLE, "b": STORED}
 
-    assert await settled(look, ["a", "b"], -1, lambda _: None) == {"a": "unreachable: nobody there"}
+    assert await settled(look, ["a", "b"], -1, lambda _: None) == {"a": "unreachable: no server there"}
 
 
 async def test_at_the_end_of_the_time_a_row_without_an_outcome_is_named() -> None:
@@ -50,7 +50,7 @@ async def test_at_the_end_of_the_time_a_row_without_an_outcome_is_named() -> Non
 
 
 @pytest.mark.parametrize("end", [Refused("Too late."), asyncio.CancelledError()])
-def test_whoever_stops_waiting_for_a_folder_is_told_to_repeat(end: BaseException) -> None:
+def test_ending_the_wait_for_a_folder_asks_to_repeat_the_command(end: BaseException) -> None:
     with pytest.raises(Refused, match=AGAIN), explain_interruption(ImageSource("", (), Path())):
         raise end
 

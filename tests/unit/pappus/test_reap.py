@@ -42,15 +42,15 @@ def left_behind(state: StateFolder, identity: Identity | None, stop_signal: Sign
 
 
 def test_a_recorded_process_is_ended_with_its_own_signal(state: StateFolder) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     with process(
         "signal.signal(signal.SIGINT, lambda *_: sys.exit(7)); print('up', flush=True); time.sleep(60)"
     ) as child:
         first_line(child)
-        assert reap(left_behind(state, Identity.of(child.pid)), told.append) == ["it"]
+        assert reap(left_behind(state, Identity.of(child.pid)), reported.append) == ["it"]
         assert child.wait() == 7
-    assert len(told) == 1
-    assert str(child.pid) in told[0]
+    assert len(reported) == 1
+    assert str(child.pid) in reported[0]
 
 
 def test_a_process_with_another_start_time_is_left_alone(state: StateFolder) -> None:

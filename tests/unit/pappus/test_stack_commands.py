@@ -78,7 +78,7 @@ def test_logs_of_all_name_each_line(state: StateFolder) -> None:
     assert result.output == "kafka | two\ns3    | one\n"
 
 
-def test_logs_of_somebody_unknown_names_those_there_are(state: StateFolder) -> None:
+def test_logs_of_an_unknown_component_names_the_known_ones(state: StateFolder) -> None:
     state.log("kafka").touch()
     result = runner.invoke(app, ["logs", "kafak", "--state", str(state.root)])
     assert result.exit_code == 1
@@ -95,7 +95,7 @@ def test_up_refuses_an_unknown_port_before_anything_starts(state: StateFolder, m
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "fooo"], "no part called fooo"),
+        (["--only", "fooo"], "no component fooo"),
         (
             ["--only", "s3", "--allow-host", "http://127.0.0.1:8000"],
             "'http://127.0.0.1:8000' is not a host: write host",
@@ -153,7 +153,7 @@ def test_doctor_says_in_one_line_that_the_status_cannot_be_read(state: StateFold
     assert "cannot be read" in result.stderr
 
 
-def test_parts_without_their_supervisor_are_not_nothing() -> None:
+def test_components_without_their_supervisor_are_counted() -> None:
     left = [ComponentStatus(name=name, group="tests", state=ComponentState.ORPHANED) for name in ("kafka", "s3")]
     text = summary(StackStatus(state="", credentials="", users="", components=left))
     assert text == (

@@ -86,7 +86,7 @@ def test_a_state_folder_may_hold_more_once_it_is_one(state: StateFolder) -> None
     claim(state)
 
 
-def test_a_stack_that_never_ran_has_no_parts_and_is_not_ready(state: StateFolder) -> None:
+def test_a_stack_that_never_ran_has_no_components_and_is_not_ready(state: StateFolder) -> None:
     status = read_status(state)
     assert (status.components, status.running, status.ready) == ([], False, False)
 
@@ -101,7 +101,7 @@ def component(name: str, state: ComponentState, **ports: int) -> ComponentStatus
     return ComponentStatus(name=name, group="tests", state=state, address=f"http://127.0.0.1:{name}", ports=ports)
 
 
-def test_a_stack_is_ready_when_its_supervisor_lives_and_every_part_is() -> None:
+def test_a_stack_is_ready_when_supervisor_and_components_are() -> None:
     status = StackStatus(state="", credentials="", users="", components=[component("a", ComponentState.READY)])
     assert not status.ready
     status.supervisor = Identity.of(os.getpid())

@@ -22,14 +22,14 @@ STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); READY; time.sleep(60)
 
 
 class Watched:
-    """A supervisor and what one may ask about its parts."""
+    """A supervisor, with questions about its components."""
 
     def __init__(self, supervisor: Supervisor, status: StackStatus) -> None:
         self.supervisor = supervisor
         self.status = status
 
     async def until(self, name: str, question: Callable[[ComponentStatus], bool]) -> ComponentStatus:
-        """Wait until the part is as asked; the test's time-out is the limit."""
+        """Wait until the component is as asked; the time-out of the test is the limit."""
         while not question(component := self.status.component(name)):
             if self.supervisor.failed.done():
                 self.supervisor.failed.result()
@@ -60,7 +60,7 @@ def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-async def test_a_part_starts_when_all_it_needs_is_ready(state: StateFolder, make_component: MakeComponent) -> None:
+async def test_a_component_starts_when_all_it_needs_is_ready(state: StateFolder, make_component: MakeComponent) -> None:
     needed, needing = (
         make_component("needed", "time.sleep(0.3); READY; time.sleep(60)"),
         make_component("needing", needs=("needed",)),
@@ -72,7 +72,7 @@ async def test_a_part_starts_when_all_it_needs_is_ready(state: StateFolder, make
         assert stack.status.component("needed").since <= stack.status.component("needing").since
 
 
-async def test_parts_stop_in_the_reverse_order(
+async def test_components_stop_in_the_reverse_order(
     state: StateFolder, make_component: MakeComponent, tmp_path: Path
 ) -> None:
     def noting(name: str, needs: tuple[str, ...] = ()) -> Component:
@@ -101,7 +101,7 @@ async def test_a_killed_process_comes_back_and_the_status_says_so(
         assert read_status(state).component("it").restarts == 1
 
 
-async def test_a_part_nobody_waits_for_gives_way_once_it_is_ready(
+async def test_a_background_component_runs_at_lower_priority_once_ready(
     state: StateFolder, make_component: MakeComponent
 ) -> None:
     polite, other = replace(make_component("polite"), low_priority=True), make_component("other")
@@ -184,7 +184,9 @@ async def test_a_preparing_step_that_fails_is_tried_again_with_its_reason(
     assert len(attempts) == 2
 
 
-async def test_a_part_is_ready_only_when_it_is_provisioned(state: StateFolder, make_component: MakeComponent) -> None:
+async def test_a_component_is_ready_only_when_it_is_provisioned(
+    state: StateFolder, make_component: MakeComponent
+) -> None:
     attempts: list[ComponentState] = []
 
     async def provision() -> None:
@@ -229,7 +231,7 @@ async def test_wanting_again_tries_at_once_what_rests_after_failures(
         assert (await stack.ready("it")).failures == 0
 
 
-async def test_who_waits_for_a_part_that_was_tried_anew_goes_on(
+async def test_a_component_that_waits_for_a_renewed_one_starts(
     state: StateFolder, make_component: MakeComponent
 ) -> None:
     async with supervising(
@@ -240,7 +242,7 @@ async def test_who_waits_for_a_part_that_was_tried_anew_goes_on(
         await stack.ready("it")
 
 
-async def test_a_part_with_new_settings_is_started_anew(state: StateFolder, make_component: MakeComponent) -> None:
+async def test_a_component_with_new_settings_is_started_anew(state: StateFolder, make_component: MakeComponent) -> None:
     async with supervising(state, make_component("it", config_hash="1")) as stack:
         await stack.ready("it")
         first = stack.pid("it")
@@ -250,7 +252,9 @@ async def test_a_part_with_new_settings_is_started_anew(state: StateFolder, make
         assert not alive(first)
 
 
-async def test_a_bug_in_a_part_is_not_retried_but_reported(state: StateFolder, make_component: MakeComponent) -> None:
+async def test_a_bug_in_a_component_is_not_retried_but_reported(
+    state: StateFolder, make_component: MakeComponent
+) -> None:
     async def launch(_: Say) -> Launch | None:
         raise ZeroDivisionError
 

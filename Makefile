@@ -1,4 +1,4 @@
-# Everything starts here. A bare machine needs Python 3.11 or 3.12; `make doctor` says what else.
+# Everything starts here. A bare machine needs Python 3.11 or 3.12 and make; everything else is brought.
 #
 #   make setup    build the environment in .venv             (each of the others does it first)
 #   make demo     the whole story, unattended                (options: make demo ARGS="--exit")
@@ -14,13 +14,14 @@
 #   make format   let ruff mend what it can
 #   make pins     resolve requirements/ again
 #
-# TORCH=cpu installs the small CPU build of torch from its own index instead of the one on the package index.
+# Without an NVIDIA card torch is the small CPU build from torch's own index, where that answers. TORCH=cpu insists on it,
+# TORCH=default takes the one of the package index.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-TORCH ?= default
+TORCH ?= auto
 ARGS ?=
 IMAGES ?=
 
@@ -36,13 +37,7 @@ $(READY): requirements/all.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 12) else "Pappus needs Python 3.11 or 3.12, and $(PYTHON) is " + sys.version.split()[0] + ": run make with PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: install it (Debian: apt install python3-venv) and run make again."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.8'
-	@echo "Installing the environment into $(VENV) (the first time this takes about a minute) ..."
-ifeq ($(TORCH),cpu)
-	@grep -vE '^(nvidia-|triton|cuda-)' requirements/all.txt > $(VENV)/cpu.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend=cpu -r $(VENV)/cpu.txt
-else
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements/all.txt
-endif
+	@$(BIN)/python -m pappus.environment $(TORCH)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
 

@@ -13,11 +13,21 @@ import time
 from collections.abc import Awaitable
 from pathlib import Path
 from statistics import median, quantiles
+from uuid import UUID
 
-from pappus.client import Labeler, Predictor
-from pappus.demo.answers import until_all_answer
-from pappus.running import RunningStack
+from pappus.demo.predictions import until_all_answer
 from pappus.stack.folders import StateFolder
+from pappus.stack_client import RunningStack
+from shared.clients.api import AsyncApi
+from shared.clients.labeler import (
+    correct_label,
+    get_champion,
+    get_image,
+    get_image_content,
+    get_labels,
+    get_review_queue,
+)
+from shared.clients.predictor import predict
 
 IMAGES = 5
 LOOKED_AT = 200
@@ -30,11 +40,11 @@ async def measure(state: Path, rounds: int) -> None:
     async with (
         stack.labeler_as("labeler") as person,
         stack.each_replica() as replicas,
-        Predictor(stack.predictor) as predictor,
+        AsyncApi(stack.predictor) as predictor,
     ):
-        labels = await person.labels()
+        labels = (await person.send(get_labels())).labels
         chosen = await _images(person, predictor)
-        plain = [await _timed(predictor.predict(data)) for _ in range(5) for data in chosen.values()]
+        plain = [await _timed(predictor.send(predict(data))) for _ in range(5) for data in chosen.values()]
         spent: list[float] = []
         for turn in range(rounds):
             image_id = list(chosen)[turn % len(chosen)]
@@ -46,26 +56,28 @@ async def measure(state: Path, rounds: int) -> None:
     print(f"ratio p50 / one plain predict ({median(plain) * 1000:.1f} ms): {middle / median(plain):.1f}")
 
 
-async def _images(person: Labeler, predictor: Predictor) -> dict[str, bytes]:
+async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:
     """The images whose label the model finds least likely, by id."""
-    if await person.champion() is None:
+    if await person.send(get_champion()) is None:
         raise SystemExit("No model serves yet: run pappus demo first.")
-    items = (await person.call("GET", "/review", params={"limit": LOOKED_AT})).json()["items"]
-    found: list[tuple[float, str, bytes]] = []
+    items = (await person.send(get_review_queue(LOOKED_AT))).items
+    found: list[tuple[float, UUID, bytes]] = []
     for item in items:
-        data = (await person.call("GET", f"/images/{item['image_id']}/content")).content
-        answer = await predictor.predict(data)
-        found.append((answer["probabilities"].get(item["label"], 0.5), item["image_id"], data))
+        data = await person.send(get_image_content(item.image_id))
+        answer = await predictor.send(predict(data))
+        found.append((answer.probabilities.get(item.label or "", 0.5), item.image_id, data))
     return {image_id: data for _, image_id, data in sorted(found)[:IMAGES]}
 
 
-async def _round(person: Labeler, replicas: list[Predictor], image_id: str, data: bytes, labels: list[str]) -> float:
+async def _round(
+    person: AsyncApi, replicas: list[AsyncApi], image_id: UUID, data: bytes, labels: tuple[str, ...]
+) -> float:
     """Seconds from the request of one correction until every replica answers with it."""
-    image = await person.image(image_id)
-    answered = (await replicas[0].predict(data))["label"]
+    image = await person.send(get_image(image_id))
+    answered = (await replicas[0].send(predict(data))).label
     label = next(label for label in labels if label != answered)
     start = time.perf_counter()
-    await person.correct(image_id, label, image["revision"], reason="bench: correction to live")
+    await person.send(correct_label(image_id, label, image.revision, reason="bench: correction to live"))
     await until_all_answer(replicas, data, label, LIMIT_SECONDS)
     return time.perf_counter() - start
 

@@ -17,10 +17,11 @@ from statistics import quantiles
 
 import httpx2
 
-from pappus.client import Labeler, Predictor
-from pappus.demo.answers import until_all_serve
-from pappus.running import RunningStack
+from pappus.demo.predictions import until_all_serve
 from pappus.stack.folders import StateFolder
+from pappus.stack_client import RunningStack
+from shared.clients.api import AsyncApi
+from shared.clients.labeler import ask_gate, get_image_content, get_review_queue, list_models
 
 CLIENTS = 4
 QUIET_SECONDS = 5.0
@@ -68,8 +69,8 @@ async def measure(state: Path, promotions: int) -> None:
     stack = RunningStack.find(StateFolder.at(state))
     async with stack.labeler_as("operator") as operator, stack.each_replica() as replicas:
         versions = await _two_versions(operator)
-        items = (await operator.call("GET", "/review", params={"limit": IMAGES})).json()["items"]
-        images = [(await operator.call("GET", f"/images/{item['image_id']}/content")).content for item in items]
+        items = (await operator.send(get_review_queue(IMAGES))).items
+        images = [await operator.send(get_image_content(item.image_id)) for item in items]
         load = Load(stack.predictor, images)
         clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
         await asyncio.sleep(QUIET_SECONDS)
@@ -80,7 +81,7 @@ async def measure(state: Path, promotions: int) -> None:
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
-        await operator.ask("unfreeze", "bench: promotions under load is over")
+        await operator.send(ask_gate("unfreeze", "bench: promotions under load is over"))
     mixed = sum(len(numbers) > 1 for numbers in load.answers.values())
     requests = len(quiet) + len(busy)
     print(f"promotions: {promotions}; requests: {requests}; failed: {len(load.failures)} {load.failures[:3]}")
@@ -92,16 +93,16 @@ async def measure(state: Path, promotions: int) -> None:
         raise SystemExit(1)
 
 
-async def _two_versions(operator: Labeler) -> list[str]:
+async def _two_versions(operator: AsyncApi) -> list[str]:
     """Two versions that served before."""
-    served = [model["version"] for model in await operator.models() if model["sequence"]]
+    served = [model.version for model in await operator.send(list_models()) if model.sequence]
     if len(served) < 2:
         raise SystemExit("Fewer than two models have served: run pappus demo first.")
     return served[:2]
 
 
-async def _promote(operator: Labeler, replicas: list[Predictor], version: str) -> None:
-    await operator.ask("rollback", "bench: promotions under load", version)
+async def _promote(operator: AsyncApi, replicas: list[AsyncApi], version: str) -> None:
+    await operator.send(ask_gate("rollback", "bench: promotions under load", version))
     await until_all_serve(replicas, version, 30.0)
 
 

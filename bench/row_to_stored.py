@@ -16,9 +16,9 @@ from statistics import median, quantiles
 from pappus.demo.drawing import DRAWN_LABELS, draw
 from pappus.demo.image_server import serve_folder
 from pappus.plants import PlantRow, insert
-from pappus.running import RunningStack
 from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
+from pappus.stack_client import RunningStack
 from shared.contract.events import ImageRejected, ImageStored
 from shared.messaging.codec import decode
 from shared.messaging.event_log import LogReader

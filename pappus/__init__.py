@@ -1,1 +1,1 @@
-"""The `pappus` command: the Docker-free stack, the demo, and what people do by hand."""
+"""The `pappus` command: the Docker-free stack, the demo, and commands for images, labels and models."""

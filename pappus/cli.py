@@ -1,10 +1,10 @@
-"""The `pappus` command: what it can do, in the order of its help page."""
+"""The `pappus` command: its subcommands in the order of the help page."""
 
 from collections.abc import Callable
 
 import typer
 
-from pappus.commands import demo, people, replay, seed, stack
+from pappus.commands import components, demo, images, operator, replay, seed, stack
 
 app = typer.Typer(name="pappus", help="Corrections fly; the model follows.", no_args_is_help=True, add_completion=False)
 
@@ -12,9 +12,20 @@ STACK = "The stack"
 LOOP = "The loop"
 GATE = "Models and the gate"
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    STACK: (stack.up, stack.down, stack.status, stack.doctor, stack.logs, stack.reset, replay.replay),
-    LOOP: (demo.demo, seed.seed, people.predict, people.correct, people.history),
-    GATE: (people.train, people.rollback, people.approve, people.override, people.freeze, people.unfreeze),
+    STACK: (
+        stack.up,
+        stack.down,
+        stack.status,
+        components.restart,
+        components.stop,
+        stack.logs,
+        components.env,
+        stack.doctor,
+        stack.reset,
+        replay.replay,
+    ),
+    LOOP: (demo.demo, seed.seed, images.predict, images.correct, images.history),
+    GATE: (operator.train, operator.rollback, operator.approve, operator.override, operator.freeze, operator.unfreeze),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

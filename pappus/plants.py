@@ -1,4 +1,4 @@
-"""The table `plants_data` as people see it: rows go in, each gets an outcome."""
+"""The table `plants_data` as users see it: rows are inserted, each gets an outcome."""
 
 import asyncio
 from collections import Counter
@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pappus.client import Refused
+from pappus.errors import Refused
 from shared.runtime.errors import TransientError
 from shared.tables.postgres import Connection, close, connector, transient_errors
 
 
 @dataclass(frozen=True, slots=True)
 class PlantRow:
-    """One row to insert: where the image is, and its label (None: not known)."""
+    """One row to insert: the URL of the image, and its label (None: not known)."""
 
     url_source: str
     label: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What became of a row so far. `reason`, `detail`: why it is rejected; `will_retry`: until it is tried again."""
+class RowStatus:
+    """The outcome of a row so far. `reason`, `detail`: why it is rejected; `will_retry`: it will be tried again."""
 
     state: str
     reason: str = ""
@@ -30,12 +30,12 @@ class Standing:
 
     @property
     def final(self) -> bool:
-        """Whether it stays so."""
+        """Whether the outcome will not change."""
         return self.state in ("stored", "rejected") and not self.will_retry
 
 
 async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
-    """Insert the rows that are not there yet; how many were new."""
+    """Insert the rows that do not exist yet; return how many were new."""
     connection = await _connect(dsn)
     try:
         new = await connection.fetch(
@@ -52,23 +52,23 @@ async def insert(dsn: str, rows: Sequence[PlantRow]) -> int:
 async def wait_for_outcomes(
     dsn: str, rows: Sequence[PlantRow], timeout_seconds: float, progress: Callable[[Counter[str]], None]
 ) -> dict[str, str]:
-    """Wait until every row is stored or finally rejected; why each rejected one was, by URL. What will still be
-    tried again after `timeout_seconds` counts as rejected. `progress` hears how many rows are in each state, or `away`.
+    """Wait until every row is stored or finally rejected; return the reason of each rejection, by URL. A row that will
+    be retried counts as rejected after `timeout_seconds`. `progress` gets the number of rows in each state, or `away`.
 
     Raises:
         Refused: if some rows have no outcome after `timeout_seconds`, naming how many and the first.
     """
     urls = [row.url_source for row in rows]
-    return await settled(partial(_standings, dsn, urls), urls, timeout_seconds, progress)
+    return await settled(partial(_row_statuses, dsn, urls), urls, timeout_seconds, progress)
 
 
 async def settled(
-    look: Callable[[], Awaitable[Mapping[str, Standing]]],
+    look: Callable[[], Awaitable[Mapping[str, RowStatus]]],
     urls: Sequence[str],
     timeout_seconds: float,
     progress: Callable[[Counter[str]], None],
 ) -> dict[str, str]:
-    """`wait_for_outcomes` of what `look` finds, by URL."""
+    """Do what `wait_for_outcomes` does, with the statuses that `look` returns, by URL."""
     deadline = asyncio.get_running_loop().time() + timeout_seconds
     while True:
         found = await look()
@@ -80,13 +80,13 @@ async def settled(
         if late:
             raise Refused(
                 f"{len(waiting)} of {len(urls)} images have no outcome after {timeout_seconds:.0f} s, "
-                f"the first is {waiting[0]}. See what the ingestor says: pappus logs ingestor"
+                f"the first is {waiting[0]}. See: pappus logs ingestor"
             )
         await asyncio.sleep(0.25)
 
 
 async def count_labelled(dsn: str) -> int:
-    """How many stored images came with a label, those of earlier runs included; uploads, which did not, left out."""
+    """Return how many stored images were registered with a label, earlier runs included, uploads excluded."""
     connection = await _connect(dsn)
     try:
         with transient_errors():
@@ -102,8 +102,8 @@ async def count_labelled(dsn: str) -> int:
         await close(connection)
 
 
-async def _standings(dsn: str, urls: list[str]) -> dict[str, Standing]:
-    """What became of each row, by URL; empty while the database restarts."""
+async def _row_statuses(dsn: str, urls: list[str]) -> dict[str, RowStatus]:
+    """Return the status of each row, by URL; empty while the database restarts."""
     try:
         connection = await _connect(dsn)
     except Refused:
@@ -119,7 +119,7 @@ async def _standings(dsn: str, urls: list[str]) -> dict[str, Standing]:
         return {}
     finally:
         await close(connection)
-    return {row["url_source"]: Standing(row["state"], row["reason"], row["detail"], row["will_retry"]) for row in rows}
+    return {row["url_source"]: RowStatus(row["state"], row["reason"], row["detail"], row["will_retry"]) for row in rows}
 
 
 async def _connect(dsn: str) -> Connection:

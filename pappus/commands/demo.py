@@ -1,4 +1,4 @@
-"""`pappus demo`: the whole story, unattended."""
+"""`pappus demo`: the whole loop, unattended."""
 
 import asyncio
 import json
@@ -11,86 +11,89 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pappus.client import Refused
-from pappus.commands.options import StateOption, refusals, starting, state_folder
+from pappus.commands.options import StateOption, announce_downloads, refusals, starting, state_folder
 from pappus.commands.progress import Progress
 from pappus.commands.screen import console
 from pappus.commands.seed import ImagesOption, choose_source
 from pappus.demo.image_server import serve_folder
 from pappus.demo.report import Report
-from pappus.demo.story import Story
+from pappus.demo.scenario import DemoScenario
 from pappus.demo.view import View
-from pappus.running import RunningStack
+from pappus.errors import Refused
 from pappus.stack import Stack
+from pappus.stack_client import RunningStack
 
 
 def demo(
     images: ImagesOption = None,
-    report: Annotated[Path | None, typer.Option("--report", help="Write the table as JSON to this file.")] = None,
+    report_path: Annotated[Path | None, typer.Option("--report", help="Write the table as JSON to this file.")] = None,
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop the stack at the end.")] = False,
     state: StateOption = None,
 ) -> None:
-    """Images in, a model, predictions, corrections, promotion, hot reload, a rollback: the whole story, unattended."""
-    told = Report()
-    view = View(console, told)
+    """Run the whole loop unattended: images, a model, predictions, corrections, promotion, hot reload, a rollback."""
+    report = Report()
+    view = View(console, report)
     with refusals(state):
-        _refuse_report(report)
+        _refuse_report(report_path)
         stack = Stack(state)
         port = stack.ports()["demo-images"]
         try:
             with nullcontext() if exit_after else starting():
                 _up(stack, port, view)
             running = RunningStack.find(state_folder(state))
-            asyncio.run(_tell(running, stack, images, port, told, view))
-            told.addresses = _addresses(running, exit_after)
+            asyncio.run(_run_scenario(running, stack, images, port, report, view))
+            report.addresses = _addresses(running, exit_after)
         finally:
-            _finish(told, report)
+            _finish(report, report_path)
             if exit_after:
                 stack.down()
 
 
-def _refuse_report(report: Path | None) -> None:
+def _refuse_report(report_path: Path | None) -> None:
     """Raises Refused, before anything starts, if the report could not be written at the end."""
-    if report is None:
+    if report_path is None:
         return
-    if report.is_dir() or not report.parent.is_dir() or not os.access(report.parent, os.W_OK):
-        raise Refused(f"The report cannot be written to {report}: name a file in a folder that is there.")
+    if report_path.is_dir() or not report_path.parent.is_dir() or not os.access(report_path.parent, os.W_OK):
+        raise Refused(f"The report cannot be written to {report_path}: name a file in an existing folder.")
 
 
 def _up(stack: Stack, port: int, view: View) -> None:
-    """Outside of asyncio, so that Ctrl-C ends it at once."""
+    """Start the stack outside of asyncio, so that Ctrl-C ends the waiting at once."""
+    announce_downloads(stack)
     with view.stage("stack up") as stage:
         with Progress(console) as progress:
             stack.up(allowed_hosts=[f"127.0.0.1:{port}"], watch=progress.show)
-        stage.seen = "Kafka, PostgreSQL, S3, MLflow and all services"
+        stage.summary = "Kafka, PostgreSQL, S3, MLflow and all services"
 
 
-async def _tell(running: RunningStack, stack: Stack, images: str | None, port: int, told: Report, view: View) -> None:
+async def _run_scenario(
+    running: RunningStack, stack: Stack, images: str | None, port: int, report: Report, view: View
+) -> None:
     source = await choose_source(running, stack.state, images)
-    told.images = source.description
+    report.images = source.description
     console.print(f"Images: {source.description}.", highlight=False, soft_wrap=True)
     with serve_folder(source.folder, port), view.shown():
-        await Story(running, source, told, view).tell()
+        await DemoScenario(running, source, report, view).run()
 
 
-def _finish(told: Report, report: Path | None) -> None:
-    """The table, the seconds that matter, and where to go on."""
+def _finish(report: Report, report_path: Path | None) -> None:
+    """Print the table, the times until corrections were live, and the addresses."""
     console.print()
-    console.print(told.as_table())
-    if told.correction_to_live_seconds:
-        spent = told.correction_to_live_seconds
+    console.print(report.as_table())
+    if report.correction_to_live_seconds:
+        spent = report.correction_to_live_seconds
         console.print(
             f"Correction to live on every replica: {median(spent):.2f} s median, {max(spent):.2f} s longest.",
             highlight=False,
         )
-    if told.addresses:
+    if report.addresses:
         table = Table(box=None, show_header=False, pad_edge=False)
-        for name, address in told.addresses.items():
+        for name, address in report.addresses.items():
             table.add_row(name, address)
         console.print(table)
-    if report is not None:
-        report.write_text(json.dumps(told.as_json(), indent=2) + "\n")
-        console.print(f"Report: {report}", highlight=False)
+    if report_path is not None:
+        report_path.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+        console.print(f"Report: {report_path}", highlight=False)
 
 
 def _addresses(running: RunningStack, stopped: bool) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How far the start is: a live table on a terminal, a line for each change elsewhere."""
+"""The progress of a start: a live table on a terminal, else one line per change."""
 
 import time
 from types import TracebackType
@@ -11,7 +11,7 @@ from pappus.stack.status import StackStatus
 
 
 class Progress:
-    """Shows each status it is given while its context lasts."""
+    """Shows the statuses passed to `show` while its context is open."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -31,14 +31,14 @@ class Progress:
             self._live.stop()
 
     def show(self, status: StackStatus) -> None:
-        """Show what changed since the last one."""
+        """Show what changed since the last call."""
         if self._live:
             self._live.update(status_table(status))
             return
-        for part in status.parts:
-            now = (part.state, part.detail)
-            if self._shown.get(part.name) != now:
-                self._shown[part.name] = now
+        for component in status.components:
+            now = (component.state, component.detail)
+            if self._shown.get(component.name) != now:
+                self._shown[component.name] = now
                 seconds = time.monotonic() - self._began
-                line = f"{seconds:6.1f} s  {part.name}: {part.state} {part.detail}".rstrip()
+                line = f"{seconds:6.1f} s  {component.name}: {component.state} {component.detail}".rstrip()
                 self._console.print(line, highlight=False, soft_wrap=True)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from pappus.client import Refused
 from pappus.commands.options import StateOption, attempt
 from pappus.commands.screen import console
+from pappus.errors import Refused
 from pappus.stack import Stack
 from pappus.stack.cache import Cache
 from pappus.stack.context import StackContext
@@ -59,7 +59,7 @@ def _chosen(named: list[str] | None) -> tuple[str, ...]:
 
 
 async def _replay_one(stack: Stack, owner: str) -> dict[str, Any]:
-    """Run the replay of one service under its own role; its report."""
+    """Run the replay of one service under its own role; return its report."""
     context = StackContext.load(stack.state, Cache(stack.cache), inherited_environment())
     environment = service_environment(next(s for s in SERVICES if s.owner == owner), context)
     process = await asyncio.create_subprocess_exec(

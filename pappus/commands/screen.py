@@ -1,4 +1,4 @@
-"""Where the commands write. Texts are shown as they are: [brackets] and :colons: are no markup."""
+"""The consoles of the commands. Texts are printed literally: [brackets] and :colons: are not markup."""
 
 from rich.console import Console
 
@@ -7,5 +7,5 @@ errors = Console(stderr=True, markup=False, emoji=False)
 
 
 def complain(text: str) -> None:
-    """Say on stderr what went wrong; a long line stays one line."""
+    """Print an error on stderr; a long line stays one line."""
     errors.print(text, style="red", highlight=False, soft_wrap=True)

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pappus.client import Refused
 from pappus.commands.options import StateOption, attempt, state_folder
 from pappus.commands.screen import console
 from pappus.demo.image_server import serve_folder
 from pappus.demo.images import ImageSource, choose
-from pappus.demo.intake import take_in
-from pappus.running import RunningStack
+from pappus.demo.intake import ingest_and_wait
+from pappus.errors import Refused
 from pappus.stack.folders import StateFolder
+from pappus.stack_client import RunningStack
+from shared.clients.labeler import get_labels
 
 SECONDS = 600.0
 ImagesOption = Annotated[
@@ -26,9 +27,9 @@ ImagesOption = Annotated[
 
 
 async def choose_source(stack: RunningStack, state: StateFolder, images: str | None) -> ImageSource:
-    """The images of --images, with the labels the stack knows."""
+    """Return the images of --images, with the labels of the stack."""
     async with stack.labeler_as("labeler") as person:
-        labels = await person.labels()
+        labels = (await person.send(get_labels())).labels
     return await choose(images, labels, stack.images_url, state.root / "drawn")
 
 
@@ -42,13 +43,13 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
         source = await choose_source(stack, where, images)
         console.print(f"Seeding {source.description}.", highlight=False)
         with serve_folder(source.folder, int(stack.images_url.rsplit(":", 1)[1])), console.status("") as line:
-            intake = await take_in(stack.plants_dsn, source, SECONDS, line.update)
+            intake = await ingest_and_wait(stack.plants_dsn, source, SECONDS, line.update)
         console.print(
             f"{intake.new} new rows; {len(intake.stored)} of {len(source.rows)} images stored.", highlight=False
         )
         for url, why in list(intake.rejected.items())[:10]:
             console.print(f"rejected: {url}: {why}", highlight=False, soft_wrap=True)
         if not intake.stored:
-            raise Refused("No image was stored. Mend what is said above, or choose others: --images FOLDER")
+            raise Refused("No image was stored. Correct the causes above, or choose other images: --images FOLDER")
 
     attempt(work, state)

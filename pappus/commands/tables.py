@@ -7,38 +7,43 @@ from rich.table import Table
 from rich.text import Text
 
 from pappus.stack.doctor import Check
-from pappus.stack.status import PartState, PartStatus, StackStatus
+from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
 
 COLOURS = {
-    PartState.READY: "green",
-    PartState.RESTING: "red",
-    PartState.UNREADY: "red",
-    PartState.ORPHANED: "red",
-    PartState.STOPPED: "dim",
+    ComponentState.READY: "green",
+    ComponentState.BACKOFF: "red",
+    ComponentState.UNREADY: "red",
+    ComponentState.ORPHANED: "red",
+    ComponentState.STOPPED: "dim",
 }
-TROUBLED = (PartState.RESTING, PartState.UNREADY)
+TROUBLED = (ComponentState.BACKOFF, ComponentState.UNREADY)
 
 
 def status_table(status: StackStatus) -> Table:
-    """One row per part."""
+    """Return one row per component."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("part", "state", "since", "pid", "restarts", "address", ""):
+    for heading in ("component", "state", "since", "pid", "restarts", "address", ""):
         numeric = heading in ("since", "pid", "restarts")
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=heading != "")
-    for part in status.parts:
-        table.add_row(*_row(part))
+    for component in status.components:
+        table.add_row(*_row(component))
     return table
 
 
 def summary(status: StackStatus) -> str:
-    """What a person does next: where to look, how to log in, what is wrong."""
+    """Return what the user does next: which page to open, where the passwords are, what is wrong."""
     if not status.running:
         return _without_supervisor(status)
     addresses = status.addresses
     lines = [f"{title}: {addresses[name]}" for name, title in PAGES if name in addresses]
     lines.append(f"Passwords: {status.users} (people), {status.credentials} (servers)")
-    bad = [part for part in status.parts if part.state in TROUBLED]
-    lines += [f"{part.name} is {part.state}: {part.detail}. See: pappus logs {part.name}" for part in bad]
+    bad = [component for component in status.components if component.state in TROUBLED]
+    lines += [
+        f"{component.name} is {component.state}: {component.detail}. See: pappus logs {component.name}"
+        for component in bad
+    ]
+    stopped = [component.name for component in status.components if component.stopped_on_request]
+    lines += [f"{name} was stopped by hand. Start it again: pappus restart {name}" for name in stopped]
     if status.problem:
         lines.append(status.problem)
     return "\n".join(lines)
@@ -48,16 +53,16 @@ PAGES = (("labeler-ui", "Label images"), ("predictor", "Ask for predictions"), (
 
 
 def _without_supervisor(status: StackStatus) -> str:
-    left = sum(part.state is PartState.ORPHANED for part in status.parts)
+    left = sum(component.state is ComponentState.ORPHANED for component in status.components)
     if not left:
-        return "Nothing runs here. Start it: pappus up"
-    still = "1 part still runs" if left == 1 else f"{left} parts still run"
+        return "No stack runs here. Start it: pappus up"
+    still = "1 component still runs" if left == 1 else f"{left} components still run"
     them = "it" if left == 1 else "them"
     return f"The supervisor was killed; {still}. `pappus up` replaces {them}, `pappus down` ends {them}."
 
 
 def checks_table(checks: Sequence[Check]) -> Table:
-    """One row per check, with the remedy where it failed."""
+    """Return one row per check, with the remedy of each failed check."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checks:
         mark = Text("ok", "green") if check.fine else Text("problem", "bold red")
@@ -65,9 +70,9 @@ def checks_table(checks: Sequence[Check]) -> Table:
     return table
 
 
-def _row(part: PartStatus) -> tuple[Text | str, ...]:
-    state = Text(part.state, COLOURS.get(part.state, "yellow"))
-    since = f"{time.time() - part.since:.0f} s" if part.since else ""
-    pid = str(part.process.pid) if part.process else ""
-    remark = part.detail or (f"last exit: {part.last_exit}" if part.last_exit else "")
-    return part.name, state, since, pid, str(part.restarts), part.address, Text(remark)
+def _row(component: ComponentStatus) -> tuple[Text | str, ...]:
+    state = Text(component.state, COLOURS.get(component.state, "yellow"))
+    since = f"{time.time() - component.since:.0f} s" if component.since else ""
+    pid = str(component.process.pid) if component.process else ""
+    remark = component.detail or (f"last exit: {component.last_exit}" if component.last_exit else "")
+    return component.name, state, since, pid, str(component.restarts), component.address, Text(remark)

@@ -1,1 +1,1 @@
-"""The whole story, unattended: images come in, a model is made, corrections change its answers, a rollback."""
+"""The demo: images are ingested, a model is trained, corrections change its answers, an operator rolls back."""

@@ -1,7 +1,7 @@
-"""A set of drawn dandelions and grass, for machines that can reach no photographs. The same seed draws the same pixels.
+"""Drawn dandelions and grass, for machines that cannot reach photographs. The same seed draws the same pixels.
 
-A few pictures are meant to be hard (at dusk, at sunset, in fog, with a small flower), so that a model errs now and
-then and there is something to correct.
+Some pictures are hard on purpose (at dusk, at sunset, in fog, with a small flower), so that a model is
+wrong now and then and there is something to correct.
 """
 
 import io

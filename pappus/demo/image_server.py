@@ -8,14 +8,14 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from pappus.client import Refused
+from pappus.errors import Refused
 
 
 class _Quiet(SimpleHTTPRequestHandler):
     """The standard file handler without a log line for each request."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

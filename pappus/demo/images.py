@@ -1,4 +1,4 @@
-"""Which images the demo runs on (a folder, a URL template, public photographs, or drawn ones), and how to read them."""
+"""The images of the demo: a folder, a URL template, public photographs, or drawn ones."""
 
 import asyncio
 import hashlib
@@ -9,8 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx2
 
-from pappus.client import Refused, read_image
 from pappus.demo.drawing import DRAWN_LABELS, write_set
+from pappus.errors import Refused, read_image
 from pappus.plants import PlantRow
 
 PUBLIC_TEMPLATE = (
@@ -23,14 +23,14 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Images with their true labels. `folder` is what the local image server has to offer; None for public URLs."""
+    """Images with their true labels. `folder` is served by the local image server; None for public URLs."""
 
     description: str
     rows: tuple[PlantRow, ...]
     folder: Path | None
 
     async def read(self, row: PlantRow, base_url: str) -> bytes:
-        """The bytes of one image, as a person who has the file would upload it. Raises Refused if there are none."""
+        """Return the bytes of one image, as a user would upload them. Raises Refused if it cannot be read."""
         if self.folder is not None:
             return await asyncio.to_thread(read_image, self.folder / _path_in(row.url_source.removeprefix(base_url)))
         try:
@@ -42,7 +42,7 @@ class ImageSource:
 
 
 async def choose(images: str | None, labels: Sequence[str], base_url: str, drawn_folder: Path) -> ImageSource:
-    """The images of `--images`; without it the public photographs if they can be reached, else drawn ones.
+    """Return the images of `--images`; without it the public photographs if they can be reached, else drawn ones.
 
     `base_url` is where the local image server answers. Raises Refused with what to do.
     """
@@ -95,14 +95,14 @@ def _folder(folder: Path, labels: Sequence[str], base_url: str, description: str
 
 
 def _url_of(path: Path, label: str, base_url: str) -> str:
-    """Where the local image server offers this file. The content is part of it: an edited file, or another one of the
-    same name, is a new row. (A server of files ignores what stands behind the question mark.)"""
+    """Return the URL of this file on the local image server. The URL has a hash of the content, so that an edited file
+    is a new row. (A file server ignores the query.)"""
     content = hashlib.sha256(read_image(path)).hexdigest()[:16]
     return f"{base_url}/{quote(label)}/{quote(path.name, errors='surrogateescape')}?{content}"
 
 
 def _path_in(url: str) -> str:
-    """The path below the served folder that such a URL, without its base, names."""
+    """Return the path below the served folder that such a URL, without its base, names."""
     return unquote(urlsplit(url).path, errors="surrogateescape").lstrip("/")
 
 

@@ -1,4 +1,4 @@
-"""Images come in: rows are inserted, then waited for until each is stored or rejected."""
+"""Ingestion of images: insert rows and wait until each is stored or rejected."""
 
 import asyncio
 from collections import Counter
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pappus.client import Refused
 from pappus.demo.images import ImageSource
+from pappus.errors import Refused
 from pappus.plants import PlantRow, insert, wait_for_outcomes
 
 AGAIN = "Images not fetched yet will be rejected: run the same command again within 5 minutes."
@@ -15,34 +15,34 @@ AGAIN = "Images not fetched yet will be rejected: run the same command again wit
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """How many rows were `new`, which are `stored` now, and why each other one was `rejected`, by URL."""
+    """The result: how many rows were `new`, which are `stored`, and why each other one was `rejected`, by URL."""
 
     new: int
     stored: tuple[PlantRow, ...]
     rejected: Mapping[str, str]
 
 
-async def take_in(dsn: str, source: ImageSource, timeout_seconds: float, tell: Callable[[str], None]) -> Intake:
-    """Insert the rows of `source` and wait for their outcomes; `tell` hears again and again how far it is.
+async def ingest_and_wait(dsn: str, source: ImageSource, timeout_seconds: float, show: Callable[[str], None]) -> Intake:
+    """Insert the rows of `source` and wait for their outcomes; `show` is called with the progress.
 
     Raises:
-        Refused: out of time, or Ctrl-C; it says that the images of a folder have to be offered again.
+        Refused: after `timeout_seconds`, or on Ctrl-C; the text asks to repeat the command for the images of a folder.
     """
     new = await insert(dsn, source.rows)
 
     def progress(states: Counter[str]) -> None:
         away = f", {states['away']} to be tried again" if states["away"] else ""
-        tell(f"{states['stored']} of {len(source.rows)} stored ({new} new rows){away}")
+        show(f"{states['stored']} of {len(source.rows)} stored ({new} new rows){away}")
 
-    with told_to_repeat(source):
+    with explain_interruption(source):
         rejected = await wait_for_outcomes(dsn, source.rows, timeout_seconds, progress)
     return Intake(new, tuple(row for row in source.rows if row.url_source not in rejected), rejected)
 
 
 @contextmanager
-def told_to_repeat(source: ImageSource) -> Iterator[None]:
-    """Waiting that ends too early, by time-out or Ctrl-C (which cancels the main task), says what becomes of the images
-    of a folder: nobody serves it any more. Raises Refused."""
+def explain_interruption(source: ImageSource) -> Iterator[None]:
+    """Add to a time-out or Ctrl-C (which cancels the main task) that the images of a folder are no longer served, so
+    those not fetched yet are rejected. Raises Refused."""
     try:
         yield
     except (Refused, asyncio.CancelledError) as stopped:

@@ -1,4 +1,4 @@
-"""What happened in a demo: each stage, how long it took, what was seen."""
+"""The report of a demo: each stage, its duration and its summary."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +12,17 @@ from rich.text import Text
 
 @dataclass(slots=True)
 class Stage:
-    """One stage of the story. `seconds` is None while it runs; `seen` is one sentence for people."""
+    """One stage. `seconds` is None while it runs; `summary` is one sentence for users."""
 
     name: str
     seconds: float | None = None
-    seen: str = ""
+    summary: str = ""
     failed: bool = False
 
 
 @dataclass(slots=True)
 class Report:
-    """The stages in order, the figures behind them, and where to go on."""
+    """The stages in order, the figures behind them, and the addresses of the stack."""
 
     images: str = ""
     stages: list[Stage] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Report:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
-        """Time one stage; an exception marks it as failed and goes on."""
+        """Time one stage; an exception marks it as failed and is raised again."""
         stage = Stage(name)
         self.stages.append(stage)
         start = perf_counter()
@@ -45,17 +45,19 @@ class Report:
             stage.seconds = perf_counter() - start
 
     def as_json(self) -> dict[str, Any]:
-        """The report for machines; durations in seconds."""
+        """Return the report for programs; durations in seconds."""
         return {
             "images": self.images,
-            "stages": [{"name": s.name, "seconds": round(s.seconds or 0.0, 3), "seen": s.seen} for s in self.stages],
+            "stages": [
+                {"name": s.name, "seconds": round(s.seconds or 0.0, 3), "summary": s.summary} for s in self.stages
+            ],
             "correction_to_live_seconds": [round(seconds, 4) for seconds in self.correction_to_live_seconds],
             "figures": self.figures,
             "addresses": self.addresses,
         }
 
     def as_table(self) -> Table:
-        """The stages for people, the running one marked."""
+        """Return the stages as a table, the running one marked."""
         table = Table(title=None, show_lines=False, pad_edge=False, expand=False)
         table.add_column("")
         table.add_column("stage", no_wrap=True)
@@ -63,7 +65,7 @@ class Report:
         table.add_column("what happened", overflow="fold")
         for stage in self.stages:
             seconds = "" if stage.seconds is None else f"{stage.seconds:.2f}"
-            table.add_row(_mark(stage), stage.name, seconds, Text(stage.seen))
+            table.add_row(_mark(stage), stage.name, seconds, Text(stage.summary))
         return table
 
 

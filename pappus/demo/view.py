@@ -1,4 +1,4 @@
-"""The live view of a demo: a table that grows on a terminal, one line a stage elsewhere."""
+"""The live view of a demo: a growing table on a terminal, else one line per stage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,5 +39,5 @@ class View:
         finally:
             if self._live is None and stage is not None:
                 word = "failed" if stage.failed else "done"
-                line = Text(f"{name}: {word} in {stage.seconds or 0:.2f} s. {stage.seen}")
+                line = Text(f"{name}: {word} in {stage.seconds or 0:.2f} s. {stage.summary}")
                 self._console.print(line, soft_wrap=True)

@@ -13,7 +13,7 @@ from pappus.stack.s3_policy import BUCKETS, policy_of
 
 
 def make_buckets(endpoint: str, region: str, root: S3Key) -> None:
-    """Make what is missing and set the policies, as the server's root. Blocks. Raises StackError."""
+    """Create missing buckets and set the policies, as the server's root user. Blocks. Raises StackError."""
     session = botocore.session.Session()
     session.set_credentials(root.access_key, root.secret_key)
     settings = Config(proxies={}, connect_timeout=5, read_timeout=10, s3={"addressing_style": "path"})
@@ -25,6 +25,6 @@ def make_buckets(endpoint: str, region: str, root: S3Key) -> None:
                 client.create_bucket(Bucket=bucket)
             client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy_of(bucket)))
     except (BotoCoreError, ClientError) as error:
-        raise StackError(f"The buckets could not be made: {error}. See the log: pappus logs s3") from error
+        raise StackError(f"The buckets could not be created: {error}. See the log: pappus logs s3") from error
     finally:
         client.close()

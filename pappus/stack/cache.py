@@ -1,4 +1,4 @@
-"""What is fetched or built once for all stacks of this user, by version."""
+"""Things fetched or built once for all stacks of this user, by version."""
 
 import asyncio
 import fcntl
@@ -12,17 +12,17 @@ LOOK_SECONDS = 0.2
 
 
 class Cache:
-    """A folder of finished things; nothing half made is ever seen in it."""
+    """A folder of finished folders: each appears in it complete or not at all."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
 
     def holds(self, name: str) -> bool:
-        """Whether `name` is there, finished."""
+        """Return whether the folder `name` exists, complete."""
         return (self.root / name).is_dir()
 
     async def folder(self, name: str, make: Callable[[Path], Awaitable[None]]) -> Path:
-        """The folder `name`, filled by `make` the first time. Others who want it meanwhile wait."""
+        """Return the folder `name`, filled by `make` the first time. Concurrent callers wait for it."""
         target = self.root / name
         if target.is_dir():
             return target

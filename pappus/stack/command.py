@@ -1,4 +1,4 @@
-"""One-off commands of the preparing steps: run to the end, output kept for the error message, ended with us."""
+"""Commands of the preparing steps: run to completion, output kept for the error text, killed on cancellation."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -16,7 +16,7 @@ TAIL_CHARACTERS = 1500
 async def run_command(
     arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None = None, account: Account | None = None
 ) -> str:
-    """Run it and return what it printed. Raises StepFailed with the end of its output when it does not exit with 0."""
+    """Run a command and return its output. Raises StepFailed, with the end of the output, for an exit code but 0."""
     code, output = await _finish(arguments, environment, folder, account)
     if code != 0:
         raise StepFailed(
@@ -26,7 +26,7 @@ async def run_command(
 
 
 async def succeeds(arguments: Sequence[str], environment: Mapping[str, str], account: Account | None = None) -> bool:
-    """Whether the command exits with 0."""
+    """Return whether the command exits with 0."""
     code, _ = await _finish(arguments, environment, None, account)
     return code == 0
 

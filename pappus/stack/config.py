@@ -1,4 +1,4 @@
-"""What people may set for one stack, kept in its state folder as config.json."""
+"""The settings of one stack that users may edit: config.json in its state folder."""
 
 from urllib.parse import urlsplit
 
@@ -10,8 +10,8 @@ from pappus.stack.folders import StateFolder
 
 
 class StackConfig(BaseModel):
-    """`ports` by name (see `ports.py`). `allowed_hosts`: private addresses (`host` or `host:port`) that the fetcher may
-    read from."""
+    """`ports` by name (see `ports.py`). `allowed_hosts`: private addresses (`host` or `host:port`) from which the
+    ingestor may fetch."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -20,29 +20,29 @@ class StackConfig(BaseModel):
 
     @classmethod
     def load(cls, state: StateFolder) -> "StackConfig":
-        """The config of `state`, empty where there is none. Raises StackError when it cannot be read."""
+        """Return the config of `state`, empty if there is none. Raises StackError if it cannot be read."""
         if not state.config.exists():
             return cls()
         try:
             return cls.model_validate_json(state.config.read_bytes())
         except ValidationError as error:
-            raise StackError(f"{state.config} is not a valid configuration: {error}. Mend or delete it.") from error
+            raise StackError(f"{state.config} is not a valid configuration: {error}. Correct or delete it.") from error
 
     def save(self, state: StateFolder) -> None:
-        """Write it back for the next start."""
+        """Write the config for the next start."""
         write_private(state.config, self.model_dump_json(indent=2) + "\n")
 
 
 def refuse_host(text: str) -> None:
-    """Raises StackError for what is no entry of `allowed_hosts`: the fetcher could not start with it."""
+    """Raises StackError for an invalid entry of `allowed_hosts`, with which the ingestor could not start."""
     if not _is_host(text):
         raise StackError(f"{text!r} is not a host: write host or host:port.")
 
 
 def _is_host(text: str) -> bool:
     try:
-        parts = urlsplit(f"//{text}")
-        port_is_fine = parts.port is None or parts.port > 0
+        url = urlsplit(f"//{text}")
+        port_is_fine = url.port is None or url.port > 0
     except ValueError:
         return False
-    return bool(parts.hostname) and parts.netloc == text and text.split() == [text] and port_is_fine
+    return bool(url.hostname) and url.netloc == text and text.split() == [text] and port_is_fine

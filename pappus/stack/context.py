@@ -1,4 +1,4 @@
-"""What the parts of one stack are built from."""
+"""The values from which the components of one stack are built."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pappus.stack.config import StackConfig
 from pappus.stack.credentials import Credentials
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import MARK
+from pappus.stack.ownership import claim
 from pappus.stack.ports import HOST, resolve_ports
 from pappus.stack.settings import port_overrides
 from pappus.stack.unprivileged import Account, unprivileged_account
@@ -15,7 +16,7 @@ from pappus.stack.unprivileged import Account, unprivileged_account
 
 @dataclass(frozen=True, slots=True)
 class StackContext:
-    """`environment` is what every child inherits; `account` is whom PostgreSQL drops to, None if not root."""
+    """`environment`: what every child process inherits. `account`: the user that runs PostgreSQL; None: the caller."""
 
     state: StateFolder
     cache: Cache
@@ -27,8 +28,8 @@ class StackContext:
 
     @classmethod
     def load(cls, state: StateFolder, cache: Cache, environment: Mapping[str, str]) -> "StackContext":
-        """Read (and at the first time make) what the state folder holds. Raises StackError."""
-        state.create()
+        """Read the state folder, and create it at the first start. Raises StackError."""
+        claim(state)
         config = StackConfig.load(state)
         return cls(
             state=state,
@@ -41,5 +42,5 @@ class StackContext:
         )
 
     def url(self, port: str) -> str:
-        """The HTTP address of a port, by its name."""
+        """Return the HTTP address of a port, by the name of the port."""
         return f"http://{HOST}:{self.ports[port]}"

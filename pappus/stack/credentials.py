@@ -1,4 +1,4 @@
-"""Passwords of one stack, made once and kept in its state folder."""
+"""Passwords of one stack, generated once and kept in its state folder."""
 
 import json
 import secrets
@@ -27,7 +27,7 @@ def _s3_keys() -> dict[str, S3Key]:
 
 
 class Credentials(BaseModel):
-    """Everything secret about one stack. `postgres` and `s3` go by user; the superusers are `postgres` and `root`."""
+    """The secrets of one stack. `postgres` and `s3` are keyed by user; the superusers are `postgres` and `root`."""
 
     postgres: dict[str, str] = Field(
         default_factory=lambda: {name: _password() for name in ("postgres", "seeder", "mlflow", *SERVICES)}
@@ -38,7 +38,7 @@ class Credentials(BaseModel):
 
     @classmethod
     def load_or_create(cls, state: StateFolder) -> "Credentials":
-        """The credentials of `state`; made and saved the first time, with the labeler's users beside them."""
+        """Return the credentials of `state`; generate and save them the first time, with the users of the labeler."""
         if state.credentials.exists():
             return cls.model_validate_json(state.credentials.read_bytes())
         made = cls()

@@ -1,6 +1,6 @@
 """The supervisor process: `python -m pappus.stack.daemon STATE CACHE`.
 
-SIGTERM stops it, SIGHUP makes it read again what is wanted.
+SIGTERM stops it; SIGHUP makes it read the desired state again.
 """
 
 import argparse
@@ -13,20 +13,20 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 
 from pappus.stack.cache import Cache
+from pappus.stack.component import Component
 from pappus.stack.context import StackContext
+from pappus.stack.desired_state import DesiredState
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import Identity
 from pappus.stack.lock import take_lock
 from pappus.stack.logs import trim
-from pappus.stack.part import Part
-from pappus.stack.plan import all_parts, chosen
+from pappus.stack.plan import all_components, chosen
 from pappus.stack.ports import busy_port
+from pappus.stack.reap import reap
 from pappus.stack.settings import inherited_environment
 from pappus.stack.status import StackStatus, read_status
 from pappus.stack.supervisor import Supervisor
-from pappus.stack.sweep import sweep
-from pappus.stack.wanted import Wanted
 
 log = logging.getLogger("pappus.stack")
 LOOK_SECONDS = 1.0
@@ -34,7 +34,7 @@ LOCK_SECONDS = 2.0
 
 
 class Daemon:
-    """One supervisor with its signals. `parent`: a process whose end ends this one too (tests), or None."""
+    """One supervisor with its signals. `parent`: a process whose end also ends this one (tests), or None."""
 
     def __init__(self, state: StateFolder, cache: Cache, environment: Mapping[str, str], parent: int | None) -> None:
         self._state = state
@@ -51,12 +51,12 @@ class Daemon:
         )
 
     async def run(self) -> None:
-        """Sweep, look at the ports, then keep everything running until told to stop. Raises StackError."""
+        """Reap left-over processes, check the ports, then keep everything running until SIGTERM. Raises StackError."""
         loop = asyncio.get_running_loop()
         for number in (SIGTERM, SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(SIGHUP, self._read_again.set)
-        sweep(read_status(self._state), log.info)
+        reap(read_status(self._state), log.info)
         self._status.save(self._state)
         supervisor = Supervisor(self._state, self._status)
         try:
@@ -66,7 +66,7 @@ class Daemon:
             self._status.save(self._state)
 
     async def _supervise(self, supervisor: Supervisor) -> None:
-        await self._start_wanted(supervisor)
+        await self._apply_desired(supervisor)
         while not self._stop.is_set():
             await self._look_around()
             if supervisor.failed.done():
@@ -74,26 +74,30 @@ class Daemon:
             if self._read_again.is_set():
                 self._read_again.clear()
                 try:
-                    await self._start_wanted(supervisor)
+                    await self._apply_desired(supervisor)
                 except StackError as error:
-                    log.error("refused: %s", error)  # what runs goes on
+                    log.error("refused: %s", error)  # running components are left alone
 
-    async def _start_wanted(self, supervisor: Supervisor) -> None:
-        wanted = Wanted.load(self._state)
-        self._status.request, self._status.problem = wanted.request, None
+    async def _apply_desired(self, supervisor: Supervisor) -> None:
+        """Carry out the last request; its id appears in the status once that is done, or refused. Raises StackError."""
+        desired = DesiredState.load(self._state)
+        problem: str | None = None
         try:
             context = StackContext.load(self._state, self._cache, self._environment)
-            parts = chosen(all_parts(context), wanted.words)
-            _refuse_busy_ports([part for part in parts if part.name not in supervisor.names])
-            await supervisor.want(parts)
+            components = chosen(all_components(context), desired.selected)
+            running = [component for component in components if component.name not in desired.stopped]
+            _refuse_busy_ports([component for component in running if component.name not in supervisor.names])
+            await supervisor.stop_components(desired.stopped)
+            await supervisor.apply(running, desired.restart)
         except StackError as error:
-            self._status.problem = str(error)
+            problem = str(error)
             raise
         finally:
+            self._status.request, self._status.problem = desired.request, problem
             self._status.save(self._state)
 
     async def _look_around(self) -> None:
-        """Wait for a signal, at most a second; meanwhile keep the logs short and see whether the parent lives."""
+        """Wait for a signal, at most a second; trim the logs and check that the parent is alive."""
         waits = [asyncio.create_task(event.wait()) for event in (self._stop, self._read_again)]
         await asyncio.wait(waits, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -104,15 +108,15 @@ class Daemon:
             self._stop.set()
 
 
-def _refuse_busy_ports(parts: Sequence[Part]) -> None:
-    named = {name: port for part in parts for name, port in part.ports.items()}
+def _refuse_busy_ports(components: Sequence[Component]) -> None:
+    named = {name: port for component in components for name, port in component.ports.items()}
     problems = [text for name, port in named.items() if (text := busy_port(name, port))]
     if problems:
         raise StackError("\n".join(problems))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Take the lock, go to the background, run until stopped. Returns 0 also where another supervisor already runs."""
+    """Take the lock, go to the background, run until stopped. Return 0 also if another supervisor already runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     parser = argparse.ArgumentParser(prog="pappus.stack.daemon")
     parser.add_argument("state", type=Path)

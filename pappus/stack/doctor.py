@@ -1,14 +1,14 @@
-"""What this machine lacks to run the stack, and the command that mends it."""
+"""What this machine lacks to run the stack, and how to install it."""
 
 import asyncio
 import importlib.util
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pappus.stack import kafka, postgres, s3, toolchain
+from pappus.stack import kafka, postgres, s3
 from pappus.stack.cache import Cache
 from pappus.stack.config import StackConfig
 from pappus.stack.errors import StackError
@@ -16,6 +16,7 @@ from pappus.stack.folders import INFRA
 from pappus.stack.ports import busy_port, resolve_ports
 from pappus.stack.settings import port_overrides
 from pappus.stack.stack import Stack
+from pappus.stack.toolchain import GO, JAVA, Tool, installer
 from pappus.stack.unprivileged import unprivileged_account
 
 SPACE_BYTES = 3 * 1024**3
@@ -25,7 +26,7 @@ EXTRAS = 'pip install -e ".[cli,ingestor,labeler,trainer,predictor]"'
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`found`: what is there, in words. `remedy`: what to do if it is not `fine`."""
+    """One check. `found`: the state of the machine, in words. `remedy`: what to do if it is not `fine`."""
 
     name: str
     fine: bool
@@ -34,15 +35,15 @@ class Check:
 
 
 def examine(stack: Stack, environment: Mapping[str, str]) -> list[Check]:
-    """Every check, in the order in which a person would mend them."""
+    """Return every check, in the order in which a user resolves failed ones."""
     cache = Cache(stack.cache)
     return [
         _python(),
         *_packages(),
         _folder(INFRA / "local", "the project's own files"),
-        _tool("Java", lambda: toolchain.java(environment), toolchain.JAVA_REMEDY),
-        _kafka(cache, environment),
-        _s3(cache, environment),
+        _program(JAVA, cache, environment),
+        _once("Kafka's jars", kafka.jars_name(), cache, "fetches them, 57 MB"),
+        *_s3(cache, environment),
         _account(),
         _space(stack.cache),
         _space(stack.state.root),
@@ -56,14 +57,15 @@ def _python() -> Check:
 
 
 def _packages() -> Iterator[Check]:
-    wanted = {
+    needed = {
         postgres.PACKAGE: postgres.REMEDY,
+        "jgo": EXTRAS,
         "mlflow": EXTRAS,
         "streamlit": EXTRAS,
         "torch": EXTRAS,
         "onnxruntime": EXTRAS,
     }
-    for name, remedy in wanted.items():
+    for name, remedy in needed.items():
         there = importlib.util.find_spec(name) is not None
         yield Check(f"package {name}", there, "installed" if there else "not installed", remedy)
 
@@ -72,37 +74,35 @@ def _folder(folder: Path, name: str) -> Check:
     return Check(name, folder.is_dir(), str(folder), "run pappus from a checkout of the project: pip install -e .")
 
 
-def _tool(name: str, find: Callable[[], Awaitable[object]], remedy: str) -> Check:
-    async def ask() -> object:
-        return await find()
-
+def _program(tool: Tool, cache: Cache, environment: Mapping[str, str]) -> Check:
+    name = tool.name.title()
+    found = asyncio.run(tool.find(environment))
+    if found:
+        return Check(name, True, f"{found.path}: {found.version.splitlines()[0]}")
+    if cache.holds(tool.cached):
+        return Check(name, True, f"{tool.cached} in {cache.root}")
     try:
-        found = asyncio.run(ask())
+        installer()
     except StackError as error:
-        return Check(name, False, str(error).splitlines()[0], remedy)
-    return Check(name, True, str(found[0] if isinstance(found, tuple) else found))
+        return Check(name, False, "none that is new enough, and nothing to fetch it with", str(error))
+    return Check(name, True, f"none that is new enough: the first start fetches {tool.pin}, {tool.fetch_mb} MB")
 
 
-def _kafka(cache: Cache, environment: Mapping[str, str]) -> Check:
-    if cache.holds(kafka.jars_name()):
-        return Check("Kafka's jars", True, f"in {cache.root}")
-    maven = toolchain.find_program("mvn", environment)
-    return Check(
-        "Maven (fetches Kafka's jars once)", maven is not None, str(maven or "not found"), toolchain.MAVEN_REMEDY
-    )
+def _once(name: str, cached: str, cache: Cache, otherwise: str) -> Check:
+    return Check(name, True, f"{cached} in {cache.root}" if cache.holds(cached) else f"the first start {otherwise}")
 
 
-def _s3(cache: Cache, environment: Mapping[str, str]) -> Check:
-    if cache.holds(s3.NAME):
-        return Check("S3 server", True, f"{s3.NAME} in {cache.root}")
-    return _tool("Go (builds the S3 server once)", lambda: toolchain.go(environment), toolchain.GO_REMEDY)
+def _s3(cache: Cache, environment: Mapping[str, str]) -> Iterator[Check]:
+    if not cache.holds(s3.NAME):
+        yield _program(GO, cache, environment)
+    yield _once("S3 server", s3.NAME, cache, "builds it")
 
 
 def _account() -> Check:
     try:
         account = unprivileged_account()
     except StackError as error:
-        return Check("PostgreSQL's user", False, "root, and nobody to drop to", str(error))
+        return Check("PostgreSQL's user", False, "root, and there is no other user to run as", str(error))
     return Check("PostgreSQL's user", True, f"drops from root to {account.name}" if account else "runs as you")
 
 
@@ -120,12 +120,12 @@ def _space(folder: Path) -> Check:
 
 def _ports(stack: Stack, environment: Mapping[str, str]) -> Iterator[Check]:
     if stack.status().running:
-        yield Check("ports", True, "the stack itself runs")
+        yield Check("ports", True, "in use by the running stack")
         return
     try:
         ports = resolve_ports(StackConfig.load(stack.state).ports, port_overrides(environment))
     except StackError as error:
-        yield Check("ports", False, str(error), f"mend {stack.state.config} or the PAPPUS_PORT_ variables")
+        yield Check("ports", False, str(error), f"correct {stack.state.config} or the PAPPUS_PORT_ variables")
         return
     busy = {name: text for name, port in ports.items() if (text := busy_port(name, port))}
     for name, text in busy.items():

@@ -1,4 +1,4 @@
-"""Whole-file writes that a reader never sees half done."""
+"""Atomic writes of whole files."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step, readable by its owner alone."""
+    """Replace the content of `path` atomically; only the owner can read it."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w") as file:
         file.write(text)

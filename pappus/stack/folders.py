@@ -1,69 +1,51 @@
-"""The state folder of one stack: which path holds what."""
+"""The state folder of one stack: its paths."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pappus.stack.errors import StackError
-
 PROJECT = Path(__file__).resolve().parents[2]
 INFRA = PROJECT / "infra"
-OWN = frozenset({"run", "logs", "services", "config.json"})
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """One folder with everything of one stack in it. `root` is absolute."""
+    """The folder that holds everything of one stack. `root` is absolute."""
 
     root: Path
 
     @classmethod
     def at(cls, path: Path) -> "StateFolder":
-        """The state folder at `path`, which need not exist yet."""
+        """Return the state folder at `path`, which need not exist yet."""
         return cls(path.expanduser().absolute())
 
-    def create(self) -> None:
-        """Make the folders. Only the owner may look in; others may pass through, as PostgreSQL's own user has to."""
-        self.refuse_foreign()
-        self.root.mkdir(parents=True, exist_ok=True)
-        if self.root.stat().st_uid == os.getuid():
-            self.root.chmod(0o711)
-        for folder in (self.run, self.logs, self.services):
-            folder.mkdir(mode=0o700, exist_ok=True)
-
-    def refuse_foreign(self) -> None:
-        """Raises StackError for a folder with somebody else's things in it: `reset` deletes the whole folder."""
-        if self.credentials.exists() or not self.root.exists():
-            return
-        foreign = sorted({entry.name for entry in self.root.iterdir()} - OWN)
-        if foreign:
-            raise StackError(
-                f"{self.root} holds other things ({foreign[0]}, ...): give an empty or a new folder as the state."
-            )
+    @property
+    def marker(self) -> Path:
+        """The file that marks a state folder and names the path it was created at."""
+        return self.root / "pappus-state.json"
 
     @property
     def run(self) -> Path:
-        """What is true only while the supervisor lives."""
+        """Files that are valid only while the supervisor runs."""
         return self.root / "run"
 
     @property
     def lock(self) -> Path:
-        """Held by the supervisor as long as it lives."""
+        """The lock that the supervisor holds while it runs."""
         return self.run / "supervisor.lock"
 
     @property
     def status(self) -> Path:
-        """What the supervisor knows, as JSON; also the list of processes that a next start has to sweep."""
+        """The status as JSON; also the list of processes that the next start ends if the supervisor was killed."""
         return self.run / "status.json"
 
     @property
-    def wanted(self) -> Path:
-        """Names of the parts that shall run."""
-        return self.run / "wanted.json"
+    def desired(self) -> Path:
+        """The last request to the supervisor (see `desired_state.py`)."""
+        return self.run / "desired.json"
 
     @property
     def config(self) -> Path:
-        """Ports and allowed hosts, for people to edit."""
+        """Ports and allowed hosts, for users to edit."""
         return self.root / "config.json"
 
     @property
@@ -73,7 +55,7 @@ class StateFolder:
 
     @property
     def users(self) -> Path:
-        """The labeler's first users, mode 0600."""
+        """The initial users of the labeler, mode 0600."""
         return self.root / "users.json"
 
     @property
@@ -87,5 +69,5 @@ class StateFolder:
         return self.root / "services"
 
     def log(self, name: str) -> Path:
-        """The log of the process `name`."""
+        """Return the log of the process `name`."""
         return self.logs / f"{name}.log"

@@ -1,4 +1,4 @@
-"""Which process is ours: a pid alone may be somebody else's by tomorrow, a pid with its start time may not."""
+"""The identity of a process: a pid may be reused by another process, a pid with its start time is unique."""
 
 import os
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ class Identity(BaseModel):
 
     @classmethod
     def of(cls, pid: int) -> "Identity | None":
-        """The identity of a process that runs now, or None if it is gone already."""
+        """Return the identity of a running process, or None if it has ended."""
         try:
             return cls(pid=pid, started=psutil.Process(pid).create_time())
         except psutil.NoSuchProcess:
             return None
 
     def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Return whether this process still runs (a zombie does not)."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) <= TOLERANCE_SECONDS
@@ -41,19 +41,19 @@ class Identity(BaseModel):
 
 
 def signal_process(pid: int, number: Signals) -> None:
-    """Send a signal to a process that may be gone already."""
+    """Send a signal to a process; do nothing if it has ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
 def signal_group(group: int, number: Signals) -> None:
-    """Send a signal to a process group that may be gone already."""
+    """Send a signal to a process group; do nothing if it has ended."""
     with suppress(ProcessLookupError):
         os.killpg(group, number)
 
 
 def group_lives(group: int) -> bool:
-    """Whether a process of this group still runs. A zombie does not: who reaps it, and when, is not our affair."""
+    """Return whether a process of this group still runs. A zombie does not count: its parent reaps it."""
     return any(_group_of(process.pid) == group and _runs(process) for process in psutil.process_iter())
 
 
@@ -72,10 +72,10 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def marked(mark: str) -> Iterator[int]:
-    """Pids whose environment carries MARK=`mark`: what a supervisor of ours started, or what that started."""
+    """Yield the pids whose environment has MARK=`mark`: processes started by a supervisor, and their children."""
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == mark and process.pid != os.getpid():
                 yield process.pid
         except psutil.Error:
-            continue  # gone, or of another user and so not ours
+            continue  # ended, or another user's and so not of this stack

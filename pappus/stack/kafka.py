@@ -2,30 +2,31 @@
 
 import base64
 import hashlib
+import sys
 import uuid
 from pathlib import Path
 from string import Template
 
 from pappus.stack import toolchain
 from pappus.stack.command import run_command
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.files import write_private
-from pappus.stack.folders import INFRA
-from pappus.stack.part import Launch, Part, Say
+from pappus.stack.folders import INFRA, PROJECT
 from pappus.stack.ports import HOST
 from pappus.stack.probes import kafka_answers
+from pappus.stack.settings import maven_repository
 
 FOLDER = INFRA / "local" / "kafka"
 POM = FOLDER / "pom.xml"
-COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 MEMORY = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 QUIET = ("-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true", "-Xlog:disable", "-Xlog:all=error:stderr")
 
 
-def kafka_part(context: StackContext) -> Part:
-    """The broker. Ready when it answers a metadata request."""
+def kafka_component(context: StackContext) -> Component:
+    """Return the component of the broker, which is ready when it answers a metadata request."""
     broker, controller = context.ports["kafka"], context.ports["kafka-controller"]
-    return Part(
+    return Component(
         name="kafka",
         group="servers",
         launch=_Kafka(context).launch,
@@ -37,7 +38,7 @@ def kafka_part(context: StackContext) -> Part:
 
 
 def jars_name() -> str:
-    """The name of the jars in the cache: another pom, another folder."""
+    """Return the name of the jars in the cache: each pom has its own folder."""
     return f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
 
 
@@ -49,8 +50,8 @@ class _Kafka:
         self._new_archive = self._folder / "classes.jsa"
 
     async def launch(self, say: Say) -> Launch:
-        java, version = await toolchain.java(self._context.environment)
-        jars = await self._context.cache.folder(jars_name(), lambda target: self._fetch(target, java, say))
+        java, version = await toolchain.JAVA.find_or_fetch(self._context.cache, self._context.environment, say)
+        jars = await self._context.cache.folder(jars_name(), lambda target: self._fetch(target, say))
         classpath = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
         self._write_properties()
         await self._format(java, classpath, say)
@@ -64,12 +65,13 @@ class _Kafka:
             folder=self._folder,
         )
 
-    async def _fetch(self, target: Path, java: Path, say: Say) -> None:
-        say("fetching Kafka's jars (once, 54 MB)")
-        environment = {"JAVA_HOME": str(_home(java)), **self._context.environment}
-        maven = toolchain.maven(environment)
-        options = ("-DincludeScope=runtime", f"-DoutputDirectory={target}")
-        await run_command([str(maven), "-B", "-q", "-f", str(POM), COPY, *options], environment)
+    async def _fetch(self, target: Path, say: Say) -> None:
+        say("fetching Kafka's jars (once, 57 MB)")
+        environment = self._context.environment
+        repository = maven_repository(environment)
+        options = ("--repository", repository) if repository else ()
+        command = (sys.executable, "-m", "pappus.stack.jars", str(POM), str(target), *options)
+        await run_command(command, environment, PROJECT)
 
     def _write_properties(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -87,8 +89,8 @@ class _Kafka:
         await run_command(command, self._context.environment, self._folder)
 
     def _class_archive(self, jars: Path, java_version: str) -> tuple[str, ...]:
-        """Options for Java's class data sharing: the first run leaves an archive of its loaded classes when it stops,
-        later ones start from it (1.8 s instead of 3). An archive fits one Java and one class path."""
+        """Return the options for Java's class data sharing: the first run writes an archive of its loaded classes when
+        it stops, later runs start from it (1.8 s instead of 3). An archive fits one Java and one class path."""
         archive = jars / f"classes-{hashlib.sha256(java_version.encode()).hexdigest()[:12]}.jsa"
         if not archive.exists() and self._new_archive.exists():
             self._new_archive.replace(archive)
@@ -97,12 +99,8 @@ class _Kafka:
         return (f"-XX:ArchiveClassesAtExit={self._new_archive}",)
 
 
-def _home(java: Path) -> Path:
-    return java.resolve().parents[1]
-
-
 def _cluster_id() -> str:
-    """22 characters, base64 of a random UUID; one that starts with a dash would be read as an option."""
+    """Return 22 characters, base64 of a random UUID; a leading dash would be read as an option."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):

@@ -1,4 +1,4 @@
-"""The supervisor's lock: held as long as it lives, gone with it, however it ends."""
+"""The lock of the supervisor: held while it runs, released when it ends for any reason."""
 
 import fcntl
 import time
@@ -10,7 +10,7 @@ LOOK_SECONDS = 0.05
 
 
 def try_lock(state: StateFolder) -> IO[str] | None:
-    """Take the lock of this stack; None if a supervisor holds it. Closing the file gives it back."""
+    """Take the lock of this stack; return None if a supervisor holds it. Closing the file releases it."""
     file = state.lock.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -21,7 +21,7 @@ def try_lock(state: StateFolder) -> IO[str] | None:
 
 
 def take_lock(state: StateFolder, seconds: float) -> IO[str] | None:
-    """Like `try_lock`, for that long: somebody may just be looking whether it is held."""
+    """Try for `seconds` to take the lock: another process may hold it briefly to check it. Return None if it fails."""
     limit = time.monotonic() + seconds
     while (lock := try_lock(state)) is None and time.monotonic() < limit:
         time.sleep(LOOK_SECONDS)
@@ -29,7 +29,7 @@ def take_lock(state: StateFolder, seconds: float) -> IO[str] | None:
 
 
 def is_locked(state: StateFolder) -> bool:
-    """Whether a supervisor of this stack lives."""
+    """Return whether a supervisor of this stack runs."""
     if not state.lock.exists():
         return False
     taken = try_lock(state)

@@ -1,4 +1,4 @@
-"""The logs of the stack: one file per process, kept short, shown and followed."""
+"""The logs of the stack: one file per process, trimmed, shown and followed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ LOOK_SECONDS = 0.2
 
 
 def trim(log: Path, largest_bytes: int = LARGEST_BYTES, kept_bytes: int = KEPT_BYTES) -> None:
-    """Cut a log that grew too large down to its end, in place: its writer appends, so it goes on at the new end."""
+    """Trim a log that is too large to its end, in place: its writer appends, so it continues at the new end."""
     if log.stat().st_size <= largest_bytes:
         return
     with log.open("r+b") as file:
@@ -22,7 +22,7 @@ def trim(log: Path, largest_bytes: int = LARGEST_BYTES, kept_bytes: int = KEPT_B
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """The last lines of a log; none if it does not exist yet."""
+    """Return the last lines of a log; none if it does not exist yet."""
     if not log.exists():
         return []
     with log.open("rb") as file:
@@ -32,7 +32,7 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 def follow(logs: dict[str, Path], ended: Callable[[], bool]) -> Iterator[tuple[str, str]]:
-    """Lines as they are written from now on, with the name of their log, until `ended()` says so."""
+    """Yield new lines with the name of their log, until `ended()` is true."""
     places = {name: log.stat().st_size if log.exists() else 0 for name, log in logs.items()}
     while not ended():
         silent = True
@@ -49,7 +49,7 @@ def _new_lines(log: Path, name: str, places: dict[str, int]) -> list[str]:
         return []
     with log.open("rb") as file:
         if file.seek(0, 2) < places[name]:
-            places[name] = 0  # it was trimmed
+            places[name] = 0  # the log was trimmed
         file.seek(places[name])
         whole, newline, _ = file.read().rpartition(b"\n")
         places[name] += len(whole) + len(newline)

@@ -2,9 +2,9 @@
 
 import sys
 
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import client_environment
@@ -15,8 +15,8 @@ FIRST_QUESTION = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Defaul
 TABLES_SECONDS = 120.0
 
 
-def mlflow_part(context: StackContext) -> Part:
-    """The registry's index. Nothing waits for it: the recorder catches up.
+def mlflow_component(context: StackContext) -> Component:
+    """Return the component of MLflow, the index of models. No service waits for it: the recorder catches up.
 
     `mlflow server` would import all of MLflow, check the store and start this very command as its child: twice the
     time, 250 MB more, and an orphan when it is killed. The child is started here instead, with the same environment.
@@ -25,13 +25,13 @@ def mlflow_part(context: StackContext) -> Part:
     async def launch(_: Say) -> Launch:
         port = str(context.ports["mlflow"])
         arguments = (sys.executable, "-m", "uvicorn", "--host", HOST, "--port", port, APPLICATION)
-        return Launch(arguments, {**context.environment, **_environment(context)}, folder=context.state.root)
+        return Launch(arguments, {**context.environment, **_environment(context)}, folder=context.state.services)
 
     async def make_tables() -> None:
         if not await http_ok(f"{context.url('mlflow')}{FIRST_QUESTION}", timeout_seconds=TABLES_SECONDS):
             raise StackError("MLflow runs but cannot use its database. See: pappus logs mlflow")
 
-    return Part(
+    return Component(
         name="mlflow",
         group="servers",
         launch=launch,
@@ -41,13 +41,13 @@ def mlflow_part(context: StackContext) -> Part:
         ports={"mlflow": context.ports["mlflow"]},
         address=context.url("mlflow"),
         start_seconds=180.0,
-        gives_way=True,
-        edition=f"{context.ports['postgres']} {context.ports['s3']}",  # of which it is told when it starts
+        low_priority=True,
+        config_hash=f"{context.ports['postgres']} {context.ports['s3']}",  # both are passed when it starts
     )
 
 
 def _environment(context: StackContext) -> dict[str, str]:
-    """The database's password is in here, not on the command line, where every user of the machine could read it."""
+    """Return the environment, which holds the database password: a command line is readable by every user."""
     login = f"mlflow:{context.credentials.postgres['mlflow']}"
     return {
         **client_environment(context, "mlflow"),

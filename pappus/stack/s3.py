@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pappus.stack import toolchain
 from pappus.stack.command import run_command
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.files import write_private
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.probes import http_ok
 
 VERSION = "1.8.0"
@@ -19,10 +19,10 @@ NAME = f"versitygw-{VERSION}"
 REGION = "us-east-1"
 
 
-def s3_part(context: StackContext) -> Part:
-    """The object store. Ready when /health answers; then the buckets and their policies are made."""
+def s3_component(context: StackContext) -> Component:
+    """Return the component of the object store: ready when /health answers; buckets and policies follow."""
     server = _Versitygw(context)
-    return Part(
+    return Component(
         name="s3",
         group="servers",
         launch=server.launch,
@@ -54,7 +54,7 @@ class _Versitygw:
         return Launch(arguments, {**self._context.environment, **secrets}, folder=self._folder)
 
     async def provision(self) -> None:
-        """Buckets and policies, the same after any number of times."""
+        """Create buckets and policies; repeating it changes nothing."""
         from pappus.stack.buckets import make_buckets  # the AWS library takes long to import: only here is it needed
 
         root = self._context.credentials.s3["root"]
@@ -62,12 +62,14 @@ class _Versitygw:
 
     async def _build(self, target: Path, say: Say) -> None:
         environment = self._context.environment
-        go = await toolchain.go(environment)
+        go, _ = await toolchain.GO.find_or_fetch(self._context.cache, environment, say)
         say("building the S3 server (once, 1 to 4 minutes)")
         scratch = {"GOPATH": str(target / "path"), "GOCACHE": str(target / "cache"), "GOBIN": str(target)}
-        switches = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-modcacherw"}
+        switches = {"CGO_ENABLED": "0", "GOFLAGS": "-modcacherw"}
         options = ("-trimpath", "-ldflags", "-s -w")
-        await run_command([str(go), "install", *options, MODULE], {**environment, **scratch, **switches})
+        await run_command(
+            [str(go), "install", *options, MODULE], {**toolchain.own_go(environment), **scratch, **switches}
+        )
         for folder in (scratch["GOPATH"], scratch["GOCACHE"]):
             await asyncio.to_thread(shutil.rmtree, folder)
 
@@ -82,7 +84,7 @@ class _Versitygw:
 
 
 def client_environment(context: StackContext, user: str) -> Mapping[str, str]:
-    """What the AWS libraries need to speak to this server as `user`."""
+    """Return the environment with which the AWS libraries use this server as `user`."""
     key = context.credentials.s3[user]
     return {
         "AWS_ACCESS_KEY_ID": key.access_key,

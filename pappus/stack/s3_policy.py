@@ -1,4 +1,4 @@
-"""Who may do what in which bucket, as bucket policies (AWS policy language, version 2012-10-17). Pure."""
+"""The rights of each user in each bucket, as bucket policies (AWS policy language, version 2012-10-17). Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
 
 
 def policy_of(bucket: str) -> dict[str, object]:
-    """The policy document of `bucket`: its grants, and listing for those who have one (a missing key is then told from
-    a forbidden one)."""
+    """Return the policy document of `bucket`: its grants, and listing for each user with a grant (so that a missing key
+    differs from a forbidden one)."""
     arn = f"arn:aws:s3:::{bucket}"
     grants = GRANTS[bucket]
     users = sorted({grant.user for grant in grants})

@@ -1,4 +1,4 @@
-"""Pappus' own processes, as a table, and the environment each of them gets."""
+"""The services of Pappus as a table, and the environment of each."""
 
 import hashlib
 import json
@@ -6,10 +6,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import REGION
@@ -25,8 +25,8 @@ class Service:
     """`python -m module`, as the database role and S3 user `owner`.
 
     `port` and `health` are names of the port table; `port` is None for a process without an API. `probe` is the path
-    that says it is ready: a predictor is, in this sense, ready without a model, so it is asked whether it lives.
-    `reserved` ports are not its own, but kept for what it reads from: the demo's image server. `gives_way`: see Part.
+    that answers 200 once it is ready: for a predictor the liveness path, because it starts without a model.
+    `reserved` ports belong to a server that it reads from: the demo's image server. `low_priority`: see Component.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Service:
     probe: str = READY
     probe_port: str | None = None
     reserved: tuple[str, ...] = ()
-    gives_way: bool = False
+    low_priority: bool = False
 
 
 SERVICES: tuple[Service, ...] = (
@@ -45,9 +45,9 @@ SERVICES: tuple[Service, ...] = (
     Service("labeler-api", "services.labeler.api", "labeler", "labeler-api", port="labeler-api"),
     Service("trainer-fast", "services.trainer.fast_lane", "trainer", "trainer-fast"),
     Service("trainer-gate", "services.trainer.gate", "trainer", "trainer-gate"),
-    Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", gives_way=True),
+    Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", low_priority=True),
     Service("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger"),
-    Service("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder", gives_way=True),
+    Service("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder", low_priority=True),
     Service("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0", port="predictor", probe=LIVE),
     Service("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1", port="predictor", probe=LIVE),
     Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", probe=LIVE),
@@ -63,8 +63,8 @@ SERVICES: tuple[Service, ...] = (
 )
 
 
-def service_part(service: Service, context: StackContext) -> Part:
-    """One service. It runs its own migrations when it starts; topics, database and buckets are there before."""
+def service_component(service: Service, context: StackContext) -> Component:
+    """Return the component of one service. Topics, database and buckets exist before it; it migrates its own tables."""
     environment = service_environment(service, context)
     scratch = context.state.services / service.name
 
@@ -74,7 +74,7 @@ def service_part(service: Service, context: StackContext) -> Part:
 
     address = context.url(service.probe_port or service.health)
     names = {service.health, *service.reserved, *([service.port] if service.port else [])}
-    return Part(
+    return Component(
         name=service.name,
         group="services",
         launch=launch,
@@ -82,14 +82,32 @@ def service_part(service: Service, context: StackContext) -> Part:
         needs=(TOPICS_STEP, "postgres", "s3"),
         ports={name: context.ports[name] for name in sorted(names)},
         address=address,
-        edition=hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest(),
-        gives_way=service.gives_way,
+        config_hash=hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest(),
+        low_priority=service.low_priority,
     )
 
 
 def service_environment(service: Service, context: StackContext) -> dict[str, str]:
-    """Defaults, then the caller's own environment, then what only this stack can know. Raises StackError."""
+    """Return the environment of a service: defaults, then the caller's environment, then the values of this stack.
+
+    Raises:
+        StackError: PAPPUS_ALLOWED_HOSTS is no list of hosts.
+    """
     return {**_defaults(), **context.environment, **_generated(service, context)}
+
+
+def exported_environment(name: str, context: StackContext) -> dict[str, str]:
+    """Return the variables that a shell or a debugger has to set to run the service `name` beside the stack.
+
+    Raises:
+        StackError: there is no such service; the text lists the names.
+    """
+    service = next((service for service in SERVICES if service.name == name), None)
+    if service is None:
+        names = ", ".join(service.name for service in SERVICES)
+        raise StackError(f"There is no service {name}. The services are: {names}.")
+    exported = _defaults().keys() | _generated(service, context).keys()
+    return {key: value for key, value in service_environment(service, context).items() if key in exported}
 
 
 def _defaults() -> Mapping[str, str]:
@@ -97,7 +115,7 @@ def _defaults() -> Mapping[str, str]:
         "PAPPUS_LABELS": '["dandelion", "grass"]',
         "PAPPUS_MODEL_NAME": "plants",
         "PYTHONUNBUFFERED": "1",
-        # One process a core or less: more threads than that only wait for each other.
+        # There are more processes than cores: more threads would only wait for each other.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
@@ -122,7 +140,7 @@ def _generated(service: Service, context: StackContext) -> dict[str, str]:
         "STATE_FOLDER": str(context.state.services / service.name),
         "HEALTH_PORT": str(ports[service.health]),
     }
-    if service.owner == "ingestor":  # nobody else needs a restart when it changes
+    if service.owner == "ingestor":  # no other service needs a restart when it changes
         values["ALLOWED_HOSTS"] = json.dumps(_allowed_hosts(context))
     if service.port:
         values["PORT"] = str(ports[service.port])
@@ -132,7 +150,7 @@ def _generated(service: Service, context: StackContext) -> dict[str, str]:
 
 
 def _allowed_hosts(context: StackContext) -> list[str]:
-    """Those that were remembered and those of the caller's environment."""
+    """Return the hosts of the config and those of the caller's environment. Raises StackError for an invalid list."""
     text = context.environment.get("PAPPUS_ALLOWED_HOSTS", "[]")
     try:
         hosts = json.loads(text)

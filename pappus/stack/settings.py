@@ -1,8 +1,9 @@
-"""Where the stack keeps its things, from the environment (prefix PAPPUS_). No other module of the stack reads it."""
+"""The settings of the stack from the environment (prefix PAPPUS_). No other module of the stack reads it."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -10,28 +11,52 @@ PORT_PREFIX = "PAPPUS_PORT_"
 
 
 class StackSettings(BaseSettings):
-    """`state` holds the data of one stack; `cache` what is fetched or built once for all of them."""
+    """`state`: the folder of one stack's data. `cache`: the folder of things fetched or built once for all stacks.
+    `test_logs`: a folder to which the logs of test servers are copied before the servers are deleted; None copies none.
+    """
 
     model_config = SettingsConfigDict(env_prefix="PAPPUS_", frozen=True, extra="ignore")
 
     state: Path = Path(".pappus")
     cache: Path = Path("~/.cache/pappus")
+    test_logs: Path | None = None
 
 
 def inherited_environment() -> Mapping[str, str]:
-    """The caller's environment: children get it too (proxies, certificates, PATH)."""
+    """Return the caller's environment, which children get too (proxies, certificates, PATH)."""
     return dict(os.environ)
 
 
 def without_ports(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for the supervisor: it reads the ports from the state's config alone, where `up` has put them."""
+    """Return the environment of the supervisor, which takes ports from the state's config alone."""
     return {key: value for key, value in environment.items() if not key.startswith(PORT_PREFIX)}
 
 
 def port_overrides(environment: Mapping[str, str]) -> dict[str, str]:
-    """Ports set as PAPPUS_PORT_<NAME>, by the names of the table in `ports.py`: ..._LABELER_API is `labeler-api`."""
+    """Return the ports set as PAPPUS_PORT_<NAME>, by their names in `ports.py`: ..._LABELER_API is `labeler-api`."""
     return {
         key.removeprefix(PORT_PREFIX).lower().replace("_", "-"): value
         for key, value in environment.items()
         if key.startswith(PORT_PREFIX)
     }
+
+
+def maven_repository(environment: Mapping[str, str]) -> str | None:
+    """The address of the Maven repository that jars are fetched from; None for Maven Central.
+
+    PAPPUS_MAVEN_REPOSITORY, else the mirror of `central` in ~/.m2/settings.xml. A login for it stands in ~/.netrc.
+    """
+    if chosen := environment.get("PAPPUS_MAVEN_REPOSITORY"):
+        return chosen
+    settings = Path(environment.get("HOME", "~")).expanduser() / ".m2" / "settings.xml"
+    try:
+        mirrors = ElementTree.parse(settings).iterfind("{*}mirrors/{*}mirror")  # noqa: S314 - the user's own file
+        return next((url for mirror in mirrors if (url := _url_for_central(mirror))), None)
+    except (FileNotFoundError, ElementTree.ParseError):
+        return None
+
+
+def _url_for_central(mirror: ElementTree.Element) -> str | None:
+    covered = {word.strip() for word in mirror.findtext("{*}mirrorOf", "").split(",")}
+    stands_in = bool(covered & {"*", "external:*", "central"}) and "!central" not in covered
+    return mirror.findtext("{*}url", "").strip() or None if stands_in else None

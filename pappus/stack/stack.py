@@ -1,37 +1,30 @@
-"""The stack as the command line and the tests use it: up, down, status, reset."""
+"""The stack as the command line and the tests use it: up, down, restart, stop, status, reset."""
 
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from signal import SIGHUP, SIGKILL, SIGTERM
 
 from pappus.stack.cache import Cache
 from pappus.stack.config import StackConfig, refuse_host
 from pappus.stack.context import StackContext
 from pappus.stack.credentials import Credentials
+from pappus.stack.desired_state import EVERYTHING
+from pappus.stack.diagnosis import GIVE_UP_FAILURES, diagnose
 from pappus.stack.errors import StackError
-from pappus.stack.folders import PROJECT, StateFolder
-from pappus.stack.identity import signal_process
-from pappus.stack.lock import is_locked, take_lock
-from pappus.stack.logs import last_lines
-from pappus.stack.plan import all_parts, chosen
+from pappus.stack.folders import StateFolder
+from pappus.stack.lock import take_lock
+from pappus.stack.ownership import claim, delete, refuse_deletion, refuse_foreign
+from pappus.stack.plan import all_components, chosen
 from pappus.stack.ports import resolve_ports
 from pappus.stack.postgres import remove_home
-from pappus.stack.settings import StackSettings, inherited_environment, port_overrides, without_ports
-from pappus.stack.status import PartState, StackStatus, read_status
-from pappus.stack.sweep import sweep
-from pappus.stack.trouble import trouble
-from pappus.stack.wanted import EVERYTHING, Wanted
+from pappus.stack.reap import reap
+from pappus.stack.settings import StackSettings, inherited_environment, port_overrides
+from pappus.stack.status import ComponentState, ComponentStatus, StackStatus, read_status
+from pappus.stack.supervisor_process import SupervisorProcess
 
-UP_SECONDS = 900.0  # the first time the S3 server is built
+UP_SECONDS = 900.0  # the first start builds the S3 server
 DOWN_SECONDS = 90.0
-LOOK_SECONDS = 0.1
-SUPERVISOR = "supervisor"
-SUPERVISOR_STARTS = 3  # one may be lost to a supervisor that is just stopping
-LOG_LINES = 20
+POLL_SECONDS = 0.1
 
 
 def _silent(_: object) -> None:
@@ -45,6 +38,7 @@ class Stack:
         settings = StackSettings()
         self.state = StateFolder.at(state or settings.state)
         self.cache = (cache or settings.cache).expanduser()
+        self._supervisor = SupervisorProcess(self.state, self.cache)
 
     def up(
         self,
@@ -55,70 +49,121 @@ class Stack:
         parent: int | None = None,
         watch: Callable[[StackStatus], None] = _silent,
     ) -> StackStatus:
-        """Start what of `only` (names or groups) does not run, with what it needs, and wait until all of it is ready.
+        """Start the components of `only` (names or groups) and those they need, and wait until the stack is ready.
 
-        `allowed_hosts`, `ports` and those in PAPPUS_PORT_ variables are kept in the state's config. `parent`: a process
-        whose end also ends the stack. `watch` is called with the status again and again. What already ran beside `only`
-        goes on.
+        `allowed_hosts`, `ports` and the ports in PAPPUS_PORT_ variables are kept in the state's config. `parent`: a
+        process whose end also ends the stack. `watch` is called with each status while waiting. Other components that
+        run keep running; components that were stopped on request are started if `only` selects them.
 
         Raises:
-            StackError: a name, port or host makes no sense, then nothing is kept; or a port is taken, something is
-                missing, or a part does not start; what does run goes on running.
+            StackError: a name, port or host is invalid, then nothing is kept; or a port is taken, something is missing,
+                or a component does not start, then the others keep running.
         """
-        self.state.create()
+        claim(self.state)
         config = self._configured(allowed_hosts, ports or {})
-        self._refuse_unknown(only, config)
+        started = self._selection(only, config)
         if config != StackConfig.load(self.state):
             config.save(self.state)
-        running = Wanted.load(self.state).words if is_locked(self.state) and self.state.wanted.exists() else []
-        self._ask(Wanted.save(self.state, [*running, *only]), parent, watch)
-        return self._wait_until_ready(watch)
+        desired = self._supervisor.desired().with_selected(only, started)
+        self._supervisor.request(desired, parent, lambda: self._show_orphans(watch))
+        return self._wait_until_ready(lambda status: status.expected, watch)
 
-    def down(self, tell: Callable[[str], None] = _silent) -> None:
-        """Stop everything and wait until it is gone, left-overs of a killed supervisor included. Data stays."""
+    def restart(self, words: Sequence[str], watch: Callable[[StackStatus], None] = _silent) -> StackStatus:
+        """Stop and start these components (names or groups), and wait until they are ready. Start those that `stop`
+        has stopped.
+
+        Raises:
+            StackError: no stack runs, a word is no component, or a component fails to start; the supervisor then keeps
+                trying.
+        """
+        names = self._running_names(words)
+        self._supervisor.request(self._supervisor.desired().with_restart(names))
+        return self._wait_until_ready(lambda status: status.matching(names), watch, give_up_failures=1)
+
+    def stop(self, words: Sequence[str]) -> list[str]:
+        """Stop these components (names or groups) until `restart` or `up` names them; return their names.
+
+        Raises:
+            StackError: no stack runs, or a word is no component.
+        """
+        names = self._running_names(words)
+        self._supervisor.request(self._supervisor.desired().with_stopped(names))
+        return names
+
+    def down(self, report: Callable[[str], None] = _silent) -> None:
+        """Stop everything and wait until it has ended, left-overs of a killed supervisor included. Data stays.
+
+        Raises:
+            StackError: the folder is not a state folder, then nothing is touched; or a process does not stop.
+        """
+        refuse_foreign(self.state)
         if not self.state.run.exists():
             return
-        self._stop_supervisor()
+        self._supervisor.stop()
         lock = take_lock(self.state, DOWN_SECONDS)
         if lock is None:
-            raise StackError(f"The supervisor of {self.state.root} did not stop. See: pappus logs {SUPERVISOR}.")
+            raise StackError(f"The supervisor of {self.state.root} did not stop. See: pappus logs supervisor")
         with lock:
             left = read_status(self.state)
-            sweep(left, tell)
-            for part in left.parts:
-                part.process = None
-                part.enter(PartState.STOPPED)
+            reap(left, report)
+            for component in left.components:
+                component.process, component.stopped_on_request = None, False
+                component.enter(ComponentState.STOPPED)
             left.save(self.state)
 
     def status(self) -> StackStatus:
-        """What is known now. Without a supervisor a part is stopped, or orphaned if its process still runs."""
+        """Return the current status. Without a supervisor, a component is stopped, or orphaned if its process runs."""
         status = read_status(self.state)
         if not status.running:
-            for part in status.parts:
-                orphaned = part.process is not None and part.process.alive()
-                part.enter(PartState.ORPHANED if orphaned else PartState.STOPPED)
+            for component in status.components:
+                orphaned = component.process is not None and component.process.alive()
+                component.enter(ComponentState.ORPHANED if orphaned else ComponentState.STOPPED)
         return status
 
     def reset(self) -> None:
-        """Stop everything and delete the state folder. What was fetched and built stays in the cache."""
-        self.state.refuse_foreign()
-        self.down()
+        """Stop everything and delete the state folder. Fetched and built things stay in the cache.
+
+        Raises:
+            StackError: the folder is not a state folder, or holds something else too; then nothing is touched.
+        """
+        refuse_foreign(self.state)
         if self.state.root.exists():
+            refuse_deletion(self.state)
+            self.down()
             remove_home(self.state)
-            shutil.rmtree(self.state.root)
+            delete(self.state)
 
     def credentials(self) -> Credentials:
-        """The passwords of this stack. Raises StackError if it was never started."""
+        """Return the passwords of this stack. Raises StackError if it was never started."""
         if not self.state.credentials.exists():
-            raise StackError(f"There is no stack in {self.state.root} yet. Start one: pappus up.")
+            raise StackError(f"There is no stack in {self.state.root} yet. Start one: pappus up")
         return Credentials.load_or_create(self.state)
 
+    def running_context(self) -> StackContext:
+        """Return the settings that the components of the running stack are built from.
+
+        Raises:
+            StackError: no stack runs.
+        """
+        self.running_status()
+        return StackContext.load(self.state, Cache(self.cache), inherited_environment())
+
     def ports(self) -> dict[str, int]:
-        """Every port by its name, as the next `up` gives them out. Raises StackError."""
+        """Return every port by its name, as the next `up` assigns them. Raises StackError."""
         return resolve_ports(StackConfig.load(self.state).ports, port_overrides(inherited_environment()))
 
+    def running_status(self) -> StackStatus:
+        """Return the status of the running stack. Raises StackError if no stack runs."""
+        status = read_status(self.state)
+        if not status.running:
+            raise StackError(f"No stack runs in {self.state.root}. Start it first: pappus up")
+        return status
+
+    def _running_names(self, words: Sequence[str]) -> list[str]:
+        return [component.name for component in self.running_status().matching(words)]
+
     def _configured(self, allowed_hosts: Sequence[str], ports: Mapping[str, int]) -> StackConfig:
-        """The config with what this start asks for. Raises StackError."""
+        """Return the config with the hosts and ports of this start. Raises StackError."""
         known = StackConfig.load(self.state)
         for host in allowed_hosts:
             refuse_host(host)
@@ -130,8 +175,12 @@ class Stack:
             allowed_hosts=sorted({*known.allowed_hosts, *allowed_hosts}),
         )
 
-    def _refuse_unknown(self, only: Sequence[str], config: StackConfig) -> None:
-        """Raises StackError for a name that is no part. Nothing is written: these parts are only looked at."""
+    def _selection(self, only: Sequence[str], config: StackConfig) -> list[str]:
+        """Return the names of the components that `only` selects, with those they need. Nothing is written.
+
+        Raises:
+            StackError: a name is no component and no group.
+        """
         context = StackContext(
             state=self.state,
             cache=Cache(self.cache),
@@ -141,64 +190,25 @@ class Stack:
             environment=inherited_environment(),
             account=None,
         )
-        chosen(all_parts(context), only)
+        return [component.name for component in chosen(all_components(context), only)]
 
-    def _ask(self, request: str, parent: int | None, watch: Callable[[StackStatus], None]) -> None:
-        """Have a supervisor read the request: the one that runs, or a new one."""
-        starts = 0
-        told: set[int] = set()
-        while (status := read_status(self.state)).request != request:
-            if is_locked(self.state):
-                if status.supervisor and status.running and status.supervisor.pid not in told:
-                    told.add(status.supervisor.pid)
-                    signal_process(status.supervisor.pid, SIGHUP)
-            elif starts < SUPERVISOR_STARTS:
-                starts += 1
-                self._start_supervisor(parent)
-            else:
-                raise StackError("The supervisor does not start:\n" + "\n".join(last_lines(self._log, LOG_LINES)))
-            left = self.status()
-            if any(part.state is PartState.ORPHANED for part in left.parts):
-                watch(left)
-            time.sleep(LOOK_SECONDS)
+    def _show_orphans(self, watch: Callable[[StackStatus], None]) -> None:
+        status = self.status()
+        if any(component.state is ComponentState.ORPHANED for component in status.components):
+            watch(status)
 
-    def _start_supervisor(self, parent: int | None) -> None:
-        """Returns when it holds the lock (or somebody else's does) and has gone to the background."""
-        command = [sys.executable, "-m", "pappus.stack.daemon", str(self.state.root), str(self.cache)]
-        with self._log.open("ab") as log:
-            subprocess.run(  # noqa: S603 - our own interpreter and module
-                [*command, *(["--parent", str(parent)] if parent else [])],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=PROJECT,
-                env=without_ports(inherited_environment()),
-                check=False,
-            )
-
-    @property
-    def _log(self) -> Path:
-        return self.state.log(SUPERVISOR)
-
-    def _wait_until_ready(self, watch: Callable[[StackStatus], None]) -> StackStatus:
+    def _wait_until_ready(
+        self,
+        awaited: Callable[[StackStatus], Sequence[ComponentStatus]],
+        watch: Callable[[StackStatus], None],
+        give_up_failures: int = GIVE_UP_FAILURES,
+    ) -> StackStatus:
         limit = time.monotonic() + UP_SECONDS
         while True:
             status = self.status()
             watch(status)
-            if status.ready and status.problem is None:
-                return status
-            problem = trouble(status, out_of_time=time.monotonic() > limit)
-            if problem:
+            if problem := diagnose(status, awaited(status), time.monotonic() > limit, give_up_failures):
                 raise StackError(problem)
-            time.sleep(LOOK_SECONDS)
-
-    def _stop_supervisor(self) -> None:
-        supervisor = read_status(self.state).supervisor
-        if supervisor is None or not supervisor.alive():
-            return
-        signal_process(supervisor.pid, SIGTERM)
-        limit = time.monotonic() + DOWN_SECONDS
-        while supervisor.alive():
-            if time.monotonic() > limit:
-                signal_process(supervisor.pid, SIGKILL)
-            time.sleep(LOOK_SECONDS)
+            if all(component.state is ComponentState.READY for component in awaited(status)):
+                return status
+            time.sleep(POLL_SECONDS)

@@ -1,72 +1,84 @@
-"""All parts of a stack, kept running: started in the order of their needs, stopped in the reverse."""
+"""All components of a stack, kept running: started in the order of their needs, stopped in the reverse order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from pappus.stack.component import Component
 from pappus.stack.folders import StateFolder
-from pappus.stack.part import Part
-from pappus.stack.status import PartState, PartStatus, StackStatus
-from pappus.stack.supervised import Supervised
+from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
+from pappus.stack.supervised_component import SupervisedComponent
+
+NOT_RUNNING = (ComponentState.BACKOFF, ComponentState.STOPPED)
 
 
 class Supervisor:
-    """Owns the processes of one stack. `failed` gets the exception of a part that ended by a bug of ours."""
+    """Owns the processes of one stack. `failed` receives the exception of a component that ended by a bug of ours."""
 
     def __init__(self, state: StateFolder, status: StackStatus) -> None:
         self._state = state
         self._status = status
-        self._running: dict[str, Supervised] = {}
+        self._supervised: dict[str, SupervisedComponent] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def names(self) -> frozenset[str]:
-        """The parts it keeps running."""
-        return frozenset(self._running)
+        """The names of the components under supervision, stopped ones included."""
+        return frozenset(self._supervised)
 
-    async def want(self, parts: Sequence[Part]) -> None:
-        """Start those of `parts` that do not run; restart those whose settings changed; try those at once that rest
-        after a failure: it may be mended. Nothing is stopped for good."""
-        again = {part.name: part for part in parts if part.name in self._running and self._needs_new_start(part)}
-        await asyncio.gather(*(self._running[name].renew(part) for name, part in again.items()))
-        fresh = {part.name: self._supervise(part) for part in parts if part.name not in self._running}
-        self._running |= fresh
-        for name in (*again, *fresh):
-            self._running[name].start(self._running).add_done_callback(self._ended)
+    async def apply(self, components: Sequence[Component], restart: Collection[str] = ()) -> None:
+        """Start those of `components` that do not run; restart those that `restart` names and those whose settings
+        changed; try those in backoff again at once, because their cause may be gone."""
+        again = [
+            component
+            for component in components
+            if component.name in self._supervised and self._needs_start(component, restart)
+        ]
+        await asyncio.gather(*(self._supervised[component.name].renew(component) for component in again))
+        fresh = [component for component in components if component.name not in self._supervised]
+        self._supervised |= {component.name: self._supervise(component) for component in fresh}
+        for component in (*again, *fresh):
+            self._supervised[component.name].start(self._supervised).add_done_callback(self._ended)
+
+    async def stop_components(self, names: Collection[str]) -> None:
+        """Stop these until `apply` names them again; the others keep running. Return when their processes are gone."""
+        running = [each for each in self._supervised.values() if not each.status.stopped_on_request]
+        await asyncio.gather(*(each.stop_on_request() for each in running if each.component.name in names))
 
     async def stop(self) -> None:
-        """Stop everything; a part stops when all that need it have stopped."""
-        stopped = {name: asyncio.Event() for name in self._running}
-        await asyncio.gather(*(self._stop(one, stopped) for one in self._running.values()))
+        """Stop everything; a component stops when all components that need it have stopped."""
+        stopped = {name: asyncio.Event() for name in self._supervised}
+        await asyncio.gather(*(self._stop(each, stopped) for each in self._supervised.values()))
 
-    async def _stop(self, one: Supervised, stopped: dict[str, asyncio.Event]) -> None:
-        for other in self._running.values():
-            if one.part.name in other.part.needs:
-                await stopped[other.part.name].wait()
-        await one.stop()
-        stopped[one.part.name].set()
+    async def _stop(self, supervised: SupervisedComponent, stopped: dict[str, asyncio.Event]) -> None:
+        name = supervised.component.name
+        for other in self._supervised.values():
+            if name in other.component.needs:
+                await stopped[other.component.name].wait()
+        await supervised.stop()
+        stopped[name].set()
 
-    def _needs_new_start(self, part: Part) -> bool:
-        running = self._running[part.name]
-        known = running.part
-        changed = (known.edition, dict(known.ports)) != (part.edition, dict(part.ports))
-        return changed or running.status.state is PartState.RESTING
+    def _needs_start(self, component: Component, restart: Collection[str]) -> bool:
+        supervised = self._supervised[component.name]
+        known = supervised.component
+        changed = (known.config_hash, dict(known.ports)) != (component.config_hash, dict(component.ports))
+        return changed or component.name in restart or supervised.status.state in NOT_RUNNING
 
-    def _supervise(self, part: Part) -> Supervised:
-        log = self._state.log(part.name)
-        status = PartStatus(
-            name=part.name,
-            group=part.group,
-            address=part.address,
-            ports=dict(part.ports),
-            stop_signal=part.stop_signal,
+    def _supervise(self, component: Component) -> SupervisedComponent:
+        log = self._state.log(component.name)
+        status = ComponentStatus(
+            name=component.name,
+            group=component.group,
+            address=component.address,
+            ports=dict(component.ports),
+            stop_signal=component.stop_signal,
             log=str(log),
         )
-        names = [known.name for known in self._status.parts]
-        if part.name in names:
-            self._status.parts[names.index(part.name)] = status
+        names = [known.name for known in self._status.components]
+        if component.name in names:
+            self._status.components[names.index(component.name)] = status
         else:
-            self._status.parts.append(status)
-        return Supervised(part, status, log, self._save)
+            self._status.components.append(status)
+        return SupervisedComponent(component, status, log, self._save)
 
     def _save(self) -> None:
         self._status.save(self._state)

@@ -1,14 +1,14 @@
-"""The step between the servers and the services: every topic exists before anybody sends to it or reads from it."""
+"""The step between servers and services: every topic exists before a service writes to it or reads from it."""
 
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
-from pappus.stack.part import Launch, Part, Say
 from pappus.stack.ports import HOST
 
 TOPICS_STEP = "topics"
 
 
-def topics_part(context: StackContext) -> Part:
-    """Creates what is missing, each time the stack starts; nothing stays running."""
+def topics_component(context: StackContext) -> Component:
+    """Return the step that creates missing topics at each start; no process stays running."""
 
     async def launch(say: Say) -> Launch | None:
         from shared.messaging.kafka import (
@@ -22,4 +22,4 @@ def topics_part(context: StackContext) -> Part:
     async def done() -> bool:
         return True
 
-    return Part(name=TOPICS_STEP, group="services", launch=launch, probe=done, needs=("kafka",))
+    return Component(name=TOPICS_STEP, group="services", launch=launch, probe=done, needs=("kafka",))

@@ -1,4 +1,4 @@
-"""The account a server drops to when the stack is started as root."""
+"""The account that a server runs as when root starts the stack."""
 
 import os
 import pwd
@@ -12,7 +12,7 @@ CANDIDATES = ("postgres", "nobody")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of this machine, by number."""
+    """A user of this machine."""
 
     name: str
     user_id: int
@@ -23,7 +23,7 @@ class Account:
         os.chown(path, self.user_id, self.group_id)
 
     def may_enter(self, path: Path) -> bool:
-        """Whether every folder on the way to `path`, and `path` itself, lets this account through."""
+        """Return whether this account may enter `path` and each of its parents."""
         return all(self._may_pass(folder) for folder in (path, *path.parents))
 
     def _may_pass(self, folder: Path) -> bool:
@@ -36,7 +36,7 @@ class Account:
 
 
 def unprivileged_account() -> Account | None:
-    """The account to drop to when running as root; None for everyone else, who just stays who they are."""
+    """Return the account to run servers as if the caller is root; None otherwise: the caller's own account is used."""
     if os.geteuid() != 0:
         return None
     for name in CANDIDATES:

@@ -16,10 +16,10 @@ import pytest
 from pappus.demo.drawing import DRAWN_LABELS, write_set
 from pappus.demo.images import choose
 from pappus.plants import wait_for_outcomes
-from pappus.running import RunningStack
 from pappus.stack import Stack
 from pappus.stack.ports import DEFAULT_PORTS, free_ports
 from pappus.stack.services import SERVICES
+from pappus.stack_client import RunningStack
 from shared.testing import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
@@ -67,7 +67,7 @@ async def test_the_story_ends_right_though_a_service_is_killed_again_and_again(
     figures = json.loads(report.read_text())["figures"]
     assert figures["new_rows"] == figures["stored"] == 2 * IMAGES_PER_LABEL
     assert figures["corrected_hold"] == figures["corrected"] > 0
-    await eventually(lambda: (process := stack.status().part(victim).process) and process.pid not in killed, 60)
+    await eventually(lambda: (process := stack.status().component(victim).process) and process.pid not in killed, 60)
     running = RunningStack.find(stack.state)
     source = await choose(str(images), DRAWN_LABELS, running.images_url, images)
     assert await wait_for_outcomes(running.plants_dsn, source.rows, 10, lambda _: None) == {}
@@ -75,7 +75,7 @@ async def test_the_story_ends_right_though_a_service_is_killed_again_and_again(
 
 async def _kill(stack: Stack, victim: str) -> int:
     """kill -9 the process that runs now, or as soon as it runs again; its id."""
-    process = await eventually(lambda: stack.status().part(victim).process, 60)
+    process = await eventually(lambda: stack.status().component(victim).process, 60)
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
     return process.pid

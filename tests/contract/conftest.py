@@ -11,7 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from pappus.stack.running import servers_in
+from pappus.stack.testing import servers_in
 from shared.messaging.event_log import EventLog
 from shared.messaging.kafka import create_topics, open_event_log, wait_until_ready
 from shared.tables.database import Database

@@ -178,7 +178,7 @@ def _stands_still(pid: int) -> bool:
 @asynccontextmanager
 async def broker_away(servers: Servers) -> AsyncIterator[None]:
     """The broker keeps its connections and answers nothing; afterwards it is itself again."""
-    process = servers.stack.status().part("kafka").process
+    process = servers.stack.status().component("kafka").process
     assert process is not None
     pid = process.pid
     os.kill(pid, signal.SIGSTOP)
@@ -192,10 +192,10 @@ async def broker_away(servers: Servers) -> AsyncIterator[None]:
 
 async def kill_broker(servers: Servers) -> None:
     """Kill it; whoever supervises it starts it again."""
-    process = servers.stack.status().part("kafka").process
+    process = servers.stack.status().component("kafka").process
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
-    await eventually(lambda: servers.stack.status().part("kafka").process not in (process, None), 60)
+    await eventually(lambda: servers.stack.status().component("kafka").process not in (process, None), 60)
 
 
 async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(

@@ -10,6 +10,8 @@ import pytest
 
 from pappus.stack import Stack
 from pappus.stack.ports import DEFAULT_PORTS, free_ports
+from pappus.stack.settings import StackSettings
+from pappus.stack.testing import keep_logs
 
 from .demo_run import Told, left_of, pappus
 
@@ -40,5 +42,6 @@ def told() -> Iterator[Told]:
             seen = json.loads(report.read_text()) if report.exists() else {}
             yield Told(stack, ended.returncode, ended.stdout + ended.stderr, seen)
         finally:
+            keep_logs(stack.state, StackSettings().test_logs)
             stack.reset()
         assert left_of(stack) == []

@@ -13,10 +13,13 @@ from typing import Any
 
 import psutil
 
-from pappus.client import Labeler
-from pappus.running import RunningStack
 from pappus.stack import Servers, Stack
 from pappus.stack.identity import marked
+from pappus.stack_client import RunningStack
+from shared.clients.answers import ImageView, Prediction
+from shared.clients.api import AsyncApi
+from shared.clients.labeler import correct_label, get_image, upload_image
+from shared.clients.predictor import predict
 from shared.contract.events import Event
 from shared.messaging.codec import decode
 from shared.messaging.event_log import Record, TopicPartition
@@ -80,7 +83,7 @@ class Told:
 
         await eventually(ready, LIVE_SECONDS)
 
-    def person(self, name: str = "labeler") -> AbstractAsyncContextManager[Labeler]:
+    def person(self, name: str = "labeler") -> AbstractAsyncContextManager[AsyncApi]:
         """Somebody who is signed in."""
         return self.running.labeler_as(name)
 
@@ -110,16 +113,16 @@ class Told:
         async with self.event_log() as event_log:
             return await read_all(event_log, tuple(topics))
 
-    async def answer(self, data: bytes) -> dict[str, Any]:
+    async def answer(self, data: bytes) -> Prediction:
         """What the model says, once every replica says the same with the same version."""
 
-        async def agreed() -> dict[str, Any] | None:
+        async def agreed() -> Prediction | None:
             async with self.running.each_replica() as replicas:
-                answers = await asyncio.gather(*(replica.predict(data) for replica in replicas))
-            told = {(answer["label"], answer["model_sequence"]) for answer in answers}
+                answers = await asyncio.gather(*(replica.send(predict(data)) for replica in replicas))
+            told = {(answer.label, answer.model_sequence) for answer in answers}
             return answers[0] if len(told) == 1 else None
 
-        found: dict[str, Any] | None = await eventually(agreed, LIVE_SECONDS)
+        found: Prediction | None = await eventually(agreed, LIVE_SECONDS)
         assert found is not None
         return found
 
@@ -128,31 +131,31 @@ class Told:
 
         async def say_so() -> bool:
             async with self.running.each_replica() as replicas:
-                answers = await asyncio.gather(*(replica.predict(data) for replica in replicas))
-            return all(answer["label"] == label for answer in answers)
+                answers = await asyncio.gather(*(replica.send(predict(data)) for replica in replicas))
+            return all(answer.label == label for answer in answers)
 
         await eventually(say_so, LIVE_SECONDS)
 
     async def correct_to_the_other(self, data: bytes) -> str:
         """Bring a picture, say that it is the other plant than the model thinks, wait until the model agrees; which
         one that is."""
-        label = other((await self.answer(data))["label"])
+        label = other((await self.answer(data)).label)
         async with self.person() as person:
             image = await brought(person, data)
-            await person.correct(image["image_id"], label, image["revision"], reason="a test says so")
+            await person.send(correct_label(image.image_id, label, image.revision, reason="a test says so"))
         await self.until_answered(data, label)
         return label
 
 
-async def brought(person: Labeler, data: bytes) -> dict[str, Any]:
+async def brought(person: AsyncApi, data: bytes) -> ImageView:
     """Upload a picture; the image, once it is stored."""
-    image_id = (await person.upload(data, "picture.png"))["image_id"]
+    image_id = (await person.send(upload_image("picture.png", data))).image_id
 
-    async def stored() -> dict[str, Any] | None:
-        image = await person.image(image_id)
-        return image if image["state"] == "stored" else None
+    async def stored() -> ImageView | None:
+        image = await person.send(get_image(image_id))
+        return image if image.state == "stored" else None
 
-    found: dict[str, Any] | None = await eventually(stored, LIVE_SECONDS)
+    found: ImageView | None = await eventually(stored, LIVE_SECONDS)
     assert found is not None
     return found
 

@@ -18,7 +18,7 @@ LOWEST_ACCURACY = 0.7  # the gate's floor; the test side has some 30 images, and
 def test_the_story_is_told_to_its_end(told: Told) -> None:
     assert told.exit_code == 0, told.output
     assert [stage["name"] for stage in told.report["stages"]] == STAGES
-    assert all(stage["seconds"] > 0 and stage["seen"] for stage in told.report["stages"])
+    assert all(stage["seconds"] > 0 and stage["summary"] for stage in told.report["stages"])
 
 
 def test_without_photographs_it_draws_its_own_and_stores_every_one(told: Told) -> None:

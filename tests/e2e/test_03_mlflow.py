@@ -1,14 +1,14 @@
 """What a person finds in MLflow after the story."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities.model_registry import ModelVersion
 
+from shared.clients.answers import ModelView
+from shared.clients.labeler import get_champion, list_models
 from shared.testing import eventually
 
 from .demo_run import Told
@@ -32,21 +32,21 @@ def registered(mlflow: MlflowClient, version: str) -> tuple[ModelVersion, str]:
 
 
 @pytest.fixture
-async def full(told: Told) -> Mapping[str, Any]:
+async def full(told: Told) -> ModelView:
     """The first model."""
     async with told.person() as person:
-        return next(model for model in await person.models() if model["lane"] == "full")
+        return next(model for model in await person.send(list_models()) if model.lane == "full")
 
 
 async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflow: MlflowClient) -> None:
     async with told.person() as person:
-        champion = await person.champion()
+        champion = await person.send(get_champion())
     assert champion is not None
-    serving = champion["version"]
+    serving = champion.version
 
     def followed() -> bool:
         try:
-            return mlflow.get_model_version_by_alias(MODEL, "champion").tags["pappus.version"] == str(serving)
+            return mlflow.get_model_version_by_alias(MODEL, "champion").tags["pappus.version"] == serving
         except MlflowException:  # not yet, or too busy
             return False
 
@@ -55,37 +55,35 @@ async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflo
 
 async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, mlflow: MlflowClient) -> None:
     async with told.person() as person:
-        models = await person.models()
+        models = await person.send(list_models())
 
     def recorded() -> bool:
         found = {v.tags["pappus.version"]: v for v in mlflow.search_model_versions(f"name = '{MODEL}'")}
-        return found.keys() == {model["version"] for model in models} and all(
+        return found.keys() == {model.version for model in models} and all(
             "pappus.verdict" in version.tags for version in found.values()
         )
 
     await eventually(recorded, 60)
     for model in models:
-        version, run_id = registered(mlflow, model["version"])
-        assert version.tags["pappus.verdict"] == ("rejected" if model["state"] == "rejected" else "promoted")
+        version, run_id = registered(mlflow, model.version)
+        assert version.tags["pappus.verdict"] == ("rejected" if model.state == "rejected" else "promoted")
         assert mlflow.get_run(run_id).info.status == "FINISHED"
 
 
 def test_a_full_training_shows_parameters_metrics_curve_and_confusion_matrix(
-    full: Mapping[str, Any], mlflow: MlflowClient
+    full: ModelView, mlflow: MlflowClient
 ) -> None:
-    _, run_id = registered(mlflow, full["version"])
+    _, run_id = registered(mlflow, full.version)
     run = mlflow.get_run(run_id)
     assert run.data.params["backbone"] == "patches"
-    assert run.data.metrics["test_accuracy"] == pytest.approx(full["metrics"]["test_accuracy"])
+    assert run.data.metrics["test_accuracy"] == pytest.approx(full.metrics["test_accuracy"])
     losses = [point.value for point in sorted(mlflow.get_metric_history(run_id, "loss"), key=lambda point: point.step)]
     assert len(losses) > 1
     assert losses[-1] < losses[0]
     assert {"confusion.json", "confusion.png"} <= {file.path for file in mlflow.list_artifacts(run_id)}
 
 
-def test_the_confusion_matrix_counts_the_test_images(
-    full: Mapping[str, Any], mlflow: MlflowClient, tmp_path: Path
-) -> None:
-    _, run_id = registered(mlflow, full["version"])
+def test_the_confusion_matrix_counts_the_test_images(full: ModelView, mlflow: MlflowClient, tmp_path: Path) -> None:
+    _, run_id = registered(mlflow, full.version)
     matrix = json.loads(Path(mlflow.download_artifacts(run_id, "confusion.json", str(tmp_path))).read_text())
-    assert sum(map(sum, matrix["rows"])) == full["test_images"]
+    assert sum(map(sum, matrix["rows"])) == full.test_images

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from shared.clients.answers import Applied
+from shared.clients.labeler import correct_label, get_history, get_image, get_review_queue, list_models
 from shared.contract.topics import EVENT_TOPICS
 from shared.messaging.event_log import TopicPartition
 from shared.testing import eventually
@@ -43,18 +45,19 @@ async def test_a_replay_gives_equal_tables_and_fetches_trains_and_publishes_noth
 
 async def test_after_the_replay_the_loop_goes_on_with_the_new_tables(told: Told) -> None:
     async with told.person() as person:
-        models = await person.models()
-        queue = (await person.call("GET", "/review", params={"limit": 1})).json()["items"]
-        image = await person.image(queue[0]["image_id"])
-        kept = await person.correct(image["image_id"], image["label"], image["revision"], reason="a person agrees")
-        history = await person.history(image["image_id"])
+        models = await person.send(list_models())
+        [item] = (await person.send(get_review_queue(1))).items
+        image = await person.send(get_image(item.image_id))
+        label = image.label or "grass"
+        done = await person.send(correct_label(image.image_id, label, image.revision, reason="a person agrees"))
+        history = await person.send(get_history(image.image_id))
 
         async def decided() -> bool:
-            last = (await person.history(image["image_id"]))[-1]
-            return bool(last["live_in"] or last["set_aside"])
+            last = (await person.send(get_history(image.image_id)))[-1]
+            return bool(last.live_in or last.set_aside)
 
         await eventually(decided, LIVE_SECONDS)
     await told.answer(odd_picture(4))  # every replica has the same model again
     assert models
-    assert kept["state"] == "applied"
-    assert history[-1]["event_id"] == kept["event_id"]
+    assert isinstance(done, Applied)
+    assert history[-1].event_id == done.event_id

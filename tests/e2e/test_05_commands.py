@@ -36,7 +36,7 @@ async def test_predict_correct_history(told: Told, picture: Path) -> None:
     name, label, probability, version, _, behind = row_with(before.stdout, "found.png")
     assert Path(name) == picture
     assert 0.5 <= float(probability) <= 1
-    assert version == (await told.answer(DATA))["model_version"]
+    assert version == (await told.answer(DATA)).model_version
     assert behind == "-"
 
     corrected = told.pappus("correct", str(picture), other(label), "--reason", "I was there")
@@ -76,17 +76,20 @@ async def test_a_rollback_freezes_until_it_is_lifted(told: Told) -> None:
     assert rolled.returncode == 0, rolled.stderr
     assert first in rolled.stdout
     assert "to see it" in rolled.stdout
-    await told.until_answered(DATA, other(corrected["label"]))
-    assert (await told.answer(DATA))["model_version"] == first
+    await told.until_answered(DATA, other(corrected.label))
+    assert (await told.answer(DATA)).model_version == first
     again = told.pappus("rollback", first)
-    assert (again.returncode, again.stderr.startswith(f"The gate refused: {first} serves already.")) == (1, True)
+    assert (again.returncode, again.stderr.startswith(f"The gate rejected the request: {first} serves already.")) == (
+        1,
+        True,
+    )
 
     lifted = told.pappus("unfreeze", "--reason", "seen")
     assert lifted.returncode == 0, lifted.stderr
     assert "lifted the freeze of promotions: seen" in lifted.stdout
-    await told.until_answered(DATA, corrected["label"])
+    await told.until_answered(DATA, corrected.label)
     again = told.pappus("unfreeze")
-    assert (again.returncode, again.stderr) == (1, "The gate refused: Promotions are not frozen.\n")
+    assert (again.returncode, again.stderr) == (1, "The gate rejected the request: Promotions are not frozen.\n")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ async def test_each_hostile_row_is_rejected_for_its_reason(told: Told) -> None:
         "empty.jpg": b"",
         "fine.png": odd_picture(6),
     }
-    s3 = told.stack.status().part("s3").ports["s3"]
+    s3 = told.stack.status().component("s3").ports["s3"]
     expected = outcomes_expected(told, told.running.images_url, s3)
     with served(told.running.images_url, pages) as web:
         assert await insert(told.running.plants_dsn, list(expected)) == len(expected)

@@ -64,12 +64,12 @@ async def test_predictors_refuse_it_say_so_and_go_on_and_a_rollback_heals(told: 
     assert failed is not None
     for name in REPLICAS:
         assert failed[name].wanted_version == wrong.version
-        assert failed[name].version == before["model_version"]
+        assert failed[name].version == before.model_version
         assert "Restore the object, or promote another version." in failed[name].detail
     during = await told.answer(data)
-    assert (during["probabilities"], during["model_version"]) == (before["probabilities"], before["model_version"])
+    assert (during.probabilities, during.model_version) == (before.probabilities, before.model_version)
 
-    ended = told.pappus("rollback", before["model_version"], "--reason", "its successor cannot be loaded")
+    ended = told.pappus("rollback", before.model_version, "--reason", "its successor cannot be loaded")
     assert ended.returncode == 0, ended.stderr
 
     async def all_serve() -> bool:
@@ -77,5 +77,5 @@ async def test_predictors_refuse_it_say_so_and_go_on_and_a_rollback_heals(told: 
         return {(words[name].outcome, words[name].sequence) for name in REPLICAS} == {("serving", wrong.sequence + 1)}
 
     await eventually(all_serve, 60)
-    assert (await told.answer(data))["probabilities"] == before["probabilities"]
+    assert (await told.answer(data)).probabilities == before.probabilities
     assert told.pappus("unfreeze").returncode == 0

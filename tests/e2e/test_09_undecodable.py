@@ -73,7 +73,7 @@ def test_every_topic_has_a_reader_but_the_one_that_only_people_look_at() -> None
 
 
 async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told: Told) -> None:
-    restarts = {part.name: part.restarts for part in told.stack.status().parts}
+    restarts = {part.name: part.restarts for part in told.stack.status().components}
     placed = await produce(told)
 
     async def missing() -> dict[Place, set[str]]:
@@ -101,7 +101,7 @@ async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told:
         }
         assert {dead_letter.error for dead_letter in told_of[place]} == {"InvalidMessage"}
 
-    assert {part.name: part.restarts for part in told.stack.status().parts} == restarts
+    assert {part.name: part.restarts for part in told.stack.status().components} == restarts
     await told.until_ready()
 
 

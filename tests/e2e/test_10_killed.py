@@ -7,7 +7,9 @@ from uuid import UUID
 
 from pappus.demo.drawing import draw
 from pappus.plants import PlantRow, insert, wait_for_outcomes
-from pappus.stack.status import PartState
+from pappus.stack.status import ComponentState
+from shared.clients.answers import Applied
+from shared.clients.labeler import correct_label
 from shared.contract.events import ImageRejected, ImageStored
 from shared.testing import eventually
 
@@ -20,7 +22,7 @@ PICTURES = {f"late-{number}.jpg": draw("grass", 5000 + number) for number in ran
 
 def kill(told: Told, name: str) -> None:
     """End a process without a word of warning."""
-    process = told.stack.status().part(name).process
+    process = told.stack.status().component(name).process
     assert process is not None
     os.kill(process.pid, SIGKILL)
 
@@ -37,8 +39,8 @@ async def outcomes(told: Told) -> dict[UUID, set[UUID]]:
 
 async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: Told) -> None:
     data, base = odd_picture(10), told.running.images_url
-    restarts = {name: told.stack.status().part(name).restarts for name in KILLED}
-    label = other((await told.answer(data))["label"])
+    restarts = {name: told.stack.status().component(name).restarts for name in KILLED}
+    label = other((await told.answer(data)).label)
     rows = [PlantRow(f"{base}/{name}", None) for name in PICTURES]
 
     async def begun() -> bool:
@@ -51,10 +53,10 @@ async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: 
             await insert(told.running.plants_dsn, rows)
             await eventually(begun, LIVE_SECONDS)
             kill(told, "ingestor")
-            done = await person.correct(image["image_id"], label, image["revision"], reason="while others die")
+            done = await person.send(correct_label(image.image_id, label, image.revision, reason="while others die"))
             kill(told, "trainer-gate")
             assert await wait_for_outcomes(told.running.plants_dsn, rows, 60, lambda _: None) == {}
-    assert done["state"] == "applied"
+    assert isinstance(done, Applied)
     await told.until_answered(data, label)
 
     query = "SELECT image_id FROM plants_data WHERE url_source LIKE '%/late-%'"
@@ -63,7 +65,7 @@ async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: 
     assert [len(decided[image_id]) for image_id in image_ids] == [1] * len(PICTURES)
 
     def back() -> bool:
-        parts = [told.stack.status().part(name) for name in KILLED]
-        return all(part.state is PartState.READY and part.restarts == restarts[part.name] + 1 for part in parts)
+        parts = [told.stack.status().component(name) for name in KILLED]
+        return all(part.state is ComponentState.READY and part.restarts == restarts[part.name] + 1 for part in parts)
 
     await eventually(back, LIVE_SECONDS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pappus.stack import Servers
-from pappus.stack.running import servers_in
+from pappus.stack.testing import servers_in
 
 COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
 

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import get_args
 
 import jwt
 
+from shared.clients.answers import Role
 from shared.runtime.errors import PappusError
-
-Role = Literal["labeler", "operator"]
-"""A labeler uploads, corrects and reads; an operator may also command the gate and ask for trainings."""
 
 ALGORITHM = "HS256"
 AUDIENCE = "pappus"

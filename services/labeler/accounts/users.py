@@ -8,7 +8,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 
-from services.labeler.accounts.sessions import Principal, Role
+from services.labeler.accounts.sessions import Principal
+from shared.clients.answers import Role
 from shared.runtime.errors import PappusError
 from shared.tables.database import Database
 

@@ -12,8 +12,8 @@ from services.labeler.api import images, labels, models, session
 from services.labeler.api.middleware import BodyLimitMiddleware, TraceMiddleware
 from services.labeler.api.problems import handle_problems
 from services.labeler.api.service import AppContext
-from services.labeler.commands.late_publisher import ReconnectingPublisher
-from services.labeler.commands.sending import CommandBus
+from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
 from services.labeler.data.projection import PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
 from shared.messaging.event_log import EventLog

@@ -1,6 +1,6 @@
 """Images: bringing and reading them."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, HTTPException, Query, Response, UploadFile
@@ -9,24 +9,13 @@ from services.labeler.api.metrics import measured
 from services.labeler.api.middleware import too_long
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
-from services.labeler.commands.outcomes import Accepted, Refused, UploadResult
+from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.commands.uploads import upload
 from services.labeler.fields import Line, Sha256
 from services.labeler.queries import images
-from services.labeler.views import ImageView, View
+from shared.clients.answers import AcceptedImage, ImageView, Uploaded
 
 router = APIRouter(prefix="/images", tags=["images"])
-
-
-class Uploaded(View):
-    """The stored image. `duplicate_of` is its id if the bytes were stored before."""
-
-    image_id: UUID
-    state: Literal["stored"] = "stored"
-    sha256: str
-    label: str | None
-    revision: int
-    duplicate_of: UUID | None = None
 
 
 @router.post(
@@ -34,7 +23,7 @@ class Uploaded(View):
     status_code=201,
     responses={
         200: {"model": Uploaded, "description": "These bytes were stored before"},
-        202: {"model": Accepted, "description": "Accepted; not stored yet"},
+        202: {"model": AcceptedImage, "description": "Accepted; not stored yet"},
         **error_responses(400, 413, 422),
     },
 )
@@ -45,14 +34,14 @@ async def upload_image(
     file: Annotated[UploadFile, File()],
     label: Annotated[Line | None, Form()] = None,
     idempotency_key: IdempotencyKey = None,
-) -> Uploaded | Accepted:
+) -> Uploaded | AcceptedImage:
     """Bring an image, with the label it should have, if known. An image that cannot be used is 422 with the reason."""
     data = await file.read()
     if len(data) > service.settings.upload_limit_bytes:
         raise HTTPException(413, too_long(service.settings.upload_limit_bytes))
-    work = upload(service.sending, service.store, data, label or None, user.name, idempotency_key)
+    work = upload(service.command_bus, service.store, data, label or None, user.name, idempotency_key)
     kept = await measured("upload", work)
-    if isinstance(kept, Accepted):
+    if isinstance(kept, AcceptedImage):
         response.status_code = 202
         return kept
     if kept.duplicate:

@@ -10,18 +10,10 @@ from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.corrections import CorrectionRequest, correct
-from services.labeler.commands.outcomes import Accepted, Applied
 from services.labeler.queries import images
-from services.labeler.views import HistoryEntry, ReviewQueue, View
+from shared.clients.answers import AcceptedImage, Applied, HistoryEntry, Labels, ReviewQueue
 
 router = APIRouter(tags=["labels"])
-
-
-class Labels(View):
-    """What an image can be called, and the model that learns it."""
-
-    labels: tuple[str, ...]
-    model_name: str
 
 
 @router.get("/labels", responses=error_responses())
@@ -33,7 +25,7 @@ async def labels(service: CurrentService, _user: AnyUser) -> Labels:
 @router.post(
     "/images/{image_id}/label",
     responses={
-        202: {"model": Accepted, "description": "Accepted; not applied yet"},
+        202: {"model": AcceptedImage, "description": "Accepted; not applied yet"},
         **error_responses(400, 404, 409, 422),
     },
 )
@@ -44,10 +36,10 @@ async def set_label(
     image_id: UUID,
     wish: CorrectionRequest,
     idempotency_key: IdempotencyKey = None,
-) -> Applied | Accepted:
+) -> Applied | AcceptedImage:
     """Set the label of an image, given the revision you saw. 409 says who was first and what the label is now."""
-    done = await measured("correct", correct(service.sending, image_id, wish, user.name, idempotency_key))
-    if isinstance(done, Accepted):
+    done = await measured("correct", correct(service.command_bus, image_id, wish, user.name, idempotency_key))
+    if isinstance(done, AcceptedImage):
         response.status_code = 202
     return done
 

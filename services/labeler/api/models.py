@@ -1,5 +1,6 @@
-"""Models: reading them, and what an operator may ask for."""
+"""Routes about models: list them, and let an operator command the gate or request a training."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -9,24 +10,34 @@ from services.labeler.accounts.sessions import Principal
 from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, AppContext, CurrentService, IdempotencyKey, Operator
-from services.labeler.commands.outcomes import Accepted, Answered, Refused
-from services.labeler.commands.promotions import Action, ask_gate, ask_training
+from services.labeler.commands.outcomes import Refused
+from services.labeler.commands.promotions import ask_gate, request_training
 from services.labeler.fields import Key, Text
 from services.labeler.queries import models
-from services.labeler.views import ChampionView, ModelView
+from shared.clients.answers import Accepted, ChampionView, GateAnswer, ModelView
+from shared.clients.labeler import GateAction
 
 router = APIRouter(tags=["models"])
-_ASKED = {202: {"model": Accepted, "description": "Asked; no answer yet"}, **error_responses(400, 403, 404, 422)}
+
+VERSION_ACTIONS: dict[GateAction, str] = {
+    "rollback": "Put this version back into service, and freeze promotions.",
+    "approve": "Promote a candidate that the gate accepts now, for example one trained while promotions were frozen.",
+    "override": "Put this version into service against the verdict.",
+}
+FREEZE_ACTIONS: dict[GateAction, str] = {
+    "freeze": "Promote nothing until an operator unfreezes.",
+    "unfreeze": "Let candidates be promoted again.",
+}
 
 
 class ReasonBody(BaseModel):
-    """The reason a person gives; it is kept for ever."""
+    """The reason a person gives; it is kept forever."""
 
     reason: Text
 
 
 class VersionReasonBody(ReasonBody):
-    """A wish about one version, and the reason."""
+    """The version a request is about, and the reason."""
 
     version: Key
 
@@ -35,98 +46,78 @@ class VersionReasonBody(ReasonBody):
 async def list_models(
     service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 50
 ) -> list[ModelView]:
-    """The models that were trained, newest first."""
+    """Return the models that were trained, newest first."""
     return await models.models(service.database, limit)
 
 
 @router.get("/models/champion", responses=error_responses(404))
 async def champion(service: CurrentService, _user: AnyUser) -> ChampionView:
-    """The model in service."""
+    """Return the model in service."""
     found = await models.champion(service.database)
     if found is None:
-        raise Refused("model_unknown", "No model has been promoted yet. Label images, then ask for a training.")
+        raise Refused("model_unknown", "No model has been promoted yet. Label images, then request a training.")
     return found
 
 
-@router.post("/models/rollback", responses=_ASKED)
-async def roll_back(
-    service: CurrentService,
-    user: Operator,
-    response: Response,
-    wish: VersionReasonBody,
-    idempotency_key: IdempotencyKey = None,
-) -> Answered | Accepted:
-    """Put this version back into service, and freeze."""
-    return await _ask(service, user, response, "rollback", wish.version, wish.reason, idempotency_key)
+def _version_route(action: GateAction) -> Callable[..., Awaitable[GateAnswer | Accepted]]:
+    async def ask(
+        service: CurrentService,
+        user: Operator,
+        response: Response,
+        body: VersionReasonBody,
+        idempotency_key: IdempotencyKey = None,
+    ) -> GateAnswer | Accepted:
+        return await _ask(service, user, response, action, body.version, body.reason, idempotency_key)
+
+    return ask
 
 
-@router.post("/models/approve", responses=_ASKED)
-async def approve(
-    service: CurrentService,
-    user: Operator,
-    response: Response,
-    wish: VersionReasonBody,
-    idempotency_key: IdempotencyKey = None,
-) -> Answered | Accepted:
-    """Promote a candidate the gate would promote if asked now, for example one that came while promotions were
-    frozen."""
-    return await _ask(service, user, response, "approve", wish.version, wish.reason, idempotency_key)
+def _freeze_route(action: GateAction) -> Callable[..., Awaitable[GateAnswer | Accepted]]:
+    async def ask(
+        service: CurrentService,
+        user: Operator,
+        response: Response,
+        body: ReasonBody,
+        idempotency_key: IdempotencyKey = None,
+    ) -> GateAnswer | Accepted:
+        return await _ask(service, user, response, action, None, body.reason, idempotency_key)
 
-
-@router.post("/models/override", responses=_ASKED)
-async def override(
-    service: CurrentService,
-    user: Operator,
-    response: Response,
-    wish: VersionReasonBody,
-    idempotency_key: IdempotencyKey = None,
-) -> Answered | Accepted:
-    """Put this version into service against the verdict."""
-    return await _ask(service, user, response, "override", wish.version, wish.reason, idempotency_key)
-
-
-@router.post("/models/freeze", responses=_ASKED)
-async def freeze(
-    service: CurrentService,
-    user: Operator,
-    response: Response,
-    wish: ReasonBody,
-    idempotency_key: IdempotencyKey = None,
-) -> Answered | Accepted:
-    """Promote nothing until somebody unfreezes."""
-    return await _ask(service, user, response, "freeze", None, wish.reason, idempotency_key)
-
-
-@router.post("/models/unfreeze", responses=_ASKED)
-async def unfreeze(
-    service: CurrentService,
-    user: Operator,
-    response: Response,
-    wish: ReasonBody,
-    idempotency_key: IdempotencyKey = None,
-) -> Answered | Accepted:
-    """Let candidates be promoted again."""
-    return await _ask(service, user, response, "unfreeze", None, wish.reason, idempotency_key)
-
-
-@router.post("/trainings", status_code=202, responses=error_responses(400, 403, 422))
-async def train(
-    service: CurrentService, user: Operator, wish: ReasonBody, idempotency_key: IdempotencyKey = None
-) -> Accepted:
-    """Ask for a training in full."""
-    return await measured("train", ask_training(service.sending, wish.reason, user.name, idempotency_key))
+    return ask
 
 
 async def _ask(
     service: AppContext,
     user: Principal,
     response: Response,
-    action: Action,
+    action: GateAction,
     version: str | None,
     reason: str,
     key: str | None,
-) -> Answered | Accepted:
-    answer = await measured(action, ask_gate(service.sending, action, version, reason, user.name, key))
+) -> GateAnswer | Accepted:
+    answer = await measured(action, ask_gate(service.command_bus, action, version, reason, user.name, key))
     if isinstance(answer, Accepted):
         response.status_code = 202
     return answer
+
+
+for _actions, _route in ((VERSION_ACTIONS, _version_route), (FREEZE_ACTIONS, _freeze_route)):
+    for _action, _description in _actions.items():
+        router.add_api_route(
+            f"/models/{_action}",
+            _route(_action),
+            methods=["POST"],
+            name=_action,
+            description=_description,
+            responses={
+                202: {"model": Accepted, "description": "Requested; no answer yet"},
+                **error_responses(400, 403, 404, 422),
+            },
+        )
+
+
+@router.post("/trainings", status_code=202, responses=error_responses(400, 403, 422))
+async def train(
+    service: CurrentService, user: Operator, body: ReasonBody, idempotency_key: IdempotencyKey = None
+) -> Accepted:
+    """Request a full training."""
+    return await measured("train", request_training(service.command_bus, body.reason, user.name, idempotency_key))

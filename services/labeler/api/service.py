@@ -5,11 +5,12 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from services.labeler.accounts.sessions import Principal, Role, Unauthorised, verify_token
+from services.labeler.accounts.sessions import Principal, Unauthorised, verify_token
 from services.labeler.accounts.users import Users
-from services.labeler.commands.sending import CommandBus
+from services.labeler.commands.command_bus import CommandBus
 from services.labeler.fields import Key
 from services.labeler.settings import LabelerSettings
+from shared.clients.answers import Role
 from shared.runtime.errors import NotReady, PappusError
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
@@ -22,7 +23,7 @@ class AppContext:
     settings: LabelerSettings
     database: Database
     store: ObjectStore
-    sending: CommandBus
+    command_bus: CommandBus
     users: Users
 
 
@@ -45,7 +46,7 @@ def _principal(service: AppContext, authorization: str | None) -> Principal:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorised("No session. Log in with POST /login and send its token as Authorization: Bearer <token>.")
-    return verify_token(token.strip(), service.settings.session_secret.get_secret_value(), service.sending.clock())
+    return verify_token(token.strip(), service.settings.session_secret.get_secret_value(), service.command_bus.clock())
 
 
 def _needs(role: Role) -> object:

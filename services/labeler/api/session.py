@@ -1,15 +1,16 @@
 """Logging in."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fastapi import APIRouter
 from pydantic import BaseModel, SecretStr
 
-from services.labeler.accounts.sessions import Role, Unauthorised, issue_token
+from services.labeler.accounts.sessions import Unauthorised, issue_token
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import CurrentService
 from services.labeler.fields import Line
+from shared.clients.answers import Session
 
 router = APIRouter(tags=["session"])
 
@@ -19,15 +20,6 @@ class Credentials(BaseModel):
 
     name: Line
     password: SecretStr
-
-
-class Session(BaseModel):
-    """A token for the header Authorization: Bearer."""
-
-    token: str
-    name: str
-    role: Role
-    expires_at: datetime
 
 
 @router.post("/login", responses=error_responses(400, 422))
@@ -42,7 +34,7 @@ async def log_in(credentials: Credentials, service: CurrentService) -> Session:
     token, expires_at = issue_token(
         principal,
         settings.session_secret.get_secret_value(),
-        service.sending.clock(),
+        service.command_bus.clock(),
         timedelta(hours=settings.session_hours),
     )
     return Session(token=token, name=principal.name, role=principal.role, expires_at=expires_at)

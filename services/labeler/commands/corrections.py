@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from services.labeler.commands.outcomes import Accepted, Applied, Refused
-from services.labeler.commands.sending import CommandBus, command_id
+from services.labeler.commands.command_bus import CommandBus, command_id
+from services.labeler.commands.outcomes import Refused
 from services.labeler.fields import Line, Text
 from services.labeler.queries import images
-from services.labeler.views import ImageView
+from shared.clients.answers import AcceptedImage, Applied, ImageView
 from shared.contract.events import LabelCorrected
 from shared.tables.postgres import Row
 
@@ -32,8 +32,8 @@ def correction_id(user: str, key: str | None, image_id: UUID, revision: int, lab
 
 
 async def correct(
-    sending: CommandBus, image_id: UUID, wish: CorrectionRequest, user: str, key: str | None
-) -> Applied | Accepted:
+    command_bus: CommandBus, image_id: UUID, wish: CorrectionRequest, user: str, key: str | None
+) -> Applied | AcceptedImage:
     """Publish a label.corrected and wait for what becomes of it.
 
     The event id says all that makes the correction (see `correction_id`), so one id never stands for two revisions: a
@@ -46,16 +46,16 @@ async def correct(
         TransientError: the log or the tables are away.
     """
     event_id = correction_id(user, key, image_id, wish.revision + 1, wish.label)
-    image = await images.image(sending.database, image_id)
+    image = await images.image(command_bus.database, image_id)
     if key is not None:  # without one, nothing is ever a repetition
-        known = _under_key(await images.corrections_by(sending.database, image_id, user), key, event_id)
+        known = _under_key(await images.corrections_by(command_bus.database, image_id, user), key, event_id)
         if known is not None:
             return _outcome(known, wish)
-    current = _correctable(image, image_id, wish, sending.labels)
-    await sending.publish(
+    current = _correctable(image, image_id, wish, command_bus.labels)
+    await command_bus.publish(
         LabelCorrected(
             event_id=event_id,
-            occurred_at=sending.clock(),
+            occurred_at=command_bus.clock(),
             image_id=image_id,
             label_from=current.label,
             label_to=wish.label,
@@ -67,8 +67,8 @@ async def correct(
             prediction_id=wish.prediction_id,
         )
     )
-    row = await sending.wait_for(partial(images.correction, sending.database, event_id))
-    return Accepted(event_id=event_id, image_id=image_id) if row is None else _outcome(row, wish)
+    row = await command_bus.wait_for(partial(images.correction, command_bus.database, event_id))
+    return AcceptedImage(event_id=event_id, image_id=image_id) if row is None else _outcome(row, wish)
 
 
 def _under_key(said: Sequence[Row], key: str, event_id: UUID) -> Row | None:

@@ -1,16 +1,14 @@
-"""What a command can end with: an answer, "accepted but not seen in the tables yet", or a refusal."""
+"""How a command can end besides the answers in `shared.clients.answers`: an upload that succeeded, or a refusal."""
 
 from collections.abc import Mapping
-from typing import Literal
-from uuid import UUID
 
-from services.labeler.views import ImageView, View
+from shared.clients.answers import Body, ImageView
 from shared.runtime.errors import PappusError
 
 
 class Refused(PappusError):
-    """The command was not followed. `code` is for programs, the text for people; `facts` is what they need to go on, in
-    JSON-ready values."""
+    """The command was not carried out. `code` is for programs, the text for people; `facts` are JSON-ready values that
+    help with the next step."""
 
     def __init__(self, code: str, detail: str, facts: Mapping[str, object] | None = None) -> None:
         super().__init__(detail)
@@ -18,33 +16,8 @@ class Refused(PappusError):
         self.facts: Mapping[str, object] = facts or {}
 
 
-class Accepted(View):
-    """The log has the event, the tables do not show what became of it yet. Ask again with the same Idempotency-Key."""
-
-    event_id: UUID
-    image_id: UUID | None = None
-
-    @property
-    def outcome(self) -> str:
-        return "accepted"
-
-
-class Applied(View):
-    """The correction is the image's label now."""
-
-    image_id: UUID
-    label: str
-    revision: int
-    event_id: UUID
-    state: Literal["applied"] = "applied"
-
-    @property
-    def outcome(self) -> str:
-        return "applied"
-
-
-class UploadResult(View):
-    """The bytes are stored. `duplicate`: they were before, maybe under another image, which `image` then is."""
+class UploadResult(Body):
+    """The bytes are stored. `duplicate`: they were stored before; `image` is then the image that holds them."""
 
     image: ImageView
     duplicate: bool
@@ -52,12 +25,3 @@ class UploadResult(View):
     @property
     def outcome(self) -> str:
         return "duplicate" if self.duplicate else "stored"
-
-
-class Answered(View):
-    """The gate's answer. `version` and `sequence` are those of the promotion; None if it was refused without one."""
-
-    outcome: Literal["promoted", "rejected"]
-    version: str | None
-    sequence: int | None
-    summary: str

@@ -4,10 +4,10 @@ import hashlib
 from functools import partial
 from uuid import UUID
 
-from services.labeler.commands.outcomes import Accepted, Refused, UploadResult
-from services.labeler.commands.sending import CommandBus
+from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.queries import images
-from services.labeler.views import ImageView
+from shared.clients.answers import AcceptedImage, ImageView
 from shared.contract.events import ImageRegistered, uuid_of
 from shared.storage.object_store import ObjectStore
 
@@ -23,8 +23,8 @@ def upload_key(sha256: str) -> str:
 
 
 async def upload(
-    sending: CommandBus, store: ObjectStore, data: bytes, label: str | None, user: str, key: str | None
-) -> UploadResult | Accepted:
+    command_bus: CommandBus, store: ObjectStore, data: bytes, label: str | None, user: str, key: str | None
+) -> UploadResult | AcceptedImage:
     """Put the bytes where the ingestor finds them, publish image.registered, wait until they are stored or rejected.
 
     Raises:
@@ -33,21 +33,21 @@ async def upload(
     """
     if not data:
         raise Refused("empty", "The file is empty. Choose another one.")
-    if label is not None and label not in sending.labels:
-        raise Refused("unknown_label", f"{label!r} is no label here. Choose one of: {', '.join(sending.labels)}.")
+    if label is not None and label not in command_bus.labels:
+        raise Refused("unknown_label", f"{label!r} is no label here. Choose one of: {', '.join(command_bus.labels)}.")
     sha256 = hashlib.sha256(data).hexdigest()
-    for stored in await images.images_of_bytes(sending.database, sha256):
+    for stored in await images.images_of_bytes(command_bus.database, sha256):
         return UploadResult(image=stored, duplicate=True)
     image_id = upload_id(user, sha256, key)
-    known = await images.image(sending.database, image_id)
+    known = await images.image(command_bus.database, image_id)
     attempt = _attempt(known)
-    event = _registered(sending, image_id, sha256, label, user, attempt)
+    event = _registered(command_bus, image_id, sha256, label, user, attempt)
     if known is None or attempt > known.attempt:
         await store.put(upload_key(sha256), data)
-        await sending.publish(event)
-    image = await sending.wait_for(partial(_settled, sending, image_id, attempt))
+        await command_bus.publish(event)
+    image = await command_bus.wait_for(partial(_settled, command_bus, image_id, attempt))
     if image is None:
-        return Accepted(event_id=event.event_id, image_id=image_id)
+        return AcceptedImage(event_id=event.event_id, image_id=image_id)
     if image.rejection is not None:
         raise Refused(image.rejection.reason, image.rejection.detail, {"image_id": str(image_id)})
     return UploadResult(image=image, duplicate=image.image_id != image_id)
@@ -63,11 +63,11 @@ def _attempt(known: ImageView | None) -> int:
 
 
 def _registered(
-    sending: CommandBus, image_id: UUID, sha256: str, label: str | None, user: str, attempt: int
+    command_bus: CommandBus, image_id: UUID, sha256: str, label: str | None, user: str, attempt: int
 ) -> ImageRegistered:
     return ImageRegistered(
         event_id=uuid_of(ImageRegistered.topic, image_id, attempt),
-        occurred_at=sending.clock(),
+        occurred_at=command_bus.clock(),
         image_id=image_id,
         upload_key=upload_key(sha256),
         label=label,
@@ -77,13 +77,13 @@ def _registered(
     )
 
 
-async def _settled(sending: CommandBus, image_id: UUID, attempt: int) -> ImageView | None:
+async def _settled(command_bus: CommandBus, image_id: UUID, attempt: int) -> ImageView | None:
     """The image once it is stored or this attempt was rejected; of a duplicate, the image that holds the bytes."""
-    image = await images.image(sending.database, image_id)
+    image = await images.image(command_bus.database, image_id)
     if image is None or image.state == "registered":
         return None
     if image.duplicate_of is not None:
-        original = await images.image(sending.database, image.duplicate_of)
+        original = await images.image(command_bus.database, image.duplicate_of)
         return original if original is not None and original.state == "stored" else None
     refused = image.rejection
     return image if refused is None or refused.attempt >= attempt else None

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from services.labeler.decisions.sampling import Candidate, review_order
-from services.labeler.views import HistoryEntry, ImageView, Rejection, ReviewItem, ReviewQueue, ShownPrediction
+from shared.clients.answers import HistoryEntry, ImageView, Rejection, ReviewItem, ReviewQueue, ShownPrediction
 from shared.tables.database import Database
 from shared.tables.postgres import Row
 

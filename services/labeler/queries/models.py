@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from services.labeler.views import ChampionView, ModelView
+from shared.clients.answers import ChampionView, ModelView
 from shared.contract.events import ModelPromoted, ModelRejected
 from shared.tables.database import Database
 from shared.tables.postgres import Row

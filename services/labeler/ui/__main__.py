@@ -1,7 +1,7 @@
 """The labeler's pages: `python -m services.labeler.ui`.
 
-Speaks HTTP only: to the labeler's API (PAPPUS_LABELER_URL) and to the predictor (PAPPUS_PREDICTOR_URL). Serves the
-pages on PAPPUS_PORT; health and metrics on PAPPUS_HEALTH_PORT. Owns nothing.
+Speaks HTTP to the labeler's API (PAPPUS_LABELER_URL) and to the predictor (PAPPUS_PREDICTOR_URL). Serves the pages on
+PAPPUS_PORT; health and metrics on PAPPUS_HEALTH_PORT. Owns no data.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from streamlit.web import bootstrap
 from services.labeler.settings import LIMIT_MEGABYTES, UiSettings
 from shared.runtime.health import Health, serve_health
 
-SCRIPT = Path(__file__).with_name("app.py")
+SCRIPT = Path(__file__).parent / "pages" / "app.py"
 
 
 def main() -> None:

@@ -1,16 +1,15 @@
-"""What the pages say, as pure functions from values to sentences (Markdown)."""
+"""The sentences of the pages (Markdown), as pure functions of values."""
 
 from datetime import datetime
 
-from services.labeler.ui.clients import Answer
-from services.labeler.views import HistoryEntry, ReviewItem
+from shared.clients.answers import HistoryEntry, Prediction, ReviewItem
 
-NO_RELOAD = "Do not reload this page: that would lose it."
+NO_RELOAD = "Do not reload this page: your work would be lost."
 KEPT = f"Your work is kept here. {NO_RELOAD}"
 
 
 def duration(start: datetime, end: datetime) -> str:
-    """The time between two moments, as precise as a person cares."""
+    """Return the time between two moments, as precise as a person needs it."""
     seconds = max(0.0, (end - start).total_seconds())
     if seconds < 10:
         return f"{seconds:.2f} s"
@@ -19,47 +18,47 @@ def duration(start: datetime, end: datetime) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def answer_facts(answer: Answer) -> str:
-    """Who answered, how fast, and what was behind it."""
-    number = len(answer.corrections)
+def prediction_facts(prediction: Prediction) -> str:
+    """Return which model answered, how fast, and from how many corrections."""
+    number = len(prediction.corrections)
     behind = "" if not number else f" · {number} {'correction' if number == 1 else 'corrections'} behind it"
-    return f"{answer.model_version} · {answer.milliseconds:.1f} ms{behind}"
+    return f"{prediction.model_version} · {prediction.milliseconds:.1f} ms{behind}"
 
 
-def effect(entry: HistoryEntry, *, waiting: bool) -> str:
-    """What a correction did so far; `waiting` while somebody still looks for more."""
+def correction_effect(entry: HistoryEntry, *, waiting: bool) -> str:
+    """Return what a correction has changed so far; `waiting` while the page still looks for more."""
     if entry.state == "superseded":
-        return f"Your correction to **{entry.label_to}** came second and was not applied."
+        return f"Your correction to **{entry.label_to}** was not applied: another correction came first."
     done = f"Your correction to **{entry.label_to}** is revision {entry.revision}"
     if entry.live_in is not None and entry.live_at is not None and entry.occurred_at is not None:
         return f"{done}; live in `{entry.live_in}` after {duration(entry.occurred_at, entry.live_at)}."
     if entry.set_aside is not None:
-        aside = f"{done}. It is set aside for now: {entry.set_aside}"
-        return f"{aside} The label stays; the next full training takes it up again."
+        aside = f"{done}. The model leaves it out for now: {entry.set_aside}"
+        return f"{aside} The label stays, and the next full training tries it again."
     if waiting:
         return f"{done}. The model is learning it …"
-    frozen = "If this stays so, ask an operator whether promotions are frozen."
-    return f"{done}. No model in service holds it yet. {frozen}"
+    frozen = "If this does not change, ask an operator whether promotions are frozen."
+    return f"{done}. The model in service does not hold it yet. {frozen}"
 
 
-def kept(label: str, detail: str) -> str:
-    """A label that was sent, and whose arrival nobody confirmed."""
-    return f"**{label}** is kept here, not confirmed yet. {detail} {NO_RELOAD}"
+def not_confirmed(label: str, detail: str) -> str:
+    """Return the warning about a label that was sent without an answer."""
+    return f"Your label **{label}** is not confirmed yet. {detail} {NO_RELOAD}"
 
 
 def until_chosen(label: str | None) -> str:
-    """What an image is while the person thinks again."""
-    return f"Until you choose again, it counts as {label}, decided by you."
+    """Return which label an image keeps while the person decides again."""
+    return f"Until you choose again, it keeps your label {label}."
 
 
 def no_model(images_per_label: int) -> str:
-    """Nothing answers, because nothing was trained yet."""
-    first = f"The first needs {images_per_label} images of each label."
-    return f"No model is in service yet; labels can be set without it. {first}"
+    """Return why no model answers before the first training."""
+    first = f"The first model needs {images_per_label} images of each label."
+    return f"No model is in service yet, but you can set labels. {first}"
 
 
-def change(before: Answer, after: Answer) -> str:
-    """How the model's answer changed."""
+def prediction_change(before: Prediction, after: Prediction) -> str:
+    """Return how the model's answer changed."""
     old, new = before.probabilities.get(before.label, 0.0), after.probabilities.get(after.label, 0.0)
     if before.label == after.label:
         return f"The model still says **{after.label}**, {new:.0%} instead of {old:.0%}."
@@ -67,8 +66,8 @@ def change(before: Answer, after: Answer) -> str:
 
 
 def current_label(item: ReviewItem) -> str:
-    """What the image is called now, and on whose word."""
+    """Return the current label of an image and where it comes from."""
     if item.label is None:
         return "It has no label yet."
-    source = {"seed": "came with the data set", "claimed": "the uploader's word", "reviewed": "a reviewer's decision"}
-    return f"Labelled **{item.label}**: {source[item.trust]}."
+    source = {"seed": "from the data set", "claimed": "set by the uploader", "reviewed": "set by a reviewer"}
+    return f"Label: **{item.label}**, {source[item.trust]}."

@@ -1,4 +1,4 @@
-"""The pages in a real browser: what only a keyboard can show. The APIs are played; the pages are a process."""
+"""The pages in a real browser: what only a keyboard can show. The APIs are fakes; the pages are a process."""
 
 import os
 import re
@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pappus.stack.ports import free_ports
-from tests.unit.labeler.ui.fake_streamlit import Image, Played
+from tests.unit.labeler.ui.fake_apis import FakeApis, Image
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
@@ -35,7 +35,7 @@ pytestmark = [
 
 @contextmanager
 def served(answer: Callable[[httpx2.Request], httpx2.Response]) -> Iterator[str]:
-    """Serve what answers requests on a free port; gives the address."""
+    """Serve `answer` on a free port; yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -43,7 +43,7 @@ def served(answer: Callable[[httpx2.Request], httpx2.Response]) -> Iterator[str]
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             response = answer(
-                httpx2.Request(self.command, f"http://played{self.path}", headers=dict(self.headers), content=body)
+                httpx2.Request(self.command, f"http://fake{self.path}", headers=dict(self.headers), content=body)
             )
             self.send_response(response.status_code)
             for name, value in response.headers.items():
@@ -69,24 +69,24 @@ def served(answer: Callable[[httpx2.Request], httpx2.Response]) -> Iterator[str]
 
 @dataclass
 class Stage:
-    """Where the APIs are played, each test by others; `address` is that of the pages."""
+    """The pages with fake APIs, fresh ones for each test. `address` is that of the pages."""
 
-    played: Played
+    apis: FakeApis
     address: str = ""
 
     def labeler(self, request: httpx2.Request) -> httpx2.Response:
-        """The labeler's API of this test."""
-        return self.played.labeler(request)
+        """Answer as the labeler's API of this test."""
+        return self.apis.labeler(request)
 
     def predictor(self, request: httpx2.Request) -> httpx2.Response:
-        """The predictor's API of this test."""
-        return self.played.predictor(request)
+        """Answer as the predictor's API of this test."""
+        return self.apis.predictor(request)
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """The pages, served by their own process as in operation."""
-    stage = Stage(Played())
+    stage = Stage(FakeApis())
     with served(stage.labeler) as labeler, served(stage.predictor) as predictor:
         port = free_ports(("ui",))["ui"]
         settings = {"PORT": str(port), "LABELER_URL": labeler, "PREDICTOR_URL": predictor}
@@ -102,7 +102,7 @@ def stage() -> Iterator[Stage]:
 
 
 def wait_for(address: str, timeout_seconds: float = 120.0) -> None:
-    """Until it answers 200."""
+    """Wait until the address answers 200."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         with suppress(httpx2.TransportError):
@@ -113,14 +113,14 @@ def wait_for(address: str, timeout_seconds: float = 120.0) -> None:
 
 
 @pytest.fixture
-def played(stage: Stage) -> Played:
+def apis(stage: Stage) -> FakeApis:
     """The APIs of this test."""
-    stage.played = Played()
-    return stage.played
+    stage.apis = FakeApis()
+    return stage.apis
 
 
 @pytest.fixture
-def page(stage: Stage, played: Played) -> Iterator[Page]:
+def page(stage: Stage, apis: FakeApis) -> Iterator[Page]:
     """Anna's browser, logged in."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -135,16 +135,16 @@ def page(stage: Stage, played: Played) -> Iterator[Page]:
         browser.close()
 
 
-def test_from_a_file_to_a_live_correction_with_one_key(page: Page, played: Played) -> None:
+def test_from_a_file_to_a_live_correction_with_one_key(page: Page, apis: FakeApis) -> None:
     page.locator("input[type=file]").set_input_files(FLOWER)
     page.get_by_role("heading", name="The model says dandelion").wait_for()
     page.get_by_role("button", name="grass").wait_for()
-    played.share = 0.02
+    apis.share = 0.02
     page.keyboard.press("2")
 
     expect(page.get_by_text("is revision 1; live in fast-1 after 0.00 s.")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("The model said dandelion (80%); now it says grass (98%).")).to_be_visible(timeout=30_000)
-    assert [wish["label"] for wish in played.published] == ["grass"]
+    assert [correction["label"] for correction in apis.published] == ["grass"]
 
 
 def press(page: Page, key: str, then: str) -> None:
@@ -163,9 +163,9 @@ def turn_of(page: Page) -> str:
     return found[1]
 
 
-def review(page: Page, played: Played, number: int) -> list[Image]:
+def review(page: Page, apis: FakeApis, number: int) -> list[Image]:
     """Open the review of so many images."""
-    images = [played.add(label="dandelion") for _ in range(number)]
+    images = [apis.add(label="dandelion") for _ in range(number)]
     page.get_by_role("link", name="Review").click()
     expect(page.get_by_text(f"0 done in this session · {number} to go")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Skip").wait_for()
@@ -177,20 +177,20 @@ def set_labels(images: list[Image]) -> list[list[str]]:
     return [[entry["label_to"] for entry in image.history] for image in images]
 
 
-def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, played: Played) -> None:
-    images = review(page, played, 4)
+def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, apis: FakeApis) -> None:
+    images = review(page, apis, 4)
     steps = (("1", 1, 3, 1), ("2", 2, 2, 2), ("u", 1, 3, 3), ("1", 2, 2, 4), ("s", 2, 2, 4), ("2", 3, 1, 5))
     for key, done, left, published in steps:
         press(page, key, f"{done} done in this session · {left} to go")
-        assert len(played.published) == published, f"after {key}"
+        assert len(apis.published) == published, f"after {key}"
 
     expect(page.get_by_text("Only images you skipped")).to_be_visible(timeout=30_000)
     assert set_labels(images) == [["dandelion"], ["grass", "dandelion", "dandelion"], [], ["grass"]]
 
 
-def test_a_press_that_the_browser_delivers_twice_labels_one_image(page: Page, played: Played) -> None:
-    played.live_in = None  # so that the effect of the first label is asked for all the time
-    images = review(page, played, 4)
+def test_a_press_that_the_browser_delivers_twice_labels_one_image(page: Page, apis: FakeApis) -> None:
+    apis.live_in = None  # so that the effect of the first label is asked for all the time
+    images = review(page, apis, 4)
     press(page, "1", "1 done in this session · 3 to go")
     page.evaluate(PRESSES_LATER_THAN_TIMERS)
     press(page, "2", "2 done in this session · 2 to go")
@@ -199,8 +199,8 @@ def test_a_press_that_the_browser_delivers_twice_labels_one_image(page: Page, pl
     assert set_labels(images) == [["dandelion"], ["grass"], ["dandelion"], []]
 
 
-def test_a_key_that_is_held_down_labels_one_image(page: Page, played: Played) -> None:
-    images = review(page, played, 4)
+def test_a_key_that_is_held_down_labels_one_image(page: Page, apis: FakeApis) -> None:
+    images = review(page, apis, 4)
     old = turn_of(page)
     page.keyboard.down("2")
     expect(page.locator(f"[class*='{old}']")).to_have_count(0, timeout=30_000)

@@ -15,11 +15,12 @@ import pytest
 from fastapi import FastAPI
 
 from pappus.stack import Servers
-from services.labeler.accounts.sessions import Principal, Role, issue_token
+from services.labeler.accounts.sessions import Principal, issue_token
 from services.labeler.accounts.users import Users, read_users
 from services.labeler.api.app import create_app
 from services.labeler.data.projection import PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
+from shared.clients.answers import Role
 from shared.contract.events import Event
 from shared.messaging.event_log import EventLog
 from shared.runtime.health import Health
@@ -169,7 +170,7 @@ async def labeler(settings: LabelerSettings, tables: Database) -> AsyncIterator[
     """A running API with three people logged in."""
     event_log, store = MemoryEventLog(), MemoryObjectStore()
     async with running(settings, event_log, store) as (app, health):
-        clock = app.state.service.sending.clock
+        clock = app.state.service.command_bus.clock
         yield Labeler(app, health, event_log, store, clock, tables, {name: token(name) for name in PASSWORDS})
 
 

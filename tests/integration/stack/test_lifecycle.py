@@ -15,12 +15,12 @@ import pytest
 from pappus.stack import Servers, Stack, StackError
 from pappus.stack.identity import marked
 from pappus.stack.ports import DEFAULT_PORTS, HOST, free_ports
-from pappus.stack.status import PartState, PartStatus, StackStatus
+from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
 
 SERVERS = ("kafka", "postgres", "s3")
 SECONDS = 60.0
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)  # on a fresh machine the first of them fetches Kafka and builds the S3 server
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def up(stack: Stack, *only: str) -> StackStatus:
 
 
 def pids(status: StackStatus) -> dict[str, int]:
-    return {part.name: part.process.pid for part in status.parts if part.process}
+    return {component.name: component.process.pid for component in status.components if component.process}
 
 
 def left_of(stack: Stack) -> list[int]:
@@ -56,12 +56,12 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-def until(stack: Stack, name: str, question: Callable[[PartStatus], bool]) -> PartStatus:
+def until(stack: Stack, name: str, question: Callable[[ComponentStatus], bool]) -> ComponentStatus:
     limit = time.monotonic() + SECONDS
-    while not question(part := stack.status().part(name)):
-        assert time.monotonic() < limit, part
+    while not question(component := stack.status().component(name)):
+        assert time.monotonic() < limit, component
         time.sleep(0.05)
-    return part
+    return component
 
 
 def until_nothing_is_left(stack: Stack) -> None:
@@ -109,7 +109,7 @@ async def test_after_the_supervisor_was_killed_up_sweeps_and_starts(stack: Stack
     await execute(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
     assert before.supervisor is not None
     os.kill(before.supervisor.pid, SIGKILL)
-    until(stack, "kafka", lambda part: part.state is PartState.ORPHANED)
+    until(stack, "kafka", lambda component: component.state is ComponentState.ORPHANED)
     after = up(stack, *SERVERS)
     assert after.ready
     assert not set(pids(before).values()) & set(left_of(stack))
@@ -120,19 +120,19 @@ def test_down_ends_what_a_killed_supervisor_left(stack: Stack) -> None:
     before = up(stack, "postgres", "s3")
     assert before.supervisor is not None
     os.kill(before.supervisor.pid, SIGKILL)
-    told: list[str] = []
-    stack.down(told.append)
+    reported: list[str] = []
+    stack.down(reported.append)
     assert left_of(stack) == []
-    assert len(told) == 2
+    assert len(reported) == 2
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_killed_server_comes_back_by_itself(stack: Stack, name: str) -> None:
     pid = pids(up(stack, name))[name]
     os.kill(pid, SIGKILL)
-    part = until(stack, name, lambda part: part.restarts > 0 and part.state is PartState.READY)
-    assert part.process is not None
-    assert part.process.pid != pid
+    component = until(stack, name, lambda component: component.restarts > 0 and component.state is ComponentState.READY)
+    assert component.process is not None
+    assert component.process.pid != pid
 
 
 def test_a_taken_port_is_named_before_anything_starts(stack: Stack) -> None:
@@ -158,8 +158,8 @@ def test_a_refused_addition_leaves_running_servers_alone(stack: Stack) -> None:
     assert set(pids(stack.up(["postgres"]))) == {"s3", "postgres"}
 
 
-def test_an_unknown_part_is_answered_with_the_known_ones(stack: Stack) -> None:
-    with pytest.raises(StackError, match=r"no part called kafak.*kafka"):
+def test_an_unknown_component_is_answered_with_the_known_ones(stack: Stack) -> None:
+    with pytest.raises(StackError, match=r"no component kafak.*kafka"):
         up(stack, "kafak")
 
 

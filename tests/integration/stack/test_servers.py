@@ -159,9 +159,9 @@ async def test_mlflow_keeps_runs_in_its_database_and_artefacts_in_its_bucket(ser
 
 def test_no_password_stands_on_a_command_line(servers: Servers) -> None:
     secrets = [*servers.credentials.postgres.values(), *(key.secret_key for key in servers.credentials.s3.values())]
-    own = [part.process.pid for part in servers.status.parts if part.process]
+    own = [component.process.pid for component in servers.status.components if component.process]
     lines = [" ".join(psutil.Process(pid).cmdline()) for pid in own]
-    assert len(lines) == len(servers.status.parts)
+    assert len(lines) == len(servers.status.components)
     assert not [line for line in lines for secret in secrets if secret in line]
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 import pytest
 
 from pappus.stack import Servers
-from pappus.stack.running import servers_in
+from pappus.stack.testing import servers_in
 from services.trainer.data import queries
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, TOPICS
 from shared.contract.events import Event, ModelPromoted, ModelTrained

@@ -9,11 +9,11 @@ from services.labeler.accounts.sessions import (
     ALGORITHM,
     AUDIENCE,
     Principal,
-    Role,
     Unauthorised,
     issue_token,
     verify_token,
 )
+from shared.clients.answers import Role
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SECRET = "a secret of at least thirty-two bytes"

@@ -13,25 +13,28 @@ from typing import Any
 
 import pytest
 
+from pappus.stack.component import Component, Launch, Say
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import Identity
-from pappus.stack.part import Launch, Part, Say
+from pappus.stack.ownership import claim
 from pappus.stack.ports import HOST
-from pappus.stack.status import PartStatus, StackStatus
+from pappus.stack.status import ComponentStatus, StackStatus
 
-MakePart = Callable[..., Part]
+from .api_answers import session
+
+MakeComponent = Callable[..., Component]
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> StateFolder:
     folder = StateFolder.at(tmp_path / "state")
-    folder.create()
+    claim(folder)
     return folder
 
 
 @pytest.fixture
-def make_part(tmp_path: Path) -> MakePart:
-    """Parts that run a line of Python; ready as soon as `READY` in that line was executed."""
+def make_component(tmp_path: Path) -> MakeComponent:
+    """Components that run a line of Python; ready as soon as `READY` in that line was executed."""
 
     def make(
         name: str,
@@ -41,8 +44,8 @@ def make_part(tmp_path: Path) -> MakePart:
         stop_signal: Signals = SIGTERM,
         grace_seconds: float = 5.0,
         start_seconds: float = 20.0,
-        edition: str = "",
-    ) -> Part:
+        config_hash: str = "",
+    ) -> Component:
         ready = tmp_path / f"{name}.ready"
         source = f"import os, signal, subprocess, sys, time, pathlib; {code}".replace(
             "READY", f"pathlib.Path({str(ready)!r}).touch()"
@@ -55,7 +58,7 @@ def make_part(tmp_path: Path) -> MakePart:
         async def probe() -> bool:
             return ready.exists()
 
-        return Part(
+        return Component(
             name=name,
             group="tests",
             launch=launch,
@@ -64,7 +67,7 @@ def make_part(tmp_path: Path) -> MakePart:
             stop_signal=stop_signal,
             grace_seconds=grace_seconds,
             start_seconds=start_seconds,
-            edition=edition,
+            config_hash=config_hash,
         )
 
     return make
@@ -83,8 +86,8 @@ class FakeApis:
 
 @pytest.fixture
 def apis(state: StateFolder) -> Iterator[FakeApis]:
-    """The two APIs of a stack that seems to run in `state`; anybody can log in."""
-    fake = FakeApis({"POST /login": (200, {"token": "t"})})
+    """The two APIs of a stack that seems to run in `state`; every log-in succeeds."""
+    fake = FakeApis({"POST /login": (200, session())})
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -127,8 +130,8 @@ def _seem_to_run(state: StateFolder, port: int) -> None:
         supervisor=Identity.of(os.getpid()),
         credentials=str(state.credentials),
         users=str(state.users),
-        parts=[
-            PartStatus(name=name, group="tests", address=f"http://{HOST}:{port}", ports=ports.get(name, {}))
+        components=[
+            ComponentStatus(name=name, group="tests", address=f"http://{HOST}:{port}", ports=ports.get(name, {}))
             for name in names
         ],
     ).save(state)

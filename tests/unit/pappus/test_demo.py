@@ -3,24 +3,27 @@
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from pappus.cli import app
-from pappus.client import Labeler, Refused
-from pappus.demo.answers import Answer, until_live_or_aside
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import Intake
+from pappus.demo.predictions import Answer, until_live_or_aside
 from pappus.demo.report import Report
-from pappus.demo.story import Story, _say
+from pappus.demo.scenario import DemoScenario, _correct_one
 from pappus.demo.view import View
+from pappus.errors import Refused
 from pappus.plants import PlantRow
-from pappus.running import RunningStack
 from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
+from pappus.stack_client import RunningStack
+from shared.clients.api import AsyncApi
 
+from .api_answers import champion
 from .conftest import FakeApis
 
 runner = CliRunner(env={"COLUMNS": "250"})
@@ -44,43 +47,44 @@ def test_ctrl_c_while_the_stack_starts_says_that_it_goes_on(
     monkeypatch.setattr(Stack, "up", interrupted)
     ended = runner.invoke(app, ["demo", "--state", str(state.root)])
     assert ended.exit_code == 130
-    assert "The stack goes on starting" in ended.stderr
+    assert "The stack is still starting in the background" in ended.stderr
 
 
 async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> None:
-    apis.answers["GET /images/i/history"] = (200, [])
-    apis.answers["GET /models/champion"] = (200, {"frozen": True})
-    async with Labeler(apis.url) as person:
+    image_id, event_id = uuid4(), uuid4()
+    apis.answers[f"GET /images/{image_id}/history"] = (200, [])
+    apis.answers["GET /models/champion"] = (200, champion(frozen=True))
+    async with AsyncApi(apis.url) as person:
         with pytest.raises(Refused, match=r"Promotions are frozen, .*: pappus unfreeze"):
-            await until_live_or_aside(person, "i", "e", -1)
-        apis.answers["GET /models/champion"] = (200, {"frozen": False})
+            await until_live_or_aside(person, image_id, event_id, -1)
+        apis.answers["GET /models/champion"] = (200, champion(frozen=False))
         with pytest.raises(Refused, match="is in no model"):
-            await until_live_or_aside(person, "i", "e", -1)
+            await until_live_or_aside(person, image_id, event_id, -1)
 
 
-async def test_a_correction_of_an_image_nobody_stored_is_refused(apis: FakeApis) -> None:
+async def test_a_correction_of_an_image_that_is_not_stored_is_refused(apis: FakeApis) -> None:
     apis.answers["GET /images?sha256=abc"] = (200, [])
-    answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", "p", 1.0)
-    async with Labeler(apis.url) as person:
+    answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", uuid4(), 1.0)
+    async with AsyncApi(apis.url) as person:
         with pytest.raises(Refused, match=r"http://h/1\.jpg is not known to the labeler"):
-            await _say(person, answer, "dandelion")
+            await _correct_one(person, answer, "dandelion")
 
 
-async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> Story:
+async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> DemoScenario:
     """A story whose images came in, `stored` of them well."""
     rejected = {row.url_source: "truncated: half of it" for row in ROWS if row not in stored}
 
-    async def take_in(*_: Any) -> Intake:
+    async def ingest_and_wait(*_: Any) -> Intake:
         return Intake(len(ROWS), stored, rejected)
 
     async def count_labelled(_: str) -> int:
         return len(stored)
 
-    monkeypatch.setattr("pappus.demo.story.take_in", take_in)
-    monkeypatch.setattr("pappus.demo.story.count_labelled", count_labelled)
-    told = Report()
-    view = View(Console(file=StringIO()), told)
-    story = Story(RunningStack.find(state), ImageSource("", ROWS, None), told, view)
+    monkeypatch.setattr("pappus.demo.scenario.ingest_and_wait", ingest_and_wait)
+    monkeypatch.setattr("pappus.demo.scenario.count_labelled", count_labelled)
+    report = Report()
+    view = View(Console(file=StringIO()), report)
+    story = DemoScenario(RunningStack.find(state), ImageSource("", ROWS, None), report, view)
     await story._ingest()
     return story
 
@@ -103,13 +107,13 @@ async def test_without_one_stored_image_there_is_no_story(
 def test_seed_fails_only_if_no_image_was_stored(
     apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch, stored: tuple[PlantRow, ...], code: int
 ) -> None:
-    async def take_in(*_: Any) -> Intake:
+    async def ingest_and_wait(*_: Any) -> Intake:
         return Intake(2, stored, {ROWS[1].url_source: "http_error: [/x] gone"})
 
     async def choose_source(*_: Any) -> ImageSource:
         return ImageSource("two images", ROWS, None)
 
-    monkeypatch.setattr("pappus.commands.seed.take_in", take_in)
+    monkeypatch.setattr("pappus.commands.seed.ingest_and_wait", ingest_and_wait)
     monkeypatch.setattr("pappus.commands.seed.choose_source", choose_source)
     ended = runner.invoke(app, ["seed", "--state", str(state.root)])
     assert ended.exit_code == code
@@ -118,9 +122,9 @@ def test_seed_fails_only_if_no_image_was_stored(
 
 
 def test_the_report_shows_brackets_on_any_console() -> None:
-    told, out = Report(), StringIO()
+    report, out = Report(), StringIO()
     console = Console(file=out, width=200)
-    with View(console, told).stage("images in") as stage:
-        stage.seen = "see [/docs]"
-    console.print(told.as_table())
+    with View(console, report).stage("images in") as stage:
+        stage.summary = "see [/docs]"
+    console.print(report.as_table())
     assert out.getvalue().count("see [/docs]") == 2

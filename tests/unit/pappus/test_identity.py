@@ -39,7 +39,7 @@ def test_a_zombie_is_not_alive() -> None:
         assert not identity.alive()
 
 
-def test_another_process_with_the_same_number_is_somebody_else() -> None:
+def test_another_process_with_the_same_pid_is_a_different_one() -> None:
     own = Identity.of(os.getpid())
     assert own is not None
     assert not own.model_copy(update={"started": own.started - 60}).alive()

@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from pappus.client import Refused
 from pappus.demo.image_server import serve_folder
 from pappus.demo.images import PUBLIC_TEMPLATE, ImageSource, choose
+from pappus.errors import Refused
 from pappus.plants import PlantRow
 from pappus.stack.ports import free_ports
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from pappus.stack.folders import StateFolder
 from pappus.stack.logs import follow, last_lines, trim
+from pappus.stack.testing import keep_logs
 
 
 def test_a_log_that_grew_too_large_keeps_its_end_in_whole_lines(tmp_path: Path) -> None:
@@ -45,3 +47,16 @@ def test_following_gives_whole_new_lines_of_every_log_also_after_a_trim(tmp_path
         return False
 
     assert list(follow({"one": one, "two": two}, ended)) == [("one", "new"), ("two", "first")]
+
+
+def test_logs_of_test_servers_outlive_the_servers(state: StateFolder, tmp_path: Path) -> None:
+    state.log("kafka").write_text("why it failed\n")
+    keep_logs(state, tmp_path / "kept")
+    keep_logs(state, tmp_path / "kept")
+    assert [log.read_text() for log in (tmp_path / "kept").glob("stack-*/kafka.log")] == ["why it failed\n"] * 2
+
+
+def test_without_a_folder_no_logs_are_copied(state: StateFolder, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    keep_logs(state, None)
+    assert sorted(tmp_path.rglob("*")) == before

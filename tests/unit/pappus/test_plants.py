@@ -7,42 +7,42 @@ from pathlib import Path
 
 import pytest
 
-from pappus.client import Refused
 from pappus.demo.images import ImageSource
-from pappus.demo.intake import AGAIN, told_to_repeat
-from pappus.plants import Standing, settled
+from pappus.demo.intake import AGAIN, explain_interruption
+from pappus.errors import Refused
+from pappus.plants import RowStatus, settled
 
-STORED = Standing("stored")
-UNREACHABLE = Standing("rejected", "unreachable", "nobody there", will_retry=True)
+STORED = RowStatus("stored")
+UNREACHABLE = RowStatus("rejected", "unreachable", "no server there", will_retry=True)
 
 
 def test_a_rejection_for_good_is_final_and_waiting_is_not() -> None:
-    assert Standing("rejected", "truncated").final
+    assert RowStatus("rejected", "truncated").final
     assert STORED.final
     assert not UNREACHABLE.final
-    assert not Standing("waiting").final
+    assert not RowStatus("waiting").final
 
 
 async def test_an_image_that_is_fetched_in_the_end_is_not_reported_as_rejected() -> None:
-    steps = iter([{}, {"a": UNREACHABLE}, {"a": Standing("waiting")}, {"a": STORED}])
-    seen: list[Counter[str]] = []
+    steps = iter([{}, {"a": UNREACHABLE}, {"a": RowStatus("waiting")}, {"a": STORED}])
+    summary: list[Counter[str]] = []
 
-    async def look() -> Mapping[str, Standing]:
+    async def look() -> Mapping[str, RowStatus]:
         return next(steps)
 
-    assert await settled(look, ["a"], 30, seen.append) == {}
-    assert [dict(states) for states in seen] == [{}, {"away": 1}, {"waiting": 1}, {"stored": 1}]
+    assert await settled(look, ["a"], 30, summary.append) == {}
+    assert [dict(states) for states in summary] == [{}, {"away": 1}, {"waiting": 1}, {"stored": 1}]
 
 
 async def test_at_the_end_of_the_time_what_is_out_of_reach_counts_as_rejected() -> None:
-    async def look() -> Mapping[str, Standing]:
+    async def look() -> Mapping[str, RowStatus]:
         return {"a": UNREACHABLE, "b": STORED}
 
-    assert await settled(look, ["a", "b"], -1, lambda _: None) == {"a": "unreachable: nobody there"}
+    assert await settled(look, ["a", "b"], -1, lambda _: None) == {"a": "unreachable: no server there"}
 
 
 async def test_at_the_end_of_the_time_a_row_without_an_outcome_is_named() -> None:
-    async def look() -> Mapping[str, Standing]:
+    async def look() -> Mapping[str, RowStatus]:
         return {"b": STORED}
 
     with pytest.raises(Refused, match=r"1 of 2 images have no outcome.*the first is a"):
@@ -50,12 +50,12 @@ async def test_at_the_end_of_the_time_a_row_without_an_outcome_is_named() -> Non
 
 
 @pytest.mark.parametrize("end", [Refused("Too late."), asyncio.CancelledError()])
-def test_whoever_stops_waiting_for_a_folder_is_told_to_repeat(end: BaseException) -> None:
-    with pytest.raises(Refused, match=AGAIN), told_to_repeat(ImageSource("", (), Path())):
+def test_ending_the_wait_for_a_folder_asks_to_repeat_the_command(end: BaseException) -> None:
+    with pytest.raises(Refused, match=AGAIN), explain_interruption(ImageSource("", (), Path())):
         raise end
 
 
 def test_images_of_others_are_fetched_without_us() -> None:
-    with pytest.raises(Refused) as refusal, told_to_repeat(ImageSource("", (), None)):
+    with pytest.raises(Refused) as refusal, explain_interruption(ImageSource("", (), None)):
         raise Refused("Too late.")
     assert str(refusal.value) == "Too late."

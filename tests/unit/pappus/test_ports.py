@@ -10,7 +10,7 @@ from pappus.stack.ports import DEFAULT_PORTS, HOST, busy_port, free_ports, is_fr
 from pappus.stack.settings import port_overrides
 
 
-def test_the_environment_wins_over_the_config_and_the_config_over_the_default() -> None:
+def test_environment_wins_over_config_and_config_over_default() -> None:
     ports = resolve_ports({"kafka": 1001, "s3": 1002}, {"s3": "1003"})
     assert (ports["kafka"], ports["s3"], ports["mlflow"]) == (1001, 1003, DEFAULT_PORTS["mlflow"])
 

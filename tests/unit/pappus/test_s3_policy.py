@@ -31,6 +31,6 @@ def test_mlflow_has_its_own_bucket_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
-def test_whoever_reads_may_list_so_that_missing_is_told_from_forbidden(bucket: str) -> None:
+def test_a_reader_may_list_so_that_missing_differs_from_forbidden(bucket: str) -> None:
     for user in {grant.user for grant in GRANTS[bucket]}:
         assert allowed(bucket, user, "s3:ListBucket") == {""}

@@ -10,7 +10,8 @@ from pappus.stack.config import StackConfig
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
-from pappus.stack.services import SERVICES, service_environment, service_part
+from pappus.stack.identity import MARK
+from pappus.stack.services import SERVICES, exported_environment, service_component, service_environment
 
 BY_NAME = {service.name: service for service in SERVICES}
 
@@ -59,11 +60,11 @@ def test_only_the_labeler_knows_its_users(state: StateFolder) -> None:
 
 
 def test_an_allowed_host_reaches_the_fetcher_and_asks_for_a_restart(state: StateFolder) -> None:
-    before = service_part(BY_NAME["ingestor"], StackContext.load(state, Cache(Path("unused")), {}))
+    before = service_component(BY_NAME["ingestor"], StackContext.load(state, Cache(Path("unused")), {}))
     StackConfig(allowed_hosts=["127.0.0.1:28300"]).save(state)
-    after = service_part(BY_NAME["ingestor"], StackContext.load(state, Cache(Path("unused")), {}))
+    after = service_component(BY_NAME["ingestor"], StackContext.load(state, Cache(Path("unused")), {}))
     assert json.loads(environment(state, "ingestor")["PAPPUS_ALLOWED_HOSTS"]) == ["127.0.0.1:28300"]
-    assert before.edition != after.edition
+    assert before.config_hash != after.config_hash
 
 
 def test_hosts_of_the_environment_join_those_that_were_remembered(state: StateFolder) -> None:
@@ -79,5 +80,28 @@ def test_hosts_of_the_environment_that_make_no_sense_are_refused(state: StateFol
 
 
 def test_the_same_settings_ask_for_no_restart(state: StateFolder) -> None:
-    one, two = (service_part(BY_NAME["trainer-full"], StackContext.load(state, Cache(Path("x")), {})) for _ in "12")
-    assert one.edition == two.edition
+    one, two = (
+        service_component(BY_NAME["trainer-full"], StackContext.load(state, Cache(Path("x")), {})) for _ in "12"
+    )
+    assert one.config_hash == two.config_hash
+
+
+def test_the_exported_environment_is_what_a_shell_lacks(state: StateFolder) -> None:
+    context = StackContext.load(state, Cache(Path("unused")), {"HOME": "/home/ada", "PAPPUS_MODEL_NAME": "trees"})
+    got = exported_environment("trainer-gate", context)
+    assert got.items() <= service_environment(BY_NAME["trainer-gate"], context).items()
+    assert got["PAPPUS_HEALTH_PORT"] == "28204"
+    assert got["PAPPUS_MODEL_NAME"] == "trees"
+    assert "HOME" not in got
+
+
+def test_a_process_with_the_exported_environment_is_not_reaped(state: StateFolder) -> None:
+    context = StackContext.load(state, Cache(Path("unused")), {})
+    assert MARK in service_environment(BY_NAME["ingestor"], context)
+    assert MARK not in exported_environment("ingestor", context)
+
+
+def test_an_unknown_service_is_answered_with_the_known_ones(state: StateFolder) -> None:
+    context = StackContext.load(state, Cache(Path("unused")), {})
+    with pytest.raises(StackError, match=r"no service kafka.*ingestor, labeler-api"):
+        exported_environment("kafka", context)

@@ -18,7 +18,8 @@ from pappus.stack.credentials import Credentials
 from pappus.stack.doctor import Check
 from pappus.stack.folders import StateFolder
 from pappus.stack.settings import without_ports
-from pappus.stack.status import PartState, PartStatus, StackStatus
+from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
+from pappus.stack.supervisor_process import SupervisorProcess
 
 runner = CliRunner()
 
@@ -77,7 +78,7 @@ def test_logs_of_all_name_each_line(state: StateFolder) -> None:
     assert result.output == "kafka | two\ns3    | one\n"
 
 
-def test_logs_of_somebody_unknown_names_those_there_are(state: StateFolder) -> None:
+def test_logs_of_an_unknown_component_names_the_known_ones(state: StateFolder) -> None:
     state.log("kafka").touch()
     result = runner.invoke(app, ["logs", "kafak", "--state", str(state.root)])
     assert result.exit_code == 1
@@ -94,7 +95,7 @@ def test_up_refuses_an_unknown_port_before_anything_starts(state: StateFolder, m
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "fooo"], "no part called fooo"),
+        (["--only", "fooo"], "no component fooo"),
         (
             ["--only", "s3", "--allow-host", "http://127.0.0.1:8000"],
             "'http://127.0.0.1:8000' is not a host: write host",
@@ -107,13 +108,13 @@ def test_what_up_refuses_is_not_remembered(state: StateFolder, arguments: list[s
     result = runner.invoke(app, ["up", *arguments, "--state", str(state.root)])
     assert result.exit_code == 1
     assert words in result.output
-    assert not state.wanted.exists()
+    assert not state.desired.exists()
     assert not state.config.exists()
 
 
 def test_ports_and_hosts_given_to_up_are_remembered(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPPUS_PORT_KAFKA", "39092")
-    monkeypatch.setattr(Stack, "_ask", lambda *_: None)
+    monkeypatch.setattr(SupervisorProcess, "request", lambda *_: None)
     monkeypatch.setattr(Stack, "_wait_until_ready", lambda *_: StackStatus(state="", credentials="", users=""))
     Stack(state.root).up(["s3"], ports={"s3": 39000}, allowed_hosts=["[::1]:80"])
     monkeypatch.delenv("PAPPUS_PORT_KAFKA")
@@ -152,10 +153,12 @@ def test_doctor_says_in_one_line_that_the_status_cannot_be_read(state: StateFold
     assert "cannot be read" in result.stderr
 
 
-def test_parts_without_their_supervisor_are_not_nothing() -> None:
-    left = [PartStatus(name=name, group="tests", state=PartState.ORPHANED) for name in ("kafka", "s3")]
-    text = summary(StackStatus(state="", credentials="", users="", parts=left))
-    assert text == ("The supervisor was killed; 2 parts still run. `pappus up` replaces them, `pappus down` ends them.")
+def test_components_without_their_supervisor_are_counted() -> None:
+    left = [ComponentStatus(name=name, group="tests", state=ComponentState.ORPHANED) for name in ("kafka", "s3")]
+    text = summary(StackStatus(state="", credentials="", users="", components=left))
+    assert text == (
+        "The supervisor was killed; 2 components still run. `pappus up` replaces them, `pappus down` ends them."
+    )
 
 
 def test_a_remedy_is_shown_letter_by_letter(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from pappus.stack.config import StackConfig
 from pappus.stack.credentials import Credentials
+from pappus.stack.desired_state import DesiredState
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import Identity
-from pappus.stack.status import PartState, PartStatus, StackStatus, read_status
-from pappus.stack.wanted import Wanted
+from pappus.stack.ownership import claim
+from pappus.stack.status import ComponentState, ComponentStatus, StackStatus, read_status
 
 
 def test_passwords_are_made_once_and_are_for_their_owner_alone(state: StateFolder) -> None:
@@ -25,7 +26,7 @@ def test_passwords_are_made_once_and_are_for_their_owner_alone(state: StateFolde
 
 def test_no_two_passwords_are_alike(tmp_path: Path, state: StateFolder) -> None:
     other = StateFolder.at(tmp_path / "other")
-    other.create()
+    claim(other)
     both = [Credentials.load_or_create(folder) for folder in (state, other)]
     every = [password for one in both for password in one.postgres.values()]
     every += [key.secret_key for one in both for key in one.s3.values()]
@@ -43,27 +44,51 @@ def test_without_a_config_everything_is_default(state: StateFolder) -> None:
     assert StackConfig.load(state) == StackConfig(ports={}, allowed_hosts=[])
 
 
-def test_two_requests_for_the_same_are_told_apart(state: StateFolder) -> None:
-    first, second = Wanted.save(state, ["kafka"]), Wanted.save(state, ["kafka", "kafka"])
-    assert first != second
-    assert Wanted.load(state).words == ["kafka"]
+def test_two_requests_for_the_same_components_have_different_ids(state: StateFolder) -> None:
+    first = DesiredState().with_selected(["kafka"], ["kafka"])
+    second = first.with_selected(["kafka"], ["kafka"])
+    second.save(state)
+    assert first.request != second.request
+    assert DesiredState.load(state) == second
+    assert second.selected == ["kafka"]
+
+
+def test_without_a_file_nothing_is_requested(state: StateFolder) -> None:
+    assert DesiredState.load(state).selected == []
+
+
+def test_a_restart_and_a_start_end_a_stop() -> None:
+    stopped = DesiredState(selected=["services"]).with_stopped(["a", "b"])
+    assert stopped.stopped == ["a", "b"]
+    assert stopped.with_restart(["a"]).stopped == ["b"]
+    assert stopped.with_restart(["a"]).restart == ["a"]
+    assert stopped.with_selected(["b"], ["b", "c"]).stopped == ["a"]
+
+
+def test_a_stop_ends_a_pending_restart() -> None:
+    assert DesiredState(restart=["a", "b"]).with_stopped(["a"]).restart == ["b"]
+
+
+def test_requests_that_follow_each_other_join() -> None:
+    desired = DesiredState().with_selected(["kafka"], []).with_selected(["s3"], []).with_restart(["kafka"])
+    assert (desired.selected, desired.with_restart(["s3"]).restart) == (["kafka", "s3"], ["kafka", "s3"])
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(StackError, match=r"thesis\.tex"):
-        StateFolder.at(tmp_path).create()
+        claim(StateFolder.at(tmp_path))
 
 
 def test_a_state_folder_may_hold_more_once_it_is_one(state: StateFolder) -> None:
     Credentials.load_or_create(state)
     (state.root / "drawn").mkdir()
-    state.create()
+    claim(state)
 
 
-def test_a_stack_that_never_ran_has_no_parts_and_is_not_ready(state: StateFolder) -> None:
+def test_a_stack_that_never_ran_has_no_components_and_is_not_ready(state: StateFolder) -> None:
     status = read_status(state)
-    assert (status.parts, status.running, status.ready) == ([], False, False)
+    assert (status.components, status.running, status.ready) == ([], False, False)
 
 
 def test_a_broken_status_file_is_named(state: StateFolder) -> None:
@@ -72,22 +97,25 @@ def test_a_broken_status_file_is_named(state: StateFolder) -> None:
         read_status(state)
 
 
-def part(name: str, state: PartState, **ports: int) -> PartStatus:
-    return PartStatus(name=name, group="tests", state=state, address=f"http://127.0.0.1:{name}", ports=ports)
+def component(name: str, state: ComponentState, **ports: int) -> ComponentStatus:
+    return ComponentStatus(name=name, group="tests", state=state, address=f"http://127.0.0.1:{name}", ports=ports)
 
 
-def test_a_stack_is_ready_when_its_supervisor_lives_and_every_part_is() -> None:
-    status = StackStatus(state="", credentials="", users="", parts=[part("a", PartState.READY)])
+def test_a_stack_is_ready_when_supervisor_and_components_are() -> None:
+    status = StackStatus(state="", credentials="", users="", components=[component("a", ComponentState.READY)])
     assert not status.ready
     status.supervisor = Identity.of(os.getpid())
     assert status.ready
-    status.parts.append(part("b", PartState.STARTING))
+    status.components.append(component("b", ComponentState.STARTING))
     assert not status.ready
 
 
 def test_the_report_for_programs_has_addresses_and_shared_ports() -> None:
-    replicas = [part("1", PartState.READY, predictor=28000), part("2", PartState.READY, predictor=28000, own=28011)]
-    report = json.loads(StackStatus(state="s", credentials="c", users="u", parts=replicas).report())
+    replicas = [
+        component("1", ComponentState.READY, predictor=28000),
+        component("2", ComponentState.READY, predictor=28000, own=28011),
+    ]
+    report = json.loads(StackStatus(state="s", credentials="c", users="u", components=replicas).report())
     assert report["addresses"] == {
         "predictor": "http://127.0.0.1:28000",
         "1": "http://127.0.0.1:1",
@@ -97,8 +125,34 @@ def test_the_report_for_programs_has_addresses_and_shared_ports() -> None:
 
 
 def test_a_state_that_stays_keeps_its_time() -> None:
-    one = part("a", PartState.WAITING)
-    one.enter(PartState.STARTING)
+    one = component("a", ComponentState.WAITING)
+    one.enter(ComponentState.STARTING)
     since = one.since
-    one.enter(PartState.STARTING, "still")
+    one.enter(ComponentState.STARTING, "still")
     assert (one.since, one.detail) == (since, "still")
+
+
+def test_a_stopped_component_keeps_no_stack_from_being_ready() -> None:
+    stopped = component("a", ComponentState.STOPPED)
+    status = StackStatus(state="", credentials="", users="", components=[stopped, component("b", ComponentState.READY)])
+    status.supervisor = Identity.of(os.getpid())
+    assert not status.ready
+    stopped.stopped_on_request = True
+    assert status.ready
+
+
+def test_components_are_found_by_name_and_by_group() -> None:
+    status = StackStatus(
+        state="", credentials="", users="", components=[component(name, ComponentState.READY) for name in "abc"]
+    )
+    assert [found.name for found in status.matching(["c", "a"])] == ["a", "c"]
+    assert len(status.matching(["tests"])) == 3
+    with pytest.raises(StackError, match=r"no x in this stack\. It has: a, b, c"):
+        status.matching(["a", "x"])
+
+
+def test_the_status_of_an_earlier_version_is_read(state: StateFolder) -> None:
+    old = {"state": "s", "credentials": "c", "users": "u"}
+    old_component = {"name": "a", "group": "servers", "state": "resting"}
+    state.status.write_text(json.dumps(old | {"parts": [old_component]}))
+    assert read_status(state).component("a").state is ComponentState.BACKOFF

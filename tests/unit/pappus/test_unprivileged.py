@@ -29,7 +29,7 @@ def test_the_owner_passes_by_its_own_bits(tmp_path: Path) -> None:
     assert owner._may_pass(tmp_path)
 
 
-def test_only_root_drops_to_somebody_else() -> None:
+def test_only_root_runs_servers_as_another_user() -> None:
     account = unprivileged_account()
     assert (account is None) == (os.geteuid() != 0)
     assert account is None or account.user_id != 0

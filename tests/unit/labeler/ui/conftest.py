@@ -1,4 +1,4 @@
-"""Pages over APIs that are played."""
+"""Fixtures: the pages, connected to fake APIs."""
 
 import sys
 from collections.abc import Iterator
@@ -9,54 +9,53 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import services.labeler.ui
-from services.labeler.ui.clients import LabelerClient, PredictorClient
-from services.labeler.ui.state import Clients
+from services.labeler.ui.api_clients import LabelerClient, PredictorClient
+from services.labeler.ui.sessions.tab import Clients
+from shared.clients.api import BlockingApi
 
-from .fake_streamlit import Played, session
+from .fake_apis import FakeApis, session
 
-APP = Path(services.labeler.ui.__file__).with_name("app.py")
+APP = Path(services.labeler.ui.__file__).parent / "pages" / "app.py"
 
 
 @pytest.fixture(autouse=True)
 def main_module() -> Iterator[None]:
-    """AppTest puts the page in the place of `__main__` and leaves it there; a process that a later test spawns would
-    run the page."""
+    """Restore `__main__`, which AppTest replaces by the page: a process that a later test spawns would run the page."""
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
 
 
 @pytest.fixture
-def played() -> Played:
-    """The APIs."""
-    return Played()
+def apis() -> FakeApis:
+    """The fake APIs."""
+    return FakeApis()
 
 
 @pytest.fixture
-def clients(played: Played) -> Clients:
-    """Clients of the APIs that are played."""
+def clients(apis: FakeApis) -> Clients:
+    """Clients of the fake APIs."""
     return Clients(
-        LabelerClient(httpx2.Client(base_url="http://labeler", transport=httpx2.MockTransport(played.labeler))),
-        PredictorClient(httpx2.Client(base_url="http://predictor", transport=httpx2.MockTransport(played.predictor))),
+        LabelerClient(BlockingApi("http://labeler", 5, httpx2.MockTransport(apis.labeler))),
+        PredictorClient(BlockingApi("http://predictor", 5, httpx2.MockTransport(apis.predictor))),
     )
 
 
 def review_script() -> None:
     """The review page alone: a page that is a function cannot be switched to in a test."""
-    from services.labeler.ui import app, login, review
-    from services.labeler.ui.state import clients
-    from services.labeler.ui.state import session as who_is_there
+    from services.labeler.ui.pages import app, login, review
+    from services.labeler.ui.sessions import tab
 
-    if (who := who_is_there()) is None:
+    if (current := tab.session()) is None:
         login.page()
     else:
-        clients().labeler.resume(who)
+        tab.clients().labeler.resume(current)
         app.guarded(review.page)
 
 
 @pytest.fixture
-def desk(clients: Clients) -> AppTest:
-    """The review page of anna."""
+def review_page(clients: Clients) -> AppTest:
+    """The review page with anna logged in."""
     page = AppTest.from_function(review_script, default_timeout=20)
     page.session_state["clients"] = clients
     page.session_state["session"] = session()
@@ -64,15 +63,15 @@ def desk(clients: Clients) -> AppTest:
 
 
 @pytest.fixture
-def stranger(clients: Clients) -> AppTest:
-    """The pages before anybody logged in."""
+def logged_out(clients: Clients) -> AppTest:
+    """The pages before a login."""
     page = AppTest.from_file(str(APP), default_timeout=20)
     page.session_state["clients"] = clients
     return page
 
 
 @pytest.fixture
-def anna(stranger: AppTest) -> AppTest:
-    """The pages of anna."""
-    stranger.session_state["session"] = session()
-    return stranger
+def anna(logged_out: AppTest) -> AppTest:
+    """The pages with anna logged in."""
+    logged_out.session_state["session"] = session()
+    return logged_out

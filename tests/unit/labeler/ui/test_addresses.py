@@ -1,4 +1,4 @@
-"""Where the pages are."""
+"""The addresses of the pages."""
 
 import pytest
 import streamlit as st
@@ -11,18 +11,18 @@ Addresses = list[list[str]]
 
 @pytest.fixture
 def addresses(monkeypatch: pytest.MonkeyPatch) -> Addresses:
-    """The addresses of each run."""
+    """The addresses of the pages in each run."""
     found, real = Addresses(), st.navigation
 
-    def noted(pages: list[st.Page], **options: str) -> st.Page:
+    def recorded(pages: list[st.Page], **options: str) -> st.Page:
         found.append([page.url_path for page in pages])
         return real(pages, **options)  # type: ignore[arg-type]  # the options of the real one
 
-    monkeypatch.setattr(st, "navigation", noted)
+    monkeypatch.setattr(st, "navigation", recorded)
     return found
 
 
-def test_every_page_has_its_address_before_the_login_too(anna: AppTest, addresses: Addresses) -> None:
+def test_every_page_has_its_address_before_the_login(anna: AppTest, addresses: Addresses) -> None:
     anna.run()
     press(anna, "Log out")
 

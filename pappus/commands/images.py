@@ -1,0 +1,139 @@
+"""`pappus predict | correct | history`: images, their answers and their labels."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from pappus.commands.options import Reason, StateOption, attempt, state_folder
+from pappus.commands.screen import console
+from pappus.commands.views import answers_table, labels_table, models_table
+from pappus.errors import Refused, read_image
+from pappus.stack_client import RunningStack
+from shared.clients.answers import Applied, ImageView, ModelView, Prediction
+from shared.clients.api import AsyncApi
+from shared.clients.errors import ApiError
+from shared.clients.labeler import (
+    MAX_MODELS,
+    correct_label,
+    find_images,
+    get_history,
+    get_image,
+    list_models,
+    upload_image,
+)
+from shared.clients.predictor import predict as predict_request
+
+
+def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], state: StateOption = None) -> None:
+    """Classify image files with the model in service."""
+
+    async def work() -> None:
+        stack = RunningStack.find(state_folder(state))
+        async with AsyncApi(stack.predictor, retry_for_seconds=10) as predictor:
+            answers, failures = await _ask(predictor, files)
+        if answers:
+            console.print(answers_table(answers))
+        if failures:
+            raise Refused("\n".join(failures))
+
+    attempt(work, state)
+
+
+def correct(
+    image: Annotated[str, typer.Argument(help="An image id, the sha256 of the bytes, or a file.")],
+    label: Annotated[str, typer.Argument(help="The right label.")],
+    reason: Reason = "",
+    state: StateOption = None,
+) -> None:
+    """Set the label of an image. A file that is not stored yet is uploaded first."""
+
+    async def work() -> None:
+        stack = RunningStack.find(state_folder(state))
+        async with stack.labeler_as("labeler") as person:
+            found = await _find(person, image, upload=True)
+            outcome = await person.send(correct_label(found.image_id, label, found.revision, reason=reason))
+            if isinstance(outcome, Applied):
+                console.print(f"{found.image_id} : {label!r} (revision {outcome.revision}, before: {found.label!r}).")
+            else:
+                console.print(f"Accepted, not visible yet: pappus history {found.image_id}")
+
+    attempt(work, state)
+
+
+def history(
+    image: Annotated[
+        str | None, typer.Argument(help="An image id, a sha256 or a file; without it, the models.")
+    ] = None,
+    state: StateOption = None,
+) -> None:
+    """Show every label an image had, who set it and which model learned it; without an image, the newest 1,000 models
+    with their verdicts."""
+
+    async def work() -> None:
+        stack = RunningStack.find(state_folder(state))
+        async with stack.labeler_as("labeler") as person:
+            if image is None:
+                _show_models(await person.send(list_models()))
+                return
+            found = await _find(person, image, upload=False)
+            console.print(labels_table(found, await person.send(get_history(found.image_id))))
+
+    attempt(work, state)
+
+
+def _show_models(models: list[ModelView]) -> None:
+    if not models:
+        console.print(
+            "No model yet: the first needs enough images of each label. Add more: pappus seed --images FOLDER"
+        )
+        return
+    console.print(models_table(models))
+    if len(models) == MAX_MODELS:
+        console.print(f"Only the newest {MAX_MODELS} are shown.")
+
+
+async def _ask(predictor: AsyncApi, files: list[Path]) -> tuple[list[tuple[Path, Prediction]], list[str]]:
+    """Return the answer for each file, and one line for each file without an answer."""
+    answers: list[tuple[Path, Prediction]] = []
+    failures: list[str] = []
+    for path in files:
+        try:
+            data = read_image(path)
+        except Refused as unreadable:
+            failures.append(str(unreadable))
+            continue
+        try:
+            answers.append((path, await predictor.send(predict_request(data, path.name))))
+        except ApiError as error:
+            failures.append(f"{path}: {error}")
+            if error.retryable:
+                break  # the predictor is down: every further file would wait as long, in vain
+    return answers, failures
+
+
+async def _find(person: AsyncApi, image: str, upload: bool) -> ImageView:
+    """Return the image that an id, a sha256 or a file names. Raises Refused if there is none."""
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", image):
+        return await person.send(get_image(UUID(image)))
+    data = None if re.fullmatch(r"[0-9a-f]{64}", image) else _bytes_of(image)
+    sha256 = image if data is None else hashlib.sha256(data).hexdigest()
+    found = await person.send(find_images(sha256))
+    if found:
+        return found[0]
+    if not upload or data is None:
+        raise Refused(f"No stored image has the bytes {sha256[:12]}...: upload it, or pappus correct FILE LABEL")
+    uploaded = await person.send(upload_image(Path(image).name, data))
+    return await person.send(get_image(uploaded.image_id))
+
+
+def _bytes_of(image: str) -> bytes:
+    try:
+        return read_image(Path(image))
+    except Refused as refusal:
+        if isinstance(refusal.__cause__, FileNotFoundError):
+            raise Refused(f"{image} is neither an image id, a sha256 nor a file.") from refusal
+        raise

@@ -1,0 +1,135 @@
+"""Asking the model about many images, and waiting until a correction is live and every replica answers with it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from uuid import UUID
+
+from pappus.demo.images import ImageSource
+from pappus.errors import Refused
+from pappus.plants import PlantRow
+from shared.clients.answers import Prediction
+from shared.clients.api import AsyncApi
+from shared.clients.labeler import get_champion, get_history
+from shared.clients.predictor import get_serving_model, predict
+
+AT_ONCE = 8
+ASK_AGAIN_SECONDS = 0.01
+"""Between two questions to one replica which model it serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said about one image. `confidence` is the probability of `label`, `milliseconds` the client's."""
+
+    row: PlantRow
+    sha256: str
+    label: str
+    runner_up: str
+    confidence: float
+    model_version: str
+    prediction_id: UUID
+    milliseconds: float
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it differs from the true label of the row."""
+        return self.label != self.row.label
+
+
+async def ask(predictor: AsyncApi, source: ImageSource, rows: Sequence[PlantRow], base_url: str) -> list[Answer]:
+    """The model's answers about these images, in their order, `AT_ONCE` at a time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(row: PlantRow) -> Answer:
+        async with gate:
+            data = await source.read(row, base_url)
+            start = time.perf_counter()
+            answer = await predictor.send(predict(data, row.url_source.rsplit("/", 1)[-1]))
+            return _answer(row, answer, (time.perf_counter() - start) * 1000)
+
+    return list(await asyncio.gather(*(one(row) for row in rows)))
+
+
+def _answer(row: PlantRow, prediction: Prediction, milliseconds: float) -> Answer:
+    ranked = sorted(prediction.probabilities, key=lambda label: -prediction.probabilities[label])
+    return Answer(
+        row=row,
+        sha256=prediction.sha256,
+        label=prediction.label,
+        runner_up=ranked[1],
+        confidence=prediction.probabilities[ranked[0]],
+        model_version=prediction.model_version,
+        prediction_id=prediction.prediction_id,
+        milliseconds=milliseconds,
+    )
+
+
+def describe(answers: Sequence[Answer]) -> str:
+    """One sentence about a round of answers."""
+    right = sum(not answer.wrong for answer in answers)
+    speed = median(answer.milliseconds for answer in answers)
+    return f"{right} of {len(answers)} answers as labelled ({right / len(answers):.1%}), {speed:.1f} ms median"
+
+
+async def until_live_or_aside(person: AsyncApi, image_id: UUID, event_id: UUID, timeout_seconds: float) -> str | None:
+    """Wait until a promoted model holds this correction (None) or the gate has set it aside (why). Raises Refused after
+    `timeout_seconds`."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        entry = next((e for e in await person.send(get_history(image_id)) if e.event_id == event_id), None)
+        if entry and entry.live_in:
+            return None
+        if entry and entry.set_aside:
+            return entry.set_aside
+        if time.monotonic() > deadline:
+            await _refuse_frozen(person)
+            raise Refused(
+                f"The correction of {image_id} is in no model {timeout_seconds:.0f} s after it was made. "
+                "See: pappus logs trainer-fast, pappus logs trainer-gate"
+            )
+        await asyncio.sleep(0.02)
+
+
+async def _refuse_frozen(person: AsyncApi) -> None:
+    """Raises Refused if that is why no correction becomes live."""
+    champion = await person.send(get_champion())
+    if champion is not None and champion.frozen:
+        raise Refused("Promotions are frozen, so no correction becomes live: pappus unfreeze")
+
+
+async def until_all_answer(replicas: Sequence[AsyncApi], data: bytes, label: str, timeout_seconds: float) -> None:
+    """Wait until every replica answers `label` for these bytes. Raises Refused after `timeout_seconds`.
+
+    A replica is asked for an answer again only when it serves another model: each answer costs the cores that the new
+    model waits for."""
+    deadline = time.monotonic() + timeout_seconds
+
+    async def one(replica: AsyncApi) -> None:
+        while (answer := await replica.send(predict(data))).label != label:
+            while (await replica.send(get_serving_model())).version == answer.model_version:
+                if time.monotonic() > deadline:
+                    raise Refused(
+                        f"{replica.base_url} still answers {answer.label!r} with {answer.model_version} "
+                        f"{timeout_seconds:.0f} s after it was corrected to {label!r}. See: pappus logs trainer-fast"
+                    )
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+    await asyncio.gather(*(one(replica) for replica in replicas))
+
+
+async def until_all_serve(replicas: Sequence[AsyncApi], version: str, timeout_seconds: float) -> None:
+    """Wait until every replica serves `version`. Raises Refused after `timeout_seconds`."""
+    deadline = time.monotonic() + timeout_seconds
+
+    async def one(replica: AsyncApi) -> None:
+        while (serving := (await replica.send(get_serving_model())).version) != version:
+            if time.monotonic() > deadline:
+                raise Refused(
+                    f"{replica.base_url} still serves {serving} {timeout_seconds:.0f} s after {version} was promoted."
+                )
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+    await asyncio.gather(*(one(replica) for replica in replicas))

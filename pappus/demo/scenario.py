@@ -1,0 +1,225 @@
+"""The scenario of the demo, stage by stage, through the APIs that users call."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from pappus.demo.images import ImageSource
+from pappus.demo.intake import ingest_and_wait
+from pappus.demo.predictions import Answer, ask, describe, until_all_answer, until_all_serve, until_live_or_aside
+from pappus.demo.report import Report
+from pappus.demo.view import View
+from pappus.errors import Refused
+from pappus.plants import PlantRow, count_labelled
+from pappus.stack_client import RunningStack
+from shared.clients.answers import ModelView
+from shared.clients.api import AsyncApi
+from shared.clients.errors import ApiProblem
+from shared.clients.labeler import ask_gate, correct_label, find_images, get_champion, list_models
+from shared.clients.predictor import predict
+
+CORRECTIONS = 5
+TRIES = 15
+TRIGGER_NEW_IMAGES = 10
+INGEST_SECONDS = 300.0
+TRAIN_SECONDS = 240.0
+LIVE_SECONDS = 60.0
+
+
+class DemoScenario:
+    """One run of the scenario on a running stack."""
+
+    def __init__(self, stack: RunningStack, source: ImageSource, report: Report, view: View) -> None:
+        self._stack = stack
+        self._source = source
+        self._report = report
+        self._view = view
+        self._rows: Sequence[PlantRow] = ()
+        self._labelled = 0
+
+    async def run(self) -> None:
+        """Run all stages in order. Raises Refused with the cause and where to look."""
+        async with (
+            self._stack.labeler_as("labeler") as person,
+            self._stack.labeler_as("operator") as operator,
+            self._stack.each_replica() as replicas,
+            AsyncApi(self._stack.predictor) as predictor,
+        ):
+            await self._ingest()
+            before = await self._first_model(person, replicas)
+            answers = await self._predict(predictor)
+            corrected = await self._correct(person, replicas, answers)
+            await self._ask_again(predictor, answers, corrected)
+            await self._roll_back(operator, replicas, corrected, before)
+
+    async def _ingest(self) -> None:
+        """Ingest the images; the later stages use those that are stored."""
+        with self._view.stage("images in") as stage:
+            show = partial(setattr, stage, "summary")
+            intake = await ingest_and_wait(self._stack.plants_dsn, self._source, INGEST_SECONDS, show)
+            self._rows = intake.stored
+            self._labelled = await count_labelled(self._stack.plants_dsn)
+            self._report.figures |= {
+                "rows": len(self._source.rows),
+                "new_rows": intake.new,
+                "stored": len(intake.stored),
+                "rejected": len(intake.rejected),
+            }
+            if intake.rejected:
+                url, why = next(iter(intake.rejected.items()))
+                stage.summary += f"; {len(intake.rejected)} rejected, for example {url} ({why})"
+            if not intake.stored:
+                raise Refused(
+                    "None of these images is stored, so the demo cannot go on. Choose others: --images FOLDER"
+                )
+
+    async def _first_model(self, person: AsyncApi, replicas: Sequence[AsyncApi]) -> str:
+        """Wait until a model of a full training over the images is judged and served; return the version in service."""
+        with self._view.stage("model trained, judged, served") as stage:
+            deadline = time.monotonic() + TRAIN_SECONDS
+            while not (settled := self._settled(await person.send(list_models()))):
+                if time.monotonic() > deadline:
+                    raise Refused(
+                        f"No model of {self._labelled} images after {TRAIN_SECONDS:.0f} s. A first model needs 20 "
+                        "images of each label. See: pappus logs trainer-full, pappus logs trainer-gate"
+                    )
+                await asyncio.sleep(0.2)
+            champion = await person.send(get_champion())
+            if champion is None:
+                raise Refused(f"The first model was not promoted: {settled.summary}")
+            await until_all_serve(replicas, champion.version, LIVE_SECONDS)
+            stage.summary = f"{champion.version} serves on {len(replicas)} replicas. {champion.summary}"
+            self._report.figures["test_accuracy"] = champion.metrics.get("test_accuracy")
+            return champion.version
+
+    def _settled(self, models: Sequence[ModelView]) -> ModelView | None:
+        """Return a judged model of a full training that leaves out fewer images than the trigger waits for, or None."""
+        for model in models:
+            images = (model.training_images or 0) + (model.test_images or 0)
+            if model.lane == "full" and model.state != "candidate" and self._labelled - images < TRIGGER_NEW_IMAGES:
+                return model
+        return None
+
+    async def _predict(self, predictor: AsyncApi) -> list[Answer]:
+        with self._view.stage("predictions") as stage:
+            answers = await ask(predictor, self._source, self._rows, self._stack.images_url)
+            stage.summary = describe(answers)
+            self._report.figures["answers_right_before"] = sum(not answer.wrong for answer in answers)
+            return answers
+
+    async def _correct(
+        self, person: AsyncApi, replicas: Sequence[AsyncApi], answers: Sequence[Answer]
+    ) -> list[tuple[Answer, str]]:
+        """Correct wrong answers one by one, and wait until every replica serves each; return the live ones with their
+        labels. A correction that the gate sets aside, because other answers would become wrong, is reported."""
+        with self._view.stage("corrections") as stage:
+            live: list[tuple[Answer, str]] = []
+            aside: list[str] = []
+            for answer, label in _to_correct(answers):
+                if len(live) == CORRECTIONS or (live and not answer.wrong):
+                    break
+                data = await self._source.read(answer.row, self._stack.images_url)
+                start = time.perf_counter()
+                image_id, event_id = await _correct_one(person, answer, label)
+                if why := await until_live_or_aside(person, image_id, event_id, LIVE_SECONDS):
+                    aside.append(why)
+                else:
+                    await until_all_answer(replicas, data, label, LIVE_SECONDS)
+                    self._report.correction_to_live_seconds.append(time.perf_counter() - start)
+                    live.append((answer, label))
+                stage.summary = _summarize_corrections(self._report.correction_to_live_seconds, aside)
+            self._report.figures["corrections_set_aside"] = len(aside)
+            if not live:
+                raise Refused(f"None of {len(aside)} corrections became live. The first was set aside: {aside[0]}")
+            return live
+
+    async def _ask_again(
+        self, predictor: AsyncApi, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
+    ) -> None:
+        with self._view.stage("the same images asked again") as stage:
+            again = await ask(predictor, self._source, self._rows, self._stack.images_url)
+            now = {answer.sha256: answer for answer in again}
+            hold = sum(now[answer.sha256].label == label for answer, label in corrected)
+            touched = {answer.sha256 for answer, _ in corrected}
+            others = sum(now[a.sha256].label != a.label for a in answers if a.sha256 not in touched)
+            stage.summary = (
+                f"{hold} of {len(corrected)} corrected images answered as corrected, "
+                f"{others} other answers changed; {describe(again)}"
+            )
+            self._report.figures |= {
+                "corrected": len(corrected),
+                "corrected_hold": hold,
+                "other_answers_changed": others,
+                "answers_right_after": sum(not answer.wrong for answer in again),
+            }
+            if hold != len(corrected):
+                raise Refused(f"{len(corrected) - hold} corrected images are not answered as corrected.")
+
+    async def _roll_back(
+        self, operator: AsyncApi, replicas: Sequence[AsyncApi], corrected: Sequence[tuple[Answer, str]], before: str
+    ) -> None:
+        """Roll back to the model before the corrections, then unfreeze: the corrections become live again."""
+        first, label = corrected[0]
+        data = await self._source.read(first.row, self._stack.images_url)
+        with self._view.stage("rollback") as stage:
+            await operator.send(ask_gate("rollback", "demo: show that an operator can go back", before))
+            await until_all_serve(replicas, before, LIVE_SECONDS)
+            answer = (await replicas[0].send(predict(data))).label
+            stage.summary = f"{before} serves again, frozen; the first corrected image is {answer!r} again"
+        with self._view.stage("unfreeze: corrections return") as stage:
+            await operator.send(ask_gate("unfreeze", "demo: go on learning"))
+            for answer_before, wanted in corrected:
+                pixels = await self._source.read(answer_before.row, self._stack.images_url)
+                await until_all_answer(replicas, pixels, wanted, LIVE_SECONDS)
+            champion = await operator.send(get_champion())
+            stage.summary = (
+                f"{champion.version if champion else '?'} serves; the first corrected image is {label!r} again"
+            )
+
+
+def _to_correct(answers: Sequence[Answer]) -> list[tuple[Answer, str]]:
+    """Return the corrections to make, in order: the most confident wrong answers with their true labels, then the
+    least certain right answers with their runner-up."""
+    wrong = sorted((a for a in answers if a.wrong), key=lambda a: (-a.confidence, a.sha256))
+    unsure = sorted((a for a in answers if not a.wrong), key=lambda a: (a.confidence, a.sha256))
+    return [(a, str(a.row.label)) for a in wrong[:TRIES]] + [(a, a.runner_up) for a in unsure[:TRIES]]
+
+
+def _summarize_corrections(seconds: Sequence[float], aside: Sequence[str]) -> str:
+    """Return one sentence about the corrections so far."""
+    live = f"{len(seconds)} live on all replicas"
+    if seconds:
+        live += ", each after " + ", ".join(f"{one:.2f}" for one in seconds) + " s"
+    return live + (f"; {len(aside)} set aside, for example: {aside[0]}" if aside else "")
+
+
+async def _correct_one(person: AsyncApi, answer: Answer, label: str) -> tuple[UUID, UUID]:
+    """Correct one image as a user does who saw its answer and its revision; return the ids of image and event. If
+    another correction came in between (409), read the image again and correct it once more."""
+
+    async def once() -> tuple[UUID, UUID]:
+        found = await person.send(find_images(answer.sha256))
+        if not found:
+            raise Refused(
+                f"{answer.row.url_source} is not known to the labeler. Run it again, or see: pappus logs labeler-api"
+            )
+        image = found[0]
+        correction = correct_label(
+            image.image_id,
+            label,
+            image.revision,
+            reason="demo: the answer was wrong",
+            prediction_id=answer.prediction_id,
+            shown_model_version=answer.model_version,
+            shown_label=answer.label,
+        )
+        return image.image_id, (await person.send(correction)).event_id
+
+    try:
+        return await once()
+    except ApiProblem as problem:
+        if problem.status != 409:
+            raise
+    return await once()

@@ -1,0 +1,106 @@
+"""Fill .venv from requirements/all.txt: `python -m pappus.environment auto | cpu | default`.
+
+`make` runs it with the Python of .venv, which has nothing but uv yet, so only the standard library is imported here.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements" / "all.txt"
+# The packages of torch for NVIDIA cards, which the CPU build does not need.
+CUDA = ("nvidia-", "triton", "cuda-")
+CARD = ("/proc/driver/nvidia/version", "/sys/module/nvidia/version")
+ANSWER_SECONDS = 60
+CHOICES = ("auto", "cpu", "default")
+CPU_SIZE = "the CPU build of torch: about 0.7 GB to fetch, 2 GB on disk, 1 to 5 minutes"
+DEFAULT_SIZE = "torch with CUDA: about 3.5 GB to fetch, 7 GB on disk, 2 to 15 minutes"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what will be fetched, then fetch it. Return the exit code of uv; 2 for an unknown choice."""
+    choice = arguments[0] if arguments else "auto"
+    if choice not in CHOICES:
+        print(f"TORCH is {choice!r}; choose one of {', '.join(CHOICES)}.")  # noqa: T201
+        return 2
+    installed = _installed_torch()
+    cpu = _wants_cpu_build(choice, installed)
+    if installed:
+        _say("Bringing .venv up to date with requirements/all.txt ...")
+    else:
+        _say(f"Installing the Python packages into .venv, once; with {CPU_SIZE if cpu else DEFAULT_SIZE} ...")
+    return _install(cpu)
+
+
+def cpu_requirements(text: str) -> str:
+    """Return the requirements without the packages of torch for NVIDIA cards."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(CUDA))
+
+
+def _installed_torch() -> str | None:
+    """Return the version of torch, which ends in +cpu for the CPU build; None if it is not installed."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return None
+
+
+def _wants_cpu_build(choice: str, installed: str | None) -> bool:
+    """Return whether to take the CPU build. `installed`: the present version of torch; `auto` keeps its kind."""
+    if choice != "auto":
+        return choice == "cpu"
+    return installed.endswith("+cpu") if installed else _cpu_build_fits()
+
+
+def _cpu_build_fits() -> bool:
+    """Return whether this is a Linux machine without an NVIDIA card that reaches torch's own index."""
+    if sys.platform != "linux" or _has_card():
+        return False
+    if _cpu_index_answers():
+        return True
+    _say(
+        "This machine has no NVIDIA card, but torch's own index, which has the small CPU build, does not answer: torch "
+        "is taken from the package index. It works the same and takes 5 GB more."
+    )
+    return False
+
+
+def _has_card() -> bool:
+    return any(Path(file).exists() for file in CARD) or shutil.which("nvidia-smi") is not None
+
+
+def _cpu_index_answers() -> bool:
+    torch = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
+    command = (*_uv(), "--dry-run", "--no-deps", "--reinstall", "--torch-backend=cpu", torch)
+    environment = {**os.environ, "UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}
+    try:
+        ended = subprocess.run(command, env=environment, capture_output=True, timeout=ANSWER_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return False
+    return ended.returncode == 0
+
+
+def _install(cpu: bool) -> int:
+    if not cpu:
+        return subprocess.call((*_uv(), "-r", str(REQUIREMENTS)))  # noqa: S603
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write(cpu_requirements(REQUIREMENTS.read_text()))
+        requirements.flush()
+        return subprocess.call((*_uv(), "--torch-backend=cpu", "-r", requirements.name))  # noqa: S603
+
+
+def _uv() -> tuple[str, ...]:
+    return (str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - nothing to print with is installed yet
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""The two APIs as the pages use them: each request is sent once, and each failure is a sentence for the person."""
+
+from typing import TypeVar
+
+from shared.clients.answers import Session
+from shared.clients.api import BlockingApi
+from shared.clients.errors import ApiError, ApiProblem
+from shared.clients.request import ApiRequest
+from shared.runtime.errors import PappusError, TransientError
+
+T = TypeVar("T")
+LABELER_UNAVAILABLE = "The labeler does not answer. Your work is kept here; try again in a moment."
+PREDICTOR_UNAVAILABLE = "The model does not answer right now. Labels can be set without it."
+
+
+class LoggedOut(PappusError):
+    """The session has ended, or there was none."""
+
+
+class NoModel(TransientError):
+    """The predictor has no model yet."""
+
+
+class Declined(PappusError):
+    """The API refused the request; the text says why."""
+
+
+class Superseded(PappusError):
+    """Another person changed the label between the look and the click. `label` and `revision` are the current ones."""
+
+    def __init__(self, detail: str, label: str | None, revision: int) -> None:
+        super().__init__(detail)
+        self.label = label
+        self.revision = revision
+
+
+class LabelerClient:
+    """The labeler's API as one person uses it."""
+
+    def __init__(self, api: BlockingApi) -> None:
+        self._api = api
+
+    def resume(self, session: Session) -> None:
+        """Send later requests in this session."""
+        self._api.authenticate(session.token)
+
+    def send(self, request: ApiRequest[T], unavailable: str = "") -> T:
+        """Send a request. `unavailable` replaces the API's own words when something behind the API is unavailable.
+
+        Raises:
+            LoggedOut: the session has ended.
+            Superseded: another correction came first.
+            Declined: the API refused; the same request is refused again.
+            TransientError: the API, or something behind it, is unavailable.
+        """
+        try:
+            return self._api.send(request)
+        except ApiProblem as problem:
+            raise _page_error(problem, unavailable) from problem
+        except ApiError as error:
+            raise _no_answer(error, LABELER_UNAVAILABLE) from error
+
+
+class PredictorClient:
+    """The predictor's API."""
+
+    def __init__(self, api: BlockingApi) -> None:
+        self._api = api
+
+    def send(self, request: ApiRequest[T]) -> T:
+        """Send a request. Raises Declined, and TransientError (NoModel if there is no model yet)."""
+        try:
+            return self._api.send(request)
+        except ApiProblem as problem:
+            raise _page_error(problem) from problem
+        except ApiError as error:
+            raise _no_answer(error, PREDICTOR_UNAVAILABLE) from error
+
+
+def _page_error(problem: ApiProblem, unavailable: str = "") -> PappusError:
+    detail = problem.detail if problem.code else f"The answer was HTTP status {problem.status}. Try again in a moment."
+    if problem.status == 401:
+        return LoggedOut(detail)
+    if problem.code == "superseded":
+        return Superseded(detail, problem.members.get("label"), int(problem.members.get("revision") or 0))
+    if problem.code == "no_model":
+        return NoModel(detail)
+    if problem.retryable:
+        return TransientError(unavailable or detail)
+    return Declined(detail)
+
+
+def _no_answer(error: ApiError, unavailable: str) -> PappusError:
+    return TransientError(unavailable) if error.retryable else Declined(str(error))

@@ -1,0 +1,219 @@
+"""What the labeler's and the predictor's API answer. Times are aware; probabilities sum to 1.
+
+The labeler's API returns these very classes. Fields that an API adds later are ignored by older clients.
+"""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from shared.contract.events import RuleOutcome, Trust
+
+Role = Literal["labeler", "operator"]
+"""A labeler uploads, corrects and reads; an operator may also command the gate and request trainings."""
+
+
+class Body(BaseModel):
+    """The body of a response."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Session(Body):
+    """A login: `token` goes into the header Authorization: Bearer."""
+
+    token: str
+    name: str
+    role: Role
+    expires_at: AwareDatetime
+
+
+class Labels(Body):
+    """The labels an image can have, and the name of the model that learns them."""
+
+    labels: tuple[str, ...]
+    model_name: str
+
+
+class Accepted(Body):
+    """The log has the event, but the tables do not show its outcome yet. Repeat with the same Idempotency-Key."""
+
+    event_id: UUID
+    image_id: UUID | None = None
+
+    @property
+    def outcome(self) -> str:
+        return "accepted"
+
+
+class AcceptedImage(Accepted):
+    """Accepted, for an event about one image."""
+
+    image_id: UUID
+
+
+class Uploaded(Body):
+    """A stored image. `duplicate_of` is its id if its bytes were stored before this upload."""
+
+    image_id: UUID
+    state: Literal["stored"] = "stored"
+    sha256: str
+    label: str | None
+    revision: int
+    duplicate_of: UUID | None = None
+
+
+class Applied(Body):
+    """A correction that is the image's current label."""
+
+    image_id: UUID
+    label: str
+    revision: int
+    event_id: UUID
+    state: Literal["applied"] = "applied"
+
+    @property
+    def outcome(self) -> str:
+        return "applied"
+
+
+class GateAnswer(Body):
+    """The gate's answer to an operator. `version` and `sequence` name the promotion; None if there is none."""
+
+    outcome: Literal["promoted", "rejected"]
+    version: str | None
+    sequence: int | None
+    summary: str
+
+
+class Rejection(Body):
+    """The reason why the latest attempt did not store an image."""
+
+    reason: str
+    detail: str
+    retryable: bool
+    attempt: int
+    duplicate_of: UUID | None = None
+
+
+class ShownPrediction(Body):
+    """A label and its probability, as a model answered for one image."""
+
+    prediction_id: UUID
+    label: str
+    probabilities: dict[str, float]
+    model_version: str
+
+
+class ImageView(Body):
+    """One image. `label` and `revision` are the current ones (revision 0: as registered); sha256, width and height
+    (pixels) are None until it is stored. `source` is its URL or "upload"; `duplicate_of` the image to use instead."""
+
+    image_id: UUID
+    state: Literal["registered", "stored", "rejected"]
+    label: str | None
+    revision: int
+    trust: Trust
+    sha256: str | None
+    width: int | None
+    height: int | None
+    source: str
+    registered_by: str | None
+    corrected_by: str | None
+    attempt: int
+    rejection: Rejection | None = None
+    duplicate_of: UUID | None = None
+    prediction: ShownPrediction | None = None
+
+
+class HistoryEntry(Body):
+    """One revision of a label. `live_in` is the first promoted model that holds it, since `live_at`; `set_aside` is the
+    reason why the fast lane leaves it out for now."""
+
+    event_id: UUID | None
+    revision: int
+    label_from: str | None
+    label_to: str | None
+    corrected_by: str | None
+    occurred_at: AwareDatetime | None
+    reason: str
+    shown_model_version: str | None
+    shown_label: str | None
+    state: Literal["applied", "superseded"]
+    live_in: str | None
+    live_at: AwareDatetime | None
+    set_aside: str | None
+
+
+class ReviewItem(Body):
+    """A stored image that has not been reviewed, and why it is worth a look."""
+
+    image_id: UUID
+    label: str | None
+    revision: int
+    trust: Trust
+    prediction: ShownPrediction | None
+    reason: str
+
+
+class ReviewQueue(Body):
+    """The next images to review, the most useful first, and the number of all images that wait."""
+
+    items: list[ReviewItem]
+    waiting: int
+
+
+class ModelView(Body):
+    """One model version. `sequence` and `promoted_at` belong to its latest promotion, None if it never served."""
+
+    version: str
+    lane: Literal["fast", "full"]
+    parent: str | None
+    state: Literal["candidate", "champion", "former", "rejected"]
+    sequence: int | None
+    summary: str
+    verdict: list[RuleOutcome]
+    metrics: dict[str, float]
+    training_images: int | None
+    test_images: int | None
+    corrections: int
+    seconds: dict[str, float]
+    trained_at: AwareDatetime | None
+    promoted_at: AwareDatetime | None
+
+
+class ChampionView(ModelView):
+    """The model in service. `frozen`: no candidate is promoted until an operator unfreezes."""
+
+    frozen: bool
+    requested_by: str | None
+
+
+class CorrectionWeight(Body):
+    """A corrected image that shaped a prediction; weight in (0, 1], 1 for the same picture."""
+
+    image_id: UUID
+    weight: float
+
+
+class Prediction(ShownPrediction):
+    """The predictor's answer. `milliseconds` is decoding and inference; at most 3 corrections, the heaviest first."""
+
+    model_sequence: int
+    trace_id: str | None
+    milliseconds: float
+    sha256: str
+    replica: str
+    corrections: list[CorrectionWeight]
+
+
+class ServingModel(Body):
+    """The model that one replica of the predictor serves."""
+
+    version: str
+    sequence: int
+    labels: list[str]
+    artefact_sha256: str
+    loaded_at: AwareDatetime
+    replica: str

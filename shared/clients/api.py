@@ -1,0 +1,104 @@
+"""Sending requests to one API over HTTP, asynchronous with retries or blocking without."""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx2
+
+from shared.clients.errors import ApiError, ApiProblem, ApiUnreachable, UnexpectedAnswer
+from shared.clients.request import ApiRequest
+
+T = TypeVar("T")
+RETRY_PAUSE_SECONDS = 0.2
+
+
+class AsyncApi:
+    """One API. A request that fails while the API restarts (no connection, 429, 502, 503, 504) is sent again for at
+    most `retry_for_seconds`. `transport` replaces the network, for tests."""
+
+    def __init__(
+        self, base_url: str, retry_for_seconds: float = 60.0, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        self.base_url = base_url
+        self._retry_for_seconds = retry_for_seconds
+        timeout = httpx2.Timeout(30.0, connect=3.0)
+        self._http = httpx2.AsyncClient(base_url=base_url, timeout=timeout, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    def authenticate(self, token: str) -> None:
+        """Send this bearer token with every later request."""
+        self._http.headers["authorization"] = f"Bearer {token}"
+
+    async def send(self, request: ApiRequest[T]) -> T:
+        """Send a request, again if need be, and return its answer.
+
+        Raises:
+            ApiError: the API refused, did not answer in time, or answered something unreadable.
+        """
+        deadline = time.monotonic() + self._retry_for_seconds
+        while True:
+            try:
+                return _read(request, await self._once(request))
+            except ApiError as error:
+                if not error.retryable or time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(RETRY_PAUSE_SECONDS)
+
+    async def _once(self, request: ApiRequest[T]) -> httpx2.Response:
+        try:
+            return await self._http.request(request.method, request.path, **request.options())
+        except httpx2.RequestError as error:
+            raise ApiUnreachable(self.base_url, error) from error
+
+
+class BlockingApi:
+    """One API, for code without an event loop. It never retries: a page shows the failure and a button."""
+
+    def __init__(self, base_url: str, timeout_seconds: float, transport: httpx2.BaseTransport | None = None) -> None:
+        self.base_url = base_url
+        self._http = httpx2.Client(base_url=base_url, timeout=timeout_seconds, transport=transport)
+
+    def authenticate(self, token: str) -> None:
+        """Send this bearer token with every later request."""
+        self._http.headers["authorization"] = f"Bearer {token}"
+
+    def send(self, request: ApiRequest[T]) -> T:
+        """Send a request once and return its answer. Raises ApiError as `AsyncApi.send` does."""
+        try:
+            response = self._http.request(request.method, request.path, **request.options())
+        except httpx2.RequestError as error:
+            raise ApiUnreachable(self.base_url, error) from error
+        return _read(request, response)
+
+
+def _read(request: ApiRequest[T], response: httpx2.Response) -> T:
+    url = str(response.request.url)
+    try:
+        if response.status_code == 404 and request.none_if_missing:
+            return request.read(b"null")
+        if response.is_success:
+            return request.read(response.content)
+    except ValueError as error:
+        raise UnexpectedAnswer(url, error) from error
+    raise _problem(url, response)
+
+
+def _problem(url: str, response: httpx2.Response) -> ApiProblem:
+    """Read the problem document (RFC 9457, with the code as member `error`), or what there is instead of one."""
+    try:
+        body: Any = response.json()
+    except ValueError:
+        body = None
+    members = body if isinstance(body, dict) else {}
+    reason = f"{response.status_code} {response.reason_phrase}"
+    detail = members.get("detail") or members.get("title") or response.text[:300] or reason
+    return ApiProblem(url, response.status_code, str(members.get("error", "")), str(detail), members)

@@ -1,0 +1,46 @@
+"""How a request to an API can fail."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.runtime.errors import PappusError
+
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+
+
+class ApiError(PappusError):
+    """A request that got no usable answer. `retryable`: the same request may succeed later."""
+
+    retryable = False
+
+
+class ApiUnreachable(ApiError):
+    """The API did not answer: no connection, or no response in time."""
+
+    retryable = True
+
+    def __init__(self, base_url: str, cause: Exception) -> None:
+        super().__init__(f"No answer from {base_url} ({cause!r}). Is the stack up? Try: pappus status")
+
+
+class ApiProblem(ApiError):
+    """The API answered with an error status. `code` is for programs (empty if the body has none), `detail` for people;
+    `members` are all members of the problem document."""
+
+    def __init__(self, url: str, status: int, code: str, detail: str, members: Mapping[str, Any]) -> None:
+        super().__init__(f"{url} answered {status}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.members = members
+        self.retryable = status in RETRYABLE_STATUSES
+
+
+class UnexpectedAnswer(ApiError):
+    """The API answered with success, but not with what the client expects."""
+
+    def __init__(self, url: str, cause: Exception) -> None:
+        super().__init__(
+            f"{url} answered something this version cannot read ({cause}). Restart the stack with this version: "
+            "pappus down, pappus up"
+        )

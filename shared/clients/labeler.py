@@ -1,0 +1,123 @@
+"""The requests of the labeler's API, one function each. Send them with `AsyncApi` or `BlockingApi`."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from shared.clients.answers import (
+    Accepted,
+    AcceptedImage,
+    Applied,
+    ChampionView,
+    GateAnswer,
+    HistoryEntry,
+    ImageView,
+    Labels,
+    ModelView,
+    ReviewQueue,
+    Session,
+    Uploaded,
+)
+from shared.clients.request import ApiRequest, idempotency
+
+MAX_MODELS = 1000
+"""The most models the API lists at once."""
+MAX_REVIEW_ITEMS = 1000
+"""The most images one review queue holds."""
+GateAction = Literal["rollback", "approve", "override", "freeze", "unfreeze"]
+
+_UPLOADED: TypeAdapter[Uploaded | AcceptedImage] = TypeAdapter(Uploaded | AcceptedImage)
+_APPLIED: TypeAdapter[Applied | AcceptedImage] = TypeAdapter(Applied | AcceptedImage)
+_GATE_ANSWER: TypeAdapter[GateAnswer | Accepted] = TypeAdapter(GateAnswer | Accepted)
+_CHAMPION: TypeAdapter[ChampionView | None] = TypeAdapter(ChampionView | None)
+_IMAGES = TypeAdapter(list[ImageView])
+_HISTORY = TypeAdapter(list[HistoryEntry])
+_MODELS = TypeAdapter(list[ModelView])
+
+
+def log_in(name: str, password: str) -> ApiRequest[Session]:
+    """Start a session; its token authenticates later requests."""
+    return ApiRequest("POST", "/login", Session.model_validate_json, json={"name": name, "password": password})
+
+
+def get_labels() -> ApiRequest[Labels]:
+    """Get the labels an image can have."""
+    return ApiRequest("GET", "/labels", Labels.model_validate_json)
+
+
+def get_review_queue(limit: int) -> ApiRequest[ReviewQueue]:
+    """Get the next images to review, at most `limit` (1 to MAX_REVIEW_ITEMS)."""
+    return ApiRequest("GET", "/review", ReviewQueue.model_validate_json, params={"limit": limit})
+
+
+def upload_image(name: str, data: bytes, key: str | None = None) -> ApiRequest[Uploaded | AcceptedImage]:
+    """Upload an image file; AcceptedImage if it is not stored in time."""
+    return ApiRequest("POST", "/images", _UPLOADED.validate_json, file=(name, data), headers=idempotency(key))
+
+
+def get_image(image_id: UUID) -> ApiRequest[ImageView]:
+    """Get one image."""
+    return ApiRequest("GET", f"/images/{image_id}", ImageView.model_validate_json)
+
+
+def find_images(sha256: str) -> ApiRequest[list[ImageView]]:
+    """Get the stored images with these bytes: none or one."""
+    return ApiRequest("GET", "/images", _IMAGES.validate_json, params={"sha256": sha256})
+
+
+def get_image_content(image_id: UUID) -> ApiRequest[bytes]:
+    """Get the bytes of a stored image."""
+    return ApiRequest("GET", f"/images/{image_id}/content", bytes)
+
+
+def get_history(image_id: UUID) -> ApiRequest[list[HistoryEntry]]:
+    """Get every revision of the image's label, the registered one first."""
+    return ApiRequest("GET", f"/images/{image_id}/history", _HISTORY.validate_json)
+
+
+def correct_label(
+    image_id: UUID,
+    label: str,
+    revision: int,
+    *,
+    reason: str = "",
+    prediction_id: UUID | None = None,
+    shown_model_version: str | None = None,
+    shown_label: str | None = None,
+    key: str | None = None,
+) -> ApiRequest[Applied | AcceptedImage]:
+    """Set the label of an image that was seen at `revision`; the shown values are the model's answer the person saw."""
+    body = {
+        "label": label,
+        "revision": revision,
+        "reason": reason,
+        "prediction_id": None if prediction_id is None else str(prediction_id),
+        "shown_model_version": shown_model_version,
+        "shown_label": shown_label,
+    }
+    return ApiRequest("POST", f"/images/{image_id}/label", _APPLIED.validate_json, json=body, headers=idempotency(key))
+
+
+def list_models(limit: int = MAX_MODELS) -> ApiRequest[list[ModelView]]:
+    """Get the newest models, newest first."""
+    return ApiRequest("GET", "/models", _MODELS.validate_json, params={"limit": limit})
+
+
+def get_champion() -> ApiRequest[ChampionView | None]:
+    """Get the model in service, None before the first promotion."""
+    return ApiRequest("GET", "/models/champion", _CHAMPION.validate_json, none_if_missing=True)
+
+
+def ask_gate(
+    action: GateAction, reason: str, version: str | None = None, key: str | None = None
+) -> ApiRequest[GateAnswer | Accepted]:
+    """Request a promotion decision from the gate; freeze and unfreeze take no version."""
+    body = {"reason": reason} | ({} if version is None else {"version": version})
+    return ApiRequest("POST", f"/models/{action}", _GATE_ANSWER.validate_json, json=body, headers=idempotency(key))
+
+
+def request_training(reason: str, key: str | None = None) -> ApiRequest[Accepted]:
+    """Request a full training."""
+    body = {"reason": reason}
+    return ApiRequest("POST", "/trainings", Accepted.model_validate_json, json=body, headers=idempotency(key))

@@ -1,0 +1,216 @@
+"""Fakes of the labeler's and the predictor's API as the pages see them: requests in, responses out."""
+
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+
+from shared.clients.answers import Session
+from shared.testing.events import NOON
+
+PICTURE = bytes.fromhex(  # the smallest PNG: one pixel
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+TOKEN = "anna's token"
+
+
+@dataclass
+class Image:
+    """An image in the fake labeler."""
+
+    image_id: UUID = field(default_factory=uuid4)
+    label: str | None = None
+    revision: int = 0
+    trust: str = "claimed"
+    state: str = "stored"
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class FakeApis:
+    """The labeler and the predictor. `log_down`: commands are 503. `live_in`: the model that corrections go live in.
+    `failing`: paths with this ending are 500. `behind`: the corrected image behind each prediction."""
+
+    images: dict[UUID, Image] = field(default_factory=dict)
+    queue: list[UUID] = field(default_factory=list)
+    version: str = "full-1"
+    share: float = 0.8
+    live_in: str | None = "fast-1"
+    log_down: bool = False
+    slow: bool = False
+    refusing_uploads: str = ""
+    logged_out: bool = False
+    no_content: bool = False
+    failing: str = ""
+    behind: UUID | None = None
+    keys: list[str] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, **facts: Any) -> Image:
+        """Add a stored image that waits for review."""
+        image = Image(**facts)
+        self.images[image.image_id] = image
+        self.queue.append(image.image_id)
+        return image
+
+    def labeler(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer as the labeler's API."""
+        parts = request.url.path.strip("/").split("/")
+        if parts == ["login"]:
+            return self._login(json.loads(request.content))
+        if self.logged_out or request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return httpx2.Response(
+                401, json={"error": "unauthorised", "detail": "The session has ended. Log in again."}
+            )
+        if self.failing and parts[-1] == self.failing:
+            return httpx2.Response(
+                500, json={"error": "internal_error", "detail": "Something is wrong in the labeler."}
+            )
+        if parts == ["labels"]:
+            return httpx2.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
+        if parts == ["review"]:
+            return self._review()
+        if parts == ["images"]:
+            return self._upload(request)
+        image = self.images[UUID(parts[1])]
+        if parts[2:] == ["content"] and self.no_content:
+            return httpx2.Response(404, json={"error": "object_missing", "detail": "The bytes are gone."})
+        if parts[2:] == ["content"]:
+            return httpx2.Response(200, content=PICTURE)
+        if parts[2:] == ["history"]:
+            return httpx2.Response(200, json=image.history)
+        if parts[2:] == ["label"]:
+            return self._label(request, image)
+        return httpx2.Response(200, json=self._shown(image))
+
+    def predictor(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer as the predictor's API."""
+        if not self.version:
+            detail = "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more."
+            return httpx2.Response(503, json={"error": "no_model", "detail": detail})
+        if request.url.path == "/model":
+            return httpx2.Response(200, json=self._serving_model())
+        share = self.share
+        answer: dict[str, object] = {
+            "label": "dandelion" if share >= 0.5 else "grass",
+            "probabilities": {"dandelion": share, "grass": 1 - share},
+            "model_version": self.version,
+            "model_sequence": 1,
+            "prediction_id": str(uuid4()),
+            "milliseconds": 3.0,
+            "trace_id": None,
+            "sha256": sha256(PICTURE).hexdigest(),
+            "replica": "0",
+            "corrections": [{"image_id": str(self.behind), "weight": 0.5}] if self.behind else [],
+        }
+        return httpx2.Response(200, json=answer)
+
+    def _serving_model(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "sequence": 1,
+            "labels": ["dandelion", "grass"],
+            "artefact_sha256": "0" * 64,
+            "loaded_at": NOON.isoformat(),
+            "replica": "0",
+        }
+
+    def _login(self, body: dict[str, str]) -> httpx2.Response:
+        if body["password"] != "right":
+            return httpx2.Response(401, json={"error": "unauthorised", "detail": "The name or the password is wrong."})
+        self.logged_out = False
+        return httpx2.Response(200, json=session(body["name"]).model_dump(mode="json"))
+
+    def _review(self) -> httpx2.Response:
+        waiting = [self.images[image_id] for image_id in self.queue if self.images[image_id].revision == 0]
+        items = [
+            {
+                "image_id": str(image.image_id),
+                "label": image.label,
+                "revision": image.revision,
+                "trust": image.trust,
+                "prediction": None,
+                "reason": "It has no label yet.",
+            }
+            for image in waiting
+        ]
+        return httpx2.Response(200, json={"items": items, "waiting": len(items)})
+
+    def _upload(self, request: httpx2.Request) -> httpx2.Response:
+        if self.log_down:
+            return _unavailable()
+        if self.refusing_uploads:
+            return httpx2.Response(422, json={"error": "not_an_image", "detail": self.refusing_uploads})
+        image = self.add(state="registered" if self.slow else "stored")
+        self.keys.append(request.headers["Idempotency-Key"])
+        if self.slow:
+            return httpx2.Response(202, json={"event_id": str(uuid4()), "image_id": str(image.image_id)})
+        digest = sha256(PICTURE).hexdigest()
+        body = {"image_id": str(image.image_id), "state": "stored", "sha256": digest, "label": None, "revision": 0}
+        return httpx2.Response(201, json=body)
+
+    def _label(self, request: httpx2.Request, image: Image) -> httpx2.Response:
+        if self.log_down:
+            return _unavailable()
+        correction = json.loads(request.content)
+        if correction["revision"] != image.revision:
+            detail = f"berta was first: the label is {image.label} now (revision {image.revision})."
+            facts = {"label": image.label, "revision": image.revision, "corrected_by": "berta"}
+            return httpx2.Response(409, json={"error": "superseded", "detail": detail, **facts})
+        self.keys.append(request.headers["Idempotency-Key"])
+        self.published.append(correction)
+        event_id = str(uuid4())
+        before, image.label, image.revision = image.label, correction["label"], correction["revision"] + 1
+        image.history.append(self._entry(image, before, event_id))
+        self.version = self.live_in or self.version
+        if self.slow:
+            return httpx2.Response(202, json={"event_id": event_id, "image_id": str(image.image_id)})
+        body = {"image_id": str(image.image_id), "label": image.label, "revision": image.revision}
+        return httpx2.Response(200, json={**body, "event_id": event_id, "state": "applied"})
+
+    def _entry(self, image: Image, before: str | None, event_id: str) -> dict[str, Any]:
+        return {
+            "event_id": event_id,
+            "revision": image.revision,
+            "label_from": before,
+            "label_to": image.label,
+            "corrected_by": "anna",
+            "occurred_at": NOON.isoformat(),
+            "reason": "",
+            "shown_model_version": None,
+            "shown_label": None,
+            "state": "applied",
+            "live_in": self.live_in,
+            "live_at": NOON.isoformat() if self.live_in else None,
+            "set_aside": None,
+        }
+
+    def _shown(self, image: Image) -> dict[str, Any]:
+        return {
+            "image_id": str(image.image_id),
+            "state": image.state,
+            "label": image.label,
+            "revision": image.revision,
+            "trust": image.trust,
+            "sha256": None,
+            "width": None,
+            "height": None,
+            "source": "upload",
+            "registered_by": "anna",
+            "corrected_by": None,
+            "attempt": 1,
+        }
+
+
+def _unavailable() -> httpx2.Response:
+    return httpx2.Response(
+        503, json={"error": "unavailable", "detail": "The log is unavailable."}, headers={"Retry-After": "2"}
+    )
+
+
+def session(name: str = "anna") -> Session:
+    return Session.model_validate({"token": TOKEN, "name": name, "role": "labeler", "expires_at": NOON})

@@ -1,0 +1,101 @@
+"""The sentences of the pages."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.labeler.ui import messages
+from shared.clients.answers import CorrectionWeight, HistoryEntry, Prediction
+from shared.testing.events import NOON
+
+
+def entry(**changes: Any) -> HistoryEntry:
+    """A correction to grass that was applied."""
+    values = dict.fromkeys(HistoryEntry.model_fields) | {
+        "revision": 2,
+        "label_to": "grass",
+        "occurred_at": NOON,
+        "reason": "",
+        "state": "applied",
+    }
+    return HistoryEntry.model_validate(values | changes)
+
+
+def prediction(label: str, share: float, corrections: int = 0) -> Prediction:
+    """A prediction of the model."""
+    other = "grass" if label == "dandelion" else "dandelion"
+    return Prediction(
+        prediction_id=uuid4(),
+        label=label,
+        probabilities={label: share, other: 1 - share},
+        model_version="fast-1",
+        model_sequence=1,
+        trace_id=None,
+        milliseconds=3.14,
+        sha256="0" * 64,
+        replica="0",
+        corrections=[CorrectionWeight(image_id=uuid4(), weight=0.5)] * corrections,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.08, "0.08 s"), (-1, "0.00 s"), (42, "42 s"), (300, "5 min"), (90000, "25 h")]
+)
+def test_a_duration_is_as_precise_as_a_person_needs_it(seconds: float, text: str) -> None:
+    assert messages.duration(NOON, NOON + timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("facts", "waiting", "text"),
+    [
+        (
+            {"live_in": "fast-1", "live_at": NOON + timedelta(seconds=0.08)},
+            True,
+            "Your correction to **grass** is revision 2; live in `fast-1` after 0.08 s.",
+        ),
+        ({}, True, "Your correction to **grass** is revision 2. The model is learning it …"),
+        (
+            {},
+            False,
+            (
+                "Your correction to **grass** is revision 2. The model in service does not hold it yet."
+                " If this does not change, ask an operator whether promotions are frozen."
+            ),
+        ),
+        (
+            {"set_aside": "It breaks others."},
+            True,
+            (
+                "Your correction to **grass** is revision 2. The model leaves it out for now: It breaks others."
+                " The label stays, and the next full training tries it again."
+            ),
+        ),
+        ({"state": "superseded"}, True, "Your correction to **grass** was not applied: another correction came first."),
+    ],
+)
+def test_the_effect_of_a_correction_is_a_sentence(facts: dict[str, Any], waiting: bool, text: str) -> None:
+    assert messages.correction_effect(entry(**facts), waiting=waiting) == text
+
+
+def test_the_change_of_a_prediction_is_a_sentence() -> None:
+    before, after = prediction("dandelion", 0.8), prediction("grass", 0.97)
+
+    assert messages.prediction_change(before, after) == "The model said dandelion (80%); now it says **grass** (97%)."
+    assert (
+        messages.prediction_change(before, prediction("dandelion", 0.6))
+        == "The model still says **dandelion**, 60% instead of 80%."
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "fast-1 · 3.1 ms"),
+        (1, "fast-1 · 3.1 ms · 1 correction behind it"),
+        (2, "fast-1 · 3.1 ms · 2 corrections behind it"),
+    ],
+)
+def test_the_facts_of_a_prediction_are_one_line(number: int, text: str) -> None:
+    assert messages.prediction_facts(prediction("grass", 0.9, number)) == text

@@ -1,0 +1,106 @@
+"""The commands for images and operators, with APIs that answer as a test wants."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pappus.cli import app
+from pappus.commands import screen
+from pappus.stack.folders import StateFolder
+
+from .api_answers import history_entry, image, model, prediction
+from .conftest import FakeApis
+
+runner = CliRunner()
+IMAGE = UUID("3f2c0f50-0000-4000-8000-000000000001")
+EVENT = UUID("3f2c0f50-0000-4000-8000-000000000002")
+
+
+def gate_answer(outcome: str, summary: str) -> dict[str, Any]:
+    return {"outcome": outcome, "version": None, "sequence": None, "summary": summary}
+
+
+@pytest.fixture
+def call(apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(screen.console, "width", 250)  # a table in a narrow terminal breaks its texts
+
+    def invoke(*arguments: str) -> Result:
+        return runner.invoke(app, [*arguments, "--state", str(state.root)])
+
+    return invoke
+
+
+def test_one_bad_file_keeps_no_other_answer_back_and_is_named(apis: FakeApis, call: Any, tmp_path: Path) -> None:
+    good, broken = tmp_path / "good.jpg", tmp_path / "broken.jpg"
+    good.touch()
+    broken.touch()
+    apis.answers["POST /predict"] = (200, prediction(IMAGE))
+    ended = call("predict", "nowhere.jpg", str(good))
+    assert ended.exit_code == 1
+    assert "fast-1" in ended.stdout
+    assert str(IMAGE) in ended.stdout
+    assert ended.stderr == "Cannot read nowhere.jpg: No such file or directory.\n"
+    apis.answers["POST /predict"] = (422, {"detail": "not an image"})
+    ended = call("predict", str(good), str(broken))
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()] == [str(good), str(broken)]
+    assert "not an image" in ended.stderr
+
+
+def test_brackets_in_what_people_wrote_are_shown(apis: FakeApis, call: Any) -> None:
+    summary = "operator froze promotions: see [/docs] :smile:"
+    apis.answers["POST /models/freeze"] = (200, gate_answer("promoted", summary))
+    apis.answers["GET /models?limit=1000"] = (200, [model("full-1", summary)])
+    frozen, history = call("freeze", "--reason", "see [/docs] :smile:"), call("history")
+    assert (frozen.exit_code, frozen.stdout.strip()) == (0, summary)
+    assert history.exit_code == 0
+    assert summary in history.stdout
+
+
+def test_brackets_in_a_refusal_are_shown(apis: FakeApis, call: Any) -> None:
+    apis.answers["POST /models/freeze"] = (200, gate_answer("rejected", "no [/docs]"))
+    ended = call("freeze")
+    assert (ended.exit_code, ended.stderr) == (1, "The gate rejected the request: no [/docs]\n")
+
+
+def test_history_asks_for_a_thousand_models_and_says_if_there_may_be_more(apis: FakeApis, call: Any) -> None:
+    apis.answers["GET /models?limit=1000"] = (200, [model(f"fast-{number}") for number in range(1000)])
+    assert "Only the newest 1000 are shown." in call("history").stdout
+    apis.answers["GET /models?limit=1000"] = (200, [model("fast-1")])
+    assert "Only the newest" not in call("history").stdout
+
+
+def test_history_before_the_first_model_says_what_it_needs(apis: FakeApis, call: Any) -> None:
+    apis.answers["GET /models?limit=1000"] = (200, [])
+    assert call("history").stdout.startswith("No model yet: ")
+
+
+def test_a_correction_that_was_set_aside_is_called_so(apis: FakeApis, call: Any) -> None:
+    entry = history_entry(set_aside="It breaks 3 others.")
+    apis.answers[f"GET /images/{IMAGE}"] = (200, image(IMAGE))
+    apis.answers[f"GET /images/{IMAGE}/history"] = (200, [entry])
+    assert "set aside: It breaks 3 others." in call("history", str(IMAGE)).stdout
+
+
+def test_an_argument_that_names_no_image_is_refused(call: Any) -> None:
+    ended = call("history", "nowhere.jpg")
+    assert (ended.exit_code, ended.stderr) == (1, "nowhere.jpg is neither an image id, a sha256 nor a file.\n")
+
+
+def test_an_override_names_version_and_reason_and_does_not_go_without(apis: FakeApis, call: Any) -> None:
+    apis.answers["POST /models/override"] = (200, gate_answer("promoted", "done"))
+    assert call("override", "full-1").exit_code == 2
+    assert call("override", "full-1", "--reason", "I know better").stdout == "done\n"
+    assert json.loads(apis.bodies[-1]) == {"version": "full-1", "reason": "I know better"}
+
+
+def test_what_is_not_answered_yet_says_where_to_look(apis: FakeApis, call: Any) -> None:
+    apis.answers["POST /models/freeze"] = (202, {"event_id": str(EVENT)})
+    apis.answers["POST /trainings"] = (202, {"event_id": str(EVENT)})
+    assert f"{EVENT}. See the result: pappus history. If nothing new appears: pappus logs trainer-gate" in (
+        call("freeze").stdout
+    )
+    assert "pappus logs trainer-full" in call("train").stdout

@@ -1,7 +1,6 @@
 """One call to the registry at a time."""
 
 import asyncio
-from collections.abc import Mapping
 
 from services.trainer.recorder.model_registry import ModelRegistry
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
@@ -15,10 +14,10 @@ class SerialRegistry:
         self._registry = registry
         self._turn = asyncio.Lock()
 
-    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
+    async def record_training(self, trained: ModelTrained) -> str:
         """See ModelRegistry."""
         async with self._turn:
-            return await self._registry.record_training(trained, figures)
+            return await self._registry.record_training(trained)
 
     async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
         """See ModelRegistry."""

@@ -43,4 +43,4 @@ class MemoryRegistry:
 
     def _answer(self) -> None:
         if self.away:
-            raise TransientError("The registry in memory was told to be away.")
+            raise TransientError("The registry in memory is away. Set `away` to False.")

@@ -7,8 +7,8 @@ from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 
 
 class SerialRegistry:
-    """A `ModelRegistry` for callers side by side. The registry finds a run by its version, and makes it if there is
-    none; two callers at once would both find none."""
+    """A `ModelRegistry` for concurrent callers. The registry finds a run by its version, and creates it if there is
+    none; two concurrent callers would both find none."""
 
     def __init__(self, registry: ModelRegistry) -> None:
         self._registry = registry

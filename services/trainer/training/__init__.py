@@ -1,4 +1,4 @@
-"""Backbones: what turns a prepared image into a feature vector. The only importer of torch."""
+"""The training of backbones, which turn a prepared image into a feature vector. The only importer of torch."""
 
 from services.trainer.training.backbone import (
     Backbone,

@@ -179,7 +179,7 @@ async def test_after_a_crash_in_the_middle_the_same_version_comes_out(bench: Ben
     assert after.model_copy(update={"seconds": before.seconds}) == before
 
 
-async def test_labels_that_change_while_the_backbone_is_learned_are_those_of_the_model(bench: Bench) -> None:
+async def test_labels_that_change_during_the_learning_are_those_of_the_model(bench: Bench) -> None:
     corrected = sample(7, label="dandelion", revision=1)
     bench.dataset.between_cuts = lambda: bench.dataset.samples.update({corrected.image_id: corrected})
     event = await bench.model()
@@ -189,7 +189,7 @@ async def test_labels_that_change_while_the_backbone_is_learned_are_those_of_the
     assert event.corrections == (AppliedCorrection(image_id=corrected.image_id, revision=1),)
 
 
-async def test_images_that_come_while_the_backbone_is_learned_wait_for_the_next_training(bench: Bench) -> None:
+async def test_images_that_come_during_the_learning_wait_for_the_next_one(bench: Bench) -> None:
     late = sample(21)
     bench.dataset.between_cuts = lambda: bench.dataset.samples.update({late.image_id: late})
     event = await bench.model()
@@ -221,7 +221,7 @@ async def test_without_images_of_each_label_on_both_sides_there_is_no_model(benc
     assert not any(key.startswith("models/") for key in bench.store.objects)
 
 
-async def test_a_request_for_another_model_is_not_ours(bench: Bench) -> None:
+async def test_a_request_for_another_model_is_ignored(bench: Bench) -> None:
     assert await bench.train(model_name="animals") is None
 
 
@@ -290,7 +290,7 @@ def test_the_process_that_talks_to_kafka_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_too_few_images_are_told_apart_by_label_and_side() -> None:
+def test_missing_images_are_named_by_label_and_side() -> None:
     only_training = [one for one in map(sample, range(20)) if one.side == "train"]
     with pytest.raises(NotEnoughImages, match="no test image of dandelion, no test image of grass"):
         plan_manifest(only_training, LABELS, ())

@@ -158,7 +158,7 @@ def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Fitted])
     assert metadata.labels == LABELS
 
 
-def test_what_is_no_picture_is_named_and_left_out(folder: Path) -> None:
+def test_a_file_that_is_no_picture_is_named_and_left_out(folder: Path) -> None:
     manifest = samples(folder)
     broken = b"this is no picture"
     digest = hashlib.sha256(broken).hexdigest()
@@ -177,7 +177,7 @@ def test_without_any_readable_training_image_there_is_no_model(folder: Path) -> 
         learn(learn_job(folder, tests_only))
 
 
-def test_a_file_that_was_damaged_on_disk_is_deleted_and_asked_for_again(tmp_path: Path) -> None:
+def test_a_file_damaged_on_disk_is_deleted_and_requested_again(tmp_path: Path) -> None:
     manifest = samples(tmp_path, count=4)
     path = path_in(tmp_path, manifest.samples[0].sha256)
     path.write_bytes(b"half")

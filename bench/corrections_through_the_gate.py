@@ -1,28 +1,32 @@
-"""What the gate does with people's corrections, at several confidences of its bound.
+"""What the gate does with corrections, at several confidences of its bound.
 
 Usage: python -m bench.corrections_through_the_gate --images FOLDER      (FOLDER holds <label>/*.jpg)
 
-A simulation without servers, over several splits: a model is trained on 3/8 of the images and judged on 1/5; out of
-the next 7/40 one image after the other is corrected, each correction fitted and judged; the rest, which nobody sees,
-says what the model is worth. Once every wrong answer is corrected to its label ("right"), once every answer to a false
-one ("wrong"). Prints means per split, and the share that is set aside.
+A simulation without servers, over several splits: the full lane's jobs train a model on 3/8 of the images, and 1/5 are
+its test images; of the next 7/40 one image after the other is corrected, and each correction is fitted and judged; the
+rest is held out, and measures the model. It runs once with every wrong answer corrected to its label ("right"), once
+with every answer corrected to a false label ("wrong"). Prints means per split, and the share that is set aside.
 """
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.training import link_images, train
+from services.trainer.dataset.manifest import Sample, manifest_of
+from services.trainer.features.parquet import read_features
 from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, judge
 from services.trainer.model.arrays import Indices
 from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, layer_logits
 from services.trainer.model.head import Head
-from services.trainer.training.recipe import learn
-from shared.imaging.preprocessing import decode, prepare
+from services.trainer.model.onnx_artefact import read_head
 
 CONFIDENCES = (0.8, GateSettings().confidence, 0.9, 0.95)
 
@@ -39,7 +43,7 @@ class Split:
     held_out: Indices
 
     def answers(self, layer: CorrectionLayer, chosen: Indices) -> Indices:
-        """What head and layer answer on these images."""
+        """Return what head and layer answer on these images."""
         features = self.features[chosen]
         answers: Indices = (self.head.logits(features) + layer_logits(layer, features)).argmax(axis=1)
         return answers
@@ -53,10 +57,12 @@ def main() -> None:
     files = sorted(arguments.images.glob("*/*.jpg"))
     if not files:
         parser.error(f"There are no <label>/*.jpg in {arguments.images}.")
-    pixels = np.stack([prepare(decode(file.read_bytes())) for file in files])
+    digests = [sha256(file.read_bytes()).hexdigest() for file in files]
     labels = tuple(sorted({file.parent.name for file in files}))
     truths = np.array([labels.index(file.parent.name) for file in files], dtype=np.intp)
-    splits = [_split(pixels, truths, labels, seed) for seed in range(arguments.splits)]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = link_images(files, Path(temporary))
+        splits = [_split(folder, digests, truths, labels, seed) for seed in range(arguments.splits)]
     tested = int(np.mean([len(split.test) for split in splits]))
     for kind in ("right", "wrong"):
         for confidence in CONFIDENCES:
@@ -68,11 +74,19 @@ def main() -> None:
             )
 
 
-def _split(pixels: NDArray[np.uint8], truths: Indices, labels: tuple[str, ...], seed: int) -> Split:
+def _split(folder: Path, digests: list[str], truths: Indices, labels: tuple[str, ...], seed: int) -> Split:
+    """Train on one random split; all images but the training ones are on the manifest's test side."""
     shuffled = np.random.default_rng(seed).permutation(len(truths))
-    train, test, pool, held_out = np.split(shuffled, (len(truths) * np.array([0.375, 0.575, 0.75])).astype(int))
-    learned = learn(pixels[train], [labels[truth] for truth in truths[train]], labels, seed)
-    return Split(learned.fitted.head, learned.extractor.features(pixels), truths, test, pool, held_out)
+    training, test, pool, held_out = np.split(shuffled, (len(truths) * np.array([0.375, 0.575, 0.75])).astype(int))
+    chosen = set(training.tolist())
+    manifest = manifest_of(
+        Sample(UUID(int=image), digest, labels[truths[image]], 0, "train" if image in chosen else "test")
+        for image, digest in enumerate(digests)
+    )
+    _, fitted = train(manifest, folder, labels)
+    vectors = read_features(fitted.features_parquet)
+    features = np.stack([vectors[digest] for digest in digests])  # [n, d]
+    return Split(read_head(fitted.artefact), features, truths, test, pool, held_out)
 
 
 def _correct(
@@ -91,8 +105,8 @@ def _correct(
             continue
         candidate = _fitted(split, [*held, int(image)], said)
         answers = split.answers(candidate, split.test)
-        circumstances = _circumstances(split, candidate, [*held, int(image)], said, labels)
-        if judge(answers, champion, anchor, circumstances, settings).promote:
+        inputs = _gate_inputs(split, candidate, [*held, int(image)], said, labels)
+        if judge(answers, champion, anchor, inputs, settings).promote:
             layer, champion = candidate, answers
             held.append(int(image))
         else:
@@ -105,7 +119,7 @@ def _fitted(split: Split, corrected: Sequence[int], said: Indices) -> Correction
     return fit_layer(features, split.head.logits(features), said[corrected], entries)
 
 
-def _circumstances(
+def _gate_inputs(
     split: Split, layer: CorrectionLayer, corrected: Sequence[int], said: Indices, labels: tuple[str, ...]
 ) -> GateInputs:
     chosen = np.array(corrected, dtype=np.intp)

@@ -29,7 +29,7 @@ IMAGES = 8
 
 
 class Load:
-    """Clients that ask in a closed loop, and what they were told."""
+    """Clients that send requests in a closed loop, and the answers they got."""
 
     def __init__(self, url: str, images: list[bytes]) -> None:
         self._url = url

@@ -25,7 +25,3 @@ class NotReady(TransientError):
 
 class LogReplaced(PappusError):
     """The log is not the one the tables were folded from. A replay makes them agree again."""
-
-
-class Conflict(PappusError):
-    """Somebody else was first: the state changed between what the caller saw and what it asked for."""

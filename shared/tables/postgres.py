@@ -1,91 +1,26 @@
-"""Connections to PostgreSQL: types, codecs, and which of its errors pass by themselves. The only importer of
-asyncpg."""
+"""Connections to PostgreSQL: types, codecs, and which errors are transient. The only importer of asyncpg."""
 
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol, cast
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.telemetry import logger
 
-Row = Mapping[str, Any]
-"""One row: values by column name (by position too: `row[0]`)."""
-
-
-class Transaction(Protocol):
-    """A connection, inside a transaction where so stated; asyncpg's, as far as Pappus uses it. Arguments are $1, $2,
-    ..."""
-
-    async def fetch(self, query: str, *args: object) -> list[Row]:
-        """All rows."""
-
-    async def fetchrow(self, query: str, *args: object) -> Row | None:
-        """The first row, or None."""
-
-    async def fetchval(self, query: str, *args: object) -> Any:
-        """The first column of the first row, or None."""
-
-    async def execute(self, query: str, *args: object) -> str:
-        """Run a statement; gives its status, for example "UPDATE 3"."""
-
-    async def executemany(self, command: str, args: Iterable[Sequence[object]]) -> None:
-        """Run a statement once for each row of arguments, all or none."""
-
-    def transaction(self) -> AbstractAsyncContextManager[object]:
-        """A transaction, or a savepoint inside one."""
-
-
-class Connection(Transaction, Protocol):
-    """A connection of one's own, outside of any transaction."""
-
-    async def add_listener(self, channel: str, callback: Callable[..., None]) -> None:
-        """Call back for each notification on `channel`."""
-
-    def add_termination_listener(self, callback: Callable[..., None]) -> None:
-        """Call back once when the connection is gone."""
-
-    def is_closed(self) -> bool:
-        """Whether the connection is known to be gone."""
-
-    async def close(self) -> None:
-        """End in an orderly way."""
-
-    def terminate(self) -> None:
-        """End at once."""
-
-
-class Pool(Protocol):
-    """asyncpg's pool, as far as Pappus uses it."""
-
-    async def fetch(self, query: str, *args: object) -> list[Row]:
-        """All rows."""
-
-    async def fetchrow(self, query: str, *args: object) -> Row | None:
-        """The first row, or None."""
-
-    async def fetchval(self, query: str, *args: object) -> Any:
-        """The first column of the first row, or None."""
-
-    async def execute(self, query: str, *args: object) -> str:
-        """Run a statement; gives its status."""
-
-    def acquire(self) -> AbstractAsyncContextManager[Transaction]:
-        """A connection for the length of the context."""
-
-    async def close(self) -> None:
-        """End in an orderly way."""
-
-    def terminate(self) -> None:
-        """End at once."""
-
-
+Row = asyncpg.Record
+"""One row: values by column name or by position (`row[0]`)."""
+Connection = asyncpg.Connection
+"""A connection outside of the pool, with a listener or a lock of its own."""
+Pool = asyncpg.Pool
+Transaction = asyncpg.Connection | PoolConnectionProxy
+"""A connection, inside a transaction where so stated. Arguments of its statements are $1, $2, ..."""
 Connect = Callable[[], Awaitable[Connection]]
 
 _PASSING: tuple[type[Exception], ...] = (
@@ -134,7 +69,7 @@ def connector(url: str, schema: str) -> Connect:
         with connecting():
             connection = await asyncpg.connect(url, server_settings=settings, timeout=10)
             await _set_codecs(connection)
-            return cast("Connection", connection)
+            return connection
 
     return connect
 
@@ -143,10 +78,9 @@ async def open_pool(url: str, schema: str, connections: int) -> Pool:
     """A pool of 1 to `connections` connections with `schema` as their search path."""
     settings = _settings(schema)
     with connecting():
-        pool = await asyncpg.create_pool(
+        return await asyncpg.create_pool(
             url, min_size=1, max_size=connections, init=_set_codecs, server_settings=settings, timeout=10
         )
-        return cast("Pool", pool)
 
 
 async def close(resource: Connection | Pool) -> None:
@@ -167,7 +101,7 @@ def _settings(schema: str) -> dict[str, str]:
     return {"search_path": f"{schema}, public", "application_name": f"pappus {schema}"}
 
 
-async def _set_codecs(connection: Any) -> None:
+async def _set_codecs(connection: Connection) -> None:
     for name in ("jsonb", "json"):
         await connection.set_type_codec(name, encoder=_to_json, decoder=json.loads, schema="pg_catalog")
 

@@ -27,20 +27,51 @@ async def run_reconciler(
     retry: RetryPolicy = UNTIL_CANCELLED,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Run `reconcile` now, after each change of the tables, and at least every `every_seconds`; publish the events that
-    it returns.
+    """Run `reconcile` as `run_on_changes` does, and publish the events it returns.
 
-    It never runs on tables older than its own last publication, and a change that comes while it runs makes it run
-    again. A TransientError turns health red with the reason until a run succeeds, with back-off in between; once
-    `retry` gives up it is raised, as is any other exception at once.
+    It never runs on tables older than its own last publication.
+    """
+
+    async def publish_missing() -> None:
+        published = await publisher.publish(await reconcile())
+        await wait_until_projected(database, published, FOLDED_SECONDS)
+
+    await run_on_changes(
+        publish_missing,
+        database=database,
+        health=health,
+        name=name,
+        every_seconds=every_seconds,
+        retry=retry,
+        sleep=sleep,
+    )
+
+
+async def run_on_changes(
+    reconcile: Callable[[], Awaitable[None]],
+    *,
+    database: Database,
+    health: Health,
+    name: str,
+    every_seconds: float = 10.0,
+    retry: RetryPolicy = UNTIL_CANCELLED,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Run `reconcile` now, then after each change of the tables and at least every `every_seconds`, until cancelled.
+
+    A change that comes while it runs makes it run again. A TransientError turns health red with the reason until a run
+    succeeds, with back-off in between.
+
+    Raises:
+        TransientError: the last one, once `retry` gives up.
+        Exception: any other exception of `reconcile`, at once.
     """
     failures = 0
     async with database.changes() as changes:
         while True:
             try:
                 with tracer().start_as_current_span(f"reconcile {name}"):
-                    published = await publisher.publish(await reconcile())
-                    await wait_until_projected(database, published, FOLDED_SECONDS)
+                    await reconcile()
             except TransientError as error:
                 failures += 1
                 seconds = delay(retry, failures)

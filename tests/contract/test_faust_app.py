@@ -37,7 +37,7 @@ class Counting:
     async def on_image_stored(self, event: ImageStored, record: Record) -> None:
         self.seen.append(record)
         if event.registered_by == "nobody":
-            raise InvalidMessage("nobody registered this")
+            raise InvalidMessage("this was registered by nobody")
         if event.registered_by == "bug":
             raise KeyError("a bug")
         self.table[str(event.image_id)] = {"event_id": str(event.event_id), "offset": record.offset}
@@ -77,7 +77,7 @@ async def publish(publisher: Publisher, *events: Event) -> None:
     await publisher.publish(events)
 
 
-async def test_a_table_is_there_again_after_a_restart_and_every_event_was_counted(
+async def test_a_table_survives_a_restart_and_every_event_is_counted(
     servers: Servers, kafka: EventLog, tmp_path: Path
 ) -> None:
     events = [image_stored() for _ in range(30)]
@@ -88,7 +88,7 @@ async def test_a_table_is_there_again_after_a_restart_and_every_event_was_counte
 
             async def something_committed() -> bool:
                 lag = await group_lag(servers.kafka_bootstrap, TRIGGER_APP, [ImageStored.topic])
-                return sum(behind for place, behind in lag.items() if place.topic == ImageStored.topic) < 20
+                return sum(behind for partition, behind in lag.items() if partition.topic == ImageStored.topic) < 20
 
             await eventually(something_committed, 60)
         await publish(publisher, *events[20:])
@@ -98,7 +98,7 @@ async def test_a_table_is_there_again_after_a_restart_and_every_event_was_counte
             assert len(counting.seen) < 30, "what was committed is not taken again"
 
 
-async def test_what_cannot_be_handled_becomes_a_dead_letter_and_the_agent_goes_on(
+async def test_an_invalid_event_becomes_a_dead_letter_and_the_agent_goes_on(
     servers: Servers, kafka: EventLog, tmp_path: Path
 ) -> None:
     bad, buggy, good = image_stored(registered_by="nobody"), image_stored(registered_by="bug"), image_stored()
@@ -206,7 +206,7 @@ class TestTheGuard:
             await app.guarded(self.RECORD, body)
         assert ended == [1]
 
-    async def test_ends_the_process_rather_than_bury_an_event_because_the_world_is_away(self, tmp_path: Path) -> None:
+    async def test_the_process_ends_when_a_dependency_is_away_and_keeps_the_event(self, tmp_path: Path) -> None:
         dead_letters: list[DeadLetter] = []
 
         async def body(record: Record) -> None:

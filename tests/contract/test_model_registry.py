@@ -67,7 +67,7 @@ class TestMlflow:
     ) -> None:
         trained = model_trained(model_name=name, curve=(0.9, 0.5, 0.25), metrics={"accuracy": 0.95})
         async with open_model_registry(mlflow_url, "pappus") as registry:
-            run_id = await registry.record_training(trained, {"features": b"\x89PNG not a real one"})
+            run_id = await registry.record_training(trained)
         run = await asyncio.to_thread(client.get_run, run_id)
         assert run.info.status == "FINISHED"
         assert run.data.metrics["accuracy"] == 0.95
@@ -76,7 +76,7 @@ class TestMlflow:
         history = await asyncio.to_thread(client.get_metric_history, run_id, "loss")
         assert [(point.step, point.value) for point in history] == [(0, 0.9), (1, 0.5), (2, 0.25)]
         files = {entry.path for entry in await asyncio.to_thread(client.list_artifacts, run_id)}
-        assert files == {"confusion.json", "confusion.png", "features.png"}
+        assert files == {"confusion.json", "confusion.png"}
 
     async def test_has_a_version_that_points_to_the_artefact_and_carries_the_verdict(
         self, client: MlflowClient, mlflow_url: str, name: str

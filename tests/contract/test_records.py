@@ -1,4 +1,4 @@
-"""Records at the limits: as large as they may be, larger, and with headers that nobody of ours would write."""
+"""Records at the limits: as large as they may be, larger, and with headers that no part of Pappus writes."""
 
 from uuid import UUID, uuid4
 

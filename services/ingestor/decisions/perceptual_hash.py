@@ -20,8 +20,3 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> str:
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     lowest = cv2.dct(grey.astype(np.float32))[:_FREQUENCIES, :_FREQUENCIES]
     return np.packbits(lowest > np.median(lowest)).tobytes().hex()
-
-
-def hamming_distance(left: str, right: str) -> int:
-    """In how many of the 64 bits two hashes differ, 0..64."""
-    return (int(left, 16) ^ int(right, 16)).bit_count()

@@ -1,6 +1,6 @@
 """Questions to the trainer's tables. Each takes the database, or a transaction on it, and answers with values."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from uuid import UUID
 
 from services.trainer.dataset.manifest import Sample
@@ -114,20 +114,6 @@ async def model(tables: Tables, version: str) -> ModelRow | None:
     return None if row is None else _model(row)
 
 
-async def models(tables: Tables) -> list[ModelRow]:
-    """Every candidate, oldest first."""
-    return _models(await tables.fetch("SELECT * FROM candidates ORDER BY trained_at, version"))
-
-
-async def unjudged(tables: Tables) -> list[ModelRow]:
-    """The candidates without a verdict, oldest first."""
-    return _models(
-        await tables.fetch(
-            "SELECT * FROM candidates WHERE rejected IS NULL AND cardinality(promoted) = 0 ORDER BY trained_at, version"
-        )
-    )
-
-
 async def fast_candidates(tables: Tables, parent: str) -> list[Candidate]:
     """The fast lane's candidates made from this version, oldest first."""
     rows = await tables.fetch(
@@ -158,11 +144,6 @@ async def verdict_on(tables: Tables, cause: UUID) -> ModelPromoted | ModelReject
     return None if rejected is None else ModelRejected.model_validate(rejected)
 
 
-async def answered(tables: Tables, request_id: UUID) -> ModelPromoted | ModelRejected | None:
-    """How the gate answered a promotion.requested; None if it has not yet."""
-    return await verdict_on(tables, request_id)
-
-
 def _sample(row: Row) -> Sample:
     return Sample(row["image_id"], row["sha256"], row["label"], row["revision"], side(row["group_id"]))
 
@@ -174,7 +155,3 @@ def _model(row: Row) -> ModelRow:
         promoted=tuple(row["promoted"]),
         rejected=None if rejected is None else ModelRejected.model_validate(rejected),
     )
-
-
-def _models(rows: Sequence[Row]) -> list[ModelRow]:
-    return [_model(row) for row in rows]

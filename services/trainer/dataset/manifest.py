@@ -39,16 +39,6 @@ class Manifest:
         """The name of this dataset: equal for equal samples, in whatever order they came."""
         return sha256(self.json.encode()).hexdigest()
 
-    @property
-    def seed(self) -> int:
-        """The seed of a training on this dataset, 0..2^32 - 1: the same manifest gives the same model."""
-        return int(self.sha256[:8], 16)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels of the training side, sorted."""
-        return tuple(sorted({sample.label for sample in self.samples if sample.side == "train"}))
-
     def of_side(self, side: Side) -> tuple[Sample, ...]:
         return tuple(sample for sample in self.samples if sample.side == side)
 

@@ -1,6 +1,5 @@
-"""From files in the image folder to the squares a backbone sees."""
+"""From files in the image folder to prepared images, the input of a backbone."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,13 +10,14 @@ from numpy.typing import NDArray
 from services.trainer.full_lane.image_folder import path_in
 from shared.imaging.preprocessing import INPUT_SIZE, Pixels, UndecodableImage, decode, prepare
 from shared.runtime.errors import TransientError
+from shared.storage.verified import HashMismatch, check_sha256
 
 DECODERS = 2
 """Threads; the decoders release the GIL."""
 
 
 def read_pixels(folder: Path, sha256s: Sequence[str]) -> tuple[dict[str, Pixels], list[str]]:
-    """Prepared images uint8 [96, 96, 3] by sha256, in this order, and the hashes of those that are no picture.
+    """Return prepared images uint8 [96, 96, 3] by sha256, in this order, and the hashes of the files that are no image.
 
     Raises:
         TransientError: a file is missing or damaged; it is deleted, so that it is downloaded again.
@@ -25,12 +25,12 @@ def read_pixels(folder: Path, sha256s: Sequence[str]) -> tuple[dict[str, Pixels]
     with ThreadPoolExecutor(DECODERS) as pool:
         prepared = pool.map(_prepared, [path_in(folder, digest) for digest in sha256s])
         found = dict(zip(sha256s, prepared, strict=True))
-    pixels = {digest: square for digest, square in found.items() if square is not None}
-    return pixels, [digest for digest, square in found.items() if square is None]
+    pixels = {digest: image for digest, image in found.items() if image is not None}
+    return pixels, [digest for digest, image in found.items() if image is None]
 
 
 def stack(pixels: Mapping[str, Pixels], sha256s: Sequence[str]) -> NDArray[np.uint8]:
-    """uint8 [n, 96, 96, 3]; n may be 0."""
+    """Return the images in this order, uint8 [n, 96, 96, 3]; n may be 0."""
     prepared = [pixels[digest] for digest in sha256s]
     return np.stack(prepared) if prepared else np.zeros((0, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
 
@@ -40,9 +40,11 @@ def _prepared(path: Path) -> Pixels | None:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise TransientError(f"{path} is gone from the image folder. It is downloaded again.") from error
-    if hashlib.sha256(data).hexdigest() != path.name:
+    try:
+        check_sha256(data, path.name, str(path))
+    except HashMismatch as error:
         path.unlink(missing_ok=True)
-        raise TransientError(f"{path} was damaged on disk. It is deleted and downloaded again.")
+        raise TransientError(f"{path} was damaged on disk. It is deleted and downloaded again.") from error
     try:
         return prepare(decode(data))
     except UndecodableImage:

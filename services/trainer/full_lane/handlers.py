@@ -1,4 +1,4 @@
-"""training.requested -> model.trained: from the labels of this moment to a candidate in the object store."""
+"""The handler of training.requested: from the current labels to a candidate in the object store, and model.trained."""
 
 import hashlib
 import time
@@ -20,38 +20,38 @@ from shared.storage.object_store import ObjectStore
 
 
 class TrainingSteps(Protocol):
-    """Where the arithmetic is done: `services.trainer.full_lane.training_steps`, in a process of its own."""
+    """The arithmetic of a training: `services.trainer.full_lane.training_steps`, in a process of its own."""
 
     async def parameters(self) -> Parameters:
-        """Everything beside the manifest that shapes a model."""
+        """Return everything beside the manifest that shapes a model."""
 
     async def learn(self, job: LearnJob) -> Learned:
-        """The backbone and the features under it. Raises NotEnoughImages, TransientError."""
+        """Learn the backbone. Raises NotEnoughImages, TransientError."""
 
     async def fit(self, job: FitJob) -> Fitted:
-        """Head, correction layer, artefact and figures. Raises TransientError."""
+        """Fit head and correction layer, and evaluate the artefact. Raises TransientError."""
 
 
 class FullLane:
-    """Trains in full. The same request at the same labels gives the same event, and trains only once."""
+    """Trains in full. The same request with the same labels gives the same event, and trains only once."""
 
     def __init__(
         self,
         dataset: Dataset,
         store: ObjectStore,
-        workshop: TrainingSteps,
+        training: TrainingSteps,
         settings: FullLaneSettings,
         clock: Clock = utc_now,
     ) -> None:
         self._dataset = dataset
         self._store = store
         self._images = ImageFolder(store, settings.state_folder / "images")
-        self._workshop = workshop
+        self._training = training
         self._settings = settings
         self._clock = clock
 
     async def on_training_requested(self, event: TrainingRequested) -> Sequence[Event]:
-        """The candidate of the labels of now. Nothing, and a line in the log, where there are too few images: the next
+        """Return the candidate made from the current labels. With too few images return nothing and log why: the next
         labelled image leads to the next request."""
         if event.model_name != self._settings.model_name:
             return []
@@ -63,33 +63,31 @@ class FullLane:
 
     async def _train(self, request: TrainingRequested) -> ModelTrained:
         settings, started = self._settings, time.perf_counter()
-        parameters = await self._workshop.parameters()
-        cut = await self._dataset.take_snapshot()
-        cut_done = time.perf_counter()
-        samples = [sample for sample in cut.samples if sample.label in settings.labels]
-        wanted = {sample.sha256 for sample in samples}
-        keys = {digest: key for digest, key in cut.object_keys.items() if digest in wanted}
-        unreadable = (wanted - set(keys)) | await self._images.fetch(keys)
-        manifest = plan_manifest(samples, settings.labels, unreadable)
-        if known := await self._dataset.trained(version_of(manifest, settings.labels, parameters)):
+        parameters = await self._training.parameters()
+        snapshot = await self._dataset.take_snapshot()
+        snapshot_done = time.perf_counter()
+        samples = [sample for sample in snapshot.samples if sample.label in settings.labels]
+        needed = {sample.sha256 for sample in samples}
+        keys = {digest: key for digest, key in snapshot.object_keys.items() if digest in needed}
+        unreadable = (needed - set(keys)) | await self._images.fetch(keys)
+        planned = plan_manifest(samples, settings.labels, unreadable)
+        if known := await self._dataset.trained(version_of(planned, settings.labels, parameters)):
             return _announce_again(known, request)
         fetched = time.perf_counter()
-        folder = self._images.folder
-        learned = await self._workshop.learn(
-            LearnJob(manifest, folder, settings.backbone, dict(settings.backbone_settings))
-        )
+        learn = LearnJob(planned, self._images.folder, settings.backbone, dict(settings.backbone_settings))
+        learned = await self._training.learn(learn)
         unreadable |= set(learned.undecodable)
-        current = (await self._dataset.take_snapshot()).samples  # the labels of this moment: people went on meanwhile
-        final = plan_manifest(relabel_samples(manifest, current), settings.labels, unreadable)
+        later = await self._dataset.take_snapshot()  # labels may have changed while the backbone was learned
+        final = plan_manifest(relabel_samples(planned, later.samples), settings.labels, unreadable)
         if known := await self._dataset.trained(version_of(final, settings.labels, parameters)):
             return _announce_again(known, request)
-        fitted = await self._workshop.fit(FitJob(final, folder, learned, settings.labels))
+        fitted = await self._training.fit(FitJob(learn, final, settings.labels))
         fitted_done = time.perf_counter()
-        trained = await self._describe(request, cut, final, learned, fitted, parameters)
+        trained = await self._describe(request, snapshot, final, fitted, parameters)
         await self._upload(trained, final, fitted)
-        seconds = {"caught_up": cut_done - started, "download": fetched - cut_done, **learned.seconds, **fitted.seconds}
         ended = time.perf_counter()
-        seconds |= {"store": ended - fitted_done, "total": ended - started}
+        seconds = {"caught_up": snapshot_done - started, "download": fetched - snapshot_done}
+        seconds |= {**learned.seconds, **fitted.seconds, "store": ended - fitted_done, "total": ended - started}
         missing = tuple(sorted(sample.image_id for sample in samples if sample.sha256 in unreadable))
         _log_training(trained, missing, seconds["total"])
         return trained.model_copy(update={"seconds": seconds, "missing_images": missing})
@@ -97,9 +95,8 @@ class FullLane:
     async def _describe(
         self,
         request: TrainingRequested,
-        cut: Snapshot,
+        snapshot: Snapshot,
         manifest: Manifest,
-        learned: Learned,
         fitted: Fitted,
         parameters: Parameters,
     ) -> ModelTrained:
@@ -115,7 +112,7 @@ class FullLane:
             artefact_sha256=hashlib.sha256(fitted.artefact).hexdigest(),
             lane="full",
             parent=await self._dataset.champion_version(),
-            backbone_id=learned.backbone_id,
+            backbone_id=fitted.backbone_id,
             weights_sha256=fitted.weights_sha256,
             manifest_key=f"manifests/{manifest.sha256}.json",
             manifest_sha256=manifest.sha256,
@@ -131,12 +128,12 @@ class FullLane:
             parameters=parameters,
             curve=fitted.curve,
             confusion=fitted.confusion,
-            positions=dict(cut.positions),
-            manifest_cut_at=cut.at,
+            positions=dict(snapshot.positions),
+            manifest_cut_at=snapshot.at,
         )
 
     async def _upload(self, trained: ModelTrained, manifest: Manifest, fitted: Fitted) -> None:
-        """Into the object store; the artefact last, so that whoever finds it finds the rest."""
+        """Put everything into the object store; the artefact last, so that with it the rest is there too."""
         features = features_key(trained.backbone_id, trained.manifest_sha256)
         await self._store.put(features, fitted.features_parquet, "application/vnd.apache.parquet")
         await self._store.put(trained.manifest_key, manifest.json.encode(), "application/json")
@@ -144,7 +141,7 @@ class FullLane:
 
 
 def _announce_again(known: ModelTrained, request: TrainingRequested) -> ModelTrained:
-    """The same fact again, with this request among its causes, so that whoever asked sees it answered."""
+    """Return the same event again, with this request among its causes, so that the request counts as answered."""
     logger.info("already trained", version=known.version, request=str(request.event_id))
     if request.event_id in known.causes:
         return known

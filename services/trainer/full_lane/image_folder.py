@@ -1,23 +1,23 @@
-"""The bytes of the images a training needs, on local disk by sha256: downloaded once, kept for the next training."""
+"""The image files of a training, on local disk by sha256: downloaded once, kept for the next training."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.storage.verified import HashMismatch, get_verified
 
 DOWNLOADS_AT_ONCE = 16
 
 
 def path_in(folder: Path, sha256: str) -> Path:
-    """Where the bytes with this hash lie."""
+    """Return the path of the file with this hash."""
     return folder / sha256[:2] / sha256
 
 
 class ImageFolder:
-    """A folder that may be deleted at any time: what is missing is downloaded again."""
+    """A folder that may be deleted at any time: missing files are downloaded again."""
 
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self._store = store
@@ -25,8 +25,8 @@ class ImageFolder:
         self.folder = folder
 
     async def fetch(self, object_keys: Mapping[str, str]) -> set[str]:
-        """Have the images here (sha256 -> object key). Gives the hashes of those whose object is gone, or holds other
-        bytes.
+        """Download the images (sha256 -> object key) that are not here. Return the hashes of those whose object is gone
+        or holds other bytes.
 
         Raises:
             TransientError: the store does not answer.
@@ -40,18 +40,18 @@ class ImageFolder:
             return True
         async with self._at_once:
             try:
-                data = await self._store.get(key)
+                data = await get_verified(self._store, key, digest)
             except ObjectMissing:
                 return False
-            if hashlib.sha256(data).hexdigest() != digest:
-                logger.error("an image's object holds other bytes than were stored", object_key=key, sha256=digest)
+            except HashMismatch as error:
+                logger.error("an image is left out of the training", object_key=key, reason=str(error))
                 return False
             await asyncio.to_thread(_write, path, data)
         return True
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing, whatever happens in between."""
+    """Write the whole file or, after a crash in between, none of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     unfinished.write_bytes(data)

@@ -1,11 +1,11 @@
-"""What goes to the training process and what comes back. Plain values: nothing here imports torch."""
+"""The jobs of the training process and their results. Plain values: nothing here imports torch, and no job or result
+carries the features of the images, which stay in the training process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.trainer.dataset.manifest import Manifest
-from services.trainer.model.arrays import Floats
 from shared.runtime.errors import PappusError
 
 
@@ -28,32 +28,21 @@ class LearnJob:
 
 @dataclass(frozen=True)
 class Learned:
-    """A backbone and what it sees: features float32 [n, d] in the order of `sha256s`, of the mirrored images too.
+    """A learned backbone waits in the training process. undecodable: sha256 of the images whose bytes are no picture.
+    seconds: of each stage."""
 
-    probe_features: what torch answers for the test side, float32 [t, d], in the order of `probe_sha256s`.
-    undecodable: sha256 of images whose bytes are not a picture any more. seconds: of each stage.
-    """
-
-    backbone_kind: str
-    backbone_onnx: bytes
-    backbone_id: str
-    sha256s: tuple[str, ...]
-    features: Floats
-    mirrored_features: Floats
-    probe_sha256s: tuple[str, ...]
-    probe_features: Floats
     undecodable: tuple[str, ...]
     seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class FitJob:
-    """Fit head and correction layer to the labels of this manifest, whose images are those of `learned`, and judge
-    them. `labels` are the classes, in the order of the probabilities."""
+    """Fit head and correction layer to the labels of `manifest`, whose images are readable ones of `learn`, and
+    evaluate the model. `learn` is the job that gave the backbone. `labels` are the classes, in the order of the
+    probabilities."""
 
+    learn: LearnJob
     manifest: Manifest
-    folder: Path
-    learned: Learned
     labels: tuple[str, ...]
 
 
@@ -62,6 +51,7 @@ class Fitted:
     """The artefact, the features as Parquet, and every figure about them; see `ModelTrained` for their meaning."""
 
     artefact: bytes
+    backbone_id: str
     weights_sha256: str
     features_parquet: bytes
     metrics: Mapping[str, float]

@@ -6,7 +6,7 @@ from services.trainer.settings import TrainerSettings
 
 
 class FullLaneSettings(TrainerSettings):
-    """What a full training needs beside what every process of the trainer needs."""
+    """The settings of a full training, beside those of every process of the trainer."""
 
     backbone: str = Field(default="patches", description="which backbone to learn, by name")
     backbone_settings: dict[str, int | float] = Field(default_factory=dict, description="its hyper-parameters, as JSON")

@@ -1,4 +1,4 @@
-"""The labelled images of this moment, and up to where the log was read for them."""
+"""A snapshot of the labelled images, with the log positions that it is folded from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from shared.tables.projection import wait_until_caught_up
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Every labelled image at one moment. `object_keys`: where the bytes of each sha256 lie. `positions`: the next
-    offset of each "topic/partition" the samples are folded from; what stands before it is in them."""
+    """Every labelled image at one moment. `object_keys`: the object key by sha256. `positions`: the next
+    offset of each "topic/partition" that the samples are folded from; all records before it are folded."""
 
     samples: tuple[Sample, ...]
     object_keys: Mapping[str, str]
@@ -28,20 +28,20 @@ class Snapshot:
 
 
 class Dataset(Protocol):
-    """The trainer's tables, as the full lane asks them."""
+    """The full lane's view of the trainer's tables."""
 
     async def take_snapshot(self) -> Snapshot:
-        """The labelled images now, with everything in them that stands in the log now. Raises TransientError."""
+        """Return the labelled images, folded up to the current end of the log. Raises TransientError."""
 
     async def trained(self, version: str) -> ModelTrained | None:
-        """The candidate with this version; None if there is none. Raises TransientError."""
+        """Return the candidate with this version; None if there is none. Raises TransientError."""
 
     async def champion_version(self) -> str | None:
-        """The version in service; None before the first promotion. Raises TransientError."""
+        """Return the version in service; None before the first promotion. Raises TransientError."""
 
 
 class TableDataset:
-    """The dataset in the trainer's schema, which the fast lane's process keeps."""
+    """The `Dataset` in the trainer's schema, which a projection keeps."""
 
     def __init__(self, event_log: EventLog, database: Database, timeout_seconds: float, clock: Clock = utc_now) -> None:
         self._event_log = event_log
@@ -50,7 +50,7 @@ class TableDataset:
         self._clock = clock
 
     async def take_snapshot(self) -> Snapshot:
-        """See Dataset. One snapshot: the positions are exactly those of the samples."""
+        """See Dataset. Samples and positions come from one database snapshot, so they agree."""
         await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
         async with self._database.transaction() as snapshot:
             await snapshot.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -59,8 +59,8 @@ class TableDataset:
             samples = await queries.labelled_samples(snapshot)
             keys = await queries.object_keys(snapshot, [sample.sha256 for sample in samples])
         sources = (ImageStored.topic, LabelCorrected.topic)
-        places = {f"{p.topic}/{p.partition}": known.next_offset for p, known in folded.items() if p.topic in sources}
-        return Snapshot(tuple(samples), keys, places, at)
+        offsets = {f"{p.topic}/{p.partition}": known.next_offset for p, known in folded.items() if p.topic in sources}
+        return Snapshot(tuple(samples), keys, offsets, at)
 
     async def trained(self, version: str) -> ModelTrained | None:
         """See Dataset."""

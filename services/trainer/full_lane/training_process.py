@@ -1,4 +1,4 @@
-"""The workshop, called in its own process."""
+"""The training steps, called in the child process."""
 
 from typing import TypeVar
 
@@ -11,27 +11,27 @@ MODULE = "services.trainer.full_lane.training_steps"
 
 
 class TrainingProcess:
-    """`services.trainer.full_lane.training_steps` behind a warm child: torch is imported while nobody waits for it."""
+    """`TrainingSteps` (see handlers) in a warm child process, which imports torch ahead of the first training."""
 
     def __init__(self, child: WorkerProcess, backbone: str, backbone_settings: dict[str, int | float]) -> None:
         self._child = child
-        self._recipe = (backbone, backbone_settings)
+        self._backbone = (backbone, backbone_settings)
 
     async def warm(self) -> None:
-        """Have the process ready before the first training."""
+        """Prepare the process for the first training."""
         await self._child.call("load_libraries")
 
     async def parameters(self) -> Parameters:
-        """See Workshop."""
-        found = await self._child.call("parameters", *self._recipe)
+        """See TrainingSteps."""
+        found = await self._child.call("parameters", *self._backbone)
         return dict(found)
 
     async def learn(self, job: LearnJob) -> Learned:
-        """See Workshop."""
+        """See TrainingSteps."""
         return _of_type(Learned, await self._child.call("learn", job))
 
     async def fit(self, job: FitJob) -> Fitted:
-        """See Workshop."""
+        """See TrainingSteps."""
         return _of_type(Fitted, await self._child.call("fit", job))
 
 

@@ -1,6 +1,6 @@
-"""A warm process for long computations, so that the event loop (and with it Kafka's heartbeats) never waits for one.
+"""A warm process for long computations, which would otherwise block the event loop and with it Kafka's heartbeats.
 
-It imports its module ahead of the first call, does one call at a time, and dies with its parent, even by kill -9: the
+It imports its module ahead of the first call, runs one call at a time, and ends with its parent, even by kill -9: the
 thread that reads the calls then reads the end of the pipe.
 """
 
@@ -20,7 +20,7 @@ from shared.runtime.errors import TransientError
 
 END_SECONDS = 2.0
 NICENESS = 10
-"""How nice a child is: answers and corrections are waited for, a training is not."""
+"""The niceness of a child: a training runs at lower CPU priority than answers and corrections."""
 
 
 class WorkerProcess:
@@ -42,17 +42,17 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The process id of the child that is, or was last, running."""
+        """The process id of the current child, or of the last one."""
         return int(self._process.pid or 0)
 
     async def call(self, function: str, *arguments: object) -> Any:
-        """The result of `function` of the module.
+        """Return the result of `function` of the module.
 
-        When the caller is cancelled the child is killed, since nobody waits for its result any more.
+        When the caller is cancelled the child is killed, since its result is not needed any more.
 
         Raises:
             TransientError: the child died; the next call gets a new one.
-            Exception: whatever the function raised, with the child's traceback as a note.
+            Exception: the exception of the function, with the child's traceback as a note.
         """
         async with self._turn:
             if not self._process.is_alive():
@@ -86,14 +86,14 @@ class WorkerProcess:
 
 
 def _send_and_receive(connection: Connection, call: tuple[str, tuple[object, ...]]) -> tuple[str, Any]:
-    """One call and its answer, in a thread that may outlive a cancelled caller: so it keeps to this connection."""
+    """Send one call and receive its answer. The thread may outlive a cancelled caller, so it uses this connection."""
     connection.send(call)
     answer: tuple[str, Any] = connection.recv()
     return answer
 
 
 def _serve(name: str, connection: Connection) -> None:
-    """The child: reads calls in a thread, computes them in the main one."""
+    """Serve calls in the child: read them in a thread, run them in the main thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     calls: queue.SimpleQueue[tuple[str, tuple[object, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()

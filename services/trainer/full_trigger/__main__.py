@@ -1,8 +1,8 @@
-"""The trigger: asks for a full training when there is a reason.
+"""The trigger: requests a full training when there is a reason.
 
 Consumes image.stored, label.corrected, model.trained, training.requested, drift.detected (Faust, group
-`trainer-trigger`). Publishes training.requested. Owns the Faust tables images, corrections and trainings. One process:
-it counts over all partitions.
+`trainer-trigger`). Publishes training.requested. Owns the Faust tables images, corrections and trainings. One process,
+since it counts over all partitions.
 """
 
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
@@ -21,7 +21,7 @@ TICK_SECONDS = 1.0
 
 
 async def main() -> None:
-    """Settings, adapters, the one part; returns when the process is asked to end."""
+    """Run the trigger until the process is asked to end."""
     settings = FullTriggerSettings()
     configure("trainer-trigger", settings)
     health = Health()

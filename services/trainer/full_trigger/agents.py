@@ -1,6 +1,6 @@
-"""What the trigger does with each record: folds it into a row, and at a tick asks for a training if it is time.
+"""The agents of the trigger: they fold each record into a row, and request a training at a tick if one is due.
 
-Faust gives the tables and the records; nothing here knows it. Every method may see a record again.
+Tables and records come from Faust, which this module does not import. A record may be delivered again to every method.
 """
 
 from collections.abc import MutableMapping
@@ -36,7 +36,7 @@ from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
 
 LONGEST_IDLE = timedelta(hours=1)
-"""Look at least this often, whatever was decided: a missed moment is made up for."""
+"""The longest time between two decisions, whatever the last one was, so that a missed moment is made up for."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,17 @@ class FullTrigger:
         self._model_name = model_name
         self._settings = settings
         self._clock = clock
-        self._look_at = clock()
-        self._why = ""
+        self._decide_at = clock()
+        self._last_why = ""
 
     async def on_image_stored(self, event: ImageStored, record: Record) -> None:
-        """One row an image."""
+        """Fold the image into its row."""
         key = str(event.image_id)
         self._tables.images[key] = on_image_stored(self._tables.images.get(key), event, self._position(record))
         self._decide_soon()
 
     async def on_label_corrected(self, event: LabelCorrected, record: Record) -> None:
-        """One row an image; a superseded correction leaves none."""
+        """Fold the correction into the row of its image; a superseded correction changes nothing."""
         key = str(event.image_id)
         before = self._tables.corrections.get(key)
         after = on_label_corrected(before, event, self._position(record))
@@ -78,29 +78,29 @@ class FullTrigger:
             self._decide_soon()
 
     async def on_training(self, event: ModelTrained | TrainingRequested | DriftDetected, record: Record) -> None:
-        """What is new, and what is under way."""
+        """Fold a training, a request or a drift of this model into the row of trainings."""
         if event.model_name == self._model_name:
             self._fold(event, self._position(record))
             self._decide_soon()
 
     async def on_tick(self, _tick: Record) -> None:
-        """Decide, if there is something to decide."""
+        """Decide, if a decision is due."""
         now = self._clock()
-        if now < self._look_at:
+        if now < self._decide_at:
             return
         state = state_of(self._tables.images, self._tables.corrections, self._training, self._settings.labels)
         answer = decide(state, now, self._settings)
         if isinstance(answer, Request):
             await self._request_training(answer, now)
             return
-        self._look_at = min(now + LONGEST_IDLE, answer.time or now + LONGEST_IDLE)
-        if answer.why != self._why:
-            self._why = answer.why
-            logger.info("no training now", why=answer.why, look_again_at=self._look_at.isoformat())
+        self._decide_at = min(now + LONGEST_IDLE, answer.time or now + LONGEST_IDLE)
+        if answer.why != self._last_why:
+            self._last_why = answer.why
+            logger.info("no training now", why=answer.why, decide_again_at=self._decide_at.isoformat())
 
     async def _request_training(self, request: Request, now: datetime) -> None:
-        """Publish and remember at once, so that the next tick knows. After a crash in between, the same state gives the
-        same event id, and this process meets its own request on the topic."""
+        """Publish the request and fold it at once, so that the next tick sees it. After a crash in between, the same
+        state gives the same event id, and this process reads its own request from the topic."""
         event = TrainingRequested(
             event_id=uuid_of(TrainingRequested.topic, self._model_name, request.reason, *request.causes),
             occurred_at=now,
@@ -111,22 +111,24 @@ class FullTrigger:
         )
         try:
             (record,) = await self._publisher.publish([event])
-        except TransientError as error:  # the outcome is unknown; asking again is harmless
-            logger.warning("a training could not be asked for and will be", reason=request.reason, error=str(error))
+        except TransientError as error:  # the outcome is unknown; a second request is harmless
+            logger.warning(
+                "a training could not be requested and will be requested again", reason=request.reason, error=str(error)
+            )
             return
-        logger.info("a full training is asked for", reason=request.reason, detail=request.detail)
+        logger.info("a full training is requested", reason=request.reason, detail=request.detail)
         self._fold(event, RecordPosition(f"{record.topic}/{record.partition}", record.offset, now.timestamp()))
         self._decide_soon()
 
-    def _fold(self, event: Event, place: RecordPosition) -> None:
+    def _fold(self, event: Event, position: RecordPosition) -> None:
         before = row = self._training
         match event:
             case TrainingRequested():
-                row = on_training_requested(row, event, place)
+                row = on_training_requested(row, event, position)
             case ModelTrained():
-                row = on_model_trained(row, event, place)
+                row = on_model_trained(row, event, position)
             case DriftDetected():
-                row = on_drift_detected(row, event, place)
+                row = on_drift_detected(row, event, position)
         if row is not before:
             self._tables.trainings[self._model_name] = row
 
@@ -135,9 +137,9 @@ class FullTrigger:
         return self._tables.trainings.get(self._model_name) or NOTHING_TRAINED
 
     def _decide_soon(self) -> None:
-        self._look_at = min(self._look_at, self._clock())
+        self._decide_at = min(self._decide_at, self._clock())
 
     def _position(self, record: Record) -> RecordPosition:
-        """Where and when the log took the record; a producer's clock that is ahead does not make it come later."""
+        """Return the position and time of the record; a producer's clock that is ahead does not make it come later."""
         at = min(record.timestamp_ms / 1000, self._clock().timestamp())
         return RecordPosition(f"{record.topic}/{record.partition}", record.offset, at)

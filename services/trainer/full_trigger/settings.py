@@ -5,4 +5,5 @@ from shared.runtime.settings import Settings
 
 
 class FullTriggerSettings(Settings, TriggerSettings):
-    """When to train in full. The trigger needs neither tables nor objects, so these are not the trainer's."""
+    """The thresholds for a full training. The trigger needs neither tables nor objects, so these settings do not extend
+    `TrainerSettings`."""

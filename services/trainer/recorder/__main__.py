@@ -1,7 +1,8 @@
-"""The recorder: runs, versions and the alias `champion` in MLflow, for people to look at.
+"""The recorder: writes runs, versions and the alias `champion` to MLflow.
 
 Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`). Publishes nothing. Reads the tables
-of schema `trainer`. Owns the experiment and the registered model in MLflow; while MLflow is away it waits, without end.
+of schema `trainer`. Owns the experiment and the registered model in MLflow; while MLflow is away it retries until
+cancelled.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA
@@ -18,14 +19,14 @@ from shared.runtime.process import run, run_parts
 from shared.runtime.retry import UNTIL_CANCELLED
 from shared.runtime.telemetry import configure
 from shared.tables.database import Database
-from shared.tables.reconciler import run_reconciler
+from shared.tables.reconciler import run_on_changes
 
 GROUP = "trainer-recorder"
 SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Settings, adapters, parts; returns when the process is asked to end."""
+    """Run the recorder until the process is asked to end."""
     settings = RecorderSettings()
     configure("trainer-recorder", settings)
     health = Health()
@@ -34,7 +35,6 @@ async def main() -> None:
         open_event_log(settings.kafka_bootstrap) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
-        event_log.publisher(SOURCE) as publisher,
     ):
         registry = SerialRegistry(mlflow)
         models = TableModels(event_log, database, settings.caught_up_seconds)
@@ -43,9 +43,8 @@ async def main() -> None:
         recording = run_handlers(
             event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, member=member, retry=UNTIL_CANCELLED
         )
-        aliasing = run_reconciler(
+        aliasing = run_on_changes(
             Alias(registry, models).reconcile,
-            publisher=publisher,
             database=database,
             health=health,
             name=PART,

@@ -1,11 +1,11 @@
-"""A confusion matrix as a picture."""
+"""Draws a confusion matrix."""
 
 from collections.abc import Sequence
 from io import BytesIO
 
 
 def confusion_png(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> bytes:
-    """A PNG of the matrix; rows are true labels, columns are answers, cells are numbers of images.
+    """Draw the matrix as a PNG; rows are true labels, columns are answers, cells are numbers of images.
 
     Drawn without pyplot, so no backend or other global state of matplotlib is touched.
     """

@@ -1,7 +1,7 @@
-"""model.trained, model.promoted, model.rejected -> runs and versions in the model registry, for people to look at.
+"""The handlers of model.trained, model.promoted and model.rejected: they write runs and versions to the registry.
 
-A verdict may come before its training does, since they stand on different topics: the training is then taken from the
-tables, so nothing ever waits for a message that stands behind it.
+A verdict may arrive before its training, since they are on different topics: the training is then read from the tables,
+so no handler waits for a message behind its own.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from shared.runtime.telemetry import logger
 
 
 class Recorder:
-    """Copies the log into the registry. The log stays the truth, so everything may be copied again."""
+    """Copies the log into the registry. The log stays the truth, so every event may be copied again."""
 
     def __init__(self, registry: ModelRegistry, models: ModelTable) -> None:
         self._registry = registry
@@ -22,7 +22,7 @@ class Recorder:
 
     @property
     def subscriptions(self) -> list[Subscription]:
-        """Which event goes to which handler."""
+        """The handler of each event."""
         return [
             subscribe(ModelTrained, self.on_model_trained),
             subscribe(ModelPromoted, self.on_model_promoted),
@@ -30,12 +30,12 @@ class Recorder:
         ]
 
     async def on_model_trained(self, event: ModelTrained) -> Sequence[Event]:
-        """A run and a registered version for the candidate."""
+        """Record a run and a registered version for the candidate."""
         await self._registry.record_training(event)
         return []
 
     async def on_model_promoted(self, event: ModelPromoted) -> Sequence[Event]:
-        """The verdict, if it counts: of two promotions with one sequence the log's first one does."""
+        """Record the verdict, if it counts: of two promotions with one sequence the first one in the log counts."""
         row = await self._models.find(event.version)
         if row is None or event.sequence not in row.promoted:
             logger.info(
@@ -47,7 +47,7 @@ class Recorder:
         return []
 
     async def on_model_rejected(self, event: ModelRejected) -> Sequence[Event]:
-        """The verdict on a candidate. A refused request is no verdict on the version it names."""
+        """Record the verdict on a candidate. A refused request is no verdict on the version it names."""
         row = await self._models.find(event.version) if event.version is not None else None
         if row is None or row.rejected is None or row.rejected.event_id != event.event_id:
             return []

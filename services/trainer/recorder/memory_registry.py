@@ -1,7 +1,5 @@
 """A model registry in memory."""
 
-from collections.abc import Mapping
-
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.runtime.errors import NotReady, TransientError
 
@@ -15,7 +13,7 @@ class MemoryRegistry:
         self.champions: dict[str, str] = {}
         self.away = False
 
-    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:  # noqa: ARG002
+    async def record_training(self, trained: ModelTrained) -> str:
         """See ModelRegistry."""
         self._answer()
         self.trained[trained.version] = trained
@@ -45,4 +43,4 @@ class MemoryRegistry:
 
     def _answer(self) -> None:
         if self.away:
-            raise TransientError("The registry in memory was told to be away.")
+            raise TransientError("The registry in memory is away. Set `away` to False.")

@@ -1,7 +1,7 @@
-"""The model registry: what was trained, judged and promoted, for people to look at. A protocol, and MLflow behind it;
-the only importer of mlflow.
+"""The model registry: which models were trained, judged and promoted, for display in MLflow. A protocol, and MLflow
+behind it; the only importer of mlflow.
 
-The log stays the truth: everything here is a copy that can be made again, so every method may be called any number of
+The log stays the truth: the registry is a copy that can be made again, so every method may be called any number of
 times.
 """
 
@@ -32,19 +32,19 @@ _TRANSIENT = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEED
 class ModelRegistry(Protocol):
     """What the recorder writes. Every method is idempotent and raises TransientError when the registry is away."""
 
-    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
-        """A run with parameters, metrics, loss curve, confusion matrix and `figures` (name -> PNG), and a version of
-        the registered model `trained.model_name` that points to the artefact. Gives the id of the run."""
+    async def record_training(self, trained: ModelTrained) -> str:
+        """Record a run with parameters, metrics, loss curve and confusion matrix, and a version of the registered model
+        `trained.model_name` that points to the artefact. Return the id of the run."""
 
     async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
-        """The verdict as tags of its version. A rejection that names no version records nothing. Raises NotReady if the
-        version is not recorded yet."""
+        """Record the verdict as tags of its version. A rejection that names no version records nothing. Raises NotReady
+        if the version is not recorded yet."""
 
     async def set_champion(self, model_name: str, version: str) -> None:
         """Move the alias `champion`. Raises NotReady if the version is not recorded yet."""
 
     async def champion(self, model_name: str) -> str | None:
-        """Our version that has the alias; None if none has."""
+        """Return our version that has the alias; None if none has."""
 
 
 class MlflowRegistry:
@@ -54,9 +54,9 @@ class MlflowRegistry:
         self._client = client
         self._bucket = bucket
 
-    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
+    async def record_training(self, trained: ModelTrained) -> str:
         """See ModelRegistry."""
-        return await _in_thread(lambda: self._record_training(trained, figures or {}))
+        return await _in_thread(lambda: self._record_training(trained))
 
     async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
         """See ModelRegistry."""
@@ -86,18 +86,18 @@ class MlflowRegistry:
 
         return await _in_thread(ask)
 
-    def _record_training(self, trained: ModelTrained, figures: Mapping[str, bytes]) -> str:
+    def _record_training(self, trained: ModelTrained) -> str:
         run_id = self._run(trained)
         if self._client.get_run(run_id).data.tags.get(RECORDED_TAG) != "yes":
             self._fill_run(run_id, trained)
-            self._add_files(run_id, trained, figures)
+            self._add_confusion(run_id, trained)
             self._client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(trained))
             self._client.set_tag(run_id, RECORDED_TAG, "yes")
         self._register(run_id, trained)
         return run_id
 
     def _run(self, trained: ModelTrained) -> str:
-        """The run of this version, found by its tag or made."""
+        """Return the id of the run of this version, found by its tag or made."""
         experiment = self._client.get_experiment_by_name(trained.model_name)
         experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(trained.model_name)
         found = self._client.search_runs([experiment_id], f"tags.`{VERSION_TAG}` = '{trained.version}'", max_results=1)
@@ -129,20 +129,19 @@ class MlflowRegistry:
         for start in range(0, len(params), 100):
             self._client.log_batch(run_id, params=params[start : start + 100])
 
-    def _add_files(self, run_id: str, trained: ModelTrained, figures: Mapping[str, bytes]) -> None:
-        files = {f"{name}.png": data for name, data in figures.items()}
-        if trained.confusion:
-            rows = [list(row) for row in trained.confusion]
-            self._client.log_dict(run_id, {"labels": list(trained.labels), "rows": rows}, "confusion.json")
-            files["confusion.png"] = confusion_png(trained.labels, trained.confusion)
+    def _add_confusion(self, run_id: str, trained: ModelTrained) -> None:
+        """Add the confusion matrix as JSON and as a picture; a training without one adds nothing."""
+        if not trained.confusion:
+            return
+        rows = [list(row) for row in trained.confusion]
+        self._client.log_dict(run_id, {"labels": list(trained.labels), "rows": rows}, "confusion.json")
         with tempfile.TemporaryDirectory() as folder:
-            for name, data in files.items():
-                path = Path(folder) / name
-                path.write_bytes(data)
-                self._client.log_artifact(run_id, str(path))
+            path = Path(folder) / "confusion.png"
+            path.write_bytes(confusion_png(trained.labels, trained.confusion))
+            self._client.log_artifact(run_id, str(path))
 
     def _register(self, run_id: str, trained: ModelTrained) -> None:
-        """A version of the registered model, unless this run has one."""
+        """Register a version of the model, unless this run has one."""
         name = trained.model_name
         with _already_there():
             self._client.create_registered_model(name)
@@ -181,7 +180,7 @@ def _verdict_tags(verdict: ModelPromoted | ModelRejected) -> dict[str, str]:
 
 
 def _name(text: str) -> str:
-    """`text`, with what MLflow allows in no name (an apostrophe in a label) as its code point."""
+    """Return `text` with the characters that MLflow allows in no name (an apostrophe in a label) as code points."""
     return re.sub(r"[^/\w.\- :]", lambda found: f"_{ord(found[0]):x}_", text)
 
 
@@ -199,7 +198,7 @@ def _already_there() -> Iterator[None]:
 
 
 async def _in_thread(call: Callable[[], T]) -> T:
-    """The result of a blocking call, with MLflow's absence as TransientError."""
+    """Return the result of a blocking call; MLflow's absence is a TransientError."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
 
@@ -215,9 +214,9 @@ async def _in_thread(call: Callable[[], T]) -> T:
 
 @asynccontextmanager
 async def open_model_registry(tracking_uri: str, bucket: str) -> AsyncIterator[ModelRegistry]:
-    """MLflow at `tracking_uri`; `bucket` is where the artefacts lie. Opening asks MLflow nothing, so it may be away.
+    """Open MLflow at `tracking_uri`; `bucket` holds the artefacts. Opening sends no request, so MLflow may be away.
 
-    MLflow takes its client settings from the environment of the process only: they are set here, and win over others.
+    MLflow reads its client settings from the environment of the process only: they are set here, and override others.
     """
     os.environ.update(
         MLFLOW_DISABLE_TELEMETRY="true",

@@ -1,4 +1,4 @@
-"""What the recorder asks the trainer's tables: which verdicts count, and who the champion is."""
+"""The recorder's view of the trainer's tables: which verdicts count, and which version is the champion."""
 
 from typing import Protocol
 
@@ -13,17 +13,17 @@ TOPICS = (ModelTrained.topic, ModelPromoted.topic, ModelRejected.topic)
 
 
 class ModelTable(Protocol):
-    """The candidates and what became of them, as the log says now. Every method raises TransientError."""
+    """The candidates and their verdicts, up to the current end of the log. Every method raises TransientError."""
 
     async def find(self, version: str) -> ModelRow | None:
-        """The candidate with this version; None if the log knows none."""
+        """Return the candidate with this version; None if there is none."""
 
     async def champion(self) -> Champion | None:
-        """The model in service; None before the first promotion."""
+        """Return the model in service; None before the first promotion."""
 
 
 class TableModels:
-    """The models in the trainer's schema, once it is caught up."""
+    """The models in the trainer's schema; every method first waits until the schema is caught up."""
 
     def __init__(self, event_log: EventLog, database: Database, timeout_seconds: float) -> None:
         self._event_log = event_log
@@ -31,11 +31,11 @@ class TableModels:
         self._timeout_seconds = timeout_seconds
 
     async def find(self, version: str) -> ModelRow | None:
-        """See Models."""
+        """See ModelTable."""
         await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
         return await queries.model(self._database, version)
 
     async def champion(self) -> Champion | None:
-        """See Models."""
+        """See ModelTable."""
         await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
         return await queries.champion(self._database)

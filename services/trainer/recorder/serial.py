@@ -1,24 +1,23 @@
 """One call to the registry at a time."""
 
 import asyncio
-from collections.abc import Mapping
 
 from services.trainer.recorder.model_registry import ModelRegistry
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 
 
 class SerialRegistry:
-    """A `ModelRegistry` for callers side by side. The registry finds a run by its version, and makes it if there is
-    none; two callers at once would both find none."""
+    """A `ModelRegistry` for concurrent callers. The registry finds a run by its version, and creates it if there is
+    none; two concurrent callers would both find none."""
 
     def __init__(self, registry: ModelRegistry) -> None:
         self._registry = registry
         self._turn = asyncio.Lock()
 
-    async def record_training(self, trained: ModelTrained, figures: Mapping[str, bytes] | None = None) -> str:
+    async def record_training(self, trained: ModelTrained) -> str:
         """See ModelRegistry."""
         async with self._turn:
-            return await self._registry.record_training(trained, figures)
+            return await self._registry.record_training(trained)
 
     async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
         """See ModelRegistry."""

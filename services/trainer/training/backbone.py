@@ -1,4 +1,4 @@
-"""A backbone by name: train it, export it, name it by its hash."""
+"""Trains a backbone by name, exports it and names it by its hash."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -19,12 +19,12 @@ PROBE_BATCH = 64
 
 
 class BackboneRecipe(Protocol):
-    """How a kind of backbone is made; its frozen dataclass fields are the hyper-parameters."""
+    """The training of one kind of backbone; its frozen dataclass fields are the hyper-parameters."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def learn(self, images: NDArray[np.uint8], seed: int) -> torch.nn.Module:
-        """A network from uint8 [batch, 96, 96, 3] to float32 [batch, d]; equal input gives equal weights."""
+        """Train a network from uint8 [batch, 96, 96, 3] to float32 [batch, d]; equal input gives equal weights."""
         ...
 
 
@@ -36,8 +36,8 @@ class Backbone:
     """An exported backbone.
 
     onnx: the graph, `image` uint8 [batch, 96, 96, 3] -> `features` float32 [batch, d].
-    id: sha256 of it, in hex: the name under which features are kept.
-    probe_features: what torch answers for the probe images, float32 [p, d]: the other side of the parity check.
+    id: its sha256 in hex, under which features are kept.
+    probe_features: torch's features of the probe images, float32 [p, d], for the parity check.
     seconds: of each stage.
     """
 
@@ -49,14 +49,15 @@ class Backbone:
 
 
 def recipe_names() -> tuple[str, ...]:
+    """Return the names of all recipes, sorted."""
     return tuple(sorted(RECIPES))
 
 
 def recipe_named(name: str, settings: Mapping[str, float] | None = None) -> BackboneRecipe:
-    """The recipe with some hyper-parameters changed.
+    """Return the recipe with some hyper-parameters changed.
 
     Raises:
-        ValueError: if no recipe has this name, or the recipe no such hyper-parameter.
+        ValueError: no recipe has this name, or the recipe has no such hyper-parameter.
     """
     recipe = RECIPES.get(name)
     if recipe is None:
@@ -69,7 +70,7 @@ def recipe_named(name: str, settings: Mapping[str, float] | None = None) -> Back
 
 
 def recipe_parameters(name: str, settings: Mapping[str, float] | None = None) -> dict[str, str | int | float]:
-    """The hyper-parameters in full, for the version hash and the record of the training."""
+    """Return all hyper-parameters, for the version hash and the record of the training."""
     return {"backbone": name, **asdict(recipe_named(name, settings))}
 
 
@@ -80,13 +81,13 @@ def train_backbone(
     settings: Mapping[str, float] | None = None,
     probe: NDArray[np.uint8] | None = None,
 ) -> Backbone:
-    """Learns a backbone from images uint8 [n, 96, 96, 3] and exports it.
+    """Learn a backbone from images uint8 [n, 96, 96, 3] and exports it.
 
     The same images, seed and settings give the same bytes, in any process on the same kind of CPU. `probe` are images
     uint8 [p, 96, 96, 3] whose features torch computes for the parity check; by default the first 16 training images.
 
     Raises:
-        ValueError: for an unknown name or setting, or images of another shape.
+        ValueError: the name or a setting is unknown, or the images have another shape.
     """
     recipe = recipe_named(name, settings)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not len(images):

@@ -9,12 +9,12 @@ LARGEST_BATCH = 256
 
 
 def export(network: torch.nn.Module, image_size: int) -> bytes:
-    """The graph `image` uint8 [batch, size, size, 3] -> `features` float32 [batch, d], batch 1..256.
+    """Export the graph `image` uint8 [batch, size, size, 3] -> `features` float32 [batch, d], batch 1..256.
 
-    What the exporter notes down about this machine (stack traces with paths) is taken out, so that the same network
-    gives the same bytes everywhere.
+    The exporter's notes about this machine (stack traces with paths) are removed, so that the same network gives the
+    same bytes everywhere.
     """
-    # At each export it would tell that torchvision, whose operators nothing here uses, is not installed.
+    # It logs at each export that torchvision, whose operators are not used here, is not installed.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     example = torch.zeros((2, image_size, image_size, 3), dtype=torch.uint8)
     program = torch.onnx.export(

@@ -1,4 +1,5 @@
-"""Fitting a head: multinomial logistic regression by L-BFGS. Apart from `head`: who only answers loads no scipy."""
+"""Fits a head: multinomial logistic regression by L-BFGS. Apart from `head`, since processes that only answer load no
+scipy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,18 +31,18 @@ class FittedHead:
 def fit_head(
     features: Floats, targets: Sequence[str], labels: Sequence[str], inverse_penalty: float = INVERSE_PENALTY
 ) -> FittedHead:
-    """Fits features float32 [n, d] to the label of each row; deterministic.
+    """Fit a head to features float32 [n, d] and the label of each row; deterministic.
 
     The objective is scikit-learn's: mean cross-entropy + |W|^2 / (2 * inverse_penalty * n), bias unpenalised, minimised
     by L-BFGS. (For two classes its softmax form equals scikit-learn's binary form at twice the inverse penalty.)
 
     Raises:
-        ValueError: with fewer than two labels, a label without an image, or a target that is no label.
+        ValueError: there are fewer than two labels, a label has no image, or a target is no label.
     """
     classes = _indices(targets, labels)  # [n]
     mean = features.mean(axis=0, dtype=np.float64)
     scale = features.std(axis=0, dtype=np.float64)
-    scale[scale < 1e-6] = 1.0  # a feature that never changes says nothing; leave it at zero
+    scale[scale < 1e-6] = 1.0  # a constant feature carries no information; leave it at zero
     standardised = (features - mean) / scale  # float64 [n, d]
     curve: list[float] = []
 
@@ -77,7 +78,7 @@ def _indices(targets: Sequence[str], labels: Sequence[str]) -> NDArray[np.intp]:
 
 
 def _objective(flat: Doubles, features: Doubles, one_hot: Doubles, inverse_penalty: float) -> tuple[float, Doubles]:
-    """Mean cross-entropy with penalty, and its gradient, at weights and bias flat [(d + 1) * c]."""
+    """Return the mean cross-entropy with penalty, and its gradient, at weights and bias flat [(d + 1) * c]."""
     images, classes = one_hot.shape
     parameters = flat.reshape(-1, classes)
     weights = parameters[:-1]

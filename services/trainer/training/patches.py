@@ -19,7 +19,7 @@ Matrix = NDArray[np.float32]
 class Patches:
     """Patch side and stride in pixels; `dimensions` principal components are kept, `filters` centroids learned.
 
-    `threshold` is subtracted from each cosine before the rectifier. The floors keep flat patches from being blown up;
+    `threshold` is subtracted from each cosine before the rectifier. The floors keep flat patches from being amplified;
     they are in squared units of pixel values 0..1 (whitening) and of the whitened patch (norm).
     """
 
@@ -34,7 +34,7 @@ class Patches:
     norm_floor: float = 1e-3
 
     def learn(self, images: NDArray[np.uint8], seed: int) -> nn.Module:
-        """See `BackboneRecipe.learn`; numpy alone does the learning, so torch's kernels have no say in the weights."""
+        """See `BackboneRecipe.learn`; only numpy does the learning, so torch's kernels do not affect the weights."""
         generator = np.random.default_rng(seed)
         patches = sample_patches(images, self.patch, self.sampled_patches, generator)  # [s, 3*p*p], values 0..1
         whitening, offset = whiten(patches, self.dimensions, self.whitening_floor)  # [3*p*p, w], [w]
@@ -45,17 +45,17 @@ class Patches:
 
 
 def sample_patches(images: NDArray[np.uint8], side: int, count: int, generator: np.random.Generator) -> Matrix:
-    """`count` random patches of uint8 [n, h, w, 3] as float32 [count, 3*side*side], values 0..1, channel first."""
+    """Sample random patches of uint8 [n, h, w, 3] as float32 [count, 3*side*side], values 0..1, channel first."""
     windows = sliding_window_view(images, (side, side), axis=(1, 2))  # [n, rows, columns, 3, side, side]
-    places = (generator.integers(0, limit, count) for limit in windows.shape[:3])
-    return (windows[tuple(places)].reshape(count, -1) / np.float32(255)).astype(np.float32)
+    positions = (generator.integers(0, limit, count) for limit in windows.shape[:3])
+    return (windows[tuple(positions)].reshape(count, -1) / np.float32(255)).astype(np.float32)
 
 
 def whiten(patches: Matrix, dimensions: int, floor: float) -> tuple[Matrix, Matrix]:
-    """PCA whitening of patches without their brightness: W [p, w] and o [w] such that `x @ W - o` is whitened.
+    """Return the PCA whitening of patches without their brightness: W [p, w] and o [w] such that `x @ W - o` is white.
 
-    A patch's brightness (its mean over pixels and channels) says more about the weather than about the plant; taking it
-    out is linear, and so part of W.
+    A patch's brightness (its mean over pixels and channels) depends more on the weather than on the plant; its removal
+    is linear, and so part of W.
     """
     size = patches.shape[1]
     without_brightness = np.eye(size) - 1.0 / size
@@ -68,19 +68,19 @@ def whiten(patches: Matrix, dimensions: int, floor: float) -> tuple[Matrix, Matr
 
 
 def spherical_kmeans(points: Matrix, clusters: int, iterations: int, generator: np.random.Generator) -> Matrix:
-    """Centroids of unit length [k, w] by cosine; a cluster that lost its points starts again at a random one."""
-    centroids = _unit(points[generator.choice(len(points), clusters, replace=len(points) < clusters)])
+    """Return centroids of unit length [k, w] by cosine; a cluster without points starts again at a random point."""
+    centroids = _normalise(points[generator.choice(len(points), clusters, replace=len(points) < clusters)])
     for _ in range(iterations):
         nearest = (points @ centroids.T).argmax(axis=1)
         members = (nearest == np.arange(clusters)[:, None]).astype(np.float32)  # [k, s]
         sums = members @ points  # [k, w]
         lost = np.linalg.norm(sums, axis=1) < 1e-6
         sums[lost] = points[generator.integers(0, len(points), int(lost.sum()))]
-        centroids = _unit(sums)
+        centroids = _normalise(sums)
     return centroids
 
 
-def _unit(rows: Matrix) -> Matrix:
+def _normalise(rows: Matrix) -> Matrix:
     unit: Matrix = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
     return unit
 

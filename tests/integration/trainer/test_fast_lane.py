@@ -19,7 +19,7 @@ from shared.contract.race_rules import promotion_counts
 from shared.runtime.clock import utc_now
 from shared.tables.projection import Projection, wait_until_caught_up
 from shared.testing import MemoryEventLog, eventually
-from tests.integration.trainer.trainer_env import LABELS, Parts, Stored, World
+from tests.integration.trainer.trainer_env import LABELS, Parts, Stored, World, read_candidates
 
 
 async def first_champion(world: World) -> ModelTrained:
@@ -69,7 +69,7 @@ async def test_without_a_champion_corrections_wait_for_the_first(world: World, p
         await world.dataset()
         correction = await world.correct(world.images[0], "grass")
         await wait_until_caught_up(world.event_log, world.database, TOPICS, 10)
-        assert await queries.models(world.database) == []
+        assert await read_candidates(world.database) == []
         await world.full()
         await world.live(correction)
 
@@ -80,7 +80,7 @@ async def test_a_burst_becomes_a_few_models_and_all_of_it_is_live(world: World, 
         images = [await world.image("grass", says="dandelion") for _ in range(20)]
         corrections = [await world.correct(image, "dandelion") for image in images]
         await world.live(*corrections)
-        models = await queries.models(world.database)
+        models = await read_candidates(world.database)
     assert len(models) < 20
     assert all(row.judged for row in models)
 
@@ -104,7 +104,7 @@ async def test_a_repeated_correction_makes_nothing(world: World, parts: Parts) -
         await world.publish(correction, correction)
         await wait_until_caught_up(world.event_log, world.database, TOPICS, 10)
         assert await parts.lane().reconcile() == []
-        assert len(await queries.models(world.database)) == 2
+        assert len(await read_candidates(world.database)) == 2
 
 
 async def test_a_restarted_lane_makes_nothing_that_is_live(world: World, parts: Parts) -> None:
@@ -196,7 +196,7 @@ async def test_contradicting_corrections_of_one_picture_are_set_aside_and_others
 
 
 async def world_rejections(world: World) -> list[ModelRejected]:
-    return [row.rejected for row in await queries.models(world.database) if row.rejected is not None]
+    return [row.rejected for row in await read_candidates(world.database) if row.rejected is not None]
 
 
 async def test_corrections_that_break_test_images_are_set_aside_and_others_go_on(world: World, parts: Parts) -> None:
@@ -223,7 +223,7 @@ async def test_corrections_that_break_test_images_are_set_aside_and_others_go_on
 
 async def quiet(world: World, parts: Parts) -> bool:
     """Whether the lane has nothing more to do and the gate nothing to judge."""
-    return not await parts.lane().reconcile() and not await queries.unjudged(world.database)
+    return not await parts.lane().reconcile() and all(row.judged for row in await read_candidates(world.database))
 
 
 @pytest.mark.timeout(120)

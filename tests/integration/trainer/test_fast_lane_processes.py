@@ -14,7 +14,6 @@ import pytest
 
 from pappus.stack import Servers
 from pappus.stack.testing import servers_in
-from services.trainer.data import queries
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, TOPICS
 from shared.contract.events import Event, ModelPromoted, ModelTrained
 from shared.messaging.codec import decode
@@ -26,7 +25,7 @@ from shared.tables.dump import canonical_dump
 from shared.tables.projection import wait_until_caught_up
 from shared.testing import read_all
 from tests.integration.trainer.processes import ROOT, TrainerProcess
-from tests.integration.trainer.trainer_env import World
+from tests.integration.trainer.trainer_env import World, read_candidates
 
 E = TypeVar("E", bound=Event)
 LANE, GATE = "services.trainer.fast_lane", "services.trainer.gate"
@@ -111,7 +110,7 @@ async def test_killed_at_any_time_they_lose_no_correction_and_judge_none_twice(
                 process.end(signal.SIGKILL)
                 process.start()
     champion = await real.live(*corrected, timeout_seconds=90)
-    rows = await queries.models(real.database)
+    rows = await read_candidates(real.database)
     sequences = sorted(sequence for row in rows for sequence in row.promoted)
     assert sequences == list(range(1, champion.sequence + 1))
     causes = [event.causes[0] for event in await published(real, ModelPromoted)]

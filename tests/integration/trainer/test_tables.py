@@ -13,7 +13,7 @@ from shared.contract.events import Event, SetAside, uuid_of
 from shared.runtime.errors import NotReady
 from shared.tables.dump import canonical_dump
 from shared.testing import image_stored, label_corrected, model_promoted, model_rejected, model_trained
-from tests.integration.trainer.trainer_env import World
+from tests.integration.trainer.trainer_env import World, read_candidates
 
 pytestmark = pytest.mark.timeout(240)  # some two thousand transactions
 
@@ -171,11 +171,12 @@ async def test_a_candidate_is_unjudged_until_its_verdict(world: World) -> None:
     rejection = model_rejected(version=two.version, causes=(two.event_id,))
     refusal = model_rejected(version=three.version, answers=uuid_of("a request"), event_id=uuid_of("refusal"))
     await fold(world, [one, two, three, promotion, rejection, refusal])
-    assert [row.trained.version for row in await queries.unjudged(world.database)] == [three.version]
+    unjudged = [row.trained.version for row in await read_candidates(world.database) if not row.judged]
+    assert unjudged == [three.version]
     row = await queries.model(world.database, two.version)
     assert row is not None
     assert row.rejected == rejection
-    assert await queries.answered(world.database, uuid_of("a request")) == refusal
+    assert await queries.verdict_on(world.database, uuid_of("a request")) == refusal
     assert await queries.verdict_on(world.database, one.event_id) == promotion
     assert await queries.verdict_on(world.database, three.event_id) is None
 

@@ -19,6 +19,7 @@ from PIL import Image
 from services.trainer.data import queries
 from services.trainer.data.projection import MIGRATIONS, TOPICS, projectors
 from services.trainer.dataset.manifest import Sample, manifest_of
+from services.trainer.dataset.records import ModelRow
 from services.trainer.dataset.split import Side, side
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.cache import FeatureCache
@@ -57,6 +58,13 @@ LABELS = ("dandelion", "grass")
 COLOURS = {"dandelion": (235, 205, 30), "grass": (40, 150, 60)}
 WIDTH = 27
 _numbers = count(1)
+
+
+async def read_candidates(database: Database) -> list[ModelRow]:
+    """Every candidate and its verdicts, oldest first."""
+    rows = await database.fetch("SELECT version FROM candidates ORDER BY trained_at, version")
+    found = [await queries.model(database, row["version"]) for row in rows]
+    return [row for row in found if row is not None]
 
 
 def backbone() -> bytes:

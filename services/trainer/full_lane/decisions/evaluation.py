@@ -1,4 +1,4 @@
-"""What a fresh model is worth, from features and labels. Pure."""
+"""The evaluation of a new model, from features and labels. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,10 +18,10 @@ Confusion = tuple[tuple[int, ...], ...]
 def evaluate_model(
     head: Head, layer: CorrectionLayer, manifest: Manifest, features: Mapping[str, Floats]
 ) -> tuple[dict[str, float], Confusion]:
-    """The metrics of a model, flat, and its confusion matrix [truth][answer] on the test side.
+    """Return the metrics of a model, flat, and its confusion matrix [truth][answer] on the test side.
 
-    Test images are answered without their own corrections; those a person reviewed are reported as a slice of their
-    own, since they are harder by choice. Corrected images are answered as in service.
+    Test images are answered without their own corrections; the reviewed ones are reported as a slice of their own,
+    since review selects harder images. Corrected images are answered as in service.
     """
     tests = manifest.of_side("test")
     corrected = [sample for sample in manifest.samples if sample.revision]
@@ -49,11 +49,11 @@ def evaluate_model(
 
 
 def truths_of(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[np.intp]:
-    """The class of each sample as an index into `labels`, [n]."""
+    """Return the class of each sample as an index into `labels`, [n]."""
     return np.array([labels.index(sample.label) for sample in samples], dtype=np.intp)
 
 
 def _features(features: Mapping[str, Floats], samples: Sequence[Sample], head: Head) -> Floats:
-    """float32 [n, d]; n may be 0."""
+    """Return the features of the samples, float32 [n, d]; n may be 0."""
     rows = [features[sample.sha256] for sample in samples]
     return np.stack(rows) if rows else np.zeros((0, len(head.mean)), np.float32)

@@ -1,4 +1,4 @@
-"""What a full training is made from, and what it will be called. Pure."""
+"""The manifest of a full training, and the version of its model. Pure."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ SIDES: tuple[Side, Side] = ("train", "test")
 
 
 def plan_manifest(samples: Iterable[Sample], labels: Sequence[str], unreadable: Collection[str]) -> Manifest:
-    """The manifest of the samples with one of `labels` whose bytes (by sha256) are readable.
+    """Return the manifest of the samples with one of `labels` whose bytes (by sha256) are readable.
 
     Raises:
         NotEnoughImages: a label has no image on one side of the split. The gate would refuse such a model.
@@ -32,17 +32,17 @@ def plan_manifest(samples: Iterable[Sample], labels: Sequence[str], unreadable: 
 
 
 def relabel_samples(manifest: Manifest, current: Iterable[Sample]) -> list[Sample]:
-    """The images of the manifest with their labels of now; images that came later are left to the next training."""
+    """Return the images of the manifest with their current labels; later images are left to the next training."""
     planned: set[UUID] = {sample.image_id for sample in manifest.samples}
     return [sample for sample in current if sample.image_id in planned]
 
 
 def version_of(manifest: Manifest, labels: Sequence[str], parameters: Parameters) -> str:
-    """The name of the model this manifest gives: the same manifest and parameters have one model, and one name."""
+    """Return the version of the model of this manifest: the same manifest and parameters give the same model."""
     identity = json.dumps([manifest.sha256, list(labels), parameters], sort_keys=True, separators=(",", ":"))
     return f"full-{sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def event_id_of(version: str) -> UUID:
-    """The id of the model.trained of this version."""
+    """Return the event id of the model.trained of this version."""
     return uuid_of("model.trained", version)

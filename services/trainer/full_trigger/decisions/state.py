@@ -1,4 +1,4 @@
-"""From the rows of the trigger's tables to the state it decides on. Pure."""
+"""From the rows of the trigger's tables to the state that its decision is based on. Pure."""
 
 from collections.abc import Collection, Mapping
 from uuid import UUID
@@ -20,22 +20,22 @@ def state_of(
     training: TrainingRow,
     labels: Collection[str],
 ) -> State:
-    """What the rows say, by image id. An image counts once it is trusted and its label is one of `labels`."""
+    """Return the state of these rows, by image id. An image counts if it is trusted and has one of `labels`."""
     asked_at = training["asked"][-1]["at"] if training["asked"] else None
     trusted: dict[str, list[Arrival]] = {label: [] for label in labels}
     new_images, new_corrections = [], []
     for image_id, image in images.items():
         correction = corrections.get(image_id)
         label = correction["label"] if correction else image["label"]
-        grounds = _trusting_events(image, correction)
-        if label not in trusted or not grounds:
+        events = _trusting_events(image, correction)
+        if label not in trusted or not events:
             continue
-        arrival = _arrival(grounds, asked_at)
+        arrival = _arrival(events, asked_at)
         trusted[label].append(arrival)
-        if not all(_known(training["last"], ground) for ground in grounds):
+        if not all(_known(training["last"], event) for event in events):
             new_images.append(arrival)
-        later = [one for one in correction["applied"] if not _known(training["last"], one)] if correction else []
-        new_corrections += [_arrival([one], asked_at) for one in later]
+        later = [event for event in correction["applied"] if not _known(training["last"], event)] if correction else []
+        new_corrections += [_arrival([event], asked_at) for event in later]
     unanswered = [asked["at"] for asked in training["asked"] if asked["event_id"] not in training["answers"]]
     return State(
         trusted={label: sort_by_time(arrivals) for label, arrivals in trusted.items()},
@@ -48,21 +48,21 @@ def state_of(
 
 
 def _trusting_events(image: ImageRow, correction: CorrectionRow | None) -> list[LoggedEvent]:
-    """The events that together make an image trusted; empty if nobody vouched for its label."""
+    """Return the events that together make an image trusted; empty if its label is only claimed."""
     if image["trusted"]:
         return [image["stored"]]
     return [image["stored"], correction["applied"][0]] if correction else []
 
 
-def _arrival(grounds: list[LoggedEvent], asked_at: float | None) -> Arrival:
-    """The latest of the events; fresh if the log took it after the last request."""
-    latest = max(grounds, key=lambda one: one["at"])
+def _arrival(events: list[LoggedEvent], asked_at: float | None) -> Arrival:
+    """Return the latest of the events; it is fresh if it was appended to the log after the last request."""
+    latest = max(events, key=lambda event: event["at"])
     return Arrival(UUID(latest["event_id"]), to_datetime(latest["at"]), asked_at is None or latest["at"] > asked_at)
 
 
-def _known(last: Training | None, one: LoggedEvent) -> bool:
-    """Whether the last full manifest was cut after this event: by its position, or by time where none is given."""
+def _known(last: Training | None, event: LoggedEvent) -> bool:
+    """Return whether the last full manifest was cut after this event: by its position, or by time without one."""
     if last is None:
         return False
-    position = last["positions"].get(one["partition"])
-    return one["offset"] < position if position is not None else one["at"] <= last["cut_at"]
+    position = last["positions"].get(event["partition"])
+    return event["offset"] < position if position is not None else event["at"] <= last["cut_at"]

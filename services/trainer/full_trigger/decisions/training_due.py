@@ -1,11 +1,11 @@
-"""Train in full now? A pure decision over what came since the last full manifest, and what was asked since.
+"""Decides whether a full training is due, from the events since the last full manifest and the earlier requests. Pure.
 
-Five reasons, the most urgent first: the first model, drift with new labels, a correction layer that has grown, new
-images, a week with anything new. A reason alone is not enough: at least one of its causes must have come after the
-last request. So every request uses up something a person or a camera did, and the trigger can never set itself off.
+There are five reasons, the most urgent first: the first model, drift with new labels, a correction layer that has
+grown, new images, a week with anything new. A reason alone is not enough: at least one of its causes must have come
+after the last request. So every request uses up a new image, label or drift, and the trigger cannot set itself off.
 
-A burst is one training: a request waits until nothing came for a moment, but never longer than `longest_wait_seconds`
-after its threshold was met, and never while another request is unanswered.
+A burst of events is one training: a request waits until no event came for `quiet_seconds`, but never longer than
+`longest_wait_seconds` after its threshold was met, and never while another request is unanswered.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,14 +27,14 @@ class TriggerSettings(BaseModel, frozen=True):
     new_images: int = Field(default=10, ge=1, description="new trusted images that make a training")
     grown_corrections: int = Field(default=50, ge=1)
     week_seconds: float = Field(default=7 * 24 * 3600.0, gt=0)
-    quiet_seconds: float = Field(default=2.0, ge=0, description="a burst is over after so long")
+    quiet_seconds: float = Field(default=2.0, ge=0, description="without an event for so long a burst is over")
     longest_wait_seconds: float = Field(default=15.0, ge=0)
     request_timeout_seconds: float = Field(default=600.0, gt=0, description="how long a request may take")
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event that speaks for a training: when the log took it, and whether that was after the last request."""
+    """An event that counts towards a training: when it was appended to the log, and whether after the last request."""
 
     event_id: UUID
     at: datetime
@@ -43,9 +43,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the log says, each list in order of time.
+    """The state that a decision is based on, each list in order of time.
 
-    `trusted` holds one arrival per trusted image under its present label: the event that made the image trusted.
+    `trusted` holds one arrival per trusted image under its current label: the event that made the image trusted.
     `new_images` are those the last full manifest does not know, `new_corrections` and `drifts` those after its cut.
     `trained_at` is the last full training, None before the first; `asked_at` the newest request without an answer.
     """
@@ -60,7 +60,8 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Train in full. `causes` are the ids of the events that met the threshold; the same state gives the same ones."""
+    """A full training is due. `causes` are the ids of the events that met the threshold; the same state gives the same
+    causes."""
 
     reason: Reason
     detail: str
@@ -69,7 +70,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Nothing to ask for now. `time`: look again then; None: only another event can change the answer."""
+    """No training is due. `time`: when to decide again; None: only another event can change the decision."""
 
     time: datetime | None
     why: str
@@ -77,7 +78,7 @@ class WaitUntil:
 
 @dataclass(frozen=True, slots=True)
 class _DueReason:
-    """A reason whose threshold is met: since `met_at`, by `causes`."""
+    """A reason whose threshold was met at `met_at`, by `causes`."""
 
     reason: Reason
     detail: str
@@ -86,22 +87,22 @@ class _DueReason:
 
 
 def decide(state: State, now: datetime, settings: TriggerSettings) -> Request | WaitUntil:
-    """A request with its causes, or until when to wait and why."""
+    """Return a request with its causes, or until when to wait and why."""
     if state.asked_at is not None:
-        patience_ends = state.asked_at + timedelta(seconds=settings.request_timeout_seconds)
-        if now < patience_ends:
-            return WaitUntil(patience_ends, "A full training was asked for and is not answered yet.")
-    wishes = (
+        times_out_at = state.asked_at + timedelta(seconds=settings.request_timeout_seconds)
+        if now < times_out_at:
+            return WaitUntil(times_out_at, "A full training was requested and is not answered yet.")
+    due_reasons = (
         _first_model(state, settings) if state.trained_at is None else _retraining(state, state.trained_at, settings)
     )
-    if not wishes:
+    if not due_reasons:
         return WaitUntil(None, _describe_counts(state, settings))
-    due = {wish: _due_at(wish, state, settings) for wish in wishes}
-    for wish in wishes:
-        if due[wish] <= now:
-            return Request(wish.reason, wish.detail, wish.causes)
-    first = min(wishes, key=due.__getitem__)
-    return WaitUntil(due[first], f"{first.detail} Waiting until then, or until nothing more comes.")
+    due_at = {due: _due_at(due, state, settings) for due in due_reasons}
+    for due in due_reasons:
+        if due_at[due] <= now:
+            return Request(due.reason, due.detail, due.causes)
+    first = min(due_reasons, key=due_at.__getitem__)
+    return WaitUntil(due_at[first], f"{first.detail} Waiting until then, or until nothing more comes.")
 
 
 def _describe_counts(state: State, settings: TriggerSettings) -> str:
@@ -126,24 +127,26 @@ def _first_model(state: State, settings: TriggerSettings) -> list[_DueReason]:
 
 
 def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -> list[_DueReason]:
-    """The wishes whose threshold is met, the most urgent reason first; the weekly one may lie in the future."""
+    """Return the reasons whose threshold is met, the most urgent first; the weekly reason may be due in the future."""
     images, corrections, drifts = state.new_images, state.new_corrections, state.drifts
     labels = sort_by_time({arrival.event_id: arrival for arrival in (*images, *corrections)}.values())
-    wishes: list[_DueReason] = []
+    due_reasons: list[_DueReason] = []
     if drifts and labels:
         detail = f"Drift was detected, and there are {len(labels)} new labels."
-        wishes += _due_reason("drift", detail, [drifts[0], labels[0]], [*drifts, *labels])
+        due_reasons += _due_reason("drift", detail, [drifts[0], labels[0]], [*drifts, *labels])
     if len(corrections) >= settings.grown_corrections:
         detail = f"{len(corrections)} corrections since the last full training."
-        wishes += _due_reason("correction_layer_grown", detail, corrections[: settings.grown_corrections], corrections)
+        due_reasons += _due_reason(
+            "correction_layer_grown", detail, corrections[: settings.grown_corrections], corrections
+        )
     if len(images) >= settings.new_images:
         detail = f"{len(images)} new trusted images since the last full training."
-        wishes += _due_reason("new_images", detail, images[: settings.new_images], images)
+        due_reasons += _due_reason("new_images", detail, images[: settings.new_images], images)
     if labels:
         detail = f"A week since the last full training, and {len(labels)} new labels."
         week_ends = trained_at + timedelta(seconds=settings.week_seconds)
-        wishes += _due_reason("weekly", detail, labels[:1], labels, not_before=week_ends)
-    return wishes
+        due_reasons += _due_reason("weekly", detail, labels[:1], labels, not_before=week_ends)
+    return due_reasons
 
 
 def _due_reason(
@@ -153,7 +156,8 @@ def _due_reason(
     everything: Sequence[Arrival],
     not_before: datetime | None = None,
 ) -> list[_DueReason]:
-    """`evidence` met the threshold; one of `everything` must be fresh, and joins the causes. Empty if none is."""
+    """Return the reason whose threshold `evidence` met. One of `everything` must be fresh, and joins the causes;
+    without a fresh event return nothing."""
     fresh = sort_by_time([arrival for arrival in everything if arrival.fresh])
     if not fresh:
         return []
@@ -162,16 +166,16 @@ def _due_reason(
     return [_DueReason(reason, detail, tuple(cause.event_id for cause in causes), max(met_at, not_before or met_at))]
 
 
-def _due_at(wish: _DueReason, state: State, settings: TriggerSettings) -> datetime:
-    """When nothing has come for a while, but no later than the longest wait after the threshold was met."""
+def _due_at(due: _DueReason, state: State, settings: TriggerSettings) -> datetime:
+    """Return the end of `quiet_seconds` after the last event, or of the longest wait after `met_at` if sooner."""
     arrivals = [*state.new_images, *state.new_corrections, *state.drifts]
     if state.trained_at is None:
         arrivals += [arrival for label in settings.labels for arrival in state.trusted.get(label, ())]
-    last = max((arrival.at for arrival in arrivals), default=wish.met_at)
+    last = max((arrival.at for arrival in arrivals), default=due.met_at)
     quiet = last + timedelta(seconds=settings.quiet_seconds)
-    return max(wish.met_at, min(quiet, wish.met_at + timedelta(seconds=settings.longest_wait_seconds)))
+    return max(due.met_at, min(quiet, due.met_at + timedelta(seconds=settings.longest_wait_seconds)))
 
 
 def sort_by_time(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    """By time; by id where the times are the same."""
+    """Sort by time; by id where the times are the same."""
     return sorted(arrivals, key=lambda arrival: (arrival.at, arrival.event_id))

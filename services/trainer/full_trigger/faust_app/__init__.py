@@ -1,4 +1,4 @@
-"""Faust, with the settings and habits that keep it from losing events. The only importer of faust."""
+"""Faust, with the settings and guards that keep it from losing events. The only importer of faust."""
 
 from services.trainer.full_trigger.faust_app.app import SETTINGS, FaustApp, end_process
 

@@ -1,9 +1,9 @@
 """One Faust application inside an asyncio process.
 
-Faust acknowledges an event whose agent raised, and recounts after a crash. So it holds only what can be rebuilt, in
-tables whose values are idempotent per event id, and every agent body runs behind a guard: bounded retries, then a
-dead letter, and if even that fails the process ends before the stream moves on. Measured with faust-streaming 0.15.3;
-upgrade both it and aiokafka together, and run tests/contract/test_faust_app.py.
+Faust acknowledges an event whose agent raised, and counts events again after a crash. So its tables hold only state
+that can be rebuilt, with values that are idempotent per event id, and every agent body runs behind a guard: bounded
+retries, then a dead letter, and if that fails too the process ends before the stream moves on. Measured with
+faust-streaming 0.15.3; upgrade it together with aiokafka, and run tests/contract/test_faust_app.py.
 """
 
 import asyncio
@@ -69,17 +69,17 @@ SETTINGS: dict[str, Any] = {
 
 
 def end_process() -> None:
-    """End at once: the event in hand is not acknowledged and comes again after the restart."""
+    """End the process at once: the current event is not acknowledged and is delivered again after the restart."""
     os._exit(1)
 
 
 class FaustApp:
-    """One Faust application inside an asyncio process. Make it in a running event loop, declare tables, events and
+    """One Faust application inside an asyncio process. Create it in a running event loop, declare tables, events and
     ticks, then `run` it.
 
     `name` is the consumer group and the prefix of its changelog topics, `{name}-{table}-changelog`, which must be
     declared in `shared.contract.topics` like every other topic. `folder` holds nothing that must survive. `publisher`
-    takes dead letters. `give_up` ends the process; tests replace it.
+    publishes dead letters. `give_up` ends the process; tests replace it.
     """
 
     def __init__(
@@ -99,20 +99,22 @@ class FaustApp:
         self._publisher = publisher
         self._give_up = give_up
         self._topics: list[str] = []
-        self._moved = time.monotonic()
+        self._last_progress = time.monotonic()
 
     def table(self, name: str, partitions: int) -> MutableMapping[str, Any]:
-        """A table of JSON values by text, kept in the compacted topic `{app}-{name}-changelog`. `partitions` is that
-        of the topics whose bodies write it. Write only in bodies, whole values (`table[key] = {...}`): a change
-        inside a value is not kept."""
+        """Return a table of JSON values by text, kept in the compacted topic `{app}-{name}-changelog`. `partitions` is
+        the partition count of the topics whose bodies write it. Write only in bodies, and whole values
+        (`table[key] = {...}`): a change inside a value is not kept."""
         schema: Any = faust.Schema(key_type=str, key_serializer="raw", value_serializer="json")
-        made = self._app.Table(name, partitions=partitions, schema=schema)
-        return cast("MutableMapping[str, Any]", made)
+        table = self._app.Table(name, partitions=partitions, schema=schema)
+        return cast("MutableMapping[str, Any]", table)
 
     def on(self, event: type[E], body: Callable[[E, Record], Awaitable[None]]) -> None:
-        """Have `body` take every event of this type, one after the other, with the record it stands in. Under 10 s;
-        it may see an event again. InvalidMessage makes a dead letter at once, any other exception after some
-        attempts."""
+        """Register `body` as the handler of this event type; it is called sequentially with the event and its record.
+
+        A call takes less than 10 s, and may get an event again. InvalidMessage leads to a dead letter at once, any
+        other exception after some attempts.
+        """
 
         async def decoded(record: Record) -> None:
             await body(cast("E", decode(record.topic, record.value)), record)
@@ -120,8 +122,8 @@ class FaustApp:
         self._agent(event.topic, decoded)
 
     def every(self, seconds: float, topic: str, body: Callable[[Record], Awaitable[None]]) -> None:
-        """Have `body` run every so many seconds, in an agent: a timer may not write tables, so it only sends a tick
-        through `topic`. A run that was missed while the process was down is not made up; compare with the last time
+        """Run `body` every so many seconds, in an agent: a timer may not write tables, so it only sends a tick through
+        `topic`. A run that was missed while the process was down is not made up for; compare with the last time
         instead."""
         ticks = self._agent(topic, body)
 
@@ -134,8 +136,8 @@ class FaustApp:
         """Run until cancelled.
 
         Raises:
-            PappusError: Faust stopped by itself, or stands still with work before it; the process should end and
-            start again.
+            PappusError: Faust stopped by itself, or makes no progress although events are waiting; end the process
+                and start it again.
         """
         await self._app.start()
         health.set(self._name, True)
@@ -157,23 +159,23 @@ class FaustApp:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._app.stop()
         except TimeoutError:
-            logger.warning("Faust did not stop in time; what was in flight comes again", app=self._name)
+            logger.warning("Faust did not stop in time; events in flight are delivered again", app=self._name)
 
     def _agent(self, topic: str, body: Body) -> Any:
-        """Declare the agent that reads `topic`; gives Faust's topic."""
+        """Declare the agent that reads `topic`; return Faust's topic."""
         self._topics.append(topic)
         source = self._app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
         async def consume(stream: Any) -> None:
             async for event in stream.events():
                 await self.guarded(_to_record(event.message), body)
-                self._moved = time.monotonic()
+                self._last_progress = time.monotonic()
 
         self._app.agent(source, name=f"{self._name}.{topic}", concurrency=1)(consume)
         return source
 
     async def guarded(self, record: Record, body: Body) -> None:
-        """Run a body so that whatever happens the event was handled, is a dead letter, or is not acknowledged."""
+        """Run a body so that in every case the event was handled, is a dead letter, or is not acknowledged."""
         try:
             with process_span(record, f"process {record.topic}"):
                 await self._process_or_dead_letter(record, body)
@@ -198,7 +200,7 @@ class FaustApp:
                 seconds = delay(RETRY, attempt)
                 if seconds is None:
                     if isinstance(error, TransientError):
-                        raise  # the world is at fault, not the event: end, and see it again
+                        raise  # a dependency is at fault, not the event: end, and handle the event again
                     await self._send_to_dlq(record, error, attempt)
                     break
                 RETRIES.labels(self._name).inc()
@@ -211,19 +213,25 @@ class FaustApp:
         record_dead_letter(dead_letter)
 
     async def _watch(self) -> None:
-        """Raises PappusError when nothing moved for STUCK_SECONDS although there is work: an agent that died
-        silently, or a worker that idles on a topic it did not find."""
+        """Watch the lag until cancelled.
+
+        Raises:
+            PappusError: no event was handled for STUCK_SECONDS although events are waiting: an agent died silently, or
+                the worker idles on a topic that it did not find.
+        """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 lag = await group_lag(self._bootstrap, self._name, self._topics)
             except TransientError as error:
                 logger.warning("cannot measure the lag", app=self._name, reason=str(error))
-                self._moved = time.monotonic()  # without Kafka nothing can move
+                self._last_progress = time.monotonic()  # without Kafka no progress is possible
                 continue
-            waiting = sum(events for place, events in lag.items() if place.topic in self._topics)
-            if waiting and time.monotonic() - self._moved > STUCK_SECONDS:
-                raise PappusError(f"{self._name} stands still with {waiting} events waiting. Start the process again.")
+            waiting = sum(events for partition, events in lag.items() if partition.topic in self._topics)
+            if waiting and time.monotonic() - self._last_progress > STUCK_SECONDS:
+                raise PappusError(
+                    f"{self._name} makes no progress, and {waiting} events are waiting. Start the process again."
+                )
 
 
 def _to_record(message: Any) -> Record:

@@ -1,10 +1,10 @@
-"""Mends how faust-streaming 0.15.3 ends the recovery of its tables.
+"""Corrects the end of the table recovery in faust-streaming 0.15.3.
 
-At that moment a fetch may be under way that began when no partition was open. It brings records of every partition,
-and they wait in the agents' queues, which Faust empties when it resumes flow control, after it has sought the
-committed offsets: those events are dropped, and the next commit passes over them. Measured: about one restart in ten
-with a backlog lost events, one or all of it. Here the flow is stopped first, so that whatever comes before the seek is
-thrown away by Faust itself and fetched again.
+At that moment a fetch may be in progress that began when no partition was open. It returns records of every partition,
+which wait in the agents' queues. Faust empties these queues when it resumes flow control, after it has sought the
+committed offsets: the events are dropped, and the next commit passes over them. Measured: about one restart in ten
+with a backlog lost one event or all of them. Here the flow is stopped first, so that Faust itself discards the records
+that arrive before the seek, and fetches them again.
 """
 
 from typing import Any, cast
@@ -14,30 +14,30 @@ from faust.tables.recovery import Recovery
 
 
 class LosslessRecovery(Recovery):
-    """Recovery whose end drops no event."""
+    """A recovery that drops no event at its end."""
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
-        """As inherited, with the flow stopped until it resumes it. Raises what it raises when another rebalance has
-        begun; the recovery that follows resumes the flow."""
+        """Complete the recovery as inherited, with the flow stopped until the inherited method resumes it. Raise its
+        exception when another rebalance has begun; the recovery that follows resumes the flow."""
         self.app.consumer.stop_flow()
         await super().on_recovery_completed(generation_id)
         await self._seek_uncommitted_partitions()
 
     async def _seek_uncommitted_partitions(self) -> None:
-        """aiokafka's seek to the committed offsets leaves a partition without one where the fetch has moved it, so what
-        was thrown away there would not be fetched again."""
+        """Seek partitions without a committed offset to their start. aiokafka's seek to the committed offsets leaves
+        them at the position of the fetch, so the records discarded there would not be fetched again."""
         consumer = cast("Any", self.app.consumer)
-        for place in consumer.assignment():
-            if not self._is_changelog_tp(place) and not consumer._committed_offset.get(place):
-                await consumer.seek(place, 0)
+        for partition in consumer.assignment():
+            if not self._is_changelog_tp(partition) and not consumer._committed_offset.get(partition):
+                await consumer.seek(partition, 0)
 
 
 class LosslessTableManager(TableManager):
-    """Faust's table manager with that recovery."""
+    """Faust's table manager with `LosslessRecovery`."""
 
     @property
     def recovery(self) -> Recovery:
-        """The recovery service of this manager."""
+        """Return the recovery service of this manager."""
         if self._recovery is None:
             self._recovery = LosslessRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery

@@ -38,11 +38,6 @@ def test_toggling_a_label_back_is_another_dataset() -> None:
     assert manifest_of([sample(revision=0)]).sha256 != manifest_of([sample(revision=2)]).sha256
 
 
-def test_the_seed_comes_from_the_content() -> None:
-    assert manifest_of([sample()]).seed == manifest_of([sample()]).seed
-    assert manifest_of([sample()]).seed != manifest_of([sample(label="dandelion")]).seed
-
-
 def test_an_image_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         manifest_of([sample(revision=0), sample(revision=1)])

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
-import numpy as np
 import pytest
 
 from services.trainer.dataset.manifest import Sample, manifest_from_json, manifest_of
@@ -54,8 +53,8 @@ class MemoryDataset:
         return self.champion
 
 
-class CountingWorkshop:
-    """Learns nothing; its artefact is a text about the manifest."""
+class CountingTraining:
+    """`TrainingSteps` that learn nothing; the artefact is a text about the manifest."""
 
     def __init__(self) -> None:
         self.learned: list[LearnJob] = []
@@ -70,15 +69,14 @@ class CountingWorkshop:
     async def learn(self, job: LearnJob) -> Learned:
         self.learned.append(job)
         await self.finish.wait()
-        digests = tuple(one.sha256 for one in job.manifest.samples if one.sha256 not in self.undecodable)
-        nothing = np.zeros((len(digests), 2), np.float32)
-        return Learned("none", b"", "b" * 64, digests, nothing, nothing, (), nothing, self.undecodable, {"learn": 1.0})
+        return Learned(self.undecodable, {"learn": 1.0})
 
     async def fit(self, job: FitJob) -> Fitted:
         self.fitted.append(job)
         artefact = f"model of {job.manifest.sha256}".encode()
         weights = hashlib.sha256(artefact).hexdigest()
-        return Fitted(artefact, weights, b"parquet", {"test_accuracy": 0.9}, ((1, 0), (0, 1)), (0.7, 0.2), {"fit": 2.0})
+        metrics = {"test_accuracy": 0.9}
+        return Fitted(artefact, "b" * 64, weights, b"parquet", metrics, ((1, 0), (0, 1)), (0.7, 0.2), {"fit": 2.0})
 
 
 def key_of(sha256: str) -> str:
@@ -104,9 +102,9 @@ class Bench:
         self.store = MemoryObjectStore()
         self.store.objects = {key_of(sample(n).sha256): body(n) for n in range(images)}
         self.dataset = MemoryDataset([sample(number) for number in range(images)], self.clock)
-        self.workshop = CountingWorkshop()
+        self.training = CountingTraining()
         settings = FullLaneSettings(state_folder=folder)
-        self.lane = FullLane(self.dataset, self.store, self.workshop, settings, self.clock)
+        self.lane = FullLane(self.dataset, self.store, self.training, settings, self.clock)
 
     async def train(self, **changes: object) -> ModelTrained | None:
         found = await self.lane.on_training_requested(training_requested(**changes))
@@ -155,7 +153,7 @@ async def test_a_repeated_request_gives_the_same_event_and_trains_nothing(bench:
     bench.dataset.models[first.version] = first
     (again,) = await bench.lane.on_training_requested(request)
     assert again == first
-    assert len(bench.workshop.learned) == 1
+    assert len(bench.training.learned) == 1
 
 
 async def test_another_request_for_the_same_images_is_answered_by_the_same_model(bench: Bench) -> None:
@@ -166,7 +164,7 @@ async def test_another_request_for_the_same_images_is_answered_by_the_same_model
     assert again.event_id == first.event_id
     assert again.causes == (*first.causes, other.event_id)
     assert again.model_copy(update={"causes": first.causes}) == first
-    assert len(bench.workshop.learned) == 1
+    assert len(bench.training.learned) == 1
 
 
 async def test_after_a_crash_in_the_middle_the_same_version_comes_out(bench: Bench, tmp_path: Path) -> None:
@@ -181,17 +179,17 @@ async def test_after_a_crash_in_the_middle_the_same_version_comes_out(bench: Ben
     assert after.model_copy(update={"seconds": before.seconds}) == before
 
 
-async def test_labels_that_change_while_the_backbone_is_learned_are_those_of_the_model(bench: Bench) -> None:
+async def test_labels_that_change_during_the_learning_are_those_of_the_model(bench: Bench) -> None:
     corrected = sample(7, label="dandelion", revision=1)
     bench.dataset.between_cuts = lambda: bench.dataset.samples.update({corrected.image_id: corrected})
     event = await bench.model()
-    (job,) = bench.workshop.fitted
+    (job,) = bench.training.fitted
     assert corrected in job.manifest.samples
     assert event.manifest_sha256 == job.manifest.sha256
     assert event.corrections == (AppliedCorrection(image_id=corrected.image_id, revision=1),)
 
 
-async def test_images_that_come_while_the_backbone_is_learned_wait_for_the_next_training(bench: Bench) -> None:
+async def test_images_that_come_during_the_learning_wait_for_the_next_one(bench: Bench) -> None:
     late = sample(21)
     bench.dataset.between_cuts = lambda: bench.dataset.samples.update({late.image_id: late})
     event = await bench.model()
@@ -201,7 +199,7 @@ async def test_images_that_come_while_the_backbone_is_learned_wait_for_the_next_
 async def test_an_image_whose_object_is_gone_is_left_out_and_named(bench: Bench) -> None:
     bench.store.objects.pop(key_of(sample(2).sha256))
     bench.store.objects[key_of(sample(4).sha256)] = b"other bytes"
-    bench.workshop.undecodable = (sample(5).sha256,)
+    bench.training.undecodable = (sample(5).sha256,)
     event = await bench.model()
     assert event.missing_images == tuple(sorted(sample(number).image_id for number in (2, 4, 5)))
     assert event.training_images + event.test_images == 17
@@ -219,11 +217,11 @@ async def test_without_images_of_each_label_on_both_sides_there_is_no_model(benc
     for number in (1, 11):  # the test images of grass
         del bench.dataset.samples[uuid_of(number)]
     assert await bench.train() is None
-    assert bench.workshop.learned == []
+    assert bench.training.learned == []
     assert not any(key.startswith("models/") for key in bench.store.objects)
 
 
-async def test_a_request_for_another_model_is_not_ours(bench: Bench) -> None:
+async def test_a_request_for_another_model_is_ignored(bench: Bench) -> None:
     assert await bench.train(model_name="animals") is None
 
 
@@ -243,7 +241,7 @@ async def test_the_store_being_away_is_no_missing_image(bench: Bench) -> None:
 
 
 async def test_a_rebalance_waits_for_the_training_and_repeats_nothing(bench: Bench) -> None:
-    bench.workshop.finish.clear()
+    bench.training.finish.clear()
     event_log, health = MemoryEventLog(), Health()
     subscriptions = [subscribe(TrainingRequested, bench.lane.on_training_requested)]
     running = asyncio.ensure_future(
@@ -258,14 +256,14 @@ async def test_a_rebalance_waits_for_the_training_and_repeats_nothing(bench: Ben
     )
     async with event_log.publisher("test") as publisher:
         await publisher.publish([training_requested()])
-        await eventually(lambda: len(bench.workshop.learned) == 1)
+        await eventually(lambda: len(bench.training.learned) == 1)
         joining = asyncio.ensure_future(_come_and_go(event_log))
         assert event_log.events(ModelTrained) == []
-        bench.workshop.finish.set()
+        bench.training.finish.set()
         await joining
         await eventually(lambda: sum(event_log.committed("trainer-full").values()) == 1)
     assert len(event_log.events(ModelTrained)) == 1
-    assert len(bench.workshop.learned) == 1
+    assert len(bench.training.learned) == 1
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -292,7 +290,7 @@ def test_the_process_that_talks_to_kafka_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_too_few_images_are_told_apart_by_label_and_side() -> None:
+def test_missing_images_are_named_by_label_and_side() -> None:
     only_training = [one for one in map(sample, range(20)) if one.side == "train"]
     with pytest.raises(NotEnoughImages, match="no test image of dandelion, no test image of grass"):
         plan_manifest(only_training, LABELS, ())

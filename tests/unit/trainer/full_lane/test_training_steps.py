@@ -1,6 +1,10 @@
 """What the training process makes of a few dozen pictures."""
 
 import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
@@ -14,12 +18,15 @@ from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
 from services.trainer.features.parquet import read_features
 from services.trainer.full_lane.decoding import read_pixels, stack
 from services.trainer.full_lane.image_folder import path_in
-from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages
+from services.trainer.full_lane.jobs import FitJob, Fitted, LearnJob, NotEnoughImages
+from services.trainer.full_lane.training_process import MODULE, TrainingProcess
 from services.trainer.full_lane.training_steps import fit, learn, parameters
+from services.trainer.full_lane.worker_process import WorkerProcess
 from services.trainer.model.onnx_artefact import read_layer, read_metadata
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import uuid_of
 from shared.runtime.errors import TransientError
+from shared.testing import eventually
 
 # The first export of a process takes seconds, on a busy machine many.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -60,9 +67,14 @@ def samples(folder: Path, count: int = 40, wrong: tuple[int, ...] = (), correcte
     return manifest_of(made)
 
 
-def trained(folder: Path, manifest: Manifest) -> tuple[Learned, Fitted]:
-    learned = learn(LearnJob(manifest, folder, "patches", SMALL))
-    return learned, fit(FitJob(manifest, folder, learned, LABELS))
+def learn_job(folder: Path, manifest: Manifest) -> LearnJob:
+    return LearnJob(manifest, folder, "patches", SMALL)
+
+
+def train(folder: Path, manifest: Manifest) -> Fitted:
+    job = learn_job(folder, manifest)
+    learn(job)
+    return fit(FitJob(job, manifest, LABELS))
 
 
 @pytest.fixture(scope="module")
@@ -71,39 +83,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plain(folder: Path) -> tuple[Manifest, Learned, Fitted]:
+def plain(folder: Path) -> tuple[Manifest, Fitted]:
     manifest = samples(folder)
-    return manifest, *trained(folder, manifest)
+    return manifest, train(folder, manifest)
 
 
-def test_a_model_of_forty_pictures_answers_its_test_side(plain: tuple[Manifest, Learned, Fitted]) -> None:
-    _, _, fitted = plain
+def test_a_model_of_forty_pictures_answers_its_test_side(plain: tuple[Manifest, Fitted]) -> None:
+    _, fitted = plain
     assert fitted.metrics["test_images"] == 8
     assert fitted.metrics["test_accuracy"] == 1.0
     assert fitted.confusion == ((4, 0), (0, 4))
     assert fitted.curve[-1] < fitted.curve[0]
 
 
-def test_torch_and_the_artefact_agree(plain: tuple[Manifest, Learned, Fitted]) -> None:
-    _, _, fitted = plain
+def test_torch_and_the_artefact_agree(plain: tuple[Manifest, Fitted]) -> None:
+    _, fitted = plain
     assert fitted.metrics["parity_difference"] <= 1e-4
     assert fitted.metrics["parity_disagreements"] == 0
 
 
-def test_the_same_manifest_gives_the_same_bytes(folder: Path, plain: tuple[Manifest, Learned, Fitted]) -> None:
-    manifest, learned, fitted = plain
-    again_learned, again = trained(folder, manifest)
-    assert again_learned.backbone_id == learned.backbone_id
+def test_the_same_manifest_gives_the_same_bytes(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
+    manifest, fitted = plain
+    again = train(folder, manifest)
+    assert again.backbone_id == fitted.backbone_id
     assert again.weights_sha256 == fitted.weights_sha256
     assert again.artefact == fitted.artefact
 
 
-def test_other_labels_keep_the_backbone_and_change_the_head(
-    folder: Path, plain: tuple[Manifest, Learned, Fitted]
-) -> None:
-    _, learned, fitted = plain
-    other_learned, other = trained(folder, samples(folder, wrong=(2,), corrected=(2,)))
-    assert other_learned.backbone_id == learned.backbone_id
+def test_other_labels_keep_the_backbone_and_change_the_head(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
+    _, fitted = plain
+    other = train(folder, samples(folder, wrong=(2,), corrected=(2,)))
+    assert other.backbone_id == fitted.backbone_id
     assert other.weights_sha256 != fitted.weights_sha256
 
 
@@ -111,7 +121,7 @@ def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) 
     manifest = samples(
         folder, wrong=(0, 4), corrected=(0, 4, 5)
     )  # 0 is a test image; the head will not believe 0 and 4
-    _, fitted = trained(folder, manifest)
+    fitted = train(folder, manifest)
     by_id = {sample.image_id: sample for sample in manifest.samples}
     layer = read_layer(fitted.artefact)
     assert {image_id for image_id, _ in layer.entries} >= {uuid_of(0)}
@@ -124,14 +134,14 @@ def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) 
 
 
 def test_a_corrected_test_image_is_judged_without_its_correction(folder: Path) -> None:
-    _, fitted = trained(folder, samples(folder, wrong=(0,), corrected=(0,)))
+    fitted = train(folder, samples(folder, wrong=(0,), corrected=(0,)))
     assert fitted.metrics["test_reviewed_images"] == 1
     assert fitted.metrics["test_reviewed_accuracy"] == 0, "the head believes the picture"
     assert fitted.metrics["corrected_accuracy"] == 1, "the service believes the person"
 
 
-def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manifest, Learned, Fitted]) -> None:
-    manifest, _, fitted = plain
+def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
+    manifest, fitted = plain
     digest = manifest.samples[0].sha256
     pixels, _ = read_pixels(folder, [digest])
     served = ArtefactSession(fitted.artefact).predict(stack(pixels, [digest])).features[0]
@@ -140,47 +150,42 @@ def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manif
     np.testing.assert_allclose(stored[digest], served, atol=1e-5)
 
 
-def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Learned, Fitted]) -> None:
-    manifest, learned, fitted = plain
+def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Fitted]) -> None:
+    manifest, fitted = plain
     metadata = read_metadata(fitted.artefact)
     assert metadata.manifest_sha256 == manifest.sha256
-    assert metadata.backbone_id == learned.backbone_id
+    assert metadata.backbone_id == fitted.backbone_id
     assert metadata.labels == LABELS
 
 
-def test_what_is_no_picture_is_named_and_left_out(folder: Path) -> None:
+def test_a_file_that_is_no_picture_is_named_and_left_out(folder: Path) -> None:
     manifest = samples(folder)
     broken = b"this is no picture"
     digest = hashlib.sha256(broken).hexdigest()
     path_in(folder, digest).parent.mkdir(parents=True, exist_ok=True)
     path_in(folder, digest).write_bytes(broken)
-    learned = learn(
-        LearnJob(
-            manifest_of([*manifest.samples, Sample(uuid_of("broken"), digest, "grass", 0, "train")]),
-            folder,
-            "patches",
-            SMALL,
-        )
-    )
-    assert learned.undecodable == (digest,)
-    assert digest not in learned.sha256s
+    damaged = Sample(uuid_of("broken"), digest, "grass", 0, "train")
+    job = learn_job(folder, manifest_of([*manifest.samples, damaged]))
+    assert learn(job).undecodable == (digest,)
+    fitted = fit(FitJob(job, manifest, LABELS))
+    assert set(read_features(fitted.features_parquet)) == {sample.sha256 for sample in manifest.samples}
 
 
 def test_without_any_readable_training_image_there_is_no_model(folder: Path) -> None:
     tests_only = manifest_of(samples(folder).of_side("test"))
     with pytest.raises(NotEnoughImages, match="training side"):
-        learn(LearnJob(tests_only, folder, "patches", SMALL))
+        learn(learn_job(folder, tests_only))
 
 
-def test_a_file_that_was_damaged_on_disk_is_deleted_and_asked_for_again(tmp_path: Path) -> None:
+def test_a_file_damaged_on_disk_is_deleted_and_requested_again(tmp_path: Path) -> None:
     manifest = samples(tmp_path, count=4)
     path = path_in(tmp_path, manifest.samples[0].sha256)
     path.write_bytes(b"half")
     with pytest.raises(TransientError, match="damaged"):
-        learn(LearnJob(manifest, tmp_path, "patches", SMALL))
+        learn(learn_job(tmp_path, manifest))
     assert not path.exists()
     with pytest.raises(TransientError, match="gone"):
-        learn(LearnJob(manifest, tmp_path, "patches", SMALL))
+        learn(learn_job(tmp_path, manifest))
 
 
 def test_the_parameters_name_everything_that_shapes_a_model() -> None:
@@ -193,5 +198,38 @@ def test_the_parameters_name_everything_that_shapes_a_model() -> None:
 def test_two_images_with_the_same_bytes_do_no_harm(folder: Path) -> None:
     manifest = samples(folder)
     twin = replace(manifest.of_side("test")[0], image_id=uuid_of("twin"))
-    _, fitted = trained(folder, manifest_of([*manifest.samples, twin]))
+    fitted = train(folder, manifest_of([*manifest.samples, twin]))
     assert fitted.metrics["test_images"] == 9
+
+
+def test_the_images_are_read_once_in_a_training(tmp_path: Path) -> None:
+    manifest = samples(tmp_path)
+    job = learn_job(tmp_path, manifest)
+    learn(job)
+    shutil.rmtree(tmp_path)
+    assert fit(FitJob(job, manifest, LABELS)).metrics["parity_disagreements"] == 0
+
+
+def test_a_fit_after_another_learning_learns_its_own_backbone_again(
+    folder: Path, plain: tuple[Manifest, Fitted]
+) -> None:
+    manifest, fitted = plain
+    job = learn_job(folder, manifest)
+    learn(job)
+    learn(learn_job(folder, samples(folder, count=30)))
+    assert fit(FitJob(job, manifest, LABELS)).artefact == fitted.artefact
+
+
+async def test_a_child_killed_before_the_fit_gives_the_same_model(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
+    manifest, fitted = plain
+    job = learn_job(folder, manifest)
+    with WorkerProcess(MODULE) as child:
+        process = TrainingProcess(child, "patches", {})
+        await process.learn(job)
+        killed = child.pid
+        os.kill(killed, signal.SIGKILL)
+        await eventually(lambda: killed not in [running.pid for running in multiprocessing.active_children()])
+        again = await process.fit(FitJob(job, manifest, LABELS))
+        assert child.pid != killed
+    assert again.artefact == fitted.artefact
+    assert again.features_parquet == fitted.features_parquet

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
 
 def gone(pid: int) -> bool:
-    """Whether the process has ended (a zombie nobody reaps counts as ended)."""
+    """Whether the process has ended; a zombie counts as ended."""
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
@@ -64,7 +64,7 @@ async def test_an_exception_is_raised_here_with_the_traceback_of_the_child() -> 
         assert await child.call("add", 1, 2) == 3
 
 
-async def test_a_child_that_died_is_a_transient_error_and_the_next_call_gets_a_new_one() -> None:
+async def test_a_dead_child_is_a_transient_error_and_is_replaced() -> None:
     with WorkerProcess("os") as child:
         first = child.pid
         with pytest.raises(TransientError, match="exit code -9"):

@@ -90,19 +90,19 @@ async def test_a_burst_becomes_one_request_with_its_causes() -> None:
         assert len(bench.asked) == 1
 
 
-async def test_an_hourly_look_makes_up_for_whatever_was_missed() -> None:
+async def test_an_hourly_decision_makes_up_for_missed_moments() -> None:
     async with Bench() as bench:
         await bench.tick()
         for event in [image_stored(label=label) for label in ("dandelion", "grass") * 2]:  # behind the trigger's back
-            place = RecordPosition("image.stored/0", 0, bench.clock().timestamp())
-            bench.tables.images[str(event.image_id)] = on_image_stored(None, event, place)
+            position = RecordPosition("image.stored/0", 0, bench.clock().timestamp())
+            bench.tables.images[str(event.image_id)] = on_image_stored(None, event, position)
         await bench.tick(60)
         assert bench.asked == []
         await bench.tick(3600)
         assert len(bench.asked) == 1
 
 
-async def test_after_a_crash_between_publishing_and_remembering_the_same_request_comes_out() -> None:
+async def test_after_a_crash_past_publishing_the_same_request_comes_out() -> None:
     async with Bench() as bench:
         await bench.images(4)
         await bench.tick(2.0)

@@ -65,21 +65,21 @@ class World:
     def next_offset(self, topic: str) -> int:
         return sum(event.topic == topic for event, _ in self.event_log)
 
-    def fold(self, event: Event, place: RecordPosition) -> None:
+    def fold(self, event: Event, position: RecordPosition) -> None:
         match event:
             case ImageStored():
                 key = str(event.image_id)
-                self.images[key] = on_image_stored(self.images.get(key), event, place)
+                self.images[key] = on_image_stored(self.images.get(key), event, position)
             case LabelCorrected():
-                row = on_label_corrected(self.corrections.get(str(event.image_id)), event, place)
+                row = on_label_corrected(self.corrections.get(str(event.image_id)), event, position)
                 if row:
                     self.corrections[str(event.image_id)] = row
             case TrainingRequested():
-                self.training = on_training_requested(self.training, event, place)
+                self.training = on_training_requested(self.training, event, position)
             case ModelTrained():
-                self.training = on_model_trained(self.training, event, place)
+                self.training = on_model_trained(self.training, event, position)
             case DriftDetected():
-                self.training = on_drift_detected(self.training, event, place)
+                self.training = on_drift_detected(self.training, event, position)
 
     def store(self, number: int, label: str | None, trust: Trust) -> None:
         self.inputs += 1
@@ -236,7 +236,7 @@ def test_no_history_makes_the_trigger_set_itself_off(
 ) -> None:
     world = World(lane_seconds=lane_seconds, names_positions=positions)
     play(world, steps)
-    known = {event.event_id: place.at for event, place in world.event_log}
+    known = {event.event_id: position.at for event, position in world.event_log}
     before = 0.0
     for request in world.requests:
         asked = known[request.event_id]
@@ -259,12 +259,12 @@ def test_folding_every_event_a_second_time_changes_no_row(steps: list[tuple[str,
     world = World()
     play(world, steps)
     before = (dict(world.images), dict(world.corrections), world.training)
-    for event, place in world.event_log:
-        world.fold(event, place)
+    for event, position in world.event_log:
+        world.fold(event, position)
     assert (world.images, world.corrections, world.training) == before
 
 
-def test_a_request_nobody_answers_is_repeated_only_after_something_new() -> None:
+def test_an_unanswered_request_is_repeated_only_after_a_new_event() -> None:
     world = World(lane_seconds=None)
     play(world, [("burst", 5, None, None), ("time", 7200.0, None, None)])
     assert len(world.requests) == 1
@@ -283,7 +283,7 @@ def test_a_thousand_images_in_ten_seconds_are_one_or_two_trainings() -> None:
     assert state_of(world.images, world.corrections, world.training, LABELS).new_images == []
 
 
-def test_claimed_labels_count_only_once_somebody_reviewed_them() -> None:
+def test_claimed_labels_count_only_after_a_review() -> None:
     world = World()
     for number in range(10):
         world.store(number, LABELS[number % 2], "claimed")
@@ -295,7 +295,7 @@ def test_claimed_labels_count_only_once_somebody_reviewed_them() -> None:
     assert [request.reason for request in world.requests] == ["first_model"]
 
 
-def test_an_image_stored_while_the_manifest_was_cut_counts_as_new_by_its_position() -> None:
+def test_an_image_stored_during_the_cut_is_new_by_its_position() -> None:
     world = World()
     for number in range(6):
         world.store(number, LABELS[number % 2], "seed")
@@ -319,7 +319,7 @@ def test_a_superseded_correction_is_no_correction() -> None:
     assert len(world.corrections[str(uuid_of(1))]["applied"]) == 1
 
 
-def test_a_repeated_announcement_answers_its_request_and_does_not_move_the_cut_back() -> None:
+def test_a_repeated_model_answers_its_request_and_keeps_the_cut() -> None:
     world = World(lane_seconds=None)
     for number in range(6):
         world.store(number, LABELS[number % 2], "seed")

@@ -126,7 +126,7 @@ def test_a_burst_is_waited_for_until_it_is_quiet() -> None:
     assert asked(state, last + timedelta(seconds=2))
 
 
-def test_a_burst_without_end_is_not_waited_for_longer_than_fifteen_seconds() -> None:
+def test_an_endless_burst_delays_a_training_by_fifteen_seconds_at_most() -> None:
     state = after_training(new_images=arrivals(100))
     met = NOON + timedelta(seconds=9)
     assert waits(state, met + timedelta(seconds=14)).time == met + timedelta(seconds=15)

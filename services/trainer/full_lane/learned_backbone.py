@@ -1,0 +1,68 @@
+"""A backbone learned from the images of a manifest, and what it makes of them. Runs in the training process."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.trainer.full_lane.decoding import read_pixels, stack
+from services.trainer.full_lane.jobs import LearnJob, NotEnoughImages
+from services.trainer.model.arrays import Floats, Images
+from services.trainer.model.sessions import FeatureExtractor, mirror
+from services.trainer.training import Backbone, train_backbone
+
+
+@dataclass(frozen=True)
+class LearnedBackbone:
+    """A backbone and its features of the readable images of `job`: float32 [n, d] in the order of `sha256s`, and the
+    same of the mirrored images.
+
+    test_images: the readable images of the test side, uint8 [t, 96, 96, 3]; `backbone.probe_features` are torch's
+    features of them, float32 [t, d]. undecodable: sha256 of the files that are no picture. seconds: of each stage.
+    """
+
+    job: LearnJob
+    backbone: Backbone
+    sha256s: tuple[str, ...]
+    features: Floats
+    mirrored_features: Floats
+    test_images: Images
+    undecodable: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+
+def learn_backbone(job: LearnJob) -> LearnedBackbone:
+    """Learn the backbone from the images of the training side alone, and compute the features of all images under it.
+
+    The seed comes from those images, not from their labels: labels may still change before the head is fitted, and the
+    final manifest must lead to this very backbone.
+
+    Raises:
+        NotEnoughImages: no image of the training side can be decoded.
+        TransientError: a file of the image folder is missing or damaged.
+    """
+    started = time.perf_counter()
+    pixels, undecodable = read_pixels(job.folder, [sample.sha256 for sample in job.manifest.samples])
+    training, tests = (
+        [sample.sha256 for sample in job.manifest.of_side(side) if sample.sha256 in pixels]
+        for side in ("train", "test")
+    )
+    if not training:
+        raise NotEnoughImages("No image of the training side can be decoded: look at the objects under images/.")
+    prepared = time.perf_counter()
+    seed = int(hashlib.sha256("\n".join(training).encode()).hexdigest()[:8], 16)
+    test_images = stack(pixels, tests)
+    backbone = train_backbone(job.backbone, stack(pixels, training), seed, job.backbone_settings, probe=test_images)
+    trained = time.perf_counter()
+    extractor = FeatureExtractor(backbone.onnx)
+    everything = stack(pixels, list(pixels))
+    return LearnedBackbone(
+        job=job,
+        backbone=backbone,
+        sha256s=tuple(pixels),
+        features=extractor.features(everything),
+        mirrored_features=extractor.features(mirror(everything)),
+        test_images=test_images,
+        undecodable=tuple(undecodable),
+        seconds={"prepare": prepared - started, **backbone.seconds, "features": time.perf_counter() - trained},
+    )

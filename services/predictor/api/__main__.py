@@ -6,7 +6,6 @@ last good artefacts. Needs no database.
 
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
-from services.predictor.api.server import listening, serve_http
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.loader import LoadSettings, ModelLoader
 from services.predictor.model.readiness import MODEL_PART, readiness
@@ -14,6 +13,7 @@ from services.predictor.prediction_log import PredictionLog
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from services.predictor.settings import SOURCE, PredictorSettings
+from shared.http.server import listening, serve_http
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health
 from shared.runtime.process import keep_running, run, run_parts

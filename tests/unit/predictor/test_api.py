@@ -11,6 +11,7 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
+from prometheus_client import REGISTRY
 
 from services.predictor.api.app import build_app
 from services.predictor.api.predictions import Predictions
@@ -63,6 +64,10 @@ async def replica(tracing: None) -> AsyncIterator[Replica]:
     made = Replica()
     async with made.client:
         yield made
+
+
+def refusals(reason: str) -> float:
+    return REGISTRY.get_sample_value("pappus_prediction_refusals_total", {"reason": reason}) or 0.0
 
 
 def exceeds(responses: list[httpx2.Response], count: int) -> bool:
@@ -213,6 +218,19 @@ async def test_metrics_page_and_documentation_answer_without_a_model(replica: Re
     schema = (await replica.client.get("/openapi.json")).json()
     form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
+    errors = {s: r["content"] for s, r in schema["paths"]["/predict"]["post"]["responses"].items() if s >= "400"}
+    assert set(errors) == {"400", "413", "415", "422", "500", "503"}
+    assert all(list(content) == ["application/problem+json"] for content in errors.values())
+
+
+async def test_a_request_without_an_answer_is_counted_by_its_reason(replica: Replica) -> None:
+    before = refusals("no_model"), refusals("not_an_image")
+    await replica.client.post("/predict", files={"file": picture()})
+    await replica.client.get("/model")
+    replica.serve(1, small_artefact())
+    await replica.client.post("/predict", files={"file": b"hello"})
+
+    assert (refusals("no_model"), refusals("not_an_image")) == (before[0] + 1, before[1] + 1)
 
 
 async def test_the_trace_of_the_caller_is_continued(replica: Replica) -> None:

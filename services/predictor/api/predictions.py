@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
+from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.decisions.answers import PredictionContext, prediction_logged
 from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, REFUSALS, STAGE_SECONDS
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
-from services.predictor.prediction_log import PredictionLog
 from shared.http.problems import Problem
 from shared.imaging.preprocessing import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
@@ -99,8 +99,8 @@ class Predictions:
 
     def _body(self, serving: ServingModel, scored: Scored) -> dict[str, Any]:
         prediction_id = uuid4()
-        origin = PredictionContext(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
-        self._prediction_log.offer(prediction_logged(scored.answer, origin, prediction_id, self._clock()))
+        context = PredictionContext(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
+        self._prediction_log.offer(prediction_logged(scored.answer, context, prediction_id, self._clock()))
         return {
             "label": scored.answer.label,
             "probabilities": scored.answer.probabilities,

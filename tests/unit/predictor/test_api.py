@@ -14,12 +14,12 @@ from PIL import Image
 from prometheus_client import REGISTRY
 
 from services.predictor.api.app import build_app
+from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.model.scoring import INLINE_BYTES
-from services.predictor.prediction_log import PredictionLog
 from shared.contract.events import PredictionLogged
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
@@ -35,7 +35,7 @@ class Replica:
 
     def __init__(self) -> None:
         self.health = Health(needed={MODEL_PART})
-        self.tell = readiness(self.health)
+        self.notify = readiness(self.health)
         self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=10)
         predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
@@ -47,7 +47,7 @@ class Replica:
     def serve(self, sequence: int, artefact: bytes) -> None:
         serving = ServingModel(promotion(sequence, artefact), Model(artefact), NOON)
         self.in_service.swap(serving)
-        self.tell(serving, None)
+        self.notify(serving, None)
 
     async def logged(self) -> list[PredictionLogged]:
         event_log = MemoryEventLog()
@@ -158,7 +158,7 @@ async def test_further_requests_are_refused_while_too_many_are_in_flight(replica
     assert (await replica.client.post("/predict", files={"file": picture()})).status_code == 200
 
 
-async def test_swapping_under_steady_requests_loses_none_and_each_answer_fits_its_version(replica: Replica) -> None:
+async def test_swaps_lose_no_request_and_each_answer_fits_its_version(replica: Replica) -> None:
     artefacts = {n: small_artefact(bias=(float(n), 0.0)) for n in range(1, 6)}
     grey = picture(0, 0, 0)
     replica.serve(1, artefacts[1])

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from services.predictor.prediction_log import PredictionLog
+from services.predictor.api.prediction_log import PredictionLog
 from shared.contract.events import DeadLetter, Event, PredictionLogged
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.errors import TransientError

@@ -12,7 +12,7 @@ _FREQUENCIES = 8
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> str:
-    """64 bits as 16 hex digits, of uint8 RGB [height, width, 3].
+    """Return 64 bits as 16 hex digits, of uint8 RGB [height, width, 3].
 
     A bit says whether one of the 8 x 8 lowest frequencies exceeds their median. Resizing and re-encoding change a few
     bits; another picture differs in about half of them.
@@ -20,8 +20,3 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> str:
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     lowest = cv2.dct(grey.astype(np.float32))[:_FREQUENCIES, :_FREQUENCIES]
     return np.packbits(lowest > np.median(lowest)).tobytes().hex()
-
-
-def hamming_distance(left: str, right: str) -> int:
-    """In how many of the 64 bits two hashes differ, 0..64."""
-    return (int(left, 16) ^ int(right, 16)).bit_count()

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.ingestor.data.ledger import Ledger, enter
 from services.ingestor.decisions.images import AcceptedImage
-from services.ingestor.decisions.refusal import Rejection
+from services.ingestor.decisions.rejection import Rejection
 from shared.contract.events import ImageRejected, ImageStored
 from shared.tables.database import Database
 from shared.testing import FixedClock, image_registered, image_stored

@@ -95,7 +95,7 @@ async def on_transient_error(request: Request, error: Exception) -> JSONResponse
 async def on_bug(request: Request, error: Exception) -> JSONResponse:
     """Answer 500 and log the exception; its text stays inside."""
     logger.error("a request failed", path=request.url.path, exc_info=error)
-    detail = "The service failed on this request because of a bug; its log says why. Other requests are not affected."
+    detail = "The service failed on this request because of a bug; its log says why. Report it. Other requests go on."
     return problem_response(Problem(500, "internal_error", detail))
 
 

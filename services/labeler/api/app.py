@@ -45,7 +45,7 @@ def create_app(
 
     app = Api(
         title="Pappus labeler",
-        description="People upload images and correct labels; every answer says what became of it.",
+        description="People upload images and correct labels; every answer reports the outcome.",
         health=health,
         upload_limit_bytes=settings.upload_limit_bytes,
         lifespan=lifespan,

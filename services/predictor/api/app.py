@@ -37,7 +37,7 @@ _FORM = {
 
 
 def build_app(predictions: Predictions, health: Health, upload_limit_bytes: int) -> Api:
-    """Return the application. The health paths answer whatever dependency is away."""
+    """Return the application. The health paths answer while dependencies are away."""
     app = Api("Pappus predictor", "Asks the champion about one image.", health, upload_limit_bytes)
 
     @app.post(

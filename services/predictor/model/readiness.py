@@ -1,4 +1,4 @@
-"""A process is ready when it has a model, whatever dependency is away."""
+"""A process is ready when it has a model, even while dependencies are away."""
 
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure, Notify

@@ -70,7 +70,7 @@ async def test_each_row_is_announced_once_and_marked(tables: Database) -> None:
 
 
 @pytest.mark.parametrize(("although_written", "records"), [(False, 1), (True, 2)])
-async def test_what_was_not_acknowledged_is_announced_again_as_the_same_event(
+async def test_an_unacknowledged_row_is_announced_again_as_the_same_event(
     tables: Database, although_written: bool, records: int
 ) -> None:
     setting = Setting(tables)
@@ -83,7 +83,7 @@ async def test_what_was_not_acknowledged_is_announced_again_as_the_same_event(
     assert len({event.model_dump_json() for event in setting.announced}) == 1
 
 
-async def test_of_a_batch_only_what_failed_is_announced_again(tables: Database) -> None:
+async def test_only_the_failed_rows_of_a_batch_are_announced_again(tables: Database) -> None:
     setting = Setting(tables)
     for number in range(5):
         await tables.execute(INSERT, f"http://example.org/{number}.jpg", "grass")

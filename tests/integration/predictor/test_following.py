@@ -49,7 +49,7 @@ async def test_an_image_stored_before_the_first_model_is_scored_once(world: Worl
     assert event.causes == (image.event_id,)
 
 
-async def test_what_serves_is_announced(world: World) -> None:
+async def test_the_model_in_service_is_published(world: World) -> None:
     async def said() -> bool:
         return any((each.outcome, each.sequence) == ("serving", world.sequence) for each in await announced(world))
 

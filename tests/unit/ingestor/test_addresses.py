@@ -38,7 +38,7 @@ def test_public_addresses_and_names_may_be_fetched(url: str) -> None:
         "",
     ],
 )
-def test_what_is_no_http_url_with_a_host_is_refused(url: str) -> None:
+def test_a_url_without_http_or_a_host_is_refused(url: str) -> None:
     rejection = refuse_url(url, NOBODY)
     assert rejection is not None
     assert rejection.reason == "address_forbidden"

@@ -159,7 +159,7 @@ async def test_the_second_image_with_the_same_bytes_is_a_duplicate_of_the_first(
     assert await setting.store.keys("images/") == [first.object_key]
 
 
-async def test_what_cannot_be_fetched_keeps_its_reason() -> None:
+async def test_a_failed_download_keeps_its_reason() -> None:
     setting = Setting({URL: Rejection("timeout", "too slow", retryable=True)})
     outcome = await setting.rejected(registered(attempt=3))
     assert (outcome.reason, outcome.detail, outcome.retryable, outcome.attempt) == ("timeout", "too slow", True, 3)

@@ -54,7 +54,7 @@ def test_width_and_height_are_those_a_person_sees() -> None:
     assert (image.width, image.height) == (40, 60)
 
 
-def test_of_an_animation_the_first_frame_counts() -> None:
+def test_the_first_frame_of_an_animation_counts() -> None:
     frames = [Image.new("P", (8, 8), colour) for colour in (0, 1, 2)]
     out = BytesIO()
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=20)
@@ -79,7 +79,7 @@ def test_another_format_keeps_the_perceptual_hash_but_not_the_sha256() -> None:
         (bytes(3_000_001), "too_large"),
     ],
 )
-def test_what_is_not_taken_says_why(data: bytes, reason: str) -> None:
+def test_a_rejected_image_has_its_reason(data: bytes, reason: str) -> None:
     rejection = refused(data)
     assert rejection.reason == reason
     assert rejection.detail

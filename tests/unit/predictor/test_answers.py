@@ -1,4 +1,4 @@
-"""What is said about one image."""
+"""The answer about one image."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

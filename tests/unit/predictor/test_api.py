@@ -108,7 +108,7 @@ async def test_with_a_model_the_replica_is_ready_and_names_it(replica: Replica) 
     assert (model["version"], model["sequence"], model["labels"]) == ("fast-3", 3, ["dandelion", "grass"])
 
 
-async def test_what_is_no_image_is_refused_with_the_reason(replica: Replica) -> None:
+async def test_bytes_that_are_no_image_are_refused_with_the_reason(replica: Replica) -> None:
     replica.serve(1, small_artefact())
     refused = await replica.client.post("/predict", files={"file": b"hello"})
     assert (refused.status_code, refused.json()["error"]) == (422, "not_an_image")

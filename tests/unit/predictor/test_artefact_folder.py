@@ -13,7 +13,7 @@ def folder(tmp_path: Path) -> ArtefactFolder:
     return ArtefactFolder(tmp_path / "artefacts")
 
 
-def test_what_was_kept_is_found_by_its_hash(folder: ArtefactFolder) -> None:
+def test_a_kept_artefact_is_found_by_its_hash(folder: ArtefactFolder) -> None:
     folder.keep(promotion(1, b"one"), b"one")
     assert folder.read(promotion(1, b"one")) == b"one"
     assert folder.read(promotion(2, b"two")) is None

@@ -108,7 +108,7 @@ async def test_a_load_parses_the_artefact_exactly_once(folder: ArtefactFolder) -
     assert parses() == before + 1
 
 
-async def test_of_many_targets_during_a_load_only_the_last_is_loaded(folder: ArtefactFolder) -> None:
+async def test_only_the_last_of_many_targets_during_a_load_is_loaded(folder: ArtefactFolder) -> None:
     store = SlowStore()
     events = [promotion(n, artefact) for n, artefact in ((1, ONE), (2, TWO), (3, THREE))]
     await stored(store, *zip(events, (ONE, TWO, THREE), strict=True))

@@ -35,7 +35,7 @@ async def test_any_bytes_arrive_as_they_were_sent(content: bytes, chunk_bytes: i
     assert await read(content_type, body, 3000, chunk_bytes) == content
 
 
-async def test_of_two_files_the_first_counts() -> None:
+async def test_the_first_of_two_files_counts() -> None:
     request = httpx2.Request("POST", "http://replica", files=[("file", b"one"), ("file", b"two")])
     assert await read(request.headers["content-type"], request.read()) == b"one"
 

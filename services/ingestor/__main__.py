@@ -21,7 +21,7 @@ from shared.tables.projection import Projection
 
 
 async def main() -> None:
-    """Settings, adapters, parts; returns when the process is asked to end."""
+    """Read the settings, open the adapters and run the parts until the process is asked to end."""
     configure("ingestor", settings := IngestorSettings())
     health = Health(needed=(ANNOUNCER, GROUP, UPLOADS_GROUP, PROJECTION))
     async with (

@@ -1,6 +1,7 @@
-"""plants_data rows -> image.registered, and rejected images that may be tried again -> image.registered, next attempt.
+"""Rows of plants_data -> image.registered; retryable rejections -> image.registered with the next attempt.
 
-Published first, marked second: a row that was published but not marked is published again with the same event id.
+The announcer publishes first and marks second: a row that was published but not marked is published again with the same
+event id.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from shared.tables.database import Database, Transaction
 
 ANNOUNCER = "announcer"
 ROWS_AT_ONCE = 100
-"""As many are published again, at most, after a crash between publishing and marking."""
+"""The most rows that are published again after a crash between publishing and marking."""
 _DUE = """
 SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i.registered_by,
        i.rejected_attempt, i.rejected_at
@@ -29,7 +30,7 @@ WHERE i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $1 AND p.att
   AND i.rejected_at + make_interval(secs => ($2::float8[])[i.rejected_attempt]) <= $3
 ORDER BY i.rejected_at LIMIT $4
 """
-"""$2 are the waits after each attempt, so that rows that still have to wait do not stand before those that are due."""
+"""$2 are the waits after each attempt, so that rows that are not due yet take no place of rows that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Announcement:
 
 
 class Announcer:
-    """Publishes what `plants_data` has and the log has not. Run it in any number of processes: one works at a time."""
+    """Publishes rows of `plants_data` that are not on the log. Of several processes one works at a time."""
 
     def __init__(
         self, database: Database, publisher: Publisher, policy: RetryPolicy, every_seconds: float, clock: Clock
@@ -54,7 +55,7 @@ class Announcer:
         self._clock = clock
 
     async def run(self, health: Health) -> None:
-        """Announce for ever: at once when rows come, every `every_seconds` at the latest."""
+        """Announce until cancelled: at once when rows are inserted, and at least every `every_seconds`."""
         attempt = 0
         while True:
             try:
@@ -73,8 +74,8 @@ class Announcer:
                 await asyncio.sleep(seconds)
 
     async def announce(self, connection: Transaction) -> int:
-        """Publish and mark what is due now, at most ROWS_AT_ONCE of each kind; says how many. `connection` holds the
-        lock, so a process that lost it can mark nothing.
+        """Publish and mark what is due now, at most ROWS_AT_ONCE of each kind, and return how many. `connection` holds
+        the lock, so a process that lost it can mark nothing.
 
         Raises:
             TransientError: something was not acknowledged, or PostgreSQL is away. What was acknowledged is marked.
@@ -120,14 +121,14 @@ class Announcer:
         return due
 
     async def _publish(self, announcement: Announcement) -> str | None:
-        """Publish in the trace the row began, or in a new one; gives that trace, so that it can be kept in the row."""
+        """Publish in the trace of the row, or in a new one. Return that trace, to be kept in the row."""
         with continued(announcement.trace, "announce image"):
             await self._publisher.publish([announcement.event])
             return announcement.trace or traceparent()
 
     async def _mark(self, connection: Transaction, announcement: Announcement, trace: str | None) -> None:
-        """One row per transaction: the projection updates the same rows in another order, and two transactions that
-        hold several each could wait for each other. It may even have been faster, and then its state stays."""
+        """Mark one row in its own transaction: the projection updates the same rows in another order, so
+        transactions of several rows could deadlock. If the projection was faster, its state stays."""
         await connection.execute(
             """UPDATE plants_data SET image_id = $2, attempt = greatest(attempt, $3), traceparent = $4,
                    state = CASE WHEN attempt < $3 THEN 'waiting' ELSE state END,

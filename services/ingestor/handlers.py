@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
 from services.ingestor.decisions.outcomes import Outcome
-from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
+from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
 from shared.messaging.event_log import EventLog
@@ -18,35 +18,35 @@ from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLar
 
 GROUP = "ingestor-fetcher"
 UPLOADS_GROUP = "ingestor-uploads"
-"""Uploads have a group of their own: a person waits for them, and hosts that do not answer may fill the other one."""
+"""Uploads have their own group: a person waits for them, and silent hosts may occupy the other group."""
 UPLOADS_AT_ONCE = 4
 EXAMINED_AT_ONCE = 2
-"""A picture of the largest size takes 350 MB while it is decoded; the bytes of those that wait are small."""
+"""Decoding a picture of the largest size takes 350 MB; the bytes of pictures that wait are small."""
 
 
 class Downloads(Protocol):
     """Bytes behind URLs."""
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes. Raises Refused when there are none to be had."""
+    async def fetch(self, url: str) -> bytes | Rejection:
+        """Return the bytes, or why there are none."""
 
 
 class Decisions(Protocol):
-    """What was decided about registrations, kept for ever. An earlier decision about the same registration stands."""
+    """The decisions about registrations, kept without limit. An earlier decision about the same registration stands."""
 
     async def outcome(self, event: ImageRegistered) -> Outcome | None:
-        """The decision there is, or None."""
+        """Return the earlier decision, None without one."""
 
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
-        """Stored, or rejected as a duplicate."""
+        """Decide: stored, or rejected as a duplicate."""
 
-    async def reject(self, event: ImageRegistered, refusal: Rejection) -> Outcome:
-        """Rejected."""
+    async def reject(self, event: ImageRegistered, rejection: Rejection) -> Outcome:
+        """Decide: rejected."""
 
 
 class Fetcher:
-    """Handles image.registered, each event in one of two groups. A repetition publishes the decision that was made,
-    without fetching again."""
+    """Handles image.registered, each event in one of two groups. A repetition publishes the earlier decision without
+    fetching again."""
 
     def __init__(self, downloads: Downloads, store: ObjectStore, decisions: Decisions, acceptance: Acceptance) -> None:
         self._downloads = downloads
@@ -58,7 +58,7 @@ class Fetcher:
     def parts(
         self, event_log: EventLog, health: Health, member: str, downloads_at_once: int
     ) -> dict[str, Coroutine[Any, Any, None]]:
-        """The two groups, to be run side by side. An image is in memory from its download until it is stored."""
+        """Return the two groups, to run side by side. An image is in memory from its download until it is stored."""
         work = partial(run_handlers, event_log, source=SOURCE, health=health, member=member)
         others, uploads = self.on_image_registered, self.on_upload_registered
         return {
@@ -71,16 +71,16 @@ class Fetcher:
         }
 
     async def on_image_registered(self, event: ImageRegistered) -> Sequence[Event]:
-        """One outcome for what is not an upload.
+        """Return the outcome of an image that is not an upload.
 
         Raises:
             InvalidMessage: the event names no source, or two.
-            TransientError: the object store or PostgreSQL is away. (A URL that is away is an outcome.)
+            TransientError: the object store or PostgreSQL is away. (A host that is away is an outcome.)
         """
         return [] if _is_upload(event) else [await self._outcome(event)]
 
     async def on_upload_registered(self, event: ImageRegistered) -> Sequence[Event]:
-        """One outcome for an upload. Raises TransientError."""
+        """Return the outcome of an upload. Raises as `on_image_registered`."""
         return [await self._outcome(event)] if _is_upload(event) else []
 
     async def _outcome(self, event: ImageRegistered) -> Outcome:
@@ -88,40 +88,33 @@ class Fetcher:
         return outcome if outcome is not None else await self._decide(event)
 
     async def _decide(self, event: ImageRegistered) -> Outcome:
-        try:
-            _refuse(refuse_label(event.label, self._acceptance))
-            data = await self._bytes_of(event)
-            async with self._examining:
-                image = await asyncio.to_thread(examine, data, self._acceptance)
-        except ImageRejectedError as refused:
-            return await self._decisions.reject(event, refused.refusal)
+        data = refuse_label(event.label, self._acceptance) or await self._bytes_of(event)
+        if isinstance(data, Rejection):
+            return await self._decisions.reject(event, data)
+        async with self._examining:
+            image = await asyncio.to_thread(examine, data, self._acceptance)
         if isinstance(image, Rejection):
             return await self._decisions.reject(event, image)
         if not await self._store.exists(image.object_key):
             await self._store.put(image.object_key, data, image.content_type)
         return await self._decisions.store(event, image)
 
-    async def _bytes_of(self, event: ImageRegistered) -> bytes:
+    async def _bytes_of(self, event: ImageRegistered) -> bytes | Rejection:
         if event.url is not None and event.upload_key is None:
             return await self._downloads.fetch(event.url)
         if event.upload_key is not None and event.url is None:
             return await self._uploaded(event.upload_key)
         raise InvalidMessage(f"image.registered {event.event_id} must name either a URL or an upload.")
 
-    async def _uploaded(self, key: str) -> bytes:
+    async def _uploaded(self, key: str) -> bytes | Rejection:
         try:
             return await self._store.get(key, limit_bytes=self._acceptance.maximum_bytes)
         except ObjectMissing as error:
             detail = f"The uploaded bytes are not in the object store ({error}) Upload the image again."
-            raise ImageRejectedError(Rejection("upload_missing", detail, retryable=True)) from error
-        except ObjectTooLarge as error:
-            raise ImageRejectedError(too_large(self._acceptance)) from error
+            return Rejection("upload_missing", detail, retryable=True)
+        except ObjectTooLarge:
+            return too_large(self._acceptance)
 
 
 def _is_upload(event: ImageRegistered) -> bool:
     return event.upload_key is not None and event.url is None
-
-
-def _refuse(refusal: Rejection | None) -> None:
-    if refusal is not None:
-        raise ImageRejectedError(refusal)

@@ -13,7 +13,7 @@ SOURCE = "pappus/ingestor"
 
 
 class IngestorSettings(Settings):
-    """What announcer and fetcher need beyond `Settings`."""
+    """The settings of announcer and fetcher."""
 
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="host or host:port that may be fetched although its address is not public"
@@ -38,7 +38,7 @@ class IngestorSettings(Settings):
 
     @property
     def acceptance(self) -> Acceptance:
-        """What is taken as an image."""
+        """Which images are accepted."""
         return Acceptance(self.labels, self.max_image_bytes, self.max_image_pixels)
 
     @property

@@ -1,0 +1,1 @@
+"""Answers what is on an image, with the champion: processes `api` and `worker`."""

@@ -1,4 +1,4 @@
-"""What the predictor counts: real traffic and real loads only, never self-checks."""
+"""The metrics of the predictor. They count real traffic and real loads, never self-checks."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -18,19 +18,18 @@ MODEL_INFO = Gauge("pappus_model_info", "1 for the model that answers.", ["model
 MODEL_SEQUENCE = Gauge("pappus_model_sequence_number", "Promotion sequence of the model that answers.")
 MODEL_LOAD_SECONDS = Histogram(
     "pappus_model_load_seconds",
-    "From the wish to the swap: download, hash, session, self-check.",
+    "From the promotion to the swap: download, hash, session, self-check.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120),
 )
 MODEL_LOAD_FAILURES = Counter("pappus_model_load_failures", "Promoted models that could not be loaded.", ["error"])
-UNREADABLE_PROMOTIONS = Counter("pappus_unreadable_promotions", "Records on model.promoted that are no promotions.")
 
 VERSIONS_COUNTED = 20
-"""The fast lane makes a version of each correction: without a bound, so would be the series of PREDICTIONS."""
+"""The fast lane makes a version for each correction, so the series of PREDICTIONS need a bound."""
 _counted: list[str] = []
 
 
 def show_model(promotion: ModelPromoted) -> None:
-    """From now on this model answers. Counts of versions that served long ago are dropped."""
+    """Show this model as the one that answers, and drop the counts of versions that served long ago."""
     if promotion.version not in _counted:
         _counted.append(promotion.version)
     for old in _counted[:-VERSIONS_COUNTED]:

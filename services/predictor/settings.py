@@ -11,9 +11,9 @@ SOURCE = "pappus/predictor"
 
 
 class PredictorSettings(Settings):
-    """What the replicas and the worker need beyond `Settings`.
+    """The settings of the replicas and the worker.
 
-    `port` is the one all replicas of a machine share; `health_port` belongs to one replica alone.
+    All replicas of a machine share `port`; `health_port` belongs to one replica.
     """
 
     host: str = Field(default="127.0.0.1", description="Address the replica listens on")
@@ -30,5 +30,5 @@ class PredictorSettings(Settings):
 
     @property
     def artefact_folder(self) -> Path:
-        """Where this process keeps its last good artefacts."""
+        """The folder of the last good artefacts of this process."""
         return self.state_folder / "artefacts"

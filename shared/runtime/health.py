@@ -1,4 +1,4 @@
-"""What a process says about itself: which of its parts work, and why one does not. Served over HTTP."""
+"""The health of a process: which of its parts work, and why one does not. Served over HTTP."""
 
 import json
 from collections.abc import AsyncIterator, Collection
@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 @dataclass(frozen=True, slots=True)
 class PartState:
-    """State of one part. `dead` means it ended and will not come back in this process."""
+    """The state of one part. `dead`: it has ended and does not come back in this process."""
 
     ok: bool
     detail: str = ""
@@ -22,8 +22,8 @@ class PartState:
 class Health:
     """The parts of a process and their states.
 
-    `needed` names the parts that readiness waits for; None means all of them. A predictor, for example, stays ready
-    on its loaded model while its Kafka part is red.
+    `needed` names the parts that readiness depends on; None means all of them. A predictor, for example, stays ready
+    with its loaded model while its Kafka part is red.
     """
 
     def __init__(self, needed: Collection[str] | None = None) -> None:
@@ -31,36 +31,36 @@ class Health:
         self._parts: dict[str, PartState] = {}
 
     def set(self, part: str, ok: bool, detail: str = "") -> None:
-        """Say how a part is. `detail` is a sentence for a person; empty when there is nothing to say."""
+        """Report the state of a part. `detail` is a sentence for people, or empty."""
         self._parts[part] = PartState(ok, detail)
 
     def dead(self, part: str, detail: str) -> None:
-        """Say that a part has ended; only a restart of the process brings it back."""
+        """Report that a part has ended; only a restart of the process brings it back."""
         self._parts[part] = PartState(False, detail, dead=True)
 
     def state(self, part: str) -> PartState | None:
-        """What was last said about a part; None if nothing was."""
+        """Return the last reported state of a part; None before the first."""
         return self._parts.get(part)
 
     @property
     def live(self) -> bool:
-        """Whether a restart would be pointless: no part is dead."""
+        """Whether no part is dead, so that a restart would change nothing."""
         return not any(part.dead for part in self._parts.values())
 
     @property
     def ok(self) -> bool:
-        """Whether every known part is well."""
+        """Whether every known part works."""
         return all(part.ok for part in self._parts.values())
 
     @property
     def ready(self) -> bool:
-        """Whether work may be sent here: something was said, and every part that is needed is well."""
+        """Whether the process takes requests: a state was reported, and every needed part works."""
         if self._needed is None:
             return bool(self._parts) and self.ok
         return all((part := self._parts.get(name)) is not None and part.ok for name in self._needed)
 
     def report(self) -> dict[str, Any]:
-        """Everything, as JSON-ready values."""
+        """Return the whole state as JSON-ready values."""
         parts = {name: {"ok": part.ok, "detail": part.detail} for name, part in sorted(self._parts.items())}
         return {"live": self.live, "ready": self.ready, "ok": self.ok, "parts": parts}
 
@@ -78,7 +78,7 @@ HEALTH_PATHS = ("/livez", "/readyz", "/health", "/metrics")
 
 
 def health_response(health: Health, path: str) -> HealthAnswer:
-    """The answer on one of HEALTH_PATHS: 200 when all is well, else 503. /metrics is Prometheus text.
+    """Return the answer on one of HEALTH_PATHS: 200 if it is good, else 503. /metrics is Prometheus text.
 
     Raises:
         KeyError: for any other path.
@@ -91,7 +91,7 @@ def health_response(health: Health, path: str) -> HealthAnswer:
 
 @asynccontextmanager
 async def serve_health(health: Health, port: int, host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """Serve HEALTH_PATHS while the context is open; gives the port, which the system chose if `port` is 0."""
+    """Serve HEALTH_PATHS while the context is open. Yield the port; the system chooses it if `port` is 0."""
 
     async def answer(request: web.Request) -> web.Response:
         found = health_response(health, request.path)

@@ -1,0 +1,1 @@
+"""The tables of schema `ingestor`: the projection, and the fetcher's ledger."""

@@ -1,12 +1,12 @@
-"""The fetcher's memory: every decision, written before it is published and found again when the input is repeated.
+"""The ledger of the fetcher: a decision is written before it is published, and found again when its input comes again.
 
-Who was first with some bytes, and which group an image belongs to, depends on what came before; so these are decided
-one at a time, under a lock.
+Which image was first with some bytes, and which group an image belongs to, depends on earlier decisions; so decisions
+are made one at a time, under a lock.
 """
 
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
-from services.ingestor.decisions.refusal import Rejection
+from services.ingestor.decisions.rejection import Rejection
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored
 from shared.runtime.clock import Clock
 from shared.tables.database import Database, Transaction
@@ -20,11 +20,11 @@ class Ledger:
         self._clock = clock
 
     async def outcome(self, event: ImageRegistered) -> Outcome | None:
-        """What was decided about this registration: the image is stored, or this attempt was rejected; else None."""
+        """Return the decision about this registration (image stored, or this attempt rejected), None without one."""
         return await _outcome(self._database, event)
 
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
-        """Decide that the image is stored, unless other images hold its bytes already; an earlier decision stands."""
+        """Decide that the image is stored, or rejected if another image holds its bytes; an earlier decision stands."""
         async with self._database.transaction() as transaction:
             await self._lock(transaction)
             known = await _outcome(transaction, event)
@@ -40,14 +40,14 @@ class Ledger:
             await enter(transaction, outcome)
             return outcome
 
-    async def reject(self, event: ImageRegistered, refusal: Rejection) -> Outcome:
+    async def reject(self, event: ImageRegistered, rejection: Rejection) -> Outcome:
         """Decide that this attempt is rejected; an earlier decision stands."""
         async with self._database.transaction() as transaction:
             await self._lock(transaction)
             known = await _outcome(transaction, event)
             if known is not None:
                 return known
-            outcome = rejected(event, refusal, self._clock())
+            outcome = rejected(event, rejection, self._clock())
             await enter(transaction, outcome)
             return outcome
 
@@ -57,7 +57,11 @@ class Ledger:
 
 
 async def enter(transaction: Transaction, outcome: Outcome) -> None:
-    """Write a decision; one that is there already stays as it is."""
+    """Write a decision; an earlier one stays as it is.
+
+    Both the handler and the projection write: the handler before it publishes, so that a repetition decides alike, and
+    the projection from the log, so that a ledger that was lost knows stored bytes again and rejects their duplicates.
+    """
     image = outcome if isinstance(outcome, ImageStored) else None
     await transaction.execute(
         """INSERT INTO ledger (event_id, image_id, event, sha256, perceptual_hash, group_id)
@@ -83,8 +87,8 @@ async def _outcome(tables: Database | Transaction, event: ImageRegistered) -> Ou
 
 
 async def _group_of(transaction: Transaction, image: AcceptedImage) -> str | None:
-    """The group of the images that look like this one, or None for a new one. Only equal hashes count as alike so far;
-    a search for near ones would replace this query and nothing else."""
+    """Return the group of images that look like this one, None for a new group. Only equal hashes count as alike so
+    far; a search for near hashes would replace this query and nothing else."""
     group: str | None = await transaction.fetchval(
         "SELECT group_id FROM ledger WHERE perceptual_hash = $1 LIMIT 1", image.perceptual_hash
     )

@@ -1,7 +1,7 @@
-"""The ingestor's projection: image.* and label.corrected as table `images`, and what people see of it in `plants_data`.
+"""The ingestor's projection: image.* and label.corrected folded into `images`, and shown in `plants_data`.
 
-Each group of columns in `images` is written from one topic, and each `apply_*` tolerates a repeated event, so any
-interleaving of the topics gives the same tables.
+Each group of columns in `images` is written from one topic, and each `apply_*` tolerates a repeated event, so any order
+of the topics gives the same tables.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,12 @@ PROJECTION = f"projection {SCHEMA}"
 """The part of the process's health that the projection reports."""
 URL_LIMIT_BYTES = 2000  # as in the check of plants_data.url_source
 INPUT_TABLES = ("plants_data", "ledger")
-"""What a replay keeps: the rows people put in with the announcer's marks, and the fetcher's decisions."""
+"""The tables a replay keeps: the inserted rows with the announcer's marks, and the fetcher's decisions."""
 
 
 class Tables:
-    """`bucket` is the bucket of the object store, for url_s3; `max_attempts` the announcer's, for will_retry."""
+    """The projection. `bucket` is the bucket of the object store, for url_s3; `max_attempts` the announcer's limit, for
+    will_retry."""
 
     def __init__(self, bucket: str, max_attempts: int) -> None:
         self._bucket = bucket
@@ -33,7 +34,7 @@ class Tables:
 
     @property
     def projectors(self) -> Sequence[Projector]:
-        """All of the projection."""
+        """The projectors of the schema."""
         return (
             on_event(ImageRegistered, self.apply_image_registered),
             on_event(ImageStored, self.apply_image_stored),
@@ -42,7 +43,7 @@ class Tables:
         )
 
     async def apply_image_registered(self, event: ImageRegistered, transaction: Transaction) -> None:
-        """Remember the registration. An upload gets its row in `plants_data` here, born announced.
+        """Record the registration. An upload gets its row in `plants_data` here, already announced.
 
         Raises:
             InvalidMessage: the URL is longer than `plants_data` takes.
@@ -80,8 +81,7 @@ class Tables:
         await self._show(event.image_id, transaction)
 
     async def apply_image_stored(self, event: ImageStored, transaction: Transaction) -> None:
-        """Remember where the bytes are; the first announcement counts. The ledger has the decision already, unless its
-        tables were lost."""
+        """Record where the bytes are; the first event counts. `ledger.enter` says why the ledger is written too."""
         await transaction.execute(
             """INSERT INTO images AS i (image_id, sha256, object_key, size_bytes, width, height, image_format,
                    perceptual_hash, group_id, stored_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -106,7 +106,7 @@ class Tables:
         await self._show(event.image_id, transaction)
 
     async def apply_image_rejected(self, event: ImageRejected, transaction: Transaction) -> None:
-        """Remember the rejection of the latest attempt."""
+        """Record the rejection of the latest attempt."""
         await transaction.execute(
             """INSERT INTO images AS i
                    (image_id, rejected_attempt, rejected_at, reason, detail, retryable, duplicate_of)
@@ -127,7 +127,7 @@ class Tables:
         await self._show(event.image_id, transaction)
 
     async def apply_label_corrected(self, event: LabelCorrected, transaction: Transaction) -> None:
-        """Remember the label if its revision applies; one that is superseded or repeated does not."""
+        """Record the label if its revision applies; a superseded or repeated one does not."""
         current = await transaction.fetchval("SELECT revision FROM images WHERE image_id = $1", event.image_id)
         if not label_applies(current or 0, event.revision):
             return
@@ -142,7 +142,7 @@ class Tables:
         await self._show(event.image_id, transaction)
 
     async def _show(self, image_id: UUID, transaction: Transaction) -> None:
-        """Copy what is known of the image to its row in `plants_data`, if its registration is known."""
+        """Copy the row of `images` to the row of `plants_data`, if the registration is known."""
         await transaction.execute(
             """UPDATE plants_data p SET
                    image_id = i.image_id, announced_at = coalesce(p.announced_at, i.registered_at),
@@ -162,8 +162,8 @@ class Tables:
 
 
 def replay_plan() -> ReplayPlan:
-    """What `python -m services.replay ingestor` folds. Kept are the rows that people put into `plants_data` with the
-    announcer's marks, and the fetcher's ledger; everything else comes out of the log."""
+    """Return the plan of `python -m services.replay ingestor`. It keeps the inserted rows of `plants_data` with the
+    announcer's marks, and the fetcher's ledger; everything else is folded from the log."""
     settings = IngestorSettings()
     tables = Tables(settings.s3_bucket, settings.max_attempts)
     return ReplayPlan(SCHEMA, MIGRATIONS, tables.projectors, keep=INPUT_TABLES)

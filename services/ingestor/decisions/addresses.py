@@ -1,7 +1,7 @@
 """May we fetch this URL, may we connect to this address? Pure: nothing is resolved or opened here.
 
-The guard against server-side request forgery (OWASP SSRF prevention): only http and https, and no address that means
-something only on our side of the network, unless the operator named the host.
+The guard against server-side request forgery (OWASP SSRF prevention): only http and https, and no address that has a
+meaning only inside our network, unless the operator named the host.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from services.ingestor.decisions.refusal import Rejection
+from services.ingestor.decisions.rejection import Rejection
 
 SCHEMES = ("http", "https")
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is meant
@@ -19,17 +19,17 @@ NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 a
 
 @dataclass(frozen=True, slots=True)
 class AllowedHosts:
-    """Hosts that may be fetched wherever they lie. A port of None stands for every port of the host."""
+    """Hosts that may be fetched although their address is not public. A port of None stands for every port."""
 
     entries: frozenset[tuple[str, int | None]] = frozenset()
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> "AllowedHosts":
-        """From "host", "host:port" or "[v6 address]:port"; raises ValueError naming the entry that is neither."""
+        """Parse "host", "host:port" or "[v6 address]:port". Raises ValueError with the entry that is none of these."""
         return cls(frozenset(_parse(entry) for entry in entries))
 
     def permit(self, host: str, port: int | None) -> bool:
-        """Whether the operator named this host, alone or with this port."""
+        """Return whether the operator named this host, alone or with this port."""
         name = host.lower().rstrip(".")
         return (name, None) in self.entries or (name, port) in self.entries
 
@@ -42,7 +42,8 @@ def _parse(entry: str) -> tuple[str, int | None]:
 
 
 def refuse_url(text: str, allowed: AllowedHosts) -> Rejection | None:
-    """Why this URL may not be fetched, or None. A host *name* still has to pass `forbidden_address` once resolved."""
+    """Return why this URL may not be fetched, None if it may. A host *name* still has to pass
+    `forbidden_address` once resolved."""
     try:
         url = URL(text)
         host, port = url.host, url.port
@@ -61,22 +62,22 @@ def refuse_url(text: str, allowed: AllowedHosts) -> Rejection | None:
 
 
 def refuse_literal(host: str) -> Rejection | None:
-    """Why a host that is written as an address may not be fetched; None for a fine address and for every name."""
+    """Return why a host written as an address may not be fetched; None for a public address and for every name."""
     try:
         ip_address(host)
     except ValueError:
         return None
     why = forbidden_address(host)
-    return None if why is None else Rejection("address_forbidden", refusal_text(host, why))
+    return None if why is None else Rejection("address_forbidden", forbidden_detail(host, why))
 
 
-def refusal_text(host: str, why: str) -> str:
-    """The sentence for a person whose host was refused."""
+def forbidden_detail(host: str, why: str) -> str:
+    """Return the sentence about a host that is refused."""
     return f"{host} is {why}; public addresses are fetched, others only if the operator allows the host."
 
 
 def forbidden_address(text: str) -> str | None:
-    """What is wrong with connecting to this IP address, as the end of a sentence, or None.
+    """Return why no connection to this IP address is allowed, as the end of a sentence, or None.
 
     Raises:
         ValueError: if `text` is not an IP address.

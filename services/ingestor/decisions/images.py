@@ -1,16 +1,16 @@
-"""Is this an image we accept? Pure: bytes in, facts or a refusal out."""
+"""Is this an image we accept? Pure: bytes in, facts or a rejection out."""
 
 import hashlib
 from dataclasses import dataclass
 
 from services.ingestor.decisions.perceptual_hash import perceptual_hash
-from services.ingestor.decisions.refusal import Rejection
+from services.ingestor.decisions.rejection import Rejection
 from shared.imaging.preprocessing import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What is taken: the labels of this installation, and how large an image may be."""
+    """What is accepted: the labels of this installation, and the largest image."""
 
     labels: tuple[str, ...]
     maximum_bytes: int = 20_000_000
@@ -19,7 +19,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedImage:
-    """What is known of bytes that decode. Width and height are in pixels after EXIF orientation; `image_format` is a
+    """Facts about bytes that decode. Width and height are in pixels after EXIF orientation; `image_format` is a
     name in capitals ("JPEG"); `perceptual_hash` is 64 bits as 16 hex digits."""
 
     sha256: str
@@ -31,7 +31,7 @@ class AcceptedImage:
 
     @property
     def object_key(self) -> str:
-        """Where the original bytes lie; the same bytes always lie in the same place."""
+        """The key of the original bytes in the object store; the same bytes have the same key."""
         return f"images/sha256/{self.sha256[:2]}/{self.sha256}"
 
     @property
@@ -41,7 +41,7 @@ class AcceptedImage:
 
 
 def refuse_label(label: str | None, acceptance: Acceptance) -> Rejection | None:
-    """Why an image with this label is not taken, or None; an image without a label is fine."""
+    """Return why an image with this label is not taken, None if it is. An image without a label is taken."""
     if label is None or label in acceptance.labels:
         return None
     known = ", ".join(acceptance.labels)
@@ -49,20 +49,20 @@ def refuse_label(label: str | None, acceptance: Acceptance) -> Rejection | None:
 
 
 def refuse_size(size_bytes: int, acceptance: Acceptance) -> Rejection | None:
-    """Why this many bytes are not taken, or None."""
+    """Return why this many bytes are not taken, None if they are."""
     return too_large(acceptance) if size_bytes > acceptance.maximum_bytes else None
 
 
 def too_large(acceptance: Acceptance) -> Rejection:
-    """The refusal of a file that is larger than what is taken."""
+    """Return the rejection of a file above the limit."""
     return Rejection("too_large", f"More than {acceptance.maximum_bytes:,} bytes; send a smaller file.")
 
 
 def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Rejection:
-    """Decode the whole picture and say what it is, or why it is not taken. Takes as long as decoding does."""
-    refusal = refuse_size(len(data), acceptance)
-    if refusal:
-        return refusal
+    """Decode the whole picture and return its facts, or why it is not taken. Takes as long as decoding does."""
+    rejection = refuse_size(len(data), acceptance)
+    if rejection:
+        return rejection
     try:
         facts = image_facts(data, acceptance.maximum_pixels)
         pixels = decode(data, acceptance.maximum_pixels)  # [height, width, 3]

@@ -1,10 +1,10 @@
-"""What becomes of a registered image, as events. Pure; the same registration gives the same event ids."""
+"""The outcomes of a registered image, as events. Pure; the same registration gives the same event ids."""
 
 from datetime import datetime
 from uuid import UUID
 
 from services.ingestor.decisions.images import AcceptedImage
-from services.ingestor.decisions.refusal import Rejection
+from services.ingestor.decisions.rejection import Rejection
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, uuid_of
 
 DETAIL_CHARACTERS = 500
@@ -13,17 +13,17 @@ Outcome = ImageStored | ImageRejected
 
 
 def stored_id(image_id: UUID) -> UUID:
-    """The id of image.stored: an image is stored once."""
+    """Return the id of image.stored: an image is stored once."""
     return uuid_of(ImageStored.topic, image_id)
 
 
 def rejected_id(image_id: UUID, attempt: int) -> UUID:
-    """The id of image.rejected: an image is rejected at most once per attempt."""
+    """Return the id of image.rejected: an image is rejected at most once per attempt."""
     return uuid_of(ImageRejected.topic, image_id, attempt)
 
 
 def stored(event: ImageRegistered, image: AcceptedImage, group_id: str, now: datetime) -> ImageStored:
-    """The registered image is in the object store."""
+    """Return the event that the registered image is in the object store."""
     return ImageStored(
         event_id=stored_id(event.image_id),
         occurred_at=now,
@@ -44,27 +44,27 @@ def stored(event: ImageRegistered, image: AcceptedImage, group_id: str, now: dat
     )
 
 
-def rejected(event: ImageRegistered, refusal: Rejection, now: datetime) -> ImageRejected:
-    """The registered image is not taken, and why."""
+def rejected(event: ImageRegistered, rejection: Rejection, now: datetime) -> ImageRejected:
+    """Return the event that the registered image is not taken, and why."""
     return ImageRejected(
         event_id=rejected_id(event.image_id, event.attempt),
         occurred_at=now,
         causes=(event.event_id,),
         image_id=event.image_id,
-        reason=refusal.reason,
-        detail=_readable(refusal.detail),
-        retryable=refusal.retryable,
-        duplicate_of=refusal.duplicate_of,
+        reason=rejection.reason,
+        detail=_readable(rejection.detail),
+        retryable=rejection.retryable,
+        duplicate_of=rejection.duplicate_of,
         attempt=event.attempt,
     )
 
 
 def _readable(text: str) -> str:
-    """Text a table can hold (no NUL, no lone surrogates: a hostile file or answer may bring both), not too long."""
+    """Return text a table can hold: not too long, no NUL and no lone surrogates, which a hostile answer may contain."""
     clean = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     return clean if len(clean) <= DETAIL_CHARACTERS else clean[: DETAIL_CHARACTERS - 1] + "…"
 
 
 def duplicate(holder: UUID) -> Rejection:
-    """These very bytes are already stored as image `holder`."""
+    """Return the rejection of bytes that are already stored as image `holder`."""
     return Rejection("duplicate", f"The same bytes are already stored as image {holder}.", duplicate_of=holder)

@@ -12,9 +12,9 @@ _FREQUENCIES = 8
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> str:
-    """64 bits as 16 hex digits, of uint8 RGB [height, width, 3].
+    """Return 64 bits as 16 hex digits, of uint8 RGB [height, width, 3].
 
-    A bit says whether one of the 8 x 8 lowest frequencies exceeds their median. Resizing and re-encoding change a few
+    A bit is set if one of the 8 x 8 lowest frequencies exceeds their median. Resizing and re-encoding change a few
     bits; another picture differs in about half of them.
     """
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""When is an image announced, and how? Pure: rows in, image.registered or nothing out."""
+"""When is an image announced, and how? Pure: rows in, image.registered or None out."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,12 +34,12 @@ class RetryableRow:
 
 
 def registered_id(image_id: UUID, attempt: int) -> UUID:
-    """The id of image.registered: an image is announced once per attempt."""
+    """Return the id of image.registered: an image is announced once per attempt."""
     return uuid_of(ImageRegistered.topic, image_id, attempt)
 
 
 def first_registration(row: NewRow) -> ImageRegistered:
-    """The first announcement; the same row gives the same event. A label on a row is believed as a data set's."""
+    """Return the first announcement; the same row gives the same event. Its label has the trust of a data set."""
     image_id = uuid_of("image", row.url_source)
     return ImageRegistered(
         event_id=registered_id(image_id, 1),
@@ -53,8 +53,8 @@ def first_registration(row: NewRow) -> ImageRegistered:
 
 
 def next_registration(row: RetryableRow, policy: RetryPolicy, now: datetime) -> ImageRegistered | None:
-    """The announcement with the next attempt number; None while it is not due, and when `policy` gives up. Its time is
-    when it was due, so that a repetition is the same event."""
+    """Return the announcement with the next attempt number; None while it is not due, and when `policy` gives up. It
+    occurs at the due time, so that a repetition is the same event."""
     seconds = delay(policy, row.rejected_attempt)
     if seconds is None or now < (due := row.rejected_at + timedelta(seconds=seconds)):
         return None

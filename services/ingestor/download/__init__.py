@@ -1,0 +1,1 @@
+"""Downloads over HTTP, with every limit on a hostile server."""

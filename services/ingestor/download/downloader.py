@@ -1,4 +1,4 @@
-"""Downloads that cannot hurt: limits on time, size and redirects, and no address that was not checked."""
+"""Downloads within limits on time, size and redirects, from checked addresses only."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ from yarl import URL
 
 from services.ingestor.decisions.addresses import AllowedHosts, refuse_url
 from services.ingestor.decisions.images import refuse_size
-from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
+from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.download.rejected import DownloadRejected
 from services.ingestor.download.resolver import CheckedResolver
 from services.ingestor.settings import IngestorSettings
-from shared.runtime.errors import TransientError
-from shared.runtime.retry import RetryPolicy, retrying
+from shared.runtime.retry import RetryPolicy, delay
 
 USER_AGENT = "Pappus-ingestor/1"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -24,16 +24,8 @@ TRANSIENT = frozenset({408, 425, 429})  # and every 5xx
 GONE = frozenset({404, 410})
 
 
-class Unfetched(TransientError):
-    """This download failed in a way that may pass; `refusal` is what to answer if it does not."""
-
-    def __init__(self, refusal: Rejection) -> None:
-        super().__init__(refusal.detail)
-        self.refusal = refusal
-
-
 class Downloader:
-    """Gets the bytes behind URLs. Make one with `Downloader.open`."""
+    """Downloads the bytes behind URLs. Open it with `Downloader.open`."""
 
     def __init__(self, session: ClientSession, settings: IngestorSettings) -> None:
         self._session = session
@@ -50,12 +42,12 @@ class Downloader:
     async def open(
         cls, settings: IngestorSettings, names: AbstractResolver | None = None
     ) -> AsyncIterator["Downloader"]:
-        """A downloader with its connections. `names` resolves host names; None asks the system."""
+        """Open a downloader with its connections. `names` resolves host names; None: the resolver of the system."""
         allowed = AllowedHosts.parse(settings.allowed_hosts)
         connector = TCPConnector(
             resolver=CheckedResolver(allowed, names),
             use_dns_cache=False,
-            limit=0,  # the limits are kept by `_turn` and by who calls: waiting in here would count as the host's time
+            limit=0,  # `_turn` and the caller keep the limits: waiting in here would count as the host's time
         )
         timeout = ClientTimeout(total=None, sock_connect=settings.fetch_connect_seconds)
         headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
@@ -64,37 +56,38 @@ class Downloader:
         ) as session:
             yield cls(session, settings)
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes behind `url`, tried as often as the settings say while the failure may pass. Waiting for the turn
-        at a host costs nothing of the time a download may take.
+    async def fetch(self, url: str) -> bytes | Rejection:
+        """Return the bytes behind `url`, or why there are none. A retryable rejection is tried again as often as the
+        settings say. Waiting for a turn at a host does not count as download time."""
+        attempt = 1
+        while True:
+            found = await self._once(url)
+            seconds = delay(self._policy, attempt)
+            if isinstance(found, bytes) or not found.retryable or seconds is None:
+                return found
+            await asyncio.sleep(seconds)
+            attempt += 1
 
-        Raises:
-            Refused: with the reason; retryable if another day may bring another answer.
-        """
-        try:
-            return await retrying(self._policy, lambda: self._once(url))
-        except Unfetched as error:
-            raise ImageRejectedError(error.refusal) from error
-
-    async def _once(self, url: str) -> bytes:
+    async def _once(self, url: str) -> bytes | Rejection:
         try:
             return await self._follow(url)
+        except DownloadRejected as error:
+            return error.rejection
         except InvalidURL as error:
-            detail = f"{url!r} is not a URL that can be fetched ({error})."
-            raise ImageRejectedError(Rejection("address_forbidden", detail)) from error
+            return Rejection("address_forbidden", f"{url!r} is not a URL that can be fetched ({error}).")
         except TimeoutError as error:
             why = str(error) or f"no complete answer within {self._total_seconds:g} s"
-            raise Unfetched(Rejection("timeout", f"{url} took too long ({why}).", retryable=True)) from error
+            return Rejection("timeout", f"{url} took too long ({why}).", retryable=True)
         except (ClientError, OSError) as error:
-            detail = f"{url} cannot be reached or broke off ({str(error) or type(error).__name__})."
-            raise Unfetched(Rejection("unreachable", detail, retryable=True)) from error
+            why = str(error) or type(error).__name__
+            return Rejection("unreachable", f"{url} cannot be reached or broke off ({why}).", retryable=True)
 
     async def _follow(self, url: str) -> bytes:
         seconds = self._total_seconds
         for _ in range(self._redirects + 1):
-            refusal = refuse_url(url, self._allowed)
-            if refusal:
-                raise ImageRejectedError(refusal)
+            rejection = refuse_url(url, self._allowed)
+            if rejection:
+                raise DownloadRejected(rejection)
             address = URL(url)
             async with self._turn(address):
                 started = time.monotonic()
@@ -103,17 +96,17 @@ class Downloader:
             if isinstance(found, bytes):
                 return found
             url, seconds = found, seconds - (time.monotonic() - started)
-        raise ImageRejectedError(
+        raise DownloadRejected(
             Rejection("too_many_redirects", f"More than {self._redirects} redirects, the last to {url}.")
         )
 
     def _turn(self, address: URL) -> asyncio.Semaphore:
-        """The connections to this host; forgotten when nobody has or wants one."""
+        """Return the semaphore of the connections to this host; it is dropped when no download holds or awaits it."""
         fresh = asyncio.Semaphore(self._connections_per_host)
         return self._turns.setdefault((address.host, address.port), fresh)
 
     async def _ask(self, address: URL) -> bytes | str:
-        """The bytes, or the URL it redirects to."""
+        """Return the bytes, or the URL of a redirect."""
         async with self._session.get(address, allow_redirects=False) as response:
             location = response.headers.get("Location")
             if response.status not in REDIRECTS or location is None:
@@ -130,9 +123,9 @@ class Downloader:
         return bytes(data)
 
     def _check_size(self, size_bytes: int) -> None:
-        refusal = refuse_size(size_bytes, self._acceptance)
-        if refusal:
-            raise ImageRejectedError(refusal)
+        rejection = refuse_size(size_bytes, self._acceptance)
+        if rejection:
+            raise DownloadRejected(rejection)
 
 
 def _joined(base: URL, location: str) -> str:
@@ -140,7 +133,7 @@ def _joined(base: URL, location: str) -> str:
         return str(base.join(URL(location)))
     except ValueError as error:
         detail = f"{base} redirects to {location!r}, which is not a URL ({error})."
-        raise ImageRejectedError(Rejection("http_error", detail)) from error
+        raise DownloadRejected(Rejection("http_error", detail)) from error
 
 
 def _check_status(response: ClientResponse) -> None:
@@ -148,10 +141,10 @@ def _check_status(response: ClientResponse) -> None:
     if status == 200:
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
-            raise ImageRejectedError(Rejection("http_error", f"{url} answers in {encoding}, which was not asked for."))
+            raise DownloadRejected(Rejection("http_error", f"{url} answers in {encoding}, which was not asked for."))
         return
     if status in GONE:
-        raise ImageRejectedError(Rejection("not_found", f"{url} answers {status}: there is nothing at this address."))
+        raise DownloadRejected(Rejection("not_found", f"{url} answers {status}: there is nothing at this address."))
     if status in TRANSIENT or status >= 500:
-        raise Unfetched(Rejection("http_error", f"{url} answers {status}.", retryable=True))
-    raise ImageRejectedError(Rejection("http_error", f"{url} answers {status}, where 200 was expected."))
+        raise DownloadRejected(Rejection("http_error", f"{url} answers {status}.", retryable=True))
+    raise DownloadRejected(Rejection("http_error", f"{url} answers {status}, where 200 was expected."))

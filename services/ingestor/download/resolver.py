@@ -1,7 +1,7 @@
-"""Names to addresses for the downloader, each address checked *after* it was resolved.
+"""Resolves names for the downloader, and checks each address *after* it was resolved.
 
-The connector connects to the addresses this resolver returns and to no others, so a name that answers differently the
-second time (DNS rebinding) gains nothing.
+The connector connects only to the addresses this resolver returns, so a name that resolves differently the second time
+(DNS rebinding) gains nothing.
 """
 
 import socket
@@ -9,12 +9,13 @@ import socket
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, refusal_text
-from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
+from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, forbidden_detail
+from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.download.rejected import DownloadRejected
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves through `inner` (the system's resolver unless told) and keeps the addresses that may be fetched."""
+    """Resolves through `inner` (None: the resolver of the system) and keeps the addresses that may be fetched."""
 
     def __init__(self, allowed: AllowedHosts, inner: AbstractResolver | None = None) -> None:
         self._allowed = allowed
@@ -23,10 +24,10 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The permitted addresses of `host`.
+        """Return the permitted addresses of `host`.
 
         Raises:
-            Refused: it has addresses, and none of them is permitted.
+            DownloadRejected: it has addresses, and none of them is permitted.
             OSError: it has none.
         """
         answers = await self._inner.resolve(host, port, family)
@@ -35,7 +36,7 @@ class CheckedResolver(AbstractResolver):
         verdicts = [(answer, forbidden_address(answer["host"])) for answer in answers]
         permitted = [answer for answer, why in verdicts if why is None]
         if answers and not permitted:
-            raise ImageRejectedError(Rejection("address_forbidden", refusal_text(host, str(verdicts[0][1]))))
+            raise DownloadRejected(Rejection("address_forbidden", forbidden_detail(host, str(verdicts[0][1]))))
         return permitted
 
     async def close(self) -> None:

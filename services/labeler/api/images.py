@@ -3,10 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, HTTPException, Query, Response, UploadFile
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
 from services.labeler.api.metrics import measured
-from services.labeler.api.middleware import too_long
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.outcomes import Refused, UploadResult
@@ -14,6 +13,7 @@ from services.labeler.commands.uploads import upload
 from services.labeler.fields import Line, Sha256
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
+from shared.http.limits import too_large
 
 router = APIRouter(prefix="/images", tags=["images"])
 
@@ -38,7 +38,7 @@ async def upload_image(
     """Bring an image, with the label it should have, if known. An image that cannot be used is 422 with the reason."""
     data = await file.read()
     if len(data) > service.settings.upload_limit_bytes:
-        raise HTTPException(413, too_long(service.settings.upload_limit_bytes))
+        raise too_large(service.settings.upload_limit_bytes)
     work = upload(service.command_bus, service.store, data, label or None, user.name, idempotency_key)
     kept = await measured("upload", work)
     if isinstance(kept, AcceptedImage):

@@ -11,7 +11,8 @@ from services.labeler.commands.command_bus import CommandBus
 from services.labeler.fields import Key
 from services.labeler.settings import LabelerSettings
 from shared.clients.answers import Role
-from shared.runtime.errors import NotReady, PappusError
+from shared.http.problems import Problem
+from shared.runtime.errors import NotReady
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
 
@@ -25,10 +26,6 @@ class AppContext:
     store: ObjectStore
     command_bus: CommandBus
     users: Users
-
-
-class Forbidden(PappusError):
-    """Somebody is known, but may not do this."""
 
 
 def current_service(request: Request) -> AppContext:
@@ -53,7 +50,8 @@ def _needs(role: Role) -> object:
     def principal(service: CurrentService, authorization: Annotated[str | None, Header()] = None) -> Principal:
         found = _principal(service, authorization)
         if not found.may_act_as(role):
-            raise Forbidden(f"{found.name} has the role {found.role}; this needs the role {role}. Ask an operator.")
+            detail = f"{found.name} has the role {found.role}; this needs the role {role}. Ask an operator."
+            raise Problem(403, "forbidden", detail)
         return found
 
     return Depends(principal)

@@ -1,1 +1,1 @@
-"""One replica of the predictor over HTTP."""
+"""One replica over HTTP: routes, bodies of answers, and the log of answers."""

@@ -5,15 +5,15 @@ last good artefacts. Needs no database.
 """
 
 from services.predictor.api.app import build_app
+from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
-from services.predictor.api.server import listening, serve_http
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.loader import LoadSettings, ModelLoader
 from services.predictor.model.readiness import MODEL_PART, readiness
-from services.predictor.prediction_log import PredictionLog
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from services.predictor.settings import SOURCE, PredictorSettings
+from shared.http.server import listening, serve_http
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health
 from shared.runtime.process import keep_running, run, run_parts
@@ -22,11 +22,11 @@ from shared.storage.object_store import open_object_store
 
 
 async def main() -> None:
-    """Settings, adapters, parts; returns when the process is asked to end."""
+    """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-api", settings)
     health = Health(needed={MODEL_PART})
-    announcements = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
+    model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
         open_event_log(settings.kafka_bootstrap) as event_log,
@@ -34,7 +34,7 @@ async def main() -> None:
         open_object_store(settings) as store,
     ):
         load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds)
-        listeners = [readiness(health), announcements.notify]
+        listeners = [readiness(health), model_loaded.notify]
         loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
         follower = Follower(event_log, publisher, loader.set_target, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
@@ -49,7 +49,7 @@ async def main() -> None:
                 follower=keep_running(health, "follower", follower.run),
                 loader=keep_running(health, "loader", loader.run),
                 predictions=keep_running(health, "predictions", lambda: prediction_log.run(publisher)),
-                announcements=keep_running(health, "announcements", lambda: announcements.run(publisher)),
+                model_loaded=keep_running(health, "model.loaded", lambda: model_loaded.run(publisher)),
             )
 
 

@@ -1,4 +1,4 @@
-"""What the API answers, for its documentation and for its clients."""
+"""The bodies of answers, for the description of the API and for its clients."""
 
 from datetime import datetime
 from uuid import UUID
@@ -42,10 +42,3 @@ class ModelBody(_Body):
     artefact_sha256: str
     loaded_at: datetime
     replica: str
-
-
-class ErrorBody(_Body):
-    """Every error: a code for programs, and a sentence that says what happened and what to do."""
-
-    error: str
-    detail: str

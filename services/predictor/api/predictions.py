@@ -1,23 +1,23 @@
-"""From the bytes of an image to the body of an answer, free of HTTP."""
+"""From the bytes of an image to the body of an answer. Knows nothing of requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from services.predictor.api.refusals import Refusal
+from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.decisions.answers import PredictionContext, prediction_logged
-from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, STAGE_SECONDS
+from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, REFUSALS, STAGE_SECONDS
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
-from services.predictor.prediction_log import PredictionLog
+from shared.http.problems import Problem
 from shared.imaging.preprocessing import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.telemetry import current_trace_id, logger
 
 
 class Predictions:
-    """What /predict and /model ask."""
+    """The predictions of one replica, and the model behind them."""
 
     def __init__(
         self,
@@ -37,35 +37,42 @@ class Predictions:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """One request, from its first byte to its answer. Raises Refusal (503) while too many are in flight."""
-        if self._in_flight >= self._in_flight_limit:
-            raise Refusal(
-                503, "overloaded", "Too many predictions at once. Ask again in a moment.", retry_after_seconds=1
-            )
-        self._in_flight += 1
-        IN_FLIGHT.inc()
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            IN_FLIGHT.dec()
+        """Count one request, from its first byte to its answer, and a problem if it ends with one.
+
+        Raises:
+            Problem: 503 while too many requests are in flight.
+        """
+        with _refusals_counted():
+            if self._in_flight >= self._in_flight_limit:
+                detail = "Too many predictions at once. Ask again in a moment."
+                raise Problem(503, "overloaded", detail, retry_after_seconds=1)
+            self._in_flight += 1
+            IN_FLIGHT.inc()
+            try:
+                yield
+            finally:
+                self._in_flight -= 1
+                IN_FLIGHT.dec()
 
     def serving(self) -> ServingModel:
-        """What answers now. Raises Refusal (503) without a model."""
+        """Return the model in service. Raises Problem (503) without a model."""
         serving = self._in_service.current
         if serving is None:
             detail = "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more."
-            raise Refusal(503, "no_model", detail, retry_after_seconds=2)
+            raise Problem(503, "no_model", detail, retry_after_seconds=2)
         return serving
 
     async def answer(self, data: bytes) -> dict[str, Any]:
-        """The fields of PredictionBody. Raises Refusal: 422 with the reason code if `data` is no image, 503 without a
-        model."""
+        """Return the fields of PredictionBody.
+
+        Raises:
+            Problem: 422 with the reason code if `data` is no image, 503 without a model.
+        """
         serving = self.serving()  # read once: version and probabilities of an answer belong together
         try:
             scored = await self._scoring.score(data, serving.model)
         except UndecodableImage as error:
-            raise Refusal(422, error.reason, str(error)) from error
+            raise Problem(422, error.reason, str(error)) from error
         body = self._body(serving, scored)
         _count(serving, scored)
         logger.info(
@@ -79,7 +86,7 @@ class Predictions:
         return body
 
     def model(self) -> dict[str, Any]:
-        """The fields of ModelBody. Raises Refusal (503) without a model."""
+        """Return the fields of ModelBody. Raises Problem (503) without a model."""
         serving = self.serving()
         return {
             "version": serving.promotion.version,
@@ -92,8 +99,8 @@ class Predictions:
 
     def _body(self, serving: ServingModel, scored: Scored) -> dict[str, Any]:
         prediction_id = uuid4()
-        origin = PredictionContext(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
-        self._prediction_log.offer(prediction_logged(scored.answer, origin, prediction_id, self._clock()))
+        context = PredictionContext(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
+        self._prediction_log.offer(prediction_logged(scored.answer, context, prediction_id, self._clock()))
         return {
             "label": scored.answer.label,
             "probabilities": scored.answer.probabilities,
@@ -108,6 +115,15 @@ class Predictions:
                 {"image_id": str(each.image_id), "weight": each.weight} for each in scored.answer.corrections
             ],
         }
+
+
+@contextmanager
+def _refusals_counted() -> Iterator[None]:
+    try:
+        yield
+    except Problem as problem:
+        REFUSALS.labels(problem.error).inc()
+        raise
 
 
 def _count(serving: ServingModel, scored: Scored) -> None:

@@ -1,118 +1,40 @@
-"""The one file of a multipart form, read by hand: a framework's form costs a fifth of an answer, and reads a body of
-any size before anybody can object."""
+"""The image of a request: one file of a multipart form."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
-from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
-
-from services.predictor.api.refusals import Refusal
+from shared.http.limits import too_large
+from shared.http.problems import Problem
 
 FIELD = "file"
-FRAMING_BYTES = 65_536
-"""What boundaries, headers and other fields of the form may take beside the file."""
 
 
-async def read_upload(content_type: str, body: AsyncIterator[bytes], limit_bytes: int) -> bytes:
-    """The bytes of the field `file` (of several the first).
+async def read_upload(request: Request, limit_bytes: int) -> bytes:
+    """Return the bytes of the file in the form field `file`, of several the first.
 
     Raises:
-        Refusal: 413 if it has more than `limit_bytes`, 400 if this is not a complete form, 422 without the field.
+        Problem: 413 if it has more than `limit_bytes`, 400 if the form is broken, 415 if the body is no form, 422 if
+            the form has no such file.
     """
-    boundary = _boundary(content_type)
-    found = _parse(await _whole(body, limit_bytes), boundary)
-    if found is None:
-        raise Refusal(422, "file_missing", f"The form has no field '{FIELD}'. Send the image as that field.")
-    if len(found) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return found
-
-
-def _boundary(content_type: str) -> bytes:
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary")
-    if kind != b"multipart/form-data" or not boundary:
-        raise Refusal(
-            415,
-            "not_multipart",
-            f"Send the image as field '{FIELD}' of a multipart/form-data form, not as {content_type!r}.",
-        )
-    return boundary
-
-
-async def _whole(body: AsyncIterator[bytes], limit_bytes: int) -> bytes:
-    chunks, size_bytes = [], 0
-    async for chunk in body:
-        size_bytes += len(chunk)
-        if size_bytes > limit_bytes + FRAMING_BYTES:
-            raise _too_large(limit_bytes)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _too_large(limit_bytes: int) -> Refusal:
-    return Refusal(413, "too_large", f"The image has more than {limit_bytes} bytes. Send a smaller one.")
-
-
-def _parse(body: bytes, boundary: bytes) -> bytes | None:
-    form = _Form()
+    content_type = request.headers.get("content-type", "")
+    if not content_type.lower().startswith("multipart/form-data"):
+        detail = f"Send the image as field '{FIELD}' of a multipart/form-data form, not as {content_type!r}."
+        raise Problem(415, "not_multipart", detail)
     try:
-        parser = MultipartParser(boundary, form.callbacks())
-        parser.write(body)
-        parser.finalize()
-    except MultipartParseError as error:
-        raise Refusal(400, "broken_form", f"The form cannot be read ({error}). Send it again.") from error
-    if not form.complete:
-        raise Refusal(400, "broken_form", "The form ends before its last boundary. Send all of it.")
-    return form.file
+        async with request.form() as form:
+            return await _file(form, limit_bytes)
+    except Problem:
+        raise
+    except HTTPException as error:
+        raise Problem(400, "broken_form", f"The form cannot be read ({error.detail}). Send it again.") from error
 
 
-class _Form:
-    """Collects what the parser calls out. `file` is None until the field has come."""
-
-    def __init__(self) -> None:
-        self.file: bytes | None = None
-        self.complete = False
-        self._header = b""
-        self._value = b""
-        self._wanted = False
-        self._chunks: list[bytes] = []
-
-    def callbacks(self) -> Any:
-        """By the parser's names for what it meets."""
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_part_data": self._data,
-            "on_part_end": self._end,
-            "on_end": self._finish,
-        }
-
-    def _begin(self) -> None:
-        self._wanted, self._chunks, self._header, self._value = False, [], b"", b""
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            _, options = parse_options_header(self._value)
-            self._wanted = self.file is None and options.get(b"name") == FIELD.encode()
-        self._header, self._value = b"", b""
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._wanted:
-            self._chunks.append(data[start:end])
-
-    def _end(self) -> None:
-        if self._wanted:
-            self.file = b"".join(self._chunks)
-
-    def _finish(self) -> None:
-        self.complete = True
+async def _file(form: FormData, limit_bytes: int) -> bytes:
+    upload = next((value for value in form.getlist(FIELD) if isinstance(value, UploadFile)), None)
+    if upload is None:
+        detail = f"The form has no complete file in field '{FIELD}'. Send the image in that field, with a file name."
+        raise Problem(422, "file_missing", detail)
+    if (upload.size or 0) > limit_bytes:
+        raise too_large(limit_bytes)
+    return await upload.read()

@@ -1,0 +1,1 @@
+"""The tables of schema `predictor`, folded from topics."""

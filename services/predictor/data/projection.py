@@ -1,4 +1,4 @@
-"""The predictor's one table: the fold of prediction.logged."""
+"""The table of predictions: the fold of prediction.logged."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ MIGRATIONS = "services.predictor.data.sql"
 
 
 async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
-    """One row for one prediction; a repetition changes nothing."""
+    """Insert one row for one prediction; a repetition changes nothing."""
     await transaction.execute(
         """INSERT INTO predictions (prediction_id, occurred_at, model_name, model_version, source, image_id, sha256,
                                     label, probabilities, corrections, projection, milliseconds, replica)
@@ -35,17 +35,17 @@ async def apply_prediction_logged(event: PredictionLogged, transaction: Transact
 
 
 def projectors() -> list[Projector]:
-    """What the schema is folded from."""
+    """Return the projectors of the schema."""
     return [on_event(PredictionLogged, apply_prediction_logged)]
 
 
-async def forget_before(database: Database, moment: datetime) -> int:
-    """Delete predictions older than `moment`; returns how many. The topic forgets them as well."""
+async def delete_before(database: Database, moment: datetime) -> int:
+    """Delete the predictions before `moment` and return how many. Kafka deletes them from the topic as well."""
     deleted: str = await database.execute("DELETE FROM predictions WHERE occurred_at < $1", moment)
     return int(deleted.rsplit(" ", 1)[-1])
 
 
 def replay_plan() -> ReplayPlan:
-    """What `python -m services.replay predictor` folds. Predictions older than the retention of their topic are
-    not there any more, so the new table begins with its oldest record."""
+    """Return the plan of `python -m services.replay predictor`. The new table begins with the oldest record that the
+    retention of the topic left."""
     return ReplayPlan(SCHEMA, MIGRATIONS, projectors())

@@ -1,0 +1,1 @@
+"""Pure rules: which promotion serves, and what is answered."""

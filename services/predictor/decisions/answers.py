@@ -1,4 +1,4 @@
-"""From what the model computed to what is said about one image. Pure."""
+"""From the output of the model to the answer about one image. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +41,7 @@ class UsedCorrection:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said about one image. `corrections` heaviest first; `projection`: 16 numbers of the features."""
+    """The answer about one image. `corrections`: heaviest first; `projection`: 16 numbers of the features."""
 
     label: str
     probabilities: dict[str, float]
@@ -50,7 +50,7 @@ class Answer:
 
 
 def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
-    """The answer: the likeliest label; of equal ones the first."""
+    """Return the answer with the likeliest label, of equal ones the first."""
     probabilities = [float(p) for p in output.probabilities]
     return Answer(
         label=metadata.labels[int(np.argmax(output.probabilities))],
@@ -61,8 +61,8 @@ def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
 
 
 def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -> tuple[UsedCorrection, ...]:
-    """The corrections near enough to have shaped the answer, heaviest first, at most `NAMED_CORRECTIONS`."""
-    rows = weights[: len(metadata.corrections)]  # an empty layer is padded with rows nobody corrected
+    """Return the corrections near enough to have shaped the answer, heaviest first, at most `NAMED_CORRECTIONS`."""
+    rows = weights[: len(metadata.corrections)]  # an empty layer is padded with rows of no correction
     near = np.flatnonzero(rows >= NAMED_WEIGHT)
     heaviest = sorted(near.tolist(), key=lambda row: (-float(rows[row]), row))[:NAMED_CORRECTIONS]
     return tuple(UsedCorrection(metadata.corrections[row][0], round(float(rows[row]), 6)) for row in heaviest)
@@ -70,9 +70,9 @@ def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -
 
 @dataclass(frozen=True, slots=True)
 class PredictionContext:
-    """Where an answer comes from: which model, by whom, about which bytes, how long it took, and why.
+    """The origin of an answer: the promotion, the replica, the source, the bytes and the time.
 
-    `image_id` is None for an image that is not stored; `causes` are the events that asked for the answer.
+    `image_id` is None for an image that is not stored; `causes` are the events that the answer follows from.
     """
 
     promotion: ModelPromoted
@@ -85,23 +85,23 @@ class PredictionContext:
 
 
 def prediction_logged(
-    answer: Answer, origin: PredictionContext, prediction_id: UUID, occurred_at: datetime
+    answer: Answer, context: PredictionContext, prediction_id: UUID, occurred_at: datetime
 ) -> PredictionLogged:
-    """The event that says so."""
+    """Return the event of an answer."""
     return PredictionLogged(
         event_id=uuid_of(PredictionLogged.topic, prediction_id),
         occurred_at=occurred_at,
-        causes=origin.causes,
+        causes=context.causes,
         prediction_id=prediction_id,
-        model_name=origin.promotion.model_name,
-        model_version=origin.promotion.version,
+        model_name=context.promotion.model_name,
+        model_version=context.promotion.version,
         label=answer.label,
         probabilities=answer.probabilities,
-        source=origin.source,
-        milliseconds=origin.milliseconds,
-        replica=origin.replica,
-        image_id=origin.image_id,
-        sha256=origin.sha256,
+        source=context.source,
+        milliseconds=context.milliseconds,
+        replica=context.replica,
+        image_id=context.image_id,
+        sha256=context.sha256,
         projection=answer.projection,
         corrections=tuple(correction.image_id for correction in answer.corrections),
     )

@@ -1,7 +1,7 @@
-"""Sixteen numbers that stand for the features of an image in prediction.logged, for the drift monitor. Pure.
+"""Sixteen numbers that represent the features of an image in prediction.logged, for the drift monitor. Pure.
 
-A random projection keeps distances between feature vectors (Johnson & Lindenstrauss 1984), whatever the backbone, and
-is the same in every process: its matrix comes from a fixed seed.
+A random projection keeps distances between feature vectors (Johnson & Lindenstrauss 1984) for any backbone, and is
+the same in every process: its matrix comes from a fixed seed.
 """
 
 from functools import lru_cache

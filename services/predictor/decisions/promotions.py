@@ -1,4 +1,4 @@
-"""Which promotions count, and so which model should be serving: the fold of model.promoted. Pure."""
+"""Which promotions count, and so which model should serve: the fold of model.promoted. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from shared.contract.events import ModelPromoted
 from shared.contract.race_rules import promotion_counts
 
 REMEMBERED = 20
-"""So many counting promotions are kept: the newest to load, the others to fall back to."""
+"""How many counting promotions are kept: the newest to load, the others to fall back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Promotions:
         return self.counting[-1].sequence if self.counting else 0
 
     def fallbacks(self) -> Iterator[ModelPromoted]:
-        """Earlier promotions, newest first, one for each artefact other than the wanted one."""
+        """Yield earlier promotions, newest first, one for each artefact other than the wanted one."""
         seen = {self.wanted.artefact_sha256} if self.wanted else set()
         for promotion in reversed(self.counting):
             if promotion.artefact_sha256 not in seen:
@@ -36,7 +36,7 @@ class Promotions:
 
 
 def fold(promotions: Promotions, event: ModelPromoted) -> Promotions:
-    """The state after `event`; the same object if the event does not count (out of sequence, or a repetition)."""
+    """Return the state after `event`; the same object if it does not count (out of sequence, or a repetition)."""
     if not promotion_counts(promotions.sequence, event.sequence):
         return promotions
     return Promotions((*promotions.counting, event)[-REMEMBERED:])

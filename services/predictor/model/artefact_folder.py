@@ -4,7 +4,6 @@ Each artefact is `<sha256>.onnx` beside `<sha256>.json`, the promotion it last s
 it from a thread. Several processes may share a folder: files are written whole and renamed into place.
 """
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -12,23 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.contract.events import ModelPromoted
-from shared.runtime.errors import PappusError
+from shared.storage.verified import HashMismatch, check_sha256
 
 KEPT = 3
-
-
-class ArtefactHashMismatch(PappusError):
-    """These are not the bytes that were judged. They are never loaded."""
-
-
-def check_hash(artefact: bytes, promotion: ModelPromoted) -> None:
-    """Raises WrongHash unless `artefact` is what the promotion names."""
-    found = hashlib.sha256(artefact).hexdigest()
-    if found != promotion.artefact_sha256:
-        raise ArtefactHashMismatch(
-            f"The artefact of {promotion.version} at {promotion.artefact_key} has sha256 {found}, but "
-            f"{promotion.artefact_sha256} was promoted. Restore the object, or promote another version."
-        )
 
 
 class ArtefactFolder:
@@ -38,16 +23,17 @@ class ArtefactFolder:
         self._folder = folder
 
     def read(self, promotion: ModelPromoted) -> bytes | None:
-        """The bytes the promotion names, hash checked, or None if they are not here (or damaged, or unreadable)."""
+        """Return the bytes the promotion names, hash checked; None if the folder has not got them, or damaged ones."""
+        path = self._artefact(promotion.artefact_sha256)
         try:
-            artefact = self._artefact(promotion.artefact_sha256).read_bytes()
-            check_hash(artefact, promotion)
-        except (OSError, ArtefactHashMismatch):
+            artefact = path.read_bytes()
+            check_sha256(artefact, promotion.artefact_sha256, path.name)
+        except (OSError, HashMismatch):
             return None
         return artefact
 
     def keep(self, promotion: ModelPromoted, artefact: bytes) -> None:
-        """Remember that this artefact served well, and forget all but the newest `KEPT`. Raises OSError."""
+        """Write the artefact and its promotion, and delete all but the newest `KEPT`. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         _write_whole(self._artefact(promotion.artefact_sha256), artefact)
         _write_whole(self._promotion_file(promotion.artefact_sha256), promotion.model_dump_json().encode())
@@ -56,11 +42,11 @@ class ArtefactFolder:
             old.with_suffix(".onnx").unlink(missing_ok=True)
 
     def promotions(self) -> list[ModelPromoted]:
-        """The promotions whose artefacts are here, the one kept last first. Unreadable notes are left out."""
+        """Return the promotions of the kept artefacts, the newest first. Files that cannot be read are left out."""
         promotions = []
-        for note in self._promotion_files():
+        for file in self._promotion_files():
             try:
-                promotions.append(ModelPromoted.model_validate_json(note.read_bytes()))
+                promotions.append(ModelPromoted.model_validate_json(file.read_bytes()))
             except (OSError, ValidationError):
                 continue
         return promotions
@@ -83,7 +69,7 @@ def _written_at(path: Path) -> int:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """A crash leaves the old file or the new one, never half of it."""
+    """Write to a new file and rename it, so that a crash leaves the old file or the new one, never half of it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""The one reference to the model that answers."""
+"""The reference to the model that answers."""
 
 import asyncio
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class ModelHolder:
         self._arrived = asyncio.Event()
 
     def swap(self, serving: ServingModel) -> None:
-        """Every request that begins from now on is answered by `serving`."""
+        """Let `serving` answer every request that begins from now on."""
         self.current = serving
         self._arrived.set()
 
     async def wait(self) -> None:
-        """Return when there is a model. There will always be one from then on."""
+        """Wait until there is a model. From then on there always is one."""
         await self._arrived.wait()

@@ -1,19 +1,18 @@
-"""Brings the wanted model into service: download, hash, session, self-check, then one swap.
+"""Brings the promoted model into service: download, hash, session, self-check, then one swap.
 
-One load at a time, always of the newest wish. What cannot be loaded leaves the old model in service; where there is
-none, an earlier promotion or the last good artefact on disk steps in. Trying goes on until it works or the wish
-changes.
+Loads one model at a time, always the latest target. While the target cannot be loaded, the old model stays in service;
+without an old model, an earlier promotion or the last good artefact on disk serves. Loading is repeated until it
+succeeds or the target changes.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
 
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.metrics import MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
-from services.predictor.model.artefact_folder import ArtefactFolder, check_hash
+from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.contract.events import ModelPromoted
@@ -21,33 +20,27 @@ from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import RetryPolicy, delay
 from shared.runtime.telemetry import logger
+from shared.storage.verified import ReadableStore, check_sha256
 
 RETRY = RetryPolicy(first_seconds=0.2, factor=2.0, longest_seconds=15.0, attempts=None)
 
 
-class Store(Protocol):
-    """Where artefacts come from."""
-
-    async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
-        """The object's bytes. Raises ObjectMissing, TransientError."""
-
-
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The promotion that is wanted but could not be loaded, and why."""
+    """A promotion that should serve but could not be loaded, and why."""
 
     promotion: ModelPromoted
     detail: str
 
 
 Notify = Callable[[ServingModel | None, Failure | None], None]
-"""Hears what serves and what failed, after each change of either."""
+"""Called with the serving model and the failure of the target, after each change of either."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """`kafka_wait_seconds`: how long a start waits for the log before the disk is asked. `timeout_seconds`: for one
-    load."""
+    """`kafka_wait_seconds`: how long a start waits for the log before it serves from disk. `timeout_seconds`: the limit
+    of one load."""
 
     kafka_wait_seconds: float = 3.0
     timeout_seconds: float = 120.0
@@ -55,11 +48,11 @@ class LoadSettings:
 
 
 class ModelLoader:
-    """The way from a wish to `InService`; tells each of `listeners`."""
+    """Brings the target into `in_service` and notifies each of `listeners`."""
 
     def __init__(
         self,
-        store: Store,
+        store: ReadableStore,
         folder: ArtefactFolder,
         listeners: Sequence[Notify],
         settings: LoadSettings = LoadSettings(),
@@ -72,36 +65,36 @@ class ModelLoader:
         self._settings = settings
         self._clock = clock
         self._promotions = Promotions()
-        self._wished = asyncio.Event()
+        self._target_changed = asyncio.Event()
 
     def set_target(self, promotions: Promotions) -> None:
-        """The log says `promotions`: the newest of them should serve."""
+        """Make the newest of `promotions` the target."""
         self._promotions = promotions
-        self._wished.set()
+        self._target_changed.set()
 
     async def run(self) -> None:
-        """Follow the wishes for ever."""
+        """Load each new target until cancelled."""
         if not await self._wait_for_target(self._settings.kafka_wait_seconds):
-            logger.warning("the log does not answer; serving the last good model from disk, if there is one")
+            logger.warning("the log does not answer; the last good model on disk serves, if there is one")
             await self._load_first(await self._kept())
         attempt = 0
         while True:
             if await self._wait_for_target(delay(self._settings.retry, attempt) if attempt else None):
                 attempt = 0
-            self._wished.clear()
+            self._target_changed.clear()
             attempt = 0 if await self._serve_target(self._promotions) else attempt + 1
 
     async def _wait_for_target(self, seconds: float | None) -> bool:
-        """Whether there is a wish that has not been looked at."""
+        """Wait at most `seconds` (None: without end) for a new target. Return whether there is one."""
         try:
             async with asyncio.timeout(seconds):
-                await self._wished.wait()
+                await self._target_changed.wait()
         except TimeoutError:
             return False
         return True
 
     async def _serve_target(self, promotions: Promotions) -> bool:
-        """Whether what is wanted serves now."""
+        """Bring the target into service. Return whether it serves now."""
         wanted, current = promotions.wanted, self.in_service.current
         if wanted is None or (current is not None and current.promotion == wanted):
             return True
@@ -116,9 +109,9 @@ class ModelLoader:
         return True
 
     async def _load_first(self, promotions: Iterable[ModelPromoted]) -> None:
-        """Bring the first of these that can be loaded into service; a newer wish ends the search."""
+        """Bring the first of these that can be loaded into service; a new target ends the search."""
         for promotion in promotions:
-            if self._wished.is_set():
+            if self._target_changed.is_set():
                 return
             try:
                 await self._load(promotion)
@@ -127,7 +120,7 @@ class ModelLoader:
             return
 
     async def _load(self, promotion: ModelPromoted) -> None:
-        """Swap to this promotion. Raises PappusError, whose text says why not, and leaves everything as it was."""
+        """Swap to this promotion. Raises PappusError with the reason; the model in service stays then."""
         started = perf_counter()
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
@@ -145,14 +138,14 @@ class ModelLoader:
             await self._keep(promotion, artefact)
 
     async def _model(self, promotion: ModelPromoted) -> tuple[Model, bytes | None]:
-        """The model, and its bytes to be kept; None if it already answers under another sequence (frozen, unfrozen)."""
+        """Return the model and the bytes to keep; None if it already serves for another promotion (freeze)."""
         current = self.in_service.current
         if current is not None and current.promotion.artefact_sha256 == promotion.artefact_sha256:
             return current.model, None
         artefact = await asyncio.to_thread(self._folder.read, promotion)
         if artefact is None:
             artefact = await self._store.get(promotion.artefact_key)
-            await asyncio.to_thread(check_hash, artefact, promotion)
+            await asyncio.to_thread(check_sha256, artefact, promotion.artefact_sha256, promotion.artefact_key)
         return await asyncio.to_thread(Model, artefact), artefact
 
     def _swap(self, serving: ServingModel) -> None:

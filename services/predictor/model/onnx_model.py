@@ -1,5 +1,4 @@
-"""A model in memory: the only importer of onnxruntime in the predictor. What an artefact is:
-`shared.contract.artefact`."""
+"""A model in memory. The only importer of onnxruntime here; `shared.contract.artefact` describes artefacts."""
 
 from time import perf_counter
 
@@ -11,32 +10,33 @@ from services.predictor.decisions.answers import Output
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
 from shared.imaging.preprocessing import INPUT_SIZE, Pixels
 from shared.runtime.errors import InvalidMessage, PappusError
+from shared.runtime.metrics import ARTEFACT_PARSES
 
 _OUTPUTS = [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]
 _SUM_TOLERANCE = 1e-3
 
 
 class InvalidArtefact(PappusError):
-    """This artefact cannot serve: unreadable, of another format, or it answers nonsense."""
+    """The artefact cannot serve: it is unreadable, of another format, or its answers are no probabilities."""
 
 
 class Model:
     """One loaded artefact. `answer` may be called from any thread."""
 
     def __init__(self, artefact: bytes) -> None:
-        """Builds the session and lets it answer a few times, which takes from 20 ms to seconds: not on the event loop.
+        """Build the session and let it answer a few times. Takes from 20 ms to seconds: call it from a thread.
 
         Raises:
-            BrokenArtefact: it cannot be built, or the answer to a neutral image is not one.
+            InvalidArtefact: the session cannot be built, or its answer to a grey image is none.
         """
         self._session = _session(artefact)
         self.metadata = _metadata(self._session.get_modelmeta().custom_metadata_map)
         _check(self.metadata, self._grey_answer())
         self.answer_seconds = min(self._timed() for _ in range(3))
-        """How long one answer takes at best: slow models are asked in a thread."""
+        """The shortest time of one answer; slow models answer in a thread."""
 
     def answer(self, image: Pixels) -> Output:
-        """`image`: uint8 RGB [96, 96, 3], as `shared.imaging.preprocessing.prepare` makes it."""
+        """Answer one image: uint8 RGB [96, 96, 3], as `shared.imaging.preprocessing.prepare` makes it."""
         probabilities, features, weights = self._session.run(_OUTPUTS, {INPUT: image[None]})
         return Output(probabilities[0], features[0], weights[0])  # [c], [d], [m]
 
@@ -46,7 +46,7 @@ class Model:
         return perf_counter() - started
 
     def _grey_answer(self) -> Output:
-        """The first one also warms the session: it allocates its memory."""
+        """Answer a grey image. The first answer also makes the session allocate its memory."""
         grey: NDArray[np.uint8] = np.full((INPUT_SIZE, INPUT_SIZE, 3), 128, np.uint8)
         try:
             return self.answer(grey)
@@ -60,6 +60,7 @@ def _session(artefact: bytes) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
+    ARTEFACT_PARSES.labels("onnxruntime").inc()
     try:
         return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
@@ -70,7 +71,7 @@ def _metadata(properties: dict[str, str]) -> ArtefactMetadata:
     try:
         metadata = ArtefactMetadata.from_json(properties[METADATA_KEY])
     except KeyError as error:
-        raise InvalidArtefact(f"The artefact says nothing about itself: no {METADATA_KEY}. Train it again.") from error
+        raise InvalidArtefact(f"The artefact has no property {METADATA_KEY}. Train it again.") from error
     except InvalidMessage as error:
         raise InvalidArtefact(str(error)) from error
     if metadata.input_size != INPUT_SIZE:
@@ -81,7 +82,7 @@ def _metadata(properties: dict[str, str]) -> ArtefactMetadata:
 
 
 def _check(metadata: ArtefactMetadata, output: Output) -> None:
-    """Raises BrokenArtefact if the output for a grey image contradicts the metadata or is no answer at all."""
+    """Raises InvalidArtefact if the output for a grey image contradicts the metadata or is no answer at all."""
     probabilities, labels, rows = output.probabilities, metadata.labels, metadata.corrections
     if probabilities.shape != (len(labels),):
         problem = f"names {len(labels)} labels but answers with {probabilities.size} probabilities"
@@ -93,4 +94,4 @@ def _check(metadata: ArtefactMetadata, output: Output) -> None:
         problem = f"names {len(rows)} corrections but holds {output.weights.size}"
     else:
         return
-    raise InvalidArtefact(f"Asked about a grey image, the model {problem}. Train it again.")
+    raise InvalidArtefact(f"For a grey image, the model {problem}. Train it again.")

@@ -1,4 +1,4 @@
-"""A process is ready when a model answers in it, whatever else is away."""
+"""A process is ready when it has a model, even while dependencies are away."""
 
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure, Notify
@@ -8,7 +8,7 @@ MODEL_PART = "model"
 
 
 def readiness(health: Health) -> Notify:
-    """Tells `health` what the loader says, beginning with: there is no model yet."""
+    """Report the state of the model in `health`, at first that there is none. Return the listener for the loader."""
     health.set(MODEL_PART, False, "No model has been loaded yet. The first promotion changes that.")
 
     def notify(serving: ServingModel | None, failure: Failure | None) -> None:

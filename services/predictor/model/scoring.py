@@ -1,4 +1,4 @@
-"""One image scored: bytes in, answer out, with the time each stage took. Used by the API and by the worker alike."""
+"""Scores one image: bytes in, answer out, with the time of each stage. Used by the API and the worker."""
 
 import asyncio
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ class Scored:
 
     @property
     def milliseconds(self) -> float:
-        """Both stages together."""
+        """The time of both stages."""
         return round((self.decode_seconds + self.infer_seconds) * 1000, 3)
 
 
 class Scoring:
-    """Scores without holding others up: what may take long goes to a thread, and of large pictures at most
-    LARGE_AT_ONCE are in memory. One for a process."""
+    """Scores without blocking other requests: slow work runs in a thread, and at most LARGE_AT_ONCE large pictures are
+    in memory. A process has one."""
 
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def score(self, data: bytes, model: Model) -> Scored:
-        """`score`, here or in a thread. Raises UndecodableImage."""
+        """Run `score` on the event loop or in a thread. Raises UndecodableImage."""
         if is_large(data):
             async with self._large:
                 return await asyncio.to_thread(score, data, model)
@@ -49,8 +49,8 @@ class Scoring:
 
 
 def is_large(data: bytes) -> bool:
-    """Whether the header promises so many pixels that decoding them takes long. A header that is refused promises none:
-    to decode it costs nothing and says why."""
+    """Return whether the header announces so many pixels that decoding takes long. For a header that is refused it does
+    not: `decode` refuses it at once, with the reason."""
     try:
         facts = image_facts(data)
     except UndecodableImage:
@@ -59,13 +59,13 @@ def is_large(data: bytes) -> bool:
 
 
 def worth_a_thread(data: bytes, model: Model) -> bool:
-    """Whether scoring a picture that is not large may still take so long that others should not wait. Handing over
-    costs a small model once more."""
+    """Return whether scoring a picture that is not large may still block other requests. For a small model, a thread
+    costs as much as the answer."""
     return len(data) > INLINE_BYTES or model.answer_seconds > INLINE_SECONDS
 
 
 def score(data: bytes, model: Model) -> Scored:
-    """Decode, resize and answer. Computes for a millisecond or more, without waiting for anything.
+    """Decode, resize and answer. Computes for a millisecond or more and never waits.
 
     Raises:
         UndecodableImage: `data` is not an image Pappus takes.

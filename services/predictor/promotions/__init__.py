@@ -1,0 +1,1 @@
+"""Between promotions and the log: follows model.promoted, publishes model.loaded."""

@@ -1,4 +1,4 @@
-"""Follows model.promoted without a group: every replica reads all of it, from the beginning."""
+"""Follows model.promoted without a consumer group: every replica reads the whole topic."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,34 +16,34 @@ from shared.runtime.telemetry import logger
 PART = "follower"
 NAME = "predictor follower"
 POLL_SECONDS = 1.0
-BURY_SECONDS = 10.0
+DEAD_LETTER_SECONDS = 10.0
 
 
 class Follower:
-    """Tells `wish` what the log says: once when it has read to the end as it was at the start, then after each
+    """Folds model.promoted and calls `set_target`: once at the end offset measured at the start, then after each
     promotion that counts.
 
-    A record that is no promotion is skipped. Every replica meets it, so each publishes its dead letter, once in the
-    life of the process; letters about one record differ only in time.
+    A record that is no promotion is skipped. Every replica reads it, so each publishes a dead letter, once in the life
+    of the process; the dead letters of one record differ only in time.
     """
 
     def __init__(
         self,
-        events: EventLog,
+        event_log: EventLog,
         publisher: Publisher,
-        wish: Callable[[Promotions], None],
+        set_target: Callable[[Promotions], None],
         health: Health,
         retry: RetryPolicy = UNTIL_CANCELLED,
     ) -> None:
-        self._event_log = events
+        self._event_log = event_log
         self._publisher = publisher
-        self._wish = wish
+        self._set_target = set_target
         self._health = health
         self._retry = retry
         self._unreadable: dict[tuple[TopicPartition, int], tuple[Record, InvalidMessage] | None] = {}
 
     async def run(self) -> None:
-        """Follow for ever. A log that is away is asked again; one that was replaced is read anew."""
+        """Follow until cancelled. A log that is away is read again with back-off, a replaced one from its start."""
         attempt = 0
         while True:
             try:
@@ -59,17 +59,17 @@ class Follower:
             await asyncio.sleep(delay(self._retry, attempt) or POLL_SECONDS)
 
     async def _read_to_end(self, reader: LogReader) -> Promotions:
-        """The fold up to the end as it is now. Loading before that would only serve the past."""
+        """Return the fold up to the end as it is now. A model loaded before that would already be replaced."""
         await reader.start_at({})
         ends = await reader.end_offsets()
         positions = dict(await reader.beginning_offsets())
         promotions = Promotions()
-        while any(positions[place] < end for place, end in ends.items()):
+        while any(positions[partition] < end for partition, end in ends.items()):
             for record in await reader.poll(POLL_SECONDS):
                 promotions = self._fold(promotions, record)
                 positions[record.topic_partition] = record.offset + 1
-        self._wish(promotions)
-        await self._bury()
+        self._set_target(promotions)
+        await self._send_to_dlq()
         return promotions
 
     async def _follow(self, reader: LogReader, promotions: Promotions) -> None:
@@ -78,8 +78,8 @@ class Follower:
             for record in await reader.poll(POLL_SECONDS):
                 promotions = self._fold(promotions, record)
             if promotions is not before:
-                self._wish(promotions)
-            await self._bury()
+                self._set_target(promotions)
+            await self._send_to_dlq()
 
     def _fold(self, promotions: Promotions, record: Record) -> Promotions:
         try:
@@ -93,16 +93,16 @@ class Follower:
             )
         return fold(promotions, event)
 
-    async def _bury(self) -> None:
-        """Dead letters for what could not be read, best effort: following goes on without them."""
-        for place, found in list(self._unreadable.items()):
+    async def _send_to_dlq(self) -> None:
+        """Publish a dead letter for each unreadable record, best effort: following goes on without."""
+        for position, found in list(self._unreadable.items()):
             if found is None:
                 continue
-            self._unreadable[place] = None
+            self._unreadable[position] = None
             dead_letter = make_dead_letter(found[0], found[1], handler=NAME, attempts=1)
             record_dead_letter(dead_letter)
             try:
-                async with asyncio.timeout(BURY_SECONDS):
+                async with asyncio.timeout(DEAD_LETTER_SECONDS):
                     await self._publisher.publish_dead_letter(dead_letter)
             except (TransientError, TimeoutError) as error:
                 logger.warning("a dead letter could not be published", offset=dead_letter.offset, error=str(error))

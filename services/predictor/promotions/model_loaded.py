@@ -1,4 +1,4 @@
-"""model.loaded: what this replica answers with, said at each change and repeated, best effort."""
+"""Publishes model.loaded: the model of this replica, after each change and repeatedly, best effort."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from shared.runtime.telemetry import logger
 
 
 class ModelLoadedReporter:
-    """Knows the last thing the loader said, and tells the log. Says nothing before there is something to say."""
+    """Publishes the last state of the loader. Publishes nothing before a model was loaded or failed to load."""
 
     def __init__(self, replica: str, model_name: str, every_seconds: float = 10.0, clock: Clock = utc_now) -> None:
         self._replica = replica
@@ -24,12 +24,12 @@ class ModelLoadedReporter:
         self._changed = asyncio.Event()
 
     def notify(self, serving: ServingModel | None, failure: Failure | None) -> None:
-        """The loader's news; published soon."""
+        """Take the new state of the loader; it is published soon."""
         self._serving, self._failure = serving, failure
         self._changed.set()
 
     def event(self) -> ModelLoaded | None:
-        """What is true now, or None while nothing was loaded or failed to."""
+        """Return the state as an event, None before a model was loaded or failed to load."""
         serving, failure = self._serving, self._failure
         if serving is None and failure is None:
             return None
@@ -48,7 +48,7 @@ class ModelLoadedReporter:
         )
 
     async def run(self, publisher: Publisher) -> None:
-        """Publish for ever. What the log does not take is not repeated: the next announcement says it anew."""
+        """Publish until cancelled. An event the log does not take is not repeated: the next one has the same state."""
         while True:
             self._changed.clear()
             event = self.event()

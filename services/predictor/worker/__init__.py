@@ -1,0 +1,1 @@
+"""The worker process: handles image.stored, and deletes old predictions."""

@@ -1,4 +1,4 @@
-"""The worker: what the model says about stored images that nobody has labelled, and the table of all predictions.
+"""The worker: predictions for stored images without a trusted label, and the table of all predictions.
 
 Consumes image.stored (handler), model.promoted (all of it, without a group) and prediction.logged (projection).
 Publishes prediction.logged. Owns schema `predictor`.
@@ -22,11 +22,10 @@ from shared.tables.projection import Projection
 
 
 async def main() -> None:
-    """Settings, adapters, parts; returns when the process is asked to end."""
+    """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-worker", settings)
-    health = Health(needed={f"projection {SCHEMA}"})  # before the first model there is nothing to do, which is well
-    tell = readiness(health)
+    health = Health(needed={f"projection {SCHEMA}"})  # without a model there is no work, and that is no fault
     async with (
         serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka_bootstrap) as event_log,
@@ -35,7 +34,7 @@ async def main() -> None:
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
     ):
         load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds)
-        loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), [tell], load_settings)
+        loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), [readiness(health)], load_settings)
         images = StoredImages(store, loader.in_service, settings.replica)
         await run_parts(
             health,

@@ -1,6 +1,4 @@
-"""What the worker does about events."""
-
-from typing import Protocol
+"""image.stored -> prediction.logged, for images without a trusted label."""
 
 from services.predictor.decisions.answers import PredictionContext, prediction_logged
 from services.predictor.metrics import PREDICTIONS, STAGE_SECONDS
@@ -15,29 +13,22 @@ from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import InvalidMessage, NotReady
 from shared.runtime.health import Health
 from shared.storage.object_store import ObjectMissing
+from shared.storage.verified import ReadableStore
 
 GROUP = "predictor-worker"
 CONCURRENCY = 4
-"""Images in work at once: while one is computed, the others are fetched. Of large ones fewer are decoded at once."""
-
-
-class Images(Protocol):
-    """Where the bytes of stored images are."""
-
-    async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
-        """The object's bytes. Raises ObjectMissing, TransientError."""
+"""Images in work at once: while one is scored, others are fetched. Fewer large images are decoded at once."""
 
 
 def needs_answer(event: ImageStored) -> bool:
-    """Whether nobody trusted has said what is on the image: the model then says what it thinks, for the review
-    queue."""
+    """Return whether the image has no trusted label; the review queue then needs the model's answer."""
     return event.label is None or event.trust == "claimed"
 
 
 class StoredImages:
-    """Scores stored images, each once, with the champion of the moment."""
+    """Scores each stored image once, with the champion of that time."""
 
-    def __init__(self, images: Images, in_service: ModelHolder, replica: str, clock: Clock = utc_now) -> None:
+    def __init__(self, images: ReadableStore, in_service: ModelHolder, replica: str, clock: Clock = utc_now) -> None:
         self._images = images
         self._in_service = in_service
         self._replica = replica
@@ -45,7 +36,7 @@ class StoredImages:
         self._scoring = Scoring()
 
     async def run(self, event_log: EventLog, health: Health) -> None:
-        """Handle image.stored for ever, from the first model on: without one, no attempt could succeed."""
+        """Wait for the first model, then handle image.stored until cancelled."""
         await self._in_service.wait()
         await run_handlers(
             event_log,
@@ -58,13 +49,13 @@ class StoredImages:
         )
 
     async def on_image_stored(self, event: ImageStored) -> list[PredictionLogged]:
-        """prediction.logged for an image without a trusted label. Its id comes from image and model version, so a
-        repetition by the same model is the same answer.
+        """Return prediction.logged for an image without a trusted label. Its id comes from image and model version, so
+        a repetition with the same model has the same id.
 
         Raises:
             NotReady: there is no model yet.
             TransientError: the object store is away.
-            InvalidMessage: the bytes are gone, or are no image: what the event says is not so.
+            InvalidMessage: the bytes are gone or are no image, so the event is wrong.
         """
         if not needs_answer(event):
             return []
@@ -77,11 +68,11 @@ class StoredImages:
         except (ObjectMissing, UndecodableImage) as error:
             raise InvalidMessage(f"Image {event.image_id} was stored as {event.object_key}, but: {error}") from error
         promotion = serving.promotion
-        origin = PredictionContext(
+        context = PredictionContext(
             promotion, self._replica, "stored", event.sha256, scored.milliseconds, event.image_id, (event.event_id,)
         )
         PREDICTIONS.labels(scored.answer.label, promotion.version, "stored").inc()
         STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
         STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)
         prediction_id = uuid_of("stored", event.image_id, promotion.version)
-        return [prediction_logged(scored.answer, origin, prediction_id, self._clock())]
+        return [prediction_logged(scored.answer, context, prediction_id, self._clock())]

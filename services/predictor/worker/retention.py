@@ -1,9 +1,9 @@
-"""Old predictions leave the table, as they leave their topic."""
+"""Deletes old predictions from the table, as Kafka deletes them from the topic."""
 
 import asyncio
 from datetime import timedelta
 
-from services.predictor.data.projection import forget_before
+from services.predictor.data.projection import delete_before
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
@@ -21,11 +21,11 @@ class Retention:
         self._clock = clock
 
     async def run(self) -> None:
-        """For ever. PostgreSQL away: the next hour will do."""
+        """Delete until cancelled. While PostgreSQL is away, rows wait for the next hour."""
         while True:
             try:
-                forgotten = await forget_before(self._database, self._clock() - self._kept)
-                logger.info("old predictions deleted", rows=forgotten)
+                deleted = await delete_before(self._database, self._clock() - self._kept)
+                logger.info("old predictions deleted", rows=deleted)
             except TransientError as error:
                 logger.warning("old predictions could not be deleted", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)

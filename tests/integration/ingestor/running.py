@@ -67,7 +67,7 @@ class IngestorProcess:
             return False
 
     def end(self, how: signal.Signals) -> int:
-        """Send a signal and wait for the end; gives the exit code."""
+        """Send a signal, wait for the end and return the exit code."""
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -81,7 +81,7 @@ class IngestorProcess:
 
 
 async def dead_letters_of(event_log: EventLog, topic: str) -> list[DeadLetter]:
-    """What stands on the dead-letter topic of `topic` now."""
+    """Return the dead letters of `topic` so far."""
     return [
         DeadLetter.model_validate_json(record.value or b"")
         for record in await read_all(event_log, [dead_letter_topic(topic)])

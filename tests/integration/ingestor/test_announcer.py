@@ -70,7 +70,7 @@ async def test_each_row_is_announced_once_and_marked(tables: Database) -> None:
 
 
 @pytest.mark.parametrize(("although_written", "records"), [(False, 1), (True, 2)])
-async def test_what_was_not_acknowledged_is_announced_again_as_the_same_event(
+async def test_an_unacknowledged_row_is_announced_again_as_the_same_event(
     tables: Database, although_written: bool, records: int
 ) -> None:
     setting = Setting(tables)
@@ -83,7 +83,7 @@ async def test_what_was_not_acknowledged_is_announced_again_as_the_same_event(
     assert len({event.model_dump_json() for event in setting.announced}) == 1
 
 
-async def test_of_a_batch_only_what_failed_is_announced_again(tables: Database) -> None:
+async def test_only_the_failed_rows_of_a_batch_are_announced_again(tables: Database) -> None:
     setting = Setting(tables)
     for number in range(5):
         await tables.execute(INSERT, f"http://example.org/{number}.jpg", "grass")
@@ -94,7 +94,7 @@ async def test_of_a_batch_only_what_failed_is_announced_again(tables: Database) 
     assert len({event.image_id for event in setting.announced}) == len(setting.announced) == 5
 
 
-async def test_a_retryable_rejection_is_announced_again_when_it_is_due_until_attempts_are_used_up(
+async def test_a_retryable_rejection_is_announced_until_the_last_attempt(
     tables: Database,
 ) -> None:
     setting = Setting(tables)
@@ -123,9 +123,7 @@ async def test_a_retryable_rejection_is_announced_again_when_it_is_due_until_att
         RetryPolicy(first_seconds=0.7, factor=1.7, longest_seconds=5, attempts=80),
     ],
 )
-async def test_what_is_due_is_announced_neither_earlier_nor_later_than_the_policy_says(
-    tables: Database, policy: RetryPolicy
-) -> None:
+async def test_a_due_image_is_announced_exactly_when_the_policy_says(tables: Database, policy: RetryPolicy) -> None:
     setting = Setting(tables, policy)
     start = setting.clock()
     due = {number: seconds for number in range(1, 81) if (seconds := delay(policy, number)) is not None}
@@ -168,7 +166,7 @@ async def test_a_label_no_event_could_carry_is_refused_when_the_row_is_put_in(ta
     await tables.execute(INSERT, "http://example.org/a.jpg", "é" * 100)
 
 
-async def test_a_row_that_had_such_a_label_before_is_announced_with_its_beginning_and_will_be_unknown(
+async def test_an_older_row_with_a_long_label_is_announced_with_its_beginning(
     tables: Database, servers: Servers
 ) -> None:
     await tables.execute("ALTER TABLE plants_data DROP CONSTRAINT plants_data_label_length")

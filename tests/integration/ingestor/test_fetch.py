@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
+from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
 from tests.integration.ingestor.hostile import PATIENT_SECONDS, HostileServer
@@ -41,14 +41,20 @@ async def downloads(hostile: HostileServer) -> AsyncIterator[Downloader]:
         yield downloader
 
 
-async def refusal(downloader: Downloader, url: str) -> Rejection:
-    with pytest.raises(ImageRejectedError) as raised:
-        await downloader.fetch(url)
-    return raised.value.refusal
+async def fetched(downloader: Downloader, url: str) -> bytes:
+    found = await downloader.fetch(url)
+    assert isinstance(found, bytes), found
+    return found
+
+
+async def rejection(downloader: Downloader, url: str) -> Rejection:
+    found = await downloader.fetch(url)
+    assert isinstance(found, Rejection)
+    return found
 
 
 async def test_a_good_url_gives_its_bytes(hostile: HostileServer, downloads: Downloader) -> None:
-    assert (await downloads.fetch(hostile.url("good.jpg"))).startswith(b"\xff\xd8")
+    assert (await fetched(downloads, hostile.url("good.jpg"))).startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize(
@@ -69,10 +75,10 @@ async def test_a_good_url_gives_its_bytes(hostile: HostileServer, downloads: Dow
         ("hop/7", "too_many_redirects", False, 6),
     ],
 )
-async def test_each_misbehaviour_has_its_reason_and_is_tried_again_only_if_it_may_pass(
+async def test_each_failure_has_its_reason_and_is_retried_only_if_it_may_pass(
     hostile: HostileServer, downloads: Downloader, path: str, reason: str, retryable: bool, requests: int
 ) -> None:
-    found = await refusal(downloads, hostile.url(path))
+    found = await rejection(downloads, hostile.url(path))
     assert (found.reason, found.retryable) == (reason, retryable), found.detail
     assert hostile.requests[path.split("/")[0]] == requests
 
@@ -80,15 +86,15 @@ async def test_each_misbehaviour_has_its_reason_and_is_tried_again_only_if_it_ma
 async def test_a_server_that_recovers_within_the_tries_is_forgiven(
     hostile: HostileServer, downloads: Downloader
 ) -> None:
-    assert (await downloads.fetch(hostile.url("flaky.png"))).startswith(b"\x89PNG")
+    assert (await fetched(downloads, hostile.url("flaky.png"))).startswith(b"\x89PNG")
     assert hostile.requests["flaky.png"] == 2
 
 
-async def test_without_a_setting_a_url_is_asked_once_and_the_announcer_decides_about_again(
+async def test_without_a_setting_a_url_is_fetched_once(
     hostile: HostileServer,
 ) -> None:
     async with Downloader.open(IngestorSettings(allowed_hosts=("127.0.0.1",))) as downloads:
-        assert (await refusal(downloads, hostile.url("500"))).retryable
+        assert (await rejection(downloads, hostile.url("500"))).retryable
     assert hostile.requests["500"] == 1
 
 
@@ -107,16 +113,16 @@ async def test_waiting_for_a_turn_at_a_slow_host_is_not_held_against_it(
 
 async def test_the_steps_of_a_download_share_its_time(hostile: HostileServer) -> None:
     async with Downloader.open(settings("127.0.0.1", seconds=1.5 * PATIENT_SECONDS, tries=1)) as downloads:
-        assert (await refusal(downloads, hostile.url("patient/2"))).reason == "timeout"
+        assert (await rejection(downloads, hostile.url("patient/2"))).reason == "timeout"
 
 
 async def test_five_redirects_are_followed(hostile: HostileServer, downloads: Downloader) -> None:
-    assert await downloads.fetch(hostile.url("hop/5"))
+    assert await fetched(downloads, hostile.url("hop/5"))
 
 
 async def test_a_redirect_loop_ends(hostile: HostileServer, downloads: Downloader) -> None:
     loop = hostile.url("to?url=/to%3Furl=/hop/7")
-    assert (await refusal(downloads, loop)).reason == "too_many_redirects"
+    assert (await rejection(downloads, loop)).reason == "too_many_redirects"
 
 
 @pytest.mark.parametrize(
@@ -137,25 +143,25 @@ async def test_a_redirect_loop_ends(hostile: HostileServer, downloads: Downloade
 async def test_a_redirect_to_where_nothing_may_be_fetched_is_refused(
     hostile: HostileServer, downloads: Downloader, target: str
 ) -> None:
-    assert (await refusal(downloads, hostile.url(f"to?url={target}"))).reason == "address_forbidden"
-    assert (await refusal(downloads, target)).reason == "address_forbidden"
+    assert (await rejection(downloads, hostile.url(f"to?url={target}"))).reason == "address_forbidden"
+    assert (await rejection(downloads, target)).reason == "address_forbidden"
 
 
 async def test_a_redirect_to_something_that_is_no_url_is_an_answer_of_the_server(
     hostile: HostileServer, downloads: Downloader
 ) -> None:
-    assert (await refusal(downloads, hostile.url("to?url=http://[::1"))).reason == "http_error"
+    assert (await rejection(downloads, hostile.url("to?url=http://[::1"))).reason == "http_error"
 
 
 async def test_without_an_allowance_this_machine_is_not_asked(hostile: HostileServer) -> None:
     async with Downloader.open(settings()) as downloads:
-        assert (await refusal(downloads, hostile.url("good.jpg"))).reason == "address_forbidden"
+        assert (await rejection(downloads, hostile.url("good.jpg"))).reason == "address_forbidden"
     assert not hostile.requests
 
 
 async def test_a_public_name_that_means_this_machine_is_not_asked(hostile: HostileServer) -> None:
     async with Downloader.open(settings(), Names()) as downloads:
-        found = await refusal(downloads, f"http://pictures.example.org:{hostile.port}/good.jpg")
+        found = await rejection(downloads, f"http://pictures.example.org:{hostile.port}/good.jpg")
     assert found.reason == "address_forbidden"
     assert not hostile.requests
 
@@ -163,11 +169,11 @@ async def test_a_public_name_that_means_this_machine_is_not_asked(hostile: Hosti
 async def test_an_allowed_name_is_asked_wherever_it_lies(hostile: HostileServer) -> None:
     host = f"pictures.example.org:{hostile.port}"
     async with Downloader.open(settings(host), Names()) as downloads:
-        assert await downloads.fetch(f"http://{host}/good.jpg")
+        assert await fetched(downloads, f"http://{host}/good.jpg")
 
 
 async def test_a_server_that_trickles_costs_no_more_than_the_time_limit(hostile: HostileServer) -> None:
     async with Downloader.open(settings("127.0.0.1", seconds=1.0)) as downloads, asyncio.timeout(30):
-        found = await refusal(downloads, hostile.url("slow.jpg"))
+        found = await rejection(downloads, hostile.url("slow.jpg"))
     assert (found.reason, found.retryable) == ("timeout", True)
     assert hostile.requests["slow.jpg"] == 3

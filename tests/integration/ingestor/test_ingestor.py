@@ -123,7 +123,7 @@ async def test_a_server_that_recovers_is_forgiven_at_the_next_attempt(
 @pytest.mark.parametrize(
     ("path", "reason"), [("slow.jpg", "timeout"), ("500", "http_error"), ("broken.jpg", "unreachable")]
 )
-async def test_what_may_pass_is_announced_again_until_the_last_attempt(
+async def test_a_retryable_image_is_announced_until_the_last_attempt(
     ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, path: str, reason: str
 ) -> None:
     url = hostile.url(path)
@@ -223,7 +223,7 @@ async def test_a_correction_changes_the_label_that_is_shown_once(
     assert row["label"] == "dandelion"
 
 
-async def test_what_cannot_be_read_becomes_a_dead_letter_and_the_rest_goes_on(
+async def test_unreadable_records_become_dead_letters(
     ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog, servers: Servers
 ) -> None:
     nothing = image_registered(url=None)

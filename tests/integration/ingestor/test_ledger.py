@@ -5,7 +5,7 @@ from typing import Any
 
 from services.ingestor.data.ledger import Ledger, enter
 from services.ingestor.decisions.images import AcceptedImage
-from services.ingestor.decisions.refusal import Rejection
+from services.ingestor.decisions.rejection import Rejection
 from shared.contract.events import ImageRejected, ImageStored
 from shared.tables.database import Database
 from shared.testing import FixedClock, image_registered, image_stored
@@ -15,7 +15,7 @@ def image(sha256: str = "a", perceptual_hash: str = "0f") -> AcceptedImage:
     return AcceptedImage(sha256 * 64, 100, 8, 6, "PNG", perceptual_hash * 8)
 
 
-async def test_of_many_at_once_with_the_same_bytes_exactly_one_is_stored(tables: Database) -> None:
+async def test_one_of_many_images_with_the_same_bytes_is_stored(tables: Database) -> None:
     ledger = Ledger(tables, FixedClock())
     outcomes = await asyncio.gather(*(ledger.store(image_registered(), image()) for _ in range(12)))
     (first,) = [outcome for outcome in outcomes if isinstance(outcome, ImageStored)]

@@ -98,7 +98,7 @@ async def test_any_interleaving_and_repetition_gives_the_same_tables(tables: Dat
     )
 
 
-async def test_what_people_see_is_the_outcome(tables: Database) -> None:
+async def test_plants_data_shows_the_outcome(tables: Database) -> None:
     async with tables.transaction() as transaction:
         await fold(transaction, [event for topic in history() for event in topic])
     stored = await tables.fetchrow("SELECT * FROM plants_data WHERE url_source = $1", URL)

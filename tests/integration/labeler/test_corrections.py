@@ -39,13 +39,8 @@ async def test_who_saw_an_old_revision_hears_at_once_who_was_first_and_nothing_i
     late = await labeler.correct("berta", stored.image_id, "dandelion", 0)
 
     assert late.status_code == 409
-    assert late.json() | {"detail": ""} == {
-        "error": "superseded",
-        "detail": "",
-        "label": "grass",
-        "revision": 1,
-        "corrected_by": "anna",
-    }
+    facts = {"error": "superseded", "label": "grass", "revision": 1, "corrected_by": "anna"}
+    assert facts.items() <= late.json().items()
     assert "anna was first" in late.json()["detail"]
     assert len(labeler.event_log.events(LabelCorrected)) == 1
 

@@ -10,6 +10,7 @@ from services.labeler.accounts.sessions import Principal, issue_token
 from services.labeler.accounts.users import Users, read_users
 from services.labeler.settings import LabelerSettings
 from shared.contract.events import LabelCorrected
+from shared.http.problems import ProblemDocument
 from shared.tables.database import Database
 from shared.testing import FixedClock, eventually, image_stored
 
@@ -111,7 +112,7 @@ async def test_what_people_did_is_counted(labeler: Labeler) -> None:
     assert 'pappus_commands_total{command="correct",outcome="superseded"}' in text
 
 
-async def test_malformed_requests_are_answered_in_the_one_shape_of_errors(labeler: Labeler) -> None:
+async def test_malformed_requests_are_answered_with_problem_documents(labeler: Labeler) -> None:
     async with labeler.client("anna") as client:
         answers: list[httpx2.Response] = [
             await client.get("/images/not-a-uuid"),
@@ -123,4 +124,5 @@ async def test_malformed_requests_are_answered_in_the_one_shape_of_errors(labele
         ]
 
     assert [answer.status_code for answer in answers] == [422, 404, 405, 422, 422, 400]
-    assert all(set(answer.json()) == {"error", "detail"} for answer in answers)
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert all(set(answer.json()) == set(ProblemDocument.model_fields) for answer in answers)

@@ -123,11 +123,8 @@ async def test_an_upload_that_cannot_be_used_is_422_with_the_reason(labeler: Lab
     answer = await answering
 
     assert answer.status_code == 422
-    assert answer.json() | {"image_id": ""} == {
-        "error": "not_an_image",
-        "detail": "These bytes are no image.",
-        "image_id": "",
-    }
+    assert (answer.json()["error"], answer.json()["detail"]) == ("not_an_image", "These bytes are no image.")
+    assert "image_id" in answer.json()
     again = await bring(labeler, b"no picture")
     assert again.json() == answer.json()
     assert len(labeler.event_log.events(ImageRegistered)) == 1
@@ -192,10 +189,8 @@ async def test_a_file_above_the_limit_is_413(labeler: Labeler, settings: Labeler
     answer = await bring(labeler, bytes(settings.upload_limit_bytes + more))
 
     assert answer.status_code == 413
-    assert answer.json() == {
-        "error": "too_large",
-        "detail": "At most 20,000,000 bytes are taken. Choose a smaller file.",
-    }
+    assert answer.json()["error"] == "too_large"
+    assert answer.json()["detail"] == "A file may have at most 20,000,000 bytes. Choose a smaller file."
     assert labeler.store.objects == {}
 
 

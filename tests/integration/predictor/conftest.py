@@ -28,7 +28,7 @@ from tests.unit.predictor.small_model import picture, sha256_of, small_artefact
 
 
 class World:
-    """What trainer and ingestor would do, by hand, and the processes under test."""
+    """Publishes and stores as trainer and ingestor do, and holds the processes under test."""
 
     def __init__(self, servers: Servers, event_log: EventLog, database: Database, folder: Path) -> None:
         self._servers = servers
@@ -74,7 +74,7 @@ class World:
         return event
 
     async def store_image(self, red: int, image_id: UUID) -> ImageStored:
-        """An image that nobody trusted has labelled."""
+        """Store an image without a trusted label."""
         data = picture(red, 0, 0)
         sha256 = sha256_of(data)
         event = image_stored(

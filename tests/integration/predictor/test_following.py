@@ -40,7 +40,7 @@ async def scored(world: World, image_id: object) -> list[PredictionLogged]:
     return [event for event in await events_of(world.event_log, PredictionLogged) if event.image_id == image_id]
 
 
-async def test_an_image_stored_before_the_first_model_waits_for_it_and_is_scored_once(world: World) -> None:
+async def test_an_image_stored_before_the_first_model_is_scored_once(world: World) -> None:
     image = await world.store_image(200, uuid4())
     first = await world.promote()
     await eventually(lambda: serves(world, first.sequence))
@@ -49,14 +49,14 @@ async def test_an_image_stored_before_the_first_model_waits_for_it_and_is_scored
     assert event.causes == (image.event_id,)
 
 
-async def test_what_serves_is_announced(world: World) -> None:
+async def test_the_model_in_service_is_published(world: World) -> None:
     async def said() -> bool:
         return any((each.outcome, each.sequence) == ("serving", world.sequence) for each in await announced(world))
 
     await eventually(said)
 
 
-async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_its_version(world: World) -> None:
+async def test_promotions_lose_no_request_and_each_answer_fits_its_version(world: World) -> None:
     responses: list[httpx2.Response] = []
     over = asyncio.Event()
 
@@ -84,7 +84,7 @@ async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_
     await eventually(all_logged)
 
 
-async def test_an_artefact_with_a_wrong_hash_is_refused_and_the_old_model_serves_on(world: World) -> None:
+async def test_an_artefact_with_a_wrong_hash_leaves_the_old_model_in_service(world: World) -> None:
     before = world.sequence
     tampered = await world.promote(tampered=True)
 
@@ -101,7 +101,7 @@ async def test_an_artefact_with_a_wrong_hash_is_refused_and_the_old_model_serves
     await eventually(lambda: serves(world, mended.sequence))
 
 
-async def test_a_record_that_is_no_promotion_becomes_a_dead_letter_and_following_goes_on(world: World) -> None:
+async def test_following_goes_on_after_a_record_that_is_no_promotion(world: World) -> None:
     await world.publish_bytes(ModelPromoted.topic, "plants", b"not an event")
     promoted = await world.promote()
     await eventually(lambda: serves(world, promoted.sequence))
@@ -116,7 +116,7 @@ async def test_after_kill_9_the_replica_serves_the_same_model_again(world: World
     await eventually(lambda: serves(world, world.sequence))
 
 
-async def test_after_kill_9_the_worker_scores_what_came_meanwhile_without_scoring_twice(world: World) -> None:
+async def test_after_kill_9_the_worker_scores_each_waiting_image_once(world: World) -> None:
     images = [await world.store_image(red, uuid4()) for red in range(10)]
     world.worker.send(signal.SIGKILL)
     images += [await world.store_image(red, uuid4()) for red in range(10, 20)]

@@ -38,11 +38,11 @@ def test_public_addresses_and_names_may_be_fetched(url: str) -> None:
         "",
     ],
 )
-def test_what_is_no_http_url_with_a_host_is_refused(url: str) -> None:
-    refusal = refuse_url(url, NOBODY)
-    assert refusal is not None
-    assert refusal.reason == "address_forbidden"
-    assert not refusal.retryable
+def test_a_url_without_http_or_a_host_is_refused(url: str) -> None:
+    rejection = refuse_url(url, NOBODY)
+    assert rejection is not None
+    assert rejection.reason == "address_forbidden"
+    assert not rejection.retryable
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_what_is_no_http_url_with_a_host_is_refused(url: str) -> None:
         ("[64:ff9b:1::1]", "reserved"),
     ],
 )
-def test_addresses_that_mean_something_only_inside_are_refused_with_the_kind(host: str, kind: str) -> None:
-    refusal = refuse_url(f"http://{host}/a.jpg", NOBODY)
-    assert refusal is not None
-    assert kind in refusal.detail
+def test_addresses_with_a_meaning_only_inside_are_refused_with_the_kind(host: str, kind: str) -> None:
+    rejection = refuse_url(f"http://{host}/a.jpg", NOBODY)
+    assert rejection is not None
+    assert kind in rejection.detail
 
 
 def test_an_ipv4_address_behind_nat64_is_judged_by_itself() -> None:

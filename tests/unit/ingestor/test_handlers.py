@@ -15,7 +15,7 @@ from PIL import Image
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
-from services.ingestor.decisions.refusal import ImageRejectedError, Rejection
+from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from shared.contract.events import Event, ImageRegistered, ImageRejected, ImageStored
 from shared.runtime.errors import InvalidMessage, TransientError
@@ -36,18 +36,15 @@ def png(colour: int) -> bytes:
 
 
 class Web:
-    """URLs and what they answer: bytes, or a refusal."""
+    """URLs and what they answer: bytes, or a rejection."""
 
     def __init__(self, pages: dict[str, bytes | Rejection]) -> None:
         self.pages = pages
         self.fetched: list[str] = []
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str) -> bytes | Rejection:
         self.fetched.append(url)
-        page = self.pages[url]
-        if isinstance(page, Rejection):
-            raise ImageRejectedError(page)
-        return page
+        return self.pages[url]
 
 
 class MemoryDecisions:
@@ -67,8 +64,8 @@ class MemoryDecisions:
         outcome = stored(event, image, str(event.image_id), NOW)
         return self.outcomes.setdefault(outcome.event_id, outcome)
 
-    async def reject(self, event: ImageRegistered, refusal: Rejection) -> Outcome:
-        outcome = rejected(event, refusal, NOW)
+    async def reject(self, event: ImageRegistered, rejection: Rejection) -> Outcome:
+        outcome = rejected(event, rejection, NOW)
         return self.outcomes.setdefault(outcome.event_id, outcome)
 
 
@@ -134,7 +131,7 @@ async def test_a_repetition_publishes_the_same_event_and_fetches_nothing() -> No
     assert setting.web.fetched == [URL]
 
 
-async def test_a_repeated_rejection_stays_a_rejection_but_the_next_attempt_looks_again() -> None:
+async def test_a_repeated_rejection_stays_and_the_next_attempt_fetches_again() -> None:
     setting = Setting({URL: Rejection("http_error", "500", retryable=True)})
     first = await setting.rejected(registered())
     setting.web.pages[URL] = png(1)
@@ -162,7 +159,7 @@ async def test_the_second_image_with_the_same_bytes_is_a_duplicate_of_the_first(
     assert await setting.store.keys("images/") == [first.object_key]
 
 
-async def test_what_cannot_be_fetched_keeps_its_reason() -> None:
+async def test_a_failed_download_keeps_its_reason() -> None:
     setting = Setting({URL: Rejection("timeout", "too slow", retryable=True)})
     outcome = await setting.rejected(registered(attempt=3))
     assert (outcome.reason, outcome.detail, outcome.retryable, outcome.attempt) == ("timeout", "too slow", True, 3)
@@ -239,9 +236,9 @@ async def test_bytes_that_are_no_event_become_a_dead_letter_and_the_rest_goes_on
     assert len(event_log.events(ImageStored)) == 1
 
 
-async def test_an_upload_is_stored_while_hosts_that_never_answer_hold_every_download() -> None:
+async def test_an_upload_is_stored_while_silent_hosts_hold_every_download() -> None:
     class Tarpit(Web):
-        async def fetch(self, url: str) -> bytes:
+        async def fetch(self, url: str) -> bytes | Rejection:
             self.fetched.append(url)
             await asyncio.get_running_loop().create_future()
             raise AssertionError("It never answers.")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label
-from services.ingestor.decisions.refusal import Rejection
+from services.ingestor.decisions.rejection import Rejection
 
 ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=3_000_000, maximum_pixels=1_000_000)
 
@@ -54,14 +54,14 @@ def test_width_and_height_are_those_a_person_sees() -> None:
     assert (image.width, image.height) == (40, 60)
 
 
-def test_of_an_animation_the_first_frame_counts() -> None:
+def test_the_first_frame_of_an_animation_counts() -> None:
     frames = [Image.new("P", (8, 8), colour) for colour in (0, 1, 2)]
     out = BytesIO()
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=20)
     assert accepted(out.getvalue()).image_format == "GIF"
 
 
-def test_the_same_picture_in_another_format_has_another_sha256_and_the_same_perceptual_hash() -> None:
+def test_another_format_keeps_the_perceptual_hash_but_not_the_sha256() -> None:
     original, copy = accepted(picture("PNG")), accepted(picture("BMP"))
     assert original.sha256 != copy.sha256
     assert original.perceptual_hash == copy.perceptual_hash
@@ -79,11 +79,11 @@ def test_the_same_picture_in_another_format_has_another_sha256_and_the_same_perc
         (bytes(3_000_001), "too_large"),
     ],
 )
-def test_what_is_not_taken_says_why(data: bytes, reason: str) -> None:
-    refusal = refused(data)
-    assert refusal.reason == reason
-    assert refusal.detail
-    assert not refusal.retryable
+def test_a_rejected_image_has_its_reason(data: bytes, reason: str) -> None:
+    rejection = refused(data)
+    assert rejection.reason == reason
+    assert rejection.detail
+    assert not rejection.retryable
 
 
 @given(st.binary(max_size=200), st.integers(0, 600))
@@ -94,8 +94,8 @@ def test_no_bytes_whatever_make_it_raise(noise: bytes, at: int) -> None:
 
 @pytest.mark.parametrize(("label", "fine"), [("grass", True), (None, True), ("rose", False), ("", False)])
 def test_only_labels_of_this_installation_are_taken(label: str | None, fine: bool) -> None:
-    refusal = refuse_label(label, ACCEPTANCE)
-    assert (refusal is None) is fine
-    if refusal is not None:
-        assert refusal.reason == "unknown_label"
-        assert "dandelion, grass" in refusal.detail
+    rejection = refuse_label(label, ACCEPTANCE)
+    assert (rejection is None) is fine
+    if rejection is not None:
+        assert rejection.reason == "unknown_label"
+        assert "dandelion, grass" in rejection.detail

@@ -7,7 +7,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from services.ingestor.decisions.addresses import AllowedHosts
-from services.ingestor.decisions.refusal import ImageRejectedError
+from services.ingestor.download.rejected import DownloadRejected
 from services.ingestor.download.resolver import CheckedResolver
 
 
@@ -35,14 +35,14 @@ async def test_only_permitted_addresses_of_a_name_are_connected_to() -> None:
 
 async def test_a_name_with_forbidden_addresses_only_is_refused() -> None:
     resolver = CheckedResolver(AllowedHosts(), Names(["127.0.0.1", "::1"]))
-    with pytest.raises(ImageRejectedError) as raised:
+    with pytest.raises(DownloadRejected) as raised:
         await resolver.resolve("localhost.example.org", 80)
-    assert raised.value.refusal.reason == "address_forbidden"
-    assert "localhost.example.org is a loopback address" in raised.value.refusal.detail
+    assert raised.value.rejection.reason == "address_forbidden"
+    assert "localhost.example.org is a loopback address" in raised.value.rejection.detail
 
 
 async def test_an_allowed_host_may_have_any_address_but_only_on_its_port() -> None:
     resolver = CheckedResolver(AllowedHosts.parse(["inside:8000"]), Names(["10.0.0.1"]))
     assert [answer["host"] for answer in await resolver.resolve("inside", 8000)] == ["10.0.0.1"]
-    with pytest.raises(ImageRejectedError):
+    with pytest.raises(DownloadRejected):
         await resolver.resolve("inside", 8001)

@@ -1,4 +1,4 @@
-"""What is said about one image."""
+"""The answer about one image."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def test_the_likeliest_label_is_the_answer() -> None:
     assert len(answer.projection) == 16
 
 
-def test_corrections_behind_an_answer_come_heaviest_first_and_far_ones_are_not_named() -> None:
+def test_near_corrections_are_named_heaviest_first_and_far_ones_are_not() -> None:
     used = used_corrections(floats(0.2, 0.9, 0.1, 1.0), corrected(4))
     assert [(each.image_id.int, each.weight) for each in used] == [
         (3, 1.0),

@@ -11,14 +11,15 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
+from prometheus_client import REGISTRY
 
 from services.predictor.api.app import build_app
+from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.model.scoring import INLINE_BYTES
-from services.predictor.prediction_log import PredictionLog
 from shared.contract.events import PredictionLogged
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
@@ -34,7 +35,7 @@ class Replica:
 
     def __init__(self) -> None:
         self.health = Health(needed={MODEL_PART})
-        self.tell = readiness(self.health)
+        self.notify = readiness(self.health)
         self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=10)
         predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
@@ -46,7 +47,7 @@ class Replica:
     def serve(self, sequence: int, artefact: bytes) -> None:
         serving = ServingModel(promotion(sequence, artefact), Model(artefact), NOON)
         self.in_service.swap(serving)
-        self.tell(serving, None)
+        self.notify(serving, None)
 
     async def logged(self) -> list[PredictionLogged]:
         event_log = MemoryEventLog()
@@ -63,6 +64,10 @@ async def replica(tracing: None) -> AsyncIterator[Replica]:
     made = Replica()
     async with made.client:
         yield made
+
+
+def refusals(reason: str) -> float:
+    return REGISTRY.get_sample_value("pappus_prediction_refusals_total", {"reason": reason}) or 0.0
 
 
 def exceeds(responses: list[httpx2.Response], count: int) -> bool:
@@ -103,7 +108,7 @@ async def test_with_a_model_the_replica_is_ready_and_names_it(replica: Replica) 
     assert (model["version"], model["sequence"], model["labels"]) == ("fast-3", 3, ["dandelion", "grass"])
 
 
-async def test_what_is_no_image_is_refused_with_the_reason(replica: Replica) -> None:
+async def test_bytes_that_are_no_image_are_refused_with_the_reason(replica: Replica) -> None:
     replica.serve(1, small_artefact())
     refused = await replica.client.post("/predict", files={"file": b"hello"})
     assert (refused.status_code, refused.json()["error"]) == (422, "not_an_image")
@@ -153,7 +158,7 @@ async def test_further_requests_are_refused_while_too_many_are_in_flight(replica
     assert (await replica.client.post("/predict", files={"file": picture()})).status_code == 200
 
 
-async def test_swapping_under_steady_requests_loses_none_and_each_answer_fits_its_version(replica: Replica) -> None:
+async def test_swaps_lose_no_request_and_each_answer_fits_its_version(replica: Replica) -> None:
     artefacts = {n: small_artefact(bias=(float(n), 0.0)) for n in range(1, 6)}
     grey = picture(0, 0, 0)
     replica.serve(1, artefacts[1])
@@ -213,6 +218,19 @@ async def test_metrics_page_and_documentation_answer_without_a_model(replica: Re
     schema = (await replica.client.get("/openapi.json")).json()
     form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
+    errors = {s: r["content"] for s, r in schema["paths"]["/predict"]["post"]["responses"].items() if s >= "400"}
+    assert set(errors) == {"400", "413", "415", "422", "500", "503"}
+    assert all(list(content) == ["application/problem+json"] for content in errors.values())
+
+
+async def test_a_request_without_an_answer_is_counted_by_its_reason(replica: Replica) -> None:
+    before = refusals("no_model"), refusals("not_an_image")
+    await replica.client.post("/predict", files={"file": picture()})
+    await replica.client.get("/model")
+    replica.serve(1, small_artefact())
+    await replica.client.post("/predict", files={"file": b"hello"})
+
+    assert (refusals("no_model"), refusals("not_an_image")) == (before[0] + 1, before[1] + 1)
 
 
 async def test_the_trace_of_the_caller_is_continued(replica: Replica) -> None:

@@ -34,7 +34,7 @@ async def publish(event_log: MemoryEventLog, *events: ModelPromoted) -> None:
         await publisher.publish(events)
 
 
-async def test_history_is_folded_before_the_first_wish() -> None:
+async def test_history_is_folded_before_the_first_target() -> None:
     event_log = MemoryEventLog()
     await publish(event_log, promotion(1), promotion(2), promotion(2, version="late"), promotion(3))
     async with following(event_log) as wishes:
@@ -42,7 +42,7 @@ async def test_history_is_folded_before_the_first_wish() -> None:
     assert [wish.sequence for wish in wishes] == [3]
 
 
-async def test_an_empty_log_wishes_nothing_and_then_follows() -> None:
+async def test_an_empty_log_sets_no_promotion_and_then_follows() -> None:
     event_log = MemoryEventLog()
     async with following(event_log) as wishes:
         await eventually(lambda: bool(wishes))
@@ -63,7 +63,7 @@ async def test_a_promotion_that_does_not_count_wakes_nobody() -> None:
     assert [wish.sequence for wish in wishes] == [1, 2]
 
 
-async def test_a_record_that_is_no_promotion_becomes_a_dead_letter_and_the_rest_goes_on() -> None:
+async def test_a_record_that_is_no_promotion_becomes_a_dead_letter() -> None:
     event_log = MemoryEventLog()
     await publish(event_log, promotion(1))
     event_log.append(TOPIC, "plants", b"not an event")

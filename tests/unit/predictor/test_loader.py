@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.predictor.decisions.promotions import Promotions, fold
 from services.predictor.model.artefact_folder import ArtefactFolder
@@ -21,14 +22,14 @@ ONE, TWO, THREE = (small_artefact(bias=(bias, 0.0)) for bias in (1.0, 2.0, 3.0))
 QUICK = LoadSettings(kafka_wait_seconds=0.05, timeout_seconds=5, retry=RetryPolicy(0.01, 1.0, 0.01, attempts=None))
 
 
-class Heard:
-    """What a listener of the loader heard, in order."""
+class Listener:
+    """The calls of the loader, in order."""
 
     def __init__(self) -> None:
-        self.news: list[tuple[ServingModel | None, Failure | None]] = []
+        self.calls: list[tuple[ServingModel | None, Failure | None]] = []
 
     def __call__(self, serving: ServingModel | None, failure: Failure | None) -> None:
-        self.news.append((serving, failure))
+        self.calls.append((serving, failure))
 
 
 class SlowStore(MemoryObjectStore):
@@ -67,6 +68,10 @@ async def running(loader: ModelLoader) -> AsyncIterator[ModelLoader]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+def parses() -> float:
+    return REGISTRY.get_sample_value("pappus_artefact_parses_total", {"library": "onnxruntime"}) or 0.0
+
+
 def version_of(loader: ModelLoader) -> str | None:
     return loader.in_service.current.promotion.version if loader.in_service.current else None
 
@@ -77,13 +82,13 @@ async def stored(store: MemoryObjectStore, *artefacts: tuple[ModelPromoted, byte
 
 
 async def test_the_newest_promotion_is_loaded_and_kept_on_disk(folder: ArtefactFolder) -> None:
-    store, heard = MemoryObjectStore(), Heard()
+    store, listener = MemoryObjectStore(), Listener()
     first, second = promotion(1, ONE), promotion(2, TWO)
     await stored(store, (first, ONE), (second, TWO))
-    async with running(ModelLoader(store, folder, [heard], QUICK, clock=lambda: NOON)) as loader:
+    async with running(ModelLoader(store, folder, [listener], QUICK, clock=lambda: NOON)) as loader:
         loader.set_target(promotions(first, second))
         await eventually(lambda: folder.read(second) == TWO)
-    serving, failure = heard.news[0]
+    serving, failure = listener.calls[0]
     assert serving is not None
     assert serving.promotion == second
     assert serving.loaded_at == NOON
@@ -91,7 +96,19 @@ async def test_the_newest_promotion_is_loaded_and_kept_on_disk(folder: ArtefactF
     assert folder.read(first) is None
 
 
-async def test_of_many_wishes_during_a_load_only_the_last_is_loaded(folder: ArtefactFolder) -> None:
+async def test_a_load_parses_the_artefact_exactly_once(folder: ArtefactFolder) -> None:
+    store, before = MemoryObjectStore(), parses()
+    event, frozen = promotion(1, ONE), promotion(2, ONE)
+    await stored(store, (event, ONE))
+    async with running(ModelLoader(store, folder, [], QUICK)) as loader:
+        loader.set_target(promotions(event))
+        await eventually(lambda: folder.read(event) == ONE)
+        loader.set_target(promotions(event, frozen))
+        await eventually(lambda: loader.in_service.current and loader.in_service.current.promotion == frozen)
+    assert parses() == before + 1
+
+
+async def test_only_the_last_of_many_targets_during_a_load_is_loaded(folder: ArtefactFolder) -> None:
     store = SlowStore()
     events = [promotion(n, artefact) for n, artefact in ((1, ONE), (2, TWO), (3, THREE))]
     await stored(store, *zip(events, (ONE, TWO, THREE), strict=True))
@@ -106,16 +123,16 @@ async def test_of_many_wishes_during_a_load_only_the_last_is_loaded(folder: Arte
 
 
 async def test_a_wrong_hash_leaves_the_old_model_and_says_so(folder: ArtefactFolder) -> None:
-    store, heard = MemoryObjectStore(), Heard()
+    store, listener = MemoryObjectStore(), Listener()
     good, tampered = promotion(1, ONE), promotion(2, TWO)
     await stored(store, (good, ONE), (tampered, THREE))
-    async with running(ModelLoader(store, folder, [heard], QUICK)) as loader:
+    async with running(ModelLoader(store, folder, [listener], QUICK)) as loader:
         loader.set_target(promotions(good))
         await eventually(lambda: version_of(loader) == "fast-1")
         loader.set_target(promotions(good, tampered))
-        await eventually(lambda: len(heard.news) >= 3)
+        await eventually(lambda: len(listener.calls) >= 3)
         assert version_of(loader) == "fast-1"
-    serving, failure = heard.news[-1]
+    serving, failure = listener.calls[-1]
     assert serving is not None
     assert serving.promotion == good
     assert failure is not None
@@ -124,41 +141,41 @@ async def test_a_wrong_hash_leaves_the_old_model_and_says_so(folder: ArtefactFol
 
 @pytest.mark.parametrize("artefact", [b"not a model", small_artefact(bias=(float("nan"), 0.0))])
 async def test_a_broken_artefact_leaves_the_old_model(folder: ArtefactFolder, artefact: bytes) -> None:
-    store, heard = MemoryObjectStore(), Heard()
+    store, listener = MemoryObjectStore(), Listener()
     good, broken = promotion(1, ONE), promotion(2, artefact)
     await stored(store, (good, ONE), (broken, artefact))
-    async with running(ModelLoader(store, folder, [heard], QUICK)) as loader:
+    async with running(ModelLoader(store, folder, [listener], QUICK)) as loader:
         loader.set_target(promotions(good))
         await eventually(lambda: version_of(loader) == "fast-1")
         loader.set_target(promotions(good, broken))
-        await eventually(lambda: any(failure for _, failure in heard.news))
+        await eventually(lambda: any(failure for _, failure in listener.calls))
         assert version_of(loader) == "fast-1"
     assert folder.read(broken) is None
 
 
-async def test_a_start_falls_back_to_the_newest_earlier_promotion_that_can_be_loaded(folder: ArtefactFolder) -> None:
-    store, heard = MemoryObjectStore(), Heard()
+async def test_a_start_falls_back_to_the_newest_loadable_promotion(folder: ArtefactFolder) -> None:
+    store, listener = MemoryObjectStore(), Listener()
     first, second, missing = promotion(1, ONE), promotion(2, TWO), promotion(3, THREE)
     await stored(store, (first, ONE), (second, TWO))
-    async with running(ModelLoader(store, folder, [heard], QUICK)) as loader:
+    async with running(ModelLoader(store, folder, [listener], QUICK)) as loader:
         loader.set_target(promotions(first, second, missing))
-        await eventually(lambda: any(failure for _, failure in heard.news))
+        await eventually(lambda: any(failure for _, failure in listener.calls))
         assert version_of(loader) == "fast-2"
-        assert heard.news[-1][1] is not None
+        assert listener.calls[-1][1] is not None
         await stored(store, (missing, THREE))  # trying goes on
         await eventually(lambda: version_of(loader) == "fast-3")
-        await eventually(lambda: heard.news[-1][1] is None)
+        await eventually(lambda: listener.calls[-1][1] is None)
 
 
 async def test_a_newer_promotion_ends_the_trying(folder: ArtefactFolder) -> None:
-    store, heard = MemoryObjectStore(), Heard()
+    store, listener = MemoryObjectStore(), Listener()
     missing, good = promotion(1, ONE), promotion(2, TWO)
     await stored(store, (good, TWO))
     patient = LoadSettings(kafka_wait_seconds=5, retry=RetryPolicy(3600, 1.0, 3600, attempts=None))
-    async with running(ModelLoader(store, folder, [heard], patient)) as loader:
+    async with running(ModelLoader(store, folder, [listener], patient)) as loader:
         loader.set_target(promotions(missing))
-        await eventually(lambda: bool(heard.news))
-        assert heard.news[0][0] is None
+        await eventually(lambda: bool(listener.calls))
+        assert listener.calls[0][0] is None
         loader.set_target(promotions(missing, good))
         await eventually(lambda: version_of(loader) == "fast-2")
 
@@ -176,14 +193,14 @@ async def test_a_log_that_answers_in_time_is_believed_before_the_disk(folder: Ar
     folder.keep(promotion(1, ONE), ONE)
     store = MemoryObjectStore()
     await stored(store, (promotion(2, TWO), TWO))
-    heard = Heard()
-    async with running(ModelLoader(store, folder, [heard], LoadSettings(kafka_wait_seconds=30))) as loader:
+    listener = Listener()
+    async with running(ModelLoader(store, folder, [listener], LoadSettings(kafka_wait_seconds=30))) as loader:
         loader.set_target(promotions(promotion(1, ONE), promotion(2, TWO)))
-        await eventually(lambda: bool(heard.news))
-    assert [serving and serving.promotion.sequence for serving, _ in heard.news] == [2]
+        await eventually(lambda: bool(listener.calls))
+    assert [serving and serving.promotion.sequence for serving, _ in listener.calls] == [2]
 
 
-async def test_with_the_store_away_the_last_good_model_on_disk_comes_before_earlier_promotions(
+async def test_without_the_store_the_model_on_disk_comes_first(
     folder: ArtefactFolder,
 ) -> None:
     store = MemoryObjectStore()
@@ -199,13 +216,13 @@ async def test_with_the_store_away_the_last_good_model_on_disk_comes_before_earl
 
 async def test_an_empty_log_wants_nothing_even_if_the_disk_has_something(folder: ArtefactFolder) -> None:
     folder.keep(promotion(1, ONE), ONE)
-    store, heard = MemoryObjectStore(), Heard()
+    store, listener = MemoryObjectStore(), Listener()
     await stored(store, (promotion(1, TWO), TWO))
-    async with running(ModelLoader(store, folder, [heard], LoadSettings(kafka_wait_seconds=30))) as loader:
+    async with running(ModelLoader(store, folder, [listener], LoadSettings(kafka_wait_seconds=30))) as loader:
         loader.set_target(Promotions())
         loader.set_target(promotions(promotion(1, TWO)))
-        await eventually(lambda: bool(heard.news))
-    assert [serving and serving.promotion for serving, _ in heard.news] == [promotion(1, TWO)]
+        await eventually(lambda: bool(listener.calls))
+    assert [serving and serving.promotion for serving, _ in listener.calls] == [promotion(1, TWO)]
 
 
 async def test_freezing_keeps_the_loaded_model_and_takes_the_new_sequence(folder: ArtefactFolder) -> None:

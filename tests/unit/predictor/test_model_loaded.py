@@ -17,18 +17,18 @@ def serving(sequence: int) -> ServingModel:
     return ServingModel(promotion(sequence, artefact), Model(artefact), NOON)
 
 
-def announcements(every_seconds: float = 3600) -> ModelLoadedReporter:
+def reporter(every_seconds: float = 3600) -> ModelLoadedReporter:
     return ModelLoadedReporter("replica-0", "plants", every_seconds, clock=lambda: NOON)
 
 
 def test_before_anything_was_loaded_there_is_nothing_to_say() -> None:
-    assert announcements().event() is None
+    assert reporter().event() is None
 
 
 def test_a_replica_that_serves_names_version_and_sequence() -> None:
-    said = announcements()
-    said.notify(serving(3), None)
-    event = said.event()
+    reporter_ = reporter()
+    reporter_.notify(serving(3), None)
+    event = reporter_.event()
     assert event is not None
     assert (event.outcome, event.version, event.sequence, event.wanted_version) == ("serving", "fast-3", 3, None)
     assert event.causes == (promotion(3, small_artefact()).event_id,)
@@ -36,27 +36,27 @@ def test_a_replica_that_serves_names_version_and_sequence() -> None:
 
 
 def test_a_failure_names_what_was_wanted_and_what_still_answers() -> None:
-    said = announcements()
-    said.notify(serving(3), Failure(promotion(4), "It has another sha256."))
-    event = said.event()
+    reporter_ = reporter()
+    reporter_.notify(serving(3), Failure(promotion(4), "It has another sha256."))
+    event = reporter_.event()
     assert event is not None
     assert (event.outcome, event.version, event.wanted_version) == ("failed", "fast-3", "fast-4")
     assert "sha256" in event.detail
 
 
 def test_a_failure_without_any_model_is_said_as_well() -> None:
-    said = announcements()
-    said.notify(None, Failure(promotion(4), "There is no object."))
-    event = said.event()
+    reporter_ = reporter()
+    reporter_.notify(None, Failure(promotion(4), "There is no object."))
+    event = reporter_.event()
     assert event is not None
     assert (event.version, event.sequence, event.wanted_version) == (None, None, "fast-4")
 
 
 async def test_changes_are_published_at_once_and_the_state_is_repeated() -> None:
-    event_log, said = MemoryEventLog(), announcements(every_seconds=0.01)
+    event_log, reporter_ = MemoryEventLog(), reporter(every_seconds=0.01)
     async with event_log.publisher("pappus/predictor") as publisher:
-        task = asyncio.create_task(said.run(publisher))
-        said.notify(serving(1), None)
+        task = asyncio.create_task(reporter_.run(publisher))
+        reporter_.notify(serving(1), None)
         await eventually(lambda: len(event_log.events(ModelLoaded)) >= 3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

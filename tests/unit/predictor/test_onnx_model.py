@@ -33,7 +33,7 @@ def test_a_graph_that_was_cut_short_is_refused() -> None:
 
 
 def test_a_graph_without_metadata_is_refused() -> None:
-    with pytest.raises(InvalidArtefact, match="says nothing about itself"):
+    with pytest.raises(InvalidArtefact, match="has no property"):
         Model(small_artefact(metadata=None))
 
 

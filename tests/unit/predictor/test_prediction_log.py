@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from services.predictor.prediction_log import PredictionLog
+from services.predictor.api.prediction_log import PredictionLog
 from shared.contract.events import DeadLetter, Event, PredictionLogged
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.errors import TransientError
@@ -54,7 +54,7 @@ async def run_until(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_what_is_offered_is_published() -> None:
+async def test_an_offered_answer_is_published() -> None:
     event_log, recorder = PredictionLog(10, QUICK), Recorder()
     for number in range(5):
         event_log.offer(event(number))
@@ -62,7 +62,7 @@ async def test_what_is_offered_is_published() -> None:
     assert {each.key for each, _ in recorder.taken} == {event(number).key for number in range(5)}
 
 
-async def test_what_does_not_fit_is_dropped_and_counted() -> None:
+async def test_an_answer_that_does_not_fit_is_dropped_and_counted() -> None:
     event_log, before = PredictionLog(3), dropped()
     for number in range(5):
         event_log.offer(event(number))
@@ -98,7 +98,7 @@ async def test_the_end_of_the_process_publishes_what_waits() -> None:
     assert len(recorder.taken) == 3
 
 
-async def test_what_the_log_does_not_take_at_the_end_is_counted() -> None:
+async def test_answers_the_log_does_not_take_at_the_end_are_counted() -> None:
     event_log, before = PredictionLog(10, RetryPolicy(60, 1, 60, None)), dropped()
     task = asyncio.create_task(event_log.run(Recorder(failures=1000)))
     await asyncio.sleep(0)

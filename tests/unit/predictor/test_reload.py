@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx2
 
 from services.predictor.api.app import build_app
+from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.loader import ModelLoader
 from services.predictor.model.readiness import MODEL_PART, readiness
-from services.predictor.prediction_log import PredictionLog
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
@@ -30,8 +30,8 @@ async def replica(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A replica as its composition root puts it together, without a socket."""
     health = Health(needed={MODEL_PART})
-    announcements, prediction_log = ModelLoadedReporter("replica-0", "plants"), PredictionLog(10_000)
-    loader = ModelLoader(store, ArtefactFolder(state), [readiness(health), announcements.notify])
+    reporter, prediction_log = ModelLoadedReporter("replica-0", "plants"), PredictionLog(10_000)
+    loader = ModelLoader(store, ArtefactFolder(state), [readiness(health), reporter.notify])
     predictions = Predictions(loader.in_service, prediction_log, "replica-0", in_flight_limit=64)
     transport = httpx2.ASGITransport(build_app(predictions, health, 100_000), raise_app_exceptions=False)
     async with (
@@ -39,7 +39,7 @@ async def replica(
         httpx2.AsyncClient(transport=transport, base_url="http://replica") as client,
     ):
         follower = Follower(event_log, publisher, loader.set_target, health)
-        parts = [follower.run(), loader.run(), prediction_log.run(publisher), announcements.run(publisher)]
+        parts = [follower.run(), loader.run(), prediction_log.run(publisher), reporter.run(publisher)]
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             yield client
@@ -62,7 +62,7 @@ async def predict(client: httpx2.AsyncClient) -> httpx2.Response:
     return await client.post("/predict", files={"file": BLACK})
 
 
-async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_its_version(tmp_path: Path) -> None:
+async def test_promotions_lose_no_request_and_each_answer_fits_its_version(tmp_path: Path) -> None:
     event_log, store = MemoryEventLog(), MemoryObjectStore()
     await promote(event_log, store, 1)
     async with replica(event_log, store, tmp_path) as client:
@@ -95,7 +95,7 @@ async def test_promotions_under_steady_requests_lose_none_and_every_answer_fits_
     assert [sequence for sequence, _ in answers] == sorted(sequence for sequence, _ in answers)
 
 
-async def test_predictions_go_on_while_log_and_store_are_away_and_are_logged_afterwards(tmp_path: Path) -> None:
+async def test_predictions_without_log_and_store_are_logged_afterwards(tmp_path: Path) -> None:
     event_log, store = MemoryEventLog(), MemoryObjectStore()
     await promote(event_log, store, 1)
     async with replica(event_log, store, tmp_path) as client:

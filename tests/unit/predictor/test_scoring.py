@@ -64,7 +64,7 @@ def test_a_picture_of_few_bytes_is_large_by_its_pixels() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", palette(1415)[:20], palette(1415)[:-40], palette(7072)])
-async def test_what_cannot_be_decoded_is_refused_for_the_same_reason_as_before(data: bytes) -> None:
+async def test_undecodable_bytes_are_refused_with_the_reason_of_the_decoder(data: bytes) -> None:
     model = Model(small_artefact())
     with pytest.raises(UndecodableImage) as expected:
         score(data, model)
@@ -73,7 +73,7 @@ async def test_what_cannot_be_decoded_is_refused_for_the_same_reason_as_before(d
     assert (refused.value.reason, str(refused.value)) == (expected.value.reason, str(expected.value))
 
 
-async def test_of_large_pictures_two_are_decoded_at_once_while_small_ones_are_answered() -> None:
+async def test_two_large_pictures_are_decoded_at_once_beside_small_ones() -> None:
     model, scoring = Held(), Scoring()
     large = [asyncio.create_task(scoring.score(palette(1415), model)) for _ in range(5)]
     try:

@@ -1,4 +1,4 @@
-"""Answers on their way to the log, never in the way of an answer: a bounded queue and one task that empties it."""
+"""Publishes answers without delaying them: a bounded queue, and one task that empties it."""
 
 import asyncio
 from contextvars import Context, copy_context
@@ -16,14 +16,14 @@ FLUSH_SECONDS = 2.0
 
 
 class _Waiting(NamedTuple):
-    """An answer, and the trace it was given in."""
+    """An answer, and the context with its trace."""
 
     event: PredictionLogged
     context: Context
 
 
 class PredictionLog:
-    """prediction.logged, best effort: what does not fit into the queue is dropped and counted."""
+    """Publishes prediction.logged, best effort: an answer that does not fit into the queue is dropped and counted."""
 
     def __init__(self, limit: int, retry: RetryPolicy = UNTIL_CANCELLED) -> None:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(limit)
@@ -31,15 +31,15 @@ class PredictionLog:
         self._retry = retry
 
     def offer(self, event: PredictionLogged) -> None:
-        """Hand over an answer, in the trace of the request. Never waits, never raises."""
+        """Queue an answer, in the trace of the request. Never waits, never raises."""
         try:
             self._queue.put_nowait(_Waiting(event, copy_context()))
         except asyncio.QueueFull:
             PREDICTIONS_DROPPED.inc()
 
     async def run(self, publisher: Publisher) -> None:
-        """Publish for ever, as fast as the log acknowledges; while it is away the queue fills. At the end (cancelled)
-        the rest gets `FLUSH_SECONDS`."""
+        """Publish until cancelled, as fast as the log acknowledges; while it is away the queue fills. After the
+        cancellation the rest has `FLUSH_SECONDS`."""
         try:
             while True:
                 if not self._batch:  # a batch that failed before this part was started again goes first
@@ -63,11 +63,11 @@ class PredictionLog:
                 await _publish(publisher, rest)
         except (TransientError, TimeoutError) as error:
             PREDICTIONS_DROPPED.inc(len(rest))
-            logger.warning("answers of the last moments were not logged", events=len(rest), error=str(error))
+            logger.warning("the last answers before the end were not logged", events=len(rest), error=str(error))
 
 
 async def _publish(publisher: Publisher, batch: list[_Waiting]) -> None:
-    """Side by side, each in its own trace; the client makes batches of them. Raises TransientError after all have
+    """Publish side by side, each event in its own trace; the client makes batches. Raises TransientError after all have
     ended."""
     loop = asyncio.get_running_loop()
     sends = [loop.create_task(_send(publisher, each.event), context=each.context) for each in batch]

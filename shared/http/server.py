@@ -1,4 +1,4 @@
-"""The HTTP server of one replica: one application on two sockets."""
+"""The HTTP server of an API: one application on one or more sockets."""
 
 import asyncio
 import socket
@@ -12,25 +12,26 @@ from fastapi import FastAPI
 from shared.runtime.errors import PappusError
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than the idle time of common clients and proxies: a server that hangs up first makes their next request
-fail."""
+"""Longer than the idle time of common clients and proxies: a server that closes first makes their next request fail."""
 GRACE_SECONDS = 4
+"""How long requests in flight may take after the process was asked to end; a client repeats a command that is cut."""
 BACKLOG = 1024
 
 
 class PortTaken(PappusError):
-    """Another process listens where this one should."""
+    """Another process listens on the port."""
 
 
 @contextmanager
 def listening(host: str, port: int, *, shared: bool) -> Iterator[socket.socket]:
-    """A TCP socket bound to `port` (0: the system chooses). A shared one may be bound by other processes of the same
-    user too, and the kernel spreads connections over them (SO_REUSEPORT, Linux 3.9).
+    """Yield a TCP socket bound to `port` (0: the system chooses). A shared one may be bound by other processes of the
+    same user too, and the kernel spreads connections over them (SO_REUSEPORT, Linux 3.9).
 
     Raises:
-        PortTaken: somebody else holds the port.
+        PortTaken: the port cannot be bound.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -45,16 +46,17 @@ class _Server(uvicorn.Server):
     """Signals belong to `shared.runtime.process.run`."""
 
     def capture_signals(self) -> Any:
-        """Leaves the signal handlers alone."""
+        """Install no signal handlers."""
         return nullcontext()
 
 
 async def serve_http(app: FastAPI, sockets: list[socket.socket]) -> None:
-    """Serve `app` on all of `sockets`. When cancelled: accept nothing more, finish what is in flight, then end."""
+    """Serve `app` on all of `sockets` until cancelled; then accept nothing more, finish the requests in flight, and
+    close what the lifespan of `app` opened."""
     config = uvicorn.Config(
         app,
         http="httptools",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,0 +1,67 @@
+"""An API as both services have it: problem documents, a limit on bodies, one span a request, health and metrics."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+
+from shared.http import problems
+from shared.http.limits import BodyLimitMiddleware
+from shared.http.problems import Problem
+from shared.http.tracing import TraceMiddleware
+from shared.runtime.errors import TransientError
+from shared.runtime.health import HEALTH_PATHS, Health, health_response
+
+NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+"""The framework's own four spans cost a sixth of an answer of the predictor; TraceMiddleware opens the one needed."""
+AnError = TypeVar("AnError", bound=Exception)
+
+
+class Api(FastAPI):
+    """A FastAPI application whose errors are problem documents, also in its description. A body may be as long as
+    `upload_limit_bytes` and the form around it."""
+
+    def __init__(
+        self,
+        title: str,
+        description: str,
+        health: Health,
+        upload_limit_bytes: int,
+        lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
+    ) -> None:
+        super().__init__(title=title, version="1", description=description, lifespan=lifespan, telemetry=NO_SPANS)
+        self.add_exception_handler(HTTPException, problems.on_http_exception)
+        self.add_exception_handler(RequestValidationError, problems.on_invalid_request)
+        self.add_exception_handler(TransientError, problems.on_transient_error)
+        self.add_exception_handler(Exception, problems.on_bug)
+        self.add_middleware(BodyLimitMiddleware, upload_limit_bytes=upload_limit_bytes)
+        self.add_middleware(TraceMiddleware)
+        self._answer_health(health)
+
+    def report_as(self, kind: type[AnError], problem_of: Callable[[AnError], Problem]) -> None:
+        """Answer an exception of this kind that leaves a route with the problem that `problem_of` makes of it."""
+
+        async def respond(_request: Request, error: Exception) -> JSONResponse:
+            assert isinstance(error, kind)
+            return problems.problem_response(problem_of(error))
+
+        self.add_exception_handler(kind, respond)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API, its problems included."""
+        if self.openapi_schema is None:
+            problems.declare_problems(super().openapi())
+        return super().openapi()
+
+    def _answer_health(self, health: Health) -> None:
+        async def answer(request: Request) -> Response:
+            found = health_response(health, request.url.path)
+            return Response(found.body, found.status, headers={"Content-Type": found.content_type})
+
+        for path in HEALTH_PATHS:
+            self.add_api_route(path, answer, methods=["GET"], include_in_schema=False)

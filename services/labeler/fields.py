@@ -1,4 +1,4 @@
-"""Kinds of text that requests carry. PostgreSQL cannot keep the character NUL, so none may have it."""
+"""Types of text in requests. None may contain the character NUL, which PostgreSQL cannot store."""
 
 from typing import Annotated
 

@@ -11,18 +11,21 @@ SCHEMA = "labeler"
 MIGRATIONS = "services.labeler.data.sql"
 SOURCE = "pappus/labeler"
 LIMIT_MEGABYTES = 19
-"""What the pages take, in units of 1,048,576 bytes: labeler, ingestor and predictor take 20,000,000 bytes."""
+"""The largest file the pages accept, in units of 1,048,576 bytes; labeler, ingestor and predictor accept 20,000,000
+bytes."""
 
 
 class LabelerSettings(Settings):
-    """What the API needs beyond `Settings`."""
+    """Settings of the API, beyond the shared ones."""
 
     host: str = Field(default="127.0.0.1", description="Address the API listens on")
     port: int = Field(default=28100, ge=0, le=65535, description="0 lets the system choose")
     session_secret: SecretStr = Field(min_length=32, description="Signs session tokens; the same for every replica")
     session_hours: float = Field(default=12.0, gt=0, description="How long a login lasts")
-    login_failure_seconds: float = Field(default=0.5, ge=0, description="How long a refused login waits for its answer")
-    users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None adds nobody")
+    login_failure_seconds: float = Field(
+        default=0.5, ge=0, description="How long a refused login waits before its answer"
+    )
+    users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None adds no users")
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger uploads are refused with 413")
     outcome_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a command waits before it answers 202"
@@ -33,7 +36,7 @@ class LabelerSettings(Settings):
 
 
 class UiSettings(BaseSettings):
-    """What the pages need: where they are served, and the two APIs they speak to."""
+    """Settings of the pages: their own address, and the two APIs they use."""
 
     model_config = SettingsConfigDict(env_prefix="PAPPUS_", frozen=True, extra="ignore")
 
@@ -42,4 +45,4 @@ class UiSettings(BaseSettings):
     health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
     labeler_url: str = "http://127.0.0.1:28100"
     predictor_url: str = "http://127.0.0.1:28000"
-    first_images_per_label: int = Field(default=20, ge=1, description="As the trainer has it; the pages name it")
+    first_images_per_label: int = Field(default=20, ge=1, description="The trainer's setting; the pages mention it")

@@ -1,4 +1,4 @@
-"""Session tokens: who somebody is and what they may do, signed (JSON Web Tokens, RFC 7519, HMAC SHA-256)."""
+"""Session tokens: a user's name and role, signed (JSON Web Tokens, RFC 7519, HMAC SHA-256)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,23 +14,23 @@ AUDIENCE = "pappus"
 
 
 class Unauthorised(PappusError):
-    """The token proves nothing: it is missing, forged, malformed or too old."""
+    """The session token is missing, forged, malformed or expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who logged in."""
+    """A user who is logged in."""
 
     name: str
     role: Role
 
     def may_act_as(self, role: Role) -> bool:
-        """Whether what `role` may do is open to them: an operator may do everything."""
+        """Return whether the user has the rights of `role`; an operator has all rights."""
         return self.role in (role, "operator")
 
 
 def issue_token(principal: Principal, secret: str, now: datetime, lasts: timedelta) -> tuple[str, datetime]:
-    """A signed token and when it ends. `secret` has at least 32 bytes (RFC 7518, section 3.2)."""
+    """Return a signed token and its expiry time. `secret` must have at least 32 bytes (RFC 7518, section 3.2)."""
     expires_at = (now + lasts).replace(microsecond=0)
     claims = {
         "sub": principal.name,
@@ -43,10 +43,10 @@ def issue_token(principal: Principal, secret: str, now: datetime, lasts: timedel
 
 
 def verify_token(token: str, secret: str, now: datetime) -> Principal:
-    """Whose token this is.
+    """Return the user the token belongs to.
 
     Raises:
-        Unauthorised: it was not signed with `secret`, has ended, or does not say what it should.
+        Unauthorised: it was not signed with `secret`, has expired, or lacks a claim.
     """
     try:
         claims = jwt.decode(
@@ -60,7 +60,7 @@ def verify_token(token: str, secret: str, now: datetime) -> Principal:
         raise Unauthorised(f"The session token is not valid ({error}). Log in again.") from error
     name, role, ends = claims["sub"], claims["role"], claims["exp"]
     if not isinstance(name, str) or role not in get_args(Role) or not isinstance(ends, int):
-        raise Unauthorised("The session token does not say who it is for. Log in again.")
+        raise Unauthorised("The session token names no user or no role. Log in again.")
     if datetime.fromtimestamp(ends, UTC) <= now:
         raise Unauthorised("The session has ended. Log in again.")
     return Principal(name, role)

@@ -1,4 +1,4 @@
-"""People who may log in: their names, roles and password hashes (Argon2id, RFC 9106). Input, not events."""
+"""The users: their names, roles and password hashes (Argon2id, RFC 9106). They are input and come from no event."""
 
 import asyncio
 import json
@@ -23,25 +23,27 @@ class User(BaseModel):
 
 
 def read_users(path: Path) -> list[User]:
-    """The users in a JSON file, [{name, role, password}]. Raises PappusError if it cannot be read as that."""
+    """Read users from a JSON file, [{name, role, password}]. Raises PappusError if it has another form."""
     try:
         return TypeAdapter(list[User]).validate_python(json.loads(path.read_bytes()))
     except (OSError, ValueError, ValidationError) as error:
         reason = error.errors(include_input=False) if isinstance(error, ValidationError) else error
-        raise PappusError(f"{path} is no list of users: {reason}. Write JSON [{{name, role, password}}].") from error
+        raise PappusError(
+            f"{path} is no list of users: {reason}. It must be JSON [{{name, role, password}}]."
+        ) from error
 
 
 class Users:
-    """The table of users. Hashing costs 50 ms of a core on purpose, so two at a time and never on the event loop."""
+    """The table of users. Hashing takes 50 ms of a core on purpose, so it runs in threads, at most two at a time."""
 
     def __init__(self, database: Database, hasher: PasswordHasher | None = None) -> None:
         self._database = database
         self._hasher = hasher or PasswordHasher()
         self._turns = asyncio.Semaphore(2)
-        self._nobody: str | None = None
+        self._dummy_hash: str | None = None
 
     async def upsert(self, users: list[User]) -> None:
-        """Make the table agree with `users`; who is not named stays. A password that is still right keeps its hash."""
+        """Insert or update `users`; other rows stay. A password that still verifies keeps its hash."""
         for user in users:
             stored = await self._database.fetchval("SELECT password_hash FROM users WHERE name = $1", user.name)
             password = user.password.get_secret_value()
@@ -56,11 +58,11 @@ class Users:
             )
 
     async def log_in(self, name: str, password: str) -> Principal | None:
-        """Who this is, or None. An unknown name costs the same time as a wrong password."""
-        if self._nobody is None:
-            self._nobody = await self._hash("nobody has this password")
+        """Return the user, or None for a wrong name or password. Both take the same time."""
+        if self._dummy_hash is None:
+            self._dummy_hash = await self._hash("a password of no user")
         row = await self._database.fetchrow("SELECT role, password_hash FROM users WHERE name = $1", name)
-        right = await self._verify(self._nobody if row is None else row["password_hash"], password)
+        right = await self._verify(self._dummy_hash if row is None else row["password_hash"], password)
         return Principal(name, row["role"]) if row is not None and right else None
 
     async def _hash(self, password: str) -> str:

@@ -1,4 +1,4 @@
-"""Images: bringing and reading them."""
+"""Routes about images: upload and read them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -35,29 +35,29 @@ async def upload_image(
     label: Annotated[Line | None, Form()] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Uploaded | AcceptedImage:
-    """Bring an image, with the label it should have, if known. An image that cannot be used is 422 with the reason."""
+    """Upload an image, with its label if known. An image that cannot be used is 422 with the reason."""
     data = await file.read()
     if len(data) > service.settings.upload_limit_bytes:
         raise too_large(service.settings.upload_limit_bytes)
     work = upload(service.command_bus, service.store, data, label or None, user.name, idempotency_key)
-    kept = await measured("upload", work)
-    if isinstance(kept, AcceptedImage):
+    result = await measured("upload", work)
+    if isinstance(result, AcceptedImage):
         response.status_code = 202
-        return kept
-    if kept.duplicate:
+        return result
+    if result.duplicate:
         response.status_code = 200
-    return _uploaded(kept)
+    return _uploaded(result)
 
 
 @router.get("", responses=error_responses(422))
 async def find(service: CurrentService, _user: AnyUser, sha256: Annotated[Sha256, Query()]) -> list[ImageView]:
-    """The image stored with these bytes: none or one."""
+    """Return the image stored with these bytes: none or one."""
     return await images.images_of_bytes(service.database, sha256)
 
 
 @router.get("/{image_id}", responses=error_responses(404, 422))
 async def show(service: CurrentService, _user: AnyUser, image_id: UUID) -> ImageView:
-    """One image, whatever became of it."""
+    """Return one image in any state."""
     image = await images.image(service.database, image_id)
     if image is None:
         raise unknown(image_id)
@@ -70,26 +70,26 @@ async def show(service: CurrentService, _user: AnyUser, image_id: UUID) -> Image
     responses={200: {"content": {"image/*": {}}, "description": "The bytes"}, **error_responses(404, 422)},
 )
 async def content(service: CurrentService, _user: AnyUser, image_id: UUID) -> Response:
-    """The bytes of a stored image, as they came."""
-    place = await images.object_key(service.database, image_id)
-    if place is None:
-        raise Refused("image_unknown", f"There is no stored image {image_id}.")
-    key, image_format = place
+    """Return the bytes of a stored image, as they were uploaded."""
+    found = await images.object_key(service.database, image_id)
+    if found is None:
+        raise Refused("image_unknown", f"There is no stored image {image_id}. Check the id, or upload the image.")
+    key, image_format = found
     headers = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
     return Response(await service.store.get(key), media_type=f"image/{image_format.lower()}", headers=headers)
 
 
 def unknown(image_id: UUID) -> Refused:
-    """Nobody ever spoke of this image."""
+    """Return the refusal for an image id without any event."""
     return Refused("image_unknown", f"There is no image {image_id}. Check the id, or upload the image.")
 
 
-def _uploaded(kept: UploadResult) -> Uploaded:
-    image = kept.image
+def _uploaded(result: UploadResult) -> Uploaded:
+    image = result.image
     return Uploaded(
         image_id=image.image_id,
         sha256=image.sha256 or "",
         label=image.label,
         revision=image.revision,
-        duplicate_of=image.image_id if kept.duplicate else None,
+        duplicate_of=image.image_id if result.duplicate else None,
     )

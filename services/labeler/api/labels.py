@@ -1,4 +1,4 @@
-"""Labels: what there are, correcting one, its history, and what to look at next."""
+"""Routes about labels: list them, correct one, read its history, and get the review queue."""
 
 from typing import Annotated
 from uuid import UUID
@@ -18,7 +18,7 @@ router = APIRouter(tags=["labels"])
 
 @router.get("/labels", responses=error_responses())
 async def labels(service: CurrentService, _user: AnyUser) -> Labels:
-    """The labels of this installation."""
+    """Return the labels of this installation."""
     return Labels(labels=service.settings.labels, model_name=service.settings.model_name)
 
 
@@ -34,11 +34,11 @@ async def set_label(
     user: AnyUser,
     response: Response,
     image_id: UUID,
-    wish: CorrectionRequest,
+    correction: CorrectionRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Applied | AcceptedImage:
-    """Set the label of an image, given the revision you saw. 409 says who was first and what the label is now."""
-    done = await measured("correct", correct(service.command_bus, image_id, wish, user.name, idempotency_key))
+    """Set the label of an image, given the revision you saw. 409 says who was first, and the current label."""
+    done = await measured("correct", correct(service.command_bus, image_id, correction, user.name, idempotency_key))
     if isinstance(done, AcceptedImage):
         response.status_code = 202
     return done
@@ -46,7 +46,7 @@ async def set_label(
 
 @router.get("/images/{image_id}/history", responses=error_responses(404, 422))
 async def history(service: CurrentService, _user: AnyUser, image_id: UUID) -> list[HistoryEntry]:
-    """Every label the image ever had or was asked to have: who, when, why, and since when a model holds it."""
+    """Return every correction of the image's label: by whom, when, why, and since when a model holds it."""
     entries = await images.history(service.database, image_id)
     if entries is None:
         raise unknown(image_id)
@@ -57,5 +57,5 @@ async def history(service: CurrentService, _user: AnyUser, image_id: UUID) -> li
 async def review(
     service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 20
 ) -> ReviewQueue:
-    """Stored images nobody has reviewed, the most useful first."""
+    """Return stored images that have not been reviewed, the most useful first."""
     return await images.review_queue(service.database, limit)

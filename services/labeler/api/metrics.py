@@ -1,4 +1,4 @@
-"""What the labeler counts about the commands of people."""
+"""Metrics of the commands."""
 
 import time
 from collections.abc import Awaitable
@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 from services.labeler.commands.outcomes import Refused
 from shared.runtime.errors import TransientError
 
-COMMANDS = Counter("pappus_commands", "Commands of people, by what became of them.", ["command", "outcome"])
+COMMANDS = Counter("pappus_commands", "Commands of people, by outcome.", ["command", "outcome"])
 COMMAND_SECONDS = Histogram(
     "pappus_command_seconds",
     "From a command to its answer, the wait for the tables included.",
@@ -19,18 +19,19 @@ COMMAND_SECONDS = Histogram(
 
 
 class Outcome(Protocol):
-    """What a command ends with."""
+    """The result of a command."""
 
     @property
     def outcome(self) -> str:
-        """A word for it, of a small set."""
+        """The outcome as a metric label, from a small set."""
 
 
 T = TypeVar("T", bound=Outcome)
 
 
 async def measured(command: str, work: Awaitable[T]) -> T:
-    """The result of `work`, counted and timed under the name of the command; exceptions pass, counted too."""
+    """Return the result of `work`, counted and timed under the name of the command. Exceptions are counted and
+    raised."""
     started, outcome = time.perf_counter(), "failed"
     try:
         result = await work

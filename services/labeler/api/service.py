@@ -1,4 +1,4 @@
-"""What a request works with, and who makes the request."""
+"""Dependencies of the routes: the open connections, and the user who makes the request."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,7 +19,7 @@ from shared.tables.database import Database
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """Everything that is open while the API works. Kept in `app.state.service`, None while it is not."""
+    """Everything a route uses. `app.state.service` holds it; it is None while the database is unavailable."""
 
     settings: LabelerSettings
     database: Database
@@ -29,7 +29,7 @@ class AppContext:
 
 
 def current_service(request: Request) -> AppContext:
-    """The open service. Raises NotReady while the tables cannot be reached."""
+    """Return the context of the app. Raises NotReady while the database is unavailable."""
     service: AppContext | None = request.app.state.service
     if service is None:
         raise NotReady("The labeler is still waiting for its database. Try again in a moment.")
@@ -42,7 +42,9 @@ CurrentService = Annotated[AppContext, Depends(current_service)]
 def _principal(service: AppContext, authorization: str | None) -> Principal:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Unauthorised("No session. Log in with POST /login and send its token as Authorization: Bearer <token>.")
+        raise Unauthorised(
+            "There is no session. Log in with POST /login and send its token as Authorization: Bearer <token>."
+        )
     return verify_token(token.strip(), service.settings.session_secret.get_secret_value(), service.command_bus.clock())
 
 

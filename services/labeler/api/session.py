@@ -1,4 +1,4 @@
-"""Logging in."""
+"""The route that logs a user in."""
 
 import asyncio
 from datetime import timedelta
@@ -16,7 +16,7 @@ router = APIRouter(tags=["session"])
 
 
 class Credentials(BaseModel):
-    """Who somebody says they are."""
+    """The name and password of a login."""
 
     name: Line
     password: SecretStr
@@ -24,12 +24,12 @@ class Credentials(BaseModel):
 
 @router.post("/login", responses=error_responses(400, 422))
 async def log_in(credentials: Credentials, service: CurrentService) -> Session:
-    """A session for a name and its password."""
+    """Start a session with a name and a password."""
     password = credentials.password.get_secret_value().encode("utf-8", "replace")[:1024].decode("utf-8", "replace")
     principal = await service.users.log_in(credentials.name, password)
     if principal is None:
         await asyncio.sleep(service.settings.login_failure_seconds)
-        raise Unauthorised("The name or the password is wrong.")
+        raise Unauthorised("The name or the password is wrong. Check both and try again.")
     settings = service.settings
     token, expires_at = issue_token(
         principal,

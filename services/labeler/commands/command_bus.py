@@ -1,4 +1,4 @@
-"""Publishing and waiting, as every command does it."""
+"""Publish the event of a command, and wait until the tables show its outcome."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class CommandBus:
-    """The way from a command to the log, and back through the tables."""
+    """What every command needs: the publisher, the tables, the clock and the settings."""
 
     def __init__(self, publisher: Publisher, database: Database, settings: LabelerSettings, clock: Clock) -> None:
         self._publisher = publisher
@@ -26,29 +26,30 @@ class CommandBus:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What an image can be called."""
+        """The labels an image can have."""
         return self._settings.labels
 
     @property
     def model_name(self) -> str:
-        """The one model this installation serves."""
+        """The name of the model this installation serves."""
         return self._settings.model_name
 
     async def publish(self, event: Event) -> None:
-        """Append to the log. Raises TransientError if it did not acknowledge in time; the same again is harmless."""
+        """Publish an event. Raises TransientError if the log does not acknowledge it in time; publishing it again is
+        safe."""
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
                 await self._publisher.publish([event])
         except TimeoutError as error:
             raise TransientError(
-                "The log did not acknowledge in time. Send the same again, with the same key."
+                "The log did not acknowledge in time. Send the request again, with the same Idempotency-Key."
             ) from error
 
-    async def wait_for(self, question: Callable[[], Awaitable[T | None]]) -> T | None:
-        """The first answer of the tables; None if there is none in time."""
-        return await self.database.wait_until(question, self._settings.outcome_timeout_seconds)
+    async def wait_for(self, query: Callable[[], Awaitable[T | None]]) -> T | None:
+        """Repeat `query` until it returns a result. Return None after the outcome timeout."""
+        return await self.database.wait_until(query, self._settings.outcome_timeout_seconds)
 
 
 def command_id(topic: str, user: str, key: str | None, *about: object) -> UUID:
-    """The event id of a command: the same for the same user, idempotency key and object; a fresh one without a key."""
+    """Return the event id of a command: equal for equal user, idempotency key and object; fresh without a key."""
     return uuid_of(topic, user, key if key is not None else uuid4(), *about)

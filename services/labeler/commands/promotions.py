@@ -1,4 +1,4 @@
-"""An operator asks the gate, or for a training in full."""
+"""The commands of operators: requests to the gate, and full trainings."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ async def ask_gate(
 
     Raises:
         Refused: model_unknown.
-        TransientError: the log or the tables are away.
+        TransientError: the log or the tables are unavailable.
     """
     if version is not None and not await models.model_known(command_bus.database, version):
         raise Refused("model_unknown", f"There is no model {version!r}. `pappus history` lists them.")
@@ -45,7 +45,7 @@ async def ask_gate(
 
 
 async def request_training(command_bus: CommandBus, reason: str, user: str, key: str | None) -> Accepted:
-    """Publish a training.requested; the model it makes, if any, comes much later. Raises TransientError."""
+    """Publish a training.requested; its model, if any, follows minutes later. Raises TransientError."""
     event_id = command_id(TrainingRequested.topic, user, key)
     await command_bus.publish(
         TrainingRequested(

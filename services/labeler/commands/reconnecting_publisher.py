@@ -1,4 +1,4 @@
-"""A publisher that may not be there yet, so that HTTP is: until the log is, every attempt fails at once."""
+"""A publisher that works without a connection: until Kafka is reachable, every attempt fails at once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from shared.runtime.health import Health
 
 
 class ReconnectingPublisher:
-    """A Publisher; connected as long as `stay_connected` runs."""
+    """A Publisher that is connected while `stay_connected` runs."""
 
     def __init__(self) -> None:
         self._publisher: Publisher | None = None
 
     async def stay_connected(self, event_log: EventLog, source: str, health: Health) -> None:
-        """Connect and keep the connection until cancelled. Raises what the log raises when it cannot be reached."""
+        """Connect and keep the connection until cancelled. Raises the errors of the event log if it cannot connect."""
         try:
             async with event_log.publisher(source) as self._publisher:
                 health.set("publisher", True)
@@ -25,14 +25,14 @@ class ReconnectingPublisher:
             self._publisher = None
 
     async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
-        """See Publisher. Raises NotReady without a connection: then nothing was sent."""
+        """Publish as `Publisher` does. Raises NotReady without a connection; nothing is sent then."""
         return await self._connected().publish(events)
 
     async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
-        """See Publisher."""
+        """Publish as `Publisher` does."""
         await self._connected().publish_dead_letter(dead_letter)
 
     def _connected(self) -> Publisher:
         if self._publisher is None:
-            raise NotReady("The log is away, so nothing was sent. Try again in a moment.")
+            raise NotReady("The log is unavailable, so nothing was sent. Try again in a moment.")
         return self._publisher

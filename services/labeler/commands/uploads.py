@@ -1,4 +1,4 @@
-"""A person brings an image."""
+"""The command that uploads an image."""
 
 import hashlib
 from functools import partial
@@ -13,28 +13,31 @@ from shared.storage.object_store import ObjectStore
 
 
 def upload_id(user: str, sha256: str, key: str | None) -> UUID:
-    """The image id of an upload: a retry has the same one, with or without an idempotency key."""
+    """Return the image id of an upload. A retry has the same id, with or without an idempotency key."""
     return uuid_of("upload", user, sha256, key or "")
 
 
 def upload_key(sha256: str) -> str:
-    """Where the bytes of an upload wait for the ingestor."""
+    """Return the object key under which the ingestor finds the bytes of an upload."""
     return f"uploads/{sha256[:2]}/{sha256}"
 
 
 async def upload(
     command_bus: CommandBus, store: ObjectStore, data: bytes, label: str | None, user: str, key: str | None
 ) -> UploadResult | AcceptedImage:
-    """Put the bytes where the ingestor finds them, publish image.registered, wait until they are stored or rejected.
+    """Store the bytes for the ingestor, publish image.registered, and wait until the image is stored or rejected.
 
     Raises:
         Refused: empty, unknown_label, or the reason of the image.rejected.
-        TransientError: the object store, the log or the tables are away.
+        TransientError: the object store, the log or the tables are unavailable.
     """
     if not data:
         raise Refused("empty", "The file is empty. Choose another one.")
     if label is not None and label not in command_bus.labels:
-        raise Refused("unknown_label", f"{label!r} is no label here. Choose one of: {', '.join(command_bus.labels)}.")
+        raise Refused(
+            "unknown_label",
+            f"{label!r} is not a label of this installation. Choose one of: {', '.join(command_bus.labels)}.",
+        )
     sha256 = hashlib.sha256(data).hexdigest()
     for stored in await images.images_of_bytes(command_bus.database, sha256):
         return UploadResult(image=stored, duplicate=True)
@@ -54,7 +57,7 @@ async def upload(
 
 
 def _attempt(known: ImageView | None) -> int:
-    """The number of this attempt: the next one if the last was refused for a reason that may have passed."""
+    """Return the number of this attempt: the next one if the last was rejected for a reason that may have passed."""
     if known is None:
         return 1
     refused = known.rejection
@@ -78,7 +81,8 @@ def _registered(
 
 
 async def _settled(command_bus: CommandBus, image_id: UUID, attempt: int) -> ImageView | None:
-    """The image once it is stored or this attempt was rejected; of a duplicate, the image that holds the bytes."""
+    """Return the image once it is stored or this attempt is rejected; for a duplicate, the image that holds the
+    bytes."""
     image = await images.image(command_bus.database, image_id)
     if image is None or image.state == "registered":
         return None

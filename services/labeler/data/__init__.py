@@ -1,0 +1,1 @@
+"""The tables: their SQL, and the projection that writes them."""

@@ -1,8 +1,7 @@
-"""The labeler's projection: what people did to images, and what became of it, as tables.
+"""The labeler's projection: images, labels, predictions, models and promotions as tables.
 
-Every `apply_*` tolerates a repeated event and any order between topics; each column is written from one topic. Events
-that race (corrections of one image, promotions) are decided here by `shared.contract.race_rules`, as by every other
-reader.
+Every `apply_*` tolerates repeated events and any order between topics; each column is written from one topic. Races
+(corrections of one image, promotions) are decided by `shared.contract.race_rules`, as in every other service.
 """
 
 from services.labeler.decisions.sampling import margin
@@ -26,7 +25,7 @@ INSERTED = "INSERT 0 1"
 
 
 async def apply_image_registered(event: ImageRegistered, transaction: Transaction) -> None:
-    """Remember who brought the image; a later attempt changes nothing but its number."""
+    """Insert who registered the image; a later attempt only raises the number."""
     await transaction.execute(
         """INSERT INTO images AS known (image_id, registered_event_id, registered_by, registered_label,
                                         registered_trust, registered_url, registered_at, attempt)
@@ -52,7 +51,7 @@ async def apply_image_registered(event: ImageRegistered, transaction: Transactio
 
 
 async def apply_image_stored(event: ImageStored, transaction: Transaction) -> None:
-    """Remember the bytes; a repetition changes nothing."""
+    """Insert what is stored; a repetition changes nothing."""
     await transaction.execute(
         """INSERT INTO images AS known (image_id, stored_event_id, stored_by, stored_label, stored_trust, stored_url,
                                         sha256, object_key, size_bytes, width, height, image_format, group_id,
@@ -83,7 +82,7 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
 
 
 async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -> None:
-    """Remember why not; the newest attempt has the word. Stored beats rejected: the reader looks at both."""
+    """Insert the reason; the latest attempt wins. Queries prefer stored to rejected."""
     await transaction.execute(
         """INSERT INTO images AS known (image_id, rejected_attempt, rejection_reason, rejection_detail,
                                         rejection_retryable, duplicate_of, rejected_at)
@@ -104,7 +103,8 @@ async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -
 
 
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
-    """Append to the history; if the revision is the next one, it becomes the image's label, else it is superseded."""
+    """Append to the history; if the revision is the next one, it becomes the image's label, otherwise it is
+    superseded."""
     current = await transaction.fetchval("SELECT revision FROM images WHERE image_id = $1", event.image_id) or 0
     applied = label_applies(current, event.revision)
     status = await transaction.execute(
@@ -139,7 +139,7 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
 
 
 async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
-    """Keep the newest answer about a stored image; answers about other bytes are not ours."""
+    """Keep the newest prediction of a stored image; predictions of other bytes are ignored."""
     if event.image_id is None:
         return
     await transaction.execute(
@@ -161,7 +161,7 @@ async def apply_prediction_logged(event: PredictionLogged, transaction: Transact
 
 
 async def apply_model_trained(event: ModelTrained, transaction: Transaction) -> None:
-    """Remember the candidate; the first announcement of a version counts."""
+    """Insert the candidate; the first event of a version counts."""
     status = await transaction.execute(
         """INSERT INTO models (version, lane, parent, trained_at, event) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT DO NOTHING""",
@@ -172,11 +172,11 @@ async def apply_model_trained(event: ModelTrained, transaction: Transaction) -> 
         event.model_dump(mode="json"),
     )
     if status == INSERTED:
-        await _bring_corrections_live(event.version, transaction)
+        await _mark_corrections_live(event.version, transaction)
 
 
 async def apply_model_promoted(event: ModelPromoted, transaction: Transaction) -> None:
-    """Remember the promotion, and whether it counts: its sequence is the last counting one plus one."""
+    """Insert the promotion. It counts if its sequence is the last counting one plus one."""
     last = await transaction.fetchval("SELECT coalesce(max(sequence), 0) FROM promotions WHERE counts")
     counts = promotion_counts(last, event.sequence)
     status = await transaction.execute(
@@ -191,11 +191,11 @@ async def apply_model_promoted(event: ModelPromoted, transaction: Transaction) -
         event.model_dump(mode="json"),
     )
     if status == INSERTED and counts:
-        await _bring_corrections_live(event.version, transaction)
+        await _mark_corrections_live(event.version, transaction)
 
 
 async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -> None:
-    """Remember the refusal, and the corrections it set aside."""
+    """Insert the rejection, and the corrections it sets aside."""
     status = await transaction.execute(
         """INSERT INTO rejections (event_id, version, answers, rejected_at, event) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT DO NOTHING""",
@@ -216,7 +216,7 @@ async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -
 
 
 async def apply_promotion_requested(event: PromotionRequested, transaction: Transaction) -> None:
-    """Remember who asked for what."""
+    """Insert the request."""
     await transaction.execute(
         """INSERT INTO promotion_requests (event_id, action, version, requested_by, reason, requested_at)
            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
@@ -229,9 +229,9 @@ async def apply_promotion_requested(event: PromotionRequested, transaction: Tran
     )
 
 
-async def _bring_corrections_live(version: str, transaction: Transaction) -> None:
-    """Note the corrections of `version` as live since its first counting promotion, if both events are here. What an
-    earlier promotion brought into service stays as it is."""
+async def _mark_corrections_live(version: str, transaction: Transaction) -> None:
+    """Mark the corrections of `version` as live since its first counting promotion, once both events are projected.
+    Corrections that an earlier promotion made live keep their row."""
     await transaction.execute(
         """INSERT INTO live_corrections AS known (image_id, revision, sequence, version, live_at)
            SELECT correction.image_id, correction.revision, promotion.sequence, promotion.version, promotion.promoted_at
@@ -259,6 +259,6 @@ PROJECTORS: tuple[Projector, ...] = (
 
 
 def replay_plan() -> ReplayPlan:
-    """What `python -m services.replay labeler` folds. Users are input and come from no event; everything else is in the
-    log, except predictions that have expired there."""
+    """Return what `python -m services.replay labeler` folds. Users are input and come from no event; everything else is
+    in the log, except predictions that have expired there."""
     return ReplayPlan(SCHEMA, MIGRATIONS, PROJECTORS, inputs=("users",))

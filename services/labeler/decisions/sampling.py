@@ -1,4 +1,4 @@
-"""What should a person look at next? Pure.
+"""The order in which people review images, and the reason for each. Pure.
 
 Uncertainty sampling by margin (Scheffer, Decomain and Wrobel 2001: the lead of the best answer over the second), spread
 over groups of near-duplicates, so that ten shots of one flower do not fill the queue.
@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-HESITATES_BELOW = 0.5
-"""A margin below this is called hesitation."""
+UNSURE_BELOW = 0.5
+"""Below this margin the model is called unsure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stored image nobody has reviewed.
+    """A stored image that has not been reviewed.
 
-    `label` is what was claimed for it, None if nothing was; `probabilities` is the model's newest answer, None if it
-    gave none yet; `seed` says that the label came with a data set.
+    `label` is the registered label, None without one; `probabilities` are those of the newest prediction, None before
+    the first; `seed`: the label comes from a data set.
     """
 
     image_id: UUID
@@ -29,7 +29,7 @@ class Candidate:
 
 
 def margin(probabilities: Mapping[str, float]) -> float:
-    """The lead of the best label over the second, 0 to 1; 1 if there is only one label, 0 if there is none."""
+    """Return the lead of the best label over the second, 0 to 1; 1 for a single label, 0 without labels."""
     ordered = sorted(probabilities.values(), reverse=True)
     if not ordered:
         return 0.0
@@ -37,10 +37,10 @@ def margin(probabilities: Mapping[str, float]) -> float:
 
 
 def review_order(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]:
-    """The candidates in the order a person should see them, each with the reason, in one sentence.
+    """Return the candidates in review order, each with its reason, one sentence.
 
-    First answers that contradict the claimed label, then hesitant answers by margin, then images without an answer,
-    last seed images. The second of a near-duplicate group comes after the first of every other.
+    First predictions that contradict the label, then unsure predictions by margin, then images without a prediction,
+    last seed images. The second image of a near-duplicate group comes after the first of every other group.
     """
     ranked = sorted(candidates, key=lambda candidate: (*_rank(candidate), str(candidate.image_id)))
     seen: Counter[str] = Counter()
@@ -52,19 +52,19 @@ def review_order(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]
 
 
 def reason(candidate: Candidate) -> str:
-    """Why this image is worth a look."""
+    """Return why this image is worth a look."""
     if candidate.probabilities:
         best, share = max(candidate.probabilities.items(), key=lambda entry: entry[1])
         if candidate.label is not None and candidate.label != best:
             whose = "came with" if candidate.seed else "was uploaded as"
             return f"It {whose} {candidate.label}, and the model says {best} ({share:.0%})."
-        if margin(candidate.probabilities) < HESITATES_BELOW:
-            return f"The model hesitates: {best}, with {share:.0%} only."
-        return f"The model says {best} ({share:.0%}), and nobody has checked it."
+        if margin(candidate.probabilities) < UNSURE_BELOW:
+            return f"The model is unsure: {best}, with only {share:.0%}."
+        return f"The model says {best} ({share:.0%}); no person has checked it yet."
     if candidate.seed:
-        return f"It came with the label {candidate.label}, and nobody has checked it."
+        return f"It came with the label {candidate.label}; no person has checked it yet."
     if candidate.label is not None:
-        return f"It was uploaded as {candidate.label}, and nobody has checked it."
+        return f"It was uploaded as {candidate.label}; no person has checked it yet."
     return "It has no label yet."
 
 

@@ -1,0 +1,1 @@
+"""What reads the tables and returns bodies of `shared.clients.answers`."""

@@ -1,4 +1,4 @@
-"""What the tables say about images and their labels."""
+"""Queries about images and their labels."""
 
 from typing import Any
 from uuid import UUID
@@ -15,28 +15,29 @@ SELECT images.*, coalesce(corrected_label, stored_label, registered_label) AS la
 FROM images LEFT JOIN predictions USING (image_id)
 """
 REVIEW_WINDOW = 200
-"""How many of the least certain images are put in order; the queue is read from its beginning again and again."""
+"""How many of the least certain images are ordered; every request reads the queue from its beginning."""
 
 
 async def image(database: Database, image_id: UUID) -> ImageView | None:
-    """One image; None if nobody ever spoke of it."""
+    """Return one image; None if no event names it."""
     row = await database.fetchrow(f"{_IMAGE} WHERE image_id = $1", image_id)
     return None if row is None else _image(row)
 
 
 async def images_of_bytes(database: Database, sha256: str) -> list[ImageView]:
-    """The images stored with these bytes: none or one, since the second is a duplicate of the first."""
+    """Return the images stored with these bytes: none or one, since a second one is rejected as a duplicate."""
     return [_image(row) for row in await database.fetch(f"{_IMAGE} WHERE sha256 = $1 ORDER BY stored_at", sha256)]
 
 
 async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | None:
-    """Where the bytes of a stored image lie, and their format; None if it is not stored."""
+    """Return the object key and the format of a stored image; None if it is not stored."""
     row = await database.fetchrow("SELECT object_key, image_format FROM images WHERE image_id = $1", image_id)
     return None if row is None or row["object_key"] is None else (row["object_key"], row["image_format"])
 
 
 async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | None:
-    """Every revision of the label, from 0 on, superseded ones after their winner; None for an unknown image."""
+    """Return every revision of the label, from 0 on, superseded ones after the applied one; None for an unknown
+    image."""
     first = await database.fetchrow(
         """SELECT coalesce(registered_event_id, stored_event_id) AS event_id,
                   coalesce(stored_label, registered_label) AS label_to,
@@ -71,7 +72,7 @@ async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | No
 
 
 async def review_queue(database: Database, limit: int) -> ReviewQueue:
-    """The next `limit` images a person should look at."""
+    """Return the next `limit` images to review."""
     rows = await database.fetch(
         f"""{_IMAGE} WHERE stored_at IS NOT NULL AND revision = 0
             ORDER BY stored_trust = 'seed', coalesce(predictions.label = stored_label, true),
@@ -96,13 +97,14 @@ LEFT JOIN label_history winner
 
 
 async def correction(database: Database, event_id: UUID) -> Row | None:
-    """What became of this event, with the label the image has now (current_*); None if it is not here yet."""
+    """Return the correction with this event id, with the current label (current_*); None if the tables do not show
+    it."""
     return await database.fetchrow(f"{_CORRECTION} WHERE history.event_id = $1", event_id)
 
 
 async def corrections_by(database: Database, image_id: UUID, user: str) -> list[Row]:
-    """What became of everything this person asked for about the image, as `correction` says it; what was applied comes
-    first, and of that the newest."""
+    """Return all corrections of the image by this person, in the form of `correction`: applied ones first, of those the
+    newest first."""
     return await database.fetch(
         f"{_CORRECTION} WHERE history.image_id = $1 AND history.corrected_by = $2"
         " ORDER BY history.applied DESC, history.revision DESC, history.occurred_at DESC, history.event_id",

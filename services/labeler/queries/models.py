@@ -1,4 +1,4 @@
-"""What the tables say about models, promotions and what people asked of the gate."""
+"""Queries about models, promotions and requests to the gate."""
 
 from uuid import UUID
 
@@ -20,13 +20,13 @@ LEFT JOIN LATERAL (SELECT * FROM rejections WHERE version = models.version AND a
 
 
 async def models(database: Database, limit: int) -> list[ModelView]:
-    """The newest `limit` models that were trained, newest first."""
+    """Return the newest `limit` models, newest first."""
     rows = await database.fetch(f"{_MODELS} ORDER BY models.trained_at DESC, models.version LIMIT $1", limit)
     return [_model(row) for row in rows]
 
 
 async def champion(database: Database) -> ChampionView | None:
-    """The model in service; None before the first promotion (or before its model.trained was folded)."""
+    """Return the model in service; None before the first promotion, or before its model.trained is projected."""
     row = await database.fetchrow(
         f"{_MODELS} WHERE promotion.sequence = (SELECT max(sequence) FROM promotions WHERE counts)"  # noqa: S608 - constant
     )
@@ -37,17 +37,18 @@ async def champion(database: Database) -> ChampionView | None:
 
 
 async def model_known(database: Database, version: str) -> bool:
-    """Whether this version was ever trained."""
+    """Return whether this version was trained."""
     return bool(await database.fetchval("SELECT EXISTS (SELECT FROM models WHERE version = $1)", version))
 
 
 async def request_known(database: Database, event_id: UUID) -> bool:
-    """Whether this promotion.requested is in the log."""
+    """Return whether the tables show this promotion.requested."""
     return bool(await database.fetchval("SELECT EXISTS (SELECT FROM promotion_requests WHERE event_id = $1)", event_id))
 
 
 async def answer(database: Database, event_id: UUID) -> ModelPromoted | ModelRejected | None:
-    """What the gate answered to a promotion.requested: a promotion that counts, or a refusal; None if nothing yet."""
+    """Return the gate's answer to a promotion.requested: a counting promotion, or a rejection; None before the
+    answer."""
     promoted = await database.fetchval("SELECT event FROM promotions WHERE answers = $1 AND counts", event_id)
     if promoted is not None:
         return ModelPromoted.model_validate(promoted)

@@ -51,7 +51,7 @@ def template(servers: Servers) -> str:
 
 @pytest.fixture
 async def database_url(servers: Servers, template: str) -> AsyncIterator[str]:
-    """A database of one's own."""
+    """A fresh database for this test."""
     name = f"labeler_{uuid4().hex[:12]}"
     await _administer(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield servers.database_url("postgres", name)
@@ -83,13 +83,13 @@ def users_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def people(tables: Database, users_file: Path) -> None:
-    """They can log in; most tests hand out tokens instead, since hashing is slow on purpose."""
+    """Insert the users, so that they can log in; most tests use tokens instead, since hashing is slow on purpose."""
     await Users(tables).upsert(read_users(users_file))
 
 
 @pytest.fixture
 def settings(database_url: str) -> LabelerSettings:
-    """Settings of an API that does not wait long."""
+    """Settings of an API with short waits."""
     return LabelerSettings.model_validate(
         {
             "database_url": database_url,
@@ -103,7 +103,7 @@ def settings(database_url: str) -> LabelerSettings:
 
 @dataclass
 class Labeler:
-    """A running API, and what it stands on."""
+    """A running API and its dependencies."""
 
     app: FastAPI
     health: Health
@@ -114,13 +114,13 @@ class Labeler:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def client(self, name: str | None = None) -> httpx2.AsyncClient:
-        """A client; of somebody who is logged in, or of nobody."""
+        """Return a client, logged in as `name` if given."""
         headers = {"Authorization": f"Bearer {self.tokens[name]}"} if name else {}
         transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx2.AsyncClient(transport=transport, base_url="http://labeler", headers=headers)
 
-    async def tell(self, *events: Event) -> None:
-        """These events happened, and the tables show them."""
+    async def publish(self, *events: Event) -> None:
+        """Publish events and wait until the tables show them."""
         async with self.event_log.publisher("test") as publisher:
             await publisher.publish(events)
         await wait_until_caught_up(self.event_log, self.tables, TOPICS, 10)
@@ -128,14 +128,14 @@ class Labeler:
     async def correct(
         self, who: str, image_id: UUID, label: str, revision: int, key: str | None = None
     ) -> httpx2.Response:
-        """Somebody sets a label."""
+        """Correct a label as this user."""
         headers = {"Idempotency-Key": key} if key else {}
         async with self.client(who) as client:
             body = {"label": label, "revision": revision}
             return await client.post(f"/images/{image_id}/label", json=body, headers=headers)
 
     async def get(self, path: str, who: str = "anna") -> Any:
-        """What a GET answers; it must be 200."""
+        """Return the JSON of a GET, which must be 200."""
         async with self.client(who) as client:
             response = await client.get(path)
         assert response.status_code == 200, response.text
@@ -146,7 +146,7 @@ class Labeler:
 async def running(
     settings: LabelerSettings, event_log: EventLog, store: MemoryObjectStore
 ) -> AsyncIterator[tuple[FastAPI, Health]]:
-    """An API over any log, ready."""
+    """Run an API over any log until it is ready."""
 
     @asynccontextmanager
     async def open_store() -> AsyncIterator[MemoryObjectStore]:
@@ -160,14 +160,14 @@ async def running(
 
 
 def token(name: str) -> str:
-    """A session of ten hours."""
+    """Return a session token for ten hours."""
     role: Role = "operator" if name == "olga" else "labeler"
     return issue_token(Principal(name, role), SECRET, FixedClock()(), timedelta(hours=10))[0]
 
 
 @pytest.fixture
 async def labeler(settings: LabelerSettings, tables: Database) -> AsyncIterator[Labeler]:
-    """A running API with three people logged in."""
+    """A running API with three users logged in."""
     event_log, store = MemoryEventLog(), MemoryObjectStore()
     async with running(settings, event_log, store) as (app, health):
         clock = app.state.service.command_bus.clock
@@ -176,5 +176,5 @@ async def labeler(settings: LabelerSettings, tables: Database) -> AsyncIterator[
 
 @pytest.fixture
 def no_waiting(settings: LabelerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands answer 202 at once when the tables do not show the outcome."""
+    """Make commands answer 202 at once when the tables do not show the outcome."""
     monkeypatch.setitem(settings.__dict__, "outcome_timeout_seconds", 0.05)

@@ -11,9 +11,9 @@ from shared.testing import eventually, image_rejected, image_stored, label_corre
 from .conftest import Labeler
 
 
-async def test_a_correction_answers_with_its_revision_and_makes_the_label_reviewed(labeler: Labeler) -> None:
+async def test_a_correction_returns_its_revision_and_the_label_is_reviewed(labeler: Labeler) -> None:
     stored = image_stored(label="dandelion", trust="claimed")
-    await labeler.tell(stored)
+    await labeler.publish(stored)
 
     answer = await labeler.correct("anna", stored.image_id, "grass", 0)
 
@@ -31,9 +31,9 @@ async def test_a_correction_answers_with_its_revision_and_makes_the_label_review
     assert (event.label_from, event.label_to, event.corrected_by) == ("dandelion", "grass", "anna")
 
 
-async def test_who_saw_an_old_revision_hears_at_once_who_was_first_and_nothing_is_published(labeler: Labeler) -> None:
+async def test_a_stale_revision_is_409_at_once_and_publishes_nothing(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     await labeler.correct("anna", stored.image_id, "grass", 0)
 
     late = await labeler.correct("berta", stored.image_id, "dandelion", 0)
@@ -45,12 +45,12 @@ async def test_who_saw_an_old_revision_hears_at_once_who_was_first_and_nothing_i
     assert len(labeler.event_log.events(LabelCorrected)) == 1
 
 
-async def test_of_people_who_correct_one_image_at_once_exactly_one_succeeds(labeler: Labeler) -> None:
+async def test_of_concurrent_corrections_of_one_image_exactly_one_succeeds(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
-    wishes = [("anna", "grass"), ("berta", "dandelion")] * 3
+    await labeler.publish(stored)
+    requests = [("anna", "grass"), ("berta", "dandelion")] * 3
 
-    answers = await asyncio.gather(*(labeler.correct(who, stored.image_id, label, 0) for who, label in wishes))
+    answers = await asyncio.gather(*(labeler.correct(who, stored.image_id, label, 0) for who, label in requests))
 
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
     won = next(answer.json() for answer in answers if answer.status_code == 200)
@@ -58,9 +58,9 @@ async def test_of_people_who_correct_one_image_at_once_exactly_one_succeeds(labe
     assert (await labeler.get(f"/images/{stored.image_id}"))["label"] == won["label"]
 
 
-async def test_a_repeated_key_answers_the_same_outcome_without_publishing_again(labeler: Labeler) -> None:
+async def test_a_repeated_key_returns_the_same_outcome_and_publishes_once(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
 
     first = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
     again = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
@@ -72,7 +72,7 @@ async def test_a_repeated_key_answers_the_same_outcome_without_publishing_again(
 
 async def test_a_key_used_for_another_label_is_refused(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
 
     answer = await labeler.correct("anna", stored.image_id, "dandelion", 1, key="k1")
@@ -82,7 +82,7 @@ async def test_a_key_used_for_another_label_is_refused(labeler: Labeler) -> None
 
 async def test_two_people_may_use_the_same_key(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
 
     answer = await labeler.correct("berta", stored.image_id, "dandelion", 1, key="k1")
@@ -90,9 +90,9 @@ async def test_two_people_may_use_the_same_key(labeler: Labeler) -> None:
     assert (answer.status_code, answer.json()["revision"]) == (200, 2)
 
 
-async def test_while_the_log_is_away_a_correction_is_503_and_a_retry_with_its_key_counts_once(labeler: Labeler) -> None:
+async def test_a_retry_after_503_with_its_key_counts_once(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     labeler.event_log.fail_next_publish(although_written=True)
 
     away = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
@@ -107,7 +107,7 @@ async def test_while_the_log_is_away_a_correction_is_503_and_a_retry_with_its_ke
 
 async def test_a_correction_that_was_never_sent_can_be_sent_again(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     labeler.event_log.fail_next_publish()
 
     away = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
@@ -118,9 +118,9 @@ async def test_a_correction_that_was_never_sent_can_be_sent_again(labeler: Label
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_a_correction_the_tables_do_not_show_in_time_is_202_with_its_event_id(labeler: Labeler) -> None:
+async def test_a_correction_not_projected_in_time_is_202_with_its_event_id(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     async with labeler.tables.transaction() as transaction:
         await transaction.execute("LOCK TABLE label_history IN SHARE MODE")  # the projection cannot write
         answer = await labeler.correct("anna", stored.image_id, "grass", 0, key="k1")
@@ -130,9 +130,9 @@ async def test_a_correction_the_tables_do_not_show_in_time_is_202_with_its_event
     assert answer.json()["event_id"] == str(event.event_id)
 
 
-async def test_the_loser_of_the_log_is_told_although_it_was_published(labeler: Labeler) -> None:
+async def test_a_published_correction_that_lost_the_race_is_409(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     async with labeler.tables.transaction() as transaction:
         await transaction.execute("LOCK TABLE label_history IN SHARE MODE")
         first = asyncio.ensure_future(labeler.correct("anna", stored.image_id, "grass", 0))
@@ -149,9 +149,9 @@ async def test_the_loser_of_the_log_is_told_although_it_was_published(labeler: L
     ]
 
 
-async def test_what_cannot_be_corrected_is_refused_before_anything_is_published(labeler: Labeler) -> None:
+async def test_an_impossible_correction_is_refused_before_anything_is_published(labeler: Labeler) -> None:
     original, copy = image_stored(), uuid4()
-    await labeler.tell(original, image_rejected(image_id=copy, reason="duplicate", duplicate_of=original.image_id))
+    await labeler.publish(original, image_rejected(image_id=copy, reason="duplicate", duplicate_of=original.image_id))
 
     unknown = await labeler.correct("anna", uuid4(), "grass", 0)
     label = await labeler.correct("anna", original.image_id, "oak", 0)
@@ -163,9 +163,9 @@ async def test_what_cannot_be_corrected_is_refused_before_anything_is_published(
     assert labeler.event_log.events(LabelCorrected) == []
 
 
-async def test_undoing_is_another_correction_and_the_history_keeps_all(labeler: Labeler) -> None:
+async def test_an_undo_is_another_correction_and_the_history_keeps_all(labeler: Labeler) -> None:
     stored = image_stored(label="dandelion")
-    await labeler.tell(stored)
+    await labeler.publish(stored)
 
     await labeler.correct("anna", stored.image_id, "grass", 0)
     await labeler.correct("anna", stored.image_id, "dandelion", 1)
@@ -180,6 +180,6 @@ async def test_undoing_is_another_correction_and_the_history_keeps_all(labeler: 
 
 async def test_a_correction_from_elsewhere_is_shown_like_any_other(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored, label_corrected(image_id=stored.image_id, label_to="grass", revision=1))
+    await labeler.publish(stored, label_corrected(image_id=stored.image_id, label_to="grass", revision=1))
 
     assert (await labeler.get(f"/images/{stored.image_id}"))["corrected_by"] == "berta"

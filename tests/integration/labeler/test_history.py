@@ -1,4 +1,4 @@
-"""What became of a correction: which model holds it, since when, or why not."""
+"""The history of a label: which model holds a correction, since when, or why not."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ async def test_a_correction_is_live_since_the_first_promoted_model_that_holds_it
     corrected = label_corrected(image_id=stored.image_id)
     mine = AppliedCorrection(image_id=stored.image_id, revision=1)
     promoted_at = corrected.occurred_at + timedelta(seconds=0.08)
-    await labeler.tell(
+    await labeler.publish(
         stored,
         corrected,
         model_trained(version="v1"),
@@ -36,10 +36,10 @@ async def test_a_correction_is_live_since_the_first_promoted_model_that_holds_it
     assert entry["live_at"].startswith(promoted_at.isoformat()[:22])
 
 
-async def test_a_promotion_that_came_second_brings_nothing_live(labeler: Labeler) -> None:
+async def test_a_promotion_that_came_second_makes_nothing_live(labeler: Labeler) -> None:
     stored = image_stored()
     mine = AppliedCorrection(image_id=stored.image_id, revision=1)
-    await labeler.tell(
+    await labeler.publish(
         stored,
         label_corrected(image_id=stored.image_id),
         model_trained(version="v1"),
@@ -52,12 +52,12 @@ async def test_a_promotion_that_came_second_brings_nothing_live(labeler: Labeler
     assert (await labeler.get("/models/champion"))["version"] == "v1"
 
 
-async def test_the_model_may_be_promoted_in_the_tables_before_it_was_trained(labeler: Labeler) -> None:
+async def test_a_promotion_may_be_projected_before_its_training(labeler: Labeler) -> None:
     stored = image_stored()
     mine = AppliedCorrection(image_id=stored.image_id, revision=1)
-    await labeler.tell(model_promoted(version="fast-1", sequence=1))
-    await labeler.tell(stored, label_corrected(image_id=stored.image_id))
-    await labeler.tell(model_trained(version="fast-1", corrections=(mine,)))
+    await labeler.publish(model_promoted(version="fast-1", sequence=1))
+    await labeler.publish(stored, label_corrected(image_id=stored.image_id))
+    await labeler.publish(model_trained(version="fast-1", corrections=(mine,)))
 
     assert (await labeler.get(f"/images/{stored.image_id}/history"))[1]["live_in"] == "fast-1"
 
@@ -65,7 +65,7 @@ async def test_the_model_may_be_promoted_in_the_tables_before_it_was_trained(lab
 async def test_a_correction_that_was_set_aside_says_why(labeler: Labeler) -> None:
     stored = image_stored()
     left = SetAside(image_id=stored.image_id, revision=1, sentence="It breaks eleven other answers.")
-    await labeler.tell(
+    await labeler.publish(
         stored, label_corrected(image_id=stored.image_id), model_rejected(version="fast-1", set_aside=(left,))
     )
 
@@ -77,7 +77,7 @@ async def test_a_correction_that_was_set_aside_says_why(labeler: Labeler) -> Non
 async def test_a_superseded_correction_shares_nothing_with_the_one_that_won(labeler: Labeler) -> None:
     stored = image_stored()
     mine = AppliedCorrection(image_id=stored.image_id, revision=1)
-    await labeler.tell(
+    await labeler.publish(
         stored,
         label_corrected(image_id=stored.image_id, corrected_by="berta"),
         label_corrected(image_id=stored.image_id, corrected_by="anna", label_to="dandelion"),

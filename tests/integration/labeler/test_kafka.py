@@ -33,14 +33,14 @@ class Replicas:
     tables: Database
     clients: dict[str, httpx2.AsyncClient]
 
-    async def tell(self, *events: Event) -> None:
-        """These events happened, and the tables show them."""
+    async def publish(self, *events: Event) -> None:
+        """Publish events and wait until the tables show them."""
         async with self.event_log.publisher("test") as publisher:
             await publisher.publish(events)
         await wait_until_caught_up(self.event_log, self.tables, TOPICS, 30)
 
     async def correct(self, who: str, image_id: UUID, label: str, revision: int) -> httpx2.Response:
-        """Somebody sets a label, at the replica they are connected to."""
+        """Correct a label at the replica this user is connected to."""
         return await self.clients[who].post(f"/images/{image_id}/label", json={"label": label, "revision": revision})
 
 
@@ -52,7 +52,7 @@ def settings(settings: LabelerSettings) -> LabelerSettings:
 
 @pytest.fixture
 async def replicas(servers: Servers, settings: LabelerSettings, tables: Database) -> AsyncIterator[Replicas]:
-    """Anna and berta work at different replicas. Only one of them can write the tables."""
+    """Two replicas, one for anna and one for berta. Only one of them writes the tables."""
     await create_topics(servers.kafka_bootstrap)
     store = MemoryObjectStore()
     async with (
@@ -72,10 +72,10 @@ def _client(app: FastAPI, name: str) -> httpx2.AsyncClient:
 
 
 @pytest.mark.timeout(180)
-async def test_two_people_at_two_replicas_on_one_image_exactly_one_wins_every_time(replicas: Replicas) -> None:
+async def test_of_two_corrections_at_two_replicas_exactly_one_wins_every_time(replicas: Replicas) -> None:
     for _ in range(10):
         stored = image_stored(label="dandelion")
-        await replicas.tell(stored)
+        await replicas.publish(stored)
 
         answers = await asyncio.gather(
             replicas.correct("anna", stored.image_id, "grass", 0),
@@ -91,11 +91,11 @@ async def test_two_people_at_two_replicas_on_one_image_exactly_one_wins_every_ti
 
 
 @pytest.mark.timeout(180)
-async def test_a_replay_gives_the_same_tables_and_keeps_the_people(
+async def test_a_replay_gives_the_same_tables_and_keeps_the_users(
     replicas: Replicas, database_url: str, users_file: Path
 ) -> None:
     stored = image_stored()
-    await replicas.tell(stored)
+    await replicas.publish(stored)
     assert (await replicas.correct("anna", stored.image_id, "grass", 0)).status_code == 200
     await Users(replicas.tables).upsert(read_users(users_file))
     before = await canonical_dump(replicas.tables)

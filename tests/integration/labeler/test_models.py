@@ -1,4 +1,4 @@
-"""Models over HTTP: what there is, and what an operator asks of the gate."""
+"""Models over HTTP: the list, and the requests of operators to the gate."""
 
 import asyncio
 from typing import Any
@@ -13,27 +13,27 @@ from .conftest import Labeler
 
 
 async def ask(labeler: Labeler, action: str, who: str = "olga", key: str = "k1", **body: Any) -> httpx2.Response:
-    """Somebody asks for something."""
+    """Send a request to the gate."""
     async with labeler.client(who) as client:
         return await client.post(
             f"/models/{action}", json={"reason": "because", **body}, headers={"Idempotency-Key": key}
         )
 
 
-async def asked(labeler: Labeler) -> PromotionRequested:
-    """The one promotion.requested."""
+async def requested(labeler: Labeler) -> PromotionRequested:
+    """Return the only promotion.requested."""
     [event] = await eventually(lambda: labeler.event_log.events(PromotionRequested))
     return event
 
 
-async def test_models_are_listed_newest_first_with_what_became_of_them(labeler: Labeler) -> None:
+async def test_models_are_listed_newest_first_with_their_state(labeler: Labeler) -> None:
     clock = labeler.clock
     rule = RuleOutcome(rule="floor", outcome="failed", sentence="It gets 40 % right; 70 % are needed.")
     trained = []
     for version in ("old", "now", "bad", "new"):
         clock.move(60)
         trained.append(model_trained(version=version, occurred_at=clock()))
-    await labeler.tell(
+    await labeler.publish(
         *trained,
         model_promoted(version="old", sequence=1),
         model_promoted(version="now", sequence=2),
@@ -55,7 +55,7 @@ async def test_models_are_listed_newest_first_with_what_became_of_them(labeler: 
 
 async def test_a_refused_request_about_a_model_does_not_make_the_model_rejected(labeler: Labeler) -> None:
     request = promotion_requested(version="old", action="override")
-    await labeler.tell(
+    await labeler.publish(
         model_trained(version="old"), request, model_rejected(version="old", answers=request.event_id, summary="No.")
     )
 
@@ -70,11 +70,11 @@ async def test_without_a_model_there_is_no_champion(labeler: Labeler) -> None:
 
 
 async def test_a_rollback_waits_for_the_answer_of_the_gate(labeler: Labeler) -> None:
-    await labeler.tell(model_trained(version="old"), model_promoted(version="old", sequence=1))
+    await labeler.publish(model_trained(version="old"), model_promoted(version="old", sequence=1))
     asking = asyncio.ensure_future(ask(labeler, "rollback", version="old"))
-    event = await asked(labeler)
+    event = await requested(labeler)
     assert (event.action, event.version, event.requested_by, event.reason) == ("rollback", "old", "olga", "because")
-    await labeler.tell(
+    await labeler.publish(
         model_promoted(
             version="old", sequence=2, answers=event.event_id, frozen=True, route="rollback", summary="Back to old."
         )
@@ -91,8 +91,10 @@ async def test_a_rollback_waits_for_the_answer_of_the_gate(labeler: Labeler) -> 
 
 async def test_a_refusal_of_the_gate_is_an_answer(labeler: Labeler) -> None:
     asking = asyncio.ensure_future(ask(labeler, "freeze"))
-    event = await asked(labeler)
-    await labeler.tell(model_rejected(version=None, answers=event.event_id, summary="There is no champion to freeze."))
+    event = await requested(labeler)
+    await labeler.publish(
+        model_rejected(version=None, answers=event.event_id, summary="There is no champion to freeze.")
+    )
 
     answer = await asking
 
@@ -101,12 +103,12 @@ async def test_a_refusal_of_the_gate_is_an_answer(labeler: Labeler) -> None:
 
 
 async def test_a_promotion_that_does_not_count_is_no_answer(labeler: Labeler) -> None:
-    await labeler.tell(model_trained(version="v1"), model_promoted(version="v1", sequence=1))
+    await labeler.publish(model_trained(version="v1"), model_promoted(version="v1", sequence=1))
     asking = asyncio.ensure_future(ask(labeler, "unfreeze"))
-    event = await asked(labeler)
-    await labeler.tell(model_promoted(version="v2", sequence=1, answers=event.event_id))
+    event = await requested(labeler)
+    await labeler.publish(model_promoted(version="v2", sequence=1, answers=event.event_id))
     assert not asking.done()
-    await labeler.tell(model_promoted(version="v1", sequence=2, answers=event.event_id, route="unfreeze"))
+    await labeler.publish(model_promoted(version="v1", sequence=2, answers=event.event_id, route="unfreeze"))
 
     assert (await asking).json()["sequence"] == 2
 
@@ -116,17 +118,17 @@ async def test_without_an_answer_in_time_a_request_is_202(labeler: Labeler) -> N
     answer = await ask(labeler, "freeze")
 
     assert answer.status_code == 202
-    assert answer.json()["event_id"] == str((await asked(labeler)).event_id)
+    assert answer.json()["event_id"] == str((await requested(labeler)).event_id)
 
 
-async def test_a_version_nobody_trained_is_404(labeler: Labeler) -> None:
+async def test_an_unknown_version_is_404(labeler: Labeler) -> None:
     answer = await ask(labeler, "approve", version="nowhere")
 
     assert (answer.status_code, answer.json()["error"]) == (404, "model_unknown")
     assert labeler.event_log.events(PromotionRequested) == []
 
 
-async def test_an_operator_may_ask_for_a_training(labeler: Labeler) -> None:
+async def test_an_operator_may_request_a_training(labeler: Labeler) -> None:
     async with labeler.client("olga") as client:
         answer = await client.post("/trainings", json={"reason": "new camera"})
 
@@ -136,10 +138,32 @@ async def test_an_operator_may_ask_for_a_training(labeler: Labeler) -> None:
     assert answer.json()["event_id"] == str(event.event_id)
 
 
-@pytest.mark.parametrize("path", ["/models/freeze", "/models/unfreeze", "/trainings"])
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("action", ["rollback", "approve", "override"])
+async def test_each_version_route_publishes_its_action(labeler: Labeler, action: str) -> None:
+    await labeler.publish(model_trained(version="v1"))
+
+    assert (await ask(labeler, action, version="v1")).status_code == 202
+    event = await requested(labeler)
+    assert (event.action, event.version) == (action, "v1")
+    assert (await ask(labeler, action, key="k2")).status_code == 422  # without a version
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("action", ["freeze", "unfreeze"])
+async def test_each_freeze_route_publishes_its_action(labeler: Labeler, action: str) -> None:
+    assert (await ask(labeler, action)).status_code == 202
+    event = await requested(labeler)
+    assert (event.action, event.version) == (action, None)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/models/{action}" for action in ("rollback", "approve", "override", "freeze", "unfreeze")] + ["/trainings"],
+)
 async def test_a_labeler_may_not_command_the_gate(labeler: Labeler, path: str) -> None:
     async with labeler.client("anna") as client:
-        answer = await client.post(path, json={"reason": "please"})
+        answer = await client.post(path, json={"reason": "please", "version": "v1"})
 
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
     assert "operator" in answer.json()["detail"]

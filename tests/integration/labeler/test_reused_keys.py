@@ -1,4 +1,4 @@
-"""A key that is sent again with another revision, before the tables show what became of it the first time."""
+"""A key that is sent again with another revision before the tables show its first outcome."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ LABEL_OF = {
 async def folded(
     servers: Servers, event_log: MemoryEventLog, service: str, projectors: Sequence[Projector]
 ) -> AsyncIterator[Database]:
-    """Tables of a service, folded from this log."""
+    """Fold this log into the tables of a service."""
     records = [record for topic in (ImageStored.topic, LabelCorrected.topic) for record in event_log.records(topic)]
     url = servers.database_url("postgres")
     async with fresh_schema(url, f"services.{service}.data.sql") as schema, schema.open() as database:
@@ -44,18 +44,18 @@ async def folded(
 async def label_in(
     servers: Servers, event_log: MemoryEventLog, service: str, projectors: Sequence[Projector]
 ) -> Row | None:
-    """Label and revision of the only image."""
+    """Return label and revision of the only image."""
     async with folded(servers, event_log, service, projectors) as database:
         return await database.fetchrow(LABEL_OF[service])
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_makes_another_event_on_which_all_readers_agree(labeler: Labeler, servers: Servers) -> None:
+async def test_a_reused_key_makes_another_event_on_which_all_readers_agree(labeler: Labeler, servers: Servers) -> None:
     """Berta's correction comes before Anna's in the log; Anna sends hers again on top of Berta's, under the same key,
     while the tables know Berta's only."""
     stored = image_stored(label="dandelion")
     image_id = stored.image_id
-    await labeler.tell(image_registered(image_id=image_id), stored)
+    await labeler.publish(image_registered(image_id=image_id), stored)
     first_id = correction_id("anna", "k1", image_id, 1, "grass")
     second_id = correction_id("anna", "k1", image_id, 2, "grass")
 
@@ -78,7 +78,7 @@ async def test_makes_another_event_on_which_all_readers_agree(labeler: Labeler, 
         await eventually(shown)
         second = await labeler.correct("anna", image_id, "grass", 1, key="k1")
         await transaction.execute("DELETE FROM label_history WHERE event_id = $1", first_id)
-    await labeler.tell()
+    await labeler.publish()
 
     assert [answer.status_code for answer in (bertas, first, second)] == [202, 202, 202]
     assert [event.event_id for event in labeler.event_log.events(LabelCorrected)][1:] == [first_id, second_id]

@@ -1,4 +1,4 @@
-"""What a person is shown next, and in which order."""
+"""The review queue and its order."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -9,13 +9,13 @@ from .conftest import Labeler
 
 
 async def order(labeler: Labeler, limit: int = 20) -> list[UUID]:
-    """The ids in the queue."""
+    """Return the ids in the queue."""
     return [UUID(item["image_id"]) for item in (await labeler.get(f"/review?limit={limit}"))["items"]]
 
 
 async def test_the_least_certain_image_comes_first_and_says_why(labeler: Labeler) -> None:
     sure, unsure = image_stored(label=None, trust="claimed"), image_stored(label=None, trust="claimed")
-    await labeler.tell(
+    await labeler.publish(
         sure,
         unsure,
         prediction_logged(image_id=sure.image_id, probabilities={"dandelion": 0.99, "grass": 0.01}),
@@ -25,13 +25,13 @@ async def test_the_least_certain_image_comes_first_and_says_why(labeler: Labeler
     queue = await labeler.get("/review")
 
     assert [UUID(item["image_id"]) for item in queue["items"]] == [unsure.image_id, sure.image_id]
-    assert queue["items"][0]["reason"] == "The model hesitates: dandelion, with 52% only."
+    assert queue["items"][0]["reason"] == "The model is unsure: dandelion, with only 52%."
     assert queue["waiting"] == 2
 
 
-async def test_an_answer_that_contradicts_the_uploader_comes_before_a_hesitant_one(labeler: Labeler) -> None:
+async def test_a_prediction_against_the_label_comes_before_an_unsure_one(labeler: Labeler) -> None:
     contradicted, unsure = image_stored(label="grass", trust="claimed"), image_stored(label=None, trust="claimed")
-    await labeler.tell(
+    await labeler.publish(
         contradicted,
         unsure,
         prediction_logged(image_id=contradicted.image_id, probabilities={"dandelion": 0.9, "grass": 0.1}),
@@ -43,7 +43,7 @@ async def test_an_answer_that_contradicts_the_uploader_comes_before_a_hesitant_o
 
 async def test_seed_images_come_last_and_reviewed_ones_not_at_all(labeler: Labeler) -> None:
     seed, claimed, done = image_stored(trust="seed"), image_stored(trust="claimed"), image_stored(trust="claimed")
-    await labeler.tell(seed, claimed, done, label_corrected(image_id=done.image_id))
+    await labeler.publish(seed, claimed, done, label_corrected(image_id=done.image_id))
 
     assert await order(labeler) == [claimed.image_id, seed.image_id]
 
@@ -52,26 +52,26 @@ async def test_near_duplicates_do_not_fill_the_queue(labeler: Labeler) -> None:
     shots = [image_stored(trust="claimed", group_id="one flower") for _ in range(3)]
     other = image_stored(trust="claimed")
     probabilities = {"dandelion": 0.51, "grass": 0.49}
-    await labeler.tell(
+    await labeler.publish(
         *shots, other, *(prediction_logged(image_id=shot.image_id, probabilities=probabilities) for shot in shots)
     )
 
     assert (await order(labeler, limit=2))[1] == other.image_id
 
 
-async def test_the_newest_answer_is_shown_in_whatever_order_they_arrive(labeler: Labeler) -> None:
+async def test_the_newest_prediction_is_shown_in_any_order_of_arrival(labeler: Labeler) -> None:
     stored = image_stored(label=None, trust="claimed")
     old = prediction_logged(image_id=stored.image_id, model_version="v1")
     new = prediction_logged(
         image_id=stored.image_id, model_version="v2", occurred_at=old.occurred_at + timedelta(seconds=1)
     )
-    await labeler.tell(stored, new)
-    await labeler.tell(old)
+    await labeler.publish(stored, new)
+    await labeler.publish(old)
 
     assert (await labeler.get(f"/images/{stored.image_id}"))["prediction"]["model_version"] == "v2"
 
 
-async def test_an_answer_about_bytes_that_are_not_stored_is_not_ours(labeler: Labeler) -> None:
-    await labeler.tell(prediction_logged(image_id=None))
+async def test_a_prediction_about_other_bytes_is_ignored(labeler: Labeler) -> None:
+    await labeler.publish(prediction_logged(image_id=None))
 
     assert await labeler.tables.fetchval("SELECT count(*) FROM predictions") == 0

@@ -1,4 +1,4 @@
-"""Who may do what; and HTTP while something is away."""
+"""Sessions and roles, and HTTP while the log is unavailable."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ async def test_without_a_session_nothing_is_shown(labeler: Labeler, path: str) -
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize(("name", "password"), [("anna", "wrong"), ("nobody", PASSWORDS["anna"]), ("anna", "")])
+@pytest.mark.parametrize(("name", "password"), [("anna", "wrong"), ("unknown", PASSWORDS["anna"]), ("anna", "")])
 @pytest.mark.usefixtures("people")
 async def test_a_wrong_name_or_password_is_401_and_does_not_say_which(
     labeler: Labeler, name: str, password: str
@@ -34,11 +34,14 @@ async def test_a_wrong_name_or_password_is_401_and_does_not_say_which(
     async with labeler.client() as client:
         answer = await client.post("/login", json={"name": name, "password": password})
 
-    assert (answer.status_code, answer.json()["detail"]) == (401, "The name or the password is wrong.")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        401,
+        "The name or the password is wrong. Check both and try again.",
+    )
 
 
 @pytest.mark.usefixtures("people")
-async def test_a_session_says_who_it_is_and_ends(labeler: Labeler, settings: LabelerSettings) -> None:
+async def test_a_session_names_its_user_and_expires(labeler: Labeler, settings: LabelerSettings) -> None:
     async with labeler.client() as client:
         session = (await client.post("/login", json={"name": "olga", "password": PASSWORDS["olga"]})).json()
     assert (session["name"], session["role"]) == ("olga", "operator")
@@ -54,7 +57,7 @@ async def test_a_session_says_who_it_is_and_ends(labeler: Labeler, settings: Lab
     assert (answer.status_code, answer.json()["detail"]) == (401, "The session has ended. Log in again.")
 
 
-async def test_a_token_signed_with_another_secret_is_worth_nothing(labeler: Labeler) -> None:
+async def test_a_token_signed_with_another_secret_is_refused(labeler: Labeler) -> None:
     token, _ = issue_token(
         Principal("olga", "operator"), "another secret of thirty-two bytes!", FixedClock()(), timedelta(1)
     )
@@ -64,9 +67,7 @@ async def test_a_token_signed_with_another_secret_is_worth_nothing(labeler: Labe
         assert (await client.get("/labels")).status_code == 401
 
 
-async def test_reading_the_users_again_changes_what_changed_and_keeps_good_hashes(
-    tables: Database, users_file: Path
-) -> None:
+async def test_reading_the_users_again_keeps_the_hashes_that_still_verify(tables: Database, users_file: Path) -> None:
     users, people = Users(tables), read_users(users_file)
     await users.upsert(people)
     before = {row["name"]: row["password_hash"] for row in await tables.fetch("SELECT * FROM users")}
@@ -80,9 +81,9 @@ async def test_reading_the_users_again_changes_what_changed_and_keeps_good_hashe
     assert PASSWORDS["anna"] not in str(before)
 
 
-async def test_reading_goes_on_while_the_log_is_away_and_health_says_so(labeler: Labeler) -> None:
+async def test_reading_works_while_the_log_is_down_and_health_says_so(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     labeler.event_log.away = True
 
     shown = await labeler.get(f"/images/{stored.image_id}")
@@ -99,9 +100,9 @@ async def test_reading_goes_on_while_the_log_is_away_and_health_says_so(labeler:
     assert len(labeler.event_log.events(LabelCorrected)) == 1
 
 
-async def test_what_people_did_is_counted(labeler: Labeler) -> None:
+async def test_commands_are_counted_by_outcome(labeler: Labeler) -> None:
     stored = image_stored()
-    await labeler.tell(stored)
+    await labeler.publish(stored)
     await labeler.correct("anna", stored.image_id, "grass", 0)
     await labeler.correct("berta", stored.image_id, "grass", 0)
 
@@ -112,7 +113,7 @@ async def test_what_people_did_is_counted(labeler: Labeler) -> None:
     assert 'pappus_commands_total{command="correct",outcome="superseded"}' in text
 
 
-async def test_malformed_requests_are_answered_with_problem_documents(labeler: Labeler) -> None:
+async def test_malformed_requests_get_problem_documents(labeler: Labeler) -> None:
     async with labeler.client("anna") as client:
         answers: list[httpx2.Response] = [
             await client.get("/images/not-a-uuid"),

@@ -1,4 +1,4 @@
-"""The fold: the same tables from the same log, however the topics interleave and whatever is repeated."""
+"""The projection: the same tables from the same log in any interleaving of topics, with any repetition."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ APPLY: dict[type[Event], Any] = {projector.event: projector.apply for projector 
 
 
 def a_history() -> list[Event]:
-    """One of everything, with races."""
+    """Return events of every type, with races."""
     first, second = uuid4(), uuid4()
     held = AppliedCorrection(image_id=first, revision=1)
     left = SetAside(image_id=first, revision=2, sentence="It breaks others.")
@@ -61,7 +61,7 @@ def a_history() -> list[Event]:
 
 
 def interleaved(events: list[Event], seed: int) -> list[Event]:
-    """The same events, each topic in its order, but the topics mixed, and some events twice."""
+    """Return the same events with the topics mixed, each topic in its order, and some events twice."""
     chance = random.Random(seed)
     queues: dict[str, list[Event]] = {}
     for event in events:
@@ -76,7 +76,7 @@ def interleaved(events: list[Event], seed: int) -> list[Event]:
 
 
 async def fold(database: Database, events: list[Event]) -> object:
-    """The tables after these events, from nothing."""
+    """Return the tables after these events, starting from empty ones."""
     async with database.transaction() as transaction:
         for table in await transaction.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'labeler'"):
             if table["tablename"] not in ("migrations", "positions"):
@@ -86,7 +86,7 @@ async def fold(database: Database, events: list[Event]) -> object:
     return await canonical_dump(database)
 
 
-async def test_any_interleaving_of_topics_and_any_repetition_gives_the_same_tables(tables: Database) -> None:
+async def test_any_interleaving_and_any_repetition_gives_the_same_tables(tables: Database) -> None:
     events = a_history()
     expected = await fold(tables, events)
 
@@ -96,34 +96,34 @@ async def test_any_interleaving_of_topics_and_any_repetition_gives_the_same_tabl
     assert await tables.fetchval("SELECT version FROM live_corrections") == "fast-1"
 
 
-Wishes = list[tuple[int, int]]
+Requests = list[tuple[int, int]]
 
 
 @pytest.mark.timeout(120)
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wishes=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4)), max_size=12))
-def test_each_revision_is_applied_once_by_the_first_who_asked_for_it_in_turn(database_url: str, wishes: Wishes) -> None:
-    """`wishes` are event ids (repeated ones are the same event) and the revisions they ask for."""
-    asyncio.run(_check_wishes(database_url, wishes))
+@given(requests=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4)), max_size=12))
+def test_each_revision_is_applied_once_by_its_first_correction(database_url: str, requests: Requests) -> None:
+    """`requests` are event ids (repeated ones are the same event) and the revisions they request."""
+    asyncio.run(_check_requests(database_url, requests))
 
 
-async def _check_wishes(database_url: str, wishes: Wishes) -> None:
+async def _check_requests(database_url: str, requests: Requests) -> None:
     connection = await connector(database_url, "labeler")()
     try:
         await connection.execute("BEGIN")
-        image_id, first_asked = uuid4(), dict[int, int]()
-        for number, revision in wishes:
-            first_asked.setdefault(number, revision)
-            event = label_corrected(image_id=image_id, event_id=UUID(int=number), revision=first_asked[number])
+        image_id, first_revision = uuid4(), dict[int, int]()
+        for number, revision in requests:
+            first_revision.setdefault(number, revision)
+            event = label_corrected(image_id=image_id, event_id=UUID(int=number), revision=first_revision[number])
             await apply_label_corrected(event, connection)
-        await _agrees(connection, image_id, list(first_asked.items()))
+        await _agrees(connection, image_id, list(first_revision.items()))
     finally:
         await connection.close()
 
 
-async def _agrees(connection: Transaction, image_id: UUID, wishes: Wishes) -> None:
+async def _agrees(connection: Transaction, image_id: UUID, requests: Requests) -> None:
     current, winners = 0, set[UUID]()
-    for number, revision in wishes:
+    for number, revision in requests:
         if revision == current + 1:
             current = revision
             winners.add(UUID(int=number))

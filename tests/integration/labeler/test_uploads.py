@@ -1,4 +1,4 @@
-"""A person brings an image over HTTP; an ingestor of the test's own answers."""
+"""Uploads over HTTP, with an ingestor in the test."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,8 +18,10 @@ from .conftest import Labeler
 Answers = list[dict[str, Any]]
 
 
-async def bring(labeler: Labeler, data: bytes, key: str | None = None, label: str | None = None) -> httpx2.Response:
-    """Anna uploads."""
+async def upload_image(
+    labeler: Labeler, data: bytes, key: str | None = None, label: str | None = None
+) -> httpx2.Response:
+    """Upload an image as anna."""
     async with labeler.client("anna") as client:
         return await client.post(
             "/images",
@@ -30,7 +32,7 @@ async def bring(labeler: Labeler, data: bytes, key: str | None = None, label: st
 
 
 def stored_as(event: ImageRegistered, data: bytes) -> Any:
-    """What an ingestor says when all is well."""
+    """Return the image.stored of a successful ingestor."""
     return image_stored(
         image_id=event.image_id,
         sha256=sha256(data).hexdigest(),
@@ -42,14 +44,14 @@ def stored_as(event: ImageRegistered, data: bytes) -> Any:
 
 
 async def registered(labeler: Labeler, number: int = 1) -> ImageRegistered:
-    """The newest of so many image.registered."""
+    """Wait for `number` image.registered and return the latest."""
     await eventually(lambda: len(labeler.event_log.events(ImageRegistered)) >= number)
     return max(labeler.event_log.events(ImageRegistered), key=lambda event: event.attempt)
 
 
 @pytest.fixture
 async def ingestor(labeler: Labeler) -> AsyncIterator[None]:
-    """Stores whatever is registered, if its bytes are where the event says."""
+    """Store every registered image whose bytes are under the key of the event."""
 
     async def work() -> None:
         async with labeler.event_log.group("ingestor", ["image.registered"]) as group:
@@ -59,7 +61,7 @@ async def ingestor(labeler: Labeler) -> AsyncIterator[None]:
                 for event in labeler.event_log.events(ImageRegistered):
                     if event.event_id not in seen:
                         seen.add(event.event_id)
-                        await labeler.tell(stored_as(event, await labeler.store.get(event.upload_key or "")))
+                        await labeler.publish(stored_as(event, await labeler.store.get(event.upload_key or "")))
 
     task = asyncio.create_task(work())
     yield
@@ -68,8 +70,8 @@ async def ingestor(labeler: Labeler) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("ingestor")
-async def test_an_upload_is_stored_as_the_person_claimed_it(labeler: Labeler) -> None:
-    answer = await bring(labeler, b"a picture", label="grass")
+async def test_an_upload_is_stored_with_the_claimed_label(labeler: Labeler) -> None:
+    answer = await upload_image(labeler, b"a picture", label="grass")
 
     assert answer.status_code == 201
     body = answer.json()
@@ -88,8 +90,8 @@ async def test_an_upload_is_stored_as_the_person_claimed_it(labeler: Labeler) ->
 
 @pytest.mark.usefixtures("ingestor")
 async def test_the_same_bytes_again_lead_to_the_image_that_holds_them(labeler: Labeler) -> None:
-    first = await bring(labeler, b"a picture", key="k1")
-    again = await bring(labeler, b"a picture", key="k2")
+    first = await upload_image(labeler, b"a picture", key="k1")
+    again = await upload_image(labeler, b"a picture", key="k2")
 
     assert (again.status_code, again.json()["image_id"]) == (200, first.json()["image_id"])
     assert again.json()["duplicate_of"] == first.json()["image_id"]
@@ -99,12 +101,12 @@ async def test_the_same_bytes_again_lead_to_the_image_that_holds_them(labeler: L
 
 
 async def test_bytes_that_turn_out_to_be_a_duplicate_lead_to_the_other_image(labeler: Labeler) -> None:
-    answering = asyncio.ensure_future(bring(labeler, b"a picture"))
+    answering = asyncio.ensure_future(upload_image(labeler, b"a picture"))
     event = await registered(labeler)
     other = image_stored(sha256=sha256(b"a picture").hexdigest())
-    await labeler.tell(image_rejected(image_id=event.image_id, reason="duplicate", duplicate_of=other.image_id))
+    await labeler.publish(image_rejected(image_id=event.image_id, reason="duplicate", duplicate_of=other.image_id))
     assert not answering.done()  # the other one is not in the tables yet
-    await labeler.tell(other)
+    await labeler.publish(other)
 
     answer = await answering
 
@@ -114,9 +116,9 @@ async def test_bytes_that_turn_out_to_be_a_duplicate_lead_to_the_other_image(lab
 
 
 async def test_an_upload_that_cannot_be_used_is_422_with_the_reason(labeler: Labeler) -> None:
-    answering = asyncio.ensure_future(bring(labeler, b"no picture"))
+    answering = asyncio.ensure_future(upload_image(labeler, b"no picture"))
     event = await registered(labeler)
-    await labeler.tell(
+    await labeler.publish(
         image_rejected(image_id=event.image_id, reason="not_an_image", detail="These bytes are no image.")
     )
 
@@ -125,30 +127,30 @@ async def test_an_upload_that_cannot_be_used_is_422_with_the_reason(labeler: Lab
     assert answer.status_code == 422
     assert (answer.json()["error"], answer.json()["detail"]) == ("not_an_image", "These bytes are no image.")
     assert "image_id" in answer.json()
-    again = await bring(labeler, b"no picture")
+    again = await upload_image(labeler, b"no picture")
     assert again.json() == answer.json()
     assert len(labeler.event_log.events(ImageRegistered)) == 1
 
 
-async def test_after_a_refusal_that_may_have_passed_the_next_upload_is_the_next_attempt(labeler: Labeler) -> None:
-    answering = asyncio.ensure_future(bring(labeler, b"a picture", key="k1"))
+async def test_the_upload_after_a_temporary_rejection_is_the_next_attempt(labeler: Labeler) -> None:
+    answering = asyncio.ensure_future(upload_image(labeler, b"a picture", key="k1"))
     event = await registered(labeler)
-    await labeler.tell(image_rejected(image_id=event.image_id, reason="upload_missing", detail="No bytes."))
+    await labeler.publish(image_rejected(image_id=event.image_id, reason="upload_missing", detail="No bytes."))
     assert (await answering).status_code == 422
 
-    answering = asyncio.ensure_future(bring(labeler, b"a picture", key="k1"))
+    answering = asyncio.ensure_future(upload_image(labeler, b"a picture", key="k1"))
     second = await registered(labeler, number=2)
-    await labeler.tell(stored_as(second, b"a picture"))
+    await labeler.publish(stored_as(second, b"a picture"))
 
     assert (await answering).status_code == 201
     assert (second.image_id, second.attempt) == (event.image_id, 2)
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_an_upload_nobody_has_stored_in_time_is_202_and_a_retry_has_the_same_id(labeler: Labeler) -> None:
-    first = await bring(labeler, b"a picture")
-    await labeler.tell()  # nothing new: the tables know of it
-    again = await bring(labeler, b"a picture")
+async def test_an_upload_not_stored_in_time_is_202_and_its_retry_has_the_same_id(labeler: Labeler) -> None:
+    first = await upload_image(labeler, b"a picture")
+    await labeler.publish()  # nothing new: the tables know of it
+    again = await upload_image(labeler, b"a picture")
 
     assert first.status_code == again.status_code == 202
     assert first.json() == again.json()
@@ -160,24 +162,24 @@ async def test_an_upload_nobody_has_stored_in_time_is_202_and_a_retry_has_the_sa
 async def test_without_the_object_store_nothing_is_registered(labeler: Labeler) -> None:
     labeler.store.away = True
 
-    answer = await bring(labeler, b"a picture")
+    answer = await upload_image(labeler, b"a picture")
 
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
     assert labeler.event_log.events(ImageRegistered) == []
 
 
-async def test_without_the_log_the_person_is_told_to_come_back(labeler: Labeler) -> None:
+async def test_an_upload_without_the_log_is_503_with_retry_after(labeler: Labeler) -> None:
     labeler.event_log.fail_next_publish()
 
-    answer = await bring(labeler, b"a picture")
+    answer = await upload_image(labeler, b"a picture")
 
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
 
 
-async def test_nonsense_is_refused_before_anything_is_kept(labeler: Labeler) -> None:
-    empty = await bring(labeler, b"")
-    label = await bring(labeler, b"a picture", label="oak")
+async def test_an_invalid_upload_is_refused_before_anything_is_stored(labeler: Labeler) -> None:
+    empty = await upload_image(labeler, b"")
+    label = await upload_image(labeler, b"a picture", label="oak")
 
     assert (empty.status_code, empty.json()["error"]) == (422, "empty")
     assert (label.status_code, label.json()["error"]) == (422, "unknown_label")
@@ -186,7 +188,7 @@ async def test_nonsense_is_refused_before_anything_is_kept(labeler: Labeler) -> 
 
 @pytest.mark.parametrize("more", [1, 100_000])
 async def test_a_file_above_the_limit_is_413(labeler: Labeler, settings: LabelerSettings, more: int) -> None:
-    answer = await bring(labeler, bytes(settings.upload_limit_bytes + more))
+    answer = await upload_image(labeler, bytes(settings.upload_limit_bytes + more))
 
     assert answer.status_code == 413
     assert answer.json()["error"] == "too_large"
@@ -197,7 +199,7 @@ async def test_a_file_above_the_limit_is_413(labeler: Labeler, settings: Labeler
 async def test_the_bytes_of_a_stored_image_can_be_seen(labeler: Labeler) -> None:
     stored = image_stored()
     labeler.store.objects[stored.object_key] = b"the bytes"
-    await labeler.tell(stored)
+    await labeler.publish(stored)
 
     async with labeler.client("anna") as client:
         content = await client.get(f"/images/{stored.image_id}/content")

@@ -1,4 +1,4 @@
-"""One id stands for one thing a person said."""
+"""One event id stands for one correction."""
 
 from uuid import UUID, uuid4
 
@@ -25,5 +25,5 @@ def test_the_same_request_is_the_same_event() -> None:
     ],
     ids=["person", "key", "image", "revision", "label"],
 )
-def test_whoever_says_something_else_makes_another_event(other: UUID) -> None:
+def test_every_other_correction_is_another_event(other: UUID) -> None:
     assert other != FIRST

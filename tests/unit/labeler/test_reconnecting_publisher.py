@@ -1,4 +1,4 @@
-"""A publisher that may not be there yet."""
+"""A publisher that reconnects."""
 
 import asyncio
 

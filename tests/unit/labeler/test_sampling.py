@@ -1,4 +1,4 @@
-"""What should a person look at next?"""
+"""The order of the review."""
 
 from uuid import UUID
 
@@ -17,11 +17,11 @@ def candidate(number: int, share: float | None = None, label: str | None = None,
 
 
 def numbers(candidates: list[Candidate]) -> list[int]:
-    """Which ones, in order."""
+    """Return the numbers of the images in review order."""
     return [each.image_id.int for each, _ in review_order(candidates)]
 
 
-def test_contradictions_come_first_then_hesitation_then_no_answer_then_seeds() -> None:
+def test_contradictions_come_first_then_unsure_predictions_and_seeds_last() -> None:
     mixed = [
         candidate(1, label="grass", seed=True),
         candidate(2),
@@ -45,7 +45,7 @@ def test_one_of_each_group_comes_before_the_second_of_any() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.none() | st.floats(0, 1), st.booleans()), max_size=12))
-def test_every_candidate_is_there_once_in_the_same_order_whatever_order_they_came_in(
+def test_the_order_has_each_candidate_once_and_ignores_the_input_order(
     facts: list[tuple[int, float | None, bool]],
 ) -> None:
     made = [candidate(n, share=p, group_id=str(group), seed=seed) for n, (group, p, seed) in enumerate(facts)]
@@ -66,10 +66,10 @@ def test_the_margin_is_the_lead_of_the_best_label(probabilities: dict[str, float
     [
         (candidate(1, 0.9, "grass"), "It was uploaded as grass, and the model says dandelion (90%)."),
         (candidate(1, 0.9, "grass", seed=True), "It came with grass, and the model says dandelion (90%)."),
-        (candidate(1, 0.6), "The model hesitates: dandelion, with 60% only."),
-        (candidate(1, 0.9), "The model says dandelion (90%), and nobody has checked it."),
-        (candidate(1, None, "grass"), "It was uploaded as grass, and nobody has checked it."),
-        (candidate(1, None, "grass", seed=True), "It came with the label grass, and nobody has checked it."),
+        (candidate(1, 0.6), "The model is unsure: dandelion, with only 60%."),
+        (candidate(1, 0.9), "The model says dandelion (90%); no person has checked it yet."),
+        (candidate(1, None, "grass"), "It was uploaded as grass; no person has checked it yet."),
+        (candidate(1, None, "grass", seed=True), "It came with the label grass; no person has checked it yet."),
         (candidate(1), "It has no label yet."),
     ],
 )

@@ -21,12 +21,12 @@ ANNA = Principal("anna", "labeler")
 
 
 def claims(**changes: object) -> str:
-    """A token with these claims, signed rightly."""
+    """Return a token with these claims and a valid signature."""
     values = {"sub": "anna", "role": "labeler", "aud": AUDIENCE, "exp": int(NOW.timestamp()) + 60, **changes}
     return jwt.encode({name: value for name, value in values.items() if value is not None}, SECRET, ALGORITHM)
 
 
-def test_a_token_says_who_it_is_for_until_it_ends() -> None:
+def test_a_token_names_its_user_until_it_expires() -> None:
     token, expires_at = issue_token(ANNA, SECRET, NOW, timedelta(hours=1))
 
     assert expires_at == NOW + timedelta(hours=1)
@@ -42,7 +42,7 @@ def test_a_token_says_who_it_is_for_until_it_ends() -> None:
         "not a token",
         jwt.encode({"sub": "anna", "role": "operator", "aud": AUDIENCE, "exp": 2**31}, "another " + SECRET, ALGORITHM),
         jwt.encode({"sub": "anna", "role": "operator", "aud": AUDIENCE, "exp": 2**31}, "", "none"),
-        claims(aud="somebody else"),
+        claims(aud="another service"),
         claims(sub=None),
         claims(role=None),
         claims(exp=None),
@@ -50,7 +50,7 @@ def test_a_token_says_who_it_is_for_until_it_ends() -> None:
         claims(exp=1.5e9),
     ],
 )
-def test_any_other_token_proves_nothing(token: str) -> None:
+def test_any_other_token_is_refused(token: str) -> None:
     with pytest.raises(Unauthorised):
         verify_token(token, SECRET, NOW)
 
@@ -64,5 +64,5 @@ def test_any_other_token_proves_nothing(token: str) -> None:
         ("operator", "operator", True),
     ],
 )
-def test_an_operator_may_do_everything(role: Role, needed: Role, *, allowed: bool) -> None:
+def test_an_operator_has_the_rights_of_both_roles(role: Role, needed: Role, *, allowed: bool) -> None:
     assert Principal("anna", role).may_act_as(needed) is allowed

@@ -22,7 +22,7 @@ def test_users_are_read_with_their_roles(tmp_path: Path) -> None:
     "text",
     [None, "{", "{}", '[{"name": "anna"}]', '[{"name": "a", "role": "king", "password": "a secret word"}]'],
 )
-def test_what_is_no_list_of_users_is_refused_without_telling_passwords(tmp_path: Path, text: str | None) -> None:
+def test_a_file_of_another_form_is_refused_without_showing_passwords(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "users.json"
     if text is not None:
         path.write_text(text)

@@ -18,7 +18,7 @@ from services.trainer.model.arrays import Images
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import probabilities
 from services.trainer.model.metrics import Evaluation, evaluate
-from services.trainer.model.onnx_artefact import assemble, hash_weights
+from services.trainer.model.onnx_artefact import Artefact, assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
 from services.trainer.training.recipe import Learned, learn
@@ -69,14 +69,14 @@ def _train_and_test(manifest: Manifest, pixels: dict[UUID, Images]) -> tuple[Lea
     head = learned.fitted.head
     truths = np.array([labels.index(sample.label) for sample in test])
     layer = empty_layer(learned.features.shape[1], len(labels))
-    answers = ArtefactSession(_artefact(manifest, learned)).predict(test_images)
+    answers = ArtefactSession(_artefact(manifest, learned).data).predict(test_images)
     of_torch = probabilities(head.logits(learned.backbone.probe_features))
     of_numpy = predict_probabilities(head, layer, answers.features)
     difference = max(compare_runtimes(other, answers.probabilities).difference for other in (of_torch, of_numpy))
     return learned, evaluate(answers.probabilities, truths, labels), difference
 
 
-def _artefact(manifest: Manifest, learned: Learned) -> bytes:
+def _artefact(manifest: Manifest, learned: Learned) -> Artefact:
     head, backbone = learned.fitted.head, learned.backbone
     layer = empty_layer(learned.features.shape[1], len(head.labels))
     metadata = ArtefactMetadata(
@@ -86,7 +86,7 @@ def _artefact(manifest: Manifest, learned: Learned) -> bytes:
 
 
 def _weights(manifest: Manifest, learned: Learned) -> str:
-    return hash_weights(_artefact(manifest, learned))
+    return _artefact(manifest, learned).hash_weights()
 
 
 if __name__ == "__main__":

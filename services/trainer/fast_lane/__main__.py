@@ -7,8 +7,7 @@ model.trained (reconciler). Owns the tables of schema `trainer`, models/fast-* a
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
 from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
+from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.settings import TrainerSettings
 from shared.messaging.kafka import open_event_log

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from cachetools import LRUCache
+
 from services.trainer.data import queries
-from services.trainer.data.artefact_store import ArtefactHashMismatch, ArtefactStore
+from services.trainer.data.artefacts import load_artefact
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.records import Champion, Correction
 from services.trainer.fast_lane.candidate import (
@@ -37,11 +39,14 @@ from shared.runtime.health import Health
 from shared.runtime.retry import UNTIL_CANCELLED, retrying
 from shared.runtime.telemetry import logger as logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.storage.verified import HashMismatch
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.reconciler import run_reconciler
 
 PART = "fast lane"
+KEPT = 3
+"""Models in memory, up to 30 MB each."""
 COMPARED_IMAGES = 2
 UNREADABLE_RETRY_AFTER = timedelta(minutes=10)
 """How long an image is left out before its bytes are looked for again."""
@@ -59,9 +64,9 @@ class FastLane:
         self._source = source
         self._health = health
         self._clock = clock
-        self._artefacts = ArtefactStore(store)
         self._model: ModelTrained | None = None
-        self._base: LoadedChampion | None = None
+        self._loaded: LRUCache[str, LoadedChampion] = LRUCache(KEPT)
+        """By the sha256 of the artefact: the champion, and candidates that may become it."""
         self._unreadable: dict[UUID, datetime] = {}
         self._said = ""
 
@@ -114,15 +119,17 @@ class FastLane:
         return Champion(promotion, self._model)
 
     async def _load_champion(self, champion: Champion) -> LoadedChampion:
-        """The champion's artefact, parsed; the lane's own last candidate is still in memory."""
+        """Return the champion from memory, where the lane's own last candidates are, or from the store."""
         digest = champion.model.artefact_sha256
-        if self._base is None or self._base.artefact_sha256 != digest:
-            try:
-                artefact = await self._artefacts.load(champion.model)
-                self._base = await asyncio.to_thread(load_champion, artefact, digest, self._base)
-            except (ArtefactHashMismatch, ObjectMissing, InvalidMessage) as error:
-                raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
-        return self._base
+        if (known := self._loaded.get(digest)) is not None:
+            return known
+        try:
+            artefact = await load_artefact(self._store, champion.model)
+        except (HashMismatch, ObjectMissing, InvalidMessage) as error:
+            raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
+        loaded = await asyncio.to_thread(load_champion, artefact, list(self._loaded.values()))
+        self._loaded[digest] = loaded
+        return loaded
 
     async def _try_build(self, decision: BuildCandidate) -> ModelTrained | None:
         """The candidate, in the object store and ready to be announced; None if images were found to be unreadable."""
@@ -145,6 +152,7 @@ class FastLane:
             )
         computed = time.perf_counter()
         await self._upload(decision, made)
+        self._loaded[made.artefact.sha256] = LoadedChampion(made.artefact, base.extractor)
         seconds = {"features": ready - started, **made.seconds, "store": time.perf_counter() - computed}
         for stage, spent in seconds.items():
             BUILD_SECONDS.labels(stage).observe(spent)
@@ -158,10 +166,9 @@ class FastLane:
     async def _upload(self, decision: BuildCandidate, made: Candidate) -> None:
         manifest = made.manifest
         await asyncio.gather(
-            self._store.put(_artefact_key(decision), made.artefact),
+            self._store.put(_artefact_key(decision), made.artefact.data),
             self._store.put(_manifest_key(manifest.sha256), manifest.json.encode(), "application/json"),
         )
-        self._artefacts.keep(_artefact_key(decision), made.artefact_sha256, made.artefact)
 
     def _update_metrics(self, situation: FastLaneState) -> None:
         waiting = find_unserved(situation)
@@ -227,7 +234,7 @@ def _make_event(decision: BuildCandidate, made: Candidate, now: datetime, second
         model_name=parent.model_name,
         version=decision.version,
         artefact_key=_artefact_key(decision),
-        artefact_sha256=made.artefact_sha256,
+        artefact_sha256=made.artefact.sha256,
         lane="fast",
         parent=parent.version,
         backbone_id=parent.backbone_id,
@@ -238,7 +245,7 @@ def _make_event(decision: BuildCandidate, made: Candidate, now: datetime, second
         training_images=len(decision.corrections),
         test_images=parent.test_images,
         corrections=tuple(one.applied for one in decision.corrections),
-        metrics={"layer_rows": made.rows, "parity_difference": made.parity.difference},
+        metrics={"layer_rows": len(made.artefact.layer.entries), "parity_difference": made.parity.difference},
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,
     )

@@ -15,7 +15,7 @@ from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, N
 from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
 from services.trainer.model.head import Head
-from services.trainer.model.onnx_artefact import assemble, hash_weights
+from services.trainer.model.onnx_artefact import assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor, mirror
 from services.trainer.training import recipe_parameters, train_backbone
@@ -111,11 +111,11 @@ def fit(job: FitJob) -> Fitted:
     metrics, confusion = evaluate_model(
         fitted.head, layer, job.manifest, dict(zip(learned.sha256s, learned.features, strict=True))
     )
-    metrics |= _check_parity(job, fitted.head, layer, artefact)
+    metrics |= _check_parity(job, fitted.head, layer, artefact.data)
     finished = time.perf_counter()
     return Fitted(
-        artefact=artefact,
-        weights_sha256=hash_weights(artefact),
+        artefact=artefact.data,
+        weights_sha256=artefact.hash_weights(),
         features_parquet=write_features(learned.sha256s, learned.features),
         metrics=metrics,
         confusion=confusion,

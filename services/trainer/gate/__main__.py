@@ -5,8 +5,7 @@ of schema `trainer`, which the fast lane's process writes, and models/, images/ 
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
+from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GROUP, GateHandlers
 from services.trainer.gate.prefetch import run_prefetch

@@ -1,9 +1,11 @@
 """The gate's examination of a model: it is loaded, answers, and is compared on today's test images."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from services.trainer.dataset.records import Champion
 from services.trainer.features.source import FeatureSource
@@ -54,11 +56,12 @@ class Evaluator:
         self._source = source
         self._settings = settings
         self._loader = ModelLoader(store)
-        self._answers: OrderedDict[tuple[object, ...], Indices] = OrderedDict()
+        self._answers: LRUCache[tuple[object, ...], Indices] = LRUCache(KEPT_ANSWERS)
 
     async def fetch(self, model: ModelTrained) -> None:
-        """Have the artefact in memory for the examination that follows."""
-        await self._loader.fetch(model)
+        """Have the model in memory for the evaluation that follows, which reports it if this fails."""
+        with suppress(ModelLoadError, TransientError):
+            await self._loader.load(model)
 
     async def run_smoke_test(self, model: ModelTrained) -> SmokeTest:
         """That the model loads from the store and answers. Raises Unloadable with the sentence why not,
@@ -167,9 +170,6 @@ class Evaluator:
         if answers is None:
             vectors = material.features[model.backbone_id]
             self._answers[key] = answers = await asyncio.to_thread(predict_tests, loaded.compared, tests, vectors)
-        self._answers.move_to_end(key)
-        while len(self._answers) > KEPT_ANSWERS:
-            self._answers.popitem(last=False)
         return answers
 
 

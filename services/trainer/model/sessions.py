@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.trainer.model.arrays import Images
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, PROBABILITIES
+from shared.runtime.metrics import ARTEFACT_PARSES
 
 BATCH = 8
 """Images a call: larger batches fall out of the cache and are slower on a CPU."""
@@ -56,6 +57,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
+    ARTEFACT_PARSES.labels("onnxruntime").inc()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

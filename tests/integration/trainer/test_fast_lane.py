@@ -10,9 +10,8 @@ from services.trainer.data.projection import TOPICS, projectors
 from services.trainer.dataset.manifest import manifest_from_json
 from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
-from services.trainer.model.onnx_artefact import read_layer
+from services.trainer.features.source import FeatureCache, FeatureSource
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import promotion_counts
@@ -56,7 +55,7 @@ async def test_a_correction_is_served_and_names_what_it_came_from(world: World, 
     assert (made.lane, made.parent, made.causes) == ("fast", first.version, (correction.event_id,))
     assert (champion.sequence, champion.promotion.route) == (2, "non_inferior")
     artefact = await world.store.get(made.artefact_key)
-    assert read_layer(artefact).entries == ((image.image_id, 1),)
+    assert Artefact.parse(artefact).layer.entries == ((image.image_id, 1),)
     manifest = manifest_from_json((await world.store.get(made.manifest_key)).decode())
     assert manifest.sha256 == made.manifest_sha256
     assert [(sample.image_id, sample.label, sample.revision) for sample in manifest.samples] == [
@@ -275,9 +274,9 @@ async def test_the_features_of_a_stored_image_are_there_before_anybody_corrects_
         tasks = [asyncio.create_task(projection.run()), asyncio.create_task(prefetcher.run(parts.health, 100))]
         first = await first_champion(world)
         digests = [image.event.sha256 for image in world.images]
-        await eventually(lambda: all(cache.get(first.backbone_id, digest) is not None for digest in digests))
+        await eventually(lambda: all((first.backbone_id, digest) in cache for digest in digests))
         late = await world.image("grass")
-        await eventually(lambda: cache.get(first.backbone_id, late.event.sha256) is not None)
+        await eventually(lambda: (first.backbone_id, late.event.sha256) in cache)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,8 +21,7 @@ from services.trainer.data.projection import MIGRATIONS, TOPICS, projectors
 from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.split import Side, side
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
+from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GROUP, GateHandlers
@@ -184,7 +183,7 @@ class World:
         manifest = manifest_of(samples)
         identity = sha256(backbone()).hexdigest()
         metadata = ArtefactMetadata(LABELS, "grid", identity, manifest.sha256, input_size=96, kappa=10.0)
-        artefact = assemble(backbone(), learned, empty_layer(WIDTH, len(LABELS)), metadata)
+        artefact = assemble(backbone(), learned, empty_layer(WIDTH, len(LABELS)), metadata).data
         version = changes.pop("version", f"full-{next(_numbers)}")
         await self.store.put(f"models/{version}/model.onnx", artefact)
         await self.store.put(f"manifests/{manifest.sha256}.json", manifest.json.encode())

@@ -16,7 +16,7 @@ from services.trainer.full_lane.decoding import read_pixels, stack
 from services.trainer.full_lane.image_folder import path_in
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages
 from services.trainer.full_lane.training_steps import fit, learn, parameters
-from services.trainer.model.onnx_artefact import read_layer, read_metadata
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import uuid_of
 from shared.runtime.errors import TransientError
@@ -113,7 +113,7 @@ def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) 
     )  # 0 is a test image; the head will not believe 0 and 4
     _, fitted = trained(folder, manifest)
     by_id = {sample.image_id: sample for sample in manifest.samples}
-    layer = read_layer(fitted.artefact)
+    layer = Artefact.parse(fitted.artefact).layer
     assert {image_id for image_id, _ in layer.entries} >= {uuid_of(0)}
     digests = [by_id[uuid_of(number)].sha256 for number in (0, 4, 5)]
     pixels, _ = read_pixels(folder, digests)
@@ -142,7 +142,7 @@ def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manif
 
 def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Learned, Fitted]) -> None:
     manifest, learned, fitted = plain
-    metadata = read_metadata(fitted.artefact)
+    metadata = Artefact.parse(fitted.artefact).metadata
     assert metadata.manifest_sha256 == manifest.sha256
     assert metadata.backbone_id == learned.backbone_id
     assert metadata.labels == LABELS

@@ -6,6 +6,7 @@ of schema `trainer`, which the fast lane's process writes, and models/, images/ 
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA
 from services.trainer.features.source import FeatureCache, FeatureSource
+from services.trainer.gate.cases import GateContext
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GROUP, GateHandlers
 from services.trainer.gate.prefetch import run_prefetch
@@ -38,12 +39,12 @@ async def main() -> None:
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
         evaluator = Evaluator(database, store, source, settings.gate)
-        keeper = GateHandlers(event_log, database, publisher, evaluator, settings, utc_now)
+        gate = GateHandlers(event_log, publisher, GateContext(database, evaluator, utc_now), settings)
         subscriptions = [
-            subscribe(ModelTrained, keeper.on_model_trained),
-            subscribe(PromotionRequested, keeper.on_promotion_requested),
+            subscribe(ModelTrained, gate.on_model_trained),
+            subscribe(PromotionRequested, gate.on_promotion_requested),
         ]
-        handlers = run_handlers(
+        handlers = run_handlers(  # its own publisher sends dead letters only: the gate publishes through run_decider
             event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
         )
         with one_blas_thread():

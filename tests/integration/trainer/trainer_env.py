@@ -22,6 +22,7 @@ from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.split import Side, side
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.source import FeatureCache, FeatureSource
+from services.trainer.gate.cases import GateContext
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GROUP, GateHandlers
@@ -252,9 +253,8 @@ class Parts:
         """A gate; `publisher` may do something else in between."""
         world = self.world
         evaluator = Evaluator(world.database, world.store, self.source(), GateSettings())
-        return GateHandlers(
-            world.event_log, world.database, publisher or world.publisher, evaluator, self.settings, utc_now
-        )
+        context = GateContext(world.database, evaluator, utc_now)
+        return GateHandlers(world.event_log, publisher or world.publisher, context, self.settings)
 
     def lane(self) -> FastLane:
         return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)

@@ -1,10 +1,10 @@
 """The gate: the only publisher of promotions.
 
-Consumes model.trained and promotion.requested (handlers). Publishes model.promoted and model.rejected. Reads the tables
-of schema `trainer`, which the fast lane's process writes, and models/, images/ and manifests/ in the object store.
+Consumes model.trained and promotion.requested (handlers), and what the tables of schema `trainer` are folded from
+(projection). Publishes model.promoted and model.rejected. Reads models/, images/ and manifests/ in the object store.
 """
 
-from services.trainer.data.projection import MIGRATIONS, SCHEMA
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.cases import GateContext
 from services.trainer.gate.evaluator import Evaluator
@@ -29,7 +29,7 @@ async def main() -> None:
     """Settings, adapters, parts; returns when the process is asked to end."""
     settings = GateProcessSettings()
     configure("trainer-gate", settings)
-    health = Health()
+    health, silence_seconds = Health(), settings.writer_silence_seconds
     async with (
         serve_health(health, settings.health_port),
         open_event_log(settings.kafka_bootstrap) as event_log,
@@ -48,7 +48,12 @@ async def main() -> None:
             event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
         )
         with one_blas_thread():
-            await run_parts(health, handlers=handlers, prefetcher=run_prefetch(database, evaluator, health))
+            await run_parts(
+                health,
+                projection=trainer_projection(event_log, database, health, silence_seconds=silence_seconds).run(),
+                handlers=handlers,
+                prefetcher=run_prefetch(database, evaluator, health),
+            )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from services.trainer.data import queries
-from services.trainer.data.projection import MIGRATIONS, TOPICS, projectors
+from services.trainer.data.projection import MIGRATIONS, TOPICS, trainer_projection
 from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.split import Side, side
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
@@ -50,7 +50,7 @@ from shared.runtime.clock import utc_now
 from shared.runtime.health import Health
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
-from shared.tables.projection import Projection, wait_until_caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.testing import eventually, image_stored, label_corrected, model_trained, promotion_requested
 
 LABELS = ("dandelion", "grass")
@@ -260,7 +260,8 @@ class Parts:
         return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)
 
     async def projection(self) -> None:
-        await Projection(self.world.event_log, self.world.database, projectors(), self.health).run()
+        world = self.world
+        await trainer_projection(world.event_log, world.database, self.health, silence_seconds=10).run()
 
     async def gate(self) -> None:
         keeper = self.keeper()

@@ -53,8 +53,8 @@ UNREADABLE_RETRY_AFTER = timedelta(minutes=10)
 
 
 class FastLane:
-    """Compares and makes. `reconcile` is called again and again; it remembers nothing that the tables do not say,
-    except to be quick: the champion as it was read, and which images could not be."""
+    """Compares tables with the champion and builds candidates. Beside the tables it only remembers what saves time:
+    models in memory, and which images could not be read."""
 
     def __init__(
         self, database: Database, store: ObjectStore, source: FeatureSource, health: Health, clock: Clock
@@ -68,28 +68,28 @@ class FastLane:
         self._loaded: LRUCache[str, LoadedChampion] = LRUCache(KEPT)
         """By the sha256 of the artefact: the champion, and candidates that may become it."""
         self._unreadable: dict[UUID, datetime] = {}
-        self._said = ""
+        self._reported = ""
 
     async def reconcile(self) -> Sequence[Event]:
-        """The candidate that is missing, or nothing. Raises TransientError if a dependency does not answer."""
-        situation = await self._load_state()
-        self._update_metrics(situation)
-        decision = decide(situation, self._clock())
+        """Return the candidate that is missing, or nothing. Raises TransientError if a dependency does not answer."""
+        state = await self._load_state()
+        self._update_metrics(state)
+        decision = decide(state, self._clock())
         while isinstance(decision, BuildCandidate):
             try:
-                made = await self._try_build(decision)
+                candidate = await self._try_build(decision)
             except CandidateBuildError as error:
                 self._report(str(error), ok=False)
                 return []
-            if made is not None:
-                return [made]
-            situation = replace(situation, unreadable=set(self._unreadable))
-            decision = decide(situation, self._clock())
+            if candidate is not None:
+                return [candidate]
+            state = replace(state, unreadable=set(self._unreadable))
+            decision = decide(state, self._clock())
         self._report(decision.reason, ok=True)
         return []
 
     async def loaded_champion(self) -> LoadedChampion | None:
-        """The champion as it was read; None before the first. Raises CannotMake if its artefact is no good."""
+        """Return the champion in memory; None before the first. Raises CandidateBuildError if it cannot be read."""
         champion = await self._champion()
         return None if champion is None else await self._load_champion(champion)
 
@@ -132,7 +132,8 @@ class FastLane:
         return loaded
 
     async def _try_build(self, decision: BuildCandidate) -> ModelTrained | None:
-        """The candidate, in the object store and ready to be announced; None if images were found to be unreadable."""
+        """Return the candidate, in the object store and ready to be announced; None if images were found to be
+        unreadable."""
         started = time.perf_counter()
         base = await self._load_champion(decision.champion)
         keys = {one.sha256: one.object_key for one in decision.corrections}
@@ -145,43 +146,43 @@ class FastLane:
             self._exclude([one for one in decision.corrections if one.sha256 in unreadable], unreadable)
             return None
         ready = time.perf_counter()
-        made = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
-        if not made.agrees:
+        candidate = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
+        if not candidate.agrees:
             raise CandidateBuildError(
-                f"{decision.version}: numpy and onnxruntime differ by {made.parity.difference:.1e}."
+                f"{decision.version}: numpy and onnxruntime differ by {candidate.parity.difference:.1e}."
             )
         computed = time.perf_counter()
-        await self._upload(decision, made)
-        self._loaded[made.artefact.sha256] = LoadedChampion(made.artefact, base.extractor)
-        seconds = {"features": ready - started, **made.seconds, "store": time.perf_counter() - computed}
+        await self._upload(decision, candidate)
+        self._loaded[candidate.artefact.sha256] = LoadedChampion(candidate.artefact, base.extractor)
+        seconds = {"features": ready - started, **candidate.seconds, "store": time.perf_counter() - computed}
         for stage, spent in seconds.items():
             BUILD_SECONDS.labels(stage).observe(spent)
-        return _make_event(decision, made, self._clock(), seconds)
+        return _make_event(decision, candidate, self._clock(), seconds)
 
     def _exclude(self, corrections: Sequence[Correction], reasons: dict[str, str]) -> None:
         for one in corrections:
             self._unreadable[one.image_id] = self._clock()
             logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reasons[one.sha256])
 
-    async def _upload(self, decision: BuildCandidate, made: Candidate) -> None:
-        manifest = made.manifest
+    async def _upload(self, decision: BuildCandidate, candidate: Candidate) -> None:
+        manifest = candidate.manifest
         await asyncio.gather(
-            self._store.put(_artefact_key(decision), made.artefact.data),
+            self._store.put(_artefact_key(decision), candidate.artefact.data),
             self._store.put(_manifest_key(manifest.sha256), manifest.json.encode(), "application/json"),
         )
 
-    def _update_metrics(self, situation: FastLaneState) -> None:
-        waiting = find_unserved(situation)
+    def _update_metrics(self, state: FastLaneState) -> None:
+        waiting = find_unserved(state)
         UNSERVED.set(len(waiting))
-        EXCLUDED.set(len(find_excluded(situation)))
+        EXCLUDED.set(len(find_excluded(state)))
         age = (self._clock() - waiting[0].corrected_at).total_seconds() if waiting else 0.0
         OLDEST_UNSERVED_SECONDS.set(max(age, 0.0))
 
     def _report(self, sentence: str, ok: bool) -> None:
-        """Why nothing is made: into the health report, and into the log when it changes."""
+        """Return why nothing is made: into the health report, and into the log when it changes."""
         self._health.set("fast candidate", ok, sentence)
-        if sentence != self._said:
-            self._said = sentence
+        if sentence != self._reported:
+            self._reported = sentence
             logger.info("the fast lane makes nothing", reason=sentence)
 
 
@@ -193,9 +194,9 @@ async def run_fast_lane(
     health: Health,
     settings: TrainerSettings,
 ) -> None:
-    """Reconcile for ever, once the tables are caught up: before that the lane would make what is live already. Of
-    several processes one makes candidates: two would write the artefact of one version at the same time."""
-    health.set(PART, True, "standing by: another process makes the candidates")
+    """Reconcile until cancelled, once the tables are caught up: before that the lane would build what is live already.
+    Of several processes one builds candidates: two would write the artefact of one version at the same time."""
+    health.set(PART, True, "standing by: another process builds the candidates")
     async with database.lock(PART):
         health.set(PART, True, "waiting until the tables show the whole log")
         await retrying(
@@ -212,7 +213,7 @@ async def run_fast_lane(
 
 
 def _choose_compared_images(decision: BuildCandidate) -> dict[str, str]:
-    """Where the bytes of the latest corrections lie: what is newest is compared."""
+    """Return where the bytes of the latest corrections lie: what is newest is compared."""
     latest = sorted(decision.corrections, key=lambda one: (one.corrected_at, one.image_id))[-COMPARED_IMAGES:]
     return {one.sha256: one.object_key for one in latest}
 
@@ -225,7 +226,9 @@ def _manifest_key(digest: str) -> str:
     return f"manifests/{digest}.json"
 
 
-def _make_event(decision: BuildCandidate, made: Candidate, now: datetime, seconds: dict[str, float]) -> ModelTrained:
+def _make_event(
+    decision: BuildCandidate, candidate: Candidate, now: datetime, seconds: dict[str, float]
+) -> ModelTrained:
     parent = decision.champion.model
     return ModelTrained(
         event_id=uuid_of("model.trained", decision.version),
@@ -234,18 +237,18 @@ def _make_event(decision: BuildCandidate, made: Candidate, now: datetime, second
         model_name=parent.model_name,
         version=decision.version,
         artefact_key=_artefact_key(decision),
-        artefact_sha256=made.artefact.sha256,
+        artefact_sha256=candidate.artefact.sha256,
         lane="fast",
         parent=parent.version,
         backbone_id=parent.backbone_id,
-        weights_sha256=made.weights_sha256,
-        manifest_key=_manifest_key(made.manifest.sha256),
-        manifest_sha256=made.manifest.sha256,
+        weights_sha256=candidate.weights_sha256,
+        manifest_key=_manifest_key(candidate.manifest.sha256),
+        manifest_sha256=candidate.manifest.sha256,
         labels=parent.labels,
         training_images=len(decision.corrections),
         test_images=parent.test_images,
         corrections=tuple(one.applied for one in decision.corrections),
-        metrics={"layer_rows": len(made.artefact.layer.entries), "parity_difference": made.parity.difference},
+        metrics={"layer_rows": len(candidate.artefact.layer.entries), "parity_difference": candidate.parity.difference},
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,
     )

@@ -53,8 +53,8 @@ class FeatureSource:
         self._prepared_images: LRUCache[str, Pixels] = LRUCache(PREPARED_IMAGES)
 
     async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> FeatureResult:
-        """Features for each sha256 in `object_keys` (sha256 -> where the bytes lie). Raises TransientError if the store
-        does not answer."""
+        """Return features for each sha256 in `object_keys` (sha256 -> where the bytes lie). Raises TransientError if
+        the store does not answer."""
         found = FeatureResult()
         missing: list[str] = []
         for digest in object_keys:
@@ -91,7 +91,8 @@ class FeatureSource:
         return recalled
 
     async def prepared_images(self, object_keys: Mapping[str, str]) -> tuple[dict[str, Pixels], dict[str, str]]:
-        """Prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises TransientError."""
+        """Return prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises
+        TransientError."""
         answers = await asyncio.gather(*(self._read(digest, key) for digest, key in object_keys.items()))
         prepared: dict[str, Pixels] = {}
         unreadable: dict[str, str] = {}

@@ -42,12 +42,12 @@ class ArtefactSession:
         self._session = _session(artefact)
 
     def predict(self, images: Images) -> ModelOutputs:
-        """The answers for uint8 [n, 96, 96, 3]; n may be 0."""
+        """Return the answers for uint8 [n, 96, 96, 3]; n may be 0."""
         return ModelOutputs(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]))
 
 
 def mirror(images: Images) -> Images:
-    """The images mirrored left to right: twice the training material for the head."""
+    """Return the images mirrored left to right: twice the training images for the head."""
     return np.ascontiguousarray(images[:, :, ::-1])
 
 

@@ -67,6 +67,7 @@ class FastLane:
         self._model: ModelTrained | None = None
         self._loaded: LRUCache[str, LoadedChampion] = LRUCache(KEPT)
         """By the sha256 of the artefact: the champion, and candidates that may become it."""
+        self._loading = asyncio.Lock()
         self._unreadable: dict[UUID, datetime] = {}
         self._reported = ""
 
@@ -121,15 +122,16 @@ class FastLane:
     async def _load_champion(self, champion: Champion) -> LoadedChampion:
         """Return the champion from memory, where the lane's own last candidates are, or from the store."""
         digest = champion.model.artefact_sha256
-        if (known := self._loaded.get(digest)) is not None:
-            return known
-        try:
-            artefact = await load_artefact(self._store, champion.model)
-        except (HashMismatch, ObjectMissing, InvalidMessage) as error:
-            raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
-        loaded = await asyncio.to_thread(load_champion, artefact, list(self._loaded.values()))
-        self._loaded[digest] = loaded
-        return loaded
+        async with self._loading:  # reconciler and prefetcher wake up together
+            if (known := self._loaded.get(digest)) is not None:
+                return known
+            try:
+                artefact = await load_artefact(self._store, champion.model)
+            except (HashMismatch, ObjectMissing, InvalidMessage) as error:
+                raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
+            loaded = await asyncio.to_thread(load_champion, artefact, list(self._loaded.values()))
+            self._loaded[digest] = loaded
+            return loaded
 
     async def _try_build(self, decision: BuildCandidate) -> ModelTrained | None:
         """Return the candidate, in the object store and ready to be announced; None if images were found to be

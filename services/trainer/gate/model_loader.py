@@ -37,6 +37,7 @@ class ModelLoader:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._loaded: LRUCache[UUID, EvaluatedModel] = LRUCache(KEPT)
+        self._loading = asyncio.Lock()
 
     def forget(self, model: ModelTrained) -> None:
         """Read this model from the store at the next `load`, as a predictor that loads it will."""
@@ -49,14 +50,15 @@ class ModelLoader:
             ModelLoadError: it cannot serve.
             TransientError: the store did not answer.
         """
-        if (known := self._loaded.get(model.event_id)) is not None:
-            return known
-        try:
-            artefact = await load_artefact(self._store, model)
-        except (HashMismatch, ObjectMissing, InvalidMessage) as error:
-            raise ModelLoadError(f"{model.version} cannot be loaded. {error}") from error
-        self._loaded[model.event_id] = loaded = await asyncio.to_thread(self._check, model, artefact)
-        return loaded
+        async with self._loading:  # the handler and the prefetcher may ask for the same model
+            if (known := self._loaded.get(model.event_id)) is not None:
+                return known
+            try:
+                artefact = await load_artefact(self._store, model)
+            except (HashMismatch, ObjectMissing, InvalidMessage) as error:
+                raise ModelLoadError(f"{model.version} cannot be loaded. {error}") from error
+            self._loaded[model.event_id] = loaded = await asyncio.to_thread(self._check, model, artefact)
+            return loaded
 
     def _check(self, model: ModelTrained, artefact: Artefact) -> EvaluatedModel:
         metadata, backbone = artefact.metadata, artefact.backbone

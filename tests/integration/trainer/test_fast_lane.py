@@ -176,9 +176,7 @@ async def test_a_full_training_promoted_over_the_lane_loses_no_correction(world:
     assert champion.model.parent == full.version
 
 
-async def test_contradicting_corrections_of_one_picture_are_set_aside_and_others_go_on(
-    world: World, parts: Parts
-) -> None:
+async def test_contradicting_corrections_are_set_aside_and_others_go_on(world: World, parts: Parts) -> None:
     async with parts.running("projection", "gate", "fast"):
         await first_champion(world)
         image = await world.image("grass")
@@ -267,7 +265,7 @@ async def test_a_champion_that_cannot_be_read_turns_health_red_until_it_is_back(
             assert parts.health.ok
 
 
-async def test_the_features_of_a_stored_image_are_there_before_anybody_corrects_it(world: World, parts: Parts) -> None:
+async def test_the_features_of_a_stored_image_are_there_before_a_correction(world: World, parts: Parts) -> None:
     cache = FeatureCache(100)
     source = FeatureSource(world.store, cache)
     lane = FastLane(world.database, world.store, source, parts.health, utc_now)

@@ -1,6 +1,9 @@
 """How often the lane and the gate parse an artefact for one correction."""
 
+import asyncio
+
 from services.trainer.data.projection import TOPICS
+from services.trainer.gate.model_loader import ModelLoader
 from shared.contract.events import ModelTrained
 from shared.tables.projection import wait_until_caught_up
 from tests.integration.trainer.trainer_env import Parts, World
@@ -30,3 +33,15 @@ async def test_a_correction_costs_the_gate_one_parse_and_the_lane_none(world: Wo
     assert [counted["onnxruntime"] for counted in by_lane] == [2, 1, 1]  # its backbone; each candidate, to compare
     assert [counted["onnx"] for counted in by_gate] == [1, 1, 1]
     assert [counted["onnxruntime"] for counted in by_gate] == [1, 1, 1]
+
+
+async def test_two_parts_that_need_a_model_at_once_parse_it_once(world: World, parts: Parts) -> None:
+    lane, loader = parts.lane(), ModelLoader(world.store)
+    async with parts.running("projection", "gate"):
+        await world.dataset()
+        await world.verdict(model := await world.full())
+    with counted_parses() as by_lane:
+        await asyncio.gather(lane.loaded_champion(), lane.loaded_champion())
+    with counted_parses() as by_gate:
+        await asyncio.gather(loader.load(model), loader.load(model))
+    assert by_lane == by_gate == {"onnx": 1, "onnxruntime": 1}

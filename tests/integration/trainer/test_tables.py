@@ -89,7 +89,7 @@ partitions = st.tuples(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(partitions=partitions, data=st.data())
-async def test_any_interleaving_of_the_topics_and_any_repetition_gives_the_same_tables(
+async def test_any_interleaving_and_any_repetition_gives_the_same_tables(
     world: World, partitions: tuple[list[Event], ...], data: st.DataObject
 ) -> None:
     straight = await fold(world, [event for partition in partitions for event in partition])

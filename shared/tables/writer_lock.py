@@ -1,10 +1,10 @@
 """The lock of the one process that writes a schema's tables: who holds it, who stands by, when it is taken over.
 
 The holder writes on the connection that holds the lock, so a holder whose connection was ended can write nothing more:
-taking over is safe at any moment. It happens when the holder is silent while the log has more than the tables show: a
-process that was stopped, or cut off, keeps its session and the lock with it. Silent means that its connection did
-nothing for `silence_seconds` by the clock of the process that stands by; a holder that works does something every
-second.
+taking over is safe at any moment. It happens when the holder is silent while the log has more than the tables show, or
+while a replay asks for the lock: a process that was stopped, or cut off, keeps its session and the lock with it. Silent
+means that its connection did nothing for `silence_seconds` by the clock of the process that stands by; a holder that
+works does something every second.
 """
 
 import asyncio
@@ -125,7 +125,7 @@ class StandBy:
             holder = await connection.fetchrow(_HOLDER, self._lock_name)
             if holder is not None:
                 free_since = time.monotonic()
-                if self._is_silent(holder, watch) and await self._behind(connection):
+                if self._is_silent(holder, watch) and (requests.pending or await self._behind(connection)):
                     await self._end(connection, holder)
             elif self._may_take(requests, free_since) and await try_lock(connection, self._lock_name):
                 return

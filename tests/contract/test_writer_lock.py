@@ -230,6 +230,19 @@ async def test_a_replay_gets_the_lock_though_several_stand_by(schema: FreshSchem
     assert await database.fetchval("SELECT count(*) FROM images WHERE attempts = 1") == 10
 
 
+async def test_a_replay_gets_the_lock_of_a_silent_writer(schema: FreshSchema, database: Database) -> None:
+    event_log, written = MemoryEventLog(), list[tuple[str, UUID]]()
+    one = Process("one", written)
+    plan = ReplayPlan(schema.name, schema.migrations, [on_event(ImageRegistered, one.apply)])
+    async with running(one, event_log, schema):
+        await publish(event_log, 5)
+        await caught_up(event_log, database)
+    async with silent_holder(database), running(Process("two", written), event_log, schema):
+        await standing_by(database)
+        report = await asyncio.wait_for(replay(event_log, schema.url, plan), 20)
+    assert report.records == 5
+
+
 async def test_a_reserve_writes_until_another_process_can(schema: FreshSchema, database: Database) -> None:
     event_log, written = MemoryEventLog(), list[tuple[str, UUID]]()
     reserve, other = Process("reserve", written), Process("other", written)

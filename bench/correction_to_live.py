@@ -4,7 +4,8 @@
 
 Each round corrects an image through the labeling API to a label it is not answered with, and asks every replica by its
 own address until all follow. The images are those a person would correct: wrong answers, then doubtful ones. Their
-labels go to and fro. The ratio compares the median with one plain /predict in the same run.
+labels go to and fro. The ratio compares the median with one plain /predict in the same run. The last lines say how
+often each process parsed an artefact for one correction.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from uuid import UUID
 
+from bench.artefact_parses import print_parses, read_parses
 from pappus.demo.predictions import until_all_answer
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
@@ -45,15 +47,17 @@ async def measure(state: Path, rounds: int) -> None:
         labels = (await person.send(get_labels())).labels
         chosen = await _images(person, predictor)
         plain = [await _timed(predictor.send(predict(data))) for _ in range(5) for data in chosen.values()]
-        spent: list[float] = []
+        before, spent = await read_parses(state), list[float]()
         for turn in range(rounds):
             image_id = list(chosen)[turn % len(chosen)]
             spent.append(await _round(person, replicas, image_id, chosen[image_id], labels))
             print(f"round {turn + 1:2d}: {spent[-1] * 1000:7.1f} ms")
+        after = await read_parses(state)
     middle, worst = median(spent), quantiles(spent, n=20)[-1]
     print(f"corrections live: {len(spent)} of {rounds}")
     print(f"p50 {middle * 1000:.0f} ms, p95 {worst * 1000:.0f} ms, longest {max(spent) * 1000:.0f} ms")
     print(f"ratio p50 / one plain predict ({median(plain) * 1000:.1f} ms): {middle / median(plain):.1f}")
+    print_parses(before, after, len(spent))
 
 
 async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:

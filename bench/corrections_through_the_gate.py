@@ -26,7 +26,7 @@ from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, ju
 from services.trainer.model.arrays import Indices
 from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, layer_logits
 from services.trainer.model.head import Head
-from services.trainer.model.onnx_artefact import read_head
+from services.trainer.model.onnx_artefact import Artefact
 
 CONFIDENCES = (0.8, GateSettings().confidence, 0.9, 0.95)
 
@@ -86,7 +86,7 @@ def _split(folder: Path, digests: list[str], truths: Indices, labels: tuple[str,
     _, fitted = train(manifest, folder, labels)
     vectors = read_features(fitted.features_parquet)
     features = np.stack([vectors[digest] for digest in digests])  # [n, d]
-    return Split(read_head(fitted.artefact), features, truths, test, pool, held_out)
+    return Split(Artefact.parse(fitted.artefact).head, features, truths, test, pool, held_out)
 
 
 def _correct(

@@ -34,7 +34,11 @@ async def main() -> None:
     ):
         announcer = Announcer(database, publisher, settings.announcements, settings.announce_every_seconds, utc_now)
         projection = Projection(
-            event_log, database, Tables(settings.s3_bucket, settings.max_attempts).projectors, health
+            event_log,
+            database,
+            Tables(settings.s3_bucket, settings.max_attempts).projectors,
+            health,
+            silence_seconds=settings.writer_silence_seconds,
         )
         fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance)
         await run_parts(

@@ -6,7 +6,7 @@ from shared.runtime.settings import Settings
 
 
 class TrainerSettings(Settings):
-    """What the five processes of the trainer need beside what every process needs."""
+    """Settings of the trainer's processes beside those of every process."""
 
     reconcile_seconds: float = Field(
         default=10.0, gt=0, description="how often the fast lane compares without being woken"

@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
     health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
+    writer_silence_seconds: float = Field(
+        default=10.0, ge=3, description="after how long a silent writer of the tables is replaced by one that stands by"
+    )
     replica: str = "local"
     state_folder: Path = Path(".pappus/services/local")
     labels: tuple[str, ...] = ("dandelion", "grass")

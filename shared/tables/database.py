@@ -111,11 +111,17 @@ class Database:
         Yields the connection that holds it, which is not part of the pool and not in a transaction: a write on it
         happens under the lock, or fails.
         """
+        async with self.connection() as connection:
+            while not await try_lock(connection, f"{self.schema}.{name}"):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(LOCK_POLL_SECONDS)
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of one's own beside the pool, not in a transaction."""
         connection = await self._connect()
         try:
             with transient_errors():
-                while not await connection.fetchval(_TRY_LOCK, f"{self.schema}.{name}"):  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(LOCK_POLL_SECONDS)
                 yield connection
         finally:
             await close(connection)
@@ -140,6 +146,11 @@ class Database:
             while (answer := await question()) is None and clock() < deadline:
                 await changes.wait(min(deadline - clock(), ASK_AGAIN_SECONDS))
             return answer
+
+
+async def try_lock(connection: Connection, name: str) -> bool:
+    """Take the advisory lock `name` of the whole database unless another connection holds it; False then."""
+    return bool(await connection.fetchval(_TRY_LOCK, name))
 
 
 def channel_of(schema: str) -> str:

@@ -20,7 +20,8 @@ from shared.runtime.telemetry import logger as logger
 from shared.tables import positions
 from shared.tables.database import Database, notify
 from shared.tables.positions import Position
-from shared.tables.postgres import Connection, Transaction
+from shared.tables.postgres import Transaction
+from shared.tables.writer_lock import RELEASE_PAUSE_SECONDS, SILENCE_SECONDS, StandBy, WriterLock
 
 __all__ = [
     "Projection",
@@ -34,17 +35,14 @@ __all__ = [
 
 E = TypeVar("E", bound=Event)
 
-WRITER = "projection"
-"""Name of the advisory lock that the one writer of a schema holds."""
 POLL_SECONDS = 1.0
 LAG_EVERY_SECONDS = 5.0
-RELEASE_PAUSE_SECONDS = 1.0
 LASTS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Projector:
-    """One event type and the function that folds it into tables. Made by `project`."""
+    """One event type and the function that folds it into tables. Made by `on_event`."""
 
     event: type[Event]
     apply: Callable[[Any, Transaction], Awaitable[None]]
@@ -70,16 +68,16 @@ class ProjectionBatch:
 
     def __init__(self, schema: str, projectors: Sequence[Projector], publisher: Publisher | None) -> None:
         self._schema = schema
-        self._appliers = {projector.event.topic: projector for projector in projectors}
-        if len(self._appliers) != len(projectors):
-            raise PappusError(f"Two appliers of {schema} fold the same topic: join them into one function.")
+        self._projectors = {projector.event.topic: projector for projector in projectors}
+        if len(self._projectors) != len(projectors):
+            raise PappusError(f"Two projectors of {schema} fold the same topic: join them into one function.")
         self._publisher = publisher
         self.skipped = 0
 
     @property
     def topics(self) -> tuple[str, ...]:
         """What is folded."""
-        return tuple(self._appliers)
+        return tuple(self._projectors)
 
     async def batch(self, connection: Transaction, records: Sequence[Record]) -> None:
         """Apply the records, store how far that is, and announce the change, all in one transaction."""
@@ -118,7 +116,7 @@ class ProjectionBatch:
 
     async def _apply_one(self, connection: Transaction, index: int, record: Record, event: Event) -> None:
         try:
-            await self._appliers[record.topic].apply(event, connection)
+            await self._projectors[record.topic].apply(event, connection)
         except InvalidMessage as error:
             raise _Skipped(index, error) from error
         except Exception as error:
@@ -135,30 +133,38 @@ class ProjectionBatch:
 
 
 class Projection:
-    """Folds the topics of its appliers into the tables of one schema, for ever. Of several processes that run one, one
-    writes and the others stand by."""
+    """Folds the topics of its projectors into the tables of one schema. Of several processes that run one, one writes
+    and the others stand by; `silence_seconds` and `reserve` say when one takes over (see `writer_lock`)."""
 
     def __init__(
-        self, event_log: EventLog, database: Database, projectors: Sequence[Projector], health: Health
+        self,
+        event_log: EventLog,
+        database: Database,
+        projectors: Sequence[Projector],
+        health: Health,
+        *,
+        silence_seconds: float = SILENCE_SECONDS,
+        reserve: bool = False,
     ) -> None:
         self._event_log = event_log
         self._database = database
-        self._appliers = projectors
+        self._projectors = projectors
         self._health = health
         self._part = f"projection {database.schema}"
         self._failures = 0
+        self._stand_by = StandBy(event_log, database, self.topics, silence_seconds, reserve)
 
     @property
     def topics(self) -> tuple[str, ...]:
         """What the tables are folded from."""
-        return tuple(projector.event.topic for projector in self._appliers)
+        return tuple(projector.event.topic for projector in self._projectors)
 
     async def run(self) -> None:
-        """Wait for the schema's writer lock, then fold. Kafka or PostgreSQL away: goes on when they are back.
+        """Wait for the writer's lock, then fold until cancelled. While Kafka or PostgreSQL is away this waits.
 
         Raises:
             LogReplaced: the log is not the one the tables were folded from.
-            Exception: whatever an applier raised; nothing of its batch was written.
+            Exception: what a projector raised; nothing of its batch was written.
         """
         while True:
             try:
@@ -172,53 +178,43 @@ class Projection:
                 await asyncio.sleep(seconds)
 
     async def _write(self) -> None:
-        """Be the writer, until a replay asks for the lock."""
+        """Hold the writer's lock and apply records until the lock is to be released."""
         with self._report_after_delay(True, "standing by: another process writes the tables") as standing_by:
-            async with self._database.lock(WRITER) as connection:
+            async with self._stand_by.writer_lock() as lock:
                 standing_by.cancel()
-                asked = asyncio.Event()
-                await connection.add_listener(release_lock_channel(self._database.schema), lambda *_: asked.set())
                 with self._report_after_delay(False, "waiting for Kafka: is it running?") as waiting:
                     source = f"pappus/{self._database.schema}"
                     async with (
                         self._event_log.reader(self.topics) as reader,
                         self._event_log.publisher(source) as publisher,
                     ):
-                        async with connection.transaction():
-                            next_offsets = await positions.start(connection, reader)
+                        async with lock.connection.transaction():
+                            next_offsets = await positions.start(lock.connection, reader)
                         await reader.start_at(next_offsets)
                         waiting.cancel()
                         self._failures = 0
                         self._health.set(self._part, True)
-                        fold = ProjectionBatch(self._database.schema, self._appliers, publisher)
-                        await self._fold_until(asked, fold, connection, reader, dict(next_offsets))
+                        fold = ProjectionBatch(self._database.schema, self._projectors, publisher)
+                        await self._fold(lock, fold, reader, dict(next_offsets))
 
     @contextmanager
     def _report_after_delay(self, ok: bool, detail: str) -> Iterator[asyncio.TimerHandle]:
-        """Says in health how it is unless the timer is cancelled soon: until then the word before, which may be of a
-        failure that is not over, stands."""
+        """Report this state after LASTS_SECONDS unless the timer is cancelled: short waits hide no earlier failure."""
         timer = asyncio.get_running_loop().call_later(LASTS_SECONDS, self._health.set, self._part, ok, detail)
         try:
             yield timer
         finally:
             timer.cancel()
 
-    async def _fold_until(
-        self,
-        asked: asyncio.Event,
-        fold: ProjectionBatch,
-        connection: Connection,
-        reader: LogReader,
-        next_offsets: dict[TopicPartition, int],
+    async def _fold(
+        self, lock: WriterLock, fold: ProjectionBatch, reader: LogReader, next_offsets: dict[TopicPartition, int]
     ) -> None:
         measured = -LAG_EVERY_SECONDS
-        while not asked.is_set():
+        while await lock.may_keep():
             records = await reader.poll(POLL_SECONDS)
-            if connection.is_closed():
-                raise TransientError("The connection that holds the writer's lock was lost. Is PostgreSQL running?")
             if records:
                 with PROJECTION_SECONDS.labels(self._database.schema).time():
-                    await fold.batch(connection, records)
+                    await fold.batch(lock.connection, records)
                 next_offsets.update({record.topic_partition: record.offset + 1 for record in records})
             if time.monotonic() - measured >= LAG_EVERY_SECONDS:
                 measured = time.monotonic()
@@ -230,11 +226,6 @@ class Projection:
             lag[partition.topic] += end - next_offsets[partition]
         for topic, events in lag.items():
             PROJECTION_LAG.labels(self._database.schema, topic).set(events)
-
-
-def release_lock_channel(schema: str) -> str:
-    """The channel on which a replay asks the writer of a schema to step aside."""
-    return f"{schema}_let_go"
 
 
 async def wait_until_caught_up(
@@ -280,5 +271,5 @@ async def _wait_for(database: Database, ends: Mapping[TopicPartition, int], time
         )
         raise TransientError(
             f"After {timeout_seconds:g} s the tables of {database.schema} are still behind: {missing}."
-            " Is the process with its projection running?"
+            " Does a process with its projection run? See `pappus status`."
         )

@@ -14,7 +14,8 @@ from shared.tables import positions
 from shared.tables.database import Database, notify
 from shared.tables.dump import canonical_dump
 from shared.tables.postgres import Connection, transient_errors
-from shared.tables.projection import WRITER, ProjectionBatch, Projector, release_lock_channel
+from shared.tables.projection import ProjectionBatch, Projector
+from shared.tables.writer_lock import WRITER, release_lock_channel
 
 __all__ = ["ReplayPlan", "ReplayReport", "canonical_dump", "replay"]
 

@@ -143,7 +143,7 @@ async def test_one_of_two_processes_writes_and_the_other_takes_over(schema: Fres
             assert writers == {"one", "two"}
 
 
-async def test_a_bug_in_an_applier_stops_the_projection_and_nothing_of_the_batch_is_written(database: Database) -> None:
+async def test_a_bug_in_a_projector_stops_it_and_nothing_of_its_batch_is_written(database: Database) -> None:
     event_log = MemoryEventLog()
     await publish(event_log, image_registered(), image_registered(registered_by="bug"), image_registered())
     async with projecting(event_log, database) as task:
@@ -154,7 +154,7 @@ async def test_a_bug_in_an_applier_stops_the_projection_and_nothing_of_the_batch
     assert await database.fetchval("SELECT sum(next_offset) FROM positions") == 0
 
 
-async def test_what_is_invalid_is_skipped_with_a_dead_letter_and_leaves_no_half_written_rows(
+async def test_an_invalid_record_becomes_a_dead_letter_and_leaves_no_half_rows(
     database: Database,
 ) -> None:
     event_log = MemoryEventLog()
@@ -248,7 +248,7 @@ async def test_a_time_limited_topic_may_jump_forward(database: Database) -> None
     assert seen == [1, 2, 4, 5, 6]
 
 
-async def test_a_lost_connection_stops_the_writing_and_the_projection_goes_on_with_a_new_one(
+async def test_after_a_lost_connection_the_projection_goes_on_with_a_new_one(
     database: Database, schema: FreshSchema
 ) -> None:
     event_log, health = MemoryEventLog(), Health()
@@ -319,7 +319,7 @@ rejections = st.builds(
     repeated=st.lists(st.integers(0, 29), max_size=10),
     seed=st.integers(0, 2**16),
 )
-async def test_any_repetition_batching_and_interleaving_of_topics_gives_the_same_tables(
+async def test_any_repetition_batching_and_interleaving_gives_the_same_tables(
     database: Database, events: list[Event], repeated: list[int], seed: int
 ) -> None:
     """Partition order is kept, as Kafka keeps it; everything else is chosen at random."""

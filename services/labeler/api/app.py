@@ -68,7 +68,9 @@ async def _work(
         users, publisher = Users(database), ReconnectingPublisher()
         if settings.users_file is not None:
             await users.upsert(read_users(settings.users_file))
-        projection = Projection(event_log, database, PROJECTORS, health)
+        projection = Projection(
+            event_log, database, PROJECTORS, health, silence_seconds=settings.writer_silence_seconds
+        )
         try:
             app.state.service = AppContext(
                 settings, database, store, CommandBus(publisher, database, settings, clock), users

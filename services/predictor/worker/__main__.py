@@ -41,7 +41,9 @@ async def main() -> None:
             follower=Follower(event_log, publisher, loader.set_target, health).run(),
             loader=loader.run(),
             scoring=images.run(event_log, health),
-            projection=Projection(event_log, database, projectors(), health).run(),
+            projection=Projection(
+                event_log, database, projectors(), health, silence_seconds=settings.writer_silence_seconds
+            ).run(),
             retention=Retention(database, settings.prediction_days).run(),
         )
 

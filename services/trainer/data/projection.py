@@ -1,14 +1,16 @@
 """The trainer's projection: image.stored, label.corrected and model.* as tables.
 
 Each table is written from one topic, and each `apply_*` tolerates a repeated event, so any interleaving of the topics
-gives the same tables. One process holds the writer's lock (`services.trainer.fast_lane`); the others read.
+gives the same tables. Every process that reads them runs `trainer_projection`: one writes, the others stand by, so the
+tables go on when one process ends or hangs.
 """
-
-from collections.abc import Awaitable, Callable
 
 from shared.contract.events import ImageStored, LabelCorrected, ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import label_applies, promotion_counts
-from shared.tables.projection import Projector, Transaction, on_event
+from shared.messaging.event_log import EventLog
+from shared.runtime.health import Health
+from shared.tables.database import Database
+from shared.tables.projection import Projection, Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
 SCHEMA = "trainer"
@@ -103,23 +105,25 @@ async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -
     )
 
 
-def projectors(
-    image_stored: Callable[[ImageStored, Transaction], Awaitable[None]] = apply_image_stored,
-) -> tuple[Projector, ...]:
-    """What folds which topic. `image_stored` may be another function that calls `apply_image_stored`."""
-    return (
-        on_event(ImageStored, image_stored),
-        on_event(LabelCorrected, apply_label_corrected),
-        on_event(ModelTrained, apply_model_trained),
-        on_event(ModelPromoted, apply_model_promoted),
-        on_event(ModelRejected, apply_model_rejected),
-    )
-
-
-TOPICS: tuple[str, ...] = tuple(projector.event.topic for projector in projectors())
+PROJECTORS: tuple[Projector, ...] = (
+    on_event(ImageStored, apply_image_stored),
+    on_event(LabelCorrected, apply_label_corrected),
+    on_event(ModelTrained, apply_model_trained),
+    on_event(ModelPromoted, apply_model_promoted),
+    on_event(ModelRejected, apply_model_rejected),
+)
+TOPICS: tuple[str, ...] = tuple(projector.event.topic for projector in PROJECTORS)
 """What the tables are folded from: caught up means at the end of these."""
 
 
+def trainer_projection(
+    event_log: EventLog, database: Database, health: Health, *, silence_seconds: float, reserve: bool = False
+) -> Projection:
+    """Return the projection of the trainer's tables, for every process that reads them. `reserve`: for a process of low
+    priority, which writes only while no other one can."""
+    return Projection(event_log, database, PROJECTORS, health, silence_seconds=silence_seconds, reserve=reserve)
+
+
 def replay_plan() -> ReplayPlan:
-    """What `python -m services.replay trainer` folds."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, projectors())
+    """Return what `python -m services.replay trainer` folds."""
+    return ReplayPlan(SCHEMA, MIGRATIONS, PROJECTORS)

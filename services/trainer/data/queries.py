@@ -1,6 +1,7 @@
 """Questions to the trainer's tables. Each takes the database, or a transaction on it, and answers with values."""
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from services.trainer.dataset.manifest import Sample
@@ -19,13 +20,13 @@ Tables = Database | Transaction
 
 
 async def labelled_samples(tables: Tables) -> list[Sample]:
-    """Every stored image with a trusted label, as `labelled_images`."""
+    """Return every stored image with a trusted label, as `labelled_images`."""
     return [image.sample for image in await labelled_images(tables)]
 
 
 async def labelled_images(tables: Tables) -> list[LabelledImage]:
-    """Every stored image with a trusted label, in the order of image ids: the label of its newest applied correction,
-    or else the label it came with if that is from a data set or a reviewer."""
+    """Return every stored image with a trusted label, in the order of image ids: the label of its newest applied
+    correction, or else the label it came with if that is from a data set or a reviewer."""
     rows = await tables.fetch(
         """SELECT i.image_id, i.sha256, i.object_key, i.group_id,
                   coalesce(c.label, i.label) AS label, coalesce(c.revision, 0) AS revision
@@ -46,14 +47,26 @@ async def newest_images(tables: Tables, limit: int) -> list[tuple[str, str]]:
     return [(row["sha256"], row["object_key"]) for row in rows]
 
 
+async def images_stored_since(tables: Tables, since: datetime, limit: int) -> list[tuple[str, str, datetime]]:
+    """Return sha256, object key and time of storing of at most `limit` images stored at `since` or later, the newest
+    first."""
+    rows = await tables.fetch(
+        """SELECT sha256, object_key, stored_at FROM images WHERE stored_at >= $1
+           ORDER BY stored_at DESC, image_id LIMIT $2""",
+        since,
+        limit,
+    )
+    return [(row["sha256"], row["object_key"], row["stored_at"]) for row in rows]
+
+
 async def object_keys(tables: Tables, sha256s: Collection[str]) -> dict[str, str]:
-    """Where the bytes with these hashes lie in the object store; a hash no stored image has is missing."""
+    """Return where the bytes with these hashes lie in the object store; a hash no stored image has is missing."""
     rows = await tables.fetch("SELECT sha256, object_key FROM images WHERE sha256 = ANY($1::text[])", list(sha256s))
     return {row["sha256"]: row["object_key"] for row in rows}
 
 
 async def applied_corrections(tables: Tables) -> list[Correction]:
-    """The newest applied correction of every stored image that has one, in the order of image ids."""
+    """Return the newest applied correction of every stored image that has one, in the order of image ids."""
     rows = await tables.fetch(
         """SELECT image_id, c.revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at, c.event_id
            FROM newest_corrections c JOIN images i USING (image_id) ORDER BY image_id"""
@@ -62,13 +75,13 @@ async def applied_corrections(tables: Tables) -> list[Correction]:
 
 
 async def promotion(tables: Tables) -> ModelPromoted | None:
-    """The last promotion that counts; None before the first."""
+    """Return the last promotion that counts; None before the first."""
     event = await tables.fetchval("SELECT event FROM promotions ORDER BY sequence DESC LIMIT 1")
     return None if event is None else ModelPromoted.model_validate(event)
 
 
 async def champion(tables: Tables) -> Champion | None:
-    """The model in service, None before the first promotion.
+    """Return the model in service, None before the first promotion.
 
     Raises:
         NotReady: the promotion is here, but the model.trained it promotes is not folded yet.
@@ -78,7 +91,7 @@ async def champion(tables: Tables) -> Champion | None:
 
 
 async def freezing_promotion(tables: Tables) -> ModelPromoted | None:
-    """The last promotion that froze promotions (a freeze or a rollback), whether or not they still are; None if
+    """Return the last promotion that froze promotions (a freeze or a rollback), whether or not they still are; None if
     none."""
     event = await tables.fetchval(
         "SELECT event FROM promotions WHERE route IN ('freeze', 'rollback') ORDER BY sequence DESC LIMIT 1"
@@ -87,9 +100,9 @@ async def freezing_promotion(tables: Tables) -> ModelPromoted | None:
 
 
 async def anchor(tables: Tables) -> ModelTrained | None:
-    """The last model that was promoted for being superior, else the first one ever; None before the first promotion.
-    Small losses from champion to champion add up, so candidates are compared with this one too. Raises NotReady as
-    `champion` does."""
+    """Return the last model that was promoted for being superior, else the first one ever; None before the first
+    promotion. Small losses from champion to champion add up, so candidates are compared with this one too. Raises
+    NotReady as `champion` does."""
     version = await tables.fetchval(
         "SELECT version FROM promotions ORDER BY (route = 'superior') DESC, CASE route WHEN 'superior' THEN -sequence "
         "ELSE sequence END LIMIT 1"
@@ -98,8 +111,8 @@ async def anchor(tables: Tables) -> ModelTrained | None:
 
 
 async def trained(tables: Tables, version: str) -> ModelTrained:
-    """The candidate with this version, which something else in the log names. Raises NotReady if it is not folded
-    yet."""
+    """Return the candidate with this version, which something else in the log names. Raises NotReady if it is not
+    folded yet."""
     row = await model(tables, version)
     if row is None:
         raise NotReady(
@@ -109,13 +122,13 @@ async def trained(tables: Tables, version: str) -> ModelTrained:
 
 
 async def model(tables: Tables, version: str) -> ModelRow | None:
-    """The candidate with this version and what became of it; None if there is none."""
+    """Return the candidate with this version and what became of it; None if there is none."""
     row = await tables.fetchrow("SELECT * FROM candidates WHERE version = $1", version)
     return None if row is None else _model(row)
 
 
 async def fast_candidates(tables: Tables, parent: str) -> list[Candidate]:
-    """The fast lane's candidates made from this version, oldest first."""
+    """Return the fast lane's candidates made from this version, oldest first."""
     rows = await tables.fetch(
         """SELECT version, trained_at, rejected IS NOT NULL OR cardinality(promoted) > 0 AS judged
            FROM candidates WHERE parent = $1 AND lane = 'fast' ORDER BY trained_at, version""",
@@ -125,8 +138,8 @@ async def fast_candidates(tables: Tables, parent: str) -> list[Candidate]:
 
 
 async def set_aside(tables: Tables) -> list[SetAside]:
-    """The corrections that rejections left out, in the order of image ids. A rejection whose cause was promoted after
-    all (the log decides races) leaves out nothing."""
+    """Return the corrections that rejections left out, in the order of image ids. A rejection whose cause was promoted
+    after all (the log decides races) leaves out nothing."""
     rows = await tables.fetch(
         """SELECT DISTINCT ON (image_id, revision) image_id, revision, sentence FROM set_aside s
            WHERE NOT EXISTS (SELECT FROM promotions p WHERE p.cause = s.cause)
@@ -136,7 +149,7 @@ async def set_aside(tables: Tables) -> list[SetAside]:
 
 
 async def verdict_on(tables: Tables, cause: UUID) -> ModelPromoted | ModelRejected | None:
-    """The verdict that counts for this model.trained or promotion.requested; None if there is none yet."""
+    """Return the verdict that counts for this model.trained or promotion.requested; None if there is none yet."""
     promoted = await tables.fetchval("SELECT event FROM promotions WHERE cause = $1 ORDER BY sequence LIMIT 1", cause)
     if promoted is not None:
         return ModelPromoted.model_validate(promoted)

@@ -36,7 +36,7 @@ class Manifest:
 
     @cached_property
     def sha256(self) -> str:
-        """The name of this dataset: equal for equal samples, in whatever order they came."""
+        """The name of this dataset: equal for equal samples, in any order."""
         return sha256(self.json.encode()).hexdigest()
 
     def of_side(self, side: Side) -> tuple[Sample, ...]:
@@ -44,7 +44,7 @@ class Manifest:
 
 
 def manifest_of(samples: Iterable[Sample]) -> Manifest:
-    """The manifest of these samples.
+    """Return the manifest of these samples.
 
     Raises:
         ValueError: if an image occurs twice.
@@ -57,7 +57,7 @@ def manifest_of(samples: Iterable[Sample]) -> Manifest:
 
 
 def manifest_from_json(text: str) -> Manifest:
-    """Reads what `Manifest.json` wrote.
+    """Read what `Manifest.json` wrote.
 
     Raises:
         ValueError: if the text is not a manifest.

@@ -1,4 +1,4 @@
-"""On which side of the split an image falls: decided by its near-duplicate group, once and for ever."""
+"""On which side of the split an image falls: decided by its near-duplicate group, once."""
 
 from hashlib import sha256
 from typing import Literal
@@ -9,10 +9,10 @@ TEST_FRACTION = 0.2
 
 
 def side(group_id: str, test_fraction: float = TEST_FRACTION) -> Side:
-    """The side of every image of this near-duplicate group.
+    """Return the side of every image of this near-duplicate group.
 
     It depends on the name of the group alone, so it never moves: not with more images, not with a corrected label, not
-    with a new model. On the long run `test_fraction` (0..1) of the groups fall on the test side.
+    with a new model. In the long run `test_fraction` (0..1) of the groups fall on the test side.
     """
     number = int.from_bytes(sha256(group_id.encode()).digest()[:8], "big")
     return "test" if number < test_fraction * 2**64 else "train"

@@ -1,14 +1,13 @@
 """The fast lane: every applied correction into the champion, within milliseconds, without torch.
 
-Consumes image.stored, label.corrected, model.trained, model.promoted, model.rejected (projection). Publishes
-model.trained (reconciler). Owns the tables of schema `trainer`, models/fast-* and manifests/ of what it makes.
+Consumes what the tables of schema `trainer` are folded from (projection). Publishes model.trained (reconciler). Owns
+models/fast-* and manifests/ of the candidates it builds.
 """
 
-from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
 from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
+from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.settings import TrainerSettings
 from shared.messaging.kafka import open_event_log
@@ -18,7 +17,6 @@ from shared.runtime.process import run, run_parts
 from shared.runtime.telemetry import configure
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
-from shared.tables.projection import Projection
 
 SOURCE = "pappus/trainer-fast"
 
@@ -27,7 +25,7 @@ async def main() -> None:
     """Settings, adapters, parts; returns when the process is asked to end."""
     settings = TrainerSettings()
     configure("trainer-fast", settings)
-    health = Health()
+    health, silence_seconds = Health(), settings.writer_silence_seconds
     async with (
         serve_health(health, settings.health_port),
         open_event_log(settings.kafka_bootstrap) as event_log,
@@ -37,13 +35,13 @@ async def main() -> None:
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
         lane = FastLane(database, store, source, health, utc_now)
-        prefetcher = FeaturePrefetcher(database, source, lane.loaded_champion)
+        prefetcher = FeaturePrefetcher(database, source, lane.loaded_champion, settings.cached_features)
         with one_blas_thread():
             await run_parts(
                 health,
-                projection=Projection(event_log, database, projectors(prefetcher.apply_image_stored), health).run(),
+                projection=trainer_projection(event_log, database, health, silence_seconds=silence_seconds).run(),
                 reconciler=run_fast_lane(lane, event_log, publisher, database, health, settings),
-                prefetcher=prefetcher.run(health, settings.cached_features),
+                prefetcher=prefetcher.run(health),
             )
 
 

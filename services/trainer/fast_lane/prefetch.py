@@ -1,73 +1,76 @@
-"""Features before they are asked for: of each image as it is stored, and of all of them when the backbone changes."""
+"""Features before they are needed: of each image soon after it was stored, and of all of them when the backbone
+changes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 from services.trainer.data import queries
-from services.trainer.data.projection import apply_image_stored
 from services.trainer.fast_lane.candidate import CandidateBuildError, LoadedChampion
 from services.trainer.features.source import FeatureSource
-from shared.contract.events import ImageStored
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.telemetry import logger
 from shared.tables.database import Database
-from shared.tables.postgres import Transaction
 
 PART = "prefetch"
 BATCH = 8
-PAUSE_SECONDS = 2.0
+EVERY_SECONDS = 2.0
+OVERLAP = timedelta(minutes=5)
+"""Images are folded roughly in the order they were stored; one that comes later than this is computed when needed."""
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FeaturePrefetcher:
-    """A queue of images whose features will be wanted. It only saves time: what it misses is computed when needed."""
+    """Computes the features of images that the tables show. It only saves time: what it misses is computed when
+    needed."""
 
     def __init__(
-        self, database: Database, source: FeatureSource, base: Callable[[], Awaitable[LoadedChampion | None]]
+        self,
+        database: Database,
+        source: FeatureSource,
+        base: Callable[[], Awaitable[LoadedChampion | None]],
+        newest: int,
     ) -> None:
+        """`base` gives the champion, None before the first; `newest` is how many images are kept in memory."""
         self._database = database
         self._source = source
         self._base = base
-        self._waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(maxsize=10_000)
+        self._newest = newest
+        self._since = LONG_AGO
+        self._seen: set[str] = set()
 
-    async def apply_image_stored(self, event: ImageStored, transaction: Transaction) -> None:
-        """Fold the event as everywhere, and remember that its features will be wanted."""
-        await apply_image_stored(event, transaction)
-        if not self._waiting.full():
-            self._waiting.put_nowait((event.sha256, event.object_key))
-
-    async def run(self, health: Health, newest: int) -> None:
-        """Warm for ever. Under a new backbone the corrected and the `newest` images come first."""
+    async def run(self, health: Health) -> None:
+        """Compute after each change of the tables until cancelled; under a new backbone first for the corrected images,
+        then for the newest ones."""
         backbone_id: str | None = None
-        while True:
-            try:
-                base = await self._base()
-                if base is not None and base.backbone_id != backbone_id:
-                    await self._source.preload(base.backbone_id)
-                    await self._warm(base, dict(await queries.newest_images(self._database, newest)))
-                    backbone_id = base.backbone_id
-                elif base is not None and not self._waiting.empty():
-                    await self._warm(base, self._next())
-                else:
-                    await self._idle()
-                health.set(PART, True)
-            except (TransientError, CandidateBuildError) as error:
-                health.set(PART, False, str(error))
-                await asyncio.sleep(PAUSE_SECONDS)
+        async with self._database.changes() as changes:
+            while True:
+                try:
+                    base = await self._base()
+                    if base is not None:
+                        new = await self._find_new_images()
+                        if base.backbone_id != backbone_id:
+                            await self._source.preload(base.backbone_id)
+                            new = dict(await queries.newest_images(self._database, self._newest)) | new
+                        await self._compute(base, new)
+                        backbone_id = base.backbone_id
+                    health.set(PART, True)
+                except (TransientError, CandidateBuildError) as error:
+                    health.set(PART, False, str(error))
+                    await asyncio.sleep(EVERY_SECONDS)
+                await changes.wait(EVERY_SECONDS)
 
-    async def _idle(self) -> None:
-        """Wait until an image comes, or long enough to look whether the backbone is another one."""
-        try:
-            async with asyncio.timeout(PAUSE_SECONDS):
-                image = await self._waiting.get()
-        except TimeoutError:
-            return
-        self._waiting.put_nowait(image)
+    async def _find_new_images(self) -> dict[str, str]:
+        """Return where the bytes of the images lie that were not there at the last look, by sha256."""
+        rows = await queries.images_stored_since(self._database, self._since, self._newest)
+        new = {digest: key for digest, key, _ in rows if digest not in self._seen}
+        if rows:
+            self._seen = {digest for digest, _, _ in rows}
+            self._since = rows[0][2] - OVERLAP
+        return new
 
-    def _next(self) -> dict[str, str]:
-        return dict(self._waiting.get_nowait() for _ in range(min(BATCH, self._waiting.qsize())))
-
-    async def _warm(self, base: LoadedChampion, object_keys: dict[str, str]) -> None:
+    async def _compute(self, base: LoadedChampion, object_keys: dict[str, str]) -> None:
         images = list(object_keys.items())
         for at in range(0, len(images), BATCH):
             found = await self._source.features(base.backbone_id, base.extractor, dict(images[at : at + BATCH]))

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from cachetools import LRUCache
+
 from services.trainer.data import queries
-from services.trainer.data.artefact_store import ArtefactHashMismatch, ArtefactStore
+from services.trainer.data.artefacts import load_artefact
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.records import Champion, Correction
 from services.trainer.fast_lane.candidate import (
@@ -37,19 +39,22 @@ from shared.runtime.health import Health
 from shared.runtime.retry import UNTIL_CANCELLED, retrying
 from shared.runtime.telemetry import logger as logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.storage.verified import HashMismatch
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.reconciler import run_reconciler
 
 PART = "fast lane"
+KEPT = 3
+"""Models in memory, up to 30 MB each."""
 COMPARED_IMAGES = 2
 UNREADABLE_RETRY_AFTER = timedelta(minutes=10)
 """How long an image is left out before its bytes are looked for again."""
 
 
 class FastLane:
-    """Compares and makes. `reconcile` is called again and again; it remembers nothing that the tables do not say,
-    except to be quick: the champion as it was read, and which images could not be."""
+    """Compares tables with the champion and builds candidates. Beside the tables it only remembers what saves time:
+    models in memory, and which images could not be read."""
 
     def __init__(
         self, database: Database, store: ObjectStore, source: FeatureSource, health: Health, clock: Clock
@@ -59,32 +64,33 @@ class FastLane:
         self._source = source
         self._health = health
         self._clock = clock
-        self._artefacts = ArtefactStore(store)
         self._model: ModelTrained | None = None
-        self._base: LoadedChampion | None = None
+        self._loaded: LRUCache[str, LoadedChampion] = LRUCache(KEPT)
+        """By the sha256 of the artefact: the champion, and candidates that may become it."""
+        self._loading = asyncio.Lock()
         self._unreadable: dict[UUID, datetime] = {}
-        self._said = ""
+        self._reported = ""
 
     async def reconcile(self) -> Sequence[Event]:
-        """The candidate that is missing, or nothing. Raises TransientError if a dependency does not answer."""
-        situation = await self._load_state()
-        self._update_metrics(situation)
-        decision = decide(situation, self._clock())
+        """Return the candidate that is missing, or nothing. Raises TransientError if a dependency does not answer."""
+        state = await self._load_state()
+        self._update_metrics(state)
+        decision = decide(state, self._clock())
         while isinstance(decision, BuildCandidate):
             try:
-                made = await self._try_build(decision)
+                candidate = await self._try_build(decision)
             except CandidateBuildError as error:
                 self._report(str(error), ok=False)
                 return []
-            if made is not None:
-                return [made]
-            situation = replace(situation, unreadable=set(self._unreadable))
-            decision = decide(situation, self._clock())
+            if candidate is not None:
+                return [candidate]
+            state = replace(state, unreadable=set(self._unreadable))
+            decision = decide(state, self._clock())
         self._report(decision.reason, ok=True)
         return []
 
     async def loaded_champion(self) -> LoadedChampion | None:
-        """The champion as it was read; None before the first. Raises CannotMake if its artefact is no good."""
+        """Return the champion in memory; None before the first. Raises CandidateBuildError if it cannot be read."""
         champion = await self._champion()
         return None if champion is None else await self._load_champion(champion)
 
@@ -114,18 +120,22 @@ class FastLane:
         return Champion(promotion, self._model)
 
     async def _load_champion(self, champion: Champion) -> LoadedChampion:
-        """The champion's artefact, parsed; the lane's own last candidate is still in memory."""
+        """Return the champion from memory, where the lane's own last candidates are, or from the store."""
         digest = champion.model.artefact_sha256
-        if self._base is None or self._base.artefact_sha256 != digest:
+        async with self._loading:  # reconciler and prefetcher wake up together
+            if (known := self._loaded.get(digest)) is not None:
+                return known
             try:
-                artefact = await self._artefacts.load(champion.model)
-                self._base = await asyncio.to_thread(load_champion, artefact, digest, self._base)
-            except (ArtefactHashMismatch, ObjectMissing, InvalidMessage) as error:
+                artefact = await load_artefact(self._store, champion.model)
+            except (HashMismatch, ObjectMissing, InvalidMessage) as error:
                 raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
-        return self._base
+            loaded = await asyncio.to_thread(load_champion, artefact, list(self._loaded.values()))
+            self._loaded[digest] = loaded
+            return loaded
 
     async def _try_build(self, decision: BuildCandidate) -> ModelTrained | None:
-        """The candidate, in the object store and ready to be announced; None if images were found to be unreadable."""
+        """Return the candidate, in the object store and ready to be announced; None if images were found to be
+        unreadable."""
         started = time.perf_counter()
         base = await self._load_champion(decision.champion)
         keys = {one.sha256: one.object_key for one in decision.corrections}
@@ -138,43 +148,43 @@ class FastLane:
             self._exclude([one for one in decision.corrections if one.sha256 in unreadable], unreadable)
             return None
         ready = time.perf_counter()
-        made = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
-        if not made.agrees:
+        candidate = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
+        if not candidate.agrees:
             raise CandidateBuildError(
-                f"{decision.version}: numpy and onnxruntime differ by {made.parity.difference:.1e}."
+                f"{decision.version}: numpy and onnxruntime differ by {candidate.parity.difference:.1e}."
             )
         computed = time.perf_counter()
-        await self._upload(decision, made)
-        seconds = {"features": ready - started, **made.seconds, "store": time.perf_counter() - computed}
+        await self._upload(decision, candidate)
+        self._loaded[candidate.artefact.sha256] = LoadedChampion(candidate.artefact, base.extractor)
+        seconds = {"features": ready - started, **candidate.seconds, "store": time.perf_counter() - computed}
         for stage, spent in seconds.items():
             BUILD_SECONDS.labels(stage).observe(spent)
-        return _make_event(decision, made, self._clock(), seconds)
+        return _make_event(decision, candidate, self._clock(), seconds)
 
     def _exclude(self, corrections: Sequence[Correction], reasons: dict[str, str]) -> None:
         for one in corrections:
             self._unreadable[one.image_id] = self._clock()
             logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reasons[one.sha256])
 
-    async def _upload(self, decision: BuildCandidate, made: Candidate) -> None:
-        manifest = made.manifest
+    async def _upload(self, decision: BuildCandidate, candidate: Candidate) -> None:
+        manifest = candidate.manifest
         await asyncio.gather(
-            self._store.put(_artefact_key(decision), made.artefact),
+            self._store.put(_artefact_key(decision), candidate.artefact.data),
             self._store.put(_manifest_key(manifest.sha256), manifest.json.encode(), "application/json"),
         )
-        self._artefacts.keep(_artefact_key(decision), made.artefact_sha256, made.artefact)
 
-    def _update_metrics(self, situation: FastLaneState) -> None:
-        waiting = find_unserved(situation)
+    def _update_metrics(self, state: FastLaneState) -> None:
+        waiting = find_unserved(state)
         UNSERVED.set(len(waiting))
-        EXCLUDED.set(len(find_excluded(situation)))
+        EXCLUDED.set(len(find_excluded(state)))
         age = (self._clock() - waiting[0].corrected_at).total_seconds() if waiting else 0.0
         OLDEST_UNSERVED_SECONDS.set(max(age, 0.0))
 
     def _report(self, sentence: str, ok: bool) -> None:
-        """Why nothing is made: into the health report, and into the log when it changes."""
+        """Return why nothing is made: into the health report, and into the log when it changes."""
         self._health.set("fast candidate", ok, sentence)
-        if sentence != self._said:
-            self._said = sentence
+        if sentence != self._reported:
+            self._reported = sentence
             logger.info("the fast lane makes nothing", reason=sentence)
 
 
@@ -186,9 +196,9 @@ async def run_fast_lane(
     health: Health,
     settings: TrainerSettings,
 ) -> None:
-    """Reconcile for ever, once the tables are caught up: before that the lane would make what is live already. Of
-    several processes one makes candidates: two would write the artefact of one version at the same time."""
-    health.set(PART, True, "standing by: another process makes the candidates")
+    """Reconcile until cancelled, once the tables are caught up: before that the lane would build what is live already.
+    Of several processes one builds candidates: two would write the artefact of one version at the same time."""
+    health.set(PART, True, "standing by: another process builds the candidates")
     async with database.lock(PART):
         health.set(PART, True, "waiting until the tables show the whole log")
         await retrying(
@@ -205,7 +215,7 @@ async def run_fast_lane(
 
 
 def _choose_compared_images(decision: BuildCandidate) -> dict[str, str]:
-    """Where the bytes of the latest corrections lie: what is newest is compared."""
+    """Return where the bytes of the latest corrections lie: what is newest is compared."""
     latest = sorted(decision.corrections, key=lambda one: (one.corrected_at, one.image_id))[-COMPARED_IMAGES:]
     return {one.sha256: one.object_key for one in latest}
 
@@ -218,7 +228,9 @@ def _manifest_key(digest: str) -> str:
     return f"manifests/{digest}.json"
 
 
-def _make_event(decision: BuildCandidate, made: Candidate, now: datetime, seconds: dict[str, float]) -> ModelTrained:
+def _make_event(
+    decision: BuildCandidate, candidate: Candidate, now: datetime, seconds: dict[str, float]
+) -> ModelTrained:
     parent = decision.champion.model
     return ModelTrained(
         event_id=uuid_of("model.trained", decision.version),
@@ -227,18 +239,18 @@ def _make_event(decision: BuildCandidate, made: Candidate, now: datetime, second
         model_name=parent.model_name,
         version=decision.version,
         artefact_key=_artefact_key(decision),
-        artefact_sha256=made.artefact_sha256,
+        artefact_sha256=candidate.artefact.sha256,
         lane="fast",
         parent=parent.version,
         backbone_id=parent.backbone_id,
-        weights_sha256=made.weights_sha256,
-        manifest_key=_manifest_key(made.manifest.sha256),
-        manifest_sha256=made.manifest.sha256,
+        weights_sha256=candidate.weights_sha256,
+        manifest_key=_manifest_key(candidate.manifest.sha256),
+        manifest_sha256=candidate.manifest.sha256,
         labels=parent.labels,
         training_images=len(decision.corrections),
         test_images=parent.test_images,
         corrections=tuple(one.applied for one in decision.corrections),
-        metrics={"layer_rows": made.rows, "parity_difference": made.parity.difference},
+        metrics={"layer_rows": len(candidate.artefact.layer.entries), "parity_difference": candidate.parity.difference},
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,
     )

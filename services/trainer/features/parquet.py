@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def features_key(backbone_id: str, manifest_sha256: str) -> str:
-    """Where the file lies in the object store."""
+    """Return where the file lies in the object store."""
     return f"features/{backbone_id}/{manifest_sha256}.parquet"
 
 
@@ -27,7 +27,7 @@ def write_features(sha256s: Sequence[str], features: NDArray[np.float32]) -> byt
 
 
 def read_features(data: bytes) -> dict[str, NDArray[np.float32]]:
-    """The vector float32 [d] of each sha256.
+    """Return the vector float32 [d] of each sha256.
 
     Raises:
         ValueError: if these bytes are no such file.

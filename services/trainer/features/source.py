@@ -1,28 +1,30 @@
 """Features of stored images under an exported backbone: from memory, or computed from the bytes in the object store."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Protocol
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from services.trainer.features.cache import FeatureCache
 from services.trainer.features.parquet import read_features
 from services.trainer.model.arrays import Vector
 from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, prepare
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.storage.verified import HashMismatch, get_verified
 
 BATCH = 16
 FETCHES = 8
 DECODES = 2
 """At once: a picture of the largest size takes the better part of a gigabyte while it is decoded."""
 PREPARED_IMAGES = 256
-"""Prepared images kept in memory, 27 KB each: the latest will be asked for again."""
+"""Prepared images kept in memory, 27 KB each."""
+
+FeatureCache = LRUCache[tuple[str, str], Vector]
+"""Vectors by backbone id and sha256 of the image's bytes; a vector of 1,000 numbers takes 4 KB."""
 
 
 class Backbone(Protocol):
@@ -48,15 +50,15 @@ class FeatureSource:
         self._cache = cache
         self._fetching = asyncio.Semaphore(FETCHES)
         self._decoding = asyncio.Semaphore(DECODES)
-        self._prepared_images: OrderedDict[str, Pixels] = OrderedDict()
+        self._prepared_images: LRUCache[str, Pixels] = LRUCache(PREPARED_IMAGES)
 
     async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> FeatureResult:
-        """Features for each sha256 in `object_keys` (sha256 -> where the bytes lie). Raises TransientError if the store
-        does not answer."""
+        """Return features for each sha256 in `object_keys` (sha256 -> where the bytes lie). Raises TransientError if
+        the store does not answer."""
         found = FeatureResult()
         missing: list[str] = []
         for digest in object_keys:
-            vector = self._cache.get(backbone_id, digest)
+            vector = self._cache.get((backbone_id, digest))
             if vector is None:
                 missing.append(digest)
             else:
@@ -69,7 +71,7 @@ class FeatureSource:
             if pixels:
                 vectors = await asyncio.to_thread(backbone.features, np.stack(list(pixels.values())))
                 for digest, vector in zip(pixels, vectors, strict=True):
-                    self._cache.put(backbone_id, digest, vector.copy())
+                    self._cache[backbone_id, digest] = vector.copy()
                     found.features[digest] = vector
         return found
 
@@ -84,12 +86,13 @@ class FeatureSource:
                 logger.warning("kept features cannot be read", key=key, reason=str(error))
                 continue
             for digest, vector in vectors.items():
-                self._cache.put(backbone_id, digest, vector)
+                self._cache[backbone_id, digest] = vector
             recalled += len(vectors)
         return recalled
 
     async def prepared_images(self, object_keys: Mapping[str, str]) -> tuple[dict[str, Pixels], dict[str, str]]:
-        """Prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises TransientError."""
+        """Return prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises
+        TransientError."""
         answers = await asyncio.gather(*(self._read(digest, key) for digest, key in object_keys.items()))
         prepared: dict[str, Pixels] = {}
         unreadable: dict[str, str] = {}
@@ -105,20 +108,13 @@ class FeatureSource:
             return known
         async with self._fetching:
             try:
-                data = await self._store.get(key)
-            except ObjectMissing as error:
-                return str(error)
-            if sha256(data).hexdigest() != digest:
-                return f"Object {key} holds other bytes than those that were stored."
-            try:
+                data = await get_verified(self._store, key, digest)
                 async with self._decoding:
-                    self._prepared_images[digest] = square = await asyncio.to_thread(_prepared, data)
-            except UndecodableImage as error:
+                    self._prepared_images[digest] = pixels = await asyncio.to_thread(_prepare, data)
+            except (ObjectMissing, HashMismatch, UndecodableImage) as error:
                 return str(error)
-            if len(self._prepared_images) > PREPARED_IMAGES:
-                self._prepared_images.popitem(last=False)
-            return square
+            return pixels
 
 
-def _prepared(data: bytes) -> Pixels:
+def _prepare(data: bytes) -> Pixels:
     return prepare(decode(data))

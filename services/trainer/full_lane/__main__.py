@@ -1,10 +1,11 @@
 """The full lane: trains a model from all labelled images.
 
-Consumes training.requested (group `trainer-full`). Publishes model.trained. Reads the tables of schema `trainer`. Owns
-the objects under models/full-*, manifests/ and features/, and a folder of images.
+Consumes training.requested (group `trainer-full`), and what the tables of schema `trainer` are folded from
+(projection). Publishes model.trained. Owns the objects under models/full-*, manifests/ and features/, and a folder of
+images.
 """
 
-from services.trainer.data.projection import MIGRATIONS, SCHEMA
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
 from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import TableDataset
@@ -46,7 +47,10 @@ async def main() -> None:
                 health=health,
                 member=settings.replica,
             )
-            await run_parts(health, handling=handling, prefetcher=process.warm())
+            projection = trainer_projection(
+                event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True
+            )
+            await run_parts(health, projection=projection.run(), handling=handling, prefetcher=process.warm())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from services.trainer.full_lane.learned_backbone import LearnedBackbone, learn_b
 from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
 from services.trainer.model.head import Head
-from services.trainer.model.onnx_artefact import assemble, hash_weights
+from services.trainer.model.onnx_artefact import assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
 from services.trainer.training import recipe_parameters, train_backbone
@@ -83,16 +83,16 @@ def fit(job: FitJob) -> Fitted:
     assembled = time.perf_counter()
     features = dict(zip(learned.sha256s, learned.features, strict=True))
     metrics, confusion = evaluate_model(fitted.head, layer, job.manifest, features)
-    metrics |= _check_parity(learned, fitted.head, layer, artefact)
+    metrics |= _check_parity(learned, fitted.head, layer, artefact.data)
     seconds = {
         "head": head_done - started,
         "layer": assembled - head_done,
         "evaluation": time.perf_counter() - assembled,
     }
     return Fitted(
-        artefact=artefact,
+        artefact=artefact.data,
         backbone_id=learned.backbone.id,
-        weights_sha256=hash_weights(artefact),
+        weights_sha256=artefact.hash_weights(),
         features_parquet=write_features(learned.sha256s, learned.features),
         metrics=metrics,
         confusion=confusion,

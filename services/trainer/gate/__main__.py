@@ -1,12 +1,12 @@
 """The gate: the only publisher of promotions.
 
-Consumes model.trained and promotion.requested (handlers). Publishes model.promoted and model.rejected. Reads the tables
-of schema `trainer`, which the fast lane's process writes, and models/, images/ and manifests/ in the object store.
+Consumes model.trained and promotion.requested (handlers), and what the tables of schema `trainer` are folded from
+(projection). Publishes model.promoted and model.rejected. Reads models/, images/ and manifests/ in the object store.
 """
 
-from services.trainer.data.projection import MIGRATIONS, SCHEMA
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
+from services.trainer.features.source import FeatureCache, FeatureSource
+from services.trainer.gate.cases import GateContext
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GROUP, GateHandlers
 from services.trainer.gate.prefetch import run_prefetch
@@ -29,7 +29,7 @@ async def main() -> None:
     """Settings, adapters, parts; returns when the process is asked to end."""
     settings = GateProcessSettings()
     configure("trainer-gate", settings)
-    health = Health()
+    health, silence_seconds = Health(), settings.writer_silence_seconds
     async with (
         serve_health(health, settings.health_port),
         open_event_log(settings.kafka_bootstrap) as event_log,
@@ -39,16 +39,21 @@ async def main() -> None:
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
         evaluator = Evaluator(database, store, source, settings.gate)
-        keeper = GateHandlers(event_log, database, publisher, evaluator, settings, utc_now)
+        gate = GateHandlers(event_log, publisher, GateContext(database, evaluator, utc_now), settings)
         subscriptions = [
-            subscribe(ModelTrained, keeper.on_model_trained),
-            subscribe(PromotionRequested, keeper.on_promotion_requested),
+            subscribe(ModelTrained, gate.on_model_trained),
+            subscribe(PromotionRequested, gate.on_promotion_requested),
         ]
-        handlers = run_handlers(
+        handlers = run_handlers(  # its own publisher sends dead letters only: the gate publishes through run_decider
             event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
         )
         with one_blas_thread():
-            await run_parts(health, handlers=handlers, prefetcher=run_prefetch(database, evaluator, health))
+            await run_parts(
+                health,
+                projection=trainer_projection(event_log, database, health, silence_seconds=silence_seconds).run(),
+                handlers=handlers,
+                prefetcher=run_prefetch(database, evaluator, health),
+            )
 
 
 if __name__ == "__main__":

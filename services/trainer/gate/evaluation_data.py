@@ -1,4 +1,4 @@
-"""What a model is examined on: today's test images, the corrections it holds, their features."""
+"""What a model is evaluated on: today's test images, the corrections it holds, their features."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ PROBED_CORRECTIONS = 2
 @dataclass(frozen=True)
 class EvaluationData:
     """Test images and corrections whose bytes are there; their features by backbone id, those of the corrections under
-    the examined model's backbone only; some of the images themselves, by sha256."""
+    the evaluated model's backbone only; some of the images themselves, by sha256."""
 
     tests: LockedTests
     corrections: list[Correction]
@@ -29,12 +29,12 @@ class EvaluationData:
 
 
 async def load_evaluation_data(
-    database: Database, source: FeatureSource, loaded: EvaluatedModel, rivals: Sequence[EvaluatedModel] = ()
+    database: Database, source: FeatureSource, loaded: EvaluatedModel, baselines: Sequence[EvaluatedModel] = ()
 ) -> EvaluationData:
-    """What to examine a model on, for it and for those it is compared with (the champion first). An image that cannot
-    be read is left out for all of them. Raises TransientError if a dependency does not answer."""
+    """Return what to evaluate a model on, for it and for those it is compared with (the champion first). An image that
+    cannot be read is left out for all of them. Raises TransientError if a dependency does not answer."""
     model = loaded.compared.trained
-    champion = rivals[0].compared.trained if rivals else None
+    champion = baselines[0].compared.trained if baselines else None
     images, applied = await asyncio.gather(queries.labelled_images(database), queries.applied_corrections(database))
     tests = select_locked_tests([image.sample for image in images], model, champion)
     test_keys = _keys(images, tests)
@@ -42,10 +42,10 @@ async def load_evaluation_data(
     keys = test_keys | {one.sha256: one.object_key for one in corrections}
     found = await source.features(model.backbone_id, loaded.extractor, keys)
     features, unreadable = {model.backbone_id: found.features}, set(found.unreadable)
-    for rival in rivals:
-        identity = rival.compared.trained.backbone_id
+    for baseline in baselines:
+        identity = baseline.compared.trained.backbone_id
         if identity not in features:
-            found = await source.features(identity, rival.extractor, test_keys)
+            found = await source.features(identity, baseline.extractor, test_keys)
             features[identity] = found.features
             unreadable |= set(found.unreadable)
     if unreadable:

@@ -1,9 +1,11 @@
-"""The gate's examination of a model: it is loaded, answers, and is compared on today's test images."""
+"""The gate's evaluation of a model: it is loaded, answers, and is compared on today's test images."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from services.trainer.dataset.records import Champion
 from services.trainer.features.source import FeatureSource
@@ -29,7 +31,7 @@ from shared.tables.database import Database
 
 KEPT_ANSWERS = 8
 RULES_BROKEN_BY_CORRECTIONS = ("corrections_hold", "accuracy", "recall_", "non_inferior_")
-"""Rules that fail because of what is answered, by the beginning of their names: only then corrections are to blame."""
+"""Rules that fail because of what is answered, by the beginning of their names: only these can corrections break."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ChampionLost(TransientError):
 
 class Evaluator:
     """Loads, measures and compares. Features, answers of others and the last models stay in memory, so that a fast
-    candidate is examined within milliseconds; arithmetic runs in a thread, so that heartbeats go on."""
+    candidate is evaluated within milliseconds; arithmetic runs in a thread, so that heartbeats go on."""
 
     def __init__(self, database: Database, store: ObjectStore, source: FeatureSource, settings: GateSettings) -> None:
         self._database = database
@@ -54,95 +56,100 @@ class Evaluator:
         self._source = source
         self._settings = settings
         self._loader = ModelLoader(store)
-        self._answers: OrderedDict[tuple[object, ...], Indices] = OrderedDict()
+        self._answers: LRUCache[tuple[object, ...], Indices] = LRUCache(KEPT_ANSWERS)
 
     async def fetch(self, model: ModelTrained) -> None:
-        """Have the artefact in memory for the examination that follows."""
-        await self._loader.fetch(model)
+        """Have the model in memory for the evaluation that follows, which reports it if this fails."""
+        with suppress(ModelLoadError, TransientError):
+            await self._loader.load(model)
 
     async def run_smoke_test(self, model: ModelTrained) -> SmokeTest:
-        """That the model loads from the store and answers. Raises Unloadable with the sentence why not,
-        TransientError."""
+        """Load the model from the store and have it answer.
+
+        Raises:
+            ModelLoadError: it cannot serve.
+            TransientError: a dependency did not answer.
+        """
         self._loader.forget(model)
         loaded = await self._loader.load(model)
-        material = await load_evaluation_data(self._database, self._source, loaded)
-        features = material.features[model.backbone_id]
+        data = await load_evaluation_data(self._database, self._source, loaded)
+        features = data.features[model.backbone_id]
         return await asyncio.to_thread(
-            run_smoke_test, loaded, material.prepared, features, self._settings.slowest_milliseconds
+            run_smoke_test, loaded, data.prepared, features, self._settings.slowest_milliseconds
         )
 
     async def evaluate(
         self, candidate: ModelTrained, champion: Champion | None, anchor: ModelTrained | None
     ) -> Evaluation:
-        """The verdict on a candidate against the champion and the anchor, all on today's test images.
+        """Return the verdict on a candidate against the champion and the anchor, all on today's test images.
 
         Raises:
-            Unloadable: the candidate cannot be loaded, or there is no test image.
+            ModelLoadError: the candidate cannot be loaded, or there is no test image.
             ChampionLost: the champion cannot be loaded, and there is no verdict without it.
             TransientError: a dependency did not answer.
         """
         loaded = await self._loader.load(candidate)
-        rivals, anchor_lost = await self._load_baselines(champion, anchor)
-        material = await load_evaluation_data(self._database, self._source, loaded, rivals)
-        if not material.tests.samples:
+        baselines, anchor_lost = await self._load_baselines(champion, anchor)
+        data = await load_evaluation_data(self._database, self._source, loaded, baselines)
+        if not data.tests.samples:
             raise ModelLoadError(
                 f"{candidate.version} cannot be judged: there is no labelled test image that can be read."
             )
-        answers = [await self._answers_of(rival, material) for rival in rivals]
+        answers = [await self._answers_of(baseline, data) for baseline in baselines]
         new = await find_new_images(
             self._database, self._store, candidate, None if champion is None else champion.model
         )
-        return await asyncio.to_thread(self._compare_and_judge, loaded, rivals, answers, material, new, anchor_lost)
+        return await asyncio.to_thread(self._compare_and_judge, loaded, baselines, answers, data, new, anchor_lost)
 
     async def prefetch(self, champion: Champion, anchor: ModelTrained | None) -> None:
         """Load champion and anchor and have their features and answers in memory. Raises TransientError."""
-        rivals, _ = await self._load_baselines(champion, anchor)
-        material = await load_evaluation_data(self._database, self._source, rivals[0], rivals)
-        for rival in rivals:
-            await self._answers_of(rival, material)
+        baselines, _ = await self._load_baselines(champion, anchor)
+        data = await load_evaluation_data(self._database, self._source, baselines[0], baselines)
+        for baseline in baselines:
+            await self._answers_of(baseline, data)
 
     async def _load_baselines(
         self, champion: Champion | None, anchor: ModelTrained | None
     ) -> tuple[list[EvaluatedModel], str]:
-        """The champion, and the anchor if it is another model; none before the first promotion. An anchor that is lost
-        is left out, and the text says why: else no model could ever be promoted again."""
+        """Return the champion, and the anchor if it is another model; none before the first promotion. An anchor that
+        is lost is left out, and the text says why: else no model could ever be promoted again."""
         if champion is None:
             return [], ""
         try:
-            rivals = [await self._loader.load(champion.model)]
+            baselines = [await self._loader.load(champion.model)]
         except ModelLoadError as error:
             raise ChampionLost(
                 f"Nothing can be compared with the champion. {error} Restore the object, or put another version into"
                 " service: pappus rollback, pappus override."
             ) from error
         if anchor is None or anchor.version == champion.version:
-            return rivals, ""
+            return baselines, ""
         try:
-            return [*rivals, await self._loader.load(anchor)], ""
+            return [*baselines, await self._loader.load(anchor)], ""
         except ModelLoadError as error:
-            return rivals, str(error)
+            return baselines, str(error)
 
     def _compare_and_judge(
         self,
         loaded: EvaluatedModel,
-        rivals: Sequence[EvaluatedModel],
-        rival_answers: Sequence[Indices],
-        material: EvaluationData,
+        baselines: Sequence[EvaluatedModel],
+        baseline_answers: Sequence[Indices],
+        data: EvaluationData,
         new: int,
         anchor_lost: str,
     ) -> Evaluation:
-        model, tests = loaded.compared, material.tests
-        vectors = material.features[model.trained.backbone_id]
-        champion = rivals[0].compared if rivals else None
+        model, tests = loaded.compared, data.tests
+        vectors = data.features[model.trained.backbone_id]
+        champion = baselines[0].compared if baselines else None
         answers = predict_tests(model, tests, vectors)
-        probed = run_smoke_test(loaded, material.prepared, vectors, self._settings.slowest_milliseconds)
-        circumstances = GateInputs(
+        probed = run_smoke_test(loaded, data.prepared, vectors, self._settings.slowest_milliseconds)
+        inputs = GateInputs(
             labels=tests.labels,
             truths=tests.truths,
-            corrections=len(material.corrections),
-            broken=find_broken_corrections(model, material.corrections, vectors),
+            corrections=len(data.corrections),
+            broken=find_broken_corrections(model, data.corrections, vectors),
             newly_held=count_newly_held(
-                model.trained, None if champion is None else champion.trained, material.corrections
+                model.trained, None if champion is None else champion.trained, data.corrections
             ),
             new_images=new,
             absorbed=count_absorbed(model, champion),
@@ -151,30 +158,27 @@ class Evaluator:
             disagreements=probed.disagreements,
             anchor_lost=anchor_lost,
         )
-        compared, anchored = [*rival_answers, None, None][:2]
-        verdict = judge(answers, compared, anchored, circumstances, self._settings)
+        compared, anchored = [*baseline_answers, None, None][:2]
+        verdict = judge(answers, compared, anchored, inputs, self._settings)
         if champion is None or not _corrections_caused_it(verdict, model.trained):
             return Evaluation(verdict)
-        damage = Regressions(verdict.lost_images, answers, circumstances.broken)
-        aside = choose_set_aside(model, champion.trained, tests, damage, material.corrections, vectors)
+        regressions = Regressions(verdict.lost_images, answers, inputs.broken)
+        aside = choose_set_aside(model, champion.trained, tests, regressions, data.corrections, vectors)
         return Evaluation(verdict, aside)
 
-    async def _answers_of(self, loaded: EvaluatedModel, material: EvaluationData) -> Indices:
-        """What another model answers on these test images; scored again only when they change."""
-        model, tests = loaded.compared.trained, material.tests
+    async def _answers_of(self, loaded: EvaluatedModel, data: EvaluationData) -> Indices:
+        """Return what another model answers on these test images; scored again only when they change."""
+        model, tests = loaded.compared.trained, data.tests
         key = (model.event_id, tests.labels, tuple((one.image_id, one.sha256) for one in tests.samples))
         answers = self._answers.get(key)
         if answers is None:
-            vectors = material.features[model.backbone_id]
+            vectors = data.features[model.backbone_id]
             self._answers[key] = answers = await asyncio.to_thread(predict_tests, loaded.compared, tests, vectors)
-        self._answers.move_to_end(key)
-        while len(self._answers) > KEPT_ANSWERS:
-            self._answers.popitem(last=False)
         return answers
 
 
 def _corrections_caused_it(verdict: Verdict, model: ModelTrained) -> bool:
-    """Only a fast candidate that was rejected for what it answers sets corrections aside."""
+    """Return whether corrections are set aside: for a fast candidate that was rejected for what it answers."""
     if verdict.promote or model.lane == "full":
         return False
     return any(name.startswith(RULES_BROKEN_BY_CORRECTIONS) for name in failed_rules(verdict.rules))

@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Histogram
 
-VERDICTS = Counter("pappus_verdicts", "Verdicts published by the gate.", ["topic"])
+VERDICTS = Counter(
+    "pappus_verdicts", "Verdicts the gate decided, with those that another promotion overtook.", ["topic"]
+)
 VERDICT_SECONDS = Histogram(
     "pappus_verdict_seconds",
     "From taking a candidate to the verdict on it being visible in the tables.",

@@ -1,24 +1,25 @@
 """Models as the gate loads them: the artefact by its hash, its pieces, its backbone under onnxruntime."""
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID
 
-from services.trainer.data.artefact_store import ArtefactHashMismatch, ArtefactStore
+from cachetools import LRUCache
+
+from services.trainer.data.artefacts import load_artefact
 from services.trainer.gate.decisions.comparison import ComparedModel
-from services.trainer.model.onnx_artefact import read_backbone, read_head, read_layer, read_metadata
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import FeatureExtractor
 from shared.contract.events import ModelTrained
 from shared.runtime.errors import InvalidMessage, PappusError
 from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.storage.verified import HashMismatch
 
 KEPT = 4
 
 
 class ModelLoadError(PappusError):
-    """This model cannot serve, whatever it would answer; the text is the sentence for the verdict."""
+    """This model cannot serve; the text is the sentence for the verdict."""
 
 
 @dataclass(frozen=True)
@@ -31,56 +32,49 @@ class EvaluatedModel:
 
 
 class ModelLoader:
-    """Loads models; keeps the last few, and their backbones, since a fast candidate shares its parent's."""
+    """Loads models; keeps the last few with their backbones, since a fast candidate shares its parent's."""
 
     def __init__(self, store: ObjectStore) -> None:
-        self._artefacts = ArtefactStore(store, KEPT)
-        self._loaded: OrderedDict[UUID, EvaluatedModel] = OrderedDict()
-
-    async def fetch(self, model: ModelTrained) -> None:
-        """Have the bytes in memory when `load` asks for them. Whatever goes wrong is for `load` to say."""
-        try:
-            await self._artefacts.load(model)
-        except PappusError:
-            return
+        self._store = store
+        self._loaded: LRUCache[UUID, EvaluatedModel] = LRUCache(KEPT)
+        self._loading = asyncio.Lock()
 
     def forget(self, model: ModelTrained) -> None:
-        """Read this model from the store at the next `load`: a predictor that loads it will, too."""
-        self._artefacts.forget(model)
+        """Read this model from the store at the next `load`, as a predictor that loads it will."""
         self._loaded.pop(model.event_id, None)
 
     async def load(self, model: ModelTrained) -> EvaluatedModel:
-        """The model, checked against its announcement. Raises Unloadable; TransientError if the store is away."""
-        known = self._loaded.get(model.event_id)
-        if known is None:
-            try:
-                artefact = await self._artefacts.load(model)
-                known = await asyncio.to_thread(self._read, model, artefact)
-            except (ArtefactHashMismatch, ObjectMissing, InvalidMessage) as error:
-                raise ModelLoadError(f"{model.version} cannot be loaded. {error}") from error
-            self._loaded[model.event_id] = known
-        self._loaded.move_to_end(model.event_id)
-        while len(self._loaded) > KEPT:
-            self._loaded.popitem(last=False)
-        return known
+        """Return the model, checked against its announcement.
 
-    def _read(self, model: ModelTrained, artefact: bytes) -> EvaluatedModel:
-        metadata, backbone = read_metadata(artefact), read_backbone(artefact)
-        backbone_id = sha256(backbone).hexdigest()
-        inside = (metadata.labels, metadata.backbone_id, backbone_id, metadata.manifest_sha256)
+        Raises:
+            ModelLoadError: it cannot serve.
+            TransientError: the store did not answer.
+        """
+        async with self._loading:  # the handler and the prefetcher may ask for the same model
+            if (known := self._loaded.get(model.event_id)) is not None:
+                return known
+            try:
+                artefact = await load_artefact(self._store, model)
+            except (HashMismatch, ObjectMissing, InvalidMessage) as error:
+                raise ModelLoadError(f"{model.version} cannot be loaded. {error}") from error
+            self._loaded[model.event_id] = loaded = await asyncio.to_thread(self._check, model, artefact)
+            return loaded
+
+    def _check(self, model: ModelTrained, artefact: Artefact) -> EvaluatedModel:
+        metadata, backbone = artefact.metadata, artefact.backbone
+        inside = (metadata.labels, metadata.backbone_id, backbone.id, metadata.manifest_sha256)
         if inside != (model.labels, model.backbone_id, model.backbone_id, model.manifest_sha256):
             raise ModelLoadError(
                 f"{model.version} is not what was announced: labels, backbone or manifest inside the artefact differ."
             )
         try:
-            head, layer = read_head(artefact), read_layer(artefact)
-            extractor = self._known_backbone(backbone_id) or FeatureExtractor(backbone)
-        except Exception as error:  # whatever a broken graph makes the runtime raise is a verdict on the graph
+            extractor = self._known_backbone(backbone.id) or FeatureExtractor(backbone.onnx)
+        except Exception as error:  # any exception of the runtime about a broken graph is a verdict on the graph
             raise ModelLoadError(f"{model.version} cannot be loaded: {error}") from error
-        return EvaluatedModel(artefact, ComparedModel(model, head, layer), extractor)
+        return EvaluatedModel(artefact.data, ComparedModel(model, artefact.head, artefact.layer), extractor)
 
     def _known_backbone(self, backbone_id: str) -> FeatureExtractor | None:
-        for loaded in self._loaded.values():
+        for loaded in list(self._loaded.values()):
             if loaded.compared.trained.backbone_id == backbone_id:
                 return loaded.extractor
         return None

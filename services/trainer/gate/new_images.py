@@ -10,9 +10,9 @@ from shared.tables.database import Database
 async def find_new_images(
     database: Database, store: ObjectStore, challenger: ModelTrained, champion: ModelTrained | None
 ) -> int:
-    """How many training images the challenger's manifest holds and that of the champion's last full training does not;
-    0 for the fast lane, which adds corrections only. If a manifest is gone, by how many images it has grown. Raises
-    TransientError if the store is away."""
+    """Return how many training images the challenger's manifest holds and that of the champion's last full training
+    does not; 0 for the fast lane, which adds corrections only. If a manifest is gone, by how many images it has grown.
+    Raises TransientError if the store is away."""
     if challenger.lane == "fast" or champion is None:
         return 0
     ancestor = await _last_full(database, champion)
@@ -24,7 +24,7 @@ async def find_new_images(
 
 
 async def _last_full(database: Database, model: ModelTrained) -> ModelTrained:
-    """The full training at the root of this model."""
+    """Return the full training at the root of this model."""
     while model.lane == "fast" and model.parent is not None:
         model = await queries.trained(database, model.parent)
     return model

@@ -14,8 +14,8 @@ EVERY_SECONDS = 30.0
 
 
 async def run_prefetch(database: Database, evaluator: Evaluator, health: Health) -> None:
-    """Warm after each change of the tables, at most once a second. It only saves time: what it misses is loaded when a
-    candidate is examined. An artefact that cannot be loaded turns health red."""
+    """Load after each change of the tables, at most once a second. It only saves time: what it misses is loaded when a
+    candidate is evaluated. An artefact that cannot be loaded turns health red."""
     async with database.changes() as changes:
         while True:
             try:

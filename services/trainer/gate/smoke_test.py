@@ -32,11 +32,11 @@ class SmokeTest:
 def run_smoke_test(
     loaded: EvaluatedModel, prepared: Mapping[str, Pixels], vectors: Vectors, slowest_milliseconds: float
 ) -> SmokeTest:
-    """Runs the prepared images `squares` (by sha256), whose features are in `vectors`; a grey one if there are none, so
+    """Run the prepared images `prepared` (by sha256), whose features are in `vectors`; a grey one if there are none, so
     that a model is still known to answer. Takes milliseconds of computing: call it in a thread.
 
     Raises:
-        Unloadable: the graph cannot be loaded or run.
+        ModelLoadError: the graph cannot be loaded or run.
     """
     model = loaded.compared
     pixels = np.stack(list(prepared.values()) or [GREY])  # uint8 [k, 96, 96, 3]
@@ -44,7 +44,7 @@ def run_smoke_test(
         session = ArtefactSession(loaded.artefact)
         served = session.predict(pixels).probabilities  # [k, c]
         milliseconds = _measure_milliseconds(session, pixels[:1], slowest_milliseconds)
-    except Exception as error:  # whatever a broken graph makes the runtime raise is a verdict on the graph
+    except Exception as error:  # any exception of the runtime about a broken graph is a verdict on the graph
         raise ModelLoadError(f"{model.trained.version} cannot answer: {error}") from error
     if not prepared:
         return SmokeTest(0.0, 0, milliseconds)
@@ -58,8 +58,8 @@ def run_smoke_test(
 
 
 def _measure_milliseconds(session: ArtefactSession, one: Pixels, slowest: float) -> float:
-    """The fastest of a few answers, and of more when all were slower than the gate allows: what else the machine does
-    is not the model's doing, and a verdict stays."""
+    """Return the fastest of a few answers, and of more when all were slower than the gate allows: what else the machine
+    does is not the model's doing, and a verdict stays."""
     fastest, patience = float("inf"), time.perf_counter() + TIMING_BUDGET_SECONDS
     runs = 0
     while runs < TIMED_RUNS or (fastest > slowest and time.perf_counter() < patience):

@@ -8,6 +8,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limits BLAS (numpy, scipy) to one thread within the block, for the whole process."""
+    """Limit BLAS (numpy, scipy) to one thread within the block, for the whole process."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield

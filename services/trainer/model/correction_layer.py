@@ -46,7 +46,7 @@ class CorrectionLayer:
 
 
 def empty_layer(features: int, classes: int) -> CorrectionLayer:
-    """The layer that changes nothing, for d features and c classes."""
+    """Return the layer that changes nothing, for d features and c classes."""
     return CorrectionLayer(np.zeros((0, features), np.float32), np.zeros((0, classes), np.float32), ())
 
 
@@ -60,7 +60,8 @@ def fit_layer(
     ridge: float = RIDGE,
     margin: float = MARGIN,
 ) -> CorrectionLayer:
-    """The layer that puts the class `targets` [n] of each corrected image ahead of every other by `margin` (in logits).
+    """Return the layer that puts the class `targets` [n] of each corrected image ahead of every other by `margin` (in
+    logits).
 
     base_logits [n, c] are what the head answers for features float32 [n, d] without any layer. A correction the head
     gets right by `margin` is left out, unless the others would push it below: then it is held where the head has it.
@@ -86,13 +87,14 @@ def fit_layer(
 
 
 def kernel_weights(layer: CorrectionLayer, features: Floats) -> Floats:
-    """How near features float32 [n, d] are to each corrected image: float32 [n, m], 0..1, where 1 is the same image."""
+    """Return how near features float32 [n, d] are to each corrected image: float32 [n, m], 0..1, where 1 is the same
+    image."""
     cosines = unit_length(features) @ layer.centers.T
     return np.asarray(np.exp(np.float32(layer.kappa) * (cosines - np.float32(1))), dtype=np.float32)
 
 
 def layer_logits(layer: CorrectionLayer, features: Floats, ignored: Mask | None = None) -> Floats:
-    """What the layer adds to the logits of features float32 [n, d]: float32 [n, c].
+    """Return what the layer adds to the logits of features float32 [n, d]: float32 [n, c].
 
     `ignored` [n, m] is True where an image is to be answered without a row; see `own_rows`.
     """
@@ -110,7 +112,7 @@ def own_rows(layer: CorrectionLayer, image_ids: Sequence[UUID]) -> Mask:
 def most_responsible(
     layer: CorrectionLayer, features: Floats, answered: NDArray[np.intp], truths: NDArray[np.intp]
 ) -> tuple[CorrectionEntry, ...]:
-    """The corrections that pushed images from their true class to the one answered, strongest push first.
+    """Return the corrections that pushed images from their true class to the one answered, strongest push first.
 
     For images with features [n, d] the model now gets wrong: the push of a row is its kernel weight times how much more
     it adds to the class `answered` [n] than to the class `truths` [n], summed over the images. Rows that push the other
@@ -123,7 +125,8 @@ def most_responsible(
 
 
 def margins(logits: Floats | NDArray[np.float64], targets: NDArray[np.intp]) -> NDArray[np.float64]:
-    """By how much the target class [n] is ahead of the best other one in logits [n, c]; negative where behind."""
+    """Return by how much the target class [n] is ahead of the best other one in logits [n, c]; negative where
+    behind."""
     rows = np.arange(len(targets))
     others = logits.astype(np.float64)
     others[rows, targets] = -np.inf
@@ -131,6 +134,6 @@ def margins(logits: Floats | NDArray[np.float64], targets: NDArray[np.intp]) -> 
 
 
 def unit_length(features: Floats) -> Floats:
-    """Each row of [n, d] scaled to length 1 (rows of zeros stay zero)."""
+    """Return each row of [n, d] scaled to length 1 (rows of zeros stay zero)."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return np.asarray(features / np.maximum(lengths, 1e-12), dtype=np.float32)

@@ -35,7 +35,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
 
     def metrics(self, prefix: str = "test") -> dict[str, float]:
-        """The figures that exist, flat, as they are logged: test_accuracy, test_recall_grass, ..."""
+        """Return the figures that exist, flat, as they are logged: test_accuracy, test_recall_grass, ..."""
         figures = {"images": self.images, "accuracy": self.accuracy, "log_loss": self.log_loss, "auc": self.auc}
         for score in self.classes:
             figures |= {f"recall_{score.label}": score.recall, f"precision_{score.label}": score.precision}
@@ -43,7 +43,7 @@ class Evaluation:
 
 
 def evaluate(probabilities: Floats, truths: Indices, labels: tuple[str, ...]) -> Evaluation:
-    """Figures for probabilities float [n, c] against the true class of each image, indices [n] into `labels`."""
+    """Return figures for probabilities float [n, c] against the true class of each image, indices [n] into `labels`."""
     images, classes = len(truths), len(labels)
     answers = probabilities.argmax(axis=1)
     confusion = np.zeros((classes, classes), dtype=np.int64)
@@ -62,13 +62,14 @@ def evaluate(probabilities: Floats, truths: Indices, labels: tuple[str, ...]) ->
 def evaluate_slices(
     probabilities: Floats, truths: Indices, labels: tuple[str, ...], slices: Mapping[str, NDArray[np.bool_]]
 ) -> dict[str, Evaluation]:
-    """The same figures for parts of the test images; each slice is a mask [n], such as what the review queue chose."""
+    """Return the same figures for parts of the test images; each slice is a mask [n], such as what the review queue
+    chose."""
     return {name: evaluate(probabilities[mask], truths[mask], labels) for name, mask in slices.items()}
 
 
 def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float | None:
-    """The chance that a positive scores above a negative, ties counting half (the Mann-Whitney statistic); None without
-    both."""
+    """Return the chance that a positive scores above a negative, ties counting half (the Mann-Whitney statistic); None
+    without both."""
     positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
         return None

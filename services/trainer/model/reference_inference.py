@@ -10,7 +10,8 @@ from services.trainer.model.head import Head, probabilities
 
 
 def predict_probabilities(head: Head, layer: CorrectionLayer, features: Floats, ignored: Mask | None = None) -> Floats:
-    """Probabilities float32 [n, c] for features float32 [n, d]; `ignored` [n, m] as in `corrections.layer_logits`."""
+    """Return probabilities float32 [n, c] for features float32 [n, d]; `ignored` [n, m] as in
+    `correction_layer.layer_logits`."""
     return probabilities(head.logits(features) + layer_logits(layer, features, ignored))
 
 
@@ -24,6 +25,6 @@ class Agreement:
 
 
 def compare_runtimes(left: Floats, right: Floats) -> Agreement:
-    """Compares probabilities [n, c]; on no images at all two runtimes agree."""
+    """Compare probabilities [n, c]; on no images at all two runtimes agree."""
     disagreements = int((left.argmax(axis=1) != right.argmax(axis=1)).sum())
     return Agreement(float(np.abs(left - right).max(initial=0.0)), disagreements)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.trainer.model.arrays import Images
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, PROBABILITIES
+from shared.runtime.metrics import ARTEFACT_PARSES
 
 BATCH = 8
 """Images a call: larger batches fall out of the cache and are slower on a CPU."""
@@ -41,12 +42,12 @@ class ArtefactSession:
         self._session = _session(artefact)
 
     def predict(self, images: Images) -> ModelOutputs:
-        """The answers for uint8 [n, 96, 96, 3]; n may be 0."""
+        """Return the answers for uint8 [n, 96, 96, 3]; n may be 0."""
         return ModelOutputs(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]))
 
 
 def mirror(images: Images) -> Images:
-    """The images mirrored left to right: twice the training material for the head."""
+    """Return the images mirrored left to right: twice the training images for the head."""
     return np.ascontiguousarray(images[:, :, ::-1])
 
 
@@ -56,6 +57,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
+    ARTEFACT_PARSES.labels("onnxruntime").inc()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -1,11 +1,11 @@
 """The recorder: writes runs, versions and the alias `champion` to MLflow.
 
-Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`). Publishes nothing. Reads the tables
-of schema `trainer`. Owns the experiment and the registered model in MLflow; while MLflow is away it retries until
-cancelled.
+Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`), and what the tables of schema
+`trainer` are folded from (projection). Publishes nothing. Owns the experiment and the registered model in MLflow; while
+MLflow is away it retries until cancelled.
 """
 
-from services.trainer.data.projection import MIGRATIONS, SCHEMA
+from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
 from services.trainer.recorder.alias import PART, Alias
 from services.trainer.recorder.handlers import Recorder
 from services.trainer.recorder.model_registry import open_model_registry
@@ -50,7 +50,10 @@ async def main() -> None:
             name=PART,
             every_seconds=settings.alias_seconds,
         )
-        await run_parts(health, recording=recording, alias=aliasing)
+        projection = trainer_projection(
+            event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True
+        )
+        await run_parts(health, projection=projection.run(), recording=recording, alias=aliasing)
 
 
 if __name__ == "__main__":

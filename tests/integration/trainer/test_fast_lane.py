@@ -1,23 +1,25 @@
 """The fast lane with a gate behind it: from corrections to the champion that holds them."""
 
 import asyncio
+import operator
+from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pytest
 
 from services.trainer.data import queries
-from services.trainer.data.projection import TOPICS, projectors
+from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import manifest_from_json
 from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
-from services.trainer.model.onnx_artefact import read_layer
+from services.trainer.features.source import FeatureCache, FeatureSource
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import promotion_counts
 from shared.runtime.clock import utc_now
-from shared.tables.projection import Projection, wait_until_caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.testing import MemoryEventLog, eventually
 from tests.integration.trainer.trainer_env import LABELS, Parts, Stored, World, read_candidates
 
@@ -56,7 +58,7 @@ async def test_a_correction_is_served_and_names_what_it_came_from(world: World, 
     assert (made.lane, made.parent, made.causes) == ("fast", first.version, (correction.event_id,))
     assert (champion.sequence, champion.promotion.route) == (2, "non_inferior")
     artefact = await world.store.get(made.artefact_key)
-    assert read_layer(artefact).entries == ((image.image_id, 1),)
+    assert Artefact.parse(artefact).layer.entries == ((image.image_id, 1),)
     manifest = manifest_from_json((await world.store.get(made.manifest_key)).decode())
     assert manifest.sha256 == made.manifest_sha256
     assert [(sample.image_id, sample.label, sample.revision) for sample in manifest.samples] == [
@@ -174,9 +176,7 @@ async def test_a_full_training_promoted_over_the_lane_loses_no_correction(world:
     assert champion.model.parent == full.version
 
 
-async def test_contradicting_corrections_of_one_picture_are_set_aside_and_others_go_on(
-    world: World, parts: Parts
-) -> None:
+async def test_contradicting_corrections_are_set_aside_and_others_go_on(world: World, parts: Parts) -> None:
     async with parts.running("projection", "gate", "fast"):
         await first_champion(world)
         image = await world.image("grass")
@@ -265,22 +265,21 @@ async def test_a_champion_that_cannot_be_read_turns_health_red_until_it_is_back(
             assert parts.health.ok
 
 
-async def test_the_features_of_a_stored_image_are_there_before_anybody_corrects_it(world: World, parts: Parts) -> None:
+async def test_the_features_of_a_stored_image_are_there_before_a_correction(world: World, parts: Parts) -> None:
     cache = FeatureCache(100)
     source = FeatureSource(world.store, cache)
     lane = FastLane(world.database, world.store, source, parts.health, utc_now)
-    prefetcher = FeaturePrefetcher(world.database, source, lane.loaded_champion)
-    projection = Projection(world.event_log, world.database, projectors(prefetcher.apply_image_stored), parts.health)
-    async with parts.running("gate"):
-        tasks = [asyncio.create_task(projection.run()), asyncio.create_task(prefetcher.run(parts.health, 100))]
+    prefetcher = FeaturePrefetcher(world.database, source, lane.loaded_champion, 100)
+    async with parts.running("projection", "gate"):
+        task = asyncio.create_task(prefetcher.run(parts.health))
         first = await first_champion(world)
         digests = [image.event.sha256 for image in world.images]
-        await eventually(lambda: all(cache.get(first.backbone_id, digest) is not None for digest in digests))
-        late = await world.image("grass")
-        await eventually(lambda: cache.get(first.backbone_id, late.event.sha256) is not None)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await eventually(lambda: all((first.backbone_id, digest) in cache for digest in digests))
+        for minutes in (0, 4):  # the second is folded later than it was stored
+            late = await world.image("grass", occurred_at=utc_now() - timedelta(minutes=minutes))
+            await eventually(partial(operator.contains, cache, (first.backbone_id, late.event.sha256)))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_of_two_lanes_one_makes_candidates(world: World, parts: Parts) -> None:

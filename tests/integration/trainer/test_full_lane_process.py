@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pappus.stack import Servers
-from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
+from services.trainer.data.projection import MIGRATIONS, PROJECTORS, SCHEMA
 from services.trainer.dataset.manifest import manifest_from_json
 from services.trainer.features.parquet import features_key, read_features
 from services.trainer.model.sessions import ArtefactSession
@@ -103,7 +103,7 @@ async def growing(servers: Servers) -> AsyncIterator[Plants]:
         open_object_store(trainer) as store,
         Database.open(trainer.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
     ):
-        projection = asyncio.ensure_future(Projection(event_log, database, projectors(), Health()).run())
+        projection = asyncio.ensure_future(Projection(event_log, database, PROJECTORS, Health()).run())
         try:
             yield Plants(event_log, writable, store)
         finally:

@@ -101,7 +101,7 @@ async def test_without_the_champion_there_is_no_verdict_until_it_is_back(
     assert isinstance(verdict, ModelPromoted), verdict.summary
 
 
-async def test_without_the_champion_a_person_can_put_another_version_into_service(
+async def test_without_the_champion_another_version_can_be_put_into_service(
     world: World, parts: Parts, first: ModelTrained
 ) -> None:
     await world.store.put(first.artefact_key, b"rubbish")

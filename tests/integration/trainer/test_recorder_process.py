@@ -11,7 +11,7 @@ import pytest
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
 from services.trainer.data import queries
-from services.trainer.data.projection import MIGRATIONS, SCHEMA, projectors
+from services.trainer.data.projection import MIGRATIONS, PROJECTORS, SCHEMA
 from services.trainer.recorder.model_registry import ModelRegistry, open_model_registry
 from services.trainer.recorder.models import TOPICS
 from shared.contract.events import Event
@@ -69,7 +69,7 @@ async def world_of(servers: Servers) -> AsyncIterator[World]:
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_model_registry(servers.mlflow_url, settings.s3_bucket) as registry,
     ):
-        projection = asyncio.ensure_future(Projection(event_log, database, projectors(), Health()).run())
+        projection = asyncio.ensure_future(Projection(event_log, database, PROJECTORS, Health()).run())
         try:
             yield World(event_log, database, registry)
         finally:

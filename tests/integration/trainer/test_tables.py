@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.trainer.data import queries
-from services.trainer.data.projection import projectors
+from services.trainer.data.projection import PROJECTORS
 from shared.contract.events import Event, SetAside, uuid_of
 from shared.runtime.errors import NotReady
 from shared.tables.dump import canonical_dump
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(240)  # some two thousand transactions
 IMAGES = [uuid_of("image", number) for number in range(3)]
 VERSIONS = ["full-1", "full-2", "fast-1", "fast-2"]
 TABLES = ("images", "corrections", "models", "promotions", "rejections", "set_aside")
-APPLY = {projector.event.topic: projector.apply for projector in projectors()}
+APPLY = {projector.event.topic: projector.apply for projector in PROJECTORS}
 
 
 async def fold(world: World, events: Sequence[Event]) -> dict[str, str]:
@@ -89,7 +89,7 @@ partitions = st.tuples(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(partitions=partitions, data=st.data())
-async def test_any_interleaving_of_the_topics_and_any_repetition_gives_the_same_tables(
+async def test_any_interleaving_and_any_repetition_gives_the_same_tables(
     world: World, partitions: tuple[list[Event], ...], data: st.DataObject
 ) -> None:
     straight = await fold(world, [event for partition in partitions for event in partition])

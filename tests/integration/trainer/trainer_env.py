@@ -17,13 +17,13 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from services.trainer.data import queries
-from services.trainer.data.projection import MIGRATIONS, TOPICS, projectors
+from services.trainer.data.projection import MIGRATIONS, TOPICS, trainer_projection
 from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.records import ModelRow
 from services.trainer.dataset.split import Side, side
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
-from services.trainer.features.cache import FeatureCache
-from services.trainer.features.source import FeatureSource
+from services.trainer.features.source import FeatureCache, FeatureSource
+from services.trainer.gate.cases import GateContext
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GROUP, GateHandlers
@@ -51,7 +51,7 @@ from shared.runtime.clock import utc_now
 from shared.runtime.health import Health
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
-from shared.tables.projection import Projection, wait_until_caught_up
+from shared.tables.projection import wait_until_caught_up
 from shared.testing import eventually, image_stored, label_corrected, model_trained, promotion_requested
 
 LABELS = ("dandelion", "grass")
@@ -192,7 +192,7 @@ class World:
         manifest = manifest_of(samples)
         identity = sha256(backbone()).hexdigest()
         metadata = ArtefactMetadata(LABELS, "grid", identity, manifest.sha256, input_size=96, kappa=10.0)
-        artefact = assemble(backbone(), learned, empty_layer(WIDTH, len(LABELS)), metadata)
+        artefact = assemble(backbone(), learned, empty_layer(WIDTH, len(LABELS)), metadata).data
         version = changes.pop("version", f"full-{next(_numbers)}")
         await self.store.put(f"models/{version}/model.onnx", artefact)
         await self.store.put(f"manifests/{manifest.sha256}.json", manifest.json.encode())
@@ -261,15 +261,15 @@ class Parts:
         """A gate; `publisher` may do something else in between."""
         world = self.world
         evaluator = Evaluator(world.database, world.store, self.source(), GateSettings())
-        return GateHandlers(
-            world.event_log, world.database, publisher or world.publisher, evaluator, self.settings, utc_now
-        )
+        context = GateContext(world.database, evaluator, utc_now)
+        return GateHandlers(world.event_log, publisher or world.publisher, context, self.settings)
 
     def lane(self) -> FastLane:
         return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)
 
     async def projection(self) -> None:
-        await Projection(self.world.event_log, self.world.database, projectors(), self.health).run()
+        world = self.world
+        await trainer_projection(world.event_log, world.database, self.health, silence_seconds=10).run()
 
     async def gate(self) -> None:
         keeper = self.keeper()

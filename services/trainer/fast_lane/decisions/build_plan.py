@@ -1,7 +1,7 @@
-"""Which corrections are not live, and what the fast lane should make of that. Pure.
+"""Which corrections are not live, and what the fast lane builds because of that. Pure.
 
 The lane is a reconciler: wanted is every applied correction in the champion, except those that were set aside. It
-compares as often as it likes; the answer depends on nothing but what the tables say.
+compares as often as it likes; the answer depends on nothing but what the tables show.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from shared.contract.events import SetAside
 
 VERDICT_TIMEOUT = timedelta(minutes=5)
 """How long one candidate may hold back the next while it awaits its verdict. Only a candidate that the gate gave up on
-(its message is on the dead-letter topic) is ever that old; it must not take later corrections hostage."""
+(its message is on the dead-letter topic) is ever that old; it must not block later corrections."""
 
 
 @dataclass(frozen=True, slots=True)
 class FastLaneState:
-    """What the tables say. `candidates` are the lane's own, made from the champion; `unreadable` are images whose bytes
-    are gone or cannot be decoded; `recipe` names everything else that shapes the layer."""
+    """What the tables show. `candidates` are the lane's own, made from the champion; `unreadable` are images whose
+    bytes are gone or cannot be decoded; `recipe` names everything else that shapes the layer."""
 
     champion: Champion | None
     corrections: Sequence[Correction]
@@ -34,7 +34,7 @@ class FastLaneState:
 
 @dataclass(frozen=True, slots=True)
 class BuildCandidate:
-    """Make this version: the champion with a layer over exactly these corrections (by image id). `causes` are the
+    """Build this version: the champion with a layer over exactly these corrections (by image id). `causes` are the
     label.corrected events that are not live yet."""
 
     version: str
@@ -45,58 +45,59 @@ class BuildCandidate:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Make nothing now, and why, in a sentence."""
+    """Build nothing now; `reason` is a sentence for the health report."""
 
     reason: str
 
 
-def decide(situation: FastLaneState, now: datetime) -> BuildCandidate | Idle:
-    """What to make, or nothing and why."""
-    champion = situation.champion
+def decide(state: FastLaneState, now: datetime) -> BuildCandidate | Idle:
+    """Return what to make, or nothing and why."""
+    champion = state.champion
     if champion is None:
         return Idle("There is no champion yet: the first full training makes one.")
-    if behind := _count_unserved(champion, situation.corrections):
+    if behind := _count_unserved(champion, state.corrections):
         return Idle(f"The tables are behind: {champion.version} holds {behind} corrections they do not show yet.")
-    wanted = [one for one, reason in _partition_corrections(champion, situation) if reason is None]
+    wanted = [one for one, reason in _partition_corrections(champion, state) if reason is None]
     if {(one.image_id, one.revision) for one in wanted} == _revisions(champion):
-        return Idle(_describe_all_live(situation, len(wanted)))
+        return Idle(_describe_all_live(state, len(wanted)))
     if champion.frozen:
         return Idle(f"Promotions are frozen: {champion.promotion.summary}")
-    return _unless_already_built(_plan_build(champion, wanted, situation.recipe), situation.candidates, now)
+    return _unless_already_built(_plan_build(champion, wanted, state.recipe), state.candidates, now)
 
 
-def find_unserved(situation: FastLaneState) -> list[Correction]:
-    """The corrections that should be in the champion and are not, oldest first; without a champion all of them."""
-    champion = situation.champion
+def find_unserved(state: FastLaneState) -> list[Correction]:
+    """Return the corrections that should be in the champion and are not, oldest first; without a champion all of
+    them."""
+    champion = state.champion
     if champion is None:
-        return sorted(situation.corrections, key=_by_age)
-    return _find_new(champion, [one for one, reason in _partition_corrections(champion, situation) if reason is None])
+        return sorted(state.corrections, key=_by_age)
+    return _find_new(champion, [one for one, reason in _partition_corrections(champion, state) if reason is None])
 
 
-def find_excluded(situation: FastLaneState) -> dict[UUID, str]:
-    """The corrected images that the lane leaves out of the champion, with the reason for each."""
-    if situation.champion is None:
+def find_excluded(state: FastLaneState) -> dict[UUID, str]:
+    """Return the corrected images that the lane leaves out of the champion, with the reason for each."""
+    if state.champion is None:
         return {}
-    sorted_out = _partition_corrections(situation.champion, situation)
+    sorted_out = _partition_corrections(state.champion, state)
     return {one.image_id: reason for one, reason in sorted_out if reason is not None}
 
 
-def _partition_corrections(champion: Champion, situation: FastLaneState) -> list[tuple[Correction, str | None]]:
-    """Each correction, by image id, and why it cannot be in the layer; None if it can. What the champion holds stays
-    in, even if it was set aside before: a full training took it in, and the gate has looked at it again."""
+def _partition_corrections(champion: Champion, state: FastLaneState) -> list[tuple[Correction, str | None]]:
+    """Return each correction, by image id, and why it cannot be in the layer; None if it can. What the champion holds
+    stays in, even if it was set aside before: a full training took it in, and the gate has looked at it again."""
     live = _revisions(champion)
-    aside = {(one.image_id, one.revision): one.sentence for one in situation.set_aside}
+    aside = {(one.image_id, one.revision): one.sentence for one in state.set_aside}
 
     def why_not(one: Correction) -> str | None:
         if one.label not in champion.model.labels:
             return f"{champion.version} does not know the label {one.label!r}: the next full training learns it."
-        if one.image_id in situation.unreadable:
+        if one.image_id in state.unreadable:
             return "The bytes of the image are gone or cannot be decoded."
         if (one.image_id, one.revision) in live:
             return None
         return aside.get((one.image_id, one.revision))
 
-    return [(one, why_not(one)) for one in sorted(situation.corrections, key=lambda one: one.image_id)]
+    return [(one, why_not(one)) for one in sorted(state.corrections, key=lambda one: one.image_id)]
 
 
 def _revisions(champion: Champion) -> set[tuple[UUID, int]]:
@@ -104,7 +105,7 @@ def _revisions(champion: Champion) -> set[tuple[UUID, int]]:
 
 
 def _count_unserved(champion: Champion, corrections: Sequence[Correction]) -> int:
-    """How many revisions the champion holds that the tables, folded from other topics, do not show yet."""
+    """Return how many revisions the champion holds that the tables, folded from other topics, do not show yet."""
     shown = {one.image_id: one.revision for one in corrections}
     return sum(shown.get(held.image_id, 0) < held.revision for held in champion.model.corrections)
 
@@ -124,7 +125,7 @@ def _plan_build(champion: Champion, wanted: Sequence[Correction], recipe: str) -
 
 
 def version_of(champion: Champion, corrections: Sequence[Correction], recipe: str) -> str:
-    """The version of the champion with these corrections. The champion's sequence is part of it, so that after a
+    """Return the version of the champion with these corrections. The champion's sequence is part of it, so that after a
     rollback or an unfreeze the same corrections are made and judged anew; labels and revisions are, so that a label
     that was toggled back is not taken for an earlier verdict."""
     identity = [
@@ -146,6 +147,6 @@ def _unless_already_built(
     return make
 
 
-def _describe_all_live(situation: FastLaneState, live: int) -> str:
-    out = len(find_excluded(situation))
+def _describe_all_live(state: FastLaneState, live: int) -> str:
+    out = len(find_excluded(state))
     return f"All {live} corrections are live." if not out else f"Of the corrections {live} are live, {out} left out."

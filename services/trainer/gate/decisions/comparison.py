@@ -1,5 +1,5 @@
-"""From models and features to what the gate judges: answers on the test images, corrections that break, and whom to
-blame. Pure arithmetic on numpy arrays."""
+"""From models and features to what the gate judges: answers on the test images, corrections that break, and the
+corrections that broke them. Pure arithmetic on numpy arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def select_locked_tests(
     samples: Sequence[Sample], challenger: ModelTrained, champion: ModelTrained | None
 ) -> LockedTests:
     """Today's test images, with the labels of challenger and champion together: a class that a challenger has forgotten
-    counts against it. An image with a label neither knows is nobody's fault and left out."""
+    counts against it. An image with a label that neither knows is left out."""
     known = (*challenger.labels, *(() if champion is None else champion.labels))
     labels = tuple(dict.fromkeys(known))
     chosen = tuple(sample for sample in samples if sample.side == "test" and sample.label in labels)
@@ -50,8 +50,8 @@ def select_locked_tests(
 
 
 def predict_tests(model: ComparedModel, tests: LockedTests, vectors: Vectors) -> Indices:
-    """What the model answers on each test image [n], as indices into `tests.labels`, -1 for a label that is none of
-    them. A corrected test image is answered without its own row: in service the correction would give the truth
+    """Return what the model answers on each test image [n], as indices into `tests.labels`, -1 for a label that is none
+    of them. A corrected test image is answered without its own row: in service the correction would give the truth
     away."""
     features = _stack(model, [sample.sha256 for sample in tests.samples], vectors)  # [n, d]
     ignored = own_rows(model.layer, [sample.image_id for sample in tests.samples])
@@ -65,7 +65,7 @@ def predict_tests(model: ComparedModel, tests: LockedTests, vectors: Vectors) ->
 def find_broken_corrections(
     model: ComparedModel, corrections: Sequence[Correction], vectors: Vectors
 ) -> tuple[UUID, ...]:
-    """The corrected images that the model, as it would serve, does not answer as corrected."""
+    """Return the corrected images that the model, as it would serve, does not answer as corrected."""
     features = _stack(model, [one.sha256 for one in corrections], vectors)  # [n, d]
     answers = predict_probabilities(model.head, model.layer, features).argmax(axis=1)
     labels = model.head.labels
@@ -75,19 +75,19 @@ def find_broken_corrections(
 
 
 def held_corrections(model: ModelTrained, corrections: Sequence[Correction]) -> list[Correction]:
-    """The applied corrections that the model's manifest holds, in the revision that is current."""
+    """Return the applied corrections that the model's manifest holds, in the revision that is current."""
     revisions = {(one.image_id, one.revision) for one in model.corrections}
     return [one for one in corrections if (one.image_id, one.revision) in revisions]
 
 
 def count_newly_held(challenger: ModelTrained, champion: ModelTrained | None, corrections: Sequence[Correction]) -> int:
-    """How many applied corrections the challenger holds and the champion does not."""
+    """Return how many applied corrections the challenger holds and the champion does not."""
     before = set() if champion is None else {one.event_id for one in held_corrections(champion, corrections)}
     return sum(one.event_id not in before for one in held_corrections(challenger, corrections))
 
 
 def count_absorbed(challenger: ComparedModel, champion: ComparedModel | None) -> int:
-    """How many corrections stood in the champion's layer and are in the challenger's head now."""
+    """Return how many corrections stood in the champion's layer and are in the challenger's head now."""
     if champion is None or challenger.trained.lane != "full":
         return 0
     known = {(one.image_id, one.revision) for one in challenger.trained.corrections}
@@ -108,26 +108,26 @@ def choose_set_aside(
     challenger: ComparedModel,
     champion: ModelTrained,
     tests: LockedTests,
-    damage: Regressions,
+    regressions: Regressions,
     corrections: Sequence[Correction],
     vectors: Vectors,
 ) -> tuple[SetAside, ...]:
-    """The corrections with most weight on the answers that broke, and the sentence for each: so that the others need
-    not wait. For each lost test image and each broken correction one, taken from those that are new if any of them
+    """Return the corrections with most weight on the answers that broke, and the sentence for each: so that the others
+    need not wait. For each lost test image and each broken correction one, taken from those that are new if any of them
     weighs on it; if none weighs on any, all that are new."""
     fresh = {(one.image_id, one.revision) for one in challenger.trained.corrections}
     fresh -= {(one.image_id, one.revision) for one in champion.corrections}
     chosen: dict[CorrectionEntry, str] = {}
-    for position in damage.lost_images:
-        lost, given = tests.samples[position], tests.labels[damage.answers[position]]
-        culprit = _most_responsible_correction(challenger, vectors[lost.sha256], given, lost.label, fresh)
-        if culprit is not None:
+    for position in regressions.lost_images:
+        lost, given = tests.samples[position], tests.labels[regressions.answers[position]]
+        responsible = _most_responsible_correction(challenger, vectors[lost.sha256], given, lost.label, fresh)
+        if responsible is not None:
             sentence = f"With it test image {lost.image_id} is answered {given} instead of {lost.label}."
-            chosen.setdefault(culprit, sentence)
+            chosen.setdefault(responsible, sentence)
     for one in corrections:
-        if one.image_id in damage.broken:
-            chosen.setdefault(*_blame_contradiction(challenger, one, vectors, fresh))
-    if not chosen and (damage.lost_images or damage.broken):
+        if one.image_id in regressions.broken:
+            chosen.setdefault(*_find_contradicting(challenger, one, vectors, fresh))
+    if not chosen and (regressions.lost_images or regressions.broken):
         chosen = dict.fromkeys(sorted(fresh), "It is among the newest, and together they made other answers wrong.")
     return tuple(
         SetAside(image_id=image_id, revision=revision, sentence=sentence)
@@ -138,7 +138,8 @@ def choose_set_aside(
 def _most_responsible_correction(
     challenger: ComparedModel, vector: Vector, given: str, truth: str, fresh: set[CorrectionEntry]
 ) -> CorrectionEntry | None:
-    """Which correction pushed an image with these features [d] from `truth` to `given` most; None if none did."""
+    """Return which correction pushed an image with these features [d] from `truth` to `given` most; None if none
+    did."""
     labels = challenger.head.labels
     if truth not in labels:
         return None
@@ -147,7 +148,7 @@ def _most_responsible_correction(
     return next((entry for entry in strongest_first if entry in fresh), next(iter(strongest_first), None))
 
 
-def _blame_contradiction(
+def _find_contradicting(
     challenger: ComparedModel, one: Correction, vectors: Vectors, fresh: set[CorrectionEntry]
 ) -> tuple[CorrectionEntry, str]:
     """Whom to blame for a correction that does not hold: itself if it is new, else what is new and stands against
@@ -158,10 +159,10 @@ def _blame_contradiction(
         return entry, sentence
     vector = vectors[one.sha256]
     given = predict_probabilities(challenger.head, challenger.layer, vector[None, :]).argmax(axis=1)[0]
-    culprit = _most_responsible_correction(challenger, vector, challenger.head.labels[int(given)], one.label, fresh)
-    if culprit is None or culprit == entry:
+    responsible = _most_responsible_correction(challenger, vector, challenger.head.labels[int(given)], one.label, fresh)
+    if responsible is None or responsible == entry:
         return entry, sentence
-    return culprit, f"With it the corrected image {one.image_id} is no longer answered {one.label}."
+    return responsible, f"With it the corrected image {one.image_id} is no longer answered {one.label}."
 
 
 def _stack(model: ComparedModel, digests: Sequence[str], vectors: Vectors) -> NDArray[np.float32]:

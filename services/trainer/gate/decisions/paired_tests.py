@@ -20,15 +20,16 @@ class Pairs:
 
 
 def mcnemar_p(pairs: Pairs) -> float:
-    """Two-sided exact p-value that both models are equally often right (McNemar 1947; the binomial form)."""
+    """Return the two-sided exact p-value that both models are equally often right (McNemar 1947; the binomial form)."""
     differing = pairs.gained + pairs.lost
     tail = sum(comb(differing, count) for count in range(min(pairs.gained, pairs.lost) + 1))
     return min(1.0, 2 * tail / float(2**differing))
 
 
 def lower_bound(pairs: Pairs, confidence: float) -> float:
-    """One-sided lower confidence bound of the true difference in accuracy, -1..1 (the score interval of Tango 1998,
-    "Equivalence test and confidence interval for the difference in proportions for the paired-sample design").
+    """Return the one-sided lower confidence bound of the true difference in accuracy, -1..1 (the score interval of
+    Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the paired-sample
+    design").
 
     Unlike Wald's interval it has a width when no answer differs: with identical answers on n images it is
     -z^2 / (n + z^2), and -1 without any image: a margin of 5 points needs 21 of them at 85 % and 52 at 95 %.

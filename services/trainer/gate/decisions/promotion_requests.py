@@ -1,4 +1,4 @@
-"""What a person's request means in the situation it meets. Pure."""
+"""What an operator's request means, given what the tables show. Pure."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from shared.contract.events import ModelTrained, PromotionRequested
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What the tables say: who serves, and the version the request names (None if there is none such)."""
+    """What the tables show: the champion, and the version that the request names (None if it does not exist)."""
 
     champion: Champion | None
     target: ModelRow | None
@@ -30,24 +30,24 @@ class RequiresEvaluation:
 
 
 def plan_request(
-    request: PromotionRequested, situation: RequestContext
+    request: PromotionRequested, context: RequestContext
 ) -> Reject | Promote | RequiresLoad | RequiresEvaluation:
-    """What to do about a request. Every one is answered: a Reject says why it is refused."""
+    """Return what to do about a request. Every one is answered: a Reject says why it is refused."""
     if request.action in ("freeze", "unfreeze"):
-        return _freeze(request, situation.champion)
-    if situation.target is None:
+        return _freeze(request, context.champion)
+    if context.target is None:
         named = f"version {request.version}" if request.version else "a version that is not named"
         return Reject(None, f"{request.action} of {named}: there is no such version. `pappus history` lists them.")
-    if situation.champion is not None and situation.champion.version == situation.target.trained.version:
+    if context.champion is not None and context.champion.version == context.target.trained.version:
         return Reject(request.version, f"{request.version} serves already. To keep it in service, freeze promotions.")
     if request.action == "rollback":
-        return _rollback(request, situation.champion, situation.target)
-    return _approve(request, situation.champion, situation.target)
+        return _rollback(request, context.champion, context.target)
+    return _approve(request, context.champion, context.target)
 
 
 def reason_if_superseded(model: ModelTrained, champion: Champion | None) -> str | None:
-    """Why a candidate of the fast lane came too late: the champion it was made from is not in service any more. None if
-    it is not so."""
+    """Return why a candidate of the fast lane came too late: the champion it was made from is not in service any more.
+    None if it is not so."""
     if model.lane == "full" or (champion is not None and champion.version == model.parent):
         return None
     serving = "nothing" if champion is None else champion.version
@@ -55,7 +55,8 @@ def reason_if_superseded(model: ModelTrained, champion: Champion | None) -> str 
 
 
 def reason_frozen(summary: str) -> str:
-    """The sentence that promotions are frozen. `summary`: of the promotion that froze them, with or without a stop."""
+    """Return the sentence that promotions are frozen. `summary`: of the promotion that froze them, with or without a
+    stop."""
     return f"Promotions are frozen: {summary.rstrip('.')}."
 
 

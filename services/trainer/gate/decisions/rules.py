@@ -1,4 +1,4 @@
-"""The rules of the gate, one function each: what it looks at, its outcome, and the sentence for a person."""
+"""Why was my model rejected? The rules of the gate, one function each: what is measured, the outcome, the sentence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,10 +61,10 @@ class GateInputs:
     anchor_lost: str = ""
 
 
-def every_class_is_tested(circumstances: GateInputs) -> RuleOutcome:
-    counts = np.bincount(circumstances.truths, minlength=len(circumstances.labels))
-    missing = [label for label, count in zip(circumstances.labels, counts, strict=True) if not count]
-    figures = {label: float(count) for label, count in zip(circumstances.labels, counts, strict=True)}
+def every_class_is_tested(inputs: GateInputs) -> RuleOutcome:
+    counts = np.bincount(inputs.truths, minlength=len(inputs.labels))
+    missing = [label for label, count in zip(inputs.labels, counts, strict=True) if not count]
+    figures = {label: float(count) for label, count in zip(inputs.labels, counts, strict=True)}
     if missing:
         sentence = f"No test image is labelled {' or '.join(missing)}: label more images before a model is judged."
         return rule("every_class_is_tested", "failed", sentence, figures)
@@ -84,10 +84,10 @@ def accuracy(challenger: Indices, truths: Indices, settings: GateSettings) -> Ru
     return rule("accuracy", "passed" if holds else "failed", sentence, {"accuracy": accuracy, "images": images})
 
 
-def recalls(challenger: Indices, circumstances: GateInputs, settings: GateSettings) -> list[RuleOutcome]:
+def recalls(challenger: Indices, inputs: GateInputs, settings: GateSettings) -> list[RuleOutcome]:
     rules = []
-    for index, label in enumerate(circumstances.labels):
-        answers = challenger[circumstances.truths == index]
+    for index, label in enumerate(inputs.labels):
+        answers = challenger[inputs.truths == index]
         images, right = len(answers), int((answers == index).sum())
         recall = right / images if images else 0.0
         sentence = f"{right} of {images} test images of {label} are right; {settings.lowest_recall:.0%} are needed"
@@ -99,29 +99,29 @@ def recalls(challenger: Indices, circumstances: GateInputs, settings: GateSettin
     return rules
 
 
-def corrections_hold(circumstances: GateInputs) -> RuleOutcome:
-    total, broken = circumstances.corrections, len(circumstances.broken)
+def corrections_hold(inputs: GateInputs) -> RuleOutcome:
+    total, broken = inputs.corrections, len(inputs.broken)
     figures = {"corrections": total, "broken": broken}
     if not total:
-        return rule("corrections_hold", "not_applicable", "Nobody has corrected a label yet.", figures)
+        return rule("corrections_hold", "not_applicable", "No label was corrected yet.", figures)
     if broken:
         sentence = f"{broken} of {total} corrected images are not answered as corrected."
         return rule("corrections_hold", "failed", sentence, figures)
     return rule("corrections_hold", "passed", f"All {total} corrected images are answered as corrected.", figures)
 
 
-def latency(circumstances: GateInputs, settings: GateSettings) -> RuleOutcome:
-    milliseconds, limit = circumstances.milliseconds, settings.slowest_milliseconds
+def latency(inputs: GateInputs, settings: GateSettings) -> RuleOutcome:
+    milliseconds, limit = inputs.milliseconds, settings.slowest_milliseconds
     sentence = f"An answer takes {milliseconds:.1f} ms; {limit:.0f} ms are allowed."
     figures = {"milliseconds": milliseconds, "limit": limit}
     return rule("latency", "passed" if milliseconds <= limit else "failed", sentence, figures)
 
 
-def parity(circumstances: GateInputs, settings: GateSettings) -> RuleOutcome:
-    difference, disagreements = circumstances.difference, circumstances.disagreements
+def parity(inputs: GateInputs, settings: GateSettings) -> RuleOutcome:
+    difference, disagreements = inputs.difference, inputs.disagreements
     agrees = difference <= settings.largest_difference and not disagreements
     sentence = (
-        f"What was trained and what will serve differ by {difference:.1e} at most "
+        f"The trained model and the one that will serve differ by {difference:.1e} at most "
         f"({settings.largest_difference:.0e} is allowed) and on {disagreements} labels."
     )
     figures = {"difference": difference, "disagreements": disagreements}
@@ -146,12 +146,12 @@ def superior(challenger: Indices, champion: Indices, truths: Indices, settings: 
 
 
 def non_inferior_to_anchor(
-    challenger: Indices, answers: Indices | None, circumstances: GateInputs, settings: GateSettings
+    challenger: Indices, answers: Indices | None, inputs: GateInputs, settings: GateSettings
 ) -> RuleOutcome:
     """As `non_inferior`; answers None: the champion is the anchor, or the anchor is lost."""
     if answers is not None:
-        return non_inferior("anchor", challenger, answers, circumstances.truths, settings)
-    lost = circumstances.anchor_lost
+        return non_inferior("anchor", challenger, answers, inputs.truths, settings)
+    lost = inputs.anchor_lost
     sentence = f"Nothing is compared with the anchor. {lost}" if lost else "The champion itself is the anchor."
     return rule("non_inferior_to_anchor", "insufficient_evidence" if lost else "not_applicable", sentence)
 
@@ -159,7 +159,7 @@ def non_inferior_to_anchor(
 def non_inferior(
     other: str, challenger: Indices, answers: Indices, truths: Indices, settings: GateSettings
 ) -> RuleOutcome:
-    """Whether the challenger is at most `margin` worse than `other`, which gave `answers`."""
+    """Return whether the challenger is at most `margin` worse than `other`, which gave `answers`."""
     name = f"non_inferior_to_{other}"
     pairs = pairs_of(challenger, answers, truths)
     bound = lower_bound(pairs, settings.confidence)
@@ -178,18 +178,18 @@ def non_inferior(
     return rule(name, "passed" if bound > -settings.margin else "failed", sentence, figures)
 
 
-def reason(circumstances: GateInputs) -> RuleOutcome:
+def reason(inputs: GateInputs) -> RuleOutcome:
     counts = (
-        (circumstances.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
-        (circumstances.new_images, "new training image", "new training images"),
-        (circumstances.absorbed, "correction moved from layer to head", "corrections moved from layer to head"),
+        (inputs.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
+        (inputs.new_images, "new training image", "new training images"),
+        (inputs.absorbed, "correction moved from layer to head", "corrections moved from layer to head"),
     )
     reasons = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count > 0]
-    figures = {"newly_held": circumstances.newly_held, "new_images": circumstances.new_images}
-    figures["absorbed"] = circumstances.absorbed
+    figures = {"newly_held": inputs.newly_held, "new_images": inputs.new_images}
+    figures["absorbed"] = inputs.absorbed
     if reasons:
         return rule("reason", "passed", f"The reason to change: {', '.join(reasons)}.", figures)
-    sentence = "Nothing is new: no correction, no image. A model that is only as good replaces nothing."
+    sentence = "No new corrections or images since the champion; an equally good model does not replace it."
     return rule("reason", "failed", sentence, figures)
 
 

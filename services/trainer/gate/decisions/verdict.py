@@ -1,4 +1,4 @@
-"""May this model serve? Rule by rule, in sentences a person can judge.
+"""How the rules make a verdict: may this model serve?
 
 A challenger is promoted if no floor is broken and it is either superior to the champion, or non-inferior to champion
 *and* anchor while there is a recorded reason to change. "Better accuracy" would promote half of all retrains on
@@ -39,24 +39,24 @@ def judge(
     challenger: Indices,
     champion: Indices | None,
     anchor: Indices | None,
-    circumstances: GateInputs,
+    inputs: GateInputs,
     settings: GateSettings = DEFAULTS,
 ) -> Verdict:
-    """Judges answers on the locked test images: each [n], indices into the labels (-1: a label that is none of them).
+    """Judge answers on the locked test images: each [n], indices into the labels (-1: a label that is none of them).
 
     champion None: there is no model yet, the floors decide. anchor None: the champion is the anchor, or
-    it is lost (see Circumstances).
+    it is lost (see GateInputs).
     """
-    truths = circumstances.truths
+    truths = inputs.truths
     floors = [
-        rule.every_class_is_tested(circumstances),
+        rule.every_class_is_tested(inputs),
         rule.accuracy(challenger, truths, settings),
-        *rule.recalls(challenger, circumstances, settings),
-        rule.corrections_hold(circumstances),
-        rule.latency(circumstances, settings),
-        rule.parity(circumstances, settings),
+        *rule.recalls(challenger, inputs, settings),
+        rule.corrections_hold(inputs),
+        rule.latency(inputs, settings),
+        rule.parity(inputs, settings),
     ]
-    route, comparison = _compare(challenger, champion, anchor, circumstances, settings)
+    route, comparison = _compare(challenger, champion, anchor, inputs, settings)
     if _any_failed(floors):
         route = None
     lost = () if champion is None else np.flatnonzero((champion == truths) & (challenger != truths)).tolist()
@@ -68,17 +68,17 @@ def _compare(
     challenger: Indices,
     champion: Indices | None,
     anchor: Indices | None,
-    circumstances: GateInputs,
+    inputs: GateInputs,
     settings: GateSettings,
 ) -> tuple[Route | None, list[RuleOutcome]]:
-    """The route by which the challenger may replace the champion, None if by none, and the rules that say so."""
+    """Return the route by which the challenger may replace the champion, None if by none, and the rules that say so."""
     if champion is None:
         return "first", [rule.first_model()]
-    superior = rule.superior(challenger, champion, circumstances.truths, settings)
+    superior = rule.superior(challenger, champion, inputs.truths, settings)
     grounds = [
-        rule.non_inferior("champion", challenger, champion, circumstances.truths, settings),
-        rule.non_inferior_to_anchor(challenger, anchor, circumstances, settings),
-        rule.reason(circumstances),
+        rule.non_inferior("champion", challenger, champion, inputs.truths, settings),
+        rule.non_inferior_to_anchor(challenger, anchor, inputs, settings),
+        rule.reason(inputs),
     ]
     if superior.outcome == "passed":
         return "superior", [superior, *grounds]

@@ -21,7 +21,7 @@ Route = Literal["first", "superior", "non_inferior", "rollback", "approve", "ove
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """This model serves from now on. `frozen`: whether later candidates then wait for a person."""
+    """This model serves from now on. `frozen`: whether later candidates then wait for an operator."""
 
     model: ModelTrained
     route: Route
@@ -46,8 +46,8 @@ Decision = Promote | Reject
 def make_verdict_event(
     decision: Decision, cause: ModelTrained | PromotionRequested, champion: Champion | None, now: datetime
 ) -> ModelPromoted | ModelRejected:
-    """The decision as an event. It was made while `champion` served, so it takes the next sequence: should another
-    promotion get that number first, this one does not count, and the gate decides again under another id."""
+    """Return the decision as an event. It was made while `champion` served, so it takes the next sequence: should
+    another promotion get that number first, this one does not count, and the gate decides again under another id."""
     sequence = 1 if champion is None else champion.sequence + 1
     answers = cause.event_id if isinstance(cause, PromotionRequested) else None
     event_id = uuid_of("verdict", cause.event_id, sequence)
@@ -84,7 +84,7 @@ def make_verdict_event(
 
 
 def failed_rules(rules: Sequence[RuleOutcome]) -> list[str]:
-    """The names of the rules that failed."""
+    """Return the names of the rules that failed."""
     return [one.rule for one in rules if one.outcome == "failed"]
 
 

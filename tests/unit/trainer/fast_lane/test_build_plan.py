@@ -120,7 +120,7 @@ def test_one_candidate_at_a_time() -> None:
     assert isinstance(decide(FastLaneState(FIRST, [correction(1)], candidates=[waiting]), START), Idle)
 
 
-def test_a_candidate_the_gate_gave_up_on_does_not_hold_up_later_corrections_for_ever() -> None:
+def test_a_candidate_the_gate_gave_up_on_does_not_block_later_corrections() -> None:
     waiting = Candidate("fast-x", START, judged=False)
     assert isinstance(
         decide(FastLaneState(FIRST, [correction(1)], candidates=[waiting]), START + VERDICT_TIMEOUT), BuildCandidate

@@ -10,13 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.trainer.data.artefact_store import ArtefactHashMismatch, ArtefactStore
-from services.trainer.features.cache import FeatureCache
 from services.trainer.features.parquet import features_key, write_features
-from services.trainer.features.source import BATCH, DECODES, FeatureSource
+from services.trainer.features.source import BATCH, DECODES, FeatureCache, FeatureSource
 from shared.imaging.preprocessing import Pixels, decode
-from shared.storage.object_store import ObjectMissing
-from shared.testing import MemoryObjectStore, eventually, model_trained
+from shared.testing import MemoryObjectStore, eventually
 
 
 class Means:
@@ -82,15 +79,14 @@ async def test_what_a_full_training_kept_is_not_computed_again() -> None:
     assert np.array_equal(np.stack(list(found.features.values())), vectors)
 
 
-def test_the_least_recently_used_vector_goes_first() -> None:
+async def test_no_more_vectors_are_kept_than_the_cache_holds() -> None:
+    store, backbone = MemoryObjectStore(), Means()
     cache = FeatureCache(2)
-    for name in ("a", "b"):
-        cache.put("one", name, np.zeros(1, np.float32))
-    assert cache.get("one", "a") is not None
-    cache.put("one", "c", np.zeros(1, np.float32))
-    assert cache.get("one", "b") is None
-    assert cache.get("one", "a") is not None
+    source, keys = FeatureSource(store, cache), await stored(store, 10, 20, 30)
+    await source.features("one", backbone, keys)
     assert len(cache) == 2
+    await source.features("one", backbone, dict(list(keys.items())[:1]))
+    assert backbone.computed == 4
 
 
 async def test_asking_for_many_at_once_keeps_each_with_its_own() -> None:
@@ -130,18 +126,3 @@ async def test_two_pictures_are_decoded_at_once_however_many_are_fetched(monkeyp
     found = await asyncio.gather(*reading)
     assert [len(pixels) for pixels, _ in found] == [BATCH, 1]
     assert most == DECODES == 2
-
-
-async def test_an_artefact_with_another_hash_is_refused() -> None:
-    store = MemoryObjectStore()
-    model = model_trained(version="v1", artefact_sha256=sha256(b"right").hexdigest())
-    artefacts = ArtefactStore(store)
-    with pytest.raises(ObjectMissing):
-        await artefacts.load(model)
-    await store.put(model.artefact_key, b"wrong")
-    with pytest.raises(ArtefactHashMismatch, match="v1"):
-        await artefacts.load(model)
-    await store.put(model.artefact_key, b"right")
-    assert await artefacts.load(model) == b"right"
-    await store.put(model.artefact_key, b"replaced")
-    assert await artefacts.load(model) == b"right"

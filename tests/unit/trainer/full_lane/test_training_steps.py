@@ -22,7 +22,7 @@ from services.trainer.full_lane.jobs import FitJob, Fitted, LearnJob, NotEnoughI
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
 from services.trainer.full_lane.training_steps import fit, learn, parameters
 from services.trainer.full_lane.worker_process import WorkerProcess
-from services.trainer.model.onnx_artefact import read_layer, read_metadata
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import uuid_of
 from shared.runtime.errors import TransientError
@@ -123,7 +123,7 @@ def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) 
     )  # 0 is a test image; the head will not believe 0 and 4
     fitted = train(folder, manifest)
     by_id = {sample.image_id: sample for sample in manifest.samples}
-    layer = read_layer(fitted.artefact)
+    layer = Artefact.parse(fitted.artefact).layer
     assert {image_id for image_id, _ in layer.entries} >= {uuid_of(0)}
     digests = [by_id[uuid_of(number)].sha256 for number in (0, 4, 5)]
     pixels, _ = read_pixels(folder, digests)
@@ -152,7 +152,7 @@ def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manif
 
 def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Fitted]) -> None:
     manifest, fitted = plain
-    metadata = read_metadata(fitted.artefact)
+    metadata = Artefact.parse(fitted.artefact).metadata
     assert metadata.manifest_sha256 == manifest.sha256
     assert metadata.backbone_id == fitted.backbone_id
     assert metadata.labels == LABELS

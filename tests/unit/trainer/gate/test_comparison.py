@@ -70,7 +70,7 @@ def test_a_corrected_test_image_is_answered_without_its_correction() -> None:
     assert predict_tests(corrected, tests, vectors).tolist() == [0, 1]
 
 
-def test_a_class_that_the_challenger_forgot_counts_against_it_and_a_class_nobody_knows_does_not() -> None:
+def test_a_class_the_challenger_forgot_counts_an_unknown_one_does_not() -> None:
     forgetful, champion = compared(), compared(labels=("dandelion", "grass", "fern"))
     samples = [sample(1, "fern"), sample(2, "grass"), sample(3, "moss"), sample(4, "grass", "train")]
     tests = select_locked_tests(samples, forgetful.trained, champion.trained)
@@ -80,7 +80,7 @@ def test_a_class_that_the_challenger_forgot_counts_against_it_and_a_class_nobody
     assert answers.tolist() == [1, 1]
 
 
-def test_an_answer_with_a_label_that_is_not_in_play_is_wrong_and_not_another_label() -> None:
+def test_an_answer_with_a_label_that_is_not_in_play_is_wrong() -> None:
     stranger = compared(labels=("grass", "moss"))
     tests = select_locked_tests([sample(1, "grass")], compared().trained, None)
     assert predict_tests(stranger, tests, {"sha-1": EYE[1]}).tolist() == [-1]
@@ -119,7 +119,7 @@ def test_what_moved_from_the_champions_layer_into_the_head_is_absorbed() -> None
     assert count_absorbed(compared(lane="full"), None) == 0
 
 
-def test_the_correction_that_weighs_most_on_a_lost_answer_is_set_aside_and_its_sentence_says_which() -> None:
+def test_the_correction_that_weighs_most_on_a_lost_answer_is_set_aside() -> None:
     near = np.array([0.99, 0.1, 0, 0], np.float32)
     layer = layer_over({7: near, 8: EYE[3]}, "grass")
     challenger, champion = compared(layer), compared()
@@ -135,7 +135,7 @@ def test_the_correction_that_weighs_most_on_a_lost_answer_is_set_aside_and_its_s
     assert "grass instead of dandelion" in aside.sentence
 
 
-def test_what_the_champion_holds_already_is_not_blamed_for_what_a_newer_one_did() -> None:
+def test_a_correction_the_champion_holds_is_not_set_aside_for_a_newer_one() -> None:
     near = np.array([0.99, 0.1, 0, 0], np.float32)
     challenger = compared(layer_over({6: near, 7: near * 1.1}, "grass"))
     champion = compared(layer_over({6: near}, "grass"))
@@ -147,7 +147,7 @@ def test_what_the_champion_holds_already_is_not_blamed_for_what_a_newer_one_did(
 
 
 @pytest.mark.parametrize("damaged", [True, False])
-def test_if_none_weighs_on_what_broke_all_new_ones_are_set_aside_so_that_the_next_need_not_wait(damaged: bool) -> None:
+def test_if_none_weighs_on_what_broke_all_new_ones_are_set_aside(damaged: bool) -> None:
     challenger = compared(layer_over({7: EYE[3]}, "grass"))
     tests = select_locked_tests([sample(1, "grass")], challenger.trained, compared().trained)
     vectors = {"sha-1": EYE[0], "sha-7": EYE[3]}
@@ -166,7 +166,7 @@ def test_a_new_correction_that_does_not_hold_is_set_aside_itself() -> None:
     assert [one.image_id for one in asides] == [image(7)]
 
 
-def test_a_known_correction_that_no_longer_holds_blames_the_new_one_beside_it() -> None:
+def test_a_broken_known_correction_sets_the_new_one_beside_it_aside() -> None:
     near = np.array([0.99, 0.1, 0, 0], np.float32)
     challenger = compared(layer_over({7: near}, "grass"))
     known = challenger.trained.corrections[0].model_copy(update={"image_id": image(1)})

@@ -42,9 +42,7 @@ situations = st.builds(
 
 
 @given(st.sampled_from(ACTIONS), situations, st.sampled_from(["", "because"]))
-def test_every_request_is_answered_with_a_sentence_and_never_repeats_who_serves(
-    action: Action, situation: RequestContext, reason: str
-) -> None:
+def test_every_request_is_answered_with_a_sentence(action: Action, situation: RequestContext, reason: str) -> None:
     answer = plan_request(promotion_requested(action=action, version="full-2", reason=reason), situation)
     decision = answer.decision if isinstance(answer, RequiresLoad | RequiresEvaluation) else answer
     assert decision.summary

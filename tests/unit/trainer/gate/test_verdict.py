@@ -52,7 +52,7 @@ def test_identical_answers_pass_when_a_correction_is_newly_held() -> None:
 def test_identical_answers_without_a_reason_replace_nothing() -> None:
     verdict = judge(answers(0), answers(0), answers(0), replace(CALM, newly_held=0))
     assert not verdict.promote
-    assert verdict.summary.startswith("Rejected: Nothing is new")
+    assert verdict.summary.startswith("Rejected: No new corrections or images")
 
 
 NEWS = [
@@ -63,8 +63,8 @@ NEWS = [
 
 
 @pytest.mark.parametrize("circumstances", NEWS)
-def test_each_kind_of_news_is_a_reason(circumstances: GateInputs) -> None:
-    assert judge(answers(), answers(), None, circumstances).route == "non_inferior"
+def test_each_kind_of_news_is_a_reason(inputs: GateInputs) -> None:
+    assert judge(answers(), answers(), None, inputs).route == "non_inferior"
 
 
 def test_a_clear_gain_is_superior_and_needs_no_reason() -> None:
@@ -150,8 +150,8 @@ VETOES: list[tuple[str, Indices, GateInputs]] = [
 
 
 @pytest.mark.parametrize(("rule", "challenger", "circumstances"), VETOES)
-def test_a_broken_floor_stops_even_the_first_model(rule: str, challenger: Indices, circumstances: GateInputs) -> None:
-    verdict = judge(challenger, None, None, circumstances)
+def test_a_broken_floor_stops_even_the_first_model(rule: str, challenger: Indices, inputs: GateInputs) -> None:
+    verdict = judge(challenger, None, None, inputs)
     assert not verdict.promote
     assert [one.rule for one in verdict.rules if one.outcome == "failed"] == [rule]
     assert next(one.sentence for one in verdict.rules if one.rule == rule) in verdict.summary

@@ -84,7 +84,7 @@ def test_no_corrections_at_all_give_an_empty_layer() -> None:
     assert fitted.coefficients.shape == none.coefficients.shape
 
 
-def test_kernel_weights_are_one_for_the_image_itself_and_fall_with_distance() -> None:
+def test_kernel_weights_are_one_for_the_image_and_fall_with_distance() -> None:
     layer = CorrectionLayer(np.eye(3, dtype=np.float32), np.zeros((3, 2), np.float32), tuple(entries(3)), kappa=10.0)
     weights = kernel_weights(layer, np.array([[7, 0, 0], [1, 1, 0], [0, 0, 0]], np.float32))
     assert weights[0] == pytest.approx([1, np.exp(-10), np.exp(-10)], rel=1e-4)

@@ -9,19 +9,12 @@ from onnx import TensorProto, helper, numpy_helper
 from services.trainer.model.arrays import Images
 from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, kernel_weights
 from services.trainer.model.head import Head
-from services.trainer.model.onnx_artefact import (
-    assemble,
-    hash_weights,
-    read_backbone,
-    read_head,
-    read_layer,
-    read_metadata,
-    replace_layer,
-)
+from services.trainer.model.onnx_artefact import Artefact, assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
 from shared.contract.artefact import ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
+from tests.unit.trainer.model.counting import counted_parses
 
 LABELS = ("dandelion", "fern", "grass")
 WIDTH = 27
@@ -67,7 +60,7 @@ def metadata() -> ArtefactMetadata:
     return ArtefactMetadata(LABELS, "grid", identity, "ab" * 32, input_size=96, kappa=10.0)
 
 
-def assembled(layer: CorrectionLayer | None = None) -> bytes:
+def assembled(layer: CorrectionLayer | None = None) -> Artefact:
     return assemble(backbone(), head(), layer or empty_layer(WIDTH, 3), metadata())
 
 
@@ -75,7 +68,7 @@ def assembled(layer: CorrectionLayer | None = None) -> bytes:
 def test_the_graph_answers_as_numpy_does(corrections: int) -> None:
     layer = layer_for(pictures(corrections, seed=5))
     images = np.concatenate((pictures(corrections, seed=5), pictures(40)))
-    answers = ArtefactSession(assembled(layer)).predict(images)
+    answers = ArtefactSession(assembled(layer).data).predict(images)
     features = FeatureExtractor(backbone()).features(images)
     assert np.abs(answers.features - features).max() < 1e-6
     assert compare_runtimes(answers.probabilities, predict_probabilities(head(), layer, features)).difference < 1e-4
@@ -86,69 +79,101 @@ def test_the_graph_answers_as_numpy_does(corrections: int) -> None:
 
 def test_corrected_images_are_answered_as_corrected_in_the_graph() -> None:
     images = pictures(6, seed=5)
-    before = ArtefactSession(assembled()).predict(images).probabilities.argmax(axis=1)
-    after = ArtefactSession(assembled(layer_for(images))).predict(images)
+    before = ArtefactSession(assembled().data).predict(images).probabilities.argmax(axis=1)
+    after = ArtefactSession(assembled(layer_for(images)).data).predict(images)
     assert np.array_equal(after.probabilities.argmax(axis=1), (before + 1) % 3)
     assert np.array_equal(after.correction_weights.argmax(axis=1), np.arange(6))
 
 
 def test_replacing_the_layer_is_assembling_with_it() -> None:
     layer = layer_for(pictures(4, seed=5))
-    replaced = replace_layer(assembled(layer_for(pictures(9, seed=6))), layer, "ab" * 32)
-    assert replaced == assembled(layer)
-    assert replace_layer(replaced, empty_layer(WIDTH, 3), "ab" * 32) == assembled()
+    before = assembled(layer_for(pictures(9, seed=6)))
+    for artefact in (before, Artefact.parse(before.data)):
+        replaced = artefact.with_layer(layer, "ab" * 32)
+        assert replaced.data == assembled(layer).data
+        assert replaced.sha256 == sha256(assembled(layer).data).hexdigest()
+        assert replaced.hash_weights() == assembled(layer).hash_weights()
+        assert replaced.with_layer(empty_layer(WIDTH, 3), "ab" * 32).data == assembled().data
+        assert artefact.with_layer(artefact.layer, "ab" * 32).data == before.data
+
+
+def test_a_replaced_layer_is_what_parsing_its_bytes_finds() -> None:
+    replaced = Artefact.parse(assembled().data).with_layer(layer_for(pictures(4)), "cd" * 32)
+    found = Artefact.parse(replaced.data)
+    assert found.metadata == replaced.metadata
+    assert found.backbone.id == replaced.backbone.id
+    assert found.hash_weights() == replaced.hash_weights()
+    assert np.array_equal(found.layer.centers, replaced.layer.centers)
 
 
 def test_replacing_the_layer_notes_the_new_manifest() -> None:
-    replaced = replace_layer(assembled(), layer_for(pictures(2)), "cd" * 32)
-    assert read_metadata(replaced).manifest_sha256 == "cd" * 32
-    assert read_metadata(replaced).corrections == ((UUID(int=0), 2), (UUID(int=1), 2))
-    assert read_metadata(replaced).labels == LABELS
+    replaced = assembled().with_layer(layer_for(pictures(2)), "cd" * 32)
+    assert replaced.metadata.manifest_sha256 == "cd" * 32
+    assert replaced.metadata.corrections == ((UUID(int=0), 2), (UUID(int=1), 2))
+    assert replaced.metadata.labels == LABELS
+
+
+def test_an_artefact_is_parsed_once_however_much_is_read_or_replaced() -> None:
+    data = assembled().data
+    with counted_parses() as parses:
+        artefact = Artefact.parse(data)
+        for seed in range(3):
+            artefact = artefact.with_layer(layer_for(pictures(2, seed)), "cd" * 32)
+            artefact.hash_weights()
+        assert artefact.backbone.onnx == backbone()
+    assert parses["onnx"] == 1
 
 
 @pytest.mark.parametrize("corrections", [0, 3])
 def test_the_pieces_can_be_read_back_bit_for_bit(corrections: int) -> None:
     layer = layer_for(pictures(corrections))
-    artefact = assembled(layer)
-    assert read_backbone(artefact) == backbone()
-    assert sha256(read_backbone(artefact)).hexdigest() == read_metadata(artefact).backbone_id
+    found = Artefact.parse(assembled(layer).data)
+    assert found.backbone.onnx == backbone()
+    assert found.backbone.id == found.metadata.backbone_id
     for part in ("mean", "scale", "weights", "bias"):
-        assert np.array_equal(getattr(read_head(artefact), part), getattr(head(), part))
-    found = read_layer(artefact)
-    assert np.array_equal(found.centers, layer.centers)
-    assert np.array_equal(found.coefficients, layer.coefficients)
-    assert (found.entries, found.kappa) == (layer.entries, layer.kappa)
+        assert np.array_equal(getattr(found.head, part), getattr(head(), part))
+    assert np.array_equal(found.layer.centers, layer.centers)
+    assert np.array_equal(found.layer.coefficients, layer.coefficients)
+    assert (found.layer.entries, found.layer.kappa) == (layer.entries, layer.kappa)
 
 
 def test_equal_pieces_give_equal_bytes_and_weights() -> None:
-    assert assembled() == assembled()
-    assert hash_weights(assembled()) == hash_weights(assembled())
+    assert assembled().data == assembled().data
+    assert assembled().hash_weights() == assembled().hash_weights()
 
 
 def test_the_weights_hash_sees_weights_and_nothing_else() -> None:
-    other_manifest = replace_layer(assembled(), empty_layer(WIDTH, 3), "ef" * 32)
-    assert other_manifest != assembled()
-    assert hash_weights(other_manifest) == hash_weights(assembled())
-    assert hash_weights(assembled(layer_for(pictures(1)))) != hash_weights(assembled())
+    other_manifest = assembled().with_layer(empty_layer(WIDTH, 3), "ef" * 32)
+    assert other_manifest.data != assembled().data
+    assert other_manifest.hash_weights() == assembled().hash_weights()
+    assert assembled(layer_for(pictures(1))).hash_weights() != assembled().hash_weights()
 
 
 def test_no_images_give_no_answers() -> None:
-    assert ArtefactSession(assembled()).predict(pictures(0)).probabilities.shape == (0, 3)
+    assert ArtefactSession(assembled().data).predict(pictures(0)).probabilities.shape == (0, 3)
     assert FeatureExtractor(backbone()).features(pictures(0)).shape == (0, WIDTH)
 
 
 def test_many_images_are_answered_in_batches_as_one_by_one() -> None:
     images = pictures(21)
-    session = ArtefactSession(assembled())
+    session = ArtefactSession(assembled().data)
     one_by_one = np.concatenate([session.predict(images[at : at + 1]).probabilities for at in range(21)])
     assert np.abs(session.predict(images).probabilities - one_by_one).max() < 1e-6
 
 
-@pytest.mark.parametrize("data", [b"not onnx", b"\xff" * 100, backbone()])
+def without_head() -> bytes:
+    model = onnx.load_model_from_string(assembled().data)
+    kept = [tensor for tensor in model.graph.initializer if tensor.name != "head.bias"]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("data", [b"not onnx", b"\xff" * 100, backbone(), without_head()])
 def test_what_is_no_artefact_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidMessage):
-        read_metadata(data)
+        Artefact.parse(data)
 
 
 def test_the_graph_is_valid_onnx() -> None:
-    onnx.checker.check_model(assembled(layer_for(pictures(2))), full_check=True)
+    onnx.checker.check_model(assembled(layer_for(pictures(2))).data, full_check=True)

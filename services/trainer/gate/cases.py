@@ -1,0 +1,169 @@
+"""What the gate decides about: a candidate, or a request of an operator. Each is a case of `shared.tables.decider`."""
+
+from dataclasses import dataclass
+
+from services.trainer.data import queries
+from services.trainer.dataset.records import Champion
+from services.trainer.gate.decisions.promotion_requests import (
+    RequestContext,
+    RequiresEvaluation,
+    RequiresLoad,
+    plan_request,
+    reason_frozen,
+    reason_if_superseded,
+)
+from services.trainer.gate.decisions.verdict_events import (
+    Decision,
+    Promote,
+    Reject,
+    make_verdict_event,
+    rule_outcome,
+)
+from services.trainer.gate.evaluator import ChampionLost, Evaluator
+from services.trainer.gate.metrics import VERDICTS
+from services.trainer.gate.model_loader import ModelLoadError
+from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained, PromotionRequested
+from shared.runtime.clock import Clock
+from shared.runtime.telemetry import logger as logger
+from shared.tables.database import Database
+
+Outcome = ModelPromoted | ModelRejected
+
+
+@dataclass(frozen=True)
+class GateContext:
+    """What both kinds of cases need: the tables, the evaluator, the clock."""
+
+    database: Database
+    evaluator: Evaluator
+    clock: Clock
+
+    async def find_verdict(self, cause: ModelTrained | PromotionRequested) -> Outcome | None:
+        """Return the verdict on `cause` that counts; None if there is none."""
+        return await queries.verdict_on(self.database, cause.event_id)
+
+    def announce(
+        self, decision: Decision, cause: ModelTrained | PromotionRequested, champion: Champion | None
+    ) -> Outcome:
+        """Return the decision as an event, and count it."""
+        verdict = make_verdict_event(decision, cause, champion, self.clock())
+        VERDICTS.labels(verdict.topic).inc()
+        logger.info("verdict", version=verdict.version, kind=verdict.topic, summary=verdict.summary)
+        return verdict
+
+    async def evaluate(self, candidate: ModelTrained, champion: Champion | None) -> Decision:
+        """Return the decision on the model itself, whether or not promotions are frozen.
+
+        Raises:
+            ChampionLost: there is no verdict without the champion.
+            TransientError: a dependency did not answer.
+        """
+        try:
+            anchor = await queries.anchor(self.database)
+            evaluation = await self.evaluator.evaluate(candidate, champion, anchor)
+        except ModelLoadError as error:
+            return Reject(candidate.version, f"Rejected: {error}", (rule_outcome("artefact_loads", False, str(error)),))
+        verdict = evaluation.verdict
+        if verdict.route is None:
+            return Reject(candidate.version, verdict.summary, verdict.rules, evaluation.set_aside)
+        frozen = champion is not None and champion.frozen
+        return Promote(candidate, verdict.route, verdict.summary, frozen, verdict.rules)
+
+
+@dataclass(frozen=True)
+class CandidateCase:
+    """May this candidate serve?"""
+
+    context: GateContext
+    candidate: ModelTrained
+
+    async def read_state(self) -> Champion | None:
+        """Return the champion, whose sequence plus one is the number of the verdict; None before the first."""
+        return await queries.champion(self.context.database)
+
+    async def find_outcome(self) -> Outcome | None:
+        """See Case."""
+        return await self.context.find_verdict(self.candidate)
+
+    async def decide(self, state: Champion | None) -> Outcome:
+        """See Case."""
+        return self.context.announce(await self._decide(state), self.candidate, state)
+
+    async def _decide(self, champion: Champion | None) -> Decision:
+        candidate = self.candidate
+        late = reason_if_superseded(candidate, champion)
+        if late is not None:
+            return Reject(candidate.version, f"Rejected: {late}", (rule_outcome("parent_serves", False, late),))
+        frozen = await self._reason_if_frozen(champion)
+        decision = await self.context.evaluate(candidate, champion)
+        if frozen is None:
+            return decision
+        rules = (*decision.rules, rule_outcome("promotions_open", False, frozen))
+        if isinstance(decision, Reject):
+            return Reject(candidate.version, f"{decision.summary} {frozen}", rules)
+        return Reject(candidate.version, f"Rejected: {frozen} It would have passed, so it can be approved.", rules)
+
+    async def _reason_if_frozen(self, champion: Champion | None) -> str | None:
+        """Return the sentence that promotions are frozen, by whom and why; None if they are not."""
+        if champion is None or not champion.frozen:
+            return None
+        by = await queries.freezing_promotion(self.context.database) or champion.promotion
+        return reason_frozen(by.summary)
+
+
+@dataclass(frozen=True)
+class RequestCase:
+    """Is this request of an operator granted?"""
+
+    context: GateContext
+    request: PromotionRequested
+
+    async def read_state(self) -> Champion | None:
+        """See CandidateCase."""
+        return await queries.champion(self.context.database)
+
+    async def find_outcome(self) -> Outcome | None:
+        """See Case."""
+        return await self.context.find_verdict(self.request)
+
+    async def decide(self, state: Champion | None) -> Outcome:
+        """See Case."""
+        return self.context.announce(await self._decide(state), self.request, state)
+
+    async def _decide(self, champion: Champion | None) -> Decision:
+        version = self.request.version
+        target = None if version is None else await queries.model(self.context.database, version)
+        match plan_request(self.request, RequestContext(champion, target)):
+            case RequiresLoad(decision):
+                return await self._require_load(decision)
+            case RequiresEvaluation(decision):
+                return await self._require_evaluation(decision, champion)
+            case Promote() | Reject() as decision:
+                return decision
+
+    async def _require_load(self, wanted: Promote) -> Decision:
+        model = wanted.model
+        try:
+            probed = await self.context.evaluator.run_smoke_test(model)
+        except ModelLoadError as error:
+            rules = (rule_outcome("artefact_loads", False, str(error)),)
+            return Reject(model.version, f"Rejected: {error} The current model stays in service.", rules)
+        sentence = f"{model.version} loads and answers in {probed.milliseconds:.1f} ms."
+        return Promote(
+            model, wanted.route, wanted.summary, wanted.frozen, (rule_outcome("artefact_loads", True, sentence),)
+        )
+
+    async def _require_evaluation(self, wanted: Promote, champion: Champion | None) -> Decision:
+        model = wanted.model
+        late = reason_if_superseded(model, champion)
+        if late is not None:
+            return Reject(model.version, f"Rejected: {late}", (rule_outcome("parent_serves", False, late),))
+        try:
+            decision = await self.context.evaluate(model, champion)
+        except ChampionLost as error:  # the operator gets an answer: the next request may be the remedy
+            rules = (rule_outcome("champion_loads", False, str(error)),)
+            return Reject(model.version, f"Rejected: {error}", rules)
+        if isinstance(decision, Reject):
+            summary = f"{decision.summary} Override it if it should serve despite that."
+            return Reject(model.version, summary, decision.rules)
+        return Promote(model, wanted.route, wanted.summary, wanted.frozen, decision.rules)

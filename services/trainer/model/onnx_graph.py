@@ -1,0 +1,146 @@
+"""The parts of an artefact's ONNX graph, and how they are read and written.
+
+Initialisers `head.*` and `corrections.*` and nodes `head/*` and `corrections/*` belong to head and correction layer;
+the rest is the backbone, untouched.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from services.trainer.model.correction_layer import CorrectionLayer
+from services.trainer.model.head import Head
+from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, METADATA_KEY, PROBABILITIES, ArtefactMetadata
+from shared.runtime.errors import InvalidMessage
+from shared.runtime.metrics import ARTEFACT_PARSES
+
+Tensor = NDArray[np.float32]
+
+HEAD, LAYER = ("head.", "head/"), ("corrections.", "corrections/")
+CENTERS, COEFFICIENTS = "corrections.centers", "corrections.coefficients"
+HEAD_TENSORS = ("head.mean", "head.scale", "head.weights", "head.bias")
+"""In the order of the fields of `Head`."""
+
+
+def parse_graph(data: bytes) -> ModelProto:
+    """Parse an ONNX graph, and count that.
+
+    Raises:
+        InvalidMessage: these bytes are none.
+    """
+    ARTEFACT_PARSES.labels("onnx").inc()
+    try:
+        return onnx.load_model_from_string(data)
+    except Exception as error:  # the protobuf library's own class, which differs between its implementations
+        raise InvalidMessage(f"These {len(data)} bytes are no ONNX graph ({error}). Was the object cut?") from error
+
+
+def serialise(model: ModelProto) -> bytes:
+    """Return the bytes of a graph: equal graphs give equal bytes."""
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def read_metadata(model: ModelProto) -> ArtefactMetadata:
+    """Return what an artefact says about itself.
+
+    Raises:
+        InvalidMessage: it says nothing, or in a format that this program does not read.
+    """
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            return ArtefactMetadata.from_json(entry.value)
+    raise InvalidMessage(f"This ONNX graph has no {METADATA_KEY!r} metadata: it is no artefact of Pappus.")
+
+
+def read_tensors(model: ModelProto, beginning: str = "") -> dict[str, Tensor]:
+    """Return the learned numbers whose names begin like this, by name."""
+    chosen = [tensor for tensor in model.graph.initializer if tensor.name.startswith(beginning)]
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in chosen}
+
+
+def extract_backbone(model: ModelProto) -> bytes:
+    """Return the backbone in an artefact as it was exported, byte for byte."""
+    backbone = ModelProto()
+    backbone.CopyFrom(model)
+    graph = backbone.graph
+    _delete(graph.node, lambda node: node.name.startswith((*HEAD, *LAYER)))
+    _delete(graph.initializer, lambda tensor: tensor.name.startswith((*HEAD, *LAYER)))
+    _delete(graph.output, lambda output: output.name != FEATURES)
+    del backbone.metadata_props[:]
+    return serialise(backbone)
+
+
+def delete_layer(model: ModelProto) -> None:
+    """Delete the numbers of the correction layer and the metadata, which depends on them."""
+    _delete(model.graph.initializer, lambda tensor: tensor.name.startswith(LAYER))
+    del model.metadata_props[:]
+
+
+def add_head(model: ModelProto, head: Head) -> None:
+    """Make an artefact without a correction layer of a backbone: the nodes of head and layer, the numbers of the
+    head."""
+    graph, batch = model.graph, "batch"
+    graph.node.extend([*_head_nodes(), *_layer_nodes()])
+    arrays = (head.mean, head.scale, head.weights, head.bias)
+    graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in zip(HEAD_TENSORS, arrays, strict=True)
+    )
+    outputs = ((PROBABILITIES, len(head.labels)), (FEATURES, len(head.mean)), (CORRECTION_WEIGHTS, "corrections"))
+    del graph.output[:]
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, size]) for name, size in outputs)
+
+
+def layer_tensors(layer: CorrectionLayer) -> list[TensorProto]:
+    """Return the numbers of a correction layer as initialisers of the graph."""
+    centers, coefficients = layer.centers, layer.coefficients
+    if not len(centers):  # runtimes do not agree on matrices without rows, so an empty layer is a row that adds nothing
+        centers, coefficients = (np.zeros((1, array.shape[1]), np.float32) for array in (centers, coefficients))
+    named: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {
+        CENTERS: centers,
+        COEFFICIENTS: coefficients,
+        "corrections.kappa": np.array(layer.kappa, np.float32),
+        "corrections.one": np.array(1, np.float32),
+        "corrections.shortest": np.array(1e-12, np.float32),
+        "corrections.axis": np.array([1], np.int64),
+    }
+    return [numpy_helper.from_array(array, name) for name, array in named.items()]
+
+
+def _head_nodes() -> list[NodeProto]:
+    return [
+        _node("Sub", [FEATURES, "head.mean"], "head/centred"),
+        _node("Div", ["head/centred", "head.scale"], "head/standardised"),
+        _node("Gemm", ["head/standardised", "head.weights", "head.bias"], "head/logits"),
+    ]
+
+
+def _layer_nodes() -> list[NodeProto]:
+    return [
+        _node("ReduceL2", [FEATURES, "corrections.axis"], "corrections/length", keepdims=1),
+        _node("Max", ["corrections/length", "corrections.shortest"], "corrections/divisor"),
+        _node("Div", [FEATURES, "corrections/divisor"], "corrections/unit"),
+        _node("Gemm", ["corrections/unit", CENTERS], "corrections/cosine", transB=1),
+        _node("Sub", ["corrections/cosine", "corrections.one"], "corrections/nearness"),
+        _node("Mul", ["corrections/nearness", "corrections.kappa"], "corrections/exponent"),
+        _node("Exp", ["corrections/exponent"], CORRECTION_WEIGHTS),
+        _node("Gemm", [CORRECTION_WEIGHTS, COEFFICIENTS, "head/logits"], "corrections/logits"),
+        _node("Softmax", ["corrections/logits"], PROBABILITIES, axis=-1),
+    ]
+
+
+def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int) -> NodeProto:
+    name = output if "/" in output else f"corrections/{output}"
+    node = helper.make_node(operation, inputs, [output], name=name)
+    node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+    return node
+
+
+def _delete(pieces: Any, unwanted: Callable[[Any], bool]) -> None:
+    """Delete from a repeated field of a protobuf message, in place."""
+    for index in reversed(range(len(pieces))):
+        if unwanted(pieces[index]):
+            del pieces[index]

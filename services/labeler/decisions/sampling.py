@@ -61,10 +61,8 @@ def reason(candidate: Candidate) -> str:
         if margin(candidate.probabilities) < UNSURE_BELOW:
             return f"The model is unsure: {best}, with only {share:.0%}."
         return f"The model says {best} ({share:.0%}); no person has checked it yet."
-    if candidate.seed:
-        return f"It came with the label {candidate.label}; no person has checked it yet."
     if candidate.label is not None:
-        return f"It was uploaded as {candidate.label}; no person has checked it yet."
+        return "No person has checked its label yet."
     return "It has no label yet."
 
 

@@ -48,7 +48,7 @@ def not_confirmed(label: str, detail: str) -> str:
 
 def until_chosen(label: str | None) -> str:
     """Return which label an image keeps while the person decides again."""
-    return f"Until you choose again, it keeps your label {label}."
+    return f"Until you choose again, its label is {label}."
 
 
 def no_model(images_per_label: int) -> str:

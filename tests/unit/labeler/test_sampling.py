@@ -68,8 +68,8 @@ def test_the_margin_is_the_lead_of_the_best_label(probabilities: dict[str, float
         (candidate(1, 0.9, "grass", seed=True), "It came with grass, and the model says dandelion (90%)."),
         (candidate(1, 0.6), "The model is unsure: dandelion, with only 60%."),
         (candidate(1, 0.9), "The model says dandelion (90%); no person has checked it yet."),
-        (candidate(1, None, "grass"), "It was uploaded as grass; no person has checked it yet."),
-        (candidate(1, None, "grass", seed=True), "It came with the label grass; no person has checked it yet."),
+        (candidate(1, None, "grass"), "No person has checked its label yet."),
+        (candidate(1, None, "grass", seed=True), "No person has checked its label yet."),
         (candidate(1), "It has no label yet."),
     ],
 )

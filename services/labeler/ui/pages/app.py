@@ -56,7 +56,7 @@ def run() -> None:
         ]
     )
     with st.sidebar:
-        st.caption(f"{current.name} · {current.role}")
+        st.caption(f"{current.name} · role: {current.role}")
         st.button("Log out", on_click=log_out, type="tertiary")
     guarded(chosen.run)
 

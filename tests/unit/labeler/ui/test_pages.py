@@ -142,7 +142,7 @@ def test_undo_restores_the_label_and_shows_the_image_again(review_page: AppTest,
     press(review_page, "Undo")
 
     assert (image.label, image.revision) == ("dandelion", 2)
-    reason = "Your last label is undone. Until you choose again, it keeps your label dandelion."
+    reason = "Your last label is undone. Until you choose again, its label is dandelion."
     assert reason in shown_text(review_page)
     press(review_page, "grass")
     assert (image.label, image.revision) == ("grass", 3)

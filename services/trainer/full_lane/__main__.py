@@ -1,7 +1,7 @@
 """The full lane: trains a model from all labelled images.
 
-Consumes training.requested (group `trainer-full`). Publishes model.trained. Reads the tables of schema `trainer`. Owns
-the objects under models/full-*, manifests/ and features/, and a folder of images.
+Consumes training.requested (group `trainer-full`). Publishes model.trained. Reads the tables of schema `trainer`, which
+the fast lane's process keeps. Owns the objects under models/full-*, manifests/ and features/, and a folder of images.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA
@@ -24,7 +24,7 @@ SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Run the full lane until the process is asked to end."""
+    """Settings, adapters, the one part; returns when the process is asked to end."""
     settings = FullLaneSettings()
     configure("trainer-full", settings)
     health = Health()

@@ -1,8 +1,7 @@
-"""The recorder: writes runs, versions and the alias `champion` to MLflow.
+"""The recorder: runs, versions and the alias `champion` in MLflow, for people to look at.
 
 Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`). Publishes nothing. Reads the tables
-of schema `trainer`. Owns the experiment and the registered model in MLflow; while MLflow is away it retries until
-cancelled.
+of schema `trainer`. Owns the experiment and the registered model in MLflow; while MLflow is away it waits, without end.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA
@@ -26,7 +25,7 @@ SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Run the recorder until the process is asked to end."""
+    """Settings, adapters, parts; returns when the process is asked to end."""
     settings = RecorderSettings()
     configure("trainer-recorder", settings)
     health = Health()

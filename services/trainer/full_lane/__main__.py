@@ -25,7 +25,7 @@ SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Run the full lane until the process is asked to end."""
+    """Settings, adapters, the one part; returns when the process is asked to end."""
     settings = FullLaneSettings()
     configure("trainer-full", settings)
     health = Health()

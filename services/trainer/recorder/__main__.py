@@ -1,4 +1,4 @@
-"""The recorder: writes runs, versions and the alias `champion` to MLflow.
+"""The recorder: runs, versions and the alias `champion` in MLflow, for people to look at.
 
 Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`), and what the tables of schema
 `trainer` are folded from (projection). Publishes nothing. Owns the experiment and the registered model in MLflow; while
@@ -26,7 +26,7 @@ SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Run the recorder until the process is asked to end."""
+    """Settings, adapters, parts; returns when the process is asked to end."""
     settings = RecorderSettings()
     configure("trainer-recorder", settings)
     health = Health()

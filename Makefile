@@ -64,7 +64,7 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy pappus services shared tests bench
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS)
+	@HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.events import Event, ImageRegistered, ImageRejected, uuid_of
@@ -17,6 +17,7 @@ from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryEventLog, eventually, image_registered, image_rejected
+from tests.profiles import examples
 
 TOPIC = ImageRegistered.topic
 QUICK = RetryPolicy(first_seconds=0.001, longest_seconds=0.002, attempts=4)
@@ -349,7 +350,7 @@ async def test_two_subscriptions_to_one_topic_are_refused() -> None:
         )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(
     keys=st.lists(st.integers(0, 5), min_size=1, max_size=40),
     pauses=st.lists(st.integers(0, 3), min_size=1, max_size=10),

@@ -31,7 +31,7 @@ class _Stored:
 
 
 class MemoryEventLog:
-    """A `Log` in memory. While `away` is true, publishing, committing and asking raise TransientError and nothing is
+    """An `EventLog` in memory. While `away` is true, publishing, committing and asking raise TransientError and nothing is
     delivered."""
 
     def __init__(self) -> None:
@@ -44,15 +44,15 @@ class MemoryEventLog:
     # What tests look at and change.
 
     def events(self, event: type[E]) -> list[E]:
-        """All events of one type, partition by partition."""
+        """Return all events of one type, partition by partition."""
         return [cast("E", decode(event.topic, record.value)) for record in self.records(event.topic)]
 
     def records(self, topic: str) -> list[Record]:
-        """All records of a topic, partition by partition."""
+        """Return all records of a topic, partition by partition."""
         return [record for partition in partitions_of([topic]) for record in self._partitions[partition].records]
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
-        """What was put on the dead-letter topic of `topic`."""
+        """Return the dead letters on the dead-letter topic of `topic`."""
         found = self.records(dead_letter_topic(topic))
         return [DeadLetter.model_validate_json(record.value or b"") for record in found]
 
@@ -81,19 +81,19 @@ class MemoryEventLog:
         self._partitions.clear()
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
-        """The committed offsets of a group."""
+        """Return the committed offsets of a group."""
         return {partition: offset for partition, (offset, _) in self._members(group).committed.items()}
 
     # The log.
 
     @asynccontextmanager
     async def publisher(self, source: str, timeout_seconds: float = 30.0) -> AsyncIterator["MemoryPublisher"]:  # noqa: ARG002
-        """See Log."""
+        """See EventLog."""
         yield MemoryPublisher(self, source)
 
     @asynccontextmanager
     async def group(self, group: str, topics: Sequence[str], member: str | None = None) -> AsyncIterator[MemoryGroup]:
-        """See Log."""
+        """See EventLog."""
         members = self._members(group)
         joined = MemoryGroup(self, members, topics, member)
         await members.join(joined)
@@ -104,33 +104,33 @@ class MemoryEventLog:
 
     @asynccontextmanager
     async def reader(self, topics: Sequence[str]) -> AsyncIterator["MemoryReader"]:
-        """See Log."""
+        """See EventLog."""
         yield MemoryReader(self, topics)
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
-        """See Log."""
+        """See EventLog."""
         self.answer()
         return {partition: self.end(partition) for partition in partitions_of(topics)}
 
     # For the readers and members.
 
     def begin(self, partition: TopicPartition) -> int:
-        """The first offset still there."""
+        """Return the first offset that has not expired."""
         return self._partitions[partition].begins
 
     def end(self, partition: TopicPartition) -> int:
-        """The offset the next record will get."""
+        """Return the offset that the next record will get."""
         stored = self._partitions[partition]
         return stored.begins + len(stored.records)
 
     def at(self, partition: TopicPartition, offset: int) -> Record | None:
-        """The record at an offset."""
+        """Return the record at an offset; None if it has expired or is not written yet."""
         stored = self._partitions[partition]
         index = offset - stored.begins
         return stored.records[index] if 0 <= index < len(stored.records) else None
 
     def take(self, positions: dict[TopicPartition, int], max_records: int) -> list[Record]:
-        """Records from these positions on, which move."""
+        """Return at most `max_records` from these positions on, and advance the positions."""
         state: list[Record] = []
         for partition, position in positions.items():
             while not self.away and len(state) < max_records and (record := self.at(partition, position)) is not None:
@@ -140,21 +140,21 @@ class MemoryEventLog:
         return state
 
     def publish_failure(self) -> bool | None:
-        """Whether the next publish fails, and then whether although everything was written."""
+        """Return None if the next publish succeeds; else whether it fails although everything was written."""
         return self._failures.pop(0) if self._failures else None
 
     def answer(self) -> None:
-        """Raises TransientError while the log is away."""
+        """Raise TransientError while the log is away."""
         if self.away:
-            raise TransientError("The log in memory was told to be away.")
+            raise TransientError("The log in memory is set to be away.")
 
     def wake(self) -> None:
-        """Something changed: whoever polls looks again."""
+        """Have every waiting poll look again, since the log has changed."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def change(self, timeout_seconds: float) -> bool:
-        """Wait for a change; False when the time is over."""
+        """Wait for a change of the log; return False when the time is over."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._changed.wait()
@@ -190,13 +190,13 @@ class MemoryPublisher:
         self._event_log.answer()
         failure = self._event_log.publish_failure()
         if failure is False:
-            raise TransientError("The log in memory was told to fail this publish.")
+            raise TransientError("The log in memory is set to fail this publish.")
         for topic, key, value in messages:
             if len(value) + len(key or "") + OVERHEAD_BYTES > declared_topic(topic).max_bytes:
                 raise PappusError(f"An event on {topic} is too large for the log in memory.")
         records = [self._event_log.append(topic, key, value) for topic, key, value in messages]
         if failure is True:
-            raise TransientError("The log in memory was told to fail this publish although it was written.")
+            raise TransientError("The log in memory is set to fail this publish although it was written.")
         return records
 
 

@@ -40,4 +40,4 @@ class MemoryObjectStore:
 
     def _answer(self) -> None:
         if self.away:
-            raise TransientError("The object store in memory was told to be away.")
+            raise TransientError("The object store in memory is set to be away.")

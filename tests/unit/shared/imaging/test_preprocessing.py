@@ -153,7 +153,7 @@ def test_size_is_checked_before_pixels_are_decoded(file_format: str) -> None:
 
 
 def black_png(side: int) -> bytes:
-    """Return a complete PNG of one bit per pixel; packed with zlib's quickest level, as Pillow cannot be told to."""
+    """Return a complete PNG of one bit per pixel; packed at zlib's quickest level, which Pillow does not offer for writing."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

@@ -58,8 +58,9 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/deptry --no-ansi .
 	@$(BIN)/mypy pappus services shared tests bench
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS)
+	@HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

@@ -1,15 +1,23 @@
-"""For all tests: who shares a worker, and spans with real ids, as a configured process has them."""
+"""For all tests: who shares a worker, hypothesis profiles, and spans with real ids, as a configured process has
+them."""
 
+import os
 import socket
 
 import pytest
+from hypothesis import settings
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from tests.profiles import register
+
 TOGETHER = ("tests/contract/", "tests/e2e/", "tests/integration/")
 """Folders whose tests share servers: one worker takes all of them, in their order. Elsewhere a file stays together."""
+
+register()
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]

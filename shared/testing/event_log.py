@@ -44,15 +44,15 @@ class MemoryEventLog:
     # What tests look at and change.
 
     def events(self, event: type[E]) -> list[E]:
-        """All events of one type, partition by partition."""
+        """Return all events of one type, partition by partition."""
         return [cast("E", decode(event.topic, record.value)) for record in self.records(event.topic)]
 
     def records(self, topic: str) -> list[Record]:
-        """All records of a topic, partition by partition."""
+        """Return all records of a topic, partition by partition."""
         return [record for partition in partitions_of([topic]) for record in self._partitions[partition].records]
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
-        """The dead letters of `topic`."""
+        """Return the dead letters on the dead-letter topic of `topic`."""
         found = self.records(dead_letter_topic(topic))
         return [DeadLetter.model_validate_json(record.value or b"") for record in found]
 
@@ -81,7 +81,7 @@ class MemoryEventLog:
         self._partitions.clear()
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
-        """The committed offsets of a group."""
+        """Return the committed offsets of a group."""
         return {partition: offset for partition, (offset, _) in self._members(group).committed.items()}
 
     # The log.
@@ -115,22 +115,22 @@ class MemoryEventLog:
     # For the readers and members.
 
     def begin(self, partition: TopicPartition) -> int:
-        """The first offset still there."""
+        """Return the first offset that has not expired."""
         return self._partitions[partition].begins
 
     def end(self, partition: TopicPartition) -> int:
-        """The offset the next record will get."""
+        """Return the offset that the next record will get."""
         stored = self._partitions[partition]
         return stored.begins + len(stored.records)
 
     def at(self, partition: TopicPartition, offset: int) -> Record | None:
-        """The record at an offset."""
+        """Return the record at an offset; None if it has expired or is not written yet."""
         stored = self._partitions[partition]
         index = offset - stored.begins
         return stored.records[index] if 0 <= index < len(stored.records) else None
 
     def take(self, positions: dict[TopicPartition, int], max_records: int) -> list[Record]:
-        """Records from these positions on, which move."""
+        """Return at most `max_records` from these positions on, and advance the positions."""
         state: list[Record] = []
         for partition, position in positions.items():
             while not self.away and len(state) < max_records and (record := self.at(partition, position)) is not None:
@@ -140,21 +140,21 @@ class MemoryEventLog:
         return state
 
     def publish_failure(self) -> bool | None:
-        """Whether the next publish fails, and then whether although everything was written."""
+        """Return None if the next publish succeeds; else whether it fails although everything was written."""
         return self._failures.pop(0) if self._failures else None
 
     def answer(self) -> None:
-        """Raises TransientError while the log is away."""
+        """Raise TransientError while the log is away."""
         if self.away:
             raise TransientError("The log in memory is set to be away.")
 
     def wake(self) -> None:
-        """Wake every poll: something changed."""
+        """Have every waiting poll look again, since the log has changed."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def change(self, timeout_seconds: float) -> bool:
-        """Wait for a change; False when the time is over."""
+        """Wait for a change of the log; return False when the time is over."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._changed.wait()

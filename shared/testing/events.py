@@ -128,7 +128,7 @@ def drift_detected(**changes: Any) -> DriftDetected:
 
 
 def training_requested(**changes: Any) -> TrainingRequested:
-    """A wish for a full training since new images came."""
+    """A request for a full training, because of new images."""
     values = {"model_name": MODEL, "reason": "new_images", "detail": "120 new images since the last manifest."}
     changes.setdefault("event_id", uuid4())
     return _made(TrainingRequested, values, changes)

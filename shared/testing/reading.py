@@ -1,4 +1,4 @@
-"""Reading in tests: everything that stands in the log."""
+"""Reading in tests: every record of some topics."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from shared.messaging.event_log import EventLog, Record
 
 
 async def read_all(event_log: EventLog, topics: Sequence[str]) -> list[Record]:
-    """Everything on these topics up to the end offsets measured now, each partition in its order."""
+    """Return every record on these topics up to the end offsets measured now, each partition in its order."""
     found: list[Record] = []
     async with event_log.reader(topics) as reader:
         ends = dict(await reader.end_offsets())

@@ -1,4 +1,4 @@
-"""A schema of a test's own in a real PostgreSQL."""
+"""A schema in a real PostgreSQL that belongs to one test."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,14 +11,14 @@ from shared.tables.postgres import close, connector
 
 @dataclass(frozen=True, slots=True)
 class FreshSchema:
-    """A schema of this test alone."""
+    """A schema that no other test uses."""
 
     url: str
     name: str
     migrations: str
 
     def open(self) -> AbstractAsyncContextManager[Database]:
-        """Its database, as one process opens it."""
+        """Open its database, as one process does."""
         return Database.open(self.url, self.name, self.migrations)
 
     async def hang_up(self) -> None:
@@ -33,8 +33,8 @@ class FreshSchema:
 
 @asynccontextmanager
 async def fresh_schema(url: str, migrations: str) -> AsyncIterator[FreshSchema]:
-    """A schema with the migrations of a package, dropped at the end; the role in `url` must be allowed to make
-    schemas."""
+    """Yield a schema for the migrations of a package and drop it at the end; the role in `url` must be allowed to
+    create schemas."""
     name = f"test_{uuid4().hex[:12]}"
     try:
         yield FreshSchema(url, name, migrations)

@@ -1,4 +1,4 @@
-"""Waiting in tests: until something is so, never for a time."""
+"""Waiting in tests: for a condition, never for a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,10 +13,10 @@ async def eventually(question: Callable[[], Awaitable[T]], timeout_seconds: floa
 @overload
 async def eventually(question: Callable[[], T], timeout_seconds: float = 20.0) -> T: ...
 async def eventually(question: Callable[[], T | Awaitable[T]], timeout_seconds: float = 20.0) -> T:
-    """The first true answer to `question`, which may be a coroutine function.
+    """Return the first true answer to `question`, which may be a coroutine function.
 
     Raises:
-        AssertionError: there was none in time; the text has the last answer.
+        AssertionError: no answer was true in time; the text has the last one.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_seconds

@@ -14,7 +14,7 @@ from shared.testing import FreshSchema, eventually
 
 
 def write(tmp_path: Path, name: str, sql: str) -> Path:
-    """A migration beside those of the schema."""
+    """Write a migration beside those of the schema; gives its path."""
     [folder] = tmp_path.iterdir()
     script = folder / name
     script.write_text(sql)
@@ -107,11 +107,11 @@ class TestQueries:
 
     async def test_a_server_that_is_away_is_a_transient_error(self, unused_port: int) -> None:
         with pytest.raises(TransientError, match="Is it running"):
-            await connector(f"postgresql://nobody:x@127.0.0.1:{unused_port}/none", "public")()
+            await connector(f"postgresql://role:x@127.0.0.1:{unused_port}/none", "public")()
 
 
 async def asked_again(database: Database, query: str) -> list[dict[str, object]]:
-    """The rows, once the pool has noticed that its connections are gone."""
+    """Return the rows, once the pool has noticed that its connections are gone."""
 
     async def rows() -> list[dict[str, object]] | None:
         try:
@@ -158,7 +158,7 @@ class TestChanges:
         async with database.transaction() as transaction:
             await notify(transaction, database.schema)
 
-    async def test_wake_whoever_waits_before_the_time_is_over(self, database: Database, schema: FreshSchema) -> None:
+    async def test_wake_a_waiting_task_before_the_time_is_over(self, database: Database, schema: FreshSchema) -> None:
         async with schema.open() as other, database.changes() as changes:
             for _ in range(20):
                 waiting = asyncio.create_task(changes.wait(5.0))
@@ -180,7 +180,9 @@ class TestChanges:
     async def test_go_on_after_the_listening_connection_was_lost(self, database: Database, schema: FreshSchema) -> None:
         async with database.changes() as changes:
             await schema.hang_up()
-            assert await changes.wait(10.0), "a lost connection wakes everybody, since something may have been missed"
+            assert await changes.wait(10.0), (
+                "a lost connection wakes every waiting task, since a change may have been missed"
+            )
 
             async def woken() -> bool:
                 try:

@@ -1,4 +1,4 @@
-"""Recorded messages must parse for ever: whoever changes an event sees here what it would do to the log that exists."""
+"""Recorded messages must always parse: a change of an event shows here what it does to the logs that exist."""
 
 from pathlib import Path
 

@@ -70,7 +70,7 @@ async def child(servers: Servers, member: str, group: str) -> AsyncIterator[asyn
 
 
 async def handled(process: asyncio.subprocess.Process, count: int) -> None:
-    """Wait until the child has said so often that it handled an event."""
+    """Wait until the child has reported `count` handled events."""
     assert process.stdout is not None
     while count:
         line = await process.stdout.readline()
@@ -118,7 +118,7 @@ async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers
     assert len(outcomes) - committed <= 4 * 4, "at most what was in flight comes again"
 
 
-async def test_members_that_come_and_go_lose_nothing_and_hand_over_what_is_in_flight(
+async def test_members_that_come_and_go_lose_nothing_and_hand_over_their_work(
     servers: Servers, kafka: KafkaEventLog
 ) -> None:
     taken: Counter[UUID] = Counter()
@@ -170,14 +170,14 @@ async def test_members_that_come_and_go_lose_nothing_and_hand_over_what_is_in_fl
 
 
 def _stands_still(pid: int) -> bool:
-    """Whether every thread of the process is stopped."""
+    """Return whether every thread of the process is stopped."""
     states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
     return set(states) == {"T"}
 
 
 @asynccontextmanager
 async def broker_away(servers: Servers) -> AsyncIterator[None]:
-    """The broker keeps its connections and answers nothing; afterwards it is itself again."""
+    """Have the broker keep its connections and answer nothing, then continue it and wait until it answers."""
     process = servers.stack.status().component("kafka").process
     assert process is not None
     pid = process.pid
@@ -191,7 +191,7 @@ async def broker_away(servers: Servers) -> AsyncIterator[None]:
 
 
 async def kill_broker(servers: Servers) -> None:
-    """Kill it; whoever supervises it starts it again."""
+    """Kill the broker; its supervisor starts it again."""
     process = servers.stack.status().component("kafka").process
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -268,7 +268,7 @@ async def test_a_projection_says_whether_it_waits_for_the_broker_or_stands_by(
 
     async def apply(_: ImageRejected, __: Transaction) -> None: ...
 
-    def said() -> set[tuple[bool, str]]:
+    def shown() -> set[tuple[bool, str]]:
         states = [state for health in healths if (state := health.state(f"projection {database.schema}"))]
         return {(state.ok, state.detail.partition(":")[0]) for state in states}
 
@@ -278,8 +278,8 @@ async def test_a_projection_says_whether_it_waits_for_the_broker_or_stands_by(
             for health in healths:
                 projection = Projection(kafka, database, [on_event(ImageRejected, apply)], health)
                 tasks.append(asyncio.create_task(projection.run()))
-            await eventually(lambda: said() == {(False, "waiting for Kafka"), (True, "standing by")})
-        await eventually(lambda: said() == {(True, ""), (True, "standing by")}, 60)
+            await eventually(lambda: shown() == {(False, "waiting for Kafka"), (True, "standing by")})
+        await eventually(lambda: shown() == {(True, ""), (True, "standing by")}, 60)
     finally:
         for task in tasks:
             task.cancel()
@@ -313,12 +313,12 @@ async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaE
 async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load(
     servers: Servers, kafka: KafkaEventLog, database: Database
 ) -> None:
-    """A publisher, a handler and a projection go on by themselves; what was acknowledged ends in the tables."""
+    """A publisher, a handler and a projection recover without help; every acknowledged event ends in the tables."""
     acknowledged: list[UUID] = []
     stop = asyncio.Event()
 
-    async def people() -> None:
-        async with kafka.publisher("pappus/people", timeout_seconds=20) as publisher:
+    async def publish_until_stopped() -> None:
+        async with kafka.publisher("pappus/load", timeout_seconds=20) as publisher:
             while not stop.is_set():
                 event = image_registered()
                 try:
@@ -346,7 +346,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
         member="one",
     )
     projection = Projection(kafka, database, [on_event(ImageRejected, apply_image_rejected)], health)
-    tasks = [asyncio.create_task(work) for work in (people(), handlers, projection.run())]
+    tasks = [asyncio.create_task(work) for work in (publish_until_stopped(), handlers, projection.run())]
     try:
         await eventually(lambda: len(acknowledged) > 100, 60)
         await kill_broker(servers)

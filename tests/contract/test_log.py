@@ -1,4 +1,4 @@
-"""What every log promises; run against the one in memory and against Kafka."""
+"""The contract of every log, checked on the log in memory and on Kafka."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ async def publish(event_log: EventLog, *events: Event) -> Sequence[Record]:
 
 
 async def take(source: GroupConsumer | LogReader, count: int) -> list[Record]:
-    """Poll until `count` records came."""
+    """Poll until `count` records have come; gives all that came."""
     taken: list[Record] = []
 
     async def enough() -> bool:
@@ -210,9 +210,9 @@ class TestGroup:
             await publish(event_log, *(image_registered() for _ in range(20)))
             first = await take(stays, 20)
             await stays.commit({record.topic_partition: record.offset + 1 for record in first})
-            polling = asyncio.create_task(_poll_for_ever(stays, alone))
+            polling = asyncio.create_task(_poll_until_cancelled(stays, alone))
             async with event_log.group("shared", [TOPIC]) as leaves:
-                leaving = asyncio.create_task(_poll_for_ever(leaves, other))
+                leaving = asyncio.create_task(_poll_until_cancelled(leaves, other))
                 await eventually(drained.is_set)
 
                 async def both() -> bool:
@@ -238,6 +238,6 @@ class TestGroup:
             assert place not in await consumer.committed_offsets()
 
 
-async def _poll_for_ever(consumer: GroupConsumer, into: list[Record]) -> None:
+async def _poll_until_cancelled(consumer: GroupConsumer, into: list[Record]) -> None:
     while True:
         into.extend(await consumer.poll(0.2))

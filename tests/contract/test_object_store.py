@@ -1,4 +1,4 @@
-"""What every object store promises; run against the one in memory and against a real S3 server."""
+"""The contract of every object store, checked on the store in memory and on a real S3 server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def test_a_bucket_that_does_not_exist_yet_is_a_transient_error(servers: Se
     key = servers.credentials.s3["root"]
     values = {
         **servers.settings("trainer"),
-        "s3_bucket": "nobody-made-this",
+        "s3_bucket": "missing-bucket",
         "s3_access_key": key.access_key,
         "s3_secret_key": key.secret_key,
     }

@@ -40,9 +40,9 @@ TOPICS = (ImageRegistered.topic, ImageRejected.topic)
 
 
 async def apply_image_registered(event: ImageRegistered, transaction: Transaction) -> None:
-    if event.registered_by == "nobody":
+    if event.registered_by == "unknown":
         await transaction.execute("INSERT INTO images (image_id, label) VALUES ($1, 'half written')", event.image_id)
-        raise InvalidMessage("nobody registered this")
+        raise InvalidMessage("the registrar is unknown")
     if event.registered_by == "bug":
         raise KeyError("a bug")
     await transaction.execute(
@@ -95,7 +95,7 @@ async def images(database: Database) -> dict[UUID, Row]:
     return {row["image_id"]: row for row in await database.fetch("SELECT * FROM images")}
 
 
-async def test_events_become_rows_and_whoever_waits_sees_them(event_log: EventLog, database: Database) -> None:
+async def test_events_become_rows_that_can_be_waited_for(event_log: EventLog, database: Database) -> None:
     events = [image_registered() for _ in range(30)]
     await publish(event_log, *events)
     async with projecting(event_log, database):
@@ -143,7 +143,7 @@ async def test_one_of_two_processes_writes_and_the_other_takes_over(schema: Fres
             assert writers == {"one", "two"}
 
 
-async def test_a_bug_in_a_projector_stops_it_and_nothing_of_its_batch_is_written(database: Database) -> None:
+async def test_a_bug_in_a_projector_stops_the_projection_and_writes_nothing(database: Database) -> None:
     event_log = MemoryEventLog()
     await publish(event_log, image_registered(), image_registered(registered_by="bug"), image_registered())
     async with projecting(event_log, database) as task:
@@ -154,19 +154,19 @@ async def test_a_bug_in_a_projector_stops_it_and_nothing_of_its_batch_is_written
     assert await database.fetchval("SELECT sum(next_offset) FROM positions") == 0
 
 
-async def test_an_invalid_record_becomes_a_dead_letter_and_leaves_no_half_rows(
+async def test_an_invalid_event_becomes_a_dead_letter_and_leaves_no_rows(
     database: Database,
 ) -> None:
     event_log = MemoryEventLog()
     good = [image_registered() for _ in range(3)]
-    await publish(event_log, good[0], image_registered(registered_by="nobody"), good[1])
+    await publish(event_log, good[0], image_registered(registered_by="unknown"), good[1])
     event_log.append(ImageRegistered.topic, "key", b"not an event")
     await publish(event_log, good[2])
     async with projecting(event_log, database):
         await wait_until_caught_up(event_log, database, TOPICS, 20)
     assert set(await images(database)) == {event.image_id for event in good}
     dead_letters = event_log.dead_letters(ImageRegistered.topic)
-    assert sorted(dead_letter.detail.split()[0] for dead_letter in dead_letters) == ["A", "nobody"]
+    assert sorted(dead_letter.detail.split()[0] for dead_letter in dead_letters) == ["A", "the"]
     assert {dead_letter.handler for dead_letter in dead_letters} == {f"projection {database.schema}"}
 
 
@@ -270,7 +270,7 @@ async def test_after_a_lost_connection_the_projection_goes_on_with_a_new_one(
     assert await database.fetchval("SELECT sum(next_offset) FROM positions") == 160
 
 
-async def test_waiting_for_tables_that_nobody_folds_says_what_is_missing(database: Database) -> None:
+async def test_waiting_for_tables_without_a_projection_says_what_is_missing(database: Database) -> None:
     event_log = MemoryEventLog()
     await publish(event_log, image_registered())
     with pytest.raises(TransientError, match=r"image\.registered\[\d\] by 1"):

@@ -93,7 +93,7 @@ async def test_a_change_that_comes_while_it_runs_makes_it_run_again(database: Da
         await eventually(lambda: len(runs) == 2)
 
 
-async def test_a_transient_error_turns_health_red_with_the_reason_until_it_works_again(database: Database) -> None:
+async def test_a_transient_error_turns_health_red_with_the_reason_until_it_ends(database: Database) -> None:
     event_log, health, broken = MemoryEventLog(), Health(), True
 
     async def reconcile() -> Sequence[Event]:

@@ -21,8 +21,8 @@ TOPIC = ImageRegistered.topic
 
 
 async def apply_image_registered(event: ImageRegistered, transaction: Transaction) -> None:
-    if event.registered_by == "nobody":
-        raise InvalidMessage("nobody registered this")
+    if event.registered_by == "unknown":
+        raise InvalidMessage("the registrar is unknown")
     await transaction.execute(
         "INSERT INTO images (image_id, label) VALUES ($1, $2)"
         " ON CONFLICT (image_id) DO UPDATE SET label = excluded.label",
@@ -60,7 +60,7 @@ async def image_ids(database: Database) -> set[UUID]:
 async def test_gives_the_tables_that_the_projection_gave(
     event_log: EventLog, database: Database, schema: FreshSchema
 ) -> None:
-    await publish(event_log, *(image_registered() for _ in range(50)), image_registered(registered_by="nobody"))
+    await publish(event_log, *(image_registered() for _ in range(50)), image_registered(registered_by="unknown"))
     async with projecting(event_log, database):
         await wait_until_caught_up(event_log, database, [TOPIC], 20)
     before = await canonical_dump(database)
@@ -85,7 +85,7 @@ async def test_repairs_tables_that_were_changed_by_hand(database: Database, sche
 
 async def test_publishes_nothing_not_even_dead_letters(database: Database, schema: FreshSchema) -> None:
     event_log = MemoryEventLog()
-    await publish(event_log, image_registered(registered_by="nobody"))
+    await publish(event_log, image_registered(registered_by="unknown"))
     event_log.append(TOPIC, "key", b"not an event")
     report = await replayed(event_log, schema)
     assert report.skipped == 2
@@ -108,7 +108,7 @@ async def test_makes_a_replaced_log_usable_again(database: Database, schema: Fre
         assert await image_ids(database) == {event.image_id for event in new}
 
 
-async def test_keeps_the_rows_people_put_in_and_goes_on_counting_their_ids(
+async def test_keeps_the_rows_of_input_tables_and_goes_on_counting_their_ids(
     database: Database, schema: FreshSchema
 ) -> None:
     for line in ("one", "two", "three"):
@@ -121,25 +121,25 @@ async def test_keeps_the_rows_people_put_in_and_goes_on_counting_their_ids(
     assert [tuple(row.values()) for row in rows] == [(1, "one", 3), (2, "two", 3), (4, "four", 4)]
 
 
-async def test_what_people_change_and_delete_during_a_replay_is_not_brought_back(
+async def test_inputs_changed_or_deleted_during_a_replay_are_not_brought_back(
     database: Database, schema: FreshSchema
 ) -> None:
     event_log = MemoryEventLog()
     await publish(event_log, image_registered())
-    for line in ("an old password", "who has left"):
+    for line in ("an old password", "has left"):
         await database.execute("INSERT INTO inputs (line) VALUES ($1)", line)
 
     async def meanwhile(event: ImageRegistered, transaction: Transaction) -> None:
         await apply_image_registered(event, transaction)
         await database.execute("UPDATE inputs SET line = 'a new password' WHERE line = 'an old password'")
-        await database.execute("DELETE FROM inputs WHERE line = 'who has left'")
-        await database.execute("INSERT INTO inputs (line) VALUES ('who has come')")
+        await database.execute("DELETE FROM inputs WHERE line = 'has left'")
+        await database.execute("INSERT INTO inputs (line) VALUES ('has come')")
 
     projectors = [on_event(ImageRegistered, meanwhile)]
     plan = ReplayPlan(schema.name, schema.migrations, projectors, inputs=("inputs",))
     report = await replay(event_log, schema.url, plan)
     rows = await database.fetch("SELECT line FROM inputs ORDER BY id")
-    assert [row["line"] for row in rows] == ["a new password", "who has come"]
+    assert [row["line"] for row in rows] == ["a new password", "has come"]
     assert report.kept == {"inputs": 2}
     await database.execute("INSERT INTO inputs (line) VALUES ('the next')")
     assert await database.fetchval("SELECT max(id) FROM inputs") == 4
@@ -151,7 +151,7 @@ async def test_while_the_services_run_loses_neither_events_nor_rows(schema: Fres
     trouble: list[TransientError] = []
     stop = asyncio.Event()
 
-    async def people(database: Database) -> None:
+    async def write_until_stopped(database: Database) -> None:
         while not stop.is_set():
             event = image_registered()
             await publish(event_log, event)
@@ -167,7 +167,7 @@ async def test_while_the_services_run_loses_neither_events_nor_rows(schema: Fres
                 trouble.append(error)
 
     async with schema.open() as database, projecting(event_log, database):
-        work = asyncio.create_task(people(database))
+        work = asyncio.create_task(write_until_stopped(database))
         for _ in range(3):
             wanted = len(published) + 30
 
@@ -195,7 +195,7 @@ async def test_never_puts_older_tables_in_the_place_of_newer_ones(database: Data
     assert late.image_id in await image_ids(database)
 
 
-async def test_that_fails_leaves_the_tables_in_use_untouched_and_can_be_run_again(
+async def test_that_fails_leaves_the_tables_untouched_and_can_be_run_again(
     database: Database, schema: FreshSchema
 ) -> None:
     event_log = MemoryEventLog()
@@ -239,7 +239,9 @@ async def test_a_swap_that_loses_a_deadlock_against_a_reader_is_tried_again(
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'images'::regclass"
         return bool(await database.fetchval(waiting))
 
-    with suppress(TransientError):  # only if this process stalls: whoever waited first finds the deadlock, and loses
+    with suppress(
+        TransientError
+    ):  # only if this process stalls: the first that waits detects the deadlock, and is rolled back
         async with database.transaction() as reader:
             await reader.fetch("SELECT * FROM images")
             replaying = asyncio.create_task(replayed(event_log, schema, keep=("inputs",)))

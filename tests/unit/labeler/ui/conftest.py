@@ -1,11 +1,13 @@
 """Fixtures: the pages, connected to fake APIs."""
 
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import services.labeler.ui
@@ -16,6 +18,17 @@ from shared.clients.api import BlockingApi
 from .fake_apis import FakeApis, session
 
 APP = Path(services.labeler.ui.__file__).parent / "pages" / "app.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_scanned_once() -> Iterator[None]:
+    """Each AppTest reads the metadata of every installed package in search of components: 95 % of the time of a test.
+    The packages do not change during a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests)
+        )
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,17 @@
+import struct
+import zlib
 from contextlib import suppress
 from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, image_facts, prepare
+from tests.profiles import examples
 
 WIDTH, HEIGHT = 48, 32
 
@@ -58,13 +61,22 @@ def test_the_facts_are_known_from_the_header(name: str) -> None:
     assert (facts.format, facts.width, facts.height) == (name.split()[0], WIDTH, HEIGHT)
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-def test_a_file_that_ends_early_is_refused(name: str, kept: float) -> None:
-    data = ENCODINGS[name]
-    with pytest.raises(UndecodableImage) as refusal:
-        decode(data[: int(len(data) * kept)])
-    assert refusal.value.reason == "truncated"
+def refusal_of(data: bytes) -> str | None:
+    """Return the reason why the bytes are refused; None if they are taken."""
+    try:
+        decode(data)
+    except UndecodableImage as refusal:
+        return refusal.reason
+    return None
+
+
+def test_a_file_that_ends_early_is_refused() -> None:
+    reasons = {
+        (name, kept): refusal_of(data[: int(len(data) * kept)])
+        for name, data in ENCODINGS.items()
+        for kept in (0.3, 0.6, 0.9)
+    }
+    assert reasons == dict.fromkeys(reasons, "truncated")
 
 
 @pytest.mark.parametrize("name", ["JPEG", "JPEG progressive", "JPEG with EXIF"])
@@ -78,11 +90,7 @@ def test_a_jpeg_with_stray_bytes_behind_its_end_is_taken() -> None:
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied_as_pillow_would(file_format: str, orientation: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(Image.fromarray(picture()), file_format, exif=exif)
+def test_exif_orientation_is_applied_as_pillow_would(file_format: str) -> None:
     transposed = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -93,11 +101,15 @@ def test_exif_orientation_is_applied_as_pillow_would(file_format: str, orientati
         8: Image.Transpose.ROTATE_90,
     }
     upright = Image.fromarray(picture())
-    expected = np.asarray(upright.transpose(transposed[orientation]) if orientation in transposed else upright)
-    pixels = decode(data)
-    assert pixels.shape == expected.shape
-    assert np.abs(pixels.astype(int) - expected).mean() < 12
-    assert (image_facts(data).height, image_facts(data).width) == pixels.shape[:2]
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        data = encoded(upright, file_format, exif=exif)
+        expected = np.asarray(upright.transpose(transposed[orientation]) if orientation in transposed else upright)
+        pixels = decode(data)
+        assert pixels.shape == expected.shape, orientation
+        assert np.abs(pixels.astype(int) - expected).mean() < 12, orientation
+        assert (image_facts(data).height, image_facts(data).width) == pixels.shape[:2], orientation
 
 
 def test_transparency_becomes_white() -> None:
@@ -128,9 +140,7 @@ def test_the_first_frame_of_an_animation_counts() -> None:
     ],
 )
 def test_what_is_no_image_is_refused_with_its_reason(data: bytes, reason: str) -> None:
-    with pytest.raises(UndecodableImage) as refusal:
-        decode(data)
-    assert refusal.value.reason == reason
+    assert refusal_of(data) == reason
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
@@ -142,16 +152,29 @@ def test_size_is_checked_before_pixels_are_decoded(file_format: str) -> None:
     assert refusal.value.reason == "too_many_pixels"
 
 
+def black_png(side: int) -> bytes:
+    """Return a complete PNG of one bit per pixel; packed at zlib's quickest level, which Pillow does not offer for
+    writing."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    lines = zlib.compress(bytes(side * (1 + side // 8)), level=1)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+
+
+def test_the_bomb_is_a_picture_if_it_is_small() -> None:
+    assert not decode(black_png(64)).any()
+
+
 @pytest.mark.parametrize("side", [10_000, 20_000])
 def test_a_decompression_bomb_is_refused(side: int) -> None:
-    data = encoded(Image.new("1", (side, side)), "PNG")
-    with pytest.raises(UndecodableImage) as refusal:
-        decode(data)
-    assert refusal.value.reason == "too_many_pixels"
+    assert refusal_of(black_png(side)) == "too_many_pixels"
 
 
 @given(st.sampled_from(sorted(ENCODINGS)), st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=8))))
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow remarks on the damage it met
 def test_damage_gives_a_picture_or_a_refusal_and_nothing_else(name: str, damage: list[tuple[int, bytes]]) -> None:
     data = bytearray(ENCODINGS[name])

@@ -14,7 +14,7 @@ def test_a_note_is_read_as_it_was_written(exceptions: dict[int, int], dead_lette
 
 
 @pytest.mark.parametrize("note", ["", "not json", "[]", "{}", '{"failures": 3, "dead_letters": 1}', "null", '"text"'])
-def test_a_note_of_somebody_else_counts_as_empty(note: str) -> None:
+def test_a_note_in_another_format_counts_as_empty(note: str) -> None:
     assert Failures.from_metadata(note) == Failures()
 
 
@@ -22,7 +22,7 @@ def test_nothing_to_remember_is_an_empty_note() -> None:
     assert Failures().raised(4).finished(4, dead=False).to_metadata() == ""
 
 
-def test_exceptions_are_counted_per_offset_and_forgotten_when_it_is_finished() -> None:
+def test_exceptions_are_counted_per_offset_until_it_is_finished() -> None:
     failures = Failures().raised(7).raised(7).raised(9)
     assert failures.exceptions == {7: 2, 9: 1}
     assert failures.has_failures

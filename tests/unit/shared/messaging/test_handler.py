@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.events import Event, ImageRegistered, ImageRejected, uuid_of
@@ -17,6 +17,7 @@ from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryEventLog, eventually, image_registered, image_rejected
+from tests.profiles import examples
 
 TOPIC = ImageRegistered.topic
 QUICK = RetryPolicy(first_seconds=0.001, longest_seconds=0.002, attempts=4)
@@ -84,7 +85,7 @@ async def test_what_a_handler_returns_is_published_and_then_the_offset_committed
     assert len(event_log.events(ImageRejected)) == 10
 
 
-async def test_nothing_is_committed_when_publishing_fails_and_it_is_tried_again_without_handling_again() -> None:
+async def test_a_failed_publish_commits_nothing_and_is_tried_without_handling() -> None:
     event_log, calls = MemoryEventLog(), Counter[UUID]()
     [event] = one_place(1)
     await fill(event_log, event)
@@ -100,7 +101,7 @@ async def test_nothing_is_committed_when_publishing_fails_and_it_is_tried_again_
     assert calls[event.event_id] == 1
 
 
-async def test_an_outcome_that_was_written_although_publishing_failed_has_the_same_id_the_second_time() -> None:
+async def test_an_outcome_that_is_published_twice_has_the_same_id_both_times() -> None:
     event_log, [event] = MemoryEventLog(), one_place(1)
     await fill(event_log, event)
     event_log.fail_next_publish(although_written=True)
@@ -109,7 +110,7 @@ async def test_an_outcome_that_was_written_although_publishing_failed_has_the_sa
     assert [outcome.event_id for outcome in event_log.events(ImageRejected)] == [outcome_of(event).event_id] * 2
 
 
-async def test_an_undecodable_message_becomes_a_dead_letter_with_its_value_and_place() -> None:
+async def test_an_undecodable_message_is_a_dead_letter_with_its_value_and_place() -> None:
     event_log = MemoryEventLog()
     record = event_log.append(TOPIC, "a key", b"\xff\xfe")
     async with running(event_log, answer):
@@ -146,7 +147,7 @@ async def refuse(event: ImageRegistered) -> Sequence[Event]:
     raise InvalidMessage("a bad deploy refuses everything")
 
 
-async def test_too_many_dead_letters_in_a_row_stop_the_handler_before_the_topic_is_drained() -> None:
+async def test_too_many_dead_letters_in_a_row_stop_the_handler() -> None:
     event_log = MemoryEventLog()
     await fill(event_log, *one_place(50))
     with pytest.raises(TooManyDeadLetters, match="repair the handler"):
@@ -216,7 +217,7 @@ async def test_a_transient_error_is_tried_again_while_other_keys_go_on() -> None
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_transient_error_that_stays_stops_the_handler_uncommitted_and_is_never_given_up() -> None:
+async def test_a_transient_error_that_stays_stops_the_handler_uncommitted() -> None:
     event_log, [event] = MemoryEventLog(), one_place(1)
     await fill(event_log, event)
 
@@ -232,7 +233,7 @@ async def test_a_transient_error_that_stays_stops_the_handler_uncommitted_and_is
         await eventually(lambda: answered(event_log) == {event.event_id})
 
 
-async def test_a_bug_stops_the_handler_twice_and_the_third_time_the_message_becomes_a_dead_letter() -> None:
+async def test_a_bug_stops_the_handler_twice_and_then_makes_a_dead_letter() -> None:
     event_log, events = MemoryEventLog(), one_place(5)
     await fill(event_log, *events)
 
@@ -324,7 +325,7 @@ async def test_a_rebalance_waits_for_work_in_flight_so_that_it_is_not_done_twice
     assert max(calls.values()) == 1
 
 
-async def test_a_commit_that_failed_while_the_log_was_away_is_made_when_it_is_back() -> None:
+async def test_a_commit_that_failed_while_the_log_was_away_is_made_later() -> None:
     event_log, events = MemoryEventLog(), one_place(2)
     await fill(event_log, *events)
 
@@ -349,14 +350,14 @@ async def test_two_subscriptions_to_one_topic_are_refused() -> None:
         )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(
     keys=st.lists(st.integers(0, 5), min_size=1, max_size=40),
     pauses=st.lists(st.integers(0, 3), min_size=1, max_size=10),
     concurrency=st.integers(1, 5),
     crash_after=st.integers(0, 40),
 )
-def test_every_message_is_handled_each_key_in_order_and_nothing_unfinished_is_ever_committed(
+def test_each_key_is_handled_in_order_and_only_finished_work_is_committed(
     keys: list[int], pauses: list[int], concurrency: int, crash_after: int
 ) -> None:
     """Whatever the keys, the durations, the concurrency and the moment of a crash."""

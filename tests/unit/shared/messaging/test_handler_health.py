@@ -65,7 +65,7 @@ async def stop(task: asyncio.Task[None]) -> None:
 
 
 async def test_a_message_that_recovers_does_not_hide_another_that_still_fails() -> None:
-    handling = Handling("grass", "dandelion")  # in this order: grass can be committed, whatever partition they share
+    handling = Handling("grass", "dandelion")  # in this order grass can be committed, even in one partition
     await handling.fill()
     task = handling.start()
     await eventually(lambda: handling.failed == {"dandelion", "grass"})

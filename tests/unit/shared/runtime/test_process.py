@@ -89,7 +89,7 @@ def test_a_process_that_hangs_in_its_shutdown_is_ended_all_the_same() -> None:
         assert time.monotonic() - began < 30
 
 
-def test_a_failed_part_ends_the_process_with_code_1_and_says_why_in_the_log() -> None:
+def test_a_failed_part_ends_the_process_with_code_1_and_logs_the_reason() -> None:
     with process(FAILS) as child:
         lines = [json.loads(line) for line in output(child).splitlines()]
         assert child.returncode == 1
@@ -158,7 +158,7 @@ async def test_cancelling_ends_all_parts() -> None:
     assert ended == [1, 1]
 
 
-async def test_a_part_beside_http_is_started_again_and_health_shows_why_it_failed() -> None:
+async def test_a_part_beside_http_is_started_again_and_health_shows_the_failure() -> None:
     health, attempts, repaired = Health(), list[int](), asyncio.Event()
 
     async def part() -> None:

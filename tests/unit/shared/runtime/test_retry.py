@@ -82,7 +82,9 @@ async def test_any_other_exception_passes_at_once() -> None:
     assert flaky.calls == 1
 
 
-async def test_each_failure_is_told() -> None:
-    flaky, told = Flaky(2, TransientError("away")), []
-    await retrying(RetryPolicy(), flaky.call, flaky.sleep, lambda error, attempt: told.append((str(error), attempt)))
-    assert told == [("away", 1), ("away", 2)]
+async def test_each_failure_is_reported() -> None:
+    flaky, reported = Flaky(2, TransientError("away")), []
+    await retrying(
+        RetryPolicy(), flaky.call, flaky.sleep, lambda error, attempt: reported.append((str(error), attempt))
+    )
+    assert reported == [("away", 1), ("away", 2)]

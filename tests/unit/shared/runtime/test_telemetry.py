@@ -59,7 +59,7 @@ def record_with(headers: list[tuple[str, bytes]]) -> Record:
     return Record("image.stored", 0, 1, "key", b"{}", tuple(headers))
 
 
-def test_the_trace_goes_on_in_whoever_reads_the_record(tracing: None) -> None:
+def test_the_trace_goes_on_in_the_reader_of_the_record(tracing: None) -> None:
     with tracer().start_as_current_span("publish") as sent:
         headers = inject_headers()
     assert current_trace_id() is None

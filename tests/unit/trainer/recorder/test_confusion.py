@@ -7,6 +7,8 @@ from PIL import Image
 
 from services.trainer.recorder.confusion import confusion_png
 
+pytestmark = pytest.mark.slow  # importing matplotlib takes seconds
+
 
 @pytest.mark.parametrize("confusion", [((9, 1), (0, 10)), ((0, 0), (0, 0))])
 def test_it_is_a_png_of_a_sensible_size(confusion: tuple[tuple[int, ...], ...]) -> None:

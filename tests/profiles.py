@@ -1,0 +1,19 @@
+"""How many examples hypothesis tries: `dev` for `make check`, `ci` (the same ones in every run) for `.ci/run`."""
+
+from hypothesis import HealthCheck, settings
+
+DEFAULT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+FEWEST = 5
+
+
+def register() -> None:
+    """Register the profiles; without a name hypothesis takes "default", 100 examples chosen anew in every run."""
+    settings.register_profile("default", DEFAULT)
+    settings.register_profile("dev", DEFAULT, max_examples=20)
+    settings.register_profile("ci", DEFAULT, derandomize=True, print_blob=True)
+
+
+def examples(times: float) -> settings:
+    """Return settings with `times` as many examples as the profile has, for a property that is dearer or deeper."""
+    profile = settings.default or DEFAULT
+    return settings(max_examples=max(FEWEST, round(times * profile.max_examples)))

@@ -30,7 +30,7 @@ class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedServers:
-    """Whatever --dist says."""
+    """Use this scheduler for every --dist option."""
     return BySharedServers(config, log)
 
 
@@ -43,7 +43,7 @@ def tracing() -> None:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port on which nobody listens."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

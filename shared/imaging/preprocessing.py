@@ -69,7 +69,7 @@ def decode(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
 
     Raises:
         UndecodableImage: with the reason. Size is checked before a pixel is decoded; a picture that ends early is
-            refused as truncated, whatever its format.
+            refused as truncated in every format.
     """
     image = _open(data, maximum_pixels)
     try:

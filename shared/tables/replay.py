@@ -56,7 +56,7 @@ class ReplayPlan:
     """The tables of one service: their schema, the package of its migrations, and what folds which topic.
 
     keep: tables that show input and fold in one row; their rows are copied first.
-    inputs: tables that no applier writes; they are taken over as they are at the swap.
+    inputs: tables that no projector writes; they are taken over as they are at the swap.
     """
 
     schema: str

@@ -128,6 +128,6 @@ class MemoryGroup:
                 async with asyncio.timeout(DRAIN_SECONDS):
                     await self._drain()
         except TimeoutError:
-            pass  # as the real one: let go, what is in flight comes again
+            pass  # as on Kafka: records in flight are delivered again
         finally:
             self._revoking = frozenset()

@@ -36,8 +36,8 @@ class Counting:
 
     async def on_image_stored(self, event: ImageStored, record: Record) -> None:
         self.seen.append(record)
-        if event.registered_by == "nobody":
-            raise InvalidMessage("this was registered by nobody")
+        if event.registered_by == "unreadable":
+            raise InvalidMessage("this cannot be read")
         if event.registered_by == "bug":
             raise KeyError("a bug")
         self.table[str(event.image_id)] = {"event_id": str(event.event_id), "offset": record.offset}
@@ -101,7 +101,7 @@ async def test_a_table_survives_a_restart_and_every_event_is_counted(
 async def test_an_invalid_event_becomes_a_dead_letter_and_the_agent_goes_on(
     servers: Servers, kafka: EventLog, tmp_path: Path
 ) -> None:
-    bad, buggy, good = image_stored(registered_by="nobody"), image_stored(registered_by="bug"), image_stored()
+    bad, buggy, good = image_stored(registered_by="unreadable"), image_stored(registered_by="bug"), image_stored()
     async with kafka.publisher("pappus/test") as publisher:
         await publish(publisher, bad, buggy, good)
         async with running(servers, publisher, tmp_path, Counting) as (counting, health):

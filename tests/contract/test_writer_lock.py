@@ -117,7 +117,7 @@ async def silent_holder(database: Database, role: str = "writer") -> AsyncIterat
         yield connection
 
 
-async def caught_up(event_log: MemoryEventLog, database: Database) -> None:
+async def until_caught_up(event_log: MemoryEventLog, database: Database) -> None:
     await wait_until_caught_up(event_log, database, TOPICS, 20)
 
 
@@ -126,7 +126,7 @@ async def write_late(other: Process, schema: FreshSchema, database: Database) ->
     event_log = MemoryEventLog()
     async with silent_holder(database) as holder, running(other, event_log, schema):
         await publish(event_log)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
         await holder.execute("INSERT INTO inputs (line) VALUES ('late')")
 
 
@@ -143,16 +143,16 @@ async def test_a_writer_that_hangs_in_a_batch_wakes_up_to_stand_by(schema: Fresh
     one, two = Process("one", written), Process("two", written)
     async with running(one, event_log, schema):
         await publish(event_log)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
         one.works.clear()
         await publish(event_log, 3)
         await one.hangs.wait()
         async with running(two, event_log, schema):
-            await caught_up(event_log, database)
+            await until_caught_up(event_log, database)
             one.works.set()
             await eventually(lambda: one.detail(schema.name).startswith("standing by"))
             await publish(event_log, 3)
-            await caught_up(event_log, database)
+            await until_caught_up(event_log, database)
     assert await database.fetchval("SELECT count(*) FROM images") == 7
     assert await database.fetchval("SELECT max(attempts) FROM images") == 1
     assert {name for name, _ in written[-3:]} == {"two"}
@@ -162,7 +162,7 @@ async def test_a_silent_writer_with_nothing_to_do_is_left_alone(schema: FreshSch
     event_log = AskedLog()
     async with running(Process("one", []), event_log, schema):
         await publish(event_log)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
     event_log.asked = 0
     async with silent_holder(database) as holder, running(Process("two", []), event_log, schema):
         await eventually(lambda: event_log.asked >= 3)
@@ -202,7 +202,7 @@ async def test_a_writer_at_work_is_never_replaced(schema: FreshSchema, database:
     event_log, written = MemoryEventLog(), list[tuple[str, UUID]]()
     async with running(Process("one", written), event_log, schema), AsyncExitStack() as others:
         await publish(event_log)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
         for number in range(3):
             await others.enter_async_context(running(Process(f"other {number}", written), event_log, schema, 2.5))
         await standing_by(database, count=3)
@@ -219,13 +219,13 @@ async def test_a_replay_gets_the_lock_though_several_stand_by(schema: FreshSchem
     plan = ReplayPlan(schema.name, schema.migrations, [on_event(ImageRegistered, one.apply)])
     async with running(one, event_log, schema), AsyncExitStack() as others:
         await publish(event_log, 5)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
         for number in range(3):
             await others.enter_async_context(running(Process(f"other {number}", written), event_log, schema))
         await standing_by(database, count=3)
         report = await asyncio.wait_for(replay(event_log, schema.url, plan), 20)
         await publish(event_log, 5)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
     assert report.differing == ()
     assert await database.fetchval("SELECT count(*) FROM images WHERE attempts = 1") == 10
 
@@ -236,7 +236,7 @@ async def test_a_replay_gets_the_lock_of_a_silent_writer(schema: FreshSchema, da
     plan = ReplayPlan(schema.name, schema.migrations, [on_event(ImageRegistered, one.apply)])
     async with running(one, event_log, schema):
         await publish(event_log, 5)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
     async with silent_holder(database), running(Process("two", written), event_log, schema):
         await standing_by(database)
         report = await asyncio.wait_for(replay(event_log, schema.url, plan), 20)
@@ -248,13 +248,13 @@ async def test_a_reserve_writes_until_another_process_can(schema: FreshSchema, d
     reserve, other = Process("reserve", written), Process("other", written)
     async with running(reserve, event_log, schema, reserve=True):
         await publish(event_log)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
         async with running(other, event_log, schema):
             await standing_by(database, "reserve")
             await publish(event_log)
-            await caught_up(event_log, database)
+            await until_caught_up(event_log, database)
         await publish(event_log)
-        await caught_up(event_log, database)
+        await until_caught_up(event_log, database)
     assert [name for name, _ in written] == ["reserve", "other", "reserve"]
 
 
@@ -268,5 +268,5 @@ async def test_a_reserve_keeps_the_lock_if_the_other_hangs(schema: FreshSchema, 
         await eventually(lambda: database.fetchval(sql, name))
         for _ in range(2):
             await publish(event_log)
-            await caught_up(event_log, database)
+            await until_caught_up(event_log, database)
     assert [name for name, _ in written] == ["reserve", "reserve"]

@@ -84,7 +84,7 @@ class Told:
         await eventually(ready, LIVE_SECONDS)
 
     def person(self, name: str = "labeler") -> AbstractAsyncContextManager[AsyncApi]:
-        """Somebody who is signed in."""
+        """A client with a login."""
         return self.running.labeler_as(name)
 
     def event_log(self) -> AbstractAsyncContextManager[KafkaEventLog]:

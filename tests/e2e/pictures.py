@@ -1,4 +1,4 @@
-"""Pictures unlike any dandelion, and a web server for whatever a test wants to be found."""
+"""Pictures unlike any dandelion, and a web server for the pictures of a test."""
 
 import io
 import threading

@@ -14,7 +14,7 @@ DATA = odd_picture(4)
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
-    """A picture nobody knows before the first test here."""
+    """A picture that is unknown before the first test here."""
     path = tmp_path / "found.png"
     path.write_bytes(DATA)
     return path

@@ -1,4 +1,4 @@
-"""A promotion that nobody should follow: the artefact has another hash than it says."""
+"""A promotion that no replica may serve: the artefact has another hash than it says."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Messages nobody can read, on every topic that somebody reads: kept as dead letters, and the loop goes on."""
+"""Unreadable messages on every topic that has a reader: kept as dead letters, and the loop goes on."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ READERS: Mapping[str, set[str]] = {
 }
 """Who reads what, by the names in their dead letters."""
 
-KEY = b"nobody"
+KEY = b"unreadable"
 Place = tuple[TopicPartition, int]
 
 

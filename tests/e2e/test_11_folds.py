@@ -1,4 +1,4 @@
-"""Every table is the fold of its topics, in whatever order the topics come and however often a record is delivered."""
+"""Every table is the fold of its topics, in any order of the topics and with any repetition of records."""
 
 import asyncio
 from collections import defaultdict
@@ -82,7 +82,7 @@ class Scratch:
         self.partitions = [records for records in history if records[0].topic in topics]
         self.in_order: Mapping[str, str] = {}
 
-    async def folded(self, records: Sequence[Record]) -> Mapping[str, str]:
+    async def fold(self, records: Sequence[Record]) -> Mapping[str, str]:
         """The tables, folded anew from these records."""
         tables = await self.database.fetch(
             "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'migrations'", self.database.schema
@@ -105,7 +105,7 @@ def scratch(
         schema = await stack.enter_async_context(fresh_schema(url, f"services.{service}.data.sql"))
         database = await stack.enter_async_context(schema.open())
         ours = Scratch(database, projectors, history)
-        ours.in_order = await ours.folded([record for records in ours.partitions for record in records])
+        ours.in_order = await ours.fold([record for records in ours.partitions for record in records])
         return ours
 
     try:
@@ -131,7 +131,7 @@ def delivered(partitions: Sequence[Sequence[Record]], steps: Sequence[Step]) -> 
 def test_any_order_of_the_topics_and_any_repetition_gives_the_same_tables(
     scratch: Scratch, runner: asyncio.Runner, steps: Sequence[Step]
 ) -> None:
-    assert runner.run(scratch.folded(list(delivered(scratch.partitions, steps)))) == scratch.in_order
+    assert runner.run(scratch.fold(list(delivered(scratch.partitions, steps)))) == scratch.in_order
 
 
 def test_the_history_is_worth_folding(history: Sequence[Sequence[Record]]) -> None:

@@ -31,7 +31,7 @@ FREEZE_ACTIONS: dict[GateAction, str] = {
 
 
 class ReasonBody(BaseModel):
-    """The reason a person gives; it is kept forever."""
+    """The reason a person gives; it is kept in the history."""
 
     reason: Text
 

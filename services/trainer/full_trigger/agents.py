@@ -36,7 +36,7 @@ from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
 
 LONGEST_IDLE = timedelta(hours=1)
-"""The longest time between two decisions, whatever the last one was, so that a missed moment is made up for."""
+"""The longest time between two decisions, so that a missed moment is made up for."""
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,9 @@ def run_smoke_test(
 def _measure_milliseconds(session: ArtefactSession, one: Pixels, slowest: float) -> float:
     """Return the fastest of a few answers, and of more when all were slower than the gate allows: what else the machine
     does is not the model's doing, and a verdict stays."""
-    fastest, patience = float("inf"), time.perf_counter() + TIMING_BUDGET_SECONDS
+    fastest, deadline = float("inf"), time.perf_counter() + TIMING_BUDGET_SECONDS
     runs = 0
-    while runs < TIMED_RUNS or (fastest > slowest and time.perf_counter() < patience):
+    while runs < TIMED_RUNS or (fastest > slowest and time.perf_counter() < deadline):
         started = time.perf_counter()
         session.predict(one)
         fastest = min(fastest, 1000 * (time.perf_counter() - started))

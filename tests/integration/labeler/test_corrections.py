@@ -1,4 +1,4 @@
-"""A person corrects a label over HTTP: one outcome, whatever happens in between."""
+"""A person corrects a label over HTTP: one outcome in every case."""
 
 import asyncio
 from uuid import uuid4

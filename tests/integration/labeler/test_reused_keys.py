@@ -29,7 +29,7 @@ LABEL_OF = {
 
 
 @asynccontextmanager
-async def folded(
+async def fold_into_schema(
     servers: Servers, event_log: MemoryEventLog, service: str, projectors: Sequence[Projector]
 ) -> AsyncIterator[Database]:
     """Fold this log into the tables of a service."""
@@ -45,7 +45,7 @@ async def label_in(
     servers: Servers, event_log: MemoryEventLog, service: str, projectors: Sequence[Projector]
 ) -> Row | None:
     """Return label and revision of the only image."""
-    async with folded(servers, event_log, service, projectors) as database:
+    async with fold_into_schema(servers, event_log, service, projectors) as database:
         return await database.fetchrow(LABEL_OF[service])
 
 

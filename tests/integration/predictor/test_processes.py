@@ -20,7 +20,7 @@ Start = Callable[[str], PredictorProcess]
 
 @pytest.fixture
 def ports() -> dict[str, int]:
-    return free_ports(("shared", "first", "second", "nobody"))
+    return free_ports(("shared", "first", "second", "unused"))
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def start(tmp_path: Path, ports: dict[str, int]) -> Iterator[Start]:
 
     def started(name: str) -> PredictorProcess:
         settings = {
-            "kafka_bootstrap": f"127.0.0.1:{ports['nobody']}",
-            "s3_endpoint": f"http://127.0.0.1:{ports['nobody']}",
+            "kafka_bootstrap": f"127.0.0.1:{ports['unused']}",
+            "s3_endpoint": f"http://127.0.0.1:{ports['unused']}",
             "s3_access_key": "key",
             "s3_secret_key": "secret",
             "port": str(ports["shared"]),

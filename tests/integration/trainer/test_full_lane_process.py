@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 class Plants:
-    """Images with two labels nobody else uses, in the real store and the real log."""
+    """Images with two labels of their own, in the real store and the real log."""
 
     def __init__(self, event_log: KafkaEventLog, ingestor: ObjectStore, trainer: ObjectStore) -> None:
         name = uuid4().hex[:8]

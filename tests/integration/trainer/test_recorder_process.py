@@ -1,4 +1,4 @@
-"""The recorder as a process, with a real MLflow: what was trained and promoted can be looked at, whatever was away."""
+"""The recorder as a process, with a real MLflow: what was trained and promoted is recorded, after every outage."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -87,8 +87,8 @@ async def test_mlflow_shows_the_champion_although_it_was_away_at_first(
 ) -> None:
     servers = servers_with_mlflow
     async with world_of(servers) as world:
-        (nobody,) = free_ports({"mlflow": 0}).values()
-        with recorder(servers, tmp_path / "without", f"http://127.0.0.1:{nobody}") as process:
+        (unused,) = free_ports({"mlflow": 0}).values()
+        with recorder(servers, tmp_path / "without", f"http://127.0.0.1:{unused}") as process:
             first = await world.promoted()
             await eventually(lambda: "MLflow" in process.output.read_text(), timeout_seconds=60)
             assert process.is_running()

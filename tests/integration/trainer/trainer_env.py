@@ -225,7 +225,7 @@ class World:
         return answer
 
     async def champion(self) -> queries.Champion:
-        """Who serves; somebody must."""
+        """Return the champion, which must exist."""
         await wait_until_caught_up(self.event_log, self.database, TOPICS, 10)
         champion = await queries.champion(self.database)
         assert champion is not None

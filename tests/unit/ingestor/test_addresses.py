@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, refuse_url
 
-NOBODY = AllowedHosts()
+NO_HOST = AllowedHosts()
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ NOBODY = AllowedHosts()
     ["http://example.org/a.jpg", "https://example.org:8443/a b.jpg?x=1", "HTTP://1.1.1.1/", "http://[2606:4700::1]/"],
 )
 def test_public_addresses_and_names_may_be_fetched(url: str) -> None:
-    assert refuse_url(url, NOBODY) is None
+    assert refuse_url(url, NO_HOST) is None
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_public_addresses_and_names_may_be_fetched(url: str) -> None:
     ],
 )
 def test_a_url_without_http_or_a_host_is_refused(url: str) -> None:
-    rejection = refuse_url(url, NOBODY)
+    rejection = refuse_url(url, NO_HOST)
     assert rejection is not None
     assert rejection.reason == "address_forbidden"
     assert not rejection.retryable
@@ -59,7 +59,7 @@ INSIDE_ONLY = {
 @pytest.mark.parametrize("kind", INSIDE_ONLY)
 def test_addresses_that_mean_something_only_inside_are_refused(kind: str) -> None:
     for host in INSIDE_ONLY[kind]:
-        rejection = refuse_url(f"http://{host}/a.jpg", NOBODY)
+        rejection = refuse_url(f"http://{host}/a.jpg", NO_HOST)
         assert rejection is not None, host
         assert kind in rejection.detail, host
 

@@ -18,12 +18,12 @@ TOPIC = ModelPromoted.topic
 
 @asynccontextmanager
 async def following(event_log: MemoryEventLog, health: Health | None = None) -> AsyncIterator[list[Promotions]]:
-    wishes: list[Promotions] = []
+    targets: list[Promotions] = []
     async with event_log.publisher("pappus/predictor") as publisher:
-        follower = Follower(event_log, publisher, wishes.append, health or Health(), QUICK)
+        follower = Follower(event_log, publisher, targets.append, health or Health(), QUICK)
         task = asyncio.create_task(follower.run())
         try:
-            yield wishes
+            yield targets
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -37,30 +37,30 @@ async def publish(event_log: MemoryEventLog, *events: ModelPromoted) -> None:
 async def test_history_is_folded_before_the_first_target() -> None:
     event_log = MemoryEventLog()
     await publish(event_log, promotion(1), promotion(2), promotion(2, version="late"), promotion(3))
-    async with following(event_log) as wishes:
-        await eventually(lambda: bool(wishes))
-    assert [wish.sequence for wish in wishes] == [3]
+    async with following(event_log) as targets:
+        await eventually(lambda: bool(targets))
+    assert [target.sequence for target in targets] == [3]
 
 
 async def test_an_empty_log_sets_no_promotion_and_then_follows() -> None:
     event_log = MemoryEventLog()
-    async with following(event_log) as wishes:
-        await eventually(lambda: bool(wishes))
-        assert wishes[0].wanted is None
+    async with following(event_log) as targets:
+        await eventually(lambda: bool(targets))
+        assert targets[0].wanted is None
         await publish(event_log, promotion(1))
-        await eventually(lambda: len(wishes) == 2)
-        assert wishes[1].wanted == promotion(1)
+        await eventually(lambda: len(targets) == 2)
+        assert targets[1].wanted == promotion(1)
 
 
 async def test_a_promotion_that_does_not_count_wakes_nobody() -> None:
     event_log = MemoryEventLog()
     await publish(event_log, promotion(1))
-    async with following(event_log) as wishes:
-        await eventually(lambda: bool(wishes))
+    async with following(event_log) as targets:
+        await eventually(lambda: bool(targets))
         await publish(event_log, promotion(1), promotion(7))
         await publish(event_log, promotion(2))
-        await eventually(lambda: len(wishes) == 2)
-    assert [wish.sequence for wish in wishes] == [1, 2]
+        await eventually(lambda: len(targets) == 2)
+    assert [target.sequence for target in targets] == [1, 2]
 
 
 async def test_a_record_that_is_no_promotion_becomes_a_dead_letter() -> None:
@@ -68,8 +68,8 @@ async def test_a_record_that_is_no_promotion_becomes_a_dead_letter() -> None:
     await publish(event_log, promotion(1))
     event_log.append(TOPIC, "plants", b"not an event")
     await publish(event_log, promotion(2))
-    async with following(event_log) as wishes:
-        await eventually(lambda: bool(wishes) and wishes[-1].sequence == 2)
+    async with following(event_log) as targets:
+        await eventually(lambda: bool(targets) and targets[-1].sequence == 2)
         await eventually(lambda: len(event_log.dead_letters(TOPIC)) == 1)
     [dead_letter] = event_log.dead_letters(TOPIC)
     assert (dead_letter.value, dead_letter.key, dead_letter.error) == ("not an event", "plants", "InvalidMessage")
@@ -79,19 +79,19 @@ async def test_a_log_that_is_away_is_asked_again() -> None:
     event_log, health = MemoryEventLog(), Health()
     await publish(event_log, promotion(1))
     event_log.away = True
-    async with following(event_log, health) as wishes:
+    async with following(event_log, health) as targets:
         await eventually(lambda: (state := health.state(PART)) is not None and not state.ok)
         event_log.away = False
-        await eventually(lambda: bool(wishes))
+        await eventually(lambda: bool(targets))
         await eventually(lambda: (state := health.state(PART)) is not None and state.ok)
-    assert wishes[0].sequence == 1
+    assert targets[0].sequence == 1
 
 
 async def test_a_log_that_was_replaced_is_read_anew() -> None:
     event_log = MemoryEventLog()
     await publish(event_log, promotion(1), promotion(2))
-    async with following(event_log) as wishes:
-        await eventually(lambda: bool(wishes))
+    async with following(event_log) as targets:
+        await eventually(lambda: bool(targets))
         event_log.clear()
         await publish(event_log, promotion(1, version="after-the-reset"))
-        await eventually(lambda: wishes[-1].wanted == promotion(1, version="after-the-reset"))
+        await eventually(lambda: targets[-1].wanted == promotion(1, version="after-the-reset"))

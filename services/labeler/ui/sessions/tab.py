@@ -35,7 +35,7 @@ def clients() -> Clients:
 
 
 def session() -> Session | None:
-    """Return the login of this tab, None if nobody is logged in."""
+    """Return the login of this tab, None without a login."""
     found: Session | None = st.session_state.get("session")
     return found
 

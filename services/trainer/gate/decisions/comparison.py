@@ -151,8 +151,8 @@ def _most_responsible_correction(
 def _find_contradicting(
     challenger: ComparedModel, one: Correction, vectors: Vectors, fresh: set[CorrectionEntry]
 ) -> tuple[CorrectionEntry, str]:
-    """Whom to blame for a correction that does not hold: itself if it is new, else what is new and stands against
-    it."""
+    """Return the correction responsible for one that does not hold: itself if it is new, else the new correction that
+    contradicts it."""
     entry = (one.image_id, one.revision)
     sentence = f"Other corrections very near to it say otherwise, so it could not be answered {one.label}."
     if entry in fresh:

@@ -360,7 +360,7 @@ async def test_two_subscriptions_to_one_topic_are_refused() -> None:
 def test_each_key_is_handled_in_order_and_only_finished_work_is_committed(
     keys: list[int], pauses: list[int], concurrency: int, crash_after: int
 ) -> None:
-    """Whatever the keys, the durations, the concurrency and the moment of a crash."""
+    """For all keys, durations, concurrencies and moments of a crash."""
 
     async def story() -> None:
         event_log = MemoryEventLog()

@@ -1,4 +1,4 @@
-"""The fast lane as a reconciler: whatever happened before, it ends with every wanted correction live, or says why
+"""The fast lane as a reconciler: it ends with every wanted correction live, or says why
 not."""
 
 from dataclasses import dataclass, field, replace

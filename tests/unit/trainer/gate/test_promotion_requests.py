@@ -1,4 +1,4 @@
-"""What a request means, whatever situation it meets."""
+"""What a request means in each state of promotions."""
 
 from datetime import UTC, datetime
 from typing import Literal

@@ -62,7 +62,7 @@ NEWS = [
 ]
 
 
-@pytest.mark.parametrize("circumstances", NEWS)
+@pytest.mark.parametrize("inputs", NEWS)
 def test_each_kind_of_news_is_a_reason(inputs: GateInputs) -> None:
     assert judge(answers(), answers(), None, inputs).route == "non_inferior"
 
@@ -149,7 +149,7 @@ VETOES: list[tuple[str, Indices, GateInputs]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "challenger", "circumstances"), VETOES)
+@pytest.mark.parametrize(("rule", "challenger", "inputs"), VETOES)
 def test_a_broken_floor_stops_even_the_first_model(rule: str, challenger: Indices, inputs: GateInputs) -> None:
     verdict = judge(challenger, None, None, inputs)
     assert not verdict.promote

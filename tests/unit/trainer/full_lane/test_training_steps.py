@@ -220,6 +220,7 @@ def test_a_fit_after_another_learning_learns_its_own_backbone_again(
     assert fit(FitJob(job, manifest, LABELS)).artefact == fitted.artefact
 
 
+@pytest.mark.timeout(480)  # two children import torch and export for the first time
 async def test_a_child_killed_before_the_fit_gives_the_same_model(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
     manifest, fitted = plain
     job = learn_job(folder, manifest)

@@ -29,7 +29,7 @@ async def main() -> None:
     """Settings, adapters, parts; returns when the process is asked to end."""
     settings = GateProcessSettings()
     configure("trainer-gate", settings)
-    health, silence_seconds = Health(), settings.writer_silence_seconds
+    health = Health()
     async with (
         serve_health(health, settings.health_port),
         open_event_log(settings.kafka_bootstrap) as event_log,
@@ -39,6 +39,7 @@ async def main() -> None:
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
         evaluator = Evaluator(database, store, source, settings.gate)
+        projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
         gate = GateHandlers(event_log, publisher, GateContext(database, evaluator, utc_now), settings)
         subscriptions = [
             subscribe(ModelTrained, gate.on_model_trained),
@@ -48,12 +49,8 @@ async def main() -> None:
             event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
         )
         with one_blas_thread():
-            await run_parts(
-                health,
-                projection=trainer_projection(event_log, database, health, silence_seconds=silence_seconds).run(),
-                handlers=handlers,
-                prefetcher=run_prefetch(database, evaluator, health),
-            )
+            prefetching = run_prefetch(database, evaluator, health)
+            await run_parts(health, projection=projection.run(), handlers=handlers, prefetcher=prefetching)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The recorder: runs, versions and the alias `champion` in MLflow, for people to look at.
 
-Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`), and what the tables of schema
-`trainer` are folded from (projection). Publishes nothing. Owns the experiment and the registered model in MLflow; while
-MLflow is away it retries until cancelled.
+Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`); runs the trainer's projection as a
+reserve. Publishes nothing. Owns the experiment and the registered model in MLflow; while MLflow is away it retries.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.ingestor.data.projection import Tables
 from services.labeler.data.projection import PROJECTORS as LABELER
 from services.predictor.data.projection import projectors as predictor
-from services.trainer.data.projection import projectors as trainer
+from services.trainer.data.projection import PROJECTORS as TRAINER
 from shared.contract.events import ImageEvent, PredictionLogged
 from shared.messaging.event_log import Record, TopicPartition
 from shared.tables.database import Database
@@ -26,7 +26,7 @@ PROJECTORS: Mapping[str, Callable[[], Sequence[Projector]]] = {
     "ingestor": lambda: Tables("pappus", 5).projectors,
     "labeler": lambda: LABELER,
     "predictor": predictor,
-    "trainer": trainer,
+    "trainer": lambda: TRAINER,
 }
 OTHER_IMAGES, PREDICTIONS = 20, 30
 Step = tuple[int, int, int]

@@ -8,7 +8,7 @@ import pytest
 from pappus.stack import Servers
 from services.ingestor.data.projection import Tables
 from services.labeler.commands.corrections import correction_id
-from services.trainer.data.projection import projectors as trainer
+from services.trainer.data.projection import PROJECTORS as TRAINER
 from shared.contract.events import ImageStored, LabelCorrected
 from shared.tables.database import Database
 from shared.tables.postgres import Row
@@ -89,7 +89,7 @@ async def test_makes_another_event_on_which_all_readers_agree(labeler: Labeler, 
     assert len(labeler.event_log.events(LabelCorrected)) == 3
     shows = await labeler.get(f"/images/{image_id}")
     assert (shows["label"], shows["revision"], shows["corrected_by"]) == ("grass", 2, "anna")
-    for service, projectors in (("ingestor", Tables("pappus", 5).projectors), ("trainer", trainer())):
+    for service, projectors in (("ingestor", Tables("pappus", 5).projectors), ("trainer", TRAINER)):
         row = await label_in(servers, labeler.event_log, service, projectors)
         assert row is not None
         assert (row["label"], row["revision"]) == ("grass", 2), service

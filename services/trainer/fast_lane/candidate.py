@@ -2,7 +2,7 @@
 I/O."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,12 +59,12 @@ class Candidate:
         return self.parity.difference <= LARGEST_DIFFERENCE and not self.parity.disagreements
 
 
-def load_champion(artefact: Artefact, known: Iterable[LoadedChampion] = ()) -> LoadedChampion:
-    """Return the champion with this artefact. The loaded backbone of one of `known` is used again if it is the same."""
-    for other in known:
-        if other.backbone_id == artefact.backbone.id:
-            return LoadedChampion(artefact, other.extractor)
-    return LoadedChampion(artefact, FeatureExtractor(artefact.backbone.onnx))
+def load_champion(artefact: Artefact, extractors: MutableMapping[str, FeatureExtractor]) -> LoadedChampion:
+    """Return the champion with this artefact. `extractors` are the backbones in memory by id; a new one is added."""
+    backbone = artefact.backbone
+    if backbone.id not in extractors:
+        extractors[backbone.id] = FeatureExtractor(backbone.onnx)
+    return LoadedChampion(artefact, extractors[backbone.id])
 
 
 def build_candidate(

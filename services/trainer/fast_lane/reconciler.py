@@ -30,6 +30,7 @@ from services.trainer.fast_lane.decisions.build_plan import (
 )
 from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
 from services.trainer.features.source import FeatureSource
+from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, uuid_of
 from shared.messaging.event_log import EventLog, Publisher
@@ -67,6 +68,7 @@ class FastLane:
         self._model: ModelTrained | None = None
         self._loaded: LRUCache[str, LoadedChampion] = LRUCache(KEPT)
         """By the sha256 of the artefact: the champion, and candidates that may become it."""
+        self._extractors: LRUCache[str, FeatureExtractor] = LRUCache(KEPT)
         self._loading = asyncio.Lock()
         self._unreadable: dict[UUID, datetime] = {}
         self._reported = ""
@@ -129,7 +131,7 @@ class FastLane:
                 artefact = await load_artefact(self._store, champion.model)
             except (HashMismatch, ObjectMissing, InvalidMessage) as error:
                 raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
-            loaded = await asyncio.to_thread(load_champion, artefact, list(self._loaded.values()))
+            loaded = await asyncio.to_thread(load_champion, artefact, self._extractors)
             self._loaded[digest] = loaded
             return loaded
 

@@ -37,6 +37,7 @@ class ModelLoader:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._loaded: LRUCache[UUID, EvaluatedModel] = LRUCache(KEPT)
+        self._extractors: LRUCache[str, FeatureExtractor] = LRUCache(KEPT)
         self._loading = asyncio.Lock()
 
     def forget(self, model: ModelTrained) -> None:
@@ -68,13 +69,9 @@ class ModelLoader:
                 f"{model.version} is not what was announced: labels, backbone or manifest inside the artefact differ."
             )
         try:
-            extractor = self._known_backbone(backbone.id) or FeatureExtractor(backbone.onnx)
+            if backbone.id not in self._extractors:
+                self._extractors[backbone.id] = FeatureExtractor(backbone.onnx)
         except Exception as error:  # any exception of the runtime about a broken graph is a verdict on the graph
             raise ModelLoadError(f"{model.version} cannot be loaded: {error}") from error
-        return EvaluatedModel(artefact.data, ComparedModel(model, artefact.head, artefact.layer), extractor)
-
-    def _known_backbone(self, backbone_id: str) -> FeatureExtractor | None:
-        for loaded in list(self._loaded.values()):
-            if loaded.compared.trained.backbone_id == backbone_id:
-                return loaded.extractor
-        return None
+        compared = ComparedModel(model, artefact.head, artefact.layer)
+        return EvaluatedModel(artefact.data, compared, self._extractors[backbone.id])

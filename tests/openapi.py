@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
@@ -38,18 +40,19 @@ def check_api(app: FastAPI, ready: Callable[[], bool], headers: Mapping[str, str
     try:
         schema = schemathesis.openapi.from_asgi("/openapi.json", app)
         asyncio.run(eventually(ready, 60))
-        operations = [found.ok() for found in schema.get_all_operations()]
-        assert operations
-        for operation in operations:
-            _check_operation(operation, dict(headers or {}))
+        found = list(schema.get_all_operations())
+        assert found
+        for operation in found:
+            assert isinstance(operation, Ok), operation
+            _check_operation(operation.ok(), dict(headers or {}))
     finally:
         shutdown_lifespans()
 
 
-def _check_operation(operation: APIOperation, headers: dict[str, str]) -> None:
+def _check_operation(operation: APIOperation[Any, Any, Any, Any], headers: dict[str, str]) -> None:
     @settings(examples(0.1), suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
-    def answers_as_described(case: schemathesis.Case) -> None:
+    def answers_as_described(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS, headers=headers)
 
     answers_as_described()

@@ -15,5 +15,5 @@ def register() -> None:
 
 def examples(times: float) -> settings:
     """Return settings with `times` as many examples as the profile has, for a property that is dearer or deeper."""
-    profile = settings.default or DEFAULT
+    profile = settings.get_profile(settings.get_current_profile_name())
     return settings(max_examples=max(FEWEST, round(times * profile.max_examples)))

@@ -1,4 +1,4 @@
-"""An API answers as its OpenAPI document says, whatever a client sends."""
+"""An API answers as its OpenAPI document says to every request."""
 
 import asyncio
 from collections.abc import Callable, Mapping

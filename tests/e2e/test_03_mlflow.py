@@ -70,9 +70,7 @@ async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, 
         assert mlflow.get_run(run_id).info.status == "FINISHED"
 
 
-def test_a_full_training_shows_parameters_metrics_curve_and_confusion_matrix(
-    full: ModelView, mlflow: MlflowClient
-) -> None:
+def test_a_training_shows_parameters_metrics_curve_and_confusion(full: ModelView, mlflow: MlflowClient) -> None:
     _, run_id = registered(mlflow, full.version)
     run = mlflow.get_run(run_id)
     assert run.data.params["backbone"] == "patches"

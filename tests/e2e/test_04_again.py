@@ -33,7 +33,7 @@ async def test_seeding_again_adds_no_row_no_object_and_no_event(told: Told) -> N
     assert await everything(told) == before
 
 
-async def test_a_replay_gives_equal_tables_and_fetches_trains_and_publishes_nothing(told: Told) -> None:
+async def test_a_replay_gives_equal_tables_and_publishes_nothing(told: Told) -> None:
     before = await everything(told)
     with served(told.running.images_url, {}) as web:
         ended = told.pappus("replay")

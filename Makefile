@@ -24,6 +24,8 @@ READY := $(VENV)/.ready
 TORCH ?= auto
 ARGS ?=
 IMAGES ?=
+# Without compiled modules each process of the stack and each test worker compiles all it imports: 10 to 20 s of CPU.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo up down status doctor reset test chaos check format bench pins
 .DEFAULT_GOAL := help

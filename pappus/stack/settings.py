@@ -23,8 +23,9 @@ class StackSettings(BaseSettings):
 
 
 def inherited_environment() -> Mapping[str, str]:
-    """Return the caller's environment, which children get too (proxies, certificates, PATH)."""
-    return dict(os.environ)
+    """Return the caller's environment, which children get too (proxies, certificates, PATH), but for the switch that
+    keeps Python from storing compiled modules: without them each process compiles all it imports."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def without_ports(environment: Mapping[str, str]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def served(address: str, pages: Mapping[str, bytes], seconds_each: float = 0.0) 
 
     host, port = address.removeprefix("http://").split(":")
     server = ThreadingHTTPServer((host, int(port)), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield web

@@ -109,7 +109,7 @@ def apis(state: StateFolder) -> Iterator[FakeApis]:
             """Says nothing."""
 
     server = ThreadingHTTPServer((HOST, 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     fake.url = f"http://{HOST}:{server.server_port}"
     _seem_to_run(state, server.server_port)

@@ -38,7 +38,7 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def address(repository: Path) -> Iterator[str]:
     server = ThreadingHTTPServer((HOST, 0), partial(QuietHandler, directory=str(repository)))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://{HOST}:{server.server_port}"
     server.shutdown()

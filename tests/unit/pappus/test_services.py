@@ -12,6 +12,7 @@ from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.identity import MARK
 from pappus.stack.services import SERVICES, exported_environment, service_component, service_environment
+from pappus.stack.settings import inherited_environment
 
 BY_NAME = {service.name: service for service in SERVICES}
 
@@ -105,3 +106,11 @@ def test_an_unknown_service_is_answered_with_the_known_ones(state: StateFolder) 
     context = StackContext.load(state, Cache(Path("unused")), {})
     with pytest.raises(StackError, match=r"no service kafka.*ingestor, labeler-api"):
         exported_environment("kafka", context)
+
+
+def test_services_store_compiled_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
+    inherited = inherited_environment()
+    assert "PYTHONDONTWRITEBYTECODE" not in inherited
+    assert inherited["HTTPS_PROXY"] == "http://proxy"

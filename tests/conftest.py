@@ -1,7 +1,10 @@
-"""For all tests: who shares a worker, hypothesis profiles, and spans with real ids, as a configured process has them."""
+"""For all tests: which of them share a worker and servers, hypothesis profiles, coverage, and spans with real ids."""
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,27 +13,83 @@ from opentelemetry.sdk.trace import TracerProvider
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from pappus.stack import Servers
+from pappus.stack.running import servers_in
+from tests import coverage_summary
 from tests.profiles import register
 
-TOGETHER = ("tests/contract/", "tests/e2e/", "tests/integration/")
-"""Folders whose tests share servers: one worker takes all of them, in their order. Elsewhere a file stays together."""
+COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
+ON_SERVERS = ("tests/contract/", "tests/integration/")
+"""Folders whose tests use the servers of their worker, which are started once for both."""
+TOGETHER = ("tests/contract/", "tests/e2e/", "tests/integration/ingestor/")
+"""Folders whose tests stay on one worker, in their order: they share a stack, a log that is emptied, or processes."""
+NOT_MEASURED = ("tests/integration/", "tests/e2e/")
 
 register()
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
-    """How tests are dealt out to several workers (pytest -n)."""
+    """Deals tests out to several workers (pytest -n): those of a folder in TOGETHER to one worker, else those of a
+    file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """What stays together with this test."""
+        """Return the name of the group that this test belongs to."""
         file = nodeid.split("::", 1)[0]
         return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedServers:
-    """Whatever --dist says."""
+    """Use this scheduler, independent of --dist. Groups are dealt out in the order of collection: the two long ones,
+    contract and e2e, come first and the many short files of tests/unit last, so that both workers end together.
+    Contract tests, which empty the log, are over before a worker runs integration tests on the same servers."""
+    config.option.loadscopereorder = False
     return BySharedServers(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the first test that needs the servers the time that their start takes, and measure no coverage below
+    NOT_MEASURED, where most code runs in processes of its own."""
+    first = next((item for item in items if _needs_servers(item)), None)
+    if first is not None:
+        first.add_marker(pytest.mark.timeout(COLD_SECONDS), append=False)
+    for item in items:
+        if item.nodeid.startswith(NOT_MEASURED):
+            item.add_marker(pytest.mark.no_cover)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what --cov measured, above the line with which pytest ends."""
+    if config.getoption("cov_source", None):
+        terminalreporter.section("coverage")
+        for line in coverage_summary.lines(config.rootpath / ".coverage"):
+            terminalreporter.write_line(line)
+
+
+def _needs_servers(item: pytest.Item) -> bool:
+    """Return whether the test asks for servers itself, or is the variant of a contract test that runs on them."""
+    if not item.nodeid.startswith(ON_SERVERS):
+        return False
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return "servers" in getattr(item, "fixturenames", ()) or not {"kafka", "s3", "mlflow"}.isdisjoint(
+        value for value in parameters.values() if isinstance(value, str)
+    )
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Kafka, PostgreSQL with roles and schemas, S3 with buckets and policies; on free ports, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pappus-tests-") as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL's own user has to pass when the tests run as root
+        with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def servers_with_mlflow(servers: Servers) -> Servers:
+    """The same servers, and MLflow beside them."""
+    return Servers(servers.stack, servers.stack.up(["mlflow"]), servers.credentials)
 
 
 @pytest.fixture
@@ -42,7 +101,7 @@ def tracing() -> None:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

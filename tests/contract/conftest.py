@@ -1,60 +1,25 @@
-"""Real servers for the contract tests, and the log and the store in both forms."""
+"""The log in both forms and a schema of its own for each contract test."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from pappus.stack.running import servers_in
 from shared.messaging.event_log import EventLog
-from shared.messaging.kafka import create_topics, open_event_log, wait_until_ready
+from shared.messaging.kafka import open_event_log
 from shared.tables.database import Database
-from shared.testing import FreshSchema, MemoryEventLog, eventually, fresh_schema
-
-COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test that needs the servers waits for their start, too."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.timeout(COLD_SECONDS), append=False)
-            return
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """Kafka, PostgreSQL and S3 on free ports, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="pappus-contract-") as folder:
-        Path(folder).chmod(0o711)  # PostgreSQL's own user has to pass when the tests run as root
-        with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
-            yield running
+from shared.testing import FreshSchema, MemoryEventLog, fresh_schema
+from tests.topics import empty_topics
 
 
 @asynccontextmanager
 async def empty_kafka(bootstrap: str) -> AsyncIterator[EventLog]:
-    """The broker with all topics empty."""
-    await wait_until_ready(bootstrap, 60)  # the test before may have had it away
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        ours = [name for name in await admin.list_topics() if not name.startswith("__")]
-        if ours:
-            await admin.delete_topics(ours)
-
-            async def gone() -> bool:
-                return not set(ours) & set(await admin.list_topics())
-
-            await eventually(gone)
-    finally:
-        await admin.close()
-    await create_topics(bootstrap)
+    """Open the log of a broker whose topics are all empty."""
+    await empty_topics(bootstrap)
     async with open_event_log(bootstrap) as event_log:
         yield event_log
 
@@ -94,7 +59,7 @@ CREATE TABLE inputs (
 
 @pytest.fixture
 async def schema(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FreshSchema]:
-    """A schema with TABLES."""
+    """A schema with TABLES, dropped at the end."""
     folder = tmp_path / f"sql_{uuid4().hex}"
     folder.mkdir()
     (folder / "0001_tables.sql").write_text(TABLES)
@@ -105,12 +70,12 @@ async def schema(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 async def database(schema: FreshSchema) -> AsyncIterator[Database]:
-    """The database of that schema."""
+    """The database of `schema`, open."""
     async with schema.open() as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def mlflow_url(servers: Servers) -> str:
-    """A real MLflow beside the other servers."""
-    return Servers(servers.stack, servers.stack.up(["mlflow"]), servers.credentials).mlflow_url
+def mlflow_url(servers_with_mlflow: Servers) -> str:
+    """Address of a real MLflow beside the other servers."""
+    return servers_with_mlflow.mlflow_url

@@ -19,10 +19,10 @@ from tests import coverage_summary
 from tests.profiles import register
 
 COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
-SHARING = ("tests/contract/", "tests/integration/")
-"""Folders whose tests share one set of servers: one worker runs all of them, in their order."""
-APART = ("tests/integration/stack/test_lifecycle.py", "tests/integration/trainer/test_fast_lane_processes.py")
-"""Files in those folders that start servers of their own and can therefore run beside the others."""
+ON_SERVERS = ("tests/contract/", "tests/integration/")
+"""Folders whose tests use the servers of their worker, which are started once for both."""
+TOGETHER = ("tests/contract/", "tests/e2e/", "tests/integration/ingestor/")
+"""Folders whose tests stay on one worker, in their order: they share a stack, a log that is emptied, or processes."""
 NOT_MEASURED = ("tests/integration/", "tests/e2e/")
 
 register()
@@ -30,19 +30,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
-    """Deals tests out to several workers (pytest -n): those that share servers stay together, else those of a file."""
+    """Deals tests out to several workers (pytest -n): those of a folder in TOGETHER to one worker, else those of a
+    file."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return the name of the group that this test belongs to."""
         file = nodeid.split("::", 1)[0]
-        if file.startswith("tests/e2e/"):
-            return "e2e"
-        return "servers" if file.startswith(SHARING) and file not in APART else file
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedServers:
     """Use this scheduler, independent of --dist. Groups are dealt out in the order of collection: the two long ones,
-    "servers" and "e2e", come first, so that the many short files fill up both workers at the end."""
+    contract and e2e, come first and the many short files of tests/unit last, so that both workers end together.
+    Contract tests, which empty the log, are over before a worker runs integration tests on the same servers."""
     config.option.loadscopereorder = False
     return BySharedServers(config, log)
 
@@ -69,7 +69,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _needs_servers(item: pytest.Item) -> bool:
     """Return whether the test asks for servers itself, or is the variant of a contract test that runs on them."""
-    if not item.nodeid.startswith(SHARING):
+    if not item.nodeid.startswith(ON_SERVERS):
         return False
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     return "servers" in getattr(item, "fixturenames", ()) or not {"kafka", "s3", "mlflow"}.isdisjoint(

@@ -1,13 +1,10 @@
 """Topics of a broker that many tests share, empty again for the next of them."""
 
-from collections.abc import Mapping
-
+from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from shared.contract.topics import TOPICS
-from shared.messaging.event_log import TopicPartition
-from shared.messaging.kafka import create_topics, open_event_log, wait_until_ready
-from shared.runtime.errors import TransientError
+from shared.messaging.kafka import create_topics, wait_until_ready
 from shared.testing import eventually
 
 
@@ -37,16 +34,12 @@ async def empty_topics(bootstrap: str) -> None:
 async def _empty_of(bootstrap: str, names: set[str]) -> set[str]:
     """Return the declared topics among these that have never held a record."""
     declared = names & {topic.name for topic in TOPICS}
-
-    async def end_offsets() -> Mapping[TopicPartition, int] | None:
-        try:
-            return await event_log.end_offsets(sorted(declared))
-        except TransientError:  # a broker that came back may still be electing the leaders of its partitions
-            return None
-
     if not declared:
         return set()
-    async with open_event_log(bootstrap) as event_log:
-        ends = await eventually(end_offsets, 60)
-    assert ends is not None
+    consumer = AIOKafkaConsumer(*declared, bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+    finally:
+        await consumer.stop()
     return declared - {partition.topic for partition, end in ends.items() if end}

@@ -1,4 +1,4 @@
-"""Real servers for the integration tests: the same as for the contract tests, with a log that is empty at first."""
+"""Real servers for the integration tests: those of the contract tests if the same worker ran them, the log emptied."""
 
 import asyncio
 

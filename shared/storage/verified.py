@@ -27,7 +27,7 @@ def check_sha256(data: bytes, expected_sha256: str, key: str) -> None:
     if found != expected_sha256:
         raise HashMismatch(
             f"The object {key} has sha256 {found[:12]}... instead of {expected_sha256[:12]}...: it was replaced or"
-            " damaged. Restore it from a backup, or produce it again."
+            " damaged. Restore the object, or produce it again."
         )
 
 

@@ -103,7 +103,6 @@ async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, k
         await eventually(all_done, 120)
     outcomes = await causes_of_outcomes(kafka)
     assert set(outcomes) == {event.event_id for event in events}
-    assert len(outcomes) > len(events), "some were done again, with the same ids"
 
 
 async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers, kafka: EventLog) -> None:

@@ -21,8 +21,11 @@ from tests.profiles import register
 COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
 ON_SERVERS = ("tests/contract/", "tests/integration/")
 """Folders whose tests use the servers of their worker, which are started once for both."""
-TOGETHER = ("tests/contract/", "tests/e2e/", "tests/integration/ingestor/")
-"""Folders whose tests stay on one worker, in their order: they share a stack, a log that is emptied, or processes."""
+TOGETHER = ("tests/e2e/", "tests/integration/ingestor/")
+"""Folders whose tests stay on one worker, in their order: they share a stack or processes."""
+ORDER = ("tests/e2e/", "tests/contract/", "tests/integration/", "tests/unit/")
+"""The longest group first and the many short files last, so that both workers end together. Contract tests, which empty
+the log of their worker, are over on it before it runs integration tests."""
 NOT_MEASURED = ("tests/integration/", "tests/e2e/")
 
 register()
@@ -40,19 +43,18 @@ class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedServers:
-    """Use this scheduler, independent of --dist. Groups are dealt out in the order of collection: the two long ones,
-    contract and e2e, come first and the many short files of tests/unit last, so that both workers end together.
-    Contract tests, which empty the log, are over before a worker runs integration tests on the same servers."""
+    """Use this scheduler, independent of --dist. Groups are dealt out in the order of the items."""
     config.option.loadscopereorder = False
     return BySharedServers(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the first test that needs the servers the time that their start takes, and measure no coverage below
-    NOT_MEASURED, where most code runs in processes of its own."""
-    first = next((item for item in items if _needs_servers(item)), None)
-    if first is not None:
+    """Put the tests into ORDER, give the first test of each file that needs the servers the time that their start
+    takes, and measure no coverage below NOT_MEASURED, where most code runs in processes of its own."""
+    items.sort(key=lambda item: next((turn for turn, folder in enumerate(ORDER) if item.nodeid.startswith(folder)), 0))
+    first_by_file = {item.path: item for item in reversed(items) if _needs_servers(item)}
+    for first in first_by_file.values():
         first.add_marker(pytest.mark.timeout(COLD_SECONDS), append=False)
     for item in items:
         if item.nodeid.startswith(NOT_MEASURED):

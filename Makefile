@@ -56,15 +56,12 @@ test: $(READY)
 chaos: $(READY)
 	@$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 
-# mypy uses one core for a minute when its cache is empty: it runs beside the tests.
+# mypy uses one core for a minute when its cache is empty: it runs beside the others.
 check: $(READY)
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/deptry --no-ansi .
 	@$(BIN)/mypy pappus services shared tests bench > $(VENV)/mypy.txt 2>&1 & types=$$!; \
-	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS); tests=$$?; \
-	wait $$types; types=$$?; cat $(VENV)/mypy.txt; exit $$((tests + types))
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/deptry --no-ansi . \
+	&& HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS); others=$$?; \
+	wait $$types; types=$$?; cat $(VENV)/mypy.txt; exit $$((others + types))
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(300)
 BOUND_SECONDS = 35  # of what must not wait for a broker that is away; the client alone would wait for 40 s
 
 CHILD = """
-import asyncio, sys
+import asyncio, signal, sys
 from shared.contract.events import ImageRegistered, uuid_of
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.health import Health
@@ -52,6 +52,7 @@ async def main():
             subscriptions=[subscribe(ImageRegistered, on_image_registered)], health=Health(),
         )
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs tests in the background has it ignored
 asyncio.run(main())
 """
 

@@ -24,7 +24,7 @@ READY := $(VENV)/.ready
 TORCH ?= auto
 ARGS ?=
 IMAGES ?=
-# Without compiled modules each process of the stack and each test worker compiles all it imports: 10 to 20 s of CPU.
+# Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo up down status doctor reset test chaos check format bench pins

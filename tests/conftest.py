@@ -24,7 +24,7 @@ ON_SERVERS = ("tests/contract/", "tests/integration/")
 TOGETHER = ("tests/e2e/", "tests/integration/ingestor/")
 """Folders whose tests stay on one worker, in their order: they share a stack or processes."""
 ORDER = ("tests/e2e/", "tests/contract/", "tests/integration/", "tests/unit/")
-"""The longest group first and the many short files last, so that both workers end together. Contract tests, which empty
+"""The longest group first and the many short files last, so that all workers end together. Contract tests, which empty
 the log of their worker, are over on it before it runs integration tests."""
 NOT_MEASURED = ("tests/integration/", "tests/e2e/")
 

@@ -1,5 +1,5 @@
 -- Roles and databases. Run by psql as a superuser, again and again: it changes only what differs.
--- Passwords come from the environment, so that none stands on a command line or in a file of the repository.
+-- Passwords come from the environment, so that no command line and no file of the repository holds one.
 \set ON_ERROR_STOP on
 \set QUIET on
 \getenv ingestor_password PAPPUS_INGESTOR_PASSWORD
@@ -25,7 +25,7 @@ SELECT 'CREATE DATABASE pappus' WHERE NOT EXISTS (SELECT FROM pg_database WHERE 
 SELECT 'CREATE DATABASE mlflow OWNER mlflow' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'mlflow')
 \gexec
 
--- Nobody enters a database that is not theirs. A service may make schemas: a replay folds into a second one and swaps.
+-- A role enters only its own database. A service may make schemas: a replay folds into a second one and swaps.
 REVOKE ALL ON DATABASE pappus, mlflow FROM PUBLIC;
 GRANT CONNECT, TEMPORARY, CREATE ON DATABASE pappus TO ingestor, labeler, trainer, predictor;
 GRANT CONNECT ON DATABASE pappus TO seeder;

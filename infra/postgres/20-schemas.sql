@@ -1,4 +1,4 @@
--- One schema per service, owned by the role of the same name, invisible to the others. Tables are in services/*/sql.
+-- One schema per service, owned by the role of the same name, invisible to the others. Tables are in services/*/data/sql.
 \set ON_ERROR_STOP on
 \set QUIET on
 \connect pappus

@@ -61,7 +61,7 @@ async def measure(state: Path, rounds: int) -> None:
 
 
 async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:
-    """The images whose label the model finds least likely, by id."""
+    """Return the images whose label the model finds least likely, by id."""
     if await person.send(get_champion()) is None:
         raise SystemExit("No model serves yet: run pappus demo first.")
     items = (await person.send(get_review_queue(LOOKED_AT))).items
@@ -76,7 +76,7 @@ async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:
 async def _round(
     person: AsyncApi, replicas: list[AsyncApi], image_id: UUID, data: bytes, labels: tuple[str, ...]
 ) -> float:
-    """Seconds from the request of one correction until every replica answers with it."""
+    """Return the seconds from the request of one correction until every replica answers with it."""
     image = await person.send(get_image(image_id))
     answered = (await replicas[0].send(predict(data))).label
     label = next(label for label in labels if label != answered)

@@ -92,7 +92,7 @@ def _split(folder: Path, digests: list[str], truths: Indices, labels: tuple[str,
 def _correct(
     split: Split, labels: tuple[str, ...], wrongly: bool, settings: GateSettings
 ) -> tuple[int, int, float, float]:
-    """Promotions, corrections set aside, and the held-out accuracy before and after."""
+    """Return how many corrections are promoted and set aside, and the held-out accuracy before and after."""
     none = empty_layer(split.features.shape[1], len(labels))
     held: list[int] = []
     layer, said, aside = none, split.truths.copy(), 0

@@ -39,7 +39,7 @@ class Load:
         self.milliseconds: list[float] = []
 
     async def client(self, number: int) -> None:
-        """One client, until it is cancelled."""
+        """Run one client until it is cancelled."""
         async with httpx2.AsyncClient(timeout=10) as http:
             turn = number
             while True:
@@ -59,7 +59,7 @@ class Load:
                 self.answers[body["model_version"], image].add(json.dumps(body["probabilities"], sort_keys=True))
 
     def take_times(self) -> list[float]:
-        """The milliseconds since the last call."""
+        """Return the milliseconds since the last call."""
         taken, self.milliseconds = self.milliseconds, []
         return taken
 
@@ -94,7 +94,7 @@ async def measure(state: Path, promotions: int) -> None:
 
 
 async def _two_versions(operator: AsyncApi) -> list[str]:
-    """Two versions that served before."""
+    """Return two versions that served before."""
     served = [model.version for model in await operator.send(list_models()) if model.sequence]
     if len(served) < 2:
         raise SystemExit("Fewer than two models have served: run pappus demo first.")

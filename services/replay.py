@@ -14,7 +14,7 @@ from shared.tables.replay import ReplayPlan, replay
 
 
 def load_plan(service: str) -> ReplayPlan:
-    """What the service folds. Only its own package is imported, so that one image holds one service.
+    """Return what the service folds. Only its own package is imported, so that one image holds one service.
 
     Raises:
         ModuleNotFoundError: there is no such service in this environment.

@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-DEFAULT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+DEFAULT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is not a failure
 FEWEST = 5
 
 

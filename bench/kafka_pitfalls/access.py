@@ -31,7 +31,7 @@ SETTINGS = {
 
 
 async def access(installation: Installation) -> AsyncIterator[Row]:
-    """Rows on a user with no rule, and one that may read a topic and nothing else."""
+    """Yield rows on a user with no rule, and one that may read a topic and nothing else."""
     passwords = {name: secrets.token_hex(8) for name in ("admin", "reading", "stranger")}
     async with _secured(installation, passwords) as broker:
         async with admin_client(broker.bootstrap, **broker.credentials) as admin:
@@ -73,7 +73,7 @@ def _credentials(name: str, password: str) -> dict[str, str]:
 
 
 async def _allow_reading(broker: Broker, installation: Installation) -> float:
-    """Returns: the seconds that Kafka's own command takes; aiokafka's admin client has none."""
+    """Allow reading, and return the seconds that Kafka's own command takes; aiokafka's admin client has none."""
     config = broker.folder / "admin.properties"
     name, password = (broker.credentials[f"sasl_plain_{part}"] for part in ("username", "password"))
     login = f'sasl.jaas.config={LOGIN} required username="{name}" password="{password}";'
@@ -86,7 +86,7 @@ async def _allow_reading(broker: Broker, installation: Installation) -> float:
 
 
 async def _repeat(call: Callable[[], Awaitable[Any]]) -> str:
-    """Returns: how the call ended each time, and when."""
+    """Repeat the call, and return how it ended each time, and when."""
     outcomes, seconds = set(), []
     for _ in range(ROUNDS):
         began = perf_counter()

@@ -46,7 +46,7 @@ class Installation:
         return found[0].stem.removeprefix("kafka-clients-")
 
     def command(self, *arguments: str, options: Sequence[str] = ()) -> list[str]:
-        """A command line that runs one of Kafka's classes."""
+        """Return a command line that runs one of Kafka's classes."""
         classpath = ":".join(str(jar) for jar in sorted(self.jars.glob("*.jar")))
         logging = f"-Dlog4j2.configurationFile=file:{LOGGING}"
         return [self.java, *JVM, JVM_NETWORK, *options, logging, "-cp", classpath, *arguments]
@@ -113,7 +113,7 @@ class Broker:
             await self.kill()
 
     def resident_megabytes(self) -> float:
-        """The resident memory of the process."""
+        """Return the resident memory of the process."""
         if self._process is None:
             raise RuntimeError(f"Broker {self.name} does not run; start it first.")
         return float(psutil.Process(self._process.pid).memory_info().rss / 1e6)
@@ -132,7 +132,7 @@ class Broker:
 async def formatted_broker(
     installation: Installation, name: str, settings: Mapping[str, str] | None = None, options: Sequence[str] = ()
 ) -> AsyncIterator[Broker]:
-    """A broker with an empty log that does not run yet; killed at the end."""
+    """Yield a broker with an empty log that does not run yet; killed at the end."""
     broker = Broker(installation, name, settings or {}, options)
     await broker.format()
     try:
@@ -145,7 +145,7 @@ async def formatted_broker(
 async def running_broker(
     installation: Installation, name: str, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Broker]:
-    """A broker that is ready; killed at the end."""
+    """Yield a broker that is ready; killed at the end."""
     async with formatted_broker(installation, name, settings) as broker:
         await broker.start()
         yield broker
@@ -203,7 +203,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _cluster_id() -> str:
-    """22 characters, base64 of a random UUID, without a leading dash that would be read as an option."""
+    """Return 22 characters, base64 of a random UUID, without a leading dash that would be read as an option."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return text

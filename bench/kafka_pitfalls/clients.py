@@ -16,7 +16,7 @@ BULK: dict[str, Any] = {"linger_ms": 5, "max_batch_size": 131_072}
 
 @asynccontextmanager
 async def admin_client(bootstrap: str, **settings: Any) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client."""
+    """Yield a started admin client."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **settings)
     try:
         await admin.start()
@@ -38,12 +38,12 @@ async def new_topic(
 
 
 def producer(bootstrap: str, **settings: Any) -> AIOKafkaProducer:
-    """An idempotent producer that waits for nothing."""
+    """Return an idempotent producer that waits for nothing."""
     return AIOKafkaProducer(**{"bootstrap_servers": bootstrap, "enable_idempotence": True, "linger_ms": 0} | settings)
 
 
 def reader(bootstrap: str, topic: str, **settings: Any) -> AIOKafkaConsumer:
-    """A consumer without a group that will read partition 0 of a topic from the start."""
+    """Return a consumer without a group that will read partition 0 of a topic from the start."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **settings
     )
@@ -54,7 +54,7 @@ def reader(bootstrap: str, topic: str, **settings: Any) -> AIOKafkaConsumer:
 def group_member(
     bootstrap: str, group: str, session_ms: int = 10_000, instance_id: str | None = None, **settings: Any
 ) -> AIOKafkaConsumer:
-    """A member of a group that commits by hand; subscribe it to topics."""
+    """Return a member of a group that commits by hand; subscribe it to topics."""
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=group,

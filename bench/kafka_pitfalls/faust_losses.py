@@ -14,7 +14,7 @@ GRACE_SECONDS = 50.0
 
 
 async def faust_losses(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on agents, on a worker that is asked to end, on timers, and on a missing topic."""
+    """Yield rows on agents, on a worker that is asked to end, on timers, and on a missing topic."""
     for variant, values, last, what in (
         ("raise", "123", "3", "the body raises on the first of 3 messages"),
         ("typed", ("no json", "1"), "1", "the first of 2 messages cannot be decoded"),
@@ -37,7 +37,7 @@ async def faust_losses(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def faust_away(installation: Installation) -> AsyncIterator[Row]:
-    """A row on SIGTERM while the broker is away."""
+    """Yield a row on SIGTERM while the broker is away."""
     async with running_broker(installation, "faust") as broker, Worker.start(broker.bootstrap, "plain", "1") as worker:
         await worker.wait_for("1")
         await broker.kill()
@@ -67,7 +67,7 @@ async def _asked_to_end(bootstrap: str, variant: str) -> str:
 
 
 async def _first_message_outcome(worker: Worker) -> str:
-    """Whether the first message, which was not handled, comes again after a restart."""
+    """Return whether the first message, which was not handled, comes again after a restart."""
     offset = await worker.committed()
     return f"committed offset {offset}: the first {'is lost' if offset else 'comes again'}"
 

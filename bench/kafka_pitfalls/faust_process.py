@@ -53,7 +53,7 @@ class Worker:
                 await process.wait()
 
     async def wait_for(self, value: str, seconds: float = START_SECONDS) -> bool:
-        """Whether the agent takes this value in time."""
+        """Return whether the agent takes this value in time."""
         assert self.process.stdout is not None
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -63,14 +63,14 @@ class Worker:
         return False
 
     async def ends(self, seconds: float) -> bool:
-        """Whether the process ends in time."""
+        """Return whether the process ends in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.process.wait()
         return self.process.returncode is not None
 
     async def committed(self) -> int:
-        """The group's committed offset; 0 if there is none."""
+        """Return the group's committed offset; 0 if there is none."""
         async with admin_client(self._bootstrap) as admin:
             offsets = await admin.list_consumer_group_offsets(self._group)
         return next((found.offset for place, found in offsets.items() if place.topic == self._topic), 0)

@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def make_app(bootstrap: str, group: str, topic: str, variant: str, folder: str) -> faust.App:
-    """An application with this variant and, for the rest, sound settings."""
+    """Return an application with this variant and, for the rest, sound settings."""
     wait_empty = variant != "no wait"
     app = faust.App(group, broker=f"kafka://{bootstrap}", datadir=folder, stream_wait_empty=wait_empty, **SETTINGS)
     typed: dict[str, Any] = {"value_serializer": "json"} if variant == "typed" else {"value_type": bytes}

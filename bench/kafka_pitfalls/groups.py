@@ -36,7 +36,7 @@ class Member:
         raise RuntimeError(f"A member ended before it printed {line!r}. Is the broker up?")
 
     async def gets_message(self) -> bool:
-        """Whether it prints "message" within two heartbeats."""
+        """Return whether it prints "message" within two heartbeats."""
         with suppress(TimeoutError, RuntimeError):
             async with asyncio.timeout(2 * HEARTBEAT_SECONDS):
                 await self.wait_for("message")
@@ -64,7 +64,7 @@ class Group:
     @classmethod
     @asynccontextmanager
     async def open(cls, bootstrap: str, session_seconds: int, static: bool) -> AsyncIterator["Group"]:
-        """A group without members; those that are started are killed at the end."""
+        """Yield a group without members; those that are started are killed at the end."""
         group = cls(bootstrap, await new_topic(bootstrap, PARTITIONS), session_seconds, static)
         try:
             yield group
@@ -93,7 +93,8 @@ Scenario = Callable[[Group], Awaitable[float]]
 
 
 async def restarts(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on a group of one that is killed and started again at once: seconds from the kill to its next message."""
+    """Yield rows on a group of one that is killed and started again at once: seconds from the kill to its next
+    message."""
     kinds = {
         f"session {LONG} s": (_restart, LONG, False),
         f"session {SHORT} s": (_restart, SHORT, False),
@@ -104,7 +105,7 @@ async def restarts(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def shared_instance_id(bootstrap: str) -> AsyncIterator[Row]:
-    """A row on two members that were given the same instance id."""
+    """Yield a row on two members that were given the same instance id."""
     async with Group.open(bootstrap, LONG, static=True) as group:
         first = await group.start(0)
         await first.wait_for(f"owns {PARTITIONS}")
@@ -118,7 +119,7 @@ async def shared_instance_id(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def hand_overs(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on a group of two of which one ends: seconds until the other owns all partitions."""
+    """Yield rows on a group of two of which one ends: seconds until the other owns all partitions."""
     kinds = {
         f"kill -9, session {LONG} s": (_survive(signal.SIGKILL), LONG, False),
         f"kill -9, session {SHORT} s": (_survive(signal.SIGKILL), SHORT, False),
@@ -130,7 +131,7 @@ async def hand_overs(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def _measure(bootstrap: str, kinds: Mapping[str, tuple[Scenario, int, bool]]) -> Mapping[str, list[float]]:
-    """All kinds side by side, since they mostly wait, ROUNDS times one after the other."""
+    """Measure all kinds side by side, since they mostly wait, ROUNDS times one after the other."""
     found: dict[str, list[float]] = {what: [] for what in kinds}
 
     async def once(what: str, scenario: Scenario, session_seconds: int, static: bool) -> None:
@@ -169,5 +170,5 @@ def _survive(number: signal.Signals) -> Scenario:
 
 
 async def _any_moment() -> None:
-    """Members that have just joined send their heartbeats together: wait for a random part of the interval."""
+    """Wait for a random part of the interval, since members that have just joined send their heartbeats together."""
     await asyncio.sleep(random.uniform(0, HEARTBEAT_SECONDS))

@@ -15,7 +15,7 @@ SETTLE_SECONDS = 0.5
 
 
 async def broadcast(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on two readers without a group, with and without linger."""
+    """Yield rows on two readers without a group, with and without linger."""
     for linger_ms in (0, 5):
         topic = await new_topic(bootstrap)
         async with producer(bootstrap, linger_ms=linger_ms) as sender:
@@ -33,7 +33,7 @@ async def broadcast(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def two_hops(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on send, consume, send, consume, with the default wait of a fetch (500 ms) and a short one."""
+    """Yield rows on send, consume, send, consume, with the default wait of a fetch (500 ms) and a short one."""
     for wait_ms in (500, 10):
         first, second = await new_topic(bootstrap), await new_topic(bootstrap)
         async with (
@@ -64,7 +64,7 @@ async def _relay(middle: AIOKafkaConsumer, sender: AIOKafkaProducer, topic: str)
 
 
 async def _latencies(consumer: AIOKafkaConsumer, old: int) -> list[float]:
-    """Seconds since each of LIVE messages was sent, after `old` others."""
+    """Return seconds since each of LIVE messages was sent, after `old` others."""
     for _ in range(old):
         await consumer.getone()
     seconds = []

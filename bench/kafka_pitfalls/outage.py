@@ -21,11 +21,11 @@ class Outage:
         await self._prepared.wait()
 
     def begin(self) -> None:
-        """The broker is gone."""
+        """Report that the broker is gone."""
         self._begun.set()
 
     def end(self) -> None:
-        """The broker is ready again; `back_at` is that moment on perf_counter's clock."""
+        """Report that the broker is ready again; `back_at` is that moment on perf_counter's clock."""
         self.back_at = perf_counter()
         self._over.set()
 

@@ -19,7 +19,7 @@ LONGEST_SECONDS = 120.0
 
 
 async def outages(installation: Installation) -> AsyncIterator[Row]:
-    """Rows on what happens in an outage, side by side in the same ROUNDS outages."""
+    """Yield rows on what happens in an outage, side by side in the same ROUNDS outages."""
     loads, commits, stops, delivered = [], [], [], 0
     async with running_broker(installation, "outage") as broker:
         for _ in range(ROUNDS):
@@ -67,7 +67,7 @@ async def _kill_and_restart(outage: Outage, broker: Broker) -> None:
 
 
 async def _commit(outage: Outage) -> tuple[float, str]:
-    """Returns: the seconds a commit took that was begun in the outage, and how it ended."""
+    """Begin a commit in the outage. Return the seconds it took, and how it ended."""
     topic = await new_topic(outage.bootstrap)
     async with producer(outage.bootstrap) as sender:
         await sender.send_and_wait(topic, b"x")
@@ -90,7 +90,7 @@ async def _commit(outage: Outage) -> tuple[float, str]:
 
 
 async def _give_up_a_send(outage: Outage) -> bool:
-    """Returns: whether the record of a send that timed out is in the topic afterwards."""
+    """Return whether the record of a send that timed out is in the topic afterwards."""
     topic = await new_topic(outage.bootstrap)
     async with producer(outage.bootstrap) as sender:
         await sender.send_and_wait(topic, b"before")
@@ -110,7 +110,7 @@ async def _give_up_a_send(outage: Outage) -> bool:
 
 
 async def _stop(outage: Outage) -> float | None:
-    """Returns: the seconds a stop took that was begun in the outage; None if it took more than LONGEST_SECONDS."""
+    """Stop a producer in the outage. Return the seconds that took; None if it took more than LONGEST_SECONDS."""
     topic = await new_topic(outage.bootstrap)
     sender = producer(outage.bootstrap)
     await sender.start()

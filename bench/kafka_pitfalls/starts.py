@@ -12,7 +12,7 @@ SHORT_SESSION = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval
 
 
 async def broker_starts(installation: Installation) -> AsyncIterator[Row]:
-    """Rows on the start of a broker whose log is empty, with and without an archive of classes (AppCDS)."""
+    """Yield rows on the start of a broker whose log is empty, with and without an archive of classes (AppCDS)."""
     archive = installation.folder / "classes.jsa"
     plain, megabytes = await _starts(installation, ())
     yield Row("broker start", f"{format_durations(plain)}, {megabytes:.0f} MB resident")
@@ -24,7 +24,7 @@ async def broker_starts(installation: Installation) -> AsyncIterator[Row]:
 
 
 async def after_kill(installation: Installation) -> AsyncIterator[Row]:
-    """Rows on the time a killed broker takes until it is a member of its own cluster again."""
+    """Yield rows on the time a killed broker takes until it is a member of its own cluster again."""
     for what, session in (("9 s, the default", DEFAULT_SESSION), ("3 s", SHORT_SESSION)):
         seconds = []
         async with formatted_broker(installation, "killed", session) as broker:

@@ -19,7 +19,7 @@ SENT = 10
 
 
 async def throughput(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on messages of 1 KB: send them; consume and parse them in a group with a commit per COMMIT_EVERY."""
+    """Yield rows on messages of 1 KB: send them; consume and parse them in a group with a commit per COMMIT_EVERY."""
     sent, consumed = [], []
     for _ in range(ROUNDS):
         topic = await new_topic(bootstrap)
@@ -30,7 +30,7 @@ async def throughput(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def lag(bootstrap: str) -> AsyncIterator[Row]:
-    """A row on the time that a group's committed offsets and the end offsets take."""
+    """Yield a row on the time that a group's committed offsets and the end offsets take."""
     topic = await new_topic(bootstrap)
     partition, group = TopicPartition(topic, 0), f"lag-{topic}"
     consumer = group_member(bootstrap, group)

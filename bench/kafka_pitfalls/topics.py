@@ -16,7 +16,7 @@ LONGEST_SECONDS = 60.0
 
 
 async def created_topics(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on the admin client's answers."""
+    """Yield rows on the admin client's answers."""
     existing = await new_topic(bootstrap)
     wanted = [
         NewTopic(existing, 1, 1),
@@ -30,7 +30,7 @@ async def created_topics(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def altered_configs(bootstrap: str) -> AsyncIterator[Row]:
-    """A row on whether alter_configs keeps the settings it is not given."""
+    """Yield a row on whether alter_configs keeps the settings it is not given."""
     topic = await new_topic(bootstrap, configs={"retention.ms": "111000", "max.message.bytes": "222000"})
     async with admin_client(bootstrap) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "333000"})])
@@ -43,7 +43,7 @@ async def altered_configs(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def missing_topics(bootstrap: str) -> AsyncIterator[Row]:
-    """Rows on clients that ask for a topic that is not there."""
+    """Yield rows on clients that ask for a topic that is not there."""
     sender = producer(bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
     await sender.start()
     try:
@@ -61,7 +61,7 @@ async def missing_topics(bootstrap: str) -> AsyncIterator[Row]:
 
 
 async def _outcome(call: object) -> str:
-    """Waits for the call up to LONGEST_SECONDS. Returns: how it ended, and when."""
+    """Wait for the call up to LONGEST_SECONDS. Return how it ended, and when."""
     began = perf_counter()
     try:
         async with asyncio.timeout(LONGEST_SECONDS):

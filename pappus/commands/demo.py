@@ -50,7 +50,7 @@ def demo(
 
 
 def _refuse_report(report_path: Path | None) -> None:
-    """Raises Refused, before anything starts, if the report could not be written at the end."""
+    """Raise Refused, before anything starts, if the report could not be written at the end."""
     if report_path is None:
         return
     if report_path.is_dir() or not report_path.parent.is_dir() or not os.access(report_path.parent, os.W_OK):

@@ -60,7 +60,7 @@ def announce_downloads(stack: Stack) -> None:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """On Ctrl-C stop waiting; the start continues in the background."""
+    """Stop waiting on Ctrl-C; the start continues in the background."""
     try:
         yield
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ def watch_until_interrupted(stack: Stack) -> None:
 
 
 def restart_on_edits(stack: Stack, groups: Iterable[Sequence[PurePath]]) -> None:
-    """For each group of edited files restart the services that load them. A service that does not start is reported,
+    """Restart the services that load the files of each group of edits. A service that does not start is reported,
     and the next edit is its next chance.
 
     Raises:

@@ -32,7 +32,7 @@ def write_set(folder: Path, per_label: int, seed: int = 7) -> None:
 
 
 def draw(label: str, number: int, seed: int = 7) -> bytes:
-    """One picture as JPEG bytes. `label` is one of `DRAWN_LABELS`."""
+    """Draw one picture, as JPEG bytes. `label` is one of `DRAWN_LABELS`."""
     random = np.random.default_rng([seed, DRAWN_LABELS.index(label), number])
     hard = random.random() < HARD_SHARE
     image = _meadow(random)
@@ -48,7 +48,7 @@ def draw(label: str, number: int, seed: int = 7) -> bytes:
 
 
 def _meadow(random: np.random.Generator) -> Image.Image:
-    """A ground and some hundred blades on it."""
+    """Draw a ground and some hundred blades on it."""
     ground = _near(random, (52, 84, 38))
     image = Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), ground)
     pen = ImageDraw.Draw(image)
@@ -61,7 +61,7 @@ def _meadow(random: np.random.Generator) -> Image.Image:
 
 
 def _flowers(image: Image.Image, random: np.random.Generator, small: bool) -> None:
-    """One to six heads, yellow or gone to seed; or a single small one."""
+    """Draw one to six heads, yellow or gone to seed; or a single small one."""
     pen = ImageDraw.Draw(image)
     seeds = random.random() < 0.3
     for _ in range(1 if small else int(random.integers(1, 7))):
@@ -79,6 +79,6 @@ def _flowers(image: Image.Image, random: np.random.Generator, small: bool) -> No
 
 
 def _near(random: np.random.Generator, colour: Colour, spread: float = 14) -> Colour:
-    """A colour near this one."""
+    """Return a colour near this one."""
     red, green, blue = (int(min(255, max(0, channel + random.normal(0, spread)))) for channel in colour)
     return red, green, blue

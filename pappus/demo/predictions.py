@@ -40,7 +40,7 @@ class Answer:
 
 
 async def ask(predictor: AsyncApi, source: ImageSource, rows: Sequence[PlantRow], base_url: str) -> list[Answer]:
-    """The model's answers about these images, in their order, `AT_ONCE` at a time."""
+    """Return the model's answers about these images, in their order, `AT_ONCE` at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: PlantRow) -> Answer:
@@ -68,7 +68,7 @@ def _answer(row: PlantRow, prediction: Prediction, milliseconds: float) -> Answe
 
 
 def describe(answers: Sequence[Answer]) -> str:
-    """One sentence about a round of answers."""
+    """Return one sentence about a round of answers."""
     right = sum(not answer.wrong for answer in answers)
     speed = median(answer.milliseconds for answer in answers)
     return f"{right} of {len(answers)} answers as labelled ({right / len(answers):.1%}), {speed:.1f} ms median"
@@ -94,7 +94,7 @@ async def until_live_or_aside(person: AsyncApi, image_id: UUID, event_id: UUID, 
 
 
 async def _refuse_frozen(person: AsyncApi) -> None:
-    """Raises Refused if that is why no correction becomes live."""
+    """Raise Refused if promotions are frozen, and that is why no correction becomes live."""
     champion = await person.send(get_champion())
     if champion is not None and champion.frozen:
         raise Refused("Promotions are frozen, so no correction becomes live: pappus unfreeze")

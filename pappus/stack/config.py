@@ -34,7 +34,7 @@ class StackConfig(BaseModel):
 
 
 def refuse_host(text: str) -> None:
-    """Raises StackError for an invalid entry of `allowed_hosts`, with which the ingestor could not start."""
+    """Raise StackError for an invalid entry of `allowed_hosts`, with which the ingestor could not start."""
     if not _is_host(text):
         raise StackError(f"{text!r} is not a host: write host or host:port.")
 

@@ -22,7 +22,7 @@ class WarningsAreErrors(logging.Handler):
     """Turns warnings of jgo into errors: it only warns about a wrong checksum."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Raises RuntimeError."""
+        """Raise RuntimeError."""
         raise RuntimeError(record.getMessage())
 
 

@@ -128,7 +128,7 @@ def _refuse_marked_for_another(state: StateFolder) -> None:
 
 
 def _is_earlier_stack(state: StateFolder, names: set[str]) -> bool:
-    """Whether it is complete as it was made before there was a marker, with nothing else in it."""
+    """Return whether the folder is a complete stack of a version without markers, with nothing else in it."""
     if not names >= UNMARKED_LAYOUT or not all(map(_is_own, names)):
         return False
     try:
@@ -140,7 +140,7 @@ def _is_earlier_stack(state: StateFolder, names: set[str]) -> bool:
 
 
 def _is_only_a_config(state: StateFolder, names: set[str]) -> bool:
-    """Whether a person wrote the config, and nothing else, before the first start."""
+    """Return whether a person wrote the config, and nothing else, before the first start."""
     if names != {state.config.name}:
         return False
     StackConfig.load(state)
@@ -148,7 +148,8 @@ def _is_only_a_config(state: StateFolder, names: set[str]) -> bool:
 
 
 def _is_own(name: str) -> bool:
-    """Whether Pappus gives this name to an entry of a state folder; unfinished files of `write_private` included."""
+    """Return whether Pappus gives this name to an entry of a state folder; unfinished files of `write_private`
+    included."""
     return name in FILES | FOLDERS or any(fnmatch(name, f".{file}.????????") for file in FILES)
 
 

@@ -91,7 +91,7 @@ def service_environment(service: Service, context: StackContext) -> dict[str, st
     """Return the environment of a service: defaults, then the caller's environment, then the values of this stack.
 
     Raises:
-        StackError: PAPPUS_ALLOWED_HOSTS is no list of hosts.
+        StackError: PAPPUS_ALLOWED_HOSTS is not a list of hosts.
     """
     return {**_defaults(), **context.environment, **_generated(service, context)}
 

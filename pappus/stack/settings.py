@@ -43,9 +43,9 @@ def port_overrides(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def maven_repository(environment: Mapping[str, str]) -> str | None:
-    """The address of the Maven repository that jars are fetched from; None for Maven Central.
+    """Return the address of the Maven repository that jars are fetched from; None for Maven Central.
 
-    PAPPUS_MAVEN_REPOSITORY, else the mirror of `central` in ~/.m2/settings.xml. A login for it stands in ~/.netrc.
+    PAPPUS_MAVEN_REPOSITORY, else the mirror of `central` in ~/.m2/settings.xml. A login for it is read from ~/.netrc.
     """
     if chosen := environment.get("PAPPUS_MAVEN_REPOSITORY"):
         return chosen

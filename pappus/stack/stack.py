@@ -69,12 +69,12 @@ class Stack:
         return self._wait_until_ready(lambda status: status.expected, watch)
 
     def restart(self, words: Sequence[str], watch: Callable[[StackStatus], None] = _silent) -> StackStatus:
-        """Stop and start these components (names or groups), and wait until they are ready. Start those that `stop`
-        has stopped.
+        """Stop and start these components (names or groups), and wait until they are ready. Start those that `stop` has
+        stopped.
 
         Raises:
-            StackError: no stack runs, a word is no component, or a component fails to start; the supervisor then keeps
-                trying.
+            StackError: no stack runs, a word is not a component, or a component fails to start; the supervisor then
+                keeps trying.
         """
         names = self._running_names(words)
         self._supervisor.request(self._supervisor.desired().with_restart(names))
@@ -84,7 +84,7 @@ class Stack:
         """Stop these components (names or groups) until `restart` or `up` names them; return their names.
 
         Raises:
-            StackError: no stack runs, or a word is no component.
+            StackError: no stack runs, or a word is not a component.
         """
         names = self._running_names(words)
         self._supervisor.request(self._supervisor.desired().with_stopped(names))
@@ -179,7 +179,7 @@ class Stack:
         """Return the names of the components that `only` selects, with those they need. Nothing is written.
 
         Raises:
-            StackError: a name is no component and no group.
+            StackError: a name is neither a component nor a group.
         """
         context = StackContext(
             state=self.state,

@@ -85,7 +85,7 @@ def keep_logs(state: StateFolder, folder: Path | None) -> None:
 
 @asynccontextmanager
 async def running_servers(state: Path, only: Sequence[str] = ("servers",)) -> AsyncIterator[Servers]:
-    """`servers_in` for coroutines: waiting does not block the event loop."""
+    """Start servers as `servers_in` does, without blocking the event loop."""
     context = servers_in(state, only)
     servers = await asyncio.to_thread(context.__enter__)
     try:

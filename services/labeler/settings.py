@@ -11,8 +11,8 @@ SCHEMA = "labeler"
 MIGRATIONS = "services.labeler.data.sql"
 SOURCE = "pappus/labeler"
 LIMIT_MEGABYTES = 19
-"""The largest file the pages accept, in units of 1,048,576 bytes; labeler, ingestor and predictor accept 20,000,000
-bytes."""
+"""The largest file the pages accept, in units of 1,048,576 bytes. It is below the defaults of labeler, ingestor and
+predictor (20,000,000 bytes), and no setting changes it."""
 
 
 class LabelerSettings(Settings):

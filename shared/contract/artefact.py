@@ -46,12 +46,12 @@ class ArtefactMetadata:
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> str:
-        """Sorted and without spaces: equal metadata gives equal text."""
+        """Return JSON, sorted and without spaces: equal metadata gives equal text."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=str)
 
     @classmethod
     def from_json(cls, text: str) -> "ArtefactMetadata":
-        """Reads what `to_json` wrote; fields it does not know are ignored.
+        """Read what `to_json` wrote; fields it does not know are ignored.
 
         Raises:
             InvalidMessage: if this is not the metadata of an artefact, or of a format newer than this program.

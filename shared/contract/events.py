@@ -25,7 +25,7 @@ Ordinal = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 def uuid_of(*parts: object) -> UUID:
-    """The uuid5 of a natural key; the same parts give the same id in every process."""
+    """Return the uuid5 of a natural key; the same parts give the same id in every process."""
     return uuid5(NAMESPACE, "|".join(str(part) for part in parts))
 
 
@@ -336,7 +336,7 @@ class PromotionRequested(ModelEvent):
 
 
 class DeadLetter(BaseModel):
-    """A message that could not be handled, as it stands on `<topic>.dlq`: readable JSON.
+    """A message that could not be handled, as `<topic>.dlq` holds it: readable JSON.
 
     `value` is the original value as text; if it was not UTF-8, `value_base64` holds it and `value` is None. A value
     that is too large for a dead letter is cut to its beginning: then `value_bytes` is its full length and

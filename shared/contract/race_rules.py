@@ -2,11 +2,13 @@
 
 
 def label_applies(current_revision: int, event_revision: int) -> bool:
-    """Whether a label.corrected takes effect: its revision is the image's current one plus one (a registered label is
-    revision 0). Of two competitors with one revision the first in partition order wins, the later is superseded."""
+    """Return whether a label.corrected takes effect: its revision is the image's current one plus one (a registered
+    label is revision 0). Of two competitors with one revision the first in partition order wins, the later is
+    superseded."""
     return event_revision == current_revision + 1
 
 
 def promotion_counts(last_sequence: int, event_sequence: int) -> bool:
-    """Whether a model.promoted takes effect: its sequence is the last counting one plus one (0 before the first)."""
+    """Return whether a model.promoted takes effect: its sequence is the last counting one plus one (0 before the
+    first)."""
     return event_sequence == last_sequence + 1

@@ -45,7 +45,7 @@ class Topic:
 
 
 def dead_letter_topic(topic: str) -> str:
-    """The topic that takes what could not be handled on `topic`."""
+    """Return the topic that takes what could not be handled on `topic`."""
     return f"{topic}.dlq"
 
 

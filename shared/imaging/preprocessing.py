@@ -49,7 +49,7 @@ class ImageFacts:
 
 
 def image_facts(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> ImageFacts:
-    """Reads the header only, so a decompression bomb costs nothing.
+    """Read the header only, so a decompression bomb costs nothing.
 
     Raises:
         UndecodableImage: empty, not_an_image, unsupported_format or too_many_pixels. That the pixels are complete is
@@ -63,7 +63,8 @@ def image_facts(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> ImageFacts
 
 
 def decode(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
-    """The picture as a person sees it: uint8 RGB [height, width, 3], EXIF orientation applied, transparency on white.
+    """Return the picture as a person sees it: uint8 RGB [height, width, 3], EXIF orientation applied, transparency on
+    white.
 
     Takes JPEG, PNG, WebP, GIF and BMP (of animations the first frame) in any colour mode and depth Pillow reads.
 
@@ -84,7 +85,7 @@ def decode(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
 
 
 def prepare(pixels: Pixels, size: int = INPUT_SIZE) -> Pixels:
-    """The square a model sees: uint8 [size, size, 3].
+    """Return the square a model sees: uint8 [size, size, 3].
 
     The whole picture is squeezed into the square instead of cropped: nothing a person saw is lost, and it is the recipe
     the accuracy was measured with. INTER_AREA averages over the source pixels, so large photographs do not alias.
@@ -93,7 +94,7 @@ def prepare(pixels: Pixels, size: int = INPUT_SIZE) -> Pixels:
 
 
 def _open(data: bytes, maximum_pixels: int) -> Image.Image:
-    """The image with its header parsed and no pixel decoded."""
+    """Return the image with its header parsed and no pixel decoded."""
     if not data:
         raise UndecodableImage("empty", "The file is empty. Send an image.")
     try:
@@ -114,7 +115,7 @@ def _open(data: bytes, maximum_pixels: int) -> Image.Image:
 
 
 def _unidentified(data: bytes) -> UndecodableImage:
-    """Distinguish a picture of another format (or one cut within its header) from bytes that are no picture."""
+    """Distinguish a picture of another format (or one cut within its header) from bytes that are not a picture."""
     if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")) or data[8:12] == b"WEBP":
         return UndecodableImage("truncated", "The header of the picture is cut off or damaged. Send the complete file.")
     if data.startswith((b"II*\0", b"MM\0*", b"8BPS", b"\0\0\1\0")) or data[4:8] == b"ftyp":
@@ -125,12 +126,13 @@ def _unidentified(data: bytes) -> UndecodableImage:
 
 
 def _format(image: Image.Image) -> str:
-    """Pillow calls a JPEG with further pictures behind it (as many phones write) MPO; its first picture is a JPEG."""
+    """Return the name of the format. Pillow calls a JPEG with further pictures behind it (as many phones write) MPO;
+    its first picture is a JPEG."""
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8; 1 where there is none or the EXIF block is unreadable."""
+    """Return the EXIF orientation 1..8; 1 where there is none or the EXIF block is unreadable."""
     if "exif" not in image.info:
         return 1
     try:
@@ -140,8 +142,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _decode_plain_jpeg(data: bytes, image: Image.Image) -> Pixels | None:
-    """The fast path, or None where libjpeg has a complaint: Pillow then decides whether something is missing (and
-    refuses) or whether it is only a quirk of the camera, such as stray bytes between two segments."""
+    """Decode by the fast path. Return None where libjpeg has a complaint: Pillow then decides whether something is
+    missing (and refuses) or whether it is only a quirk of the camera, such as stray bytes between two segments."""
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
     except ValueError:
@@ -150,7 +152,7 @@ def _decode_plain_jpeg(data: bytes, image: Image.Image) -> Pixels | None:
 
 
 def _oriented(pixels: Pixels, orientation: int) -> Pixels:
-    """EXIF 2.32, tag 0x0112: transposed, then flipped as the tag says."""
+    """Return the pixels transposed, then flipped, as the tag says (EXIF 2.32, tag 0x0112)."""
     if orientation in _SIDEWAYS:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

@@ -17,7 +17,7 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 
 def encode(event: Event, source: str) -> bytes:
-    """The event as structured JSON. `source` names the publishing service, for example "pappus/ingestor".
+    """Return the event as structured JSON. `source` names the publishing service, for example "pappus/ingestor".
 
     Raises:
         InvalidMessage: if it holds what no table can keep, see `_unkeepable`.
@@ -39,8 +39,8 @@ def encode(event: Event, source: str) -> bytes:
 
 
 def _unkeepable(value: bytes, data: object) -> str | None:
-    """What PostgreSQL refuses in an event, so that it would stop every projection: a NUL character, half a surrogate
-    pair, NaN or an infinity. `value` is the JSON text, `data` the event in it."""
+    """Return what PostgreSQL refuses in an event, so that it would stop every projection: a NUL character, half a
+    surrogate pair, NaN or an infinity. `value` is the JSON text, `data` the event in it."""
     if _holds_nul(value):
         return "a NUL character"
     try:
@@ -53,12 +53,12 @@ def _unkeepable(value: bytes, data: object) -> str | None:
 
 
 def _holds_nul(value: bytes) -> bool:
-    """Whether JSON text has an escaped U+0000."""
+    """Return whether JSON text has an escaped U+0000."""
     return any(len(slashes) % 2 for slashes in re.findall(rb"(\\+)u0000", value))
 
 
 def decode(topic: str, value: bytes | None) -> Event:
-    """The event in a record of `topic`.
+    """Return the event in a record of `topic`.
 
     Raises:
         InvalidMessage: if the topic carries no events, or the value is not an event of this topic.

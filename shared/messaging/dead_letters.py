@@ -53,7 +53,8 @@ def make_dead_letter(
 
 
 def _readable(value: bytes, first: int) -> tuple[str | None, str | None]:
-    """The first `first` bytes as text (without half a character at the end), or as base64 if the value is not text."""
+    """Return the first `first` bytes as text (without half a character at the end), or as base64 if the value is not
+    text."""
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -62,7 +63,7 @@ def _readable(value: bytes, first: int) -> tuple[str | None, str | None]:
 
 
 def _takes(text: str | None, raw: str | None) -> int:
-    """How many bytes the text takes in JSON."""
+    """Return how many bytes the text takes in JSON."""
     return len(json.dumps(text or raw, ensure_ascii=False).encode())
 
 

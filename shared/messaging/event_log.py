@@ -83,7 +83,7 @@ class LogReader(Protocol):
     """Reads whole topics without a group, from positions the caller chooses."""
 
     async def partitions(self) -> Sequence[TopicPartition]:
-        """All partitions of the reader's topics."""
+        """Return all partitions of the reader's topics."""
 
     async def start_at(self, positions: Mapping[TopicPartition, int]) -> None:
         """Start reading at these offsets; a partition that is not named starts at its beginning. Call it first."""
@@ -97,22 +97,22 @@ class LogReader(Protocol):
         """
 
     async def beginning_offsets(self) -> Mapping[TopicPartition, int]:
-        """The first offset still in the log, per partition."""
+        """Return the first offset still in the log, per partition."""
 
     async def end_offsets(self) -> Mapping[TopicPartition, int]:
-        """The offset of the next record, per partition, measured now (on a separate connection, so that it does not
-        wait behind a poll)."""
+        """Return the offset of the next record, per partition, measured now (on a separate connection, so that it does
+        not wait behind a poll)."""
 
     async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
-        """The record at this offset, or None if it is gone."""
+        """Return the record at this offset, or None if it is gone."""
 
 
 class EventLog(Protocol):
     """The event log: opens publishers, group members and readers. Each is closed when its context ends."""
 
     def publisher(self, source: str, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Publisher]:
-        """`source` is the CloudEvents source, for example "pappus/ingestor". Opening does not wait for the log;
-        publishing waits at most `timeout_seconds` for the acknowledgement."""
+        """Open a publisher. `source` is the CloudEvents source, for example "pappus/ingestor". Opening does not wait
+        for the log; publishing waits at most `timeout_seconds` for the acknowledgement."""
 
     def group(
         self, group: str, topics: Sequence[str], member: str | None = None
@@ -124,4 +124,5 @@ class EventLog(Protocol):
         """Read whole topics without a group. Waits until the log answers and has the topics."""
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
-        """The offset of the next record, for every partition of the topics, measured now. Raises TransientError."""
+        """Return the offset of the next record, for every partition of the topics, measured now. Raises
+        TransientError."""

@@ -219,7 +219,7 @@ class _Loop:
                 self._start(tasks)
 
     async def _poll(self) -> Sequence[Record]:
-        """More records, if there is room for them; membership is kept by polling in any case."""
+        """Return more records, if there is room for them; membership is kept by polling in any case."""
         room = CAPACITY - self.in_flight.unfinished
         if room <= 0 and not self._paused:
             self._consumer.pause(self.in_flight.partitions)
@@ -267,7 +267,7 @@ class _Loop:
                 await asyncio.sleep(1.0)
 
     async def _drain(self) -> None:
-        """Before partitions are revoked: start no more records, finish those in flight, commit, forget the rest."""
+        """Start no more records, finish those in flight, commit, and forget the rest, before partitions are revoked."""
         for queue in self._queues.values():
             queue.clear()
         self.in_flight.stop_starting()

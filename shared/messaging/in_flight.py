@@ -55,7 +55,7 @@ class PartitionState:
         return self.failures or Failures()
 
     def to_commit(self) -> tuple[int, str] | None:
-        """Offset and metadata, if they differ from what is committed."""
+        """Return offset and metadata, if they differ from what is committed."""
         offset = self.offsets.committable
         if offset is None or self.failures is None:
             return None

@@ -15,7 +15,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 @contextmanager
 def process_span(record: Record, name: str) -> Iterator[Span]:
-    """A span for handling one record, child of the context in its headers; log lines inside carry the record's
+    """Open a span for handling one record, child of the context in its headers; log lines inside carry the record's
     position."""
     carrier = {key: value.decode("ascii", "replace") for key, value in record.headers}
     attributes: dict[str, str | int] = {

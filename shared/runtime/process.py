@@ -70,7 +70,7 @@ def _end_anyway(code: int) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line: its type and its text."""
+    """Return an exception in one line: its type and its text."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

@@ -33,7 +33,7 @@ UNTIL_CANCELLED = RetryPolicy(attempts=None)
 
 
 def delay(policy: RetryPolicy, attempt: int) -> float | None:
-    """Seconds to wait after failed attempt number `attempt` (counted from 1), or None to give up."""
+    """Return the seconds to wait after failed attempt number `attempt` (counted from 1), or None to give up."""
     if attempt < 1:
         raise ValueError(f"Attempts are counted from 1, not {attempt}.")
     if policy.attempts is not None and attempt >= policy.attempts:

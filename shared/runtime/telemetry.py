@@ -52,8 +52,8 @@ def _add_trace(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mu
 
 
 def configure(service: str, settings: Settings) -> None:
-    """Logs of structlog and of the standard library become JSON lines on stdout; spans get real ids and go where
-    `settings.trace_exporter` says. Call it once, first thing in a process."""
+    """Turn the logs of structlog and of the standard library into JSON lines on stdout, give spans real ids, and send
+    them where `settings.trace_exporter` says. Call it once, first thing in a process."""
     _configure_logs(service, settings.log_level)
     _configure_traces(service, settings.trace_exporter)
 
@@ -119,26 +119,26 @@ def _configure_traces(service: str, exporter: str) -> None:
 
 
 def tracer() -> Tracer:
-    """The tracer of this process."""
+    """Return the tracer of this process."""
     return trace.get_tracer("pappus")
 
 
 def current_trace_id() -> str | None:
-    """The trace id of the current span, 32 hex digits; None outside of any span."""
+    """Return the trace id of the current span, 32 hex digits; None outside of any span."""
     span = trace.get_current_span().get_span_context()
     return f"{span.trace_id:032x}" if span.is_valid else None
 
 
 def traceparent() -> str | None:
-    """The current trace context as W3C `traceparent`, to be kept in a row that starts an event; None outside of any
-    span."""
+    """Return the current trace context as W3C `traceparent`, to be kept in a row that starts an event; None outside of
+    any span."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
 
 
 def inject_headers() -> list[tuple[str, bytes]]:
-    """The current trace context as record headers: a fresh list at every call, since the client changes it."""
+    """Return the current trace context as record headers: a fresh list at every call, since the client changes it."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return [(name, value.encode()) for name, value in carrier.items()]
@@ -146,7 +146,7 @@ def inject_headers() -> list[tuple[str, bytes]]:
 
 @contextmanager
 def continued(parent: str | None, name: str) -> Iterator[Span]:
-    """A span that continues a `traceparent` kept elsewhere (a table row), or starts a trace if there is none."""
+    """Open a span that continues a `traceparent` kept elsewhere (a table row), or starts a trace if there is none."""
     context = _PROPAGATOR.extract({"traceparent": parent}) if parent else otel_context.get_current()
     with tracer().start_as_current_span(name, context=context) as span:
         yield span

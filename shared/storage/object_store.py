@@ -35,13 +35,14 @@ class ObjectStore(Protocol):
         """Write the whole object; readers see all of it or none. An existing one is replaced."""
 
     async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
-        """The whole object. Raises ObjectMissing; ObjectTooLarge if it has more than `limit_bytes` (None: no limit)."""
+        """Return the whole object. Raises ObjectMissing; ObjectTooLarge if it has more than `limit_bytes` (None: no
+        limit)."""
 
     async def exists(self, key: str) -> bool:
-        """Whether there is an object under this key."""
+        """Return whether there is an object under this key."""
 
     async def keys(self, prefix: str) -> list[str]:
-        """All keys that start with `prefix`, sorted."""
+        """Return all keys that start with `prefix`, sorted."""
 
 
 _MISSING = {"404", "NoSuchKey", "NotFound"}
@@ -50,7 +51,7 @@ _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout
 
 @contextmanager
 def _explained(action: str, key: str) -> Iterator[None]:
-    """Turns what the client raises into our errors."""
+    """Turn what the client raises into our errors."""
     try:
         yield
     except ClientError as error:
@@ -114,7 +115,7 @@ class S3ObjectStore:
 
 @asynccontextmanager
 async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
-    """The bucket that the settings name. Opening asks the store nothing, so it may be away."""
+    """Open the bucket that the settings name. Opening asks the store nothing, so it may be away."""
     config = AioConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path"},

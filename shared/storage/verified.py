@@ -32,7 +32,7 @@ def check_sha256(data: bytes, expected_sha256: str, key: str) -> None:
 
 
 async def get_verified(store: ReadableStore, key: str, expected_sha256: str, limit_bytes: int | None = None) -> bytes:
-    """The whole object under `key`, if its hash is the expected one.
+    """Return the whole object under `key`, if its hash is the expected one.
 
     Raises:
         HashMismatch: the bytes have another hash.

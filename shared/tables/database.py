@@ -74,17 +74,17 @@ class Database:
             await close(pool)
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
-        """All rows."""
+        """Return all rows."""
         with connecting():
             return await self._pool.fetch(sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         with connecting():
             return await self._pool.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         with connecting():
             return await self._pool.fetchval(sql, *args)
 
@@ -95,8 +95,8 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A connection in a transaction, committed at the end, rolled back on any exception. After a TransientError
-        from the end of the block the outcome is unknown."""
+        """Yield a connection in a transaction, committed at the end, rolled back on any exception. After a
+        TransientError from the end of the block the outcome is unknown."""
         async with AsyncExitStack() as stack:
             with connecting():
                 connection = await stack.enter_async_context(self._pool.acquire())
@@ -118,7 +118,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection of one's own beside the pool, not in a transaction."""
+        """Yield a connection of the caller's own, beside the pool, not in a transaction."""
         connection = await self._connect()
         try:
             with transient_errors():
@@ -128,7 +128,7 @@ class Database:
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[Changes]:
-        """A subscription to the commits of this schema's projection; none is lost between two waits."""
+        """Yield a subscription to the commits of this schema's projection; none is lost between two waits."""
         with self._feed.subscribe() as changes:
             yield changes
 
@@ -154,7 +154,7 @@ async def try_lock(connection: Connection, name: str) -> bool:
 
 
 def channel_of(schema: str) -> str:
-    """The channel on which commits of this schema's projection are announced."""
+    """Return the channel on which commits of this schema's projection are announced."""
     return f"{schema}_changed"
 
 

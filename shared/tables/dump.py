@@ -13,7 +13,8 @@ _NEVER = ("migrations",)
 async def canonical_dump(
     database: Database, tables: Sequence[str] | None = None, without: Sequence[str] = ()
 ) -> dict[str, str]:
-    """The sha256 of each table's rows as text, in an order that does not depend on how they came in, all of one moment.
+    """Return the sha256 of each table's rows as text, in an order that does not depend on how they came in, all of one
+    moment.
 
     `tables` None means all of the schema, `positions` too; those in `without` are left out (tables that are not
     folded from events: credentials, ledgers of effects), and so is `migrations`.

@@ -30,7 +30,7 @@ class Position:
 
 
 def identity(record: Record) -> UUID:
-    """The identity of a record: its event id, or a hash of its bytes if it holds no readable event."""
+    """Return the identity of a record: its event id, or a hash of its bytes if it holds no readable event."""
     try:
         return decode(record.topic, record.value).event_id
     except InvalidMessage:
@@ -38,7 +38,7 @@ def identity(record: Record) -> UUID:
 
 
 def from_rows(rows: Sequence[Row]) -> dict[TopicPartition, Position]:
-    """The rows of READ."""
+    """Return the rows of READ."""
     return {
         TopicPartition(row["topic"], row["partition"]): Position(row["next_offset"], row["last_event_id"])
         for row in rows

@@ -52,7 +52,8 @@ def transient_errors() -> Iterator[None]:
 
 @contextmanager
 def connecting() -> Iterator[None]:
-    """As `transient_errors`, and any failure of the network too; for blocks that do nothing but ask PostgreSQL."""
+    """Turn passing errors of PostgreSQL, as `transient_errors` does, and any failure of the network into
+    TransientError. It is for blocks that do nothing but ask PostgreSQL."""
     try:
         with transient_errors():
             yield
@@ -61,8 +62,8 @@ def connecting() -> Iterator[None]:
 
 
 def connector(url: str, schema: str) -> Connect:
-    """A function that opens a connection with `schema` as its search path (and `public`, where extensions live). It
-    raises TransientError when PostgreSQL is away."""
+    """Return a function that opens a connection with `schema` as its search path (and `public`, where extensions live).
+    It raises TransientError when PostgreSQL is away."""
     settings = _settings(schema)
 
     async def connect() -> Connection:
@@ -75,7 +76,7 @@ def connector(url: str, schema: str) -> Connect:
 
 
 async def open_pool(url: str, schema: str, connections: int) -> Pool:
-    """A pool of 1 to `connections` connections with `schema` as their search path."""
+    """Open a pool of 1 to `connections` connections with `schema` as their search path."""
     settings = _settings(schema)
     with connecting():
         return await asyncpg.create_pool(
@@ -115,4 +116,4 @@ def _json_scalar(value: object) -> str:
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"A {type(value).__name__} cannot stand in a jsonb column: convert it first.")
+    raise TypeError(f"A {type(value).__name__} cannot be stored in a jsonb column: convert it first.")

@@ -231,7 +231,7 @@ class Projection:
 async def wait_until_caught_up(
     event_log: EventLog, database: Database, topics: Sequence[str], timeout_seconds: float
 ) -> None:
-    """Wait until the tables show everything that stands on these topics now.
+    """Wait until the tables show everything that is on these topics now.
 
     Raises:
         TransientError: they did not in time, or the log or PostgreSQL is away.

@@ -124,7 +124,7 @@ class _Run:
         return cls(fold, reader, connection, next_offsets)
 
     async def fold_to(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Fold until every partition named stands at its end. What lies behind it waits for the next call, so that the
+        """Fold until every partition named is at its end. What comes after it waits for the next call, so that the
         new tables can be compared with those in use."""
         await self._reader.start_at(self._next_offsets)
         heard = time.monotonic()
@@ -142,7 +142,7 @@ class _Run:
 
 
 async def _reached(writer: Connection, reader: LogReader) -> dict[TopicPartition, int]:
-    """How far the tables in use were folded, as far as the log still goes there."""
+    """Return how far the tables in use were folded, as far as the log still goes there."""
     in_use, ends = positions.from_rows(await writer.fetch(positions.READ)), await reader.end_offsets()
     return {
         partition: min(in_use[partition].next_offset, end) for partition, end in ends.items() if partition in in_use

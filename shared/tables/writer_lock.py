@@ -51,12 +51,13 @@ SELECT EXISTS (
 
 
 def release_lock_channel(schema: str) -> str:
-    """The channel on which a replay asks the writer of a schema to release the lock."""
+    """Return the channel on which a replay asks the writer of a schema to release the lock."""
     return f"{schema}_let_go"
 
 
 def application_name(schema: str, role: str) -> str:
-    """What pg_stat_activity shows of a projection: its role is writer, standby or reserve. PostgreSQL cuts it at 63."""
+    """Return what pg_stat_activity shows of a projection: its role is writer, standby or reserve. PostgreSQL cuts it at
+    63."""
     return f"pappus {schema} {role}"[:63]
 
 
@@ -136,12 +137,13 @@ class StandBy:
         return not requests.pending and (free_seconds >= RESERVE_SECONDS or not self._reserve)
 
     def _is_silent(self, holder: Row, watch: "_HolderWatch") -> bool:
-        """Whether the holder is a projection, not a replay, and has been silent for too long."""
+        """Return whether the holder is a projection, not a replay, and has been silent for too long."""
         silent_seconds = watch.silent_seconds(holder)
         return holder["application_name"] in self._names and silent_seconds >= self._silence_seconds
 
     async def _behind(self, connection: Connection) -> bool:
-        """Whether the log has more than the tables show; False if the log does not answer: then no process can fold."""
+        """Return whether the log has more than the tables show; False if the log does not answer: then no process can
+        fold."""
         try:
             ends = await self._event_log.end_offsets(self._topics)
         except TransientError:

@@ -15,13 +15,13 @@ class PartitionStore(Protocol):
     """What a group needs of the log in memory."""
 
     def begin(self, partition: TopicPartition) -> int:
-        """The first offset still there."""
+        """Return the first offset still there."""
 
     def take(self, positions: dict[TopicPartition, int], max_records: int) -> list[Record]:
-        """Records from these positions on; the positions move."""
+        """Return records from these positions on, and advance the positions."""
 
     def answer(self) -> None:
-        """Raises TransientError while the log is away."""
+        """Raise TransientError while the log is away."""
 
     def wake(self) -> None:
         """Report a change to those who wait for one."""
@@ -40,11 +40,11 @@ class Members:
         self._one_at_a_time = asyncio.Lock()
 
     async def join(self, member: "MemoryGroup") -> None:
-        """A member comes."""
+        """Let a member join."""
         await self._rebalance([*self._members, member])
 
     async def leave(self, member: "MemoryGroup") -> None:
-        """A member goes; what it did not commit comes again."""
+        """Let a member leave; what it did not commit is delivered again."""
         member.positions = {}
         await self._rebalance([other for other in self._members if other is not member])
 
@@ -121,7 +121,7 @@ class MemoryGroup:
     _revoking: frozenset[TopicPartition] = frozenset()
 
     async def revoke(self) -> None:
-        """The partitions are taken away, after the owner had its time to drain."""
+        """Take the partitions away, after the owner had its time to drain."""
         self._revoking, self.positions = frozenset(self.positions), {}
         try:
             if self._drain is not None:

@@ -29,7 +29,7 @@ _number = count(1)
 
 
 def _made(event: type[E], values: dict[str, Any], changes: dict[str, Any], *natural_key: str) -> E:
-    """The event; its id is the uuid5 of the natural key named, unless a test sets another."""
+    """Return the event; its id is the uuid5 of the natural key named, unless a test sets another."""
     merged = {"occurred_at": NOON, **values, **changes}
     merged.setdefault("event_id", uuid_of(event.topic, *(merged[name] for name in natural_key)))
     return event.model_validate(merged)
@@ -40,7 +40,7 @@ def _hash() -> str:
 
 
 def image_registered(**changes: Any) -> ImageRegistered:
-    """An image from the web with a claimed label."""
+    """Return the registration of an image from the web with a claimed label."""
     image_id: UUID = changes.get("image_id") or uuid4()
     values: dict[str, Any] = {
         "image_id": image_id,
@@ -54,7 +54,7 @@ def image_registered(**changes: Any) -> ImageRegistered:
 
 
 def image_stored(**changes: Any) -> ImageStored:
-    """A stored image of 200 x 150 pixels, alone in its near-duplicate group."""
+    """Return a stored image of 200 x 150 pixels, alone in its near-duplicate group."""
     image_id: UUID = changes.get("image_id") or uuid4()
     sha256: str = changes.get("sha256") or _hash()
     values = {
@@ -76,13 +76,13 @@ def image_stored(**changes: Any) -> ImageStored:
 
 
 def image_rejected(**changes: Any) -> ImageRejected:
-    """An image that is not there."""
+    """Return the rejection of an image that is not there."""
     values = {"image_id": uuid4(), "reason": "not_found", "detail": "The server answered 404.", "attempt": 1}
     return _made(ImageRejected, values, changes, "image_id", "attempt")
 
 
 def label_corrected(**changes: Any) -> LabelCorrected:
-    """The first correction of an image, from dandelion to grass."""
+    """Return the first correction of an image, from dandelion to grass."""
     values = {
         "image_id": uuid4(),
         "label_from": "dandelion",
@@ -95,7 +95,7 @@ def label_corrected(**changes: Any) -> LabelCorrected:
 
 
 def prediction_logged(**changes: Any) -> PredictionLogged:
-    """An answer over HTTP: dandelion, nine times out of ten."""
+    """Return an answer over HTTP: dandelion, with probability 0.9."""
     values = {
         "prediction_id": uuid4(),
         "model_name": MODEL,
@@ -112,7 +112,7 @@ def prediction_logged(**changes: Any) -> PredictionLogged:
 
 
 def drift_detected(**changes: Any) -> DriftDetected:
-    """A window that differs."""
+    """Return a drift: a window that differs from its reference."""
     values = {
         "model_name": MODEL,
         "model_version": "v1",
@@ -128,7 +128,7 @@ def drift_detected(**changes: Any) -> DriftDetected:
 
 
 def training_requested(**changes: Any) -> TrainingRequested:
-    """A request for a full training, because of new images."""
+    """Return a request for a full training, because of new images."""
     values = {"model_name": MODEL, "reason": "new_images", "detail": "120 new images since the last manifest."}
     changes.setdefault("event_id", uuid4())
     return _made(TrainingRequested, values, changes)
@@ -145,7 +145,7 @@ def _artefact(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def model_trained(**changes: Any) -> ModelTrained:
-    """A candidate of the full lane without a parent."""
+    """Return a candidate of the full lane without a parent."""
     values = {
         **_artefact(changes),
         "lane": "full",
@@ -167,7 +167,7 @@ def model_trained(**changes: Any) -> ModelTrained:
 
 
 def model_promoted(**changes: Any) -> ModelPromoted:
-    """The first promotion."""
+    """Return the first promotion."""
     values = {
         **_artefact(changes),
         "sequence": 1,
@@ -180,20 +180,20 @@ def model_promoted(**changes: Any) -> ModelPromoted:
 
 
 def model_rejected(**changes: Any) -> ModelRejected:
-    """A candidate that was worse than the champion."""
+    """Return the rejection of a candidate that was worse than the champion."""
     values = {"model_name": MODEL, "version": f"v{next(_number)}", "summary": "It is worse than the champion."}
     return _made(ModelRejected, values, changes, "version")
 
 
 def model_loaded(**changes: Any) -> ModelLoaded:
-    """A replica that serves."""
+    """Return the report of a replica that serves."""
     values = {"replica": "api-0", "model_name": MODEL, "version": "v1", "sequence": 1, "outcome": "serving"}
     changes.setdefault("event_id", uuid4())
     return _made(ModelLoaded, values, changes)
 
 
 def promotion_requested(**changes: Any) -> PromotionRequested:
-    """A person wants an older version back."""
+    """Return the request of a person who wants an older version back."""
     values = {
         "model_name": MODEL,
         "action": "rollback",

@@ -9,15 +9,15 @@ UNDECLARED_PARTITIONS = 4
 
 
 def partitions_of(topics: Sequence[str]) -> list[TopicPartition]:
-    """All partitions of the topics, as many as declared."""
+    """Return all partitions of the topics, as many as declared."""
     return [TopicPartition(topic, number) for topic in topics for number in range(count_partitions(topic))]
 
 
 def count_partitions(topic: str) -> int:
-    """How many partitions the topic has."""
+    """Return how many partitions the topic has."""
     return declared_topic(topic).partitions
 
 
 def declared_topic(topic: str) -> Topic:
-    """The topic as declared; one of a test that is not declared gets UNDECLARED_PARTITIONS."""
+    """Return the topic as declared; one of a test that is not declared gets UNDECLARED_PARTITIONS."""
     return TOPIC_OF_NAME.get(topic) or Topic(topic, UNDECLARED_PARTITIONS)

@@ -74,7 +74,7 @@ async def test_the_story_ends_right_though_a_service_is_killed_again_and_again(
 
 
 async def _kill(stack: Stack, victim: str) -> int:
-    """kill -9 the process that runs now, or as soon as it runs again; its id."""
+    """Send kill -9 to the process that runs now, or as soon as it runs again, and return its id."""
     process = await eventually(lambda: stack.status().component(victim).process, 60)
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)

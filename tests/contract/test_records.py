@@ -20,7 +20,7 @@ from shared.testing import eventually, image_stored, label_corrected, model_trai
 
 
 async def first(source: GroupConsumer | LogReader) -> Record:
-    """The first record that comes."""
+    """Return the first record that comes."""
 
     async def there() -> Record | None:
         return next(iter(await source.poll(0.2)), None)

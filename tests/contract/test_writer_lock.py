@@ -69,7 +69,7 @@ async def running(
     silence_seconds: float = SILENCE_SECONDS,
     reserve: bool = False,
 ) -> AsyncIterator[Process]:
-    """The process with a database of its own, until the end of the block."""
+    """Yield the process with a database of its own, until the end of the block."""
     async with schema.open() as database:
         projection = Projection(
             event_log,
@@ -95,7 +95,7 @@ async def publish(event_log: MemoryEventLog, count: int = 1) -> list[Event]:
 
 
 async def standing_by(database: Database, role: str = "standby", count: int = 1) -> None:
-    """Until so many processes stand by."""
+    """Wait until so many processes stand by."""
     sql, name = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1",
         application_name(database.schema, role),
@@ -109,7 +109,7 @@ async def standing_by(database: Database, role: str = "standby", count: int = 1)
 
 @asynccontextmanager
 async def silent_holder(database: Database, role: str = "writer") -> AsyncIterator[Connection]:
-    """A connection that holds the lock and does nothing, as that of a stopped process."""
+    """Yield a connection that holds the lock and does nothing, as that of a stopped process."""
     async with database.connection() as connection:
         name = application_name(database.schema, role) if role else f"pappus {database.schema}"
         await connection.execute("SELECT set_config('application_name', $1, false)", name)

@@ -20,7 +20,7 @@ TEST_SECONDS = 150
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test that needs the stack waits for its story, too; on a busy machine the others take their time."""
+    """Give the first test that needs the stack the time of its story too; the others take longer on a busy machine."""
     first = True
     for item in items:
         if "told" in getattr(item, "fixturenames", ()):

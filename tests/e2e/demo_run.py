@@ -76,7 +76,7 @@ class Told:
         return pappus(self.stack.state.root, *arguments)
 
     async def until_ready(self) -> None:
-        """Until `pappus status` says that all is well: on a busy machine one answer to a probe may come late."""
+        """Wait until `pappus status` says that all is well: on a busy machine one answer to a probe may come late."""
 
         def ready() -> bool:
             return self.pappus("status").returncode == 0
@@ -84,19 +84,19 @@ class Told:
         await eventually(ready, LIVE_SECONDS)
 
     def person(self, name: str = "labeler") -> AbstractAsyncContextManager[AsyncApi]:
-        """A client with a login."""
+        """Open a client with a login."""
         return self.running.labeler_as(name)
 
     def event_log(self) -> AbstractAsyncContextManager[KafkaEventLog]:
-        """The log."""
+        """Open the log."""
         return open_event_log(self.servers.kafka_bootstrap)
 
     def store(self) -> AbstractAsyncContextManager[ObjectStore]:
-        """The object store, as the ingestor sees it."""
+        """Open the object store, as the ingestor sees it."""
         return open_object_store(Settings.model_validate(self.servers.settings("ingestor")))
 
     async def rows(self, role: str, query: str, *arguments: object) -> list[Row]:
-        """What a query gives in the schema of this role."""
+        """Return what a query gives in the schema of this role."""
         connection = await connector(self.servers.database_url(role), role)()
         try:
             return await connection.fetch(query, *arguments)
@@ -104,17 +104,17 @@ class Told:
             await close(connection)
 
     async def ends(self, topics: Iterable[str]) -> Mapping[TopicPartition, int]:
-        """The end offsets now."""
+        """Return the end offsets now."""
         async with self.event_log() as event_log:
             return await event_log.end_offsets(tuple(topics))
 
     async def records(self, topics: Iterable[str]) -> list[Record]:
-        """Everything that stands on these topics now, each partition in its order."""
+        """Return everything that is on these topics now, each partition in its order."""
         async with self.event_log() as event_log:
             return await read_all(event_log, tuple(topics))
 
     async def answer(self, data: bytes) -> Prediction:
-        """What the model says, once every replica says the same with the same version."""
+        """Return what the model says, once every replica says the same with the same version."""
 
         async def agreed() -> Prediction | None:
             async with self.running.each_replica() as replicas:
@@ -127,7 +127,7 @@ class Told:
         return found
 
     async def until_answered(self, data: bytes, label: str) -> None:
-        """Until every replica says `label`."""
+        """Wait until every replica says `label`."""
 
         async def say_so() -> bool:
             async with self.running.each_replica() as replicas:
@@ -161,12 +161,12 @@ async def brought(person: AsyncApi, data: bytes) -> ImageView:
 
 
 def other(label: str) -> str:
-    """The other of the two labels."""
+    """Return the other of the two labels."""
     return {"dandelion": "grass", "grass": "dandelion"}[label]
 
 
 def readable(record: Record) -> Event | None:
-    """The event, if it can be read."""
+    """Return the event, if it can be read."""
     try:
         return decode(record.topic, record.value)
     except InvalidMessage:
@@ -174,7 +174,7 @@ def readable(record: Record) -> Event | None:
 
 
 def left_of(stack: Stack) -> list[int]:
-    """Every process that this stack started and that still runs, PostgreSQL's own included."""
+    """Return every process that this stack started and that still runs, PostgreSQL's own included."""
     below = [p.pid for p in psutil.process_iter() if str(stack.state.root) in " ".join(_command(p))]
     return sorted({*marked(str(stack.state.root)), *below} - {os.getpid()})
 

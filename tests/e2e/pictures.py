@@ -15,8 +15,8 @@ SIDE_PIXELS = 144
 
 
 def odd_picture(number: int) -> bytes:
-    """A PNG of coloured tiles. Other numbers give other colours and tile sizes, so a correction of one reaches no other
-    and no plant: the gate has nothing against it."""
+    """Return a PNG of coloured tiles. Other numbers give other colours and tile sizes, so a correction of one reaches
+    no other and no plant: the gate has nothing against it."""
     random = np.random.default_rng(number)
     tiles = 4 + 3 * (number % 8)
     colours = random.integers(0, 256, (2, 3)) + random.integers(-20, 20, (tiles, tiles, 1, 3))
@@ -54,7 +54,7 @@ def served(address: str, pages: Mapping[str, bytes], seconds_each: float = 0.0) 
             self.wfile.write(page or b"")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses
-            """Says nothing."""
+            """Say nothing."""
 
     host, port = address.removeprefix("http://").split(":")
     server = ThreadingHTTPServer((host, int(port)), Handler)

@@ -1,4 +1,4 @@
-"""What stands on the broker after the story."""
+"""What is on the broker after the story."""
 
 import json
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ async def test_the_changelogs_of_the_trigger_are_readable_too(told: Told) -> Non
 
 
 def read_json(record: Record) -> dict[str, str]:
-    """The value as JSON."""
+    """Return the value as JSON."""
     found = json.loads(record.value or b"")
     assert isinstance(found, dict), record
     return found

@@ -24,7 +24,7 @@ def mlflow(told: Told) -> MlflowClient:
 
 
 def registered(mlflow: MlflowClient, version: str) -> tuple[ModelVersion, str]:
-    """The one registered version that is our `version`, and its run."""
+    """Return the one registered version that is our `version`, and its run."""
     found = mlflow.search_model_versions(f"name = '{MODEL}' and tags.`pappus.version` = '{version}'")
     assert len(found) == 1, version
     assert found[0].run_id is not None

@@ -21,12 +21,12 @@ def picture(tmp_path: Path) -> Path:
 
 
 def cells(line: str) -> list[str]:
-    """The cells of one row of a table."""
+    """Return the cells of one row of a table."""
     return [cell.strip() for cell in line.strip().strip("│").split("│")]
 
 
 def row_with(output: str, *texts: str) -> list[str]:
-    """The first row of the table in which all of `texts` stand."""
+    """Return the first row of the table in which all of `texts` stand."""
     return next(cells(line) for line in output.splitlines() if all(text in line for text in texts))
 
 

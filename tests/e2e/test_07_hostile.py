@@ -14,14 +14,14 @@ from .pictures import odd_picture, served
 
 
 def large_jpeg() -> bytes:
-    """A picture that is whole."""
+    """Return a picture that is whole."""
     out = io.BytesIO()
     Image.effect_noise((300, 200), 60).convert("RGB").save(out, "JPEG")
     return out.getvalue()
 
 
 def outcomes_expected(told: Told, web: str, forbidden_port: int) -> Mapping[PlantRow, str]:
-    """Rows, and the reason for which each is rejected."""
+    """Return rows, and the reason for which each is rejected."""
     return {
         PlantRow(f"{web}/gone.jpg", "grass"): "not_found",
         PlantRow(f"{web}/page.jpg", "grass"): "not_an_image",

@@ -15,7 +15,7 @@ REPLICAS = {"predictor-api-0", "predictor-api-1"}
 
 
 async def promotions(told: Told) -> list[ModelPromoted]:
-    """Those that count."""
+    """Return those that count."""
     counting: list[ModelPromoted] = []
     for record in await told.records([ModelPromoted.topic]):
         event = readable(record)
@@ -27,13 +27,13 @@ async def promotions(told: Told) -> list[ModelPromoted]:
 
 
 async def last_words(told: Told) -> dict[str, ModelLoaded]:
-    """What each replica said last."""
+    """Return what each replica said last."""
     events = [readable(record) for record in await told.records([ModelLoaded.topic])]
     return {event.replica: event for event in events if isinstance(event, ModelLoaded)}
 
 
 def with_wrong_hash(counting: Sequence[ModelPromoted]) -> ModelPromoted:
-    """The next promotion: back to the first model, frozen, but not with its hash."""
+    """Return the next promotion: back to the first model, frozen, but not with its hash."""
     first, last = counting[0], counting[-1]
     changes = {
         "event_id": uuid4(),

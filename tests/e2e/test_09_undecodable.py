@@ -38,7 +38,8 @@ Place = tuple[TopicPartition, int]
 
 
 def unreadable(topic: str) -> list[bytes | None]:
-    """Not text, JSON of another shape, half an envelope, nothing, no value, and an event of another type."""
+    """Return unreadable values: not text, JSON of another shape, half an envelope, nothing, no value, and an event of
+    another type."""
     another = label_corrected() if topic == ImageStored.topic else image_stored()
     half = b'{"specversion": "1.0", "type": "' + topic.encode() + b'"}'
     return [b"\xff\xfe{not text", b'[{"another": "shape"}]', half, b"", None, encode(another, "pappus/test")]
@@ -60,7 +61,7 @@ async def produce(told: Told) -> dict[Place, bytes | None]:
 
 
 async def dead_letters(told: Told) -> dict[Place, list[DeadLetter]]:
-    """All dead letters, by the place they are about."""
+    """Return all dead letters, by the place they are about."""
     found: dict[Place, list[DeadLetter]] = defaultdict(list)
     for record in await told.records(map(dead_letter_topic, READERS)):
         dead_letter = DeadLetter.model_validate_json(record.value or b"")

@@ -21,14 +21,14 @@ PICTURES = {f"late-{number}.jpg": draw("grass", 5000 + number) for number in ran
 
 
 def kill(told: Told, name: str) -> None:
-    """End a process without a word of warning."""
+    """End a process with SIGKILL."""
     process = told.stack.status().component(name).process
     assert process is not None
     os.kill(process.pid, SIGKILL)
 
 
 async def outcomes(told: Told) -> dict[UUID, set[UUID]]:
-    """The events that decided about each image."""
+    """Return the events that decided about each image."""
     found: dict[UUID, set[UUID]] = defaultdict(set)
     for record in await told.records([ImageStored.topic, ImageRejected.topic]):
         event = readable(record)

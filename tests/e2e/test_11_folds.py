@@ -63,7 +63,7 @@ def history(told: Told, runner: asyncio.Runner) -> list[list[Record]]:
 
 
 def eventful(records: Sequence[Record]) -> set[object]:
-    """The images that were corrected or rejected, and some others."""
+    """Return the images that were corrected or rejected, and some others."""
     events = [event for record in records if isinstance(event := readable(record), ImageEvent)]
     special = {event.image_id for event in events if event.topic in ("label.corrected", "image.rejected")}
     return special | {event.image_id for event in events[:OTHER_IMAGES]}
@@ -83,7 +83,7 @@ class Scratch:
         self.in_order: Mapping[str, str] = {}
 
     async def fold(self, records: Sequence[Record]) -> Mapping[str, str]:
-        """The tables, folded anew from these records."""
+        """Return the tables, folded anew from these records."""
         tables = await self.database.fetch(
             "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'migrations'", self.database.schema
         )
@@ -115,7 +115,7 @@ def scratch(
 
 
 def delivered(partitions: Sequence[Sequence[Record]], steps: Sequence[Step]) -> Iterator[Record]:
-    """Every record at least once, each partition in its order, with steps back as a consumer makes them."""
+    """Yield every record at least once, each partition in its order, with steps back as a consumer makes them."""
     at = [0] * len(partitions)
     for number, again, on in steps:
         chosen = number % len(partitions)

@@ -1,7 +1,8 @@
 """The labeler's projection: images, labels, predictions, models and promotions as tables.
 
-Every `apply_*` tolerates repeated events and any order between topics; each column is written from one topic. Races
-(corrections of one image, promotions) are decided by `shared.contract.race_rules`, as in every other service.
+Every `apply_*` tolerates repeated events and any order between topics. Each column is written from one topic; only
+`live_corrections` joins two, and the later of the two events writes its row. Races (corrections of one image,
+promotions) are decided by `shared.contract.race_rules`, as in every other service.
 """
 
 from services.labeler.decisions.sampling import margin

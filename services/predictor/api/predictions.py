@@ -66,7 +66,7 @@ class Predictions:
         """Return the fields of PredictionBody.
 
         Raises:
-            Problem: 422 with the reason code if `data` is no image, 503 without a model.
+            Problem: 422 with the reason code if `data` is not an image, 503 without a model.
         """
         serving = self.serving()  # read once: version and probabilities of an answer belong together
         try:

@@ -14,7 +14,7 @@ async def read_upload(request: Request, limit_bytes: int) -> bytes:
     """Return the bytes of the file in the form field `file`, of several the first.
 
     Raises:
-        Problem: 413 if it has more than `limit_bytes`, 400 if the form is broken, 415 if the body is no form, 422 if
+        Problem: 413 if it has more than `limit_bytes`, 400 if the form is broken, 415 if the body is not a form, 422 if
             the form has no such file.
     """
     content_type = request.headers.get("content-type", "")

@@ -15,13 +15,13 @@ _SEED = 20_250_101
 
 @lru_cache(maxsize=8)
 def _matrix(dimensions: int) -> NDArray[np.float32]:
-    """float32 [dimensions, 16], entries N(0, 1/16): squared lengths are kept in expectation."""
+    """Return float32 [dimensions, 16], entries N(0, 1/16): squared lengths are kept in expectation."""
     random = np.random.Generator(np.random.PCG64(_SEED))
     matrix: NDArray[np.float64] = random.standard_normal((dimensions, NUMBERS)) / np.sqrt(NUMBERS)
     return matrix.astype(np.float32)
 
 
 def project_features(features: NDArray[np.float32]) -> tuple[float, ...]:
-    """`features`: float32 [d], any scale. Returns 16 numbers, rounded to six digits."""
+    """Return 16 numbers, rounded to six digits, for `features` float32 [d] of any scale."""
     projected = features @ _matrix(len(features))  # [16]
     return tuple(round(float(number), 6) for number in projected)

@@ -17,7 +17,7 @@ _SUM_TOLERANCE = 1e-3
 
 
 class InvalidArtefact(PappusError):
-    """The artefact cannot serve: it is unreadable, of another format, or its answers are no probabilities."""
+    """The artefact cannot serve: it is unreadable, of another format, or its answers are not probabilities."""
 
 
 class Model:
@@ -82,7 +82,7 @@ def _metadata(properties: dict[str, str]) -> ArtefactMetadata:
 
 
 def _check(metadata: ArtefactMetadata, output: Output) -> None:
-    """Raises InvalidArtefact if the output for a grey image contradicts the metadata or is no answer at all."""
+    """Raise InvalidArtefact if the output for a grey image contradicts the metadata or is no answer at all."""
     probabilities, labels, rows = output.probabilities, metadata.labels, metadata.corrections
     if probabilities.shape != (len(labels),):
         problem = f"names {len(labels)} labels but answers with {probabilities.size} probabilities"

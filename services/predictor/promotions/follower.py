@@ -23,8 +23,8 @@ class Follower:
     """Folds model.promoted and calls `set_target`: once at the end offset measured at the start, then after each
     promotion that counts.
 
-    A record that is no promotion is skipped. Every replica reads it, so each publishes a dead letter, once in the life
-    of the process; the dead letters of one record differ only in time.
+    A record that is not a promotion is skipped. Every replica reads it, so each publishes a dead letter, once in the
+    life of the process; the dead letters of one record differ only in time.
     """
 
     def __init__(

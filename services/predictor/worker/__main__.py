@@ -25,7 +25,7 @@ async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-worker", settings)
-    health = Health(needed={f"projection {SCHEMA}"})  # without a model there is no work, and that is no fault
+    health = Health(needed={f"projection {SCHEMA}"})  # without a model there is no work, and that is not a fault
     async with (
         serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka_bootstrap) as event_log,

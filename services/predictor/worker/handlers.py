@@ -55,7 +55,7 @@ class StoredImages:
         Raises:
             NotReady: there is no model yet.
             TransientError: the object store is away.
-            InvalidMessage: the bytes are gone or are no image, so the event is wrong.
+            InvalidMessage: the bytes are gone or are not an image, so the event is wrong.
         """
         if not needs_answer(event):
             return []

@@ -14,7 +14,7 @@ async def load_artefact(store: ObjectStore, model: ArtefactOfModel) -> Artefact:
     Raises:
         HashMismatch: the object holds other bytes than were announced.
         ObjectMissing: the object is gone.
-        InvalidMessage: the bytes are no artefact.
+        InvalidMessage: the bytes are not an artefact.
         TransientError: the store did not answer.
     """
     data = await get_verified(store, model.artefact_key, model.artefact_sha256)

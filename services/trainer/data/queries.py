@@ -38,7 +38,7 @@ async def labelled_images(tables: Tables) -> list[LabelledImage]:
 
 
 async def newest_images(tables: Tables, limit: int) -> list[tuple[str, str]]:
-    """sha256 and object key of at most `limit` stored images: the corrected ones first, then the newest."""
+    """Return sha256 and object key of at most `limit` stored images: the corrected ones first, then the newest."""
     rows = await tables.fetch(
         """SELECT i.sha256, i.object_key FROM images i LEFT JOIN newest_corrections c USING (image_id)
            ORDER BY c.corrected_at DESC NULLS LAST, i.stored_at DESC, i.image_id LIMIT $1""",

@@ -22,7 +22,7 @@ SOURCE = "pappus/trainer-fast"
 
 
 async def main() -> None:
-    """Settings, adapters, parts; returns when the process is asked to end."""
+    """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = TrainerSettings()
     configure("trainer-fast", settings)
     health, silence_seconds = Health(), settings.writer_silence_seconds

@@ -183,7 +183,7 @@ class FastLane:
         OLDEST_UNSERVED_SECONDS.set(max(age, 0.0))
 
     def _report(self, sentence: str, ok: bool) -> None:
-        """Return why nothing is made: into the health report, and into the log when it changes."""
+        """Report why nothing is made: in the health report, and in the log when it changes."""
         self._health.set("fast candidate", ok, sentence)
         if sentence != self._reported:
             self._reported = sentence

@@ -15,7 +15,8 @@ def features_key(backbone_id: str, manifest_sha256: str) -> str:
 
 
 def write_features(sha256s: Sequence[str], features: NDArray[np.float32]) -> bytes:
-    """Columns `sha256` (of the image's bytes) and `vector` (d float32), for features [n, d]."""
+    """Return the bytes of a file with the columns `sha256` (of the image's bytes) and `vector` (d float32), for
+    features [n, d]."""
     width = features.shape[1]
     flat = pa.array(np.ascontiguousarray(features, dtype=np.float32).ravel())
     table = pa.table(
@@ -30,7 +31,7 @@ def read_features(data: bytes) -> dict[str, NDArray[np.float32]]:
     """Return the vector float32 [d] of each sha256.
 
     Raises:
-        ValueError: if these bytes are no such file.
+        ValueError: these bytes are not such a file.
     """
     try:
         table = pq.read_table(BytesIO(data))
@@ -38,4 +39,4 @@ def read_features(data: bytes) -> dict[str, NDArray[np.float32]]:
         matrix = vectors.flatten().to_numpy(zero_copy_only=False).reshape(len(table), vectors.type.list_size)
         return dict(zip(table["sha256"].to_pylist(), matrix, strict=True))
     except (pa.ArrowInvalid, KeyError, AttributeError) as error:
-        raise ValueError(f"These bytes are no features file ({error}). Was the object replaced?") from error
+        raise ValueError(f"These bytes are not a features file ({error}). Was the object replaced?") from error

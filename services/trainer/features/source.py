@@ -31,7 +31,7 @@ class Backbone(Protocol):
     """An exported backbone that is loaded."""
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 [n, d] of uint8 [n, 96, 96, 3]."""
+        """Return float32 [n, d] of uint8 [n, 96, 96, 3]."""
 
 
 @dataclass(frozen=True)

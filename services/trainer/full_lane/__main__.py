@@ -25,7 +25,7 @@ SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Settings, adapters, the one part; returns when the process is asked to end."""
+    """Read the settings, open the adapters and run the one part until the process is asked to end."""
     settings = FullLaneSettings()
     configure("trainer-full", settings)
     health = Health()

@@ -17,7 +17,8 @@ DECODERS = 2
 
 
 def read_pixels(folder: Path, sha256s: Sequence[str]) -> tuple[dict[str, Pixels], list[str]]:
-    """Return prepared images uint8 [96, 96, 3] by sha256, in this order, and the hashes of the files that are no image.
+    """Return prepared images uint8 [96, 96, 3] by sha256, in this order, and the hashes of the files that are not
+    images.
 
     Raises:
         TransientError: a file is missing or damaged; it is deleted, so that it is downloaded again.

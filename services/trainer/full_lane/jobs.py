@@ -28,8 +28,8 @@ class LearnJob:
 
 @dataclass(frozen=True)
 class Learned:
-    """A learned backbone waits in the training process. undecodable: sha256 of the images whose bytes are no picture.
-    seconds: of each stage."""
+    """A learned backbone waits in the training process. undecodable: sha256 of the images whose bytes cannot be
+    decoded. seconds: of each stage."""
 
     undecodable: tuple[str, ...]
     seconds: Mapping[str, float]

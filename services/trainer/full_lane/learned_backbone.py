@@ -18,7 +18,7 @@ class LearnedBackbone:
     same of the mirrored images.
 
     test_images: the readable images of the test side, uint8 [t, 96, 96, 3]; `backbone.probe_features` are torch's
-    features of them, float32 [t, d]. undecodable: sha256 of the files that are no picture. seconds: of each stage.
+    features of them, float32 [t, d]. undecodable: sha256 of the files that cannot be decoded. seconds: of each stage.
     """
 
     job: LearnJob

@@ -26,7 +26,7 @@ SOURCE = "pappus/trainer-gate"
 
 
 async def main() -> None:
-    """Settings, adapters, parts; returns when the process is asked to end."""
+    """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = GateProcessSettings()
     configure("trainer-gate", settings)
     health = Health()

@@ -16,5 +16,5 @@ Vectors = Mapping[str, Vector]
 
 
 def stack_features(vectors: Sequence[Vector], width: int) -> Floats:
-    """float32 [n, d] of n vectors [d]; d is `width` if there are none."""
+    """Return float32 [n, d] of n vectors [d]; d is `width` if there are none."""
     return np.stack(vectors) if vectors else np.zeros((0, width), dtype=np.float32)

@@ -103,7 +103,8 @@ def layer_logits(layer: CorrectionLayer, features: Floats, ignored: Mask | None 
 
 
 def own_rows(layer: CorrectionLayer, image_ids: Sequence[UUID]) -> Mask:
-    """[n, m], True where a row is the correction of that very image: to evaluate a corrected test image without it."""
+    """Return [n, m], True where a row is the correction of that very image: to evaluate a corrected test image without
+    it."""
     corrected = np.array([str(image_id) for image_id, _ in layer.entries], dtype=str)
     asked = np.array([str(image_id) for image_id in image_ids], dtype=str)
     return np.asarray(asked[:, None] == corrected[None, :], dtype=np.bool_)

@@ -21,11 +21,11 @@ class Head:
     bias: Floats
 
     def logits(self, features: Floats) -> Floats:
-        """float32 [n, c] of float32 [n, d]."""
+        """Return float32 [n, c] of float32 [n, d]."""
         return np.asarray((features - self.mean) / self.scale @ self.weights + self.bias, dtype=np.float32)
 
 
 def probabilities(logits: Floats) -> Floats:
-    """float32 [n, c] that sum to 1, of logits [n, c]."""
+    """Return float32 [n, c] that sum to 1, of logits [n, c]."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -91,11 +91,11 @@ class Artefact:
         """Return the artefact with these bytes.
 
         Raises:
-            InvalidMessage: these bytes are no artefact.
+            InvalidMessage: these bytes are not an artefact.
         """
         model = parse_graph(data)
         metadata, tensors = read_metadata(model), read_tensors(model, "head.") | read_tensors(model, "corrections.")
-        rows = len(metadata.corrections)  # an empty layer stands in the graph as one row
+        rows = len(metadata.corrections)  # the graph holds an empty layer as one row
         try:
             head = Head(metadata.labels, *(tensors[name] for name in HEAD_TENSORS))
             centers, coefficients = tensors[CENTERS][:rows], tensors[COEFFICIENTS][:rows]
@@ -134,7 +134,7 @@ def assemble(backbone_onnx: bytes, head: Head, layer: CorrectionLayer, metadata:
     The labels, kappa and corrections in its metadata are those of head and layer; those in `metadata` are ignored.
 
     Raises:
-        InvalidMessage: the backbone is no ONNX graph.
+        InvalidMessage: the backbone is not an ONNX graph.
     """
     model = parse_graph(backbone_onnx)
     add_head(model, head)

@@ -36,7 +36,7 @@ def parse_graph(data: bytes) -> ModelProto:
     try:
         return onnx.load_model_from_string(data)
     except Exception as error:  # the protobuf library's own class, which differs between its implementations
-        raise InvalidMessage(f"These {len(data)} bytes are no ONNX graph ({error}). Was the object cut?") from error
+        raise InvalidMessage(f"These {len(data)} bytes are not an ONNX graph ({error}). Was the object cut?") from error
 
 
 def serialise(model: ModelProto) -> bytes:
@@ -53,7 +53,7 @@ def read_metadata(model: ModelProto) -> ArtefactMetadata:
     for entry in model.metadata_props:
         if entry.key == METADATA_KEY:
             return ArtefactMetadata.from_json(entry.value)
-    raise InvalidMessage(f"This ONNX graph has no {METADATA_KEY!r} metadata: it is no artefact of Pappus.")
+    raise InvalidMessage(f"This ONNX graph has no {METADATA_KEY!r} metadata: it is not an artefact of Pappus.")
 
 
 def read_tensors(model: ModelProto, beginning: str = "") -> dict[str, Tensor]:

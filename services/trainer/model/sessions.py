@@ -31,7 +31,7 @@ class FeatureExtractor:
         self._session = _session(backbone_onnx)
 
     def features(self, images: Images) -> NDArray[np.float32]:
-        """float32 [n, d] of uint8 [n, 96, 96, 3]; n may be 0."""
+        """Return float32 [n, d] of uint8 [n, 96, 96, 3]; n may be 0."""
         return _run(self._session, images, [FEATURES])[0]
 
 

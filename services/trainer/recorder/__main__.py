@@ -25,7 +25,7 @@ SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Settings, adapters, parts; returns when the process is asked to end."""
+    """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = RecorderSettings()
     configure("trainer-recorder", settings)
     health = Health()

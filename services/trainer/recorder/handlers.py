@@ -47,7 +47,7 @@ class Recorder:
         return []
 
     async def on_model_rejected(self, event: ModelRejected) -> Sequence[Event]:
-        """Record the verdict on a candidate. A refused request is no verdict on the version it names."""
+        """Record the verdict on a candidate. A refused request is not a verdict on the version it names."""
         row = await self._models.find(event.version) if event.version is not None else None
         if row is None or row.rejected is None or row.rejected.event_id != event.event_id:
             return []

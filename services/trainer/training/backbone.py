@@ -81,7 +81,7 @@ def train_backbone(
     settings: Mapping[str, float] | None = None,
     probe: NDArray[np.uint8] | None = None,
 ) -> Backbone:
-    """Learn a backbone from images uint8 [n, 96, 96, 3] and exports it.
+    """Learn a backbone from images uint8 [n, 96, 96, 3] and export it.
 
     The same images, seed and settings give the same bytes, in any process on the same kind of CPU. `probe` are images
     uint8 [p, 96, 96, 3] whose features torch computes for the parity check; by default the first 16 training images.

@@ -37,7 +37,7 @@ def fit_head(
     by L-BFGS. (For two classes its softmax form equals scikit-learn's binary form at twice the inverse penalty.)
 
     Raises:
-        ValueError: there are fewer than two labels, a label has no image, or a target is no label.
+        ValueError: there are fewer than two labels, a label has no image, or a target is not a label.
     """
     classes = _indices(targets, labels)  # [n]
     mean = features.mean(axis=0, dtype=np.float64)

@@ -105,7 +105,7 @@ class PatchNetwork(nn.Module):
             self.match.weight.copy_(torch.from_numpy(centroids[:, :, None, None]))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """uint8 [b, size, size, 3] -> float32 [b, 5 * filters]."""
+        """Return float32 [b, 5 * filters] for uint8 [b, size, size, 3]."""
         pixels = image.permute(0, 3, 1, 2).to(torch.float32)  # [b, 3, size, size], 0..255
         whitened = self.whiten(pixels)  # [b, w, positions, positions]
         norm = torch.sqrt((whitened * whitened).sum(dim=1, keepdim=True) + self.norm_floor)

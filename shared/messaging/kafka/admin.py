@@ -43,7 +43,7 @@ async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replic
 
 
 async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: list[str]) -> None:
-    """One attempt; `made` gets the names of the new topics."""
+    """Make one attempt to create them; `made` gets the names of the new topics."""
     answer = await admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000))
     too_few = []
     for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: the errors are here
@@ -134,7 +134,7 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
 
 
 async def group_lag(bootstrap: str, group: str, topics: Sequence[str] = ()) -> Mapping[TopicPartition, int]:
-    """The lag of a group, in records, for each partition with a committed offset and each partition of `topics`
+    """Return the lag of a group, in records, for each partition with a committed offset and each partition of `topics`
     (without a committed offset: all records). Raises TransientError."""
     async with open_admin(bootstrap) as admin:
         with kafka_errors("list committed offsets"):

@@ -119,7 +119,7 @@ def log_waiting(what: str) -> Callable[[TransientError, int], None]:
 
 @contextmanager
 def kafka_errors(action: str) -> Iterator[None]:
-    """Turns what the client raises into TransientError."""
+    """Turn what the client raises into TransientError."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:

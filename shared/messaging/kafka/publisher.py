@@ -146,6 +146,6 @@ async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]
 
 
 def _is_dead(producer: AIOKafkaProducer) -> bool:
-    """Whether the producer's sender has ended: every later send would raise."""
+    """Return whether the producer's sender has ended: every later send would raise."""
     sender = producer._sender.sender_task  # aiokafka offers no public way to ask
     return sender is None or bool(sender.done())

@@ -39,7 +39,7 @@ class Probe:
             await stop_within(self._client, "probe")
 
     async def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
-        """All partitions of the topics. Asked once for each topic, since partition counts never change."""
+        """Return all partitions of the topics. Asked once for each topic, since partition counts never change."""
         new = [topic for topic in topics if topic not in self._partitions]
         if new:
             async with open_admin(self._bootstrap) as admin:
@@ -53,21 +53,21 @@ class Probe:
         return [partition for topic in topics for partition in self._partitions[topic]]
 
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The first offset of each partition that still exists."""
+        """Return the first offset of each partition that still exists."""
         client = await self._started()
         with kafka_errors("list the first offsets"):
             found = await with_timeout(client.beginning_offsets([to_kafka(partition) for partition in partitions]))
         return {TopicPartition(partition.topic, partition.partition): offset for partition, offset in found.items()}
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset of the next record of each partition."""
+        """Return the offset of the next record of each partition."""
         client = await self._started()
         with kafka_errors("list the end offsets"):
             found = await with_timeout(client.end_offsets([to_kafka(partition) for partition in partitions]))
         return {TopicPartition(partition.topic, partition.partition): offset for partition, offset in found.items()}
 
     async def record_at(self, partition: TopicPartition, offset: int) -> Record | None:
-        """The record at this offset; None if it expired or does not exist yet."""
+        """Return the record at this offset; None if it expired or does not exist yet."""
         if (
             not (await self.beginning_offsets([partition]))[partition]
             <= offset

@@ -54,7 +54,7 @@ def served(answer: Callable[[httpx2.Request], httpx2.Response]) -> Iterator[str]
         do_POST = do_GET  # noqa: N815 - the name the server calls
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses
-            """Says nothing."""
+            """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -156,7 +156,7 @@ def press(page: Page, key: str, then: str) -> None:
 
 
 def turn_of(page: Page) -> str:
-    """The turn whose buttons are there: a button's class is its key."""
+    """Return the turn whose buttons are there: a button's class is its key."""
     skip = page.locator(".stElementContainer[class*='-Skip']")
     found = re.search(r"st-key-(\w+)-Skip", skip.get_attribute("class") or "")
     assert found, "The button Skip says no turn."
@@ -173,7 +173,7 @@ def review(page: Page, apis: FakeApis, number: int) -> list[Image]:
 
 
 def set_labels(images: list[Image]) -> list[list[str]]:
-    """What each image was labelled, one label after the other."""
+    """Return what each image was labelled, one label after the other."""
     return [[entry["label_to"] for entry in image.history] for image in images]
 
 

@@ -14,7 +14,7 @@ PATIENT_SECONDS = 0.4
 
 
 def picture(form: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (60, 40), **options: object) -> bytes:
-    """A small picture of noise, so that no two are alike."""
+    """Return a small picture of noise, so that no two are alike."""
     out = BytesIO()
     Image.effect_noise(size, 60).convert("RGB").convert(mode).save(out, form, **options)
     return out.getvalue()
@@ -28,7 +28,7 @@ def rotated() -> bytes:
 
 
 def animated() -> bytes:
-    """A GIF of three frames."""
+    """Return a GIF of three frames."""
     frames = [Image.effect_noise((8, 8), 60) for _ in range(3)]
     out = BytesIO()
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=20)
@@ -43,7 +43,7 @@ def bomb() -> bytes:
 
 
 def bodies() -> dict[str, bytes]:
-    """Pages that are just bytes; new ones for each server."""
+    """Return pages that are just bytes; new ones for each server."""
     twice = picture()
     return {
         "good.jpg": picture(),
@@ -85,13 +85,13 @@ class HostileServer:
         }
 
     def url(self, path: str) -> str:
-        """The address of a page."""
+        """Return the address of a page."""
         return f"http://127.0.0.1:{self.port}/{path}"
 
     @classmethod
     @asynccontextmanager
     async def running(cls) -> AsyncIterator["HostileServer"]:
-        """The server, on a port of its own, as long as the context."""
+        """Yield the server, on a port of its own, as long as the context."""
         server = cls()
         app = web.Application()
         app.add_routes([web.get("/{path:.*}", server.answer)])
@@ -105,7 +105,7 @@ class HostileServer:
             await runner.cleanup()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Any page by the first part of its path."""
+        """Answer with any page, by the first part of its path."""
         name = request.path.split("/")[1]
         self.requests[name] += 1
         return await self._pages[name](request)
@@ -171,7 +171,7 @@ class HostileServer:
         return web.Response(status=307, headers={"Location": f"/{place}"})
 
     async def _patient(self, request: web.Request) -> web.StreamResponse:
-        """Takes its time for each of so many steps; the last one gives a picture."""
+        """Wait at each of so many steps; the last one gives a picture."""
         await asyncio.sleep(PATIENT_SECONDS)
         left = int(request.path.split("/")[2])
         if left > 1:

@@ -52,7 +52,8 @@ class IngestorProcess:
             )
 
     def wait_until_ready(self, timeout_seconds: float = 30.0) -> None:
-        """Until it says so itself. Raises AssertionError with its last words if it does not in time, or has ended."""
+        """Wait until it says so itself. Raises AssertionError with the end of its output if it does not in time, or has
+        ended."""
         deadline = time.monotonic() + timeout_seconds
         while not self._is_ready():
             over = time.monotonic() > deadline or self._process is None or self._process.poll() is not None
@@ -89,7 +90,7 @@ async def dead_letters_of(event_log: EventLog, topic: str) -> list[DeadLetter]:
 
 
 async def events_of(event_log: EventLog, event: type[E]) -> list[E]:
-    """All events of one type that stand in the log now; what cannot be read is left out."""
+    """Return all events of one type that are in the log now; what cannot be read is left out."""
     found = []
     for record in await read_all(event_log, [event.topic]):
         with suppress(InvalidMessage):

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 async def finished(seeder: Connection, url: str, timeout_seconds: float = 20.0) -> Row:
-    """The row, once nothing more will happen to it."""
+    """Return the row, once nothing more will happen to it."""
 
     async def look() -> Row | None:
         row = await seeder.fetchrow(LOOK, url)
@@ -39,7 +39,7 @@ async def finished(seeder: Connection, url: str, timeout_seconds: float = 20.0) 
 
 
 async def announced(seeder: Connection, row: Row) -> Row:
-    """The row, once the announcer has written down that it was announced: often the last that happens to it."""
+    """Return the row, once the announcer has written down that it was announced: often the last that happens to it."""
 
     async def look() -> Row | None:
         found = await seeder.fetchrow(LOOK, row["url_source"])
@@ -262,7 +262,7 @@ async def test_killed_again_and_again_it_loses_nothing_and_decides_nothing_twice
 
 
 def requested(hostile: HostileServer, at_least: int) -> bool:
-    """Whether the ingestor has come for so many pictures."""
+    """Return whether the ingestor has come for so many pictures."""
     return hostile.requests["many"] >= at_least
 
 

@@ -27,8 +27,8 @@ def later(minutes: int) -> datetime:
 
 
 def history() -> list[list[Event]]:
-    """What four topics say about an image from the web (stored at the second attempt), an upload (a duplicate), and an
-    image that is never to be had."""
+    """Return what four topics say about an image from the web (stored at the second attempt), an upload (a duplicate),
+    and an image that is never to be had."""
     return [
         [
             image_registered(image_id=ADDRESS, url=URL, label="grass", occurred_at=NOON),
@@ -54,7 +54,8 @@ def history() -> list[list[Event]]:
 
 
 def interleaved(topics: list[list[Event]], choice: random.Random) -> list[Event]:
-    """Each topic in its order, but any order between topics; some events come again at any time later."""
+    """Return the events with each topic in its order, but any order between topics; some events come again at any time
+    later."""
     left = [list(topic) for topic in topics]
     events: list[Event] = []
     while any(left):
@@ -65,7 +66,7 @@ def interleaved(topics: list[list[Event]], choice: random.Random) -> list[Event]
 
 
 async def fold(transaction: Transaction, events: Sequence[Event]) -> list[str]:
-    """All rows after these events, as text."""
+    """Return all rows after these events, as text."""
     projectors = {projector.event: projector.apply for projector in TABLES.projectors}
     for event in events:
         await projectors[type(event)](event, transaction)

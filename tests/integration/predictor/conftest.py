@@ -52,7 +52,7 @@ class World:
             await publisher.publish(events)
 
     async def publish_bytes(self, topic: str, key: str, value: bytes) -> None:
-        """Any bytes, as a broken program would."""
+        """Publish any bytes, as a broken program would."""
         producer = AIOKafkaProducer(bootstrap_servers=self._servers.kafka_bootstrap)
         await producer.start()
         try:
@@ -65,7 +65,8 @@ class World:
             await store.put(key, data)
 
     async def promote(self, *, tampered: bool = False) -> ModelPromoted:
-        """The next promotion; its probabilities for a black picture are its own. Tampered: other bytes are stored."""
+        """Publish the next promotion; its probabilities for a black picture are its own. Tampered: other bytes are
+        stored."""
         self.sequence += 1
         artefact = small_artefact(bias=(self.sequence / 10, 0.0))
         event = promotion(self.sequence, artefact)

@@ -37,7 +37,7 @@ class PredictorProcess:
         self._process.send_signal(how)
 
     async def ended(self) -> int:
-        """The exit code, when it has ended."""
+        """Return the exit code, when it has ended."""
         process = self._process
         assert process is not None
         await eventually(lambda: process.poll() is not None, START_SECONDS)
@@ -51,7 +51,8 @@ class PredictorProcess:
             self._process = None
 
     async def answers(self, path: str) -> bool:
-        """Whether it answers `path` with 200 now. Raises AssertionError with its last words if it has ended."""
+        """Return whether it answers `path` with 200 now. Raises AssertionError with the end of its output if it has
+        ended."""
         assert self._process is None or self._process.poll() is None, self.output[-3000:]
         try:
             async with httpx2.AsyncClient() as client:

@@ -44,7 +44,7 @@ def pids(status: StackStatus) -> dict[str, int]:
 
 
 def left_of(stack: Stack) -> list[int]:
-    """Every process that this stack started and that still runs, PostgreSQL's own included."""
+    """Return every process that this stack started and that still runs, PostgreSQL's own included."""
     below = [p.pid for p in psutil.process_iter() if str(stack.state.root) in " ".join(_command(p))]
     return sorted({*marked(str(stack.state.root)), *below})
 

@@ -48,7 +48,8 @@ class TrainerProcess:
         return self._process.pid
 
     def wait_until_ready(self, timeout_seconds: float = 40.0) -> None:
-        """Until it says so itself. Raises AssertionError with its last words if it does not in time, or has ended."""
+        """Wait until it says so itself. Raises AssertionError with the end of its output if it does not in time, or has
+        ended."""
         deadline = time.monotonic() + timeout_seconds
         while not self.is_ready():
             in_time = time.monotonic() < deadline and self.is_running()
@@ -56,11 +57,11 @@ class TrainerProcess:
             time.sleep(0.05)
 
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it says so."""
+        """Return whether it says so."""
         try:
             with urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=1) as answer:
                 return bool(answer.status == 200)

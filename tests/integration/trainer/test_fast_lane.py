@@ -33,13 +33,13 @@ async def first_champion(world: World) -> ModelTrained:
 
 
 def said(parts: Parts) -> str:
-    """Why the lane makes nothing, as its health report says."""
+    """Return why the lane makes nothing, as its health report says."""
     state = parts.health.state("fast candidate")
     return "" if state is None else state.detail
 
 
 async def answered(world: World, image: Stored) -> str:
-    """What the champion answers for an image, as a predictor would."""
+    """Return what the champion answers for an image, as a predictor would."""
     champion = await world.champion()
     session = ArtefactSession(await world.store.get(champion.model.artefact_key))
     probabilities = session.predict(image.pixels[None]).probabilities[0]
@@ -222,7 +222,7 @@ async def test_corrections_that_break_test_images_are_set_aside_and_others_go_on
 
 
 async def quiet(world: World, parts: Parts) -> bool:
-    """Whether the lane has nothing more to do and the gate nothing to judge."""
+    """Return whether the lane has nothing more to do and the gate nothing to judge."""
     return not await parts.lane().reconcile() and all(row.judged for row in await read_candidates(world.database))
 
 

@@ -72,7 +72,7 @@ def gate(own_servers: Servers, tmp_path: Path) -> Iterator[TrainerProcess]:
 
 
 async def published(world: World, event: type[E]) -> list[E]:
-    """All events of one type, each once."""
+    """Return all events of one type, each once."""
     records = await read_all(world.event_log, [event.topic])
     events = [cast("E", decode(event.topic, record.value)) for record in records]
     return list({one.event_id: one for one in events}.values())
@@ -118,7 +118,7 @@ async def test_killed_at_any_time_they_lose_no_correction_and_judge_none_twice(
 
 
 async def replayed(servers: Servers) -> None:
-    """`python -m services.replay trainer`, to its end."""
+    """Run `python -m services.replay trainer` to its end."""
     named = {f"PAPPUS_{name.upper()}": value for name, value in servers.settings("trainer").items()}
     process = await asyncio.create_subprocess_exec(
         sys.executable,

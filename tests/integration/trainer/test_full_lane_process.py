@@ -54,7 +54,7 @@ class Plants:
         self._ingestor = ingestor
 
     async def grow(self, count: int = 40) -> list[ImageStored]:
-        """Pictures of both, every fifth pair on the test side."""
+        """Add pictures of both, every fifth pair on the test side."""
         events = []
         for number in range(count):
             file = BytesIO()
@@ -76,7 +76,7 @@ class Plants:
         return event
 
     async def trained(self, at_least: int = 1) -> list[ModelTrained]:
-        """The candidates of this model, once there are so many."""
+        """Return the candidates of this model, once there are so many."""
         async with self.event_log.reader([ModelTrained.topic]) as reader:
             await reader.start_at({})
             found: list[ModelTrained] = []
@@ -94,7 +94,7 @@ class Plants:
 
 @asynccontextmanager
 async def growing(servers: Servers) -> AsyncIterator[Plants]:
-    """The world, with the projection that the fast lane's process would run."""
+    """Yield the world, with the projection that the fast lane's process would run."""
     await create_topics(servers.kafka_bootstrap)
     ingestor, trainer = (Settings.model_validate(servers.settings(name)) for name in ("ingestor", "trainer"))
     async with (

@@ -29,7 +29,7 @@ async def first(world: World, parts: Parts) -> ModelTrained:
 
 
 def nonsense(seed: int = 3) -> Head:
-    """A head that answers by chance."""
+    """Return a head that answers by chance."""
     weights = np.random.default_rng(seed).normal(0, 1, (WIDTH, 2)).astype(np.float32)
     weights[12:15] = 0  # it does not look at the middle, where the answer is
     zeros, ones = np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32)

@@ -81,7 +81,7 @@ def processes(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 async def make_writer(database: Database, process: TrainerProcess) -> None:
-    """Until this process is the one that writes the tables: the others lose the lock until it has it."""
+    """Wait until this process is the one that writes the tables: the others lose the lock until it has it."""
     sql = "SELECT pid, client_port FROM pg_stat_activity WHERE application_name = $1"
 
     async def writes() -> bool:
@@ -98,7 +98,7 @@ async def make_writer(database: Database, process: TrainerProcess) -> None:
 
 
 async def first_champion(world: World) -> None:
-    """Until there is one: each of these tests can run alone."""
+    """Wait until there is a champion: each of these tests can run alone."""
     await wait_until_caught_up(world.event_log, world.database, TOPICS, 60)
     if await queries.champion(world.database) is None:
         await world.dataset()
@@ -108,7 +108,7 @@ async def first_champion(world: World) -> None:
 
 @contextmanager
 def away(process: TrainerProcess, how: signal.Signals) -> Iterator[None]:
-    """The process is stopped, or killed, during the block."""
+    """Keep the process stopped, or killed, during the block."""
     if how == signal.SIGKILL:
         process.end(how)
         yield
@@ -131,7 +131,7 @@ async def read_unjudged(database: Database) -> list[ModelRow]:
 
 
 async def all_is_right(world: World, corrected: list[LabelCorrected]) -> None:
-    """Every correction is live, no promotion is missing, and no cause was decided twice."""
+    """Check that every correction is live, no promotion is missing, and no cause was decided twice."""
     champion = await world.live(*corrected, timeout_seconds=90)
     rows = await read_candidates(world.database)
     assert sorted(sequence for row in rows for sequence in row.promoted) == list(range(1, champion.sequence + 1))

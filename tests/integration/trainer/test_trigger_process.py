@@ -46,7 +46,7 @@ class World:
         return made
 
     async def asked(self) -> list[TrainingRequested]:
-        """What was asked for this model so far."""
+        """Return what was asked for this model so far."""
         end = sum((await self.event_log.end_offsets([TrainingRequested.topic])).values())
         found: list[Event] = []
         async with self.event_log.reader([TrainingRequested.topic]) as reader:
@@ -65,7 +65,7 @@ class World:
         return found
 
     async def settled(self) -> None:
-        """Until the trigger has taken everything, and had two ticks' time to think about it."""
+        """Wait until the trigger has taken everything, and had two ticks' time to think about it."""
 
         async def nothing_left() -> bool:
             lag = await group_lag(self._bootstrap, TRIGGER_APP)

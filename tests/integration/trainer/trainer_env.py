@@ -61,14 +61,14 @@ _numbers = count(1)
 
 
 async def read_candidates(database: Database) -> list[ModelRow]:
-    """Every candidate and its verdicts, oldest first."""
+    """Return every candidate and its verdicts, oldest first."""
     rows = await database.fetch("SELECT version FROM candidates ORDER BY trained_at, version")
     found = [await queries.model(database, row["version"]) for row in rows]
     return [row for row in found if row is not None]
 
 
 def backbone() -> bytes:
-    """Mean colours of a 3 x 3 grid, centred: [b, 96, 96, 3] -> [b, 27]."""
+    """Return a backbone of mean colours of a 3 x 3 grid, centred: [b, 96, 96, 3] -> [b, 27]."""
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Sub", ["float", "middle"], ["centred"]),
@@ -89,14 +89,14 @@ def backbone() -> bytes:
 
 
 def picture(shows: str, seed: int) -> NDArray[np.uint8]:
-    """uint8 [96, 96, 3]: nine squares of random colours, the middle one in the colour of what it shows."""
+    """Return uint8 [96, 96, 3]: nine squares of random colours, the middle one in the colour of what it shows."""
     grid = np.random.default_rng(seed).integers(0, 255, (3, 3, 3), dtype=np.uint8)
     grid[1, 1] = COLOURS[shows]
     return grid.repeat(32, 0).repeat(32, 1)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """The pixels as a file."""
+    """Return the pixels as a file."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
@@ -115,14 +115,14 @@ class Stored:
         return self.event.image_id
 
     def sample(self, label: str | None = None, revision: int = 0) -> Sample:
-        """As it stands in a manifest."""
+        """Return the image as it stands in a manifest."""
         return Sample(
             self.image_id, self.event.sha256, label or self.event.label or "", revision, side(self.event.group_id)
         )
 
 
 def group_on(wanted: Side) -> str:
-    """The name of a near-duplicate group that falls on this side."""
+    """Return the name of a near-duplicate group that falls on this side."""
     return next(name for number in _numbers if side(name := f"group-{number}") == wanted)
 
 
@@ -152,13 +152,13 @@ class World:
         return stored
 
     async def dataset(self, train: int = 40, test: int = 20) -> None:
-        """As many images on each side, half of each class."""
+        """Store as many images on each side, half of each class."""
         for where, number in (("train", train), ("test", test)):
             for index in range(number):
                 await self.image(LABELS[index % 2], "train" if where == "train" else "test")
 
     async def correct(self, image: Stored, label: str, revision: int = 1, **changes: Any) -> LabelCorrected:
-        """A person sets a label."""
+        """Set a label, as a person does."""
         changes.setdefault("occurred_at", utc_now())
         event = label_corrected(
             image_id=image.image_id, label_from=image.event.label, label_to=label, revision=revision, **changes
@@ -169,7 +169,7 @@ class World:
     async def ask(
         self, action: str, version: str | None = None, reason: str = "because"
     ) -> ModelPromoted | ModelRejected:
-        """A person asks the gate and waits for the answer."""
+        """Ask the gate as a person does, and wait for the answer."""
         request = promotion_requested(action=action, version=version, requested_by="carla", reason=reason)
         await self.publish(request)
         return await self.verdict(request)
@@ -177,7 +177,7 @@ class World:
     async def full(
         self, head: Head | None = None, corrections: tuple[LabelCorrected, ...] = (), **changes: Any
     ) -> ModelTrained:
-        """A full training on the images as they are; `head` replaces what it learns."""
+        """Train in full on the images as they are; `head` replaces what it learns."""
         extractor = FeatureExtractor(backbone())
         shown = {one.image_id: one for one in corrections}
         samples = [
@@ -215,7 +215,7 @@ class World:
         return event
 
     async def verdict(self, cause: Event) -> ModelPromoted | ModelRejected:
-        """The verdict that counts for a candidate or a request, as soon as there is one."""
+        """Return the verdict that counts for a candidate or a request, as soon as there is one."""
 
         async def there() -> ModelPromoted | ModelRejected | None:
             return await queries.verdict_on(self.database, cause.event_id)
@@ -232,7 +232,7 @@ class World:
         return champion
 
     async def live(self, *corrections: LabelCorrected, timeout_seconds: float = 20.0) -> queries.Champion:
-        """The champion, once it holds these corrections."""
+        """Return the champion, once it holds these corrections."""
         wanted = {(one.image_id, one.revision) for one in corrections}
 
         async def there() -> queries.Champion | None:
@@ -258,7 +258,7 @@ class Parts:
         return FeatureSource(self.world.store, FeatureCache(1000))
 
     def keeper(self, publisher: Publisher | None = None) -> GateHandlers:
-        """A gate; `publisher` may do something else in between."""
+        """Return the handlers of a gate; `publisher` may do something else in between."""
         world = self.world
         evaluator = Evaluator(world.database, world.store, self.source(), GateSettings())
         context = GateContext(world.database, evaluator, utc_now)
@@ -307,7 +307,7 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
 
 @asynccontextmanager
 async def open_world(event_log: EventLog, database_url: str, store: ObjectStore) -> AsyncIterator[World]:
-    """A world with a schema of its own, dropped afterwards."""
+    """Yield a world with a schema of its own, dropped afterwards."""
     schema = f"trainer_{uuid4().hex[:12]}"
     async with (
         Database.open(database_url, schema, MIGRATIONS) as database,

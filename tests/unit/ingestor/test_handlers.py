@@ -80,7 +80,7 @@ class Setting:
 
     @asynccontextmanager
     async def running(self, event_log: MemoryEventLog) -> AsyncIterator[None]:
-        """Both groups at work."""
+        """Run both groups during the block."""
         health = Health()
         parts = self.fetcher.parts(event_log, health, "fetcher-under-test", DOWNLOADS_AT_ONCE)
         running = asyncio.create_task(run_parts(health, **parts))
@@ -91,7 +91,7 @@ class Setting:
             await asyncio.gather(running, return_exceptions=True)
 
     async def handled(self, event: ImageRegistered) -> list[Event]:
-        """What both groups publish."""
+        """Return what both groups publish."""
         return [*await self.fetcher.on_image_registered(event), *await self.fetcher.on_upload_registered(event)]
 
     async def stored(self, event: ImageRegistered) -> ImageStored:

@@ -11,7 +11,7 @@ def photograph(seed: int) -> NDArray[np.uint8]:
 
 
 def hamming_distance(left: str, right: str) -> int:
-    """In how many of the 64 bits two hashes differ, 0..64."""
+    """Return in how many of the 64 bits two hashes differ, 0..64."""
     return (int(left, 16) ^ int(right, 16)).bit_count()
 
 

@@ -10,7 +10,7 @@ from services.labeler.decisions.sampling import Candidate, margin, reason, revie
 
 
 def candidate(number: int, share: float | None = None, label: str | None = None, **changes: object) -> Candidate:
-    """An image in a group of its own; `share` is the model's probability of dandelion."""
+    """Return an image in a group of its own; `share` is the model's probability of dandelion."""
     probabilities = None if share is None else {"dandelion": share, "grass": 1 - share}
     values = {"group_id": f"group {number}", "seed": False, **changes}
     return Candidate(UUID(int=number), label=label, probabilities=probabilities, **values)  # type: ignore[arg-type]

@@ -75,8 +75,8 @@ def make_component(tmp_path: Path) -> MakeComponent:
 
 @dataclass
 class FakeApis:
-    """One web server that stands for labeling and prediction API: `answers` by method and path, everything else is a
-    404. `requests` are the lines that came, `bodies` what they carried."""
+    """One web server in place of the labeling and the prediction API: `answers` by method and path, everything else is
+    a 404. `requests` are the lines that came, `bodies` what they carried."""
 
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ def apis(state: StateFolder) -> Iterator[FakeApis]:
             self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses
-            """Says nothing."""
+            """Say nothing."""
 
     server = ThreadingHTTPServer((HOST, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -71,7 +71,7 @@ async def test_a_correction_of_an_image_that_is_not_stored_is_refused(apis: Fake
 
 
 async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> DemoScenario:
-    """A story whose images came in, `stored` of them well."""
+    """Return a story whose images came in, `stored` of them well."""
     rejected = {row.url_source: "truncated: half of it" for row in ROWS if row not in stored}
 
     async def ingest_and_wait(*_: Any) -> Intake:

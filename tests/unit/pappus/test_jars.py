@@ -22,7 +22,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
     """Serves files and says nothing."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses
-        """Says nothing."""
+        """Say nothing."""
 
 
 @pytest.fixture

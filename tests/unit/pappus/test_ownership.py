@@ -38,7 +38,7 @@ def earlier(state: StateFolder) -> StateFolder:
 
 
 def tree(folder: Path) -> Tree:
-    """All there is, with mode, time of change and content."""
+    """Return all there is, with mode, time of change and content."""
     found = [folder, *folder.rglob("*")]
     return {
         str(path): (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")

@@ -13,7 +13,7 @@ from pappus.stack.probes import http_ok, kafka_answers
 
 @asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A server on its own port that gives one answer to every request, and records the requests."""
+    """Yield a server on its own port that gives one answer to every request, and records the requests."""
     came: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -11,7 +11,7 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 def promotion(
     sequence: int, artefact: bytes | None = None, version: str | None = None, cause: str = ""
 ) -> ModelPromoted:
-    """Promotion number `sequence` of version fast-<sequence>, whose artefact is `artefact` (or one that exists
+    """Return promotion number `sequence` of version fast-<sequence>, whose artefact is `artefact` (or one that exists
     nowhere)."""
     name = version or f"fast-{sequence}"
     return ModelPromoted(

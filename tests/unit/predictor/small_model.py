@@ -29,8 +29,8 @@ def small_artefact(
     corrections: Sequence[tuple[UUID, Sequence[float]]] = (),
     metadata: ArtefactMetadata | None = METADATA,
 ) -> bytes:
-    """Red is for dandelion, green for grass, and `bias` (logits) tells one version from another. `corrections` are
-    images and the colour each of them has."""
+    """Return an artefact: red is for dandelion, green for grass, and `bias` (logits) tells one version from another.
+    `corrections` are images and the colour each of them has."""
     centres = np.array([colour for _, colour in corrections] or [(0.0, 0.0, 0.0)], np.float32)  # [m, 3]
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     numbers: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {
@@ -75,12 +75,12 @@ def small_artefact(
 
 
 def sha256_of(data: bytes) -> str:
-    """As promotions name artefacts."""
+    """Return the hash by which promotions name artefacts."""
     return hashlib.sha256(data).hexdigest()
 
 
 def picture(red: int = 128, green: int = 128, blue: int = 128) -> bytes:
-    """A PNG of one colour, 32 x 24 pixels."""
+    """Return a PNG of one colour, 32 x 24 pixels."""
     buffer = BytesIO()
     Image.new("RGB", (32, 24), (red, green, blue)).save(buffer, "PNG")
     return buffer.getvalue()

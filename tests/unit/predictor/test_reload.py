@@ -28,7 +28,7 @@ BLACK = picture(0, 0, 0)
 async def replica(
     event_log: MemoryEventLog, store: MemoryObjectStore, state: Path
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A replica as its composition root puts it together, without a socket."""
+    """Yield a replica as its composition root puts it together, without a socket."""
     health = Health(needed={MODEL_PART})
     reporter, prediction_log = ModelLoadedReporter("replica-0", "plants"), PredictionLog(10_000)
     loader = ModelLoader(store, ArtefactFolder(state), [readiness(health), reporter.notify])

@@ -49,7 +49,7 @@ class Held(Model):
 
 @cache
 def palette(side: int) -> bytes:
-    """A square of one palette colour: next to no bytes for many pixels."""
+    """Return a square of one palette colour: next to no bytes for many pixels."""
     buffer = BytesIO()
     Image.new("P", (side, side)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -17,7 +17,7 @@ def encoded(files: dict[str, bytes], data: dict[str, str] | None = None) -> tupl
 
 
 async def read(content_type: str, body: bytes, limit_bytes: int = 1000, chunk_bytes: int = 1000) -> bytes:
-    """What `read_upload` makes of a request with this body."""
+    """Return what `read_upload` makes of a request with this body."""
     chunks = [body[start : start + chunk_bytes] for start in range(0, len(body), chunk_bytes)] or [b""]
 
     async def receive() -> Message:

@@ -54,7 +54,8 @@ class UploadSession:
     shown_beside: str | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """`shown_beside` is the sha256 of the file in the uploader when this one was last unsent, None for no file."""
+        """Set the hashes. `shown_beside` is the sha256 of the file in the uploader when this one was last unsent, None
+        for no file."""
         self.sha256 = self.shown_beside = sha256(self.data).hexdigest()
 
     @property

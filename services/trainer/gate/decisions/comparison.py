@@ -40,8 +40,8 @@ class LockedTests:
 def select_locked_tests(
     samples: Sequence[Sample], challenger: ModelTrained, champion: ModelTrained | None
 ) -> LockedTests:
-    """Today's test images, with the labels of challenger and champion together: a class that a challenger has forgotten
-    counts against it. An image with a label that neither knows is left out."""
+    """Return today's test images, with the labels of challenger and champion together: a class that a challenger has
+    forgotten counts against it. An image with a label that neither knows is left out."""
     known = (*challenger.labels, *(() if champion is None else champion.labels))
     labels = tuple(dict.fromkeys(known))
     chosen = tuple(sample for sample in samples if sample.side == "test" and sample.label in labels)
@@ -87,7 +87,7 @@ def count_newly_held(challenger: ModelTrained, champion: ModelTrained | None, co
 
 
 def count_absorbed(challenger: ComparedModel, champion: ComparedModel | None) -> int:
-    """Return how many corrections stood in the champion's layer and are in the challenger's head now."""
+    """Return how many corrections were in the champion's layer and are in the challenger's head now."""
     if champion is None or challenger.trained.lane != "full":
         return 0
     known = {(one.image_id, one.revision) for one in challenger.trained.corrections}

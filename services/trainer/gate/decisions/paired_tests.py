@@ -45,7 +45,7 @@ def lower_bound(pairs: Pairs, confidence: float) -> float:
 
 
 def _score(pairs: Pairs, assumed: float) -> float:
-    """Tango's statistic for the hypothesis that the true difference is `assumed` < 0."""
+    """Return Tango's statistic for the hypothesis that the true difference is `assumed` < 0."""
     n, gained, lost = pairs.images, pairs.gained, pairs.lost
     b = (2 * n - gained + lost) * assumed - gained - lost
     c = -lost * assumed * (1 - assumed)

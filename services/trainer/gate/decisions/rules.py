@@ -19,14 +19,14 @@ class GateSettings(BaseModel, frozen=True):
     """Accuracies and margins 0..1.
 
     confidence is that of the one-sided bound of non-inferiority: at 0.85 a margin of 5 points can be shown from 21 test
-    images on, and 1 of 64 answers may be lost for nothing. With fewer images nothing can be shown: then the rule says
-    so and asks only that no more answers are lost than gained.
+    images on, and 1 of 64 answers may be lost without a gain. With fewer images nothing can be shown: then the rule
+    says so and asks only that no more answers are lost than gained.
     """
 
     lowest_accuracy: float = Field(default=0.7, ge=0, le=1)
     lowest_recall: float = Field(default=0.5, ge=0, le=1)
     images_for_recall: int = Field(default=10, ge=1)
-    margin: float = Field(default=0.05, gt=0, le=1, description="how much worse is not worse")
+    margin: float = Field(default=0.05, gt=0, le=1, description="how much worse still counts as no worse")
     confidence: float = Field(default=0.85, gt=0, lt=1)
     significance: float = Field(default=0.05, gt=0, lt=1)
     slowest_milliseconds: float = Field(default=50.0, gt=0)
@@ -133,7 +133,7 @@ def first_model() -> RuleOutcome:
 
 
 def superior(challenger: Indices, champion: Indices, truths: Indices, settings: GateSettings) -> RuleOutcome:
-    """Not being superior vetoes nothing, so it is lack of evidence rather than a failure."""
+    """Return whether the challenger is superior. Not being so vetoes nothing: it is lack of evidence, not a failure."""
     pairs = pairs_of(challenger, champion, truths)
     p = mcnemar_p(pairs)
     better = pairs.gained > pairs.lost and p < settings.significance
@@ -148,7 +148,7 @@ def superior(challenger: Indices, champion: Indices, truths: Indices, settings: 
 def non_inferior_to_anchor(
     challenger: Indices, answers: Indices | None, inputs: GateInputs, settings: GateSettings
 ) -> RuleOutcome:
-    """As `non_inferior`; answers None: the champion is the anchor, or the anchor is lost."""
+    """Compare as `non_inferior` does. `answers` is None if the champion is the anchor, or if the anchor is lost."""
     if answers is not None:
         return non_inferior("anchor", challenger, answers, inputs.truths, settings)
     lost = inputs.anchor_lost

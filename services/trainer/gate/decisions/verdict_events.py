@@ -89,5 +89,5 @@ def failed_rules(rules: Sequence[RuleOutcome]) -> list[str]:
 
 
 def rule_outcome(rule: str, passed: bool, sentence: str) -> RuleOutcome:
-    """A rule that passed or failed, in a sentence."""
+    """Return a rule that passed or failed, in a sentence."""
     return RuleOutcome(rule=rule, outcome="passed" if passed else "failed", sentence=sentence)

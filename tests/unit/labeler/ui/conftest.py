@@ -55,7 +55,7 @@ def clients(apis: FakeApis) -> Clients:
 
 
 def review_script() -> None:
-    """The review page alone: a page that is a function cannot be switched to in a test."""
+    """Show the review page alone: a page that is a function cannot be switched to in a test."""
     from services.labeler.ui.pages import app, login, review
     from services.labeler.ui.sessions import tab
 

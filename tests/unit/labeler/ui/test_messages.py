@@ -12,7 +12,7 @@ from shared.testing.events import NOON
 
 
 def entry(**changes: Any) -> HistoryEntry:
-    """A correction to grass that was applied."""
+    """Return a correction to grass that was applied."""
     values = dict.fromkeys(HistoryEntry.model_fields) | {
         "revision": 2,
         "label_to": "grass",
@@ -24,7 +24,7 @@ def entry(**changes: Any) -> HistoryEntry:
 
 
 def prediction(label: str, share: float, corrections: int = 0) -> Prediction:
-    """A prediction of the model."""
+    """Return a prediction of the model."""
     other = "grass" if label == "dandelion" else "dandelion"
     return Prediction(
         prediction_id=uuid4(),

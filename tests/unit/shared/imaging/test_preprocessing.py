@@ -17,7 +17,8 @@ WIDTH, HEIGHT = 48, 32
 
 
 def picture() -> Pixels:
-    """Smooth, so that lossy formats keep it; each corner has its own colour, so that orientation shows."""
+    """Return a smooth picture, so that lossy formats keep it; each corner has its own colour, so that orientation
+    shows."""
     corners = np.array([[[250, 20, 20], [20, 230, 20]], [[20, 20, 240], [240, 240, 30]]], dtype=np.uint8)
     return np.asarray(cv2.resize(corners, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 

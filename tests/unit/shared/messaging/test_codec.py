@@ -152,7 +152,7 @@ def test_a_time_before_the_first_year_is_invalid() -> None:
 
 
 def changed(event: Event, **fields: object) -> bytes:
-    """The event with other values in its data, as a publisher without our rules might write it."""
+    """Return the event with other values in its data, as a publisher without our rules might write it."""
     envelope = json.loads(encode(event, "pappus/test"))
     envelope["data"] |= fields
     return json.dumps(envelope).encode()

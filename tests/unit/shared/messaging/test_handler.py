@@ -25,7 +25,7 @@ Answer = Callable[[ImageRegistered], Awaitable[Sequence[Event]]]
 
 
 def outcome_of(event: ImageRegistered) -> ImageRejected:
-    """What the handlers here answer: the same event, with the same id, at every repetition."""
+    """Return what the handlers here answer: the same event, with the same id, at every repetition."""
     event_id = uuid_of("outcome", event.event_id)
     return image_rejected(image_id=event.image_id, event_id=event_id, causes=(event.event_id,))
 
@@ -71,7 +71,7 @@ async def running(
 
 
 def one_place(count: int) -> list[ImageRegistered]:
-    """Events of one key, so of one partition."""
+    """Return events of one key, so of one partition."""
     image_id = image_registered().image_id
     return [image_registered(image_id=image_id, attempt=attempt) for attempt in range(1, count + 1)]
 

@@ -65,7 +65,7 @@ def process(body: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def output(child: subprocess.Popen[str]) -> str:
-    """What it prints from here to its end."""
+    """Return what it prints from here to its end."""
     assert child.stdout is not None
     printed = child.stdout.read()
     child.wait()

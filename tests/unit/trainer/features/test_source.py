@@ -29,7 +29,7 @@ class Means:
 
 
 async def stored(store: MemoryObjectStore, *colours: int) -> dict[str, str]:
-    """Grey squares in the store: sha256 -> key."""
+    """Put grey squares into the store; return sha256 -> key."""
     keys = {}
     for colour in colours:
         file = BytesIO()

@@ -37,7 +37,7 @@ SMALL = {"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations":
 
 @cache
 def picture(label: str, number: int) -> bytes:
-    """A JPEG of 48 x 48: yellow discs for dandelions, vertical green stripes for grass."""
+    """Return a JPEG of 48 x 48: yellow discs for dandelions, vertical green stripes for grass."""
     generator = np.random.default_rng(number)
     pixels = generator.integers(0, 60, (48, 48, 3), dtype=np.uint8)
     rows, columns = np.mgrid[:48, :48]
@@ -52,8 +52,8 @@ def picture(label: str, number: int) -> bytes:
 
 
 def samples(folder: Path, count: int = 40, wrong: tuple[int, ...] = (), corrected: tuple[int, ...] = ()) -> Manifest:
-    """Half of each label, every fifth pair on the test side, with bytes in the folder; `wrong` ones carry the other
-    label, `corrected` ones have revision 1."""
+    """Return samples, half of each label, every fifth pair on the test side, with bytes in the folder; `wrong` ones
+    carry the other label, `corrected` ones have revision 1."""
     made = []
     for number in range(count):
         shown = LABELS[number % 2]

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
 
 def gone(pid: int) -> bool:
-    """Whether the process has ended; a zombie counts as ended."""
+    """Return whether the process has ended; a zombie counts as ended."""
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z"
 

@@ -172,7 +172,7 @@ class World:
         )
 
     def pass_time(self, seconds: float) -> None:
-        """The lane answers what is due, the trigger decides; jumps to where either has something to do."""
+        """Let the lane answer what is due and the trigger decide; jump to where either has something to do."""
         ends = self.now + seconds
         look: float | None = self.now + 1.0
         while self.now < ends:

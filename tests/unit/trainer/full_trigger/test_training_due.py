@@ -23,7 +23,7 @@ LATER = NOON + timedelta(minutes=5)
 
 
 def arrivals(count: int, name: str = "image", fresh: bool = True, start: datetime = NOON) -> list[Arrival]:
-    """One a second."""
+    """Return arrivals, one a second."""
     return [Arrival(uuid_of(name, n), start + timedelta(seconds=n), fresh) for n in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""What the gate compares, and whom it blames."""
+"""What the gate compares, and which corrections it sets aside."""
 
 from uuid import UUID
 
@@ -41,7 +41,7 @@ def correction(number: int, label: str, revision: int = 1) -> Correction:
 
 
 def head(labels: tuple[str, ...] = LABELS) -> Head:
-    """Answers the first label where feature 0 is large, else the second."""
+    """Return a head that answers the first label where feature 0 is large, else the second."""
     weights = np.zeros((4, len(labels)), np.float32)
     weights[0, 0] = weights[1, 1] = weights[2, 1] = 3.0
     return Head(labels, np.zeros(4, np.float32), np.ones(4, np.float32), weights, np.zeros(len(labels), np.float32))
@@ -57,7 +57,7 @@ def compared(
 
 
 def layer_over(vectors: dict[int, np.ndarray[tuple[int], np.dtype[np.float32]]], target: str) -> CorrectionLayer:
-    """Corrects the images with these features to one label."""
+    """Return a layer that corrects the images with these features to one label."""
     features = np.stack(list(vectors.values()))
     targets = np.full(len(vectors), LABELS.index(target))
     return fit_layer(features, head().logits(features), targets, [(image(number), 1) for number in vectors])

@@ -25,7 +25,7 @@ CALM = GateInputs(
 
 
 def answers(*wrong: int, truths: Indices = CALM.truths) -> Indices:
-    """The truths, except that the images at these positions are answered wrongly."""
+    """Return the truths, except that the images at these positions are answered wrongly."""
     given_answers = truths.copy()
     given_answers[list(wrong)] = 1 - given_answers[list(wrong)]
     return given_answers

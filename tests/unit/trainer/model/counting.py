@@ -9,14 +9,14 @@ LIBRARIES = ("onnx", "onnxruntime")
 
 
 def parses() -> dict[str, int]:
-    """The counter `pappus_artefact_parses` of this process, by library."""
+    """Return the counter `pappus_artefact_parses` of this process, by library."""
     name = "pappus_artefact_parses_total"
     return {library: int(REGISTRY.get_sample_value(name, {"library": library}) or 0) for library in LIBRARIES}
 
 
 @contextmanager
 def counted_parses() -> Iterator[dict[str, int]]:
-    """Gives a dict that is filled at the end of the block: parses during the block, by library."""
+    """Yield a dict that is filled at the end of the block: parses during the block, by library."""
     before, counted = parses(), dict[str, int]()
     try:
         yield counted

@@ -26,7 +26,7 @@ def entries(count: int) -> list[CorrectionEntry]:
 
 
 def some_features(images: int, seed: int, width: int = 200) -> NDArray[np.float32]:
-    """Distinct images: cosines of 0.4 or so, like images that are not alike."""
+    """Return features of distinct images: cosines of 0.4 or so, like images that are not alike."""
     return np.abs(np.random.default_rng(seed).normal(0, 1, (images, width))).astype(np.float32)
 
 

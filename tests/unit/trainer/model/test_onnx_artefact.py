@@ -21,7 +21,7 @@ WIDTH = 27
 
 
 def backbone() -> bytes:
-    """Mean colours of a 3 x 3 grid, as a small ONNX graph: [b, 96, 96, 3] -> [b, 27]."""
+    """Return mean colours of a 3 x 3 grid, as a small ONNX graph: [b, 96, 96, 3] -> [b, 27]."""
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["float", "unit"], ["scaled"]),
@@ -48,7 +48,7 @@ def head() -> Head:
 
 
 def layer_for(images: Images) -> CorrectionLayer:
-    """Corrects every image to the class after the one the head answers."""
+    """Return a layer that corrects every image to the class after the one the head answers."""
     features = FeatureExtractor(backbone()).features(images)
     logits = head().logits(features)
     entries = [(UUID(int=number), 2) for number in range(len(images))]

@@ -18,7 +18,7 @@ SMALL = {"filters": 24, "sampled_patches": 3000, "iterations": 4}
 
 
 def stripes_and_dots(count: int, seed: int) -> tuple[NDArray[np.uint8], list[str]]:
-    """Two classes of texture in random colours: stripes and dots."""
+    """Return two classes of texture in random colours: stripes and dots."""
     generator = np.random.default_rng(seed)
     images, labels = [], []
     for number in range(count):

@@ -140,7 +140,7 @@ class Stack:
         return Credentials.load_or_create(self.state)
 
     def running_context(self) -> StackContext:
-        """Return the settings that the components of the running stack are built from.
+        """Return the settings of the running stack: those of its state folder, with the environment of the caller.
 
         Raises:
             StackError: no stack runs.

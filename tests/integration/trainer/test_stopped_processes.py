@@ -22,8 +22,8 @@ from shared.messaging.kafka import create_topics, open_event_log
 from shared.runtime.settings import Settings
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
+from shared.tables.lock_holder import application_name
 from shared.tables.projection import wait_until_caught_up
-from shared.tables.writer_lock import application_name
 from shared.testing import eventually, read_all
 from tests.integration.trainer.processes import TrainerProcess
 from tests.integration.trainer.trainer_env import Stored, World, read_candidates
@@ -186,3 +186,17 @@ async def test_without_fast_lane_and_gate_the_full_lane_folds(
         corrected = await correct_three(real)
         await wait_until_caught_up(real.event_log, real.database, TOPICS, 60)
     await all_is_right(real, corrected)
+
+
+async def test_a_second_fast_lane_takes_over_from_a_stopped_one(
+    real: World, processes: dict[str, TrainerProcess], own_servers: Servers, tmp_path: Path
+) -> None:
+    await first_champion(real)
+    own = {"replica": "second", "writer_silence_seconds": "4"}
+    with TrainerProcess(LANE, {**own_servers.settings("trainer"), **own}, tmp_path) as second:
+        second.wait_until_ready(150)
+        with away(processes[LANE], signal.SIGSTOP):
+            await all_is_right(real, await correct_three(real))
+        await all_is_right(real, await correct_three(real))
+        with away(second, signal.SIGSTOP):
+            await all_is_right(real, await correct_three(real))

@@ -1,5 +1,6 @@
 """Any of the trainer's processes stopped or killed while corrections come: the others go on, and all is right then."""
 
+import asyncio
 import os
 import signal
 import tempfile
@@ -39,6 +40,7 @@ def own_servers() -> Iterator[Servers]:
     with tempfile.TemporaryDirectory(prefix="pappus-stopped-") as folder:
         Path(folder).chmod(0o711)
         with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
+            asyncio.run(create_topics(running.kafka_bootstrap))
             yield running
 
 
@@ -54,7 +56,6 @@ async def real(own_servers: Servers, images: list[Stored]) -> AsyncIterator[Worl
     root = own_servers.credentials.s3["root"]
     keys = {"s3_access_key": root.access_key, "s3_secret_key": root.secret_key}
     settings = Settings.model_validate({**own_servers.settings("trainer"), **keys})
-    await create_topics(own_servers.kafka_bootstrap)
     async with (
         open_event_log(own_servers.kafka_bootstrap) as event_log,
         Database.open(own_servers.database_url("trainer"), SCHEMA, MIGRATIONS) as database,

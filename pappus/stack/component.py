@@ -33,8 +33,10 @@ class Component:
     `launch` prepares idempotently (fetches, builds, initialises) and returns the process to start. `probe` asks the
     process whether it is ready and raises nothing. `provision` runs once it is ready, before the components that need
     it start: roles, buckets. `launch` and `provision` may raise PappusError or OSError: the component is tried again
-    later. A new `config_hash` means that a running process has to be restarted for its settings. `low_priority`: no
-    request waits for it once it is ready, so it runs at lower CPU priority.
+    later. `alive` asks the process for any sign of life, None if it is not asked: a process that gives none for
+    `hung_seconds`, once it was ready, is killed and started again. A new `config_hash` means that a running process has
+    to be restarted for its settings. `low_priority`: no request waits for it once it is ready, so it runs at lower CPU
+    priority.
     """
 
     name: str
@@ -48,5 +50,7 @@ class Component:
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 15.0
     start_seconds: float = 120.0
+    alive: Callable[[], Awaitable[bool]] | None = None
+    hung_seconds: float = 30.0
     config_hash: str = ""
     low_priority: bool = False

@@ -1,9 +1,15 @@
 """The ports of the stack: names, defaults, and which process holds a taken port."""
 
 import errno
+import fcntl
+import os
 import socket
+import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from random import SystemRandom
+from typing import IO
 
 import psutil
 
@@ -52,11 +58,29 @@ def _number(name: str, value: int | str) -> int:
     return int(text)
 
 
+_reserved: list[IO[bytes]] = []
+"""Lock files of the ports that this process reserved; the system releases the locks when it ends."""
+
+
 def free_ports(names: Iterable[str]) -> dict[str, int]:
     """Return a free port for each name, below the range of outgoing connections: one of these could take it before its
-    server starts."""
+    server starts. No other process of this user is given the same port by this function while this process runs: a
+    server may bind its port half a minute later."""
     candidates = SystemRandom().sample(TEST_PORTS, len(TEST_PORTS))
-    return dict(zip(names, filter(is_free, candidates), strict=False))
+    return dict(zip(names, (port for port in candidates if is_free(port) and _reserve(port)), strict=False))
+
+
+def _reserve(port: int) -> bool:
+    """Lock the file that stands for this port on this machine. Return whether no other process has locked it."""
+    folder = Path(tempfile.gettempdir()) / f"pappus-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = (folder / str(port)).open("ab")
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _reserved.append(lock)
+        return True
+    lock.close()
+    return False
 
 
 def is_free(port: int) -> bool:

@@ -18,6 +18,7 @@ from pappus.stack.topics import TOPICS_STEP
 
 SETTINGS_PREFIX = "PAPPUS_"
 READY, LIVE = "/readyz", "/livez"
+ALIVE_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def service_component(service: Service, context: StackContext) -> Component:
         group="services",
         launch=launch,
         probe=lambda: http_ok(f"{address}{service.probe}"),
+        alive=lambda: http_ok(f"{context.url(service.health)}{LIVE}", ALIVE_TIMEOUT_SECONDS),
         needs=(TOPICS_STEP, "postgres", "s3"),
         ports={name: context.ports[name] for name in sorted(names)},
         address=address,

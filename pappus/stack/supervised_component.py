@@ -25,6 +25,10 @@ class NotReadyInTime(StackError):
     """The process runs but never answered that it is ready."""
 
 
+class ProcessHangs(StackError):
+    """The process was ready, and gives no sign of life any more."""
+
+
 class SupervisedComponent:
     """Keeps one component running until `stop()`. Calls `changed` after each change of `status`."""
 
@@ -74,6 +78,9 @@ class SupervisedComponent:
                 await need.ready.wait()
             try:
                 exit_text = await self._live()
+            except ProcessHangs as error:
+                await self._kill_process()
+                exit_text = str(error)
             except EXPECTED as error:
                 await self._end_process()
                 exit_text = str(error) or type(error).__name__
@@ -125,7 +132,12 @@ class SupervisedComponent:
         return process
 
     async def _watch(self) -> None:
-        """Wait until ready, then probe periodically. Raises NotReadyInTime after `start_seconds` without readiness."""
+        """Wait until ready, then probe periodically.
+
+        Raises:
+            NotReadyInTime: after `start_seconds` without readiness.
+            ProcessHangs: later, after `hung_seconds` without a sign of life.
+        """
         try:
             async with asyncio.timeout(self.component.start_seconds):
                 await self._first_answer()
@@ -133,9 +145,14 @@ class SupervisedComponent:
         except TimeoutError as error:
             raise NotReadyInTime(f"not ready after {self.component.start_seconds:.0f} s") from error
         self._became_ready()
+        last_sign = time.monotonic()
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(min(WATCH_SECONDS, self.component.hung_seconds / 4))
             answers = await self.component.probe()
+            if answers or self.component.alive is None or await self.component.alive():
+                last_sign = time.monotonic()
+            elif time.monotonic() - last_sign >= self.component.hung_seconds:
+                raise ProcessHangs(f"no answer for {self.component.hung_seconds:.0f} s: it was stopped, or it hangs")
             state, detail = (ComponentState.READY, "") if answers else (ComponentState.UNREADY, "it does not answer")
             if state is not self.status.state:
                 self._enter(state, detail)
@@ -175,6 +192,11 @@ class SupervisedComponent:
             except TimeoutError:
                 self.status.last_exit = f"killed: did not stop within {self.component.grace_seconds:.0f} s"
         await self._end_group(process)
+
+    async def _kill_process(self) -> None:
+        """Kill the process at once: one that hangs hears no signal, and others wait for the locks that it holds."""
+        if self._process is not None:
+            await self._end_group(self._process)
 
     async def _end_group(self, process: Process) -> None:
         """Kill the processes that it started: they must not outlive it."""

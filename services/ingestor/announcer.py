@@ -13,11 +13,11 @@ from services.ingestor.decisions.registrations import NewRow, RetryableRow, firs
 from shared.contract.events import ImageRegistered
 from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock
-from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
-from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
+from shared.runtime.retry import RetryPolicy, delay
 from shared.runtime.telemetry import continued, logger, traceparent
-from shared.tables.database import Database, Transaction
+from shared.tables.database import Database
+from shared.tables.single_worker import run_in_one_process
 
 ANNOUNCER = "announcer"
 ROWS_AT_ONCE = 100
@@ -56,35 +56,26 @@ class Announcer:
 
     async def run(self, health: Health) -> None:
         """Announce until cancelled: at once when rows are inserted, and at least every `every_seconds`."""
-        attempt = 0
-        while True:
-            try:
-                async with self._database.lock(ANNOUNCER) as connection, self._database.changes() as changes:
-                    while True:
-                        count = await self.announce(connection)
-                        attempt = 0
-                        health.set(ANNOUNCER, True)
-                        if not count:
-                            await changes.wait(self._every_seconds)
-            except TransientError as error:
-                attempt += 1
-                seconds = delay(UNTIL_CANCELLED, attempt) or 0.0
-                health.set(ANNOUNCER, False, str(error))
-                logger.warning("announcing failed", reason=str(error), again_in_seconds=seconds)
-                await asyncio.sleep(seconds)
+        await run_in_one_process(self._announce_changes, database=self._database, health=health, name=ANNOUNCER)
 
-    async def announce(self, connection: Transaction) -> int:
-        """Publish and mark what is due now, at most ROWS_AT_ONCE of each kind, and return how many. `connection` holds
-        the lock, so a process that lost it can mark nothing.
+    async def _announce_changes(self) -> None:
+        async with self._database.changes() as changes:
+            while True:
+                if not await self.announce():
+                    await changes.wait(self._every_seconds)
+
+    async def announce(self) -> int:
+        """Publish and mark what is due now, at most ROWS_AT_ONCE of each kind, and return how many. Two processes that
+        do so at once publish the same event ids and set the same marks.
 
         Raises:
             TransientError: something was not acknowledged, or PostgreSQL is away. What was acknowledged is marked.
         """
-        due = [*await self._new(connection), *await self._to_try_again(connection)]
+        due = [*await self._new(), *await self._to_try_again()]
         traces = await asyncio.gather(*map(self._publish, due), return_exceptions=True)
         for announcement, trace in zip(due, traces, strict=True):
             if not isinstance(trace, BaseException):
-                await self._mark(connection, announcement, trace)
+                await self._mark(announcement, trace)
         for failure in traces:
             if isinstance(failure, BaseException):
                 raise failure
@@ -92,8 +83,8 @@ class Announcer:
             logger.info("announced", images=len(due))
         return len(due)
 
-    async def _new(self, connection: Transaction) -> Sequence[Announcement]:
-        rows = await connection.fetch(
+    async def _new(self) -> Sequence[Announcement]:
+        rows = await self._database.fetch(
             """SELECT id, url_source, label, registered_by, created_at, traceparent FROM plants_data
                WHERE announced_at IS NULL ORDER BY id LIMIT $1""",
             ROWS_AT_ONCE,
@@ -107,11 +98,11 @@ class Announcer:
             for row in rows
         ]
 
-    async def _to_try_again(self, connection: Transaction) -> Sequence[Announcement]:
+    async def _to_try_again(self) -> Sequence[Announcement]:
         policy, now = self._policy, self._clock()
         attempts = policy.attempts or 1
         waits = [delay(policy, attempt) for attempt in range(1, attempts)]
-        rows = await connection.fetch(_DUE, attempts, waits, now, ROWS_AT_ONCE)
+        rows = await self._database.fetch(_DUE, attempts, waits, now, ROWS_AT_ONCE)
         due = []
         for row in rows:
             fields = {name: row[name] for name in RetryableRow.__slots__}
@@ -126,10 +117,10 @@ class Announcer:
             await self._publisher.publish([announcement.event])
             return announcement.trace or traceparent()
 
-    async def _mark(self, connection: Transaction, announcement: Announcement, trace: str | None) -> None:
+    async def _mark(self, announcement: Announcement, trace: str | None) -> None:
         """Mark one row in its own transaction: the projection updates the same rows in another order, so
         transactions of several rows could deadlock. If the projection was faster, its state stays."""
-        await connection.execute(
+        await self._database.execute(
             """UPDATE plants_data SET image_id = $2, attempt = greatest(attempt, $3), traceparent = $4,
                    state = CASE WHEN attempt < $3 THEN 'waiting' ELSE state END,
                    announced_at = coalesce(announced_at, $5) WHERE id = $1""",

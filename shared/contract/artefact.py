@@ -28,6 +28,12 @@ CorrectionEntry = tuple[UUID, int]
 """The image a correction is about, and the revision of its label."""
 
 
+def artefact_key(version: str, sha256: str) -> str:
+    """The object key of an artefact. Two machines may make other bytes of the same version: the hash keeps them apart,
+    so that what was announced is never overwritten."""
+    return f"models/{version}/{sha256}.onnx"
+
+
 @dataclass(frozen=True)
 class ArtefactMetadata:
     """What an artefact says about itself.

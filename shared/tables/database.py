@@ -9,6 +9,7 @@ from shared.runtime.errors import TransientError
 from shared.runtime.retry import UNTIL_CANCELLED, retrying
 from shared.runtime.telemetry import logger
 from shared.tables.changes import ChangeFeed, Changes
+from shared.tables.lock_holder import try_lock
 from shared.tables.migrations import migrate
 from shared.tables.postgres import (
     Connect,
@@ -28,7 +29,6 @@ __all__ = ["Changes", "Connection", "Database", "Row", "Transaction", "transient
 T = TypeVar("T")
 LOCK_POLL_SECONDS = 0.2
 ASK_AGAIN_SECONDS = 1.0
-_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 
 
 class Database:
@@ -146,11 +146,6 @@ class Database:
             while (answer := await question()) is None and clock() < deadline:
                 await changes.wait(min(deadline - clock(), ASK_AGAIN_SECONDS))
             return answer
-
-
-async def try_lock(connection: Connection, name: str) -> bool:
-    """Take the advisory lock `name` of the whole database unless another connection holds it; False then."""
-    return bool(await connection.fetchval(_TRY_LOCK, name))
 
 
 def channel_of(schema: str) -> str:

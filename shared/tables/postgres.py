@@ -32,13 +32,25 @@ _PASSING: tuple[type[Exception], ...] = (
     asyncpg.InvalidCachedStatementError,  # a replay has just swapped the schema
     asyncpg.OutdatedSchemaCacheError,
     asyncpg.InternalClientError,  # the connection went away in the middle of a call
+    TimeoutError,  # a statement took longer than its connection allows
 )
+CONNECT_SECONDS = 10.0
+STATEMENT_SECONDS = 60.0
+"""How long a statement may take: a server that was frozen, or a link that died, answers nothing, and says nothing."""
+_SERVER_SETTINGS = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "15000",
+}
+"""The server ends the session of a host that went away within 15 s, and with it its locks; by default after two
+hours."""
 _GONE = ("closed", "released back to the pool", "terminated")
 
 
 @contextmanager
 def transient_errors() -> Iterator[None]:
-    """Turn passing errors of PostgreSQL (restart, deadlock, a lost connection, a schema that was just swapped) into
+    """Turn passing errors of PostgreSQL (restart, deadlock, a lost connection, no answer, a schema just swapped) into
     TransientError. Other errors, a violated constraint for example, pass unchanged."""
     try:
         yield
@@ -62,13 +74,14 @@ def connecting() -> Iterator[None]:
 
 
 def connector(url: str, schema: str) -> Connect:
-    """Return a function that opens a connection with `schema` as its search path (and `public`, where extensions live).
-    It raises TransientError when PostgreSQL is away."""
+    """A function that opens a connection with `schema` as its search path (and `public`, where extensions live). Its
+    statements may take as long as they need: it is for migrations and locks. It raises TransientError when PostgreSQL
+    is away."""
     settings = _settings(schema)
 
     async def connect() -> Connection:
         with connecting():
-            connection = await asyncpg.connect(url, server_settings=settings, timeout=10)
+            connection = await asyncpg.connect(url, server_settings=settings, timeout=CONNECT_SECONDS)
             await _set_codecs(connection)
             return connection
 
@@ -76,11 +89,18 @@ def connector(url: str, schema: str) -> Connect:
 
 
 async def open_pool(url: str, schema: str, connections: int) -> Pool:
-    """Open a pool of 1 to `connections` connections with `schema` as their search path."""
+    """A pool of 1 to `connections` connections with `schema` as their search path. A statement that takes longer than
+    STATEMENT_SECONDS is a TransientError."""
     settings = _settings(schema)
     with connecting():
         return await asyncpg.create_pool(
-            url, min_size=1, max_size=connections, init=_set_codecs, server_settings=settings, timeout=10
+            url,
+            min_size=1,
+            max_size=connections,
+            init=_set_codecs,
+            server_settings=settings,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
         )
 
 
@@ -99,7 +119,7 @@ def _settings(schema: str) -> dict[str, str]:
         raise PappusError(
             f"{schema!r} is no schema name: use lower-case letters, digits and _, starting with a letter."
         )
-    return {"search_path": f"{schema}, public", "application_name": f"pappus {schema}"}
+    return {"search_path": f"{schema}, public", "application_name": f"pappus {schema}", **_SERVER_SETTINGS}
 
 
 async def _set_codecs(connection: Connection) -> None:

@@ -19,9 +19,10 @@ from shared.runtime.retry import UNTIL_CANCELLED, delay
 from shared.runtime.telemetry import logger as logger
 from shared.tables import positions
 from shared.tables.database import Database, notify
+from shared.tables.lock_holder import SILENCE_SECONDS
 from shared.tables.positions import Position
 from shared.tables.postgres import Transaction
-from shared.tables.writer_lock import RELEASE_PAUSE_SECONDS, SILENCE_SECONDS, StandBy, WriterLock
+from shared.tables.writer_lock import RELEASE_PAUSE_SECONDS, StandBy, WriterLock
 
 __all__ = [
     "Projection",

@@ -11,37 +11,31 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 from shared.messaging.event_log import EventLog
 from shared.runtime.errors import TransientError
-from shared.runtime.telemetry import logger
 from shared.tables import positions
-from shared.tables.database import Database, try_lock
+from shared.tables.database import Database
+from shared.tables.lock_holder import (
+    HEARTBEAT_SECONDS,
+    HEARTBEAT_TIMEOUT_SECONDS,
+    POLL_SECONDS,
+    HolderWatch,
+    application_name,
+    end_holder,
+    find_holder,
+    set_role,
+    try_lock,
+)
 from shared.tables.postgres import Connection, Row
 
 WRITER = "projection"
 """Name of the advisory lock."""
-POLL_SECONDS = 0.5
-HEARTBEAT_SECONDS = 1.0
 RELEASE_PAUSE_SECONDS = 1.0
 """How long after a request to release the lock no projection takes it: a replay asks every 0.2 s until it has it."""
-SILENCE_SECONDS = 10.0
 RESERVE_SECONDS = 5.0
 """How long the lock has been free before a reserve takes it."""
 
-_SET_NAME = "SELECT set_config('application_name', $1, false)"
-_HOLDER = """
-SELECT a.pid, a.application_name, a.state_change,
-       (a.state = 'active' AND a.wait_event_type IS DISTINCT FROM 'Client') AS busy
-FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()
-      AND ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended($1, 0)
-"""
-_END_HOLDER = f"""
-SELECT pg_terminate_backend(pid) FROM ({_HOLDER}) AS holder
-WHERE pid = $2 AND state_change = $3 AND NOT busy
-"""  # noqa: S608 - a constant
 _STANDBY_WORKS = """
 SELECT EXISTS (
     SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
@@ -53,12 +47,6 @@ SELECT EXISTS (
 def release_lock_channel(schema: str) -> str:
     """Return the channel on which a replay asks the writer of a schema to release the lock."""
     return f"{schema}_let_go"
-
-
-def application_name(schema: str, role: str) -> str:
-    """Return what pg_stat_activity shows of a projection: its role is writer, standby or reserve. PostgreSQL cuts it at
-    63."""
-    return f"pappus {schema} {role}"[:63]
 
 
 class WriterLock:
@@ -87,7 +75,7 @@ class WriterLock:
         self._shown = time.monotonic()
         if self._reserve:
             return not await self.connection.fetchval(_STANDBY_WORKS, self._standby)
-        return bool(await self.connection.fetchval("SELECT TRUE"))
+        return bool(await self.connection.fetchval("SELECT TRUE", timeout=HEARTBEAT_TIMEOUT_SECONDS))
 
 
 class StandBy:
@@ -113,21 +101,21 @@ class StandBy:
         """Hold the lock, after as long a wait as it takes. Raises TransientError when PostgreSQL is away."""
         schema = self._database.schema
         async with self._database.connection() as connection:
-            await connection.execute(_SET_NAME, application_name(schema, "reserve" if self._reserve else "standby"))
+            await set_role(connection, schema, "reserve" if self._reserve else "standby")
             requests = _ReleaseRequests()
             await connection.add_listener(release_lock_channel(schema), requests.hear)
             await self._wait(connection, requests)
-            await connection.execute(_SET_NAME, application_name(schema, "writer"))
+            await set_role(connection, schema, "writer")
             yield WriterLock(connection, requests, schema, self._reserve)
 
     async def _wait(self, connection: Connection, requests: "_ReleaseRequests") -> None:
-        watch, free_since = _HolderWatch(), time.monotonic()
+        watch, free_since = HolderWatch(), time.monotonic()
         while True:
-            holder = await connection.fetchrow(_HOLDER, self._lock_name)
+            holder = await find_holder(connection, self._lock_name)
             if holder is not None:
                 free_since = time.monotonic()
                 if self._is_silent(holder, watch) and (requests.pending or await self._behind(connection)):
-                    await self._end(connection, holder)
+                    await end_holder(connection, self._lock_name, holder)
             elif self._may_take(requests, free_since) and await try_lock(connection, self._lock_name):
                 return
             await asyncio.sleep(POLL_SECONDS)
@@ -136,8 +124,8 @@ class StandBy:
         free_seconds = time.monotonic() - free_since
         return not requests.pending and (free_seconds >= RESERVE_SECONDS or not self._reserve)
 
-    def _is_silent(self, holder: Row, watch: "_HolderWatch") -> bool:
-        """Return whether the holder is a projection, not a replay, and has been silent for too long."""
+    def _is_silent(self, holder: Row, watch: HolderWatch) -> bool:
+        """Whether the holder is a projection, not a replay, and has been silent for too long."""
         silent_seconds = watch.silent_seconds(holder)
         return holder["application_name"] in self._names and silent_seconds >= self._silence_seconds
 
@@ -150,16 +138,6 @@ class StandBy:
             return False
         known = positions.from_rows(await connection.fetch(positions.READ))
         return any(partition not in known or known[partition].next_offset < end for partition, end in ends.items())
-
-    async def _end(self, connection: Connection, holder: Row) -> None:
-        """End the connection of the holder, unless it has done something since it was looked at."""
-        if await connection.fetchval(_END_HOLDER, self._lock_name, holder["pid"], holder["state_change"]):
-            logger.warning(
-                "a silent writer is replaced",
-                schema=self._database.schema,
-                silent_seconds=self._silence_seconds,
-                backend=holder["pid"],
-            )
 
 
 class _ReleaseRequests:
@@ -174,18 +152,3 @@ class _ReleaseRequests:
     @property
     def pending(self) -> bool:
         return time.monotonic() - self._heard < RELEASE_PAUSE_SECONDS
-
-
-class _HolderWatch:
-    """For how long the holder of the lock has been seen doing nothing, by the clock of this process: the clock of the
-    server goes on while a machine sleeps."""
-
-    def __init__(self) -> None:
-        self._seen: tuple[int, datetime | None] | None = None
-        self._since = 0.0
-
-    def silent_seconds(self, holder: Row) -> float:
-        seen = (holder["pid"], holder["state_change"])
-        if seen != self._seen or holder["busy"]:
-            self._seen, self._since = seen, time.monotonic()
-        return time.monotonic() - self._since

@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from shared.contract.artefact import artefact_key
 from shared.contract.events import (
     DriftDetected,
     Event,
@@ -136,11 +137,12 @@ def training_requested(**changes: Any) -> TrainingRequested:
 
 def _artefact(changes: dict[str, Any]) -> dict[str, Any]:
     version = str(changes.get("version") or f"v{next(_number)}")
+    digest = str(changes.get("artefact_sha256") or _hash())
     return {
         "model_name": MODEL,
         "version": version,
-        "artefact_key": f"models/{version}/model.onnx",
-        "artefact_sha256": _hash(),
+        "artefact_key": artefact_key(version, digest),
+        "artefact_sha256": digest,
     }
 
 

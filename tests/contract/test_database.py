@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from shared.runtime.errors import PappusError, TransientError
+from shared.tables import postgres
 from shared.tables.database import Database, notify
 from shared.tables.postgres import connector
 from shared.testing import FreshSchema, eventually
@@ -151,6 +152,28 @@ class TestLock:
                     async with other.lock("writer"):
                         await connection.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
         assert await asked_again(database, "SELECT count(*) AS rows FROM images") == [{"rows": 0}]
+
+
+class TestADeadLink:
+    async def test_a_statement_without_an_answer_is_a_transient_error(
+        self, database: Database, schema: FreshSchema, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postgres, "STATEMENT_SECONDS", 0.3)
+        async with schema.open() as impatient:
+            with pytest.raises(TransientError):
+                await impatient.execute("SELECT pg_sleep(60)")
+            with pytest.raises(TransientError):
+                async with impatient.transaction() as transaction:
+                    await transaction.execute("SELECT pg_sleep(60)")
+            assert await impatient.fetchval("SELECT 1") == 1
+
+    async def test_the_server_ends_the_session_of_a_host_that_went_away(self, database: Database) -> None:
+        async with database.connection() as connection:
+            for asked in (connection, database):
+                idle = await asked.fetchval("SELECT current_setting('tcp_keepalives_idle')::int")
+                every = await asked.fetchval("SELECT current_setting('tcp_keepalives_interval')::int")
+                count = await asked.fetchval("SELECT current_setting('tcp_keepalives_count')::int")
+                assert 0 < idle + every * count <= 20
 
 
 class TestChanges:

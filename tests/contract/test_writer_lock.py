@@ -11,10 +11,11 @@ from shared.contract.events import Event, ImageRegistered
 from shared.messaging.event_log import TopicPartition
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
-from shared.tables.database import Connection, Database, try_lock
+from shared.tables.database import Connection, Database
+from shared.tables.lock_holder import application_name, try_lock
 from shared.tables.projection import Projection, Transaction, on_event, wait_until_caught_up
 from shared.tables.replay import ReplayPlan, replay
-from shared.tables.writer_lock import WRITER, application_name
+from shared.tables.writer_lock import WRITER
 from shared.testing import FreshSchema, MemoryEventLog, eventually, image_registered
 
 TOPICS = (ImageRegistered.topic,)

@@ -32,6 +32,7 @@ from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_U
 from services.trainer.features.source import FeatureSource
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
+from shared.contract.artefact import artefact_key
 from shared.contract.events import Event, ModelTrained, uuid_of
 from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock
@@ -44,6 +45,7 @@ from shared.storage.verified import HashMismatch
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.reconciler import run_reconciler
+from shared.tables.single_worker import run_in_one_process
 
 PART = "fast lane"
 KEPT = 3
@@ -171,7 +173,7 @@ class FastLane:
     async def _upload(self, decision: BuildCandidate, candidate: Candidate) -> None:
         manifest = candidate.manifest
         await asyncio.gather(
-            self._store.put(_artefact_key(decision), candidate.artefact.data),
+            self._store.put(artefact_key(decision.version, candidate.artefact.sha256), candidate.artefact.data),
             self._store.put(_manifest_key(manifest.sha256), manifest.json.encode(), "application/json"),
         )
 
@@ -199,9 +201,9 @@ async def run_fast_lane(
     settings: TrainerSettings,
 ) -> None:
     """Reconcile until cancelled, once the tables are caught up: before that the lane would build what is live already.
-    Of several processes one builds candidates: two would write the artefact of one version at the same time."""
-    health.set(PART, True, "standing by: another process builds the candidates")
-    async with database.lock(PART):
+    Of several processes one builds candidates: more would only build the same ones."""
+
+    async def reconcile() -> None:
         health.set(PART, True, "waiting until the tables show the whole log")
         await retrying(
             UNTIL_CANCELLED, lambda: wait_until_caught_up(event_log, database, TOPICS, settings.caught_up_seconds)
@@ -215,15 +217,15 @@ async def run_fast_lane(
             every_seconds=settings.reconcile_seconds,
         )
 
+    await run_in_one_process(
+        reconcile, database=database, health=health, name=PART, silence_seconds=settings.writer_silence_seconds
+    )
+
 
 def _choose_compared_images(decision: BuildCandidate) -> dict[str, str]:
     """Return where the bytes of the latest corrections lie: what is newest is compared."""
     latest = sorted(decision.corrections, key=lambda one: (one.corrected_at, one.image_id))[-COMPARED_IMAGES:]
     return {one.sha256: one.object_key for one in latest}
-
-
-def _artefact_key(decision: BuildCandidate) -> str:
-    return f"models/{decision.version}/model.onnx"
 
 
 def _manifest_key(digest: str) -> str:
@@ -240,7 +242,7 @@ def _make_event(
         causes=decision.causes,
         model_name=parent.model_name,
         version=decision.version,
-        artefact_key=_artefact_key(decision),
+        artefact_key=artefact_key(decision.version, candidate.artefact.sha256),
         artefact_sha256=candidate.artefact.sha256,
         lane="fast",
         parent=parent.version,

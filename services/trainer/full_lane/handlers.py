@@ -13,10 +13,12 @@ from services.trainer.full_lane.image_folder import ImageFolder
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import Dataset, Snapshot
+from shared.contract.artefact import artefact_key
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.telemetry import logger
-from shared.storage.object_store import ObjectStore
+from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.storage.verified import HashMismatch, get_verified
 
 
 class TrainingSteps(Protocol):
@@ -71,7 +73,8 @@ class FullLane:
         keys = {digest: key for digest, key in snapshot.object_keys.items() if digest in needed}
         unreadable = (needed - set(keys)) | await self._images.fetch(keys)
         planned = plan_manifest(samples, settings.labels, unreadable)
-        if known := await self._dataset.trained(version_of(planned, settings.labels, parameters)):
+        known = await self._dataset.trained(version_of(planned, settings.labels, parameters))
+        if known and await self._is_intact(known):
             return _announce_again(known, request)
         fetched = time.perf_counter()
         learn = LearnJob(planned, self._images.folder, settings.backbone, dict(settings.backbone_settings))
@@ -79,9 +82,14 @@ class FullLane:
         unreadable |= set(learned.undecodable)
         later = await self._dataset.take_snapshot()  # labels may have changed while the backbone was learned
         final = plan_manifest(relabel_samples(planned, later.samples), settings.labels, unreadable)
-        if known := await self._dataset.trained(version_of(final, settings.labels, parameters)):
+        known = await self._dataset.trained(version_of(final, settings.labels, parameters))
+        if known and await self._is_intact(known):
             return _announce_again(known, request)
         fitted = await self._training.fit(FitJob(learn, final, settings.labels))
+        if known and await self._restored(known, fitted.artefact):
+            return _announce_again(known, request)
+        if known:  # this machine makes other bytes of the model whose artefact is lost: a model of its own
+            parameters = {**parameters, "replaces": known.artefact_sha256}
         fitted_done = time.perf_counter()
         trained = await self._describe(request, snapshot, final, fitted, parameters)
         await self._upload(trained, final, fitted)
@@ -92,6 +100,22 @@ class FullLane:
         _log_training(trained, missing, seconds["total"])
         return trained.model_copy(update={"seconds": seconds, "missing_images": missing})
 
+    async def _is_intact(self, known: ModelTrained) -> bool:
+        """Whether the store still has the artefact that was announced."""
+        try:
+            await get_verified(self._store, known.artefact_key, known.artefact_sha256)
+        except (ObjectMissing, HashMismatch) as lost:
+            logger.warning("an artefact is lost, it is trained again", version=known.version, reason=str(lost))
+            return False
+        return True
+
+    async def _restored(self, known: ModelTrained, artefact: bytes) -> bool:
+        """Put these bytes where the lost artefact was, if they are the ones that were announced; else False."""
+        if hashlib.sha256(artefact).hexdigest() != known.artefact_sha256:
+            return False
+        await self._store.put(known.artefact_key, artefact, "application/octet-stream")
+        return True
+
     async def _describe(
         self,
         request: TrainingRequested,
@@ -101,15 +125,15 @@ class FullLane:
         parameters: Parameters,
     ) -> ModelTrained:
         labels = self._settings.labels
-        version = version_of(manifest, labels, parameters)
+        version, digest = version_of(manifest, labels, parameters), hashlib.sha256(fitted.artefact).hexdigest()
         return ModelTrained(
             event_id=event_id_of(version),
             occurred_at=self._clock(),
             causes=(request.event_id,),
             model_name=self._settings.model_name,
             version=version,
-            artefact_key=f"models/{version}/model.onnx",
-            artefact_sha256=hashlib.sha256(fitted.artefact).hexdigest(),
+            artefact_key=artefact_key(version, digest),
+            artefact_sha256=digest,
             lane="full",
             parent=await self._dataset.champion_version(),
             backbone_id=fitted.backbone_id,

@@ -32,8 +32,8 @@ class Setting:
         self.clock = FixedClock()
 
     async def announce(self) -> int:
-        async with self.event_log.publisher("pappus/test") as publisher, self.tables.lock("announcer") as connection:
-            return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock).announce(connection)
+        async with self.event_log.publisher("pappus/test") as publisher:
+            return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock).announce()
 
     async def run(self, health: Health) -> None:
         async with self.event_log.publisher("pappus/test") as publisher:

@@ -1,5 +1,6 @@
 """Any of the trainer's processes stopped or killed while corrections come: the others go on, and all is right then."""
 
+import asyncio
 import os
 import signal
 import tempfile
@@ -22,8 +23,8 @@ from shared.messaging.kafka import create_topics, open_event_log
 from shared.runtime.settings import Settings
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
+from shared.tables.lock_holder import application_name
 from shared.tables.projection import wait_until_caught_up
-from shared.tables.writer_lock import application_name
 from shared.testing import eventually, read_all
 from tests.integration.trainer.processes import TrainerProcess
 from tests.integration.trainer.trainer_env import Stored, World, read_candidates
@@ -39,6 +40,7 @@ def own_servers() -> Iterator[Servers]:
     with tempfile.TemporaryDirectory(prefix="pappus-stopped-") as folder:
         Path(folder).chmod(0o711)
         with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
+            asyncio.run(create_topics(running.kafka_bootstrap))
             yield running
 
 
@@ -54,7 +56,6 @@ async def real(own_servers: Servers, images: list[Stored]) -> AsyncIterator[Worl
     root = own_servers.credentials.s3["root"]
     keys = {"s3_access_key": root.access_key, "s3_secret_key": root.secret_key}
     settings = Settings.model_validate({**own_servers.settings("trainer"), **keys})
-    await create_topics(own_servers.kafka_bootstrap)
     async with (
         open_event_log(own_servers.kafka_bootstrap) as event_log,
         Database.open(own_servers.database_url("trainer"), SCHEMA, MIGRATIONS) as database,
@@ -186,3 +187,17 @@ async def test_without_fast_lane_and_gate_the_full_lane_folds(
         corrected = await correct_three(real)
         await wait_until_caught_up(real.event_log, real.database, TOPICS, 60)
     await all_is_right(real, corrected)
+
+
+async def test_a_second_fast_lane_takes_over_from_a_stopped_one(
+    real: World, processes: dict[str, TrainerProcess], own_servers: Servers, tmp_path: Path
+) -> None:
+    await first_champion(real)
+    own = {"replica": "second", "writer_silence_seconds": "4"}
+    with TrainerProcess(LANE, {**own_servers.settings("trainer"), **own}, tmp_path) as second:
+        second.wait_until_ready(150)
+        with away(processes[LANE], signal.SIGSTOP):
+            await all_is_right(real, await correct_three(real))
+        await all_is_right(real, await correct_three(real))
+        with away(second, signal.SIGSTOP):
+            await all_is_right(real, await correct_three(real))

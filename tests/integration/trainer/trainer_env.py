@@ -33,7 +33,7 @@ from services.trainer.model.onnx_artefact import assemble
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
 from services.trainer.training.logistic_regression import fit_head
-from shared.contract.artefact import ArtefactMetadata
+from shared.contract.artefact import ArtefactMetadata, artefact_key
 from shared.contract.events import (
     AppliedCorrection,
     Event,
@@ -194,10 +194,12 @@ class World:
         metadata = ArtefactMetadata(LABELS, "grid", identity, manifest.sha256, input_size=96, kappa=10.0)
         artefact = assemble(backbone(), learned, empty_layer(WIDTH, len(LABELS)), metadata).data
         version = changes.pop("version", f"full-{next(_numbers)}")
-        await self.store.put(f"models/{version}/model.onnx", artefact)
+        key = artefact_key(version, sha256(artefact).hexdigest())
+        await self.store.put(key, artefact)
         await self.store.put(f"manifests/{manifest.sha256}.json", manifest.json.encode())
         values: dict[str, Any] = {
             "version": version,
+            "artefact_key": key,
             "artefact_sha256": sha256(artefact).hexdigest(),
             "backbone_id": identity,
             "manifest_key": f"manifests/{manifest.sha256}.json",

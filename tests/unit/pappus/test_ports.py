@@ -2,17 +2,20 @@
 
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
+from pappus.stack import ports
 from pappus.stack.errors import StackError
 from pappus.stack.ports import DEFAULT_PORTS, HOST, busy_port, free_ports, is_free, resolve_ports
 from pappus.stack.settings import port_overrides
 
 
 def test_environment_wins_over_config_and_config_over_default() -> None:
-    ports = resolve_ports({"kafka": 1001, "s3": 1002}, {"s3": "1003"})
-    assert (ports["kafka"], ports["s3"], ports["mlflow"]) == (1001, 1003, DEFAULT_PORTS["mlflow"])
+    found = resolve_ports({"kafka": 1001, "s3": 1002}, {"s3": "1003"})
+    assert (found["kafka"], found["s3"], found["mlflow"]) == (1001, 1003, DEFAULT_PORTS["mlflow"])
 
 
 def test_a_variable_names_the_port_in_capitals() -> None:
@@ -52,7 +55,21 @@ def test_a_free_port_has_nothing_to_report() -> None:
 
 
 def test_free_ports_are_free_and_differ() -> None:
-    ports = free_ports(DEFAULT_PORTS)
-    assert ports.keys() == DEFAULT_PORTS.keys()
-    assert len(set(ports.values())) == len(ports)
-    assert all(is_free(port) for port in ports.values())
+    found = free_ports(DEFAULT_PORTS)
+    assert found.keys() == DEFAULT_PORTS.keys()
+    assert len(set(found.values())) == len(found)
+    assert all(is_free(port) for port in found.values())
+
+
+def test_no_two_processes_are_given_the_same_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = range(31500, 31560)
+    monkeypatch.setattr(ports, "TEST_PORTS", few)
+    mine = set(free_ports(DEFAULT_PORTS).values())
+    code = (
+        f"from pappus.stack import ports; ports.TEST_PORTS = range({few.start}, {few.stop});"
+        "print(*ports.free_ports(ports.DEFAULT_PORTS).values())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    others = {int(port) for port in told.stdout.split()}
+    assert len(others) == len(DEFAULT_PORTS)
+    assert not mine & others

@@ -1,11 +1,12 @@
 """Supervision, on small processes: order, restarts, back-off, and how things end."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from signal import SIGINT, SIGKILL
+from signal import SIGINT, SIGKILL, SIGSTOP
 
 import psutil
 import pytest
@@ -164,6 +165,39 @@ async def test_a_process_that_never_gets_ready_is_started_again(
     async with supervising(state, make_component("it", "time.sleep(60)", start_seconds=0.3)) as stack:
         component = await stack.until("it", lambda component: component.restarts == 1)
         assert component.last_exit == "not ready after 0 s"
+
+
+async def test_a_process_that_hangs_is_killed_and_started_again(
+    state: StateFolder, make_component: MakeComponent, tmp_path: Path
+) -> None:
+    hanging = make_component("it", grace_seconds=600)
+    hanging = replace(hanging, alive=hanging.probe, hung_seconds=0.3)
+    async with supervising(state, hanging) as stack:
+        await stack.ready("it")
+        first = stack.pid("it")
+        os.kill(first, SIGSTOP)
+        (tmp_path / "it.ready").unlink()
+        component = await stack.until("it", lambda component: component.restarts == 1)
+        assert component.last_exit == "no answer for 0 s: it was stopped, or it hangs"
+        assert not alive(first)
+        await stack.ready("it")
+
+
+async def test_a_process_that_gives_a_sign_of_life_is_left_alone(
+    state: StateFolder, make_component: MakeComponent, tmp_path: Path
+) -> None:
+    signs: list[str] = []
+
+    async def sign() -> bool:
+        signs.append("")
+        return True
+
+    async with supervising(state, replace(make_component("it"), alive=sign, hung_seconds=0.2)) as stack:
+        await stack.ready("it")
+        (tmp_path / "it.ready").unlink()
+        component = await stack.until("it", lambda _: len(signs) >= 8)
+        assert component.restarts == 0
+        assert component.state is ComponentState.UNREADY
 
 
 async def test_a_preparing_step_that_fails_is_tried_again_with_its_reason(

@@ -60,6 +60,7 @@ class CountingTraining:
         self.learned: list[LearnJob] = []
         self.fitted: list[FitJob] = []
         self.undecodable: tuple[str, ...] = ()
+        self.machine = ""
         self.finish = asyncio.Event()
         self.finish.set()
 
@@ -73,7 +74,7 @@ class CountingTraining:
 
     async def fit(self, job: FitJob) -> Fitted:
         self.fitted.append(job)
-        artefact = f"model of {job.manifest.sha256}".encode()
+        artefact = f"model of {job.manifest.sha256}{self.machine}".encode()
         weights = hashlib.sha256(artefact).hexdigest()
         metrics = {"test_accuracy": 0.9}
         return Fitted(artefact, "b" * 64, weights, b"parquet", metrics, ((1, 0), (0, 1)), (0.7, 0.2), {"fit": 2.0})
@@ -81,6 +82,10 @@ class CountingTraining:
 
 def key_of(sha256: str) -> str:
     return f"images/sha256/{sha256[:2]}/{sha256}"
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def body(number: int) -> bytes:
@@ -165,6 +170,34 @@ async def test_another_request_for_the_same_images_is_answered_by_the_same_model
     assert again.causes == (*first.causes, other.event_id)
     assert again.model_copy(update={"causes": first.causes}) == first
     assert len(bench.training.learned) == 1
+
+
+async def test_a_lost_artefact_is_restored_and_announced_again(bench: Bench) -> None:
+    first = await bench.model()
+    artefact = bench.store.objects.pop(first.artefact_key)
+    again = await bench.model()
+    assert (again.event_id, again.version) == (first.event_id, first.version)
+    assert bench.store.objects[first.artefact_key] == artefact
+    assert len(bench.training.learned) == 2
+
+
+async def test_a_lost_artefact_that_comes_out_otherwise_is_a_model_of_its_own(bench: Bench) -> None:
+    first = await bench.model()
+    bench.store.objects[first.artefact_key] = b"other bytes"
+    bench.training.machine = "another kind of processor"
+    other = await bench.model()
+    assert other.version != first.version
+    assert other.event_id != first.event_id
+    assert sha256_of(bench.store.objects[other.artefact_key]) == other.artefact_sha256
+    assert bench.store.objects[first.artefact_key] == b"other bytes"
+
+
+async def test_two_machines_never_write_the_same_artefact_key(bench: Bench, tmp_path: Path) -> None:
+    other = Bench(tmp_path / "another machine")
+    other.training.machine = "another kind of processor"
+    one, two = await bench.model(), await other.model()
+    assert one.version == two.version
+    assert one.artefact_key != two.artefact_key
 
 
 async def test_after_a_crash_in_the_middle_the_same_version_comes_out(bench: Bench, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""`python -m services.replay SERVICE`: fold the tables of one service again from the log, and swap the new ones in.
+"""`python -m services.replay SERVICE [--force]`: fold the tables of one service again from the log, and swap them in.
+If they differ from those in use and nothing explains it, they are only swapped in with --force.
 
 Publishes nothing, fetches nothing, trains nothing; the service may run meanwhile. What was done is logged.
 """
@@ -26,12 +27,13 @@ def load_plan(service: str) -> ReplayPlan:
 
 async def main() -> None:
     """Replay once, as the command line says."""
-    if len(sys.argv) != 2:
-        sys.exit("Say which service: python -m services.replay ingestor | labeler | predictor | trainer")
+    force = sys.argv[2:] == ["--force"]
+    if len(sys.argv) != 2 + force:
+        sys.exit("Say which service: python -m services.replay ingestor | labeler | predictor | trainer [--force]")
     service, settings = sys.argv[1], Settings()
     configure(f"{service}-replay", settings)
     async with open_event_log(settings.kafka_bootstrap) as event_log:
-        await replay(event_log, settings.database_url.get_secret_value(), load_plan(service))
+        await replay(event_log, settings.database_url.get_secret_value(), load_plan(service), force)
 
 
 if __name__ == "__main__":

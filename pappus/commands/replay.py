@@ -24,10 +24,11 @@ def replay(
     service: Annotated[
         list[str] | None, typer.Argument(help="ingestor, labeler, predictor, trainer; default: all.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Use the new tables even if they differ.")] = False,
     state: StateOption = None,
 ) -> None:
     """Rebuild every table from the log, compare it with the one in use, and use it from then on. Nothing is fetched,
-    trained or published. Exit code 1 if a table came out differently."""
+    trained or published. If a table came out differently and nothing explains it, all stays as it was: exit code 1."""
 
     async def work() -> None:
         stack = Stack(state)
@@ -36,19 +37,30 @@ def replay(
         table = Table("tables of", "records folded", "dead letters skipped", "seconds", "compared with those in use")
         differing: list[str] = []
         for owner in _chosen(service):
-            report = await _replay_one(stack, owner)
-            differs = report["differing"]
-            differing += [f"{owner}.{name}" for name in differs]
-            verdict = f"differ: {', '.join(differs)}" if differs else f"all {len(report['compared'])} equal"
+            report = await _replay_one(stack, owner, force)
+            if report["differing"] and not report["swapped"]:
+                differing += [f"{owner}.{name}" for name in report["differing"]]
+            verdict = _verdict(report)
             table.add_row(owner, str(report["records"]), str(report["skipped"]), f"{report['seconds']:.2f}", verdict)
         console.print(table)
         if differing:
             raise Refused(
-                f"{', '.join(differing)} came out differently: the new ones are in use now. A table that is not the "
-                "fold of its topics is a bug; please report it with the logs."
+                f"{', '.join(differing)} came out differently, so the tables of that service stay as they were. A table"
+                " that is not the fold of its topics is a bug; please report it with the logs. To use the new tables"
+                " all the same: pappus replay --force"
             )
 
     attempt(work, state)
+
+
+def _verdict(report: dict[str, Any]) -> str:
+    """Return what the comparison showed, in words."""
+    if not report["differing"]:
+        return f"all {len(report['compared'])} equal"
+    differs = f"differ: {', '.join(report['differing'])}"
+    if not report["swapped"]:
+        return f"{differs}; not used"
+    return f"{differs}; in use now. {report['explained']}".rstrip()
 
 
 def _chosen(named: list[str] | None) -> tuple[str, ...]:
@@ -58,7 +70,7 @@ def _chosen(named: list[str] | None) -> tuple[str, ...]:
     return tuple(named) if named else OWNERS
 
 
-async def _replay_one(stack: Stack, owner: str) -> dict[str, Any]:
+async def _replay_one(stack: Stack, owner: str, force: bool) -> dict[str, Any]:
     """Run the replay of one service under its own role; return its report."""
     context = StackContext.load(stack.state, Cache(stack.cache), inherited_environment())
     environment = service_environment(next(s for s in SERVICES if s.owner == owner), context)
@@ -67,6 +79,7 @@ async def _replay_one(stack: Stack, owner: str) -> dict[str, Any]:
         "-m",
         "services.replay",
         owner,
+        *(["--force"] if force else []),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -6,10 +6,8 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
-from typing import IO
 
 import psutil
 
@@ -58,10 +56,6 @@ def _number(name: str, value: int | str) -> int:
     return int(text)
 
 
-_reserved: list[IO[bytes]] = []
-"""Lock files of the ports that this process reserved; the system releases the locks when it ends."""
-
-
 def free_ports(names: Iterable[str]) -> dict[str, int]:
     """Return a free port for each name, below the range of outgoing connections: one of these could take it before its
     server starts. No other process of this user is given the same port by this function while this process runs: a
@@ -71,16 +65,17 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
 
 
 def _reserve(port: int) -> bool:
-    """Lock the file that stands for this port on this machine. Return whether no other process has locked it."""
+    """Lock the file that stands for this port on this machine, until this process ends. Return whether no other process
+    has locked it."""
     folder = Path(tempfile.gettempdir()) / f"pappus-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    lock = (folder / str(port)).open("ab")
-    with suppress(BlockingIOError):
+    lock = os.open(folder / str(port), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _reserved.append(lock)
-        return True
-    lock.close()
-    return False
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True
 
 
 def is_free(port: int) -> bool:

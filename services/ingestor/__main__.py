@@ -6,7 +6,7 @@ Owns schema `ingestor` and the objects under images/.
 
 from services.ingestor.announcer import ANNOUNCER, Announcer
 from services.ingestor.data.ledger import Ledger
-from services.ingestor.data.projection import MIGRATIONS, PROJECTION, SCHEMA, Tables
+from services.ingestor.data.projection import FOLD_VERSION, MIGRATIONS, PROJECTION, SCHEMA, Tables
 from services.ingestor.download.downloader import Downloader
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.settings import SOURCE, IngestorSettings
@@ -39,6 +39,7 @@ async def main() -> None:
             Tables(settings.s3_bucket, settings.max_attempts).projectors,
             health,
             silence_seconds=settings.writer_silence_seconds,
+            fold_version=FOLD_VERSION,
         )
         fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance)
         await run_parts(

@@ -85,14 +85,14 @@ class Announcer:
 
     async def _new(self) -> Sequence[Announcement]:
         rows = await self._database.fetch(
-            """SELECT id, url_source, label, registered_by, created_at, traceparent FROM plants_data
-               WHERE announced_at IS NULL ORDER BY id LIMIT $1""",
+            """SELECT id, url_source, label, registered_by, created_at, image_id, upload_key, traceparent
+               FROM plants_data WHERE announced_at IS NULL ORDER BY id LIMIT $1""",
             ROWS_AT_ONCE,
         )
         return [
             Announcement(
                 row["id"],
-                first_registration(NewRow(row["url_source"], row["label"], row["registered_by"], row["created_at"])),
+                first_registration(NewRow(**{name: row[name] for name in NewRow.__slots__})),
                 row["traceparent"],
             )
             for row in rows

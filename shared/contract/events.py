@@ -1,7 +1,9 @@
 """Every event of Pappus: its topic, its key, its fields, who publishes it and who reads it.
 
 An event is a fact in the past tense, or a request that ends in `.requested`. Events are immutable; fields are only ever
-added, with defaults; readers ignore fields they do not know. `event_id` is a uuid5 of the natural key, so the same fact
+added, with defaults; readers ignore fields they do not know. Words that only inform are plain strings, so that a newer
+release may add one; words that decide something are Literals: a reader that does not know one stops there (see
+CONTRIBUTING.md, "Changing an event"). `event_id` is a uuid5 of the natural key, so the same fact
 published twice has the same id. `causes` are the ids of the events that led to this one.
 """
 
@@ -125,10 +127,11 @@ RejectionReason = Literal[
 
 class ImageRejected(ImageEvent):
     """The image will not be stored. Published by ingestor (fetcher); read by ingestor, labeler. Natural key: image_id
-    and attempt. `duplicate_of` is the image that already holds the same bytes, if reason is "duplicate"."""
+    and attempt. `reason` is a RejectionReason, or one that a newer release added. `duplicate_of` is the image that
+    already holds the same bytes, if reason is "duplicate"."""
 
     topic: ClassVar[str] = "image.rejected"
-    reason: RejectionReason
+    reason: str
     detail: str
     retryable: bool = False
     duplicate_of: UUID | None = None
@@ -155,7 +158,8 @@ class PredictionLogged(Event):
     """The model answered. Published by predictor; read by predictor, labeler. Keyed by prediction. Best effort.
 
     `probabilities` sum to 1; `projection` is 16 numbers of the features for drift; `corrections` are the images whose
-    corrections shaped the answer, heaviest first; `image_id` is None for an image that is not stored.
+    corrections shaped the answer, heaviest first; `image_id` is None for an image that is not stored. `source` says who
+    asked: "api", "stored" (the worker) or "probe".
     """
 
     topic: ClassVar[str] = "prediction.logged"
@@ -164,7 +168,7 @@ class PredictionLogged(Event):
     model_version: str
     label: str
     probabilities: dict[str, float]
-    source: Literal["api", "stored", "probe"]
+    source: str
     milliseconds: float
     replica: str
     image_id: UUID | None = None
@@ -192,10 +196,10 @@ class DriftDetected(ModelEvent):
 
 class TrainingRequested(ModelEvent):
     """Train in full, and why. Published by trainer (trigger) and labeler (a person); read by trainer (full lane,
-    trigger)."""
+    trigger). `reason`: "first_model", "new_images", "weekly", "drift", "correction_layer_grown" or "person"."""
 
     topic: ClassVar[str] = "training.requested"
-    reason: Literal["first_model", "new_images", "weekly", "drift", "correction_layer_grown", "person"]
+    reason: str
     detail: str
     requested_by: str | None = None
 
@@ -246,11 +250,12 @@ class ModelTrained(ArtefactOfModel):
 
 
 class RuleOutcome(BaseModel):
-    """One rule of a verdict, in a sentence a person can judge."""
+    """One rule of a verdict, in a sentence a person can judge. `outcome`: "passed", "failed", "insufficient_evidence"
+    or "not_applicable"."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     rule: str
-    outcome: Literal["passed", "failed", "insufficient_evidence", "not_applicable"]
+    outcome: str
     sentence: str
     figures: dict[str, float] = {}
 
@@ -263,14 +268,15 @@ def _cause_of_verdict(answers: UUID | None, causes: tuple[UUID, ...], event_id: 
 
 class ModelPromoted(ArtefactOfModel):
     """This version serves from now on. Published by trainer (gate) only; read by predictor, trainer, labeler. Natural
-    key: cause and sequence. It counts if `sequence` is the last one plus one (`shared.contract.race_rules`)."""
+    key: cause and sequence. It counts if `sequence` is the last one plus one (`shared.contract.race_rules`). `route`:
+    "first", "superior", "non_inferior", "rollback", "approve", "override", "freeze" or "unfreeze"."""
 
     topic: ClassVar[str] = "model.promoted"
     sequence: Ordinal
     replaces: str | None
     frozen: bool = False
     lane: Literal["fast", "full"]
-    route: Literal["first", "superior", "non_inferior", "rollback", "approve", "override", "freeze", "unfreeze"]
+    route: str
     verdict: tuple[RuleOutcome, ...] = ()
     summary: str
     requested_by: str | None = None
@@ -308,14 +314,15 @@ class ModelRejected(ModelEvent):
 
 class ModelLoaded(Event):
     """This replica answers with this version, or could not load it. Published by predictor, repeated every 10 s; for
-    people who look at the log, no service reads it yet. Keyed by replica. Best effort."""
+    people who look at the log, no service reads it yet. Keyed by replica. Best effort. `outcome`: "serving" or
+    "failed"."""
 
     topic: ClassVar[str] = "model.loaded"
     replica: str
     model_name: str
     version: str | None
     sequence: Count | None
-    outcome: Literal["serving", "failed"]
+    outcome: str
     detail: str = ""
     wanted_version: str | None = None
 

@@ -11,7 +11,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
 from shared.contract.events import EVENT_OF_TOPIC, Event
-from shared.runtime.errors import InvalidMessage
+from shared.runtime.errors import InvalidMessage, UnknownContent
 
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -62,6 +62,7 @@ def decode(topic: str, value: bytes | None) -> Event:
 
     Raises:
         InvalidMessage: if the topic carries no events, or the value is not an event of this topic.
+        UnknownContent: if it is one, with a value that this release does not know.
     """
     model = EVENT_OF_TOPIC.get(topic)
     if model is None:
@@ -82,7 +83,14 @@ def decode(topic: str, value: bytes | None) -> Event:
         event.occurred_at.astimezone(UTC)  # a time that is in no year there cannot be stored
     except RecursionError as error:
         raise InvalidMessage(f"A record on {topic} is nested too deeply.") from error
-    except (ValidationError, CloudEventValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValidationError as error:
+        if _is_unknown_content(error):
+            raise UnknownContent(
+                f"A record on {topic} holds what this release does not know: {_list_unknown(error)}. A newer release"
+                " wrote it: install that release. Nothing is skipped; reading goes on by itself then."
+            ) from error
+        raise InvalidMessage(f"A record on {topic} is not a valid {model.__name__}: {error}") from error
+    except (CloudEventValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InvalidMessage(f"A record on {topic} is not a valid {model.__name__}: {error}") from error
     except (
         ArithmeticError,
@@ -93,3 +101,16 @@ def decode(topic: str, value: bytes | None) -> Event:
     ) as error:  # what the library raises on JSON of another shape
         raise InvalidMessage(f"A record on {topic} is not a CloudEvent: {error!r}") from error
     return event
+
+
+def _is_unknown_content(error: ValidationError) -> bool:
+    """Return whether nothing is wrong but values outside of a list of words, or nulls where a value was expected: what
+    a newer release may write, and `encode` of this one never does."""
+    return all(detail["type"] == "literal_error" or detail["input"] is None for detail in error.errors())
+
+
+def _list_unknown(error: ValidationError) -> str:
+    """Return the fields with their unknown values, for people."""
+    return ", ".join(
+        f"{'.'.join(map(str, detail['loc']))} = {str(detail['input'])[:100]!r}" for detail in error.errors()
+    )

@@ -2,6 +2,7 @@
 
 * `InvalidMessage`: the message can never be handled. It goes to the dead-letter topic, the rest goes on.
 * `TransientError`: the world is not as it should be right now. Try again with a capped back-off, then stop uncommitted.
+  `UnknownContent` is one: what is missing is the release that knows the event.
 * anything else: a bug. A projection stops; a handler stops uncommitted, and after three stops at one offset the message
   goes to the dead-letter topic with an alert.
 """
@@ -21,6 +22,11 @@ class TransientError(PappusError):
 
 class NotReady(TransientError):
     """Something this process needs does not exist yet (a topic, a model, a table): wait for it."""
+
+
+class UnknownContent(TransientError):
+    """A sound event with a value that this release does not know, because a newer one wrote it. The reader stops there,
+    in red, and goes on by itself once the newer release runs; skipping the event would lose it for good."""
 
 
 class LogReplaced(PappusError):

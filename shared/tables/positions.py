@@ -73,6 +73,18 @@ async def start(transaction: Transaction, reader: LogReader) -> dict[TopicPartit
     return {partition: position.next_offset for partition, position in found.items()}
 
 
+async def find_replacement(stored: Mapping[TopicPartition, Position], reader: LogReader) -> str:
+    """Return why the log is not the one that tables with these positions were folded from; an empty text if it is."""
+    beginnings, ends = await reader.beginning_offsets(), await reader.end_offsets()
+    for partition in await reader.partitions():
+        try:
+            position = stored.get(partition, Position(0))
+            await _checked(reader, partition, position, beginnings[partition], ends[partition])
+        except LogReplaced as replaced:
+            return str(replaced)
+    return ""
+
+
 async def _checked(
     reader: LogReader, partition: TopicPartition, position: Position, beginning: int, end: int
 ) -> Position:

@@ -12,13 +12,14 @@ from shared.messaging.codec import decode
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
 from shared.messaging.tracing import process_span
-from shared.runtime.errors import InvalidMessage, PappusError, TransientError
+from shared.runtime.errors import InvalidMessage, PappusError, TransientError, UnknownContent
 from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_PROJECTED, PROJECTION_LAG, PROJECTION_SECONDS
 from shared.runtime.retry import UNTIL_CANCELLED, delay
 from shared.runtime.telemetry import logger as logger
 from shared.tables import positions
 from shared.tables.database import Database, notify
+from shared.tables.fold_version import check_fold_version
 from shared.tables.lock_holder import SILENCE_SECONDS
 from shared.tables.positions import Position
 from shared.tables.postgres import Transaction
@@ -63,6 +64,15 @@ class _Skipped(Exception):
         self.error = error
 
 
+class _Stopped(Exception):
+    """A record whose content this release does not know; those before it can be applied."""
+
+    def __init__(self, index: int, error: UnknownContent) -> None:
+        super().__init__()
+        self.index = index
+        self.error = error
+
+
 class ProjectionBatch:
     """Applies batches of records to the tables of one schema. `publisher` takes the dead letters of skipped records;
     None, as in replay, publishes none."""
@@ -81,7 +91,11 @@ class ProjectionBatch:
         return tuple(self._projectors)
 
     async def batch(self, connection: Transaction, records: Sequence[Record]) -> None:
-        """Apply the records, store how far that is, and announce the change, all in one transaction."""
+        """Apply the records, store how far that is, and announce the change, all in one transaction.
+
+        Raises:
+            UnknownContent: a newer release wrote one of them. Those before it are applied.
+        """
         invalid: dict[int, InvalidMessage] = {}
         while True:
             try:
@@ -93,6 +107,10 @@ class ProjectionBatch:
             except _Skipped as skipped:  # the transaction is rolled back: once more, without this one
                 invalid[skipped.index] = skipped.error
                 continue
+            except _Stopped as stopped:
+                if stopped.index:
+                    await self.batch(connection, records[: stopped.index])
+                raise stopped.error from None
             break
         self.skipped += len(invalid)
         for record in records:
@@ -108,6 +126,8 @@ class ProjectionBatch:
                     event = None if index in invalid else decode(record.topic, record.value)
                 except InvalidMessage as error:  # nothing was written for it, so nothing is rolled back
                     event, invalid[index] = None, error
+                except UnknownContent as error:
+                    raise _Stopped(index, error) from error
                 if event is not None:
                     await self._apply_one(connection, index, record, event)
                     after[record.topic_partition] = Position(record.offset + 1, event.event_id)
@@ -135,7 +155,11 @@ class ProjectionBatch:
 
 class Projection:
     """Folds the topics of its projectors into the tables of one schema. Of several processes that run one, one writes
-    and the others stand by; `silence_seconds` and `reserve` say when one takes over (see `writer_lock`)."""
+    and the others stand by; `silence_seconds` and `reserve` say when one takes over (see `writer_lock`).
+
+    `fold_version` is the version of the folding code: raised when events that are folded already would give other rows.
+    Tables made by an older one turn health red until a replay, and are folded on meanwhile.
+    """
 
     def __init__(
         self,
@@ -146,11 +170,13 @@ class Projection:
         *,
         silence_seconds: float = SILENCE_SECONDS,
         reserve: bool = False,
+        fold_version: int = 1,
     ) -> None:
         self._event_log = event_log
         self._database = database
         self._projectors = projectors
         self._health = health
+        self._fold_version = fold_version
         self._part = f"projection {database.schema}"
         self._failures = 0
         self._stand_by = StandBy(event_log, database, self.topics, silence_seconds, reserve)
@@ -190,6 +216,7 @@ class Projection:
                         self._event_log.publisher(source) as publisher,
                     ):
                         async with lock.connection.transaction():
+                            await self._check_fold_version(lock.connection)
                             next_offsets = await positions.start(lock.connection, reader)
                         await reader.start_at(next_offsets)
                         waiting.cancel()
@@ -197,6 +224,10 @@ class Projection:
                         self._health.set(self._part, True)
                         fold = ProjectionBatch(self._database.schema, self._projectors, publisher)
                         await self._fold(lock, fold, reader, dict(next_offsets))
+
+    async def _check_fold_version(self, transaction: Transaction) -> None:
+        older = await check_fold_version(transaction, self._database.schema, self._fold_version)
+        self._health.set(f"tables {self._database.schema}", not older, older)
 
     @contextmanager
     def _report_after_delay(self, ok: bool, detail: str) -> Iterator[asyncio.TimerHandle]:

@@ -1,17 +1,27 @@
 """Projections on a real PostgreSQL: exactly once, the same in any interleaving, and never on another log."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Literal
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.contract.events import Event, ImageRegistered, ImageRejected, LabelCorrected, PredictionLogged
+from shared.contract.events import (
+    EVENT_OF_TOPIC,
+    Event,
+    ImageRegistered,
+    ImageRejected,
+    LabelCorrected,
+    PredictionLogged,
+)
 from shared.contract.race_rules import label_applies
+from shared.messaging.codec import encode
 from shared.messaging.event_log import EventLog, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
 from shared.runtime.health import Health
@@ -168,6 +178,38 @@ async def test_an_invalid_event_becomes_a_dead_letter_and_leaves_no_rows(
     dead_letters = event_log.dead_letters(ImageRegistered.topic)
     assert sorted(dead_letter.detail.split()[0] for dead_letter in dead_letters) == ["A", "the"]
     assert {dead_letter.handler for dead_letter in dead_letters} == {f"projection {database.schema}"}
+
+
+class NewerImageRegistered(ImageRegistered):
+    """The event as a newer release knows it."""
+
+    trust: Literal["claimed", "seed", "reviewed", "inherited"] = "claimed"  # type: ignore[assignment]
+
+
+async def test_an_event_of_a_newer_release_stops_in_red_and_is_folded_by_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_log, health = MemoryEventLog(), Health()
+    before, unknown, after = image_registered(), image_registered(), image_registered()
+    await publish(event_log, before)
+    envelope = json.loads(encode(unknown, "pappus/test"))
+    envelope["data"]["trust"] = "inherited"
+    event_log.append(ImageRegistered.topic, before.key, json.dumps(envelope).encode())
+    await publish(event_log, after)
+    async with projecting(event_log, database, health):
+        await eventually(lambda: "newer release" in str(health.report()))
+        assert not health.ok
+        await eventually(lambda: is_shown(database, before))
+        assert unknown.image_id not in await images(database)
+        assert not event_log.dead_letters(ImageRegistered.topic)
+    monkeypatch.setitem(EVENT_OF_TOPIC, ImageRegistered.topic, NewerImageRegistered)
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, TOPICS, 20)
+    assert (await images(database)).keys() == {before.image_id, unknown.image_id, after.image_id}
+
+
+async def is_shown(database: Database, event: ImageRegistered) -> bool:
+    return event.image_id in await images(database)
 
 
 async def test_an_undecodable_last_record_is_recognised_after_a_restart(database: Database) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -39,8 +40,11 @@ async def publish(event_log: EventLog, *events: Event) -> None:
         await publisher.publish(events)
 
 
-async def replayed(event_log: EventLog, schema: FreshSchema, keep: tuple[str, ...] = ()) -> ReplayReport:
-    return await replay(event_log, schema.url, ReplayPlan(schema.name, schema.migrations, PROJECTORS, keep))
+async def replayed(
+    event_log: EventLog, schema: FreshSchema, keep: tuple[str, ...] = (), force: bool = False, **plan: Any
+) -> ReplayReport:
+    made = ReplayPlan(schema.name, schema.migrations, PROJECTORS, keep, **plan)
+    return await replay(event_log, schema.url, made, force)
 
 
 @asynccontextmanager
@@ -70,7 +74,7 @@ async def test_gives_the_tables_that_the_projection_gave(
     assert (report.records, report.skipped) == (51, 1)
 
 
-async def test_repairs_tables_that_were_changed_by_hand(database: Database, schema: FreshSchema) -> None:
+async def test_differing_tables_are_only_used_if_told(database: Database, schema: FreshSchema) -> None:
     event_log, events = MemoryEventLog(), [image_registered() for _ in range(5)]
     await publish(event_log, *events)
     async with projecting(event_log, database):
@@ -78,8 +82,14 @@ async def test_repairs_tables_that_were_changed_by_hand(database: Database, sche
     before = await canonical_dump(database)
     await database.execute("UPDATE images SET label = 'wrong'")
     await database.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
-    assert (await canonical_dump(database))["images"] != before["images"]
-    await replayed(event_log, schema)
+    changed = await canonical_dump(database)
+    assert changed["images"] != before["images"]
+    report = await replayed(event_log, schema)
+    assert (report.differing, report.explained, report.swapped) == (("images",), "", False)
+    assert await canonical_dump(database) == changed
+    assert not await database.fetchval("SELECT to_regnamespace($1) IS NOT NULL", f"{schema.name}_replay")
+    report = await replayed(event_log, schema, force=True)
+    assert (report.differing, report.swapped) == (("images",), True)
     assert await canonical_dump(database) == before
 
 
@@ -106,6 +116,58 @@ async def test_makes_a_replaced_log_usable_again(database: Database, schema: Fre
     async with projecting(event_log, database):
         await wait_until_caught_up(event_log, database, [TOPIC], 20)
         assert await image_ids(database) == {event.image_id for event in new}
+
+
+async def test_rows_that_expired_on_their_topic_stay(database: Database, schema: FreshSchema) -> None:
+    event_log = MemoryEventLog()
+    await publish(event_log, *(image_registered() for _ in range(3)))
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
+    await database.execute("INSERT INTO images (image_id, label) VALUES ($1, 'expired')", uuid4())
+    before = await canonical_dump(database)
+    report = await replayed(event_log, schema, expiring=("images",))
+    assert (report.differing, report.swapped) == ((), True)
+    assert await canonical_dump(database) == before
+
+
+async def test_tables_of_an_older_fold_are_red_until_a_replay(database: Database, schema: FreshSchema) -> None:
+    event_log, health = MemoryEventLog(), Health()
+    await publish(event_log, *(image_registered() for _ in range(3)))
+    async with projecting(event_log, database):
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
+    await database.execute("UPDATE images SET label = 'as the older code did'")
+    newer = Projection(event_log, database, PROJECTORS, health, fold_version=2)
+    task = asyncio.create_task(newer.run())
+    try:
+        await eventually(lambda: health.state(f"tables {schema.name}") is not None)
+        state = health.state(f"tables {schema.name}")
+        assert state is not None
+        assert not state.ok
+        assert f"pappus replay {schema.name}" in state.detail
+        await publish(event_log, image_registered())
+        await wait_until_caught_up(event_log, database, [TOPIC], 20)
+        report = await replayed(event_log, schema, fold_version=2)
+        assert report.swapped
+        assert "other code" in report.explained
+        await eventually(lambda: health.ok, 20)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_older_code_does_not_fold_into_tables_of_newer_code(database: Database, schema: FreshSchema) -> None:
+    event_log, health = MemoryEventLog(), Health()
+    await publish(event_log, image_registered())
+    await database.execute("INSERT INTO positions VALUES ($1, 0, 0)", TOPIC)
+    await database.execute("UPDATE fold SET version = 3")
+    task = asyncio.create_task(Projection(event_log, database, PROJECTORS, health, fold_version=2).run())
+    try:
+        await eventually(lambda: not health.ok)
+        assert "newer release" in str(health.report())
+        assert not await image_ids(database)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_keeps_the_rows_of_input_tables_and_goes_on_counting_their_ids(

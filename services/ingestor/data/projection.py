@@ -17,11 +17,28 @@ from shared.tables.replay import ReplayPlan
 
 SCHEMA = "ingestor"
 MIGRATIONS = "services.ingestor.data.sql"
+FOLD_VERSION = 1
+"""Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 PROJECTION = f"projection {SCHEMA}"
 """The part of the process's health that the projection reports."""
 URL_LIMIT_BYTES = 2000  # as in the check of plants_data.url_source
 INPUT_TABLES = ("plants_data", "ledger")
 """The tables a replay keeps: the inserted rows with the announcer's marks, and the fetcher's decisions."""
+
+
+_ANNOUNCE_AGAIN = """
+UPDATE {fresh}.plants_data p SET
+    announced_at = NULL, attempt = 0, state = 'waiting', will_retry = false,
+    label = CASE WHEN octet_length(label) > 200 THEN left(label, 49) || '…' ELSE label END,
+    upload_key = (SELECT i.upload_key FROM {current}.images i WHERE i.image_id = p.image_id),
+    url_s3 = NULL, sha256 = NULL, size_bytes = NULL, width = NULL, height = NULL,
+    reason = NULL, detail = NULL, duplicate_of = NULL
+WHERE p.announced_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM {fresh}.images f WHERE f.image_id = p.image_id AND f.state <> 'waiting'
+)
+"""
+"""After the log was replaced: rows whose registration or outcome is not on it are announced again. The ledger knows the
+outcome, so that the same event comes out."""
 
 
 class Tables:
@@ -166,4 +183,6 @@ def replay_plan() -> ReplayPlan:
     announcer's marks, and the fetcher's ledger; everything else is folded from the log."""
     settings = IngestorSettings()
     tables = Tables(settings.s3_bucket, settings.max_attempts)
-    return ReplayPlan(SCHEMA, MIGRATIONS, tables.projectors, keep=INPUT_TABLES)
+    return ReplayPlan(
+        SCHEMA, MIGRATIONS, tables.projectors, keep=INPUT_TABLES, repair=(_ANNOUNCE_AGAIN,), fold_version=FOLD_VERSION
+    )

@@ -11,12 +11,15 @@ from shared.runtime.retry import RetryPolicy, delay
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """A row of plants_data that was not announced yet."""
+    """A row of plants_data that was not announced yet. `image_id` and `upload_key` are set for an upload whose
+    registration got lost with the log, and None for a URL."""
 
     url_source: str
     label: str | None
     registered_by: str
     created_at: datetime
+    image_id: UUID | None = None
+    upload_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,17 @@ def registered_id(image_id: UUID, attempt: int) -> UUID:
 
 
 def first_registration(row: NewRow) -> ImageRegistered:
-    """Return the first announcement; the same row gives the same event. Its label has the trust of a data set."""
+    """Return the first announcement; the same row gives the same event. The label of a URL has the trust of a data set,
+    that of an upload is claimed."""
+    if row.upload_key is not None and row.image_id is not None:
+        return ImageRegistered(
+            event_id=registered_id(row.image_id, 1),
+            occurred_at=row.created_at,
+            image_id=row.image_id,
+            upload_key=row.upload_key,
+            label=row.label,
+            registered_by=row.registered_by,
+        )
     image_id = uuid_of("image", row.url_source)
     return ImageRegistered(
         event_id=registered_id(image_id, 1),

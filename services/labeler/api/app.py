@@ -13,7 +13,7 @@ from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
 from services.labeler.commands.command_bus import CommandBus
 from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
-from services.labeler.data.projection import PROJECTORS
+from services.labeler.data.projection import FOLD_VERSION, PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
 from shared.http.api import Api
 from shared.messaging.event_log import EventLog
@@ -69,7 +69,12 @@ async def _work(
         if settings.users_file is not None:
             await users.upsert(read_users(settings.users_file))
         projection = Projection(
-            event_log, database, PROJECTORS, health, silence_seconds=settings.writer_silence_seconds
+            event_log,
+            database,
+            PROJECTORS,
+            health,
+            silence_seconds=settings.writer_silence_seconds,
+            fold_version=FOLD_VERSION,
         )
         try:
             app.state.service = AppContext(

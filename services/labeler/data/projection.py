@@ -22,6 +22,9 @@ from shared.contract.race_rules import label_applies, promotion_counts
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
+FOLD_VERSION = 1
+"""Raised when events that are folded already would give other rows; people then run `pappus replay`."""
+
 INSERTED = "INSERT 0 1"
 
 
@@ -260,6 +263,8 @@ PROJECTORS: tuple[Projector, ...] = (
 
 
 def replay_plan() -> ReplayPlan:
-    """Return what `python -m services.replay labeler` folds. Users are input and come from no event; everything else is
-    in the log, except predictions that have expired there."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, PROJECTORS, inputs=("users",))
+    """Return what `python -m services.replay labeler` folds. Users are input and come from no event; predictions that
+    have expired on their topic are taken over."""
+    return ReplayPlan(
+        SCHEMA, MIGRATIONS, PROJECTORS, inputs=("users",), expiring=("predictions",), fold_version=FOLD_VERSION
+    )

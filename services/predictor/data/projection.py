@@ -9,6 +9,8 @@ from shared.tables.replay import ReplayPlan
 
 SCHEMA = "predictor"
 MIGRATIONS = "services.predictor.data.sql"
+FOLD_VERSION = 1
+"""Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 
 async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
@@ -46,6 +48,5 @@ async def delete_before(database: Database, moment: datetime) -> int:
 
 
 def replay_plan() -> ReplayPlan:
-    """Return the plan of `python -m services.replay predictor`. The new table begins with the oldest record that the
-    retention of the topic left."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, projectors())
+    """Return the plan of `python -m services.replay predictor`. Rows that expired on their topic stay."""
+    return ReplayPlan(SCHEMA, MIGRATIONS, projectors(), expiring=("predictions",), fold_version=FOLD_VERSION)

@@ -8,7 +8,7 @@ from shared.contract.events import ModelPromoted
 from shared.messaging.codec import decode
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
-from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError
+from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError, UnknownContent
 from shared.runtime.health import Health
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
 from shared.runtime.telemetry import logger
@@ -40,6 +40,7 @@ class Follower:
         self._set_target = set_target
         self._health = health
         self._retry = retry
+        self._missing: int | None = None
         self._unreadable: dict[tuple[TopicPartition, int], tuple[Record, InvalidMessage] | None] = {}
 
     async def run(self) -> None:
@@ -49,7 +50,7 @@ class Follower:
             try:
                 async with self._event_log.reader([ModelPromoted.topic]) as reader:
                     promotions = await self._read_to_end(reader)
-                    self._health.set(PART, True)
+                    self._report_health()
                     attempt = 0
                     await self._follow(reader, promotions)
             except (TransientError, LogReplaced) as error:
@@ -66,7 +67,7 @@ class Follower:
         promotions = Promotions()
         while any(positions[partition] < end for partition, end in ends.items()):
             for record in await reader.poll(POLL_SECONDS):
-                promotions = self._fold(promotions, record)
+                promotions = self._fold_or_stop(promotions, record)
                 positions[record.topic_partition] = record.offset + 1
         self._set_target(promotions)
         await self._send_to_dlq()
@@ -76,10 +77,23 @@ class Follower:
         while True:
             before = promotions
             for record in await reader.poll(POLL_SECONDS):
-                promotions = self._fold(promotions, record)
+                promotions = self._fold_or_stop(promotions, record)
             if promotions is not before:
                 self._set_target(promotions)
+            self._report_health()
             await self._send_to_dlq()
+
+    def _fold_or_stop(self, promotions: Promotions, record: Record) -> Promotions:
+        """Return the fold with this record. What was promoted before a record of a newer release is served.
+
+        Raises:
+            UnknownContent: a newer release wrote the record.
+        """
+        try:
+            return self._fold(promotions, record)
+        except UnknownContent:
+            self._set_target(promotions)
+            raise
 
     def _fold(self, promotions: Promotions, record: Record) -> Promotions:
         try:
@@ -91,7 +105,19 @@ class Follower:
             raise TypeError(
                 f"shared.messaging.codec read {type(event).__name__} from {record.topic}: that is a bug there."
             )
+        if event.sequence > promotions.sequence + 1:
+            self._missing = promotions.sequence + 1
+        elif event.sequence == self._missing:
+            self._missing = None
         return fold(promotions, event)
+
+    def _report_health(self) -> None:
+        """Report a gap: a promotion was unreadable here, so that those after it do not count, and other readers may
+        serve another model."""
+        detail = (
+            f"Promotion {self._missing} is missing on model.promoted, and later ones are there: see the dead letters."
+        )
+        self._health.set(PART, self._missing is None, detail if self._missing else "")
 
     async def _send_to_dlq(self) -> None:
         """Publish a dead letter for each unreadable record, best effort: following goes on without."""

@@ -4,7 +4,7 @@ Consumes image.stored (handler), model.promoted (all of it, without a group) and
 Publishes prediction.logged. Owns schema `predictor`.
 """
 
-from services.predictor.data.projection import MIGRATIONS, SCHEMA, projectors
+from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.loader import LoadSettings, ModelLoader
 from services.predictor.model.readiness import readiness
@@ -42,7 +42,12 @@ async def main() -> None:
             loader=loader.run(),
             scoring=images.run(event_log, health),
             projection=Projection(
-                event_log, database, projectors(), health, silence_seconds=settings.writer_silence_seconds
+                event_log,
+                database,
+                projectors(),
+                health,
+                silence_seconds=settings.writer_silence_seconds,
+                fold_version=FOLD_VERSION,
             ).run(),
             retention=Retention(database, settings.prediction_days).run(),
         )

@@ -15,6 +15,8 @@ from shared.tables.replay import ReplayPlan
 
 SCHEMA = "trainer"
 MIGRATIONS = "services.trainer.data.sql"
+FOLD_VERSION = 1
+"""Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 
 async def apply_image_stored(event: ImageStored, transaction: Transaction) -> None:
@@ -121,9 +123,17 @@ def trainer_projection(
 ) -> Projection:
     """Return the projection of the trainer's tables, for every process that reads them. `reserve`: for a process of low
     priority, which writes only while no other one can."""
-    return Projection(event_log, database, PROJECTORS, health, silence_seconds=silence_seconds, reserve=reserve)
+    return Projection(
+        event_log,
+        database,
+        PROJECTORS,
+        health,
+        silence_seconds=silence_seconds,
+        reserve=reserve,
+        fold_version=FOLD_VERSION,
+    )
 
 
 def replay_plan() -> ReplayPlan:
     """Return what `python -m services.replay trainer` folds."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, PROJECTORS)
+    return ReplayPlan(SCHEMA, MIGRATIONS, PROJECTORS, fold_version=FOLD_VERSION)

@@ -1,12 +1,17 @@
 """What the log says should serve."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
+
+import pytest
 
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.promotions.follower import PART, Follower
-from shared.contract.events import ModelPromoted
+from shared.contract.events import EVENT_OF_TOPIC, ModelPromoted
+from shared.messaging.codec import encode
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryEventLog, eventually
@@ -95,3 +100,39 @@ async def test_a_log_that_was_replaced_is_read_anew() -> None:
         event_log.clear()
         await publish(event_log, promotion(1, version="after-the-reset"))
         await eventually(lambda: targets[-1].wanted == promotion(1, version="after-the-reset"))
+
+
+async def test_a_gap_in_the_promotions_is_red_until_it_is_filled() -> None:
+    event_log, health = MemoryEventLog(), Health()
+    await publish(event_log, promotion(1), promotion(3))
+    async with following(event_log, health):
+        await eventually(lambda: (state := health.state(PART)) is not None and "Promotion 2 is missing" in state.detail)
+        assert not health.ok
+        await publish(event_log, promotion(2))
+        await eventually(lambda: health.ok)
+
+
+class NewerModelPromoted(ModelPromoted):
+    """The event as a newer release knows it."""
+
+    lane: Literal["fast", "full", "medium"]  # type: ignore[assignment]
+
+
+async def test_a_promotion_of_a_newer_release_stops_in_red_and_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    event_log, health = MemoryEventLog(), Health()
+    await publish(event_log, promotion(1), promotion(2))
+    event_log.append(TOPIC, "plants", of_newer_release(promotion(3)))
+    await publish(event_log, promotion(4))
+    async with following(event_log, health) as targets:
+        await eventually(lambda: (state := health.state(PART)) is not None and "newer release" in state.detail)
+        assert targets[-1].sequence == 2
+        assert not event_log.dead_letters(TOPIC)
+        monkeypatch.setitem(EVENT_OF_TOPIC, TOPIC, NewerModelPromoted)
+        await eventually(lambda: bool(targets) and targets[-1].sequence == 4)
+        await eventually(lambda: health.ok)
+
+
+def of_newer_release(event: ModelPromoted) -> bytes:
+    envelope = json.loads(encode(event, "pappus/trainer"))
+    envelope["data"]["lane"] = "medium"
+    return json.dumps(envelope).encode()

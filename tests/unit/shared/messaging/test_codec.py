@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared import testing
 from shared.contract.events import EVENTS, Event
 from shared.messaging.codec import decode, encode
-from shared.runtime.errors import InvalidMessage
+from shared.runtime.errors import InvalidMessage, UnknownContent
 
 FACTORIES: dict[str, Callable[..., Event]] = {
     event.topic: getattr(testing, event.topic.replace(".", "_")) for event in EVENTS
@@ -42,6 +42,39 @@ def test_a_field_the_reader_does_not_know_is_ignored() -> None:
     envelope["data"]["invented_later"] = 1
 
     assert decode("image.stored", json.dumps(envelope).encode()) == event
+
+
+@pytest.mark.parametrize(
+    ("topic", "field", "value"),
+    [
+        ("image.stored", "trust", "inherited"),
+        ("model.trained", "lane", "medium"),
+        ("promotion.requested", "action", "pause"),
+        ("label.corrected", "corrected_by", None),
+    ],
+)
+def test_a_word_or_null_of_a_newer_release_is_unknown_content(topic: str, field: str, value: object) -> None:
+    with pytest.raises(UnknownContent, match=rf"{field} = .*newer release"):
+        decode(topic, changed(FACTORIES[topic](), **{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("topic", "field"),
+    [
+        ("image.rejected", "reason"),
+        ("model.promoted", "route"),
+        ("prediction.logged", "source"),
+        ("training.requested", "reason"),
+    ],
+)
+def test_a_new_word_that_only_informs_is_read(topic: str, field: str) -> None:
+    event = decode(topic, changed(FACTORIES[topic](), **{field: "invented_later"}))
+    assert getattr(event, field) == "invented_later"
+
+
+def test_a_wrong_type_beside_an_unknown_word_is_invalid() -> None:
+    with pytest.raises(InvalidMessage):
+        decode("image.stored", changed(FACTORIES["image.stored"](), trust="inherited", size_bytes="many"))
 
 
 JSON_VALUES = st.recursive(

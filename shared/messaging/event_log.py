@@ -21,7 +21,8 @@ class TopicPartition(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Record:
     """One message of the log. `headers` carry the trace context (W3C `traceparent`); a header without a value is left
-    out."""
+    out. `unreadable` says why the client could not read what stands here, None if it could: then there is no key and no
+    value, and `offset` is the last one that this is about."""
 
     topic: str
     partition: int
@@ -30,6 +31,7 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_ms: int = 0
+    unreadable: str | None = None
 
     @property
     def topic_partition(self) -> TopicPartition:
@@ -93,6 +95,7 @@ class LogReader(Protocol):
 
         Raises:
             LogReplaced: a position is outside the log (reset policy `none`).
+            DamagedRecord: the bytes of a record are not those that were written.
             TransientError: the log cannot be reached.
         """
 

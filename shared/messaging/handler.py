@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from shared.contract.events import Event
-from shared.messaging.codec import decode
+from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import (
     DEAD_LETTERS_IN_A_ROW,
     TooManyDeadLetters,
@@ -144,7 +144,7 @@ class _Worker:
             nonlocal produced
             async with slots:
                 if produced is None:  # once handled, only publishing is retried
-                    produced = await self._handlers[record.topic](decode(record.topic, record.value))
+                    produced = await self._handlers[record.topic](decode_record(record))
                 await self._publisher.publish(produced)
 
         def failed(error: TransientError, attempts: int) -> None:

@@ -23,5 +23,9 @@ class NotReady(TransientError):
     """Something this process needs does not exist yet (a topic, a model, a table): wait for it."""
 
 
+class DamagedRecord(PappusError):
+    """A record that was readable when it was written is not any more: tables must not go past it unless told to."""
+
+
 class LogReplaced(PappusError):
     """The log is not the one the tables were folded from. A replay makes them agree again."""

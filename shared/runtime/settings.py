@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     writer_silence_seconds: float = Field(
         default=10.0, ge=3, description="after how long a silent writer of the tables is replaced by one that stands by"
     )
+    lost_records: tuple[str, ...] = Field(
+        default=(), description="damaged records to go on without, each as topic[partition]@offset"
+    )
     replica: str = "local"
     state_folder: Path = Path(".pappus/services/local")
     labels: tuple[str, ...] = ("dandelion", "grass")

@@ -27,7 +27,7 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_event_log(settings.kafka_bootstrap) as event_log,
+        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
     ):
         folder = settings.state_folder / "faust"

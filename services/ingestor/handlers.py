@@ -56,7 +56,7 @@ class Fetcher:
         self._examining = asyncio.Semaphore(EXAMINED_AT_ONCE)
 
     def parts(
-        self, event_log: EventLog, health: Health, member: str, downloads_at_once: int
+        self, event_log: EventLog, health: Health, member: str | None, downloads_at_once: int
     ) -> dict[str, Coroutine[Any, Any, None]]:
         """Return the two groups, to run side by side. An image is in memory from its download until it is stored."""
         work = partial(run_handlers, event_log, source=SOURCE, health=health, member=member)

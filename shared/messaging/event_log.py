@@ -57,11 +57,20 @@ class Publisher(Protocol):
         """Append to the dead-letter topic of `dead_letter.topic`. Raises TransientError as `publish` does."""
 
 
+ReportMembership = Callable[[bool, str], None]
+"""Takes whether a member has its place in the group (it may be without partitions), and why not, or ""."""
+
+
 class GroupConsumer(Protocol):
     """Reads topics as a member of a consumer group; offsets are committed by hand."""
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
-        """Return new records, at most `max_records`; none after `timeout_seconds`. Raises TransientError."""
+        """Return new records, at most `max_records`; none after `timeout_seconds`.
+
+        Raises:
+            TransientError: the log cannot be reached.
+            PappusError: another process uses the name of this member.
+        """
 
     async def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         """Commit the next offset to read for each partition, with `metadata`. A commit that a rebalance made void is
@@ -73,6 +82,9 @@ class GroupConsumer(Protocol):
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """Register `drain`: awaited for at most 20 s before partitions are revoked. It may still commit; uncommitted
         records are delivered again, here or to another member. Afterwards every record polled before is void."""
+
+    def on_membership(self, report: ReportMembership) -> None:
+        """Register `report`: called now and at each change."""
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """Deliver nothing from these partitions until `resume` or a rebalance; keep polling, which keeps membership."""

@@ -79,8 +79,8 @@ async def run_handlers(
     if len(set(topics)) != len(topics):
         raise PappusError(f"Group {group} subscribes twice to one topic: use one handler, or two groups.")
     async with event_log.publisher(source) as publisher, event_log.group(group, topics, member) as consumer:
-        health.set(group, True)
         worker = _Worker(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
+        consumer.on_membership(worker.report_membership)
         loop = _Loop(consumer, worker, concurrency)
         try:
             await loop.run()
@@ -116,6 +116,8 @@ class _Worker:
         self._in_a_row = 0
         self._failing: dict[object, str] = {}
         """The reason for each message that is being retried; keyed by one object per call."""
+        self._member = False
+        self._member_detail = ""
 
     async def handle(self, state: PartitionState, record: Record, slots: asyncio.Semaphore) -> None:
         """Handle, publish, mark as finished. A slot is held while working, not while waiting for a retry."""
@@ -163,9 +165,15 @@ class _Worker:
             if not given_up and self._failing.pop(this, None) is not None:
                 self._report_health()
 
+    def report_membership(self, ok: bool, detail: str) -> None:
+        """Report whether this process has its place in the group."""
+        self._member, self._member_detail = ok, detail
+        self._report_health()
+
     def _report_health(self) -> None:
-        """Report the group as healthy unless a message is being retried."""
-        self._health.set(self._group, not self._failing, next(iter(self._failing.values()), ""))
+        """Report the group as healthy unless a message is being retried or this process is out of the group."""
+        reasons = [*self._failing.values(), *([] if self._member else [self._member_detail])]
+        self._health.set(self._group, not reasons, next(iter(reasons), ""))
 
     async def _record_exception(self, state: PartitionState, record: Record, error: Exception) -> None:
         times = state.raised(record.offset)

@@ -25,9 +25,16 @@ class Settings(BaseSettings):
     lost_records: tuple[str, ...] = Field(
         default=(), description="damaged records to go on without, each as topic[partition]@offset"
     )
-    replica: str = "local"
+    replica: str = Field(
+        default="local", description="the name of this process; once it is set, no other process may have it"
+    )
     state_folder: Path = Path(".pappus/services/local")
     labels: tuple[str, ...] = ("dandelion", "grass")
     model_name: str = "plants"
     log_level: str = "INFO"
     trace_exporter: str = Field(default="none", pattern="^(none|otlp|console)$")
+
+    @property
+    def member(self) -> str | None:
+        """The static name in consumer groups: `replica` if it was set, so that processes with defaults share work."""
+        return self.replica if "replica" in self.model_fields_set else None

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from shared.messaging.event_log import Record, TopicPartition
+from shared.messaging.event_log import Record, ReportMembership, TopicPartition
 from shared.testing.partitions import partitions_of
 
 DRAIN_SECONDS = 20.0
@@ -108,6 +108,10 @@ class MemoryGroup:
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """See GroupConsumer."""
         self._drain = drain
+
+    def on_membership(self, report: ReportMembership) -> None:
+        """See GroupConsumer. In memory, a member has its place from the start."""
+        report(True, "")
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """See GroupConsumer."""

@@ -35,7 +35,7 @@ class StoredImages:
         self._clock = clock
         self._scoring = Scoring()
 
-    async def run(self, event_log: EventLog, health: Health) -> None:
+    async def run(self, event_log: EventLog, health: Health, member: str | None = None) -> None:
         """Wait for the first model, then handle image.stored until cancelled."""
         await self._in_service.wait()
         await run_handlers(
@@ -44,7 +44,7 @@ class StoredImages:
             source=SOURCE,
             subscriptions=[subscribe(ImageStored, self.on_image_stored)],
             health=health,
-            member=self._replica,
+            member=member,
             concurrency=CONCURRENCY,
         )
 

@@ -38,7 +38,7 @@ async def main() -> None:
         registry = SerialRegistry(mlflow)
         models = TableModels(event_log, database, settings.caught_up_seconds)
         recorder = Recorder(registry, models)
-        on, member = recorder.subscriptions, settings.replica
+        on, member = recorder.subscriptions, settings.member
         recording = run_handlers(
             event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, member=member, retry=UNTIL_CANCELLED
         )

@@ -3,52 +3,24 @@ exceptions."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from shared.contract.events import Event
-from shared.messaging.codec import decode_record
-from shared.messaging.dead_letters import (
-    DEAD_LETTERS_IN_A_ROW,
-    TooManyDeadLetters,
-    make_dead_letter,
-    record_dead_letter,
-)
-from shared.messaging.event_log import EventLog, GroupConsumer, Publisher, Record
-from shared.messaging.failures import LAST_FAILURE
+from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW, TooManyDeadLetters
+from shared.messaging.event_log import EventLog, GroupConsumer, Record
 from shared.messaging.in_flight import InFlight, PartitionState
-from shared.messaging.tracing import process_span
-from shared.runtime.errors import InvalidMessage, PappusError, TransientError
+from shared.messaging.record_handler import Handler, RecordHandler, Subscription, subscribe
+from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.health import Health
-from shared.runtime.metrics import EVENTS_HANDLED, HANDLE_SECONDS, RETRIES
 from shared.runtime.retry import RetryPolicy, retrying
 from shared.runtime.telemetry import logger as logger
 
 __all__ = ["Handler", "Subscription", "TooManyDeadLetters", "run_handlers", "subscribe"]
-
-E = TypeVar("E", bound=Event)
-Handler = Callable[[E], Awaitable[Sequence[Event]]]
-"""Applies the effect of an event and returns the events to publish. For a repeated event it returns the same events."""
 
 POLL_SECONDS = 1.0
 BUSY_POLL_SECONDS = 0.05
 CAPACITY = 256
 DRAIN_SECONDS = 15.0
 FINAL_COMMIT_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One event type and its handler; made by `subscribe`."""
-
-    event: type[Event]
-    handler: Callable[[Any], Awaitable[Sequence[Event]]]
-
-
-def subscribe(event: type[E], handler: Handler[E]) -> Subscription:
-    """Pair an event type with its handler. A function, so that the type checker refuses a handler of another type."""
-    return Subscription(event, handler)
 
 
 async def run_handlers(
@@ -79,7 +51,7 @@ async def run_handlers(
     if len(set(topics)) != len(topics):
         raise PappusError(f"Group {group} subscribes twice to one topic: use one handler, or two groups.")
     async with event_log.publisher(source) as publisher, event_log.group(group, topics, member) as consumer:
-        worker = _Worker(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
+        worker = RecordHandler(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
         consumer.on_membership(worker.report_membership)
         loop = _Loop(consumer, worker, concurrency)
         try:
@@ -95,117 +67,10 @@ def _first_exception(failed: BaseExceptionGroup[BaseException]) -> BaseException
     return _first_exception(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-class _Worker:
-    """Handles single records and applies the policy on exceptions."""
-
-    def __init__(
-        self,
-        publisher: Publisher,
-        group: str,
-        subscriptions: Sequence[Subscription],
-        health: Health,
-        retry: RetryPolicy,
-        dead_letters_in_a_row: int,
-    ) -> None:
-        self._publisher = publisher
-        self._group = group
-        self._handlers = {subscription.event.topic: subscription.handler for subscription in subscriptions}
-        self._health = health
-        self._retry = retry
-        self._limit = dead_letters_in_a_row
-        self._in_a_row = 0
-        self._failing: dict[object, str] = {}
-        """The reason for each message that is being retried; keyed by one object per call."""
-        self._member = False
-        self._member_detail = ""
-
-    async def handle(self, state: PartitionState, record: Record, slots: asyncio.Semaphore) -> None:
-        """Handle, publish, mark as finished. A slot is held while working, not while waiting for a retry."""
-        with (
-            process_span(record, f"process {record.topic}"),
-            HANDLE_SECONDS.labels(self._group, record.topic).time(),
-        ):
-            try:
-                await self._handle_until_published(record, slots)
-            except InvalidMessage as error:
-                await self._send_to_dlq(state, record, error, attempts=1)
-            except TransientError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a bug: the policy decides whether it is raised again
-                await self._record_exception(state, record, error)
-            else:
-                self._in_a_row = 0
-                state.finish(record.offset, dead=False)
-                EVENTS_HANDLED.labels(self._group, record.topic).inc()
-
-    async def _handle_until_published(self, record: Record, slots: asyncio.Semaphore) -> None:
-        produced: Sequence[Event] | None = None
-        this = object()  # the offset would not do: after a rebalance one record may be in work twice
-
-        async def attempt() -> None:
-            nonlocal produced
-            async with slots:
-                if produced is None:  # once handled, only publishing is retried
-                    produced = await self._handlers[record.topic](decode_record(record))
-                await self._publisher.publish(produced)
-
-        def failed(error: TransientError, attempts: int) -> None:
-            RETRIES.labels(self._group).inc()
-            self._failing[this] = str(error)
-            self._report_health()
-            logger.warning("a message will be retried", group=self._group, attempt=attempts, reason=str(error))
-
-        given_up = False
-        try:
-            await retrying(self._retry, attempt, failed=failed)
-        except TransientError:
-            given_up = True  # the group stops, and stays red until it is started again
-            raise
-        finally:  # even when cancelled: a revoked message is delivered again
-            if not given_up and self._failing.pop(this, None) is not None:
-                self._report_health()
-
-    def report_membership(self, ok: bool, detail: str) -> None:
-        """Report whether this process has its place in the group."""
-        self._member, self._member_detail = ok, detail
-        self._report_health()
-
-    def _report_health(self) -> None:
-        """Report the group as healthy unless a message is being retried or this process is out of the group."""
-        reasons = [*self._failing.values(), *([] if self._member else [self._member_detail])]
-        self._health.set(self._group, not reasons, next(iter(reasons), ""))
-
-    async def _record_exception(self, state: PartitionState, record: Record, error: Exception) -> None:
-        times = state.raised(record.offset)
-        error.add_note(
-            f"Handler of group {self._group}, {record.topic}[{record.partition}]@{record.offset}, time {times}."
-        )
-        if times < LAST_FAILURE:
-            raise error
-        logger.error(
-            "ALERT: a message becomes a dead letter after repeated exceptions", group=self._group, exc_info=error
-        )
-        await self._send_to_dlq(state, record, error, attempts=times)
-
-    async def _send_to_dlq(self, state: PartitionState, record: Record, error: Exception, attempts: int) -> None:
-        in_a_row = max(self._in_a_row, state.known_failures.dead_letters_in_a_row)
-        if in_a_row >= self._limit:
-            raise TooManyDeadLetters(
-                f"Group {self._group} could not handle {in_a_row} messages in a row, and now {record.topic}"
-                f"[{record.partition}]@{record.offset}: {error!r}. The group stops: repair the handler and"
-                " restart it; if the messages really are wrong, raise dead_letters_in_a_row."
-            ) from error
-        dead_letter = make_dead_letter(record, error, handler=self._group, attempts=attempts)
-        await retrying(self._retry, lambda: self._publisher.publish_dead_letter(dead_letter))
-        record_dead_letter(dead_letter)
-        self._in_a_row += 1
-        state.finish(record.offset, dead=True)
-
-
 class _Loop:
     """Polls records, handles each key in order and up to `concurrency` keys at once, commits finished offsets."""
 
-    def __init__(self, consumer: GroupConsumer, worker: _Worker, concurrency: int) -> None:
+    def __init__(self, consumer: GroupConsumer, worker: RecordHandler, concurrency: int) -> None:
         self.in_flight = InFlight(consumer)
         self._consumer = consumer
         self._worker = worker

@@ -44,7 +44,7 @@ async def main() -> None:
         await run_parts(
             health,
             announcer=announcer.run(health),
-            **fetcher.parts(event_log, health, settings.member, settings.fetch_concurrency),
+            **fetcher.parts(event_log, health, downloads_at_once=settings.fetch_concurrency, **settings.in_groups),
             projection=projection.run(),
         )
 

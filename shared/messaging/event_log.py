@@ -79,6 +79,10 @@ class GroupConsumer(Protocol):
     async def committed_offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         """Return committed offset and metadata of each assigned partition that has them."""
 
+    async def skipped_offsets(self) -> Mapping[TopicPartition, int]:
+        """Return the offset at which a person said that the dead letters before it are in order, for each partition of
+        the group that has one. Raises TransientError."""
+
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """Register `drain`: awaited for at most 20 s before partitions are revoked. It may still commit; uncommitted
         records are delivered again, here or to another member. Afterwards every record polled before is void."""
@@ -107,7 +111,7 @@ class LogReader(Protocol):
 
         Raises:
             LogReplaced: a position is outside the log (reset policy `none`).
-            DamagedRecord: the bytes of a record are not those that were written.
+            CorruptRecord: the bytes of a record are not those that were written.
             TransientError: the log cannot be reached.
         """
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from shared.messaging.event_log import GroupConsumer, Record, TopicPartition
 from shared.messaging.failures import Failures
@@ -92,9 +93,14 @@ class InFlight:
         if not new:
             return
         committed = await self._consumer.committed_offsets()
+        skipped = await self._consumer.skipped_offsets()
         for partition, state in new.items():
             state.committed = committed.get(partition)
-            state.failures = Failures.from_metadata(state.committed[1] if state.committed else "")
+            offset, metadata = state.committed or (0, "")
+            failures = Failures.from_metadata(metadata)
+            if skipped.get(partition, -1) >= offset:
+                failures = replace(failures, dead_letters_in_a_row=0)
+            state.failures = failures
 
     def startable(self) -> Iterator[tuple[PartitionState, Record]]:
         """Yield the records to start now, with their partitions."""

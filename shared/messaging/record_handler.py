@@ -133,8 +133,10 @@ class RecordHandler:
         if in_a_row >= self._limit:
             raise TooManyDeadLetters(
                 f"Group {self._group} could not handle {in_a_row} messages in a row, and now {record.topic}"
-                f"[{record.partition}]@{record.offset}: {error!r}. The group stops: repair the handler and"
-                " restart it; if the messages really are wrong, raise dead_letters_in_a_row."
+                f"[{record.partition}]@{record.offset}: {error!r}. The group stops. See them: pappus dlq ls. If the"
+                " code is at fault, repair the handler; what it gave up comes back with pappus dlq redrive. If the"
+                f" messages really are wrong: pappus dlq skip {self._group} lets {self._limit} more pass"
+                " (PAPPUS_DEAD_LETTERS_IN_A_ROW)."
             ) from error
         dead_letter = make_dead_letter(record, error, handler=self._group, attempts=attempts)
         await retrying(self._retry, lambda: self._publisher.publish_dead_letter(dead_letter))

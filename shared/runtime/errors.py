@@ -23,7 +23,7 @@ class NotReady(TransientError):
     """Something this process needs does not exist yet (a topic, a model, a table): wait for it."""
 
 
-class DamagedRecord(PappusError):
+class CorruptRecord(PappusError):
     """A record that was readable when it was written is not any more: tables must not go past it unless told to."""
 
 

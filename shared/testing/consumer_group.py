@@ -35,6 +35,7 @@ class Members:
 
     def __init__(self, event_log: PartitionStore) -> None:
         self.committed: dict[TopicPartition, tuple[int, str]] = {}
+        self.skipped: dict[TopicPartition, int] = {}
         self._event_log = event_log
         self._members: list[MemoryGroup] = []
         self._one_at_a_time = asyncio.Lock()
@@ -104,6 +105,12 @@ class MemoryGroup:
         await asyncio.sleep(0)
         self._event_log.answer()
         return {partition: found for partition, found in self._members.committed.items() if partition in self.positions}
+
+    async def skipped_offsets(self) -> Mapping[TopicPartition, int]:
+        """See GroupConsumer."""
+        await asyncio.sleep(0)
+        self._event_log.answer()
+        return self._members.skipped
 
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """See GroupConsumer."""

@@ -31,7 +31,7 @@ async def main():
     settings, health = Settings(), Health()
     async with open_event_log(settings.kafka_bootstrap) as event_log:
         handlers = run_handlers(
-            event_log, group=sys.argv[1], source="pappus/test", health=health, member=settings.member,
+            event_log, group=sys.argv[1], source="pappus/test", health=health, **settings.in_groups,
             subscriptions=[subscribe(ImageRegistered, on_image_registered)],
         )
         await run_parts(health, handlers=handlers)

@@ -19,7 +19,7 @@ from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
 from shared.messaging.kafka import open_event_log
 from shared.messaging.kafka.unreadable import LARGEST_BATCH_BYTES
-from shared.runtime.errors import DamagedRecord
+from shared.runtime.errors import CorruptRecord
 from shared.runtime.health import Health
 from shared.tables.database import Database
 from shared.tables.projection import Projection, Transaction, on_event, wait_until_caught_up
@@ -157,7 +157,7 @@ async def test_tables_stop_at_a_damaged_record_until_told_to_go_on(
         folded.append(event.event_id)
 
     projectors = [on_event(TrainingRequested, apply_training_requested)]
-    with pytest.raises(DamagedRecord, match=r"""PAPPUS_LOST_RECORDS='\["training.requested\[0\]@1"\]'"""):
+    with pytest.raises(CorruptRecord, match=r"""PAPPUS_LOST_RECORDS='\["training.requested\[0\]@1"\]'"""):
         await Projection(kafka, database, projectors, Health()).run()
     assert folded == [events[0].event_id]
     async with open_event_log(servers.kafka_bootstrap, ["training.requested[0]@1"]) as told:

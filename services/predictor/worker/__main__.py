@@ -40,7 +40,7 @@ async def main() -> None:
             health,
             follower=Follower(event_log, publisher, loader.set_target, health).run(),
             loader=loader.run(),
-            scoring=images.run(event_log, health, settings.member),
+            scoring=images.run(event_log, health, settings.in_groups),
             projection=Projection(
                 event_log, database, projectors(), health, silence_seconds=settings.writer_silence_seconds
             ).run(),

@@ -45,7 +45,7 @@ async def main() -> None:
                 source=SOURCE,
                 subscriptions=[subscribe(TrainingRequested, lane.on_training_requested)],
                 health=health,
-                member=settings.member,
+                **settings.in_groups,
             )
             projection = trainer_projection(
                 event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True

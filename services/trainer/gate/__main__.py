@@ -46,7 +46,7 @@ async def main() -> None:
             subscribe(PromotionRequested, gate.on_promotion_requested),
         ]
         handlers = run_handlers(  # its own publisher sends dead letters only: the gate publishes through run_decider
-            event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.member
+            event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, **settings.in_groups
         )
         with one_blas_thread():
             prefetching = run_prefetch(database, evaluator, health)

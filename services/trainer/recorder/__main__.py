@@ -38,9 +38,9 @@ async def main() -> None:
         registry = SerialRegistry(mlflow)
         models = TableModels(event_log, database, settings.caught_up_seconds)
         recorder = Recorder(registry, models)
-        on, member = recorder.subscriptions, settings.member
+        on, place = recorder.subscriptions, settings.in_groups
         recording = run_handlers(
-            event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, member=member, retry=UNTIL_CANCELLED
+            event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, retry=UNTIL_CANCELLED, **place
         )
         aliasing = run_on_changes(
             Alias(registry, models).reconcile,

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # type: ignore[import-untyped]
 from aiokafka.errors import CommitFailedError, IllegalStateError  # type: ignore[import-untyped]
 
+from shared.messaging.dead_letters import skipped_group
 from shared.messaging.event_log import Record, ReportMembership, TopicPartition
 from shared.messaging.kafka.client import (
     CONSUMER,
@@ -157,6 +158,15 @@ class KafkaGroup:
             TopicPartition(partition.topic, partition.partition): (stored.offset, stored.metadata or "")
             for partition, stored in found.items()
             if partition in assigned and stored.offset >= 0
+        }
+
+    async def skipped_offsets(self) -> Mapping[TopicPartition, int]:
+        """See GroupConsumer."""
+        with kafka_errors("list committed offsets"):
+            await with_timeout(self._admin.start())
+            found = await with_timeout(self._admin.list_consumer_group_offsets(skipped_group(self._group)))
+        return {
+            TopicPartition(partition.topic, partition.partition): stored.offset for partition, stored in found.items()
         }
 
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:

@@ -23,7 +23,10 @@ from shared.messaging.kafka.client import (
     with_timeout,
 )
 from shared.messaging.kafka.unreadable import unreadable
-from shared.runtime.errors import DamagedRecord, LogReplaced, NotReady
+from shared.runtime.errors import CorruptRecord, LogReplaced, NotReady
+
+ANY_RECORD = "*"
+"""Among the lost records: go past every damaged one. For people who look at the log; tables name each."""
 
 
 class Probe:
@@ -111,7 +114,7 @@ class KafkaReader:
         self._probe = probe
         self._topics = tuple(topics)
         self._lost_records = lost_records
-        self._damaged: DamagedRecord | None = None
+        self._damaged: CorruptRecord | None = None
 
     @classmethod
     @asynccontextmanager
@@ -165,8 +168,8 @@ class KafkaReader:
         for message in messages:
             place = f"{message.topic}[{message.partition}]@{message.offset}"
             found = unreadable(message.headers)
-            if found and found.damaged and place not in self._lost_records:
-                self._damaged = DamagedRecord(
+            if found and found.damaged and not {place, ANY_RECORD} & self._lost_records:
+                self._damaged = CorruptRecord(
                     f"{found.reason} The broker's disk or memory has lost it. Restore the log from a replica or a"
                     f""" backup; or, to go on without it, set PAPPUS_LOST_RECORDS='["{place}"]' for every service."""
                 )

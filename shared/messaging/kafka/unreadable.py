@@ -107,7 +107,7 @@ class ReadableRecords(fetching.PartitionRecords):  # type: ignore[misc]
             try:
                 yield from super()._unpack_records()
                 return
-            except Exception as error:  # noqa: BLE001 - whatever a codec or a parser raises about foreign bytes
+            except Exception as error:  # noqa: BLE001 - what codecs and parsers raise about foreign bytes
                 yield self._mark(batches, error)
 
     def _mark(self, batches: _Batches, error: Exception) -> Any:

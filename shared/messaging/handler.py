@@ -42,6 +42,9 @@ async def run_handlers(
     the message is retried by `retry` while other keys go on; then the error is raised here. Any other exception is
     raised here at once and counted in the metadata of the committed offset; after the restart messages from that
     offset on are handled one at a time, and the third exception at one offset makes the message a dead letter.
+    So does the third process that was killed while it handled one message: the committed metadata says whether the
+    process before ended in an orderly way; if it did not, each message that it may have had in flight is noted there
+    before it is handled.
 
     Raises:
         TooManyDeadLetters: more than `dead_letters_in_a_row` without a success in between, counted over restarts.
@@ -54,6 +57,7 @@ async def run_handlers(
         worker = RecordHandler(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
         consumer.on_membership(worker.report_membership)
         loop = _Loop(consumer, worker, concurrency)
+        worker.commit = loop.in_flight.commit
         try:
             await loop.run()
         except BaseExceptionGroup as failed:
@@ -147,6 +151,7 @@ class _Loop:
         try:
             if self._working:
                 await asyncio.wait(self._working, timeout=DRAIN_SECONDS)
+            self.in_flight.close()
             await self.in_flight.commit()
         finally:
             for task in self._working:

@@ -12,7 +12,7 @@ from shared.messaging.event_log import Publisher, Record
 from shared.messaging.failures import LAST_FAILURE
 from shared.messaging.in_flight import PartitionState
 from shared.messaging.tracing import process_span
-from shared.runtime.errors import InvalidMessage, TransientError
+from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import EVENTS_HANDLED, HANDLE_SECONDS, RETRIES
 from shared.runtime.retry import RetryPolicy, retrying
@@ -36,6 +36,21 @@ def subscribe(event: type[E], handler: Handler[E]) -> Subscription:
     return Subscription(event, handler)
 
 
+async def _commit_nothing() -> None:
+    """Stand in until the group is joined."""
+
+
+class KilledProcess(PappusError):
+    """Handling a message has ended the process again and again."""
+
+    def __init__(self, record: Record) -> None:
+        place = f"{record.topic}[{record.partition}]@{record.offset}"
+        super().__init__(
+            f"{LAST_FAILURE} processes were killed while they handled {place}: often for lack of memory. Give the"
+            " service more, then redrive it."
+        )
+
+
 class RecordHandler:
     """Handles single records and applies the policy on exceptions."""
 
@@ -57,6 +72,8 @@ class RecordHandler:
         self._in_a_row = 0
         self._failing: dict[object, str] = {}
         """The reason for each message that is being retried; keyed by one object per call."""
+        self.commit: Callable[[], Awaitable[None]] = _commit_nothing
+        """Commits what is noted in the partition's state."""
         self._member = False
         self._member_detail = ""
 
@@ -67,7 +84,12 @@ class RecordHandler:
             HANDLE_SECONDS.labels(self._group, record.topic).time(),
         ):
             try:
-                await self._handle_until_published(record, slots)
+                if state.deaths(record.offset) >= LAST_FAILURE - 1:  # the first death came before anything was noted
+                    raise KilledProcess(record)
+                await self._handle_until_published(state, record, slots)
+            except KilledProcess as error:
+                logger.error("ALERT: a message that ends processes becomes a dead letter", group=self._group)
+                await self._send_to_dlq(state, record, error, attempts=LAST_FAILURE)
             except InvalidMessage as error:
                 await self._send_to_dlq(state, record, error, attempts=1)
             except TransientError:
@@ -79,7 +101,7 @@ class RecordHandler:
                 state.finish(record.offset, dead=False)
                 EVENTS_HANDLED.labels(self._group, record.topic).inc()
 
-    async def _handle_until_published(self, record: Record, slots: asyncio.Semaphore) -> None:
+    async def _handle_until_published(self, state: PartitionState, record: Record, slots: asyncio.Semaphore) -> None:
         produced: Sequence[Event] | None = None
         this = object()  # the offset would not do: after a rebalance one record may be in work twice
 
@@ -87,7 +109,7 @@ class RecordHandler:
             nonlocal produced
             async with slots:
                 if produced is None:  # once handled, only publishing is retried
-                    produced = await self._handlers[record.topic](decode_record(record))
+                    produced = await self._handle_noted(state, record)
                 await self._publisher.publish(produced)
 
         def failed(error: TransientError, attempts: int) -> None:
@@ -105,6 +127,18 @@ class RecordHandler:
         finally:  # even when cancelled: a revoked message is delivered again
             if not given_up and self._failing.pop(this, None) is not None:
                 self._report_health()
+
+    async def _handle_noted(self, state: PartitionState, record: Record) -> Sequence[Event]:
+        """Handle the record; if it may have ended the process before, note that in the log first."""
+        event = decode_record(record)
+        if not state.suspect(record.offset):
+            return await self._handlers[record.topic](event)
+        state.begin(record.offset)
+        try:
+            await self.commit()
+            return await self._handlers[record.topic](event)
+        finally:
+            state.end(record.offset)
 
     def report_membership(self, ok: bool, detail: str) -> None:
         """Report whether this process has its place in the group."""

@@ -59,6 +59,7 @@ def _python() -> Check:
 def _packages() -> Iterator[Check]:
     needed = {
         postgres.PACKAGE: postgres.REMEDY,
+        "cramjam": EXTRAS,  # without it aiokafka reads gzip only
         "jgo": EXTRAS,
         "mlflow": EXTRAS,
         "streamlit": EXTRAS,

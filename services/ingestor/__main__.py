@@ -26,7 +26,7 @@ async def main() -> None:
     health = Health(needed=(ANNOUNCER, GROUP, UPLOADS_GROUP, PROJECTION))
     async with (
         serve_health(health, settings.health_port),
-        open_event_log(settings.kafka_bootstrap) as event_log,
+        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
         Downloader.open(settings) as downloads,
@@ -45,7 +45,7 @@ async def main() -> None:
         await run_parts(
             health,
             announcer=announcer.run(health),
-            **fetcher.parts(event_log, health, settings.replica, settings.fetch_concurrency),
+            **fetcher.parts(event_log, health, downloads_at_once=settings.fetch_concurrency, **settings.in_groups),
             projection=projection.run(),
         )
 

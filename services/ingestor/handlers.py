@@ -10,6 +10,7 @@ from services.ingestor.decisions.outcomes import Outcome
 from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
+from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW
 from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import InvalidMessage
@@ -56,10 +57,16 @@ class Fetcher:
         self._examining = asyncio.Semaphore(EXAMINED_AT_ONCE)
 
     def parts(
-        self, event_log: EventLog, health: Health, member: str, downloads_at_once: int
+        self,
+        event_log: EventLog,
+        health: Health,
+        member: str | None,
+        downloads_at_once: int,
+        dead_letters_in_a_row: int = DEAD_LETTERS_IN_A_ROW,
     ) -> dict[str, Coroutine[Any, Any, None]]:
         """Return the two groups, to run side by side. An image is in memory from its download until it is stored."""
         work = partial(run_handlers, event_log, source=SOURCE, health=health, member=member)
+        work = partial(work, dead_letters_in_a_row=dead_letters_in_a_row)
         others, uploads = self.on_image_registered, self.on_upload_registered
         return {
             "fetcher": work(

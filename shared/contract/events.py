@@ -7,6 +7,7 @@ CONTRIBUTING.md, "Changing an event"). `event_id` is a uuid5 of the natural key,
 published twice has the same id. `causes` are the ids of the events that led to this one.
 """
 
+import base64
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid5
@@ -366,6 +367,15 @@ class DeadLetter(BaseModel):
     handler: str
     trace_id: str | None = None
     failed_at: datetime
+
+    @property
+    def whole_value(self) -> bytes | None:
+        """The original value; None if there was none, or only its beginning is here."""
+        if self.value_bytes is not None:
+            return None
+        if self.value_base64 is not None:
+            return base64.b64decode(self.value_base64)
+        return None if self.value is None else self.value.encode()
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -11,6 +11,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
 from shared.contract.events import EVENT_OF_TOPIC, Event
+from shared.messaging.event_log import Record
 from shared.runtime.errors import InvalidMessage, UnknownContent
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -55,6 +56,18 @@ def _unkeepable(value: bytes, data: object) -> str | None:
 def _holds_nul(value: bytes) -> bool:
     """Return whether JSON text has an escaped U+0000."""
     return any(len(slashes) % 2 for slashes in re.findall(rb"(\\+)u0000", value))
+
+
+def decode_record(record: Record) -> Event:
+    """Return the event in a record.
+
+    Raises:
+        InvalidMessage: as `decode`, and if the client could not read the record.
+        UnknownContent: as `decode`.
+    """
+    if record.unreadable is not None:
+        raise InvalidMessage(record.unreadable)
+    return decode(record.topic, record.value)
 
 
 def decode(topic: str, value: bytes | None) -> Event:

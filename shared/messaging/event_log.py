@@ -21,7 +21,8 @@ class TopicPartition(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Record:
     """One message of the log. `headers` carry the trace context (W3C `traceparent`); a header without a value is left
-    out."""
+    out. `unreadable` says why the client could not read what stands here, None if it could: then there is no key and no
+    value, and `offset` is the last one that this is about."""
 
     topic: str
     partition: int
@@ -30,6 +31,7 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_ms: int = 0
+    unreadable: str | None = None
 
     @property
     def topic_partition(self) -> TopicPartition:
@@ -55,11 +57,20 @@ class Publisher(Protocol):
         """Append to the dead-letter topic of `dead_letter.topic`. Raises TransientError as `publish` does."""
 
 
+ReportMembership = Callable[[bool, str], None]
+"""Takes whether a member has its place in the group (it may be without partitions), and why not, or ""."""
+
+
 class GroupConsumer(Protocol):
     """Reads topics as a member of a consumer group; offsets are committed by hand."""
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
-        """Return new records, at most `max_records`; none after `timeout_seconds`. Raises TransientError."""
+        """Return new records, at most `max_records`; none after `timeout_seconds`.
+
+        Raises:
+            TransientError: the log cannot be reached.
+            PappusError: another process uses the name of this member.
+        """
 
     async def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         """Commit the next offset to read for each partition, with `metadata`. A commit that a rebalance made void is
@@ -68,9 +79,16 @@ class GroupConsumer(Protocol):
     async def committed_offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         """Return committed offset and metadata of each assigned partition that has them."""
 
+    async def skipped_offsets(self) -> Mapping[TopicPartition, int]:
+        """Return the offset at which a person said that the dead letters before it are in order, for each partition of
+        the group that has one. Raises TransientError."""
+
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """Register `drain`: awaited for at most 20 s before partitions are revoked. It may still commit; uncommitted
         records are delivered again, here or to another member. Afterwards every record polled before is void."""
+
+    def on_membership(self, report: ReportMembership) -> None:
+        """Register `report`: called now and at each change."""
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """Deliver nothing from these partitions until `resume` or a rebalance; keep polling, which keeps membership."""
@@ -93,6 +111,7 @@ class LogReader(Protocol):
 
         Raises:
             LogReplaced: a position is outside the log (reset policy `none`).
+            CorruptRecord: the bytes of a record are not those that were written.
             TransientError: the log cannot be reached.
         """
 

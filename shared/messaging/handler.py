@@ -3,52 +3,24 @@ exceptions."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from shared.contract.events import Event
-from shared.messaging.codec import decode
-from shared.messaging.dead_letters import (
-    DEAD_LETTERS_IN_A_ROW,
-    TooManyDeadLetters,
-    make_dead_letter,
-    record_dead_letter,
-)
-from shared.messaging.event_log import EventLog, GroupConsumer, Publisher, Record
-from shared.messaging.failures import LAST_FAILURE
+from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW, TooManyDeadLetters
+from shared.messaging.event_log import EventLog, GroupConsumer, Record
 from shared.messaging.in_flight import InFlight, PartitionState
-from shared.messaging.tracing import process_span
-from shared.runtime.errors import InvalidMessage, PappusError, TransientError
+from shared.messaging.record_handler import Handler, RecordHandler, Subscription, subscribe
+from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.health import Health
-from shared.runtime.metrics import EVENTS_HANDLED, HANDLE_SECONDS, RETRIES
 from shared.runtime.retry import RetryPolicy, retrying
 from shared.runtime.telemetry import logger as logger
 
 __all__ = ["Handler", "Subscription", "TooManyDeadLetters", "run_handlers", "subscribe"]
-
-E = TypeVar("E", bound=Event)
-Handler = Callable[[E], Awaitable[Sequence[Event]]]
-"""Applies the effect of an event and returns the events to publish. For a repeated event it returns the same events."""
 
 POLL_SECONDS = 1.0
 BUSY_POLL_SECONDS = 0.05
 CAPACITY = 256
 DRAIN_SECONDS = 15.0
 FINAL_COMMIT_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One event type and its handler; made by `subscribe`."""
-
-    event: type[Event]
-    handler: Callable[[Any], Awaitable[Sequence[Event]]]
-
-
-def subscribe(event: type[E], handler: Handler[E]) -> Subscription:
-    """Pair an event type with its handler. A function, so that the type checker refuses a handler of another type."""
-    return Subscription(event, handler)
 
 
 async def run_handlers(
@@ -70,6 +42,9 @@ async def run_handlers(
     the message is retried by `retry` while other keys go on; then the error is raised here. Any other exception is
     raised here at once and counted in the metadata of the committed offset; after the restart messages from that
     offset on are handled one at a time, and the third exception at one offset makes the message a dead letter.
+    So does the third process that was killed while it handled one message: the committed metadata says whether the
+    process before ended in an orderly way; if it did not, each message that it may have had in flight is noted there
+    before it is handled.
 
     Raises:
         TooManyDeadLetters: more than `dead_letters_in_a_row` without a success in between, counted over restarts.
@@ -79,9 +54,10 @@ async def run_handlers(
     if len(set(topics)) != len(topics):
         raise PappusError(f"Group {group} subscribes twice to one topic: use one handler, or two groups.")
     async with event_log.publisher(source) as publisher, event_log.group(group, topics, member) as consumer:
-        health.set(group, True)
-        worker = _Worker(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
+        worker = RecordHandler(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
+        consumer.on_membership(worker.report_membership)
         loop = _Loop(consumer, worker, concurrency)
+        worker.commit = loop.in_flight.commit
         try:
             await loop.run()
         except BaseExceptionGroup as failed:
@@ -95,109 +71,10 @@ def _first_exception(failed: BaseExceptionGroup[BaseException]) -> BaseException
     return _first_exception(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-class _Worker:
-    """Handles single records and applies the policy on exceptions."""
-
-    def __init__(
-        self,
-        publisher: Publisher,
-        group: str,
-        subscriptions: Sequence[Subscription],
-        health: Health,
-        retry: RetryPolicy,
-        dead_letters_in_a_row: int,
-    ) -> None:
-        self._publisher = publisher
-        self._group = group
-        self._handlers = {subscription.event.topic: subscription.handler for subscription in subscriptions}
-        self._health = health
-        self._retry = retry
-        self._limit = dead_letters_in_a_row
-        self._in_a_row = 0
-        self._failing: dict[object, str] = {}
-        """The reason for each message that is being retried; keyed by one object per call."""
-
-    async def handle(self, state: PartitionState, record: Record, slots: asyncio.Semaphore) -> None:
-        """Handle, publish, mark as finished. A slot is held while working, not while waiting for a retry."""
-        with (
-            process_span(record, f"process {record.topic}"),
-            HANDLE_SECONDS.labels(self._group, record.topic).time(),
-        ):
-            try:
-                await self._handle_until_published(record, slots)
-            except InvalidMessage as error:
-                await self._send_to_dlq(state, record, error, attempts=1)
-            except TransientError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a bug: the policy decides whether it is raised again
-                await self._record_exception(state, record, error)
-            else:
-                self._in_a_row = 0
-                state.finish(record.offset, dead=False)
-                EVENTS_HANDLED.labels(self._group, record.topic).inc()
-
-    async def _handle_until_published(self, record: Record, slots: asyncio.Semaphore) -> None:
-        produced: Sequence[Event] | None = None
-        this = object()  # the offset would not do: after a rebalance one record may be in work twice
-
-        async def attempt() -> None:
-            nonlocal produced
-            async with slots:
-                if produced is None:  # once handled, only publishing is retried
-                    produced = await self._handlers[record.topic](decode(record.topic, record.value))
-                await self._publisher.publish(produced)
-
-        def failed(error: TransientError, attempts: int) -> None:
-            RETRIES.labels(self._group).inc()
-            self._failing[this] = str(error)
-            self._report_health()
-            logger.warning("a message will be retried", group=self._group, attempt=attempts, reason=str(error))
-
-        given_up = False
-        try:
-            await retrying(self._retry, attempt, failed=failed)
-        except TransientError:
-            given_up = True  # the group stops, and stays red until it is started again
-            raise
-        finally:  # even when cancelled: a revoked message is delivered again
-            if not given_up and self._failing.pop(this, None) is not None:
-                self._report_health()
-
-    def _report_health(self) -> None:
-        """Report the group as healthy unless a message is being retried."""
-        self._health.set(self._group, not self._failing, next(iter(self._failing.values()), ""))
-
-    async def _record_exception(self, state: PartitionState, record: Record, error: Exception) -> None:
-        times = state.raised(record.offset)
-        error.add_note(
-            f"Handler of group {self._group}, {record.topic}[{record.partition}]@{record.offset}, time {times}."
-        )
-        if times < LAST_FAILURE:
-            raise error
-        logger.error(
-            "ALERT: a message becomes a dead letter after repeated exceptions", group=self._group, exc_info=error
-        )
-        await self._send_to_dlq(state, record, error, attempts=times)
-
-    async def _send_to_dlq(self, state: PartitionState, record: Record, error: Exception, attempts: int) -> None:
-        in_a_row = max(self._in_a_row, state.known_failures.dead_letters_in_a_row)
-        if in_a_row >= self._limit:
-            raise TooManyDeadLetters(
-                f"Group {self._group} could not handle {in_a_row} messages in a row, and now {record.topic}"
-                f"[{record.partition}]@{record.offset}: {error!r}. The group stops: repair the handler and"
-                " restart it; if the messages really are wrong, raise dead_letters_in_a_row."
-            ) from error
-        dead_letter = make_dead_letter(record, error, handler=self._group, attempts=attempts)
-        await retrying(self._retry, lambda: self._publisher.publish_dead_letter(dead_letter))
-        record_dead_letter(dead_letter)
-        self._in_a_row += 1
-        state.finish(record.offset, dead=True)
-
-
 class _Loop:
     """Polls records, handles each key in order and up to `concurrency` keys at once, commits finished offsets."""
 
-    def __init__(self, consumer: GroupConsumer, worker: _Worker, concurrency: int) -> None:
+    def __init__(self, consumer: GroupConsumer, worker: RecordHandler, concurrency: int) -> None:
         self.in_flight = InFlight(consumer)
         self._consumer = consumer
         self._worker = worker
@@ -274,6 +151,7 @@ class _Loop:
         try:
             if self._working:
                 await asyncio.wait(self._working, timeout=DRAIN_SECONDS)
+            self.in_flight.close()
             await self.in_flight.commit()
         finally:
             for task in self._working:

@@ -3,12 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from shared.messaging.event_log import GroupConsumer, Record, TopicPartition
 from shared.messaging.failures import Failures
 from shared.messaging.offsets import Offsets
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
+
+SUSPECT_OFFSETS = 256
+"""As many records as one process has in flight at most."""
 
 
 class PartitionState:
@@ -22,6 +26,7 @@ class PartitionState:
         self.committed: tuple[int, str] | None = None
         self._waiting: deque[Record] = deque()
         self._started = 0
+        self._suspect_before = 0
 
     def add(self, record: Record) -> None:
         """Add a polled record."""
@@ -37,6 +42,33 @@ class PartitionState:
         while self._waiting and self.failures is not None and not (self.failures.has_failures and self._started):
             self._started += 1
             yield self._waiting.popleft()
+
+    def take_over(self, committed: tuple[int, str] | None, failures: Failures) -> None:
+        """Begin to work on the partition with what was committed. If the process before was killed, the offsets that it
+        may have had in flight are suspect."""
+        self.committed = committed
+        self._suspect_before = committed[0] + SUSPECT_OFFSETS if committed and failures.open else 0
+        self.failures = failures.taken_over()
+
+    def suspect(self, offset: int) -> bool:
+        """Whether this offset may be the one that ended the process before."""
+        return offset < self._suspect_before
+
+    def deaths(self, offset: int) -> int:
+        """How many processes ended while they handled this offset, as far as that was noted."""
+        return self.known_failures.deaths.get(offset, 0)
+
+    def begin(self, offset: int) -> None:
+        """Note that the handling of this offset begins; commit it before that."""
+        self.failures = self.known_failures.began(offset)
+
+    def end(self, offset: int) -> None:
+        """Note that the handling ended, in any way: the process lives."""
+        self.failures = self.known_failures.ended(offset)
+
+    def close(self) -> None:
+        """Note that this process works on the partition no longer."""
+        self.failures = self.known_failures.closed()
 
     def finish(self, offset: int, *, dead: bool) -> None:
         """Mark a record as handled, or as dead-lettered."""
@@ -87,20 +119,31 @@ class InFlight:
             self._taken.setdefault(record.topic_partition, PartitionState()).add(record)
 
     async def load_committed(self) -> None:
-        """Read the committed metadata of new partitions. Raises TransientError."""
+        """Read the committed metadata of new partitions, and commit that they are worked on. Raises TransientError."""
         new = {partition: state for partition, state in self._taken.items() if state.failures is None}
         if not new:
             return
         committed = await self._consumer.committed_offsets()
+        skipped = await self._consumer.skipped_offsets()
         for partition, state in new.items():
-            state.committed = committed.get(partition)
-            state.failures = Failures.from_metadata(state.committed[1] if state.committed else "")
+            offset, metadata = committed.get(partition, (0, ""))
+            failures = Failures.from_metadata(metadata)
+            if skipped.get(partition, -1) >= offset:
+                failures = replace(failures, dead_letters_in_a_row=0)
+            state.take_over(committed.get(partition), failures)
+        await self.commit()  # before a record is handled, so that the next process knows whether this one was killed
 
     def startable(self) -> Iterator[tuple[PartitionState, Record]]:
         """Yield the records to start now, with their partitions."""
         for state in list(self._taken.values()):
             for record in state.startable():
                 yield state, record
+
+    def close(self) -> None:
+        """Note that this process works on its partitions no longer; the next commit says so."""
+        for state in self._taken.values():
+            if state.failures is not None:
+                state.close()
 
     def stop_starting(self) -> None:
         """Drop what was not started, because partitions are being revoked; it is delivered again."""
@@ -126,6 +169,7 @@ class InFlight:
 
     async def commit_finally(self, seconds: float) -> None:
         """Make the last commit before the end, within `seconds`; uncommitted records are delivered again."""
+        self.close()
         try:
             async with asyncio.timeout(seconds):
                 await self.commit()

@@ -29,5 +29,9 @@ class UnknownContent(TransientError):
     in red, and goes on by itself once the newer release runs; skipping the event would lose it for good."""
 
 
+class CorruptRecord(PappusError):
+    """A record that was readable when it was written is not any more: tables must not go past it unless told to."""
+
+
 class LogReplaced(PappusError):
     """The log is not the one the tables were folded from. A replay makes them agree again."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.contract.events import uuid_of
 from shared.contract.topics import TOPIC_OF_NAME
-from shared.messaging.codec import decode
+from shared.messaging.codec import decode_record
 from shared.messaging.event_log import LogReader, Record, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced
 from shared.tables.postgres import Row, Transaction
@@ -32,7 +32,7 @@ class Position:
 def identity(record: Record) -> UUID:
     """Return the identity of a record: its event id, or a hash of its bytes if it holds no readable event."""
     try:
-        return decode(record.topic, record.value).event_id
+        return decode_record(record).event_id
     except InvalidMessage:
         return uuid_of("unreadable", hashlib.sha256(record.value or b"").hexdigest())
 

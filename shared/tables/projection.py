@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from shared.contract.events import Event
-from shared.messaging.codec import decode
+from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
 from shared.messaging.tracing import process_span
@@ -123,7 +123,7 @@ class ProjectionBatch:
         for index, record in enumerate(records):
             with process_span(record, f"process {record.topic}"):
                 try:
-                    event = None if index in invalid else decode(record.topic, record.value)
+                    event = None if index in invalid else decode_record(record)
                 except InvalidMessage as error:  # nothing was written for it, so nothing is rolled back
                     event, invalid[index] = None, error
                 except UnknownContent as error:

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from shared.messaging.event_log import Record, TopicPartition
+from shared.messaging.event_log import Record, ReportMembership, TopicPartition
 from shared.testing.partitions import partitions_of
 
 DRAIN_SECONDS = 20.0
@@ -35,6 +35,7 @@ class Members:
 
     def __init__(self, event_log: PartitionStore) -> None:
         self.committed: dict[TopicPartition, tuple[int, str]] = {}
+        self.skipped: dict[TopicPartition, int] = {}
         self._event_log = event_log
         self._members: list[MemoryGroup] = []
         self._one_at_a_time = asyncio.Lock()
@@ -105,9 +106,19 @@ class MemoryGroup:
         self._event_log.answer()
         return {partition: found for partition, found in self._members.committed.items() if partition in self.positions}
 
+    async def skipped_offsets(self) -> Mapping[TopicPartition, int]:
+        """See GroupConsumer."""
+        await asyncio.sleep(0)
+        self._event_log.answer()
+        return self._members.skipped
+
     def on_revoke(self, drain: Callable[[], Awaitable[None]]) -> None:
         """See GroupConsumer."""
         self._drain = drain
+
+    def on_membership(self, report: ReportMembership) -> None:
+        """See GroupConsumer. In memory, a member has its place from the start."""
+        report(True, "")
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """See GroupConsumer."""

@@ -84,6 +84,10 @@ class MemoryEventLog:
         """Return the committed offsets of a group."""
         return {partition: offset for partition, (offset, _) in self._members(group).committed.items()}
 
+    def skip(self, group: str) -> None:
+        """Let a group go on after too many dead letters, as `pappus dlq skip` does."""
+        self._members(group).skipped = self.committed(group)
+
     # The log.
 
     @asynccontextmanager

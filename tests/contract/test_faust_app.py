@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from faust.transport.consumer import Consumer
 
 from pappus.stack import Servers
 from services.trainer.full_trigger.faust_app import FaustApp
 from shared.contract.events import DeadLetter, Event, ImageStored
 from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_topic
+from shared.messaging.codec import encode
 from shared.messaging.event_log import EventLog, Publisher, Record
 from shared.messaging.kafka import group_lag
+from shared.messaging.kafka.unreadable import LARGEST_BATCH_BYTES
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.testing import eventually, image_stored
@@ -112,6 +115,24 @@ async def test_an_invalid_event_becomes_a_dead_letter_and_the_agent_goes_on(
         (bad.key, "InvalidMessage", 1),
         (buggy.key, "KeyError", 4),
     }
+
+
+async def test_what_cannot_be_read_is_a_dead_letter_here_too(servers: Servers, kafka: EventLog, tmp_path: Path) -> None:
+    good = image_stored()
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers.kafka_bootstrap, compression_type="zstd", max_request_size=2 * LARGEST_BATCH_BYTES
+    )
+    await producer.start()
+    await producer.send_and_wait(ImageStored.topic, bytes(LARGEST_BATCH_BYTES + 1), partition=0)
+    await producer.send_and_wait(ImageStored.topic, encode(good, "pappus/test"), partition=0)
+    await producer.stop()
+    async with (
+        kafka.publisher("pappus/test") as publisher,
+        running(servers, publisher, tmp_path, Counting) as (counting, _),
+    ):
+        await eventually(lambda: str(good.image_id) in counting.table, 60)
+    [dead_letter] = await read_dead_letters(kafka, 1)
+    assert str(LARGEST_BATCH_BYTES) in dead_letter.detail
 
 
 async def test_a_tick_may_write_tables(servers: Servers, kafka: EventLog, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.predictor.metrics import PREDICTIONS_DROPPED
 from shared.contract.events import PredictionLogged
 from shared.messaging.event_log import Publisher
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, retrying
 from shared.runtime.telemetry import logger
 
@@ -23,7 +23,8 @@ class _Waiting(NamedTuple):
 
 
 class PredictionLog:
-    """Publishes prediction.logged, best effort: an answer that does not fit into the queue is dropped and counted."""
+    """Publishes prediction.logged, best effort: an answer that does not fit into the queue, or that can never be
+    published, is dropped and counted."""
 
     def __init__(self, limit: int, retry: RetryPolicy = UNTIL_CANCELLED) -> None:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(limit)
@@ -82,4 +83,11 @@ async def _publish(publisher: Publisher, batch: list[_Waiting]) -> None:
 
 
 async def _send(publisher: Publisher, event: PredictionLogged) -> None:
-    await publisher.publish([event])
+    """Publish one answer. One that can never be published is dropped, so that it does not hold up the others."""
+    try:
+        await publisher.publish([event])
+    except TransientError:
+        raise
+    except (PappusError, ValueError) as error:
+        PREDICTIONS_DROPPED.inc()
+        logger.error("an answer cannot be logged", prediction_id=str(event.prediction_id), error=str(error))

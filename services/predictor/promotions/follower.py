@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from services.predictor.decisions.promotions import Promotions, fold
 from shared.contract.events import ModelPromoted
-from shared.messaging.codec import decode
+from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError, UnknownContent
@@ -97,7 +97,7 @@ class Follower:
 
     def _fold(self, promotions: Promotions, record: Record) -> Promotions:
         try:
-            event = decode(record.topic, record.value)
+            event = decode_record(record)
         except InvalidMessage as error:
             self._unreadable.setdefault((record.topic_partition, record.offset), (record, error))
             return promotions

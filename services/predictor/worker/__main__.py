@@ -28,7 +28,7 @@ async def main() -> None:
     health = Health(needed={f"projection {SCHEMA}"})  # without a model there is no work, and that is not a fault
     async with (
         serve_health(health, settings.health_port, settings.host),
-        open_event_log(settings.kafka_bootstrap) as event_log,
+        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
@@ -40,7 +40,7 @@ async def main() -> None:
             health,
             follower=Follower(event_log, publisher, loader.set_target, health).run(),
             loader=loader.run(),
-            scoring=images.run(event_log, health),
+            scoring=images.run(event_log, health, settings.in_groups),
             projection=Projection(
                 event_log,
                 database,

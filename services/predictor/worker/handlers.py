@@ -12,6 +12,7 @@ from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import InvalidMessage, NotReady
 from shared.runtime.health import Health
+from shared.runtime.settings import GroupSettings
 from shared.storage.object_store import ObjectMissing
 from shared.storage.verified import ReadableStore
 
@@ -35,7 +36,7 @@ class StoredImages:
         self._clock = clock
         self._scoring = Scoring()
 
-    async def run(self, event_log: EventLog, health: Health) -> None:
+    async def run(self, event_log: EventLog, health: Health, in_groups: GroupSettings) -> None:
         """Wait for the first model, then handle image.stored until cancelled."""
         await self._in_service.wait()
         await run_handlers(
@@ -44,8 +45,8 @@ class StoredImages:
             source=SOURCE,
             subscriptions=[subscribe(ImageStored, self.on_image_stored)],
             health=health,
-            member=self._replica,
             concurrency=CONCURRENCY,
+            **in_groups,
         )
 
     async def on_image_stored(self, event: ImageStored) -> list[PredictionLogged]:

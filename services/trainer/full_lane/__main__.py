@@ -31,7 +31,7 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_event_log(settings.kafka_bootstrap) as event_log,
+        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_object_store(settings) as store,
     ):
@@ -45,7 +45,7 @@ async def main() -> None:
                 source=SOURCE,
                 subscriptions=[subscribe(TrainingRequested, lane.on_training_requested)],
                 health=health,
-                member=settings.replica,
+                **settings.in_groups,
             )
             projection = trainer_projection(
                 event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True

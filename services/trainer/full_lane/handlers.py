@@ -28,10 +28,10 @@ class TrainingSteps(Protocol):
         """Return everything beside the manifest that shapes a model."""
 
     async def learn(self, job: LearnJob) -> Learned:
-        """Learn the backbone. Raises NotEnoughImages, TransientError."""
+        """Learn the backbone. Raises NotEnoughImages, ChildDied."""
 
     async def fit(self, job: FitJob) -> Fitted:
-        """Fit head and correction layer, and evaluate the artefact. Raises TransientError."""
+        """Fit head and correction layer, and evaluate the artefact. Raises ChildDied."""
 
 
 class FullLane:
@@ -54,7 +54,8 @@ class FullLane:
 
     async def on_training_requested(self, event: TrainingRequested) -> Sequence[Event]:
         """Return the candidate made from the current labels. With too few images return nothing and log why: the next
-        labelled image leads to the next request."""
+        labelled image leads to the next request. When the training process dies, the request is taken again after a
+        restart; at the third death it becomes a dead letter, and only new causes lead to the next request."""
         if event.model_name != self._settings.model_name:
             return []
         try:

@@ -16,11 +16,15 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import PappusError
 
 END_SECONDS = 2.0
 NICENESS = 10
 """The niceness of a child: a training runs at lower CPU priority than answers and corrections."""
+
+
+class ChildDied(PappusError):
+    """The child was killed while it computed. It may happen again with the same call, so it is not transient."""
 
 
 class WorkerProcess:
@@ -51,7 +55,7 @@ class WorkerProcess:
         When the caller is cancelled the child is killed, since its result is not needed any more.
 
         Raises:
-            TransientError: the child died; the next call gets a new one.
+            ChildDied: the child died; the next call gets a new one.
             Exception: the exception of the function, with the child's traceback as a note.
         """
         async with self._turn:
@@ -62,9 +66,9 @@ class WorkerProcess:
                 outcome, value = await asyncio.to_thread(_send_and_receive, self._connection, (function, arguments))
             except (EOFError, OSError) as error:
                 self._process.join(END_SECONDS)
-                raise TransientError(
+                raise ChildDied(
                     f"The process that runs {function} ended with exit code {self._process.exitcode}"
-                    " (negative: killed by that signal, often for lack of memory). It is started again."
+                    " (negative: killed by that signal, often for lack of memory)."
                 ) from error
             except asyncio.CancelledError:
                 self._end()

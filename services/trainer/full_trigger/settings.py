@@ -5,5 +5,5 @@ from shared.runtime.settings import Settings
 
 
 class FullTriggerSettings(Settings, TriggerSettings):
-    """The thresholds for a full training. The trigger needs neither tables nor objects, so these settings do not extend
-    `TrainerSettings`."""
+    """The thresholds for a full training. The trigger needs no objects, and of the database only a
+    lock, so these settings do not extend `TrainerSettings`."""

@@ -32,7 +32,7 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_event_log(settings.kafka_bootstrap) as event_log,
+        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
         event_log.publisher(SOURCE) as publisher,
@@ -46,7 +46,7 @@ async def main() -> None:
             subscribe(PromotionRequested, gate.on_promotion_requested),
         ]
         handlers = run_handlers(  # its own publisher sends dead letters only: the gate publishes through run_decider
-            event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, member=settings.replica
+            event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, **settings.in_groups
         )
         with one_blas_thread():
             prefetching = run_prefetch(database, evaluator, health)

@@ -4,6 +4,8 @@ Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`
 reserve. Publishes nothing. Owns the experiment and the registered model in MLflow; while MLflow is away it retries.
 """
 
+from functools import partial
+
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
 from services.trainer.recorder.alias import PART, Alias
 from services.trainer.recorder.handlers import Recorder
@@ -31,16 +33,16 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port),
-        open_event_log(settings.kafka_bootstrap) as event_log,
+        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
     ):
-        registry = SerialRegistry(mlflow)
+        registry = SerialRegistry(mlflow, partial(database.lock, "recorder"))
         models = TableModels(event_log, database, settings.caught_up_seconds)
         recorder = Recorder(registry, models)
-        on, member = recorder.subscriptions, settings.replica
+        on, place = recorder.subscriptions, settings.in_groups
         recording = run_handlers(
-            event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, member=member, retry=UNTIL_CANCELLED
+            event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, retry=UNTIL_CANCELLED, **place
         )
         aliasing = run_on_changes(
             Alias(registry, models).reconcile,

@@ -2,5 +2,16 @@
 
 from shared.messaging.kafka.admin import check_topics, create_topics, group_lag, wait_until_ready
 from shared.messaging.kafka.event_log import KafkaEventLog, open_event_log
+from shared.messaging.kafka.reader import ANY_RECORD
+from shared.messaging.kafka.unreadable import unreadable
 
-__all__ = ["KafkaEventLog", "check_topics", "create_topics", "group_lag", "open_event_log", "wait_until_ready"]
+__all__ = [
+    "ANY_RECORD",
+    "KafkaEventLog",
+    "check_topics",
+    "create_topics",
+    "group_lag",
+    "open_event_log",
+    "unreadable",
+    "wait_until_ready",
+]

@@ -7,11 +7,27 @@ from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaError, ProducerClosed  # type: ignore[import-untyped]
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    CorruptRecordException,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProducerClosed,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+    UnsupportedVersionError,
+)
 from aiokafka.structs import TopicPartition as KafkaPartition  # type: ignore[import-untyped]
 
 from shared.messaging.event_log import Record, TopicPartition
-from shared.runtime.errors import NotReady, TransientError
+from shared.messaging.kafka.unreadable import unreadable
+from shared.runtime.errors import NotReady, PappusError, TransientError
 from shared.runtime.retry import UNTIL_CANCELLED, retrying
 from shared.runtime.telemetry import logger
 
@@ -37,6 +53,20 @@ READER: dict[str, Any] = {
     "auto_offset_reset": "none",
     "max_partition_fetch_bytes": 1_048_576,
 }
+
+PERMANENT = (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    CorruptRecordException,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+    UnsupportedVersionError,
+)
+"""What does not get better by asking again: Kafka answers, and the answer is no."""
 
 _PARTS = (
     ("_coordinator", "_stop_heartbeat_task"),
@@ -68,11 +98,9 @@ async def start_with_retry(make: Callable[[], C], what: str) -> C:
     async def attempt() -> C:
         client = make()
         try:
-            async with asyncio.timeout(START_SECONDS):
-                await client.start()
-        except (KafkaError, OSError, TimeoutError) as error:
-            await stop_within(client, what)
-            raise NotReady(f"Kafka cannot be reached: {error!r}. Is it running?") from error
+            with kafka_errors(f"let in the {what}"):
+                async with asyncio.timeout(START_SECONDS):
+                    await client.start()
         except BaseException:
             await stop_within(client, what)
             raise
@@ -119,11 +147,17 @@ def log_waiting(what: str) -> Callable[[TransientError, int], None]:
 
 @contextmanager
 def kafka_errors(action: str) -> Iterator[None]:
-    """Turn what the client raises into TransientError."""
+    """Turn what the client raises into TransientError; into PappusError what no repetition can mend."""
     try:
         yield
-    except (KafkaError, OSError, TimeoutError) as error:
+    except PERMANENT as error:
+        raise PappusError(
+            f"Kafka runs, but did not {action}, and will not: {error!r}. {error.__doc__ or ''}"
+        ) from error
+    except (KafkaConnectionError, KafkaTimeoutError, OSError, TimeoutError) as error:
         raise TransientError(f"Kafka did not {action}: {error!r}. Is it running?") from error
+    except KafkaError as error:
+        raise TransientError(f"Kafka did not {action}: {error!r}.") from error
 
 
 @asynccontextmanager
@@ -152,6 +186,8 @@ async def wait_for_topics(client: AIOKafkaConsumer, topics: frozenset[str], what
 
 def to_record(message: Any) -> Record:
     """Convert a record of aiokafka."""
+    if found := unreadable(message.headers):
+        return Record(message.topic, message.partition, message.offset, None, None, unreadable=found.reason)
     return Record(
         topic=message.topic,
         partition=message.partition,

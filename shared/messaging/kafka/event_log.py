@@ -1,20 +1,22 @@
 """The event log on Kafka."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from shared.messaging.event_log import GroupConsumer, LogReader, Publisher, TopicPartition
 from shared.messaging.kafka.consumer_group import KafkaGroup
 from shared.messaging.kafka.publisher import KafkaPublisher
 from shared.messaging.kafka.reader import KafkaReader, Probe
+from shared.messaging.kafka.unreadable import install
 
 
 class KafkaEventLog:
     """Opens publishers, group members and readers. Made by `open_event_log`."""
 
-    def __init__(self, bootstrap: str, probe: Probe) -> None:
+    def __init__(self, bootstrap: str, probe: Probe, lost_records: frozenset[str]) -> None:
         self._bootstrap = bootstrap
         self._probe = probe
+        self._lost_records = lost_records
 
     def publisher(self, source: str, timeout_seconds: float = 30.0) -> AbstractAsyncContextManager[Publisher]:
         """See EventLog."""
@@ -28,7 +30,7 @@ class KafkaEventLog:
 
     def reader(self, topics: Sequence[str]) -> AbstractAsyncContextManager[LogReader]:
         """See EventLog."""
-        return KafkaReader.open(self._bootstrap, topics)
+        return KafkaReader.open(self._bootstrap, topics, self._lost_records)
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
         """See EventLog."""
@@ -36,10 +38,12 @@ class KafkaEventLog:
 
 
 @asynccontextmanager
-async def open_event_log(bootstrap: str) -> AsyncIterator[KafkaEventLog]:
-    """Open the log at `bootstrap` ("host:port", several separated by commas). Does not wait for Kafka."""
+async def open_event_log(bootstrap: str, lost_records: Collection[str] = ()) -> AsyncIterator[KafkaEventLog]:
+    """Open the log at `bootstrap` ("host:port", several separated by commas). Does not wait for Kafka. Readers go past
+    damaged records named in `lost_records` ("topic[partition]@offset")."""
+    install()
     probe = Probe(bootstrap)
     try:
-        yield KafkaEventLog(bootstrap, probe)
+        yield KafkaEventLog(bootstrap, probe, frozenset(lost_records))
     finally:
         await probe.close()

@@ -1,8 +1,10 @@
 """Reading whole topics without a group, from positions the caller chooses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError  # type: ignore[import-untyped]
@@ -20,7 +22,11 @@ from shared.messaging.kafka.client import (
     wait_for_topics,
     with_timeout,
 )
-from shared.runtime.errors import LogReplaced, NotReady
+from shared.messaging.kafka.unreadable import unreadable
+from shared.runtime.errors import CorruptRecord, LogReplaced, NotReady
+
+ANY_RECORD = "*"
+"""Among the lost records: go past every damaged one. For people who look at the log; tables name each."""
 
 
 class Probe:
@@ -81,7 +87,10 @@ class Probe:
                 client.seek(to_kafka(partition), offset)
                 message = await with_timeout(client.getone())
                 client.unsubscribe()
-        return to_record(message) if message.offset == offset else None
+        record = to_record(message)
+        if record.unreadable is not None:  # a range of offsets is named by its last, which may be known only now
+            return replace(record, offset=offset)
+        return record if record.offset == offset else None
 
     async def _started(self) -> AIOKafkaConsumer:
         async with self._one_at_a_time:
@@ -98,21 +107,28 @@ class Probe:
 class KafkaReader:
     """All partitions of some topics, read by one client; questions go through a probe."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, probe: Probe, topics: Sequence[str]) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, probe: Probe, topics: Sequence[str], lost_records: frozenset[str]
+    ) -> None:
         self._consumer = consumer
         self._probe = probe
         self._topics = tuple(topics)
+        self._lost_records = lost_records
+        self._damaged: CorruptRecord | None = None
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, bootstrap: str, topics: Sequence[str]) -> AsyncIterator["KafkaReader"]:
-        """Open as soon as Kafka answers and has the topics."""
+    async def open(
+        cls, bootstrap: str, topics: Sequence[str], lost_records: frozenset[str] = frozenset()
+    ) -> AsyncIterator["KafkaReader"]:
+        """Open as soon as Kafka answers and has the topics. `lost_records` ("topic[partition]@offset") are passed over
+        although they are damaged."""
         what = f"reader of {', '.join(topics)}"
         consumer = await start_with_retry(lambda: AIOKafkaConsumer(bootstrap_servers=bootstrap, **READER), what)
         probe = Probe(bootstrap)
         try:
             await wait_for_topics(consumer, frozenset(topics), what)
-            yield cls(consumer, probe, topics)
+            yield cls(consumer, probe, topics, lost_records)
         finally:
             await probe.close()
             await stop_within(consumer, what)
@@ -131,6 +147,8 @@ class KafkaReader:
 
     async def poll(self, timeout_seconds: float, max_records: int = 500) -> Sequence[Record]:
         """See LogReader."""
+        if self._damaged is not None:
+            raise self._damaged
         with kafka_errors("deliver"):
             try:
                 found = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
@@ -139,7 +157,24 @@ class KafkaReader:
                     f"The log was replaced: there is no record where reading should continue ({error!r})."
                     " Run `pappus replay`."
                 ) from error
-        return [to_record(message) for messages in found.values() for message in messages]
+        records = [to_record(message) for messages in found.values() for message in self._undamaged(messages)]
+        if self._damaged is not None and not records:
+            raise self._damaged
+        return records
+
+    def _undamaged(self, messages: Sequence[Any]) -> Iterator[Any]:
+        """Yield the records of one partition up to one whose bytes are damaged; what stands behind it must not be
+        folded without it."""
+        for message in messages:
+            place = f"{message.topic}[{message.partition}]@{message.offset}"
+            found = unreadable(message.headers)
+            if found and found.damaged and not {place, ANY_RECORD} & self._lost_records:
+                self._damaged = CorruptRecord(
+                    f"{found.reason} The broker's disk or memory has lost it. Restore the log from a replica or a"
+                    f""" backup; or, to go on without it, set PAPPUS_LOST_RECORDS='["{place}"]' for every service."""
+                )
+                return
+            yield message
 
     async def beginning_offsets(self) -> Mapping[TopicPartition, int]:
         """See LogReader."""

@@ -10,6 +10,8 @@ import botocore.session
 import httpx2
 import psutil
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -44,6 +46,18 @@ def allowed(call: Any) -> bool:
 async def test_kafka_answers_a_metadata_request(servers: Servers) -> None:
     host, _, port = servers.kafka_bootstrap.partition(":")
     assert await kafka_answers(host, int(port))
+
+
+async def test_the_broker_keeps_group_offsets_for_years(servers: Servers) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka_bootstrap)
+    await admin.start()
+    try:
+        asked = ConfigResource(ConfigResourceType.BROKER, "1", {"offsets.retention.minutes": None})
+        [answer] = await admin.describe_configs([asked])
+    finally:
+        await admin.close()
+    [(_, _, _, _, [setting])] = answer.resources
+    assert int(setting[1]) >= 5 * 365 * 24 * 60
 
 
 @pytest.mark.parametrize("role", SERVICES)

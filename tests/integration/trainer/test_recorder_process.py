@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from services.trainer.data import queries
 from services.trainer.data.projection import MIGRATIONS, PROJECTORS, SCHEMA
 from services.trainer.recorder.model_registry import ModelRegistry, open_model_registry
 from services.trainer.recorder.models import TOPICS
+from services.trainer.recorder.serial import SerialRegistry
 from shared.contract.events import Event
 from shared.messaging.kafka import KafkaEventLog, create_topics, open_event_log
 from shared.runtime.health import Health
@@ -98,3 +100,17 @@ async def test_mlflow_shows_the_champion_although_it_was_away_at_first(
             second = await world.promoted()
             await eventually(lambda: world.alias_is(second), timeout_seconds=60)
             await eventually(process.is_ready, timeout_seconds=60)
+
+
+async def test_two_recorders_make_one_run_of_a_version(servers_with_mlflow: Servers) -> None:
+    servers = servers_with_mlflow
+    settings = Settings.model_validate(servers.settings("trainer"))
+    trained = model_trained(model_name=f"plants-{uuid4().hex[:8]}", version=f"full-{uuid4().hex[:12]}")
+    async with (
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        open_model_registry(servers.mlflow_url, settings.s3_bucket) as one,
+        open_model_registry(servers.mlflow_url, settings.s3_bucket) as other,
+    ):
+        recorders = [SerialRegistry(registry, partial(database.lock, "recorder")) for registry in (one, other)]
+        runs = await asyncio.gather(*(recorder.record_training(trained) for recorder in recorders))
+    assert runs[0] == runs[1]

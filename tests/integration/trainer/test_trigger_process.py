@@ -32,9 +32,14 @@ class World:
         self.model_name = f"plants-{name}"
         own = {"labels": json.dumps(self.labels), "model_name": self.model_name}
         few = {"first_images_per_label": "3", "new_images": "4", "quiet_seconds": "1"}
-        self.process = TrainerProcess(MODULE, {**servers.settings("trainer"), **own, **few}, folder)
+        self._settings = {**servers.settings("trainer"), **own, **few}
+        self.process = self.another(folder)
         self.event_log = event_log
         self._bootstrap = servers.kafka_bootstrap
+
+    def another(self, folder: Path) -> TrainerProcess:
+        """A trigger with the same settings."""
+        return TrainerProcess(MODULE, self._settings, folder)
 
     async def publish(self, *events: Event) -> None:
         async with self.event_log.publisher("pappus/test") as publisher:
@@ -109,6 +114,25 @@ async def test_it_asks_once_and_remembers_after_a_kill(servers: Servers, tmp_pat
         await world.settled()
         assert len(await world.asked()) == 2
         assert world.process.end(signal.SIGTERM) == 0
+
+
+async def test_a_second_trigger_stands_by_and_takes_over(servers: Servers, tmp_path: Path) -> None:
+    async with triggering(servers, tmp_path) as world:
+        with world.another(tmp_path / "second") as second:
+            await asyncio.to_thread(second.wait_until_ready)
+            await world.images(6)
+            (request,) = await world.asked_times(1)
+            await world.settled()
+            world.process.end(signal.SIGKILL)
+            ends = await world.event_log.end_offsets([ImageStored.topic])
+            cut = {f"{place.topic}/{place.partition}": end for place, end in ends.items()}
+            await world.publish(model_trained(model_name=world.model_name, causes=(request.event_id,), positions=cut))
+            new = await world.images(4)
+            requests = await world.asked_times(2)
+            assert {image.event_id for image in new} == set(requests[1].causes)
+            await world.settled()
+            assert len(await world.asked()) == 2
+            assert second.is_running()
 
 
 async def test_no_topic_exists_that_is_not_declared(servers: Servers, tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ def test_what_is_cached_needs_no_tool_to_make_it(tmp_path: Path) -> None:
         assert found[name].found.endswith(f"in {tmp_path / 'cache'}")
 
 
+def test_the_package_that_reads_packed_records_is_looked_for(tmp_path: Path) -> None:
+    assert checks(tmp_path)["package cramjam"].fine
+
+
 def test_a_taken_port_is_found_with_its_remedy(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))

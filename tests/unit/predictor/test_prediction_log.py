@@ -13,7 +13,7 @@ from shared.messaging.event_log import Publisher, Record
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.telemetry import continued, current_trace_id
-from shared.testing import eventually, prediction_logged
+from shared.testing import MemoryEventLog, eventually, prediction_logged
 
 QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)
 
@@ -108,3 +108,16 @@ async def test_answers_the_log_does_not_take_at_the_end_are_counted() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert dropped() - before == 3
+
+
+async def test_an_answer_that_cannot_be_encoded_is_dropped_and_the_rest_goes_on() -> None:
+    log, event_log, before = MemoryEventLog(), PredictionLog(10, QUICK), dropped()
+    event_log.offer(event(1).model_copy(update={"milliseconds": float("nan")}))
+    event_log.offer(event(2).model_copy(update={"label": "x" * 2_000_000}))
+    event_log.offer(event(3))
+    async with log.publisher("pappus/test") as publisher:
+        task = asyncio.create_task(event_log.run(publisher))
+        await eventually(lambda: [each.key for each in log.events(PredictionLogged)] == [event(3).key])
+        assert dropped() - before == 2
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

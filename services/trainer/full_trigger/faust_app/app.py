@@ -17,10 +17,10 @@ import faust
 
 from services.trainer.full_trigger.faust_app.recovery import LosslessTableManager
 from shared.contract.events import Event
-from shared.messaging.codec import decode
+from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import Publisher, Record
-from shared.messaging.kafka import group_lag
+from shared.messaging.kafka import group_lag, unreadable
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
@@ -117,7 +117,7 @@ class FaustApp:
         """
 
         async def decoded(record: Record) -> None:
-            await body(cast("E", decode(record.topic, record.value)), record)
+            await body(cast("E", decode_record(record)), record)
 
         self._agent(event.topic, decoded)
 
@@ -236,13 +236,15 @@ class FaustApp:
 
 def _to_record(message: Any) -> Record:
     headers = message.headers or ()
-    pairs = headers.items() if isinstance(headers, dict) else headers
+    pairs = list(headers.items() if isinstance(headers, dict) else headers)
+    found = unreadable(pairs)
     return Record(
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
         key=None if message.key is None else bytes(message.key).decode(errors="replace"),
         value=message.value,
-        headers=tuple((name, bytes(value)) for name, value in pairs if value is not None),
+        headers=() if found else tuple((name, bytes(value)) for name, value in pairs if value is not None),
         timestamp_ms=int(message.timestamp * 1000),
+        unreadable=found.reason if found else None,
     )

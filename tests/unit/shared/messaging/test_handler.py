@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.contract.events import Event, ImageRegistered, ImageRejected, uuid_of
 from shared.messaging.event_log import TopicPartition
-from shared.messaging.handler import Subscription, TooManyDeadLetters, run_handlers, subscribe
+from shared.messaging.handler import Subscription, run_handlers, subscribe
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
@@ -145,40 +145,6 @@ async def test_an_invalid_message_becomes_a_dead_letter_and_the_next_goes_on() -
 
 async def refuse(event: ImageRegistered) -> Sequence[Event]:
     raise InvalidMessage("a bad deploy refuses everything")
-
-
-async def test_too_many_dead_letters_in_a_row_stop_the_handler() -> None:
-    event_log = MemoryEventLog()
-    await fill(event_log, *one_place(50))
-    with pytest.raises(TooManyDeadLetters, match="repair the handler"):
-        await run(event_log, refuse)
-    assert len(event_log.dead_letters(TOPIC)) == 20
-    assert sum(event_log.committed("test").values()) == 20
-
-
-async def test_restarts_do_not_drain_a_topic_twenty_dead_letters_at_a_time() -> None:
-    event_log, events = MemoryEventLog(), one_place(50)
-    await fill(event_log, *events)
-    for _ in range(3):
-        with pytest.raises(TooManyDeadLetters):
-            await run(event_log, refuse)
-    assert len(event_log.dead_letters(TOPIC)) == 20
-    async with running(event_log, answer):  # the repaired handler takes up where the row of dead letters ended
-        await eventually(lambda: answered(event_log) == {event.event_id for event in events[20:]})
-
-
-async def test_a_success_in_between_starts_the_count_of_dead_letters_anew() -> None:
-    event_log = MemoryEventLog()
-    await fill(event_log, *one_place(60))
-
-    async def handler(event: ImageRegistered) -> Sequence[Event]:
-        if event.attempt % 20:
-            raise InvalidMessage("most make no sense")
-        return []
-
-    async with running(event_log, handler):
-        await eventually(lambda: sum(event_log.committed("test").values()) == 60)
-    assert len(event_log.dead_letters(TOPIC)) == 57
 
 
 async def test_a_transient_error_is_tried_again_while_other_keys_go_on() -> None:

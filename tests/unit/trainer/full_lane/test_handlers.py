@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -18,7 +19,8 @@ from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import Snapshot
-from shared.contract.events import AppliedCorrection, ModelTrained, TrainingRequested, uuid_of
+from services.trainer.full_lane.worker_process import ChildDied, WorkerProcess
+from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested, uuid_of
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
@@ -334,3 +336,39 @@ def test_relabelling_keeps_the_images_of_the_manifest() -> None:
     current = [sample(1, label="dandelion", revision=3), sample(2), sample(9)]
     assert relabel_samples(manifest, current) == current[:2]
     assert UUID(int=0) not in {one.image_id for one in manifest.samples}
+
+
+async def test_a_request_whose_child_dies_three_times_is_a_dead_letter(tmp_path: Path) -> None:
+    bench, event_log = Bench(tmp_path), MemoryEventLog()
+    killing, harmless = training_requested(), training_requested()
+    deaths: list[UUID] = []
+
+    async def on_training_requested(event: TrainingRequested) -> Sequence[Event]:
+        if event.event_id != killing.event_id:
+            return await bench.lane.on_training_requested(event)
+        deaths.append(event.event_id)
+        with WorkerProcess("os") as child:
+            await child.call("kill", child.pid, signal.SIGKILL)
+        raise AssertionError("the child lives")
+
+    async def one_life() -> None:
+        await run_handlers(
+            event_log,
+            group="test",
+            source="pappus/test",
+            subscriptions=[subscribe(TrainingRequested, on_training_requested)],
+            health=Health(),
+        )
+
+    async with event_log.publisher("pappus/test") as publisher:
+        await publisher.publish([killing, harmless])
+    for _ in range(2):
+        with pytest.raises(ChildDied, match="lack of memory"):
+            await one_life()
+    task = asyncio.create_task(one_life())
+    await eventually(lambda: event_log.events(ModelTrained))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    [dead_letter] = event_log.dead_letters(TrainingRequested.topic)
+    assert (dead_letter.offset, dead_letter.error, dead_letter.attempts) == (0, "ChildDied", 3)
+    assert len(deaths) == 3

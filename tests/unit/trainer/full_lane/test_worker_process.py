@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.trainer.full_lane.worker_process import WorkerProcess
-from shared.runtime.errors import TransientError
+from services.trainer.full_lane.worker_process import ChildDied, WorkerProcess
 
 PARENT = """
 import asyncio
@@ -64,10 +63,10 @@ async def test_an_exception_is_raised_here_with_the_traceback_of_the_child() -> 
         assert await child.call("add", 1, 2) == 3
 
 
-async def test_a_dead_child_is_a_transient_error_and_is_replaced() -> None:
+async def test_a_dead_child_is_reported_and_replaced() -> None:
     with WorkerProcess("os") as child:
         first = child.pid
-        with pytest.raises(TransientError, match="exit code -9"):
+        with pytest.raises(ChildDied, match="exit code -9"):
             await child.call("kill", first, signal.SIGKILL)
         assert await child.call("getpid") != first
 

@@ -20,6 +20,9 @@ class LabelerSettings(Settings):
 
     host: str = Field(default="127.0.0.1", description="Address the API listens on")
     port: int = Field(default=28100, ge=0, le=65535, description="0 lets the system choose")
+    http_hosts: tuple[str, ...] = Field(
+        default=(), description="Public names under which it is asked; addresses and names without a dot need none"
+    )
     session_secret: SecretStr = Field(min_length=32, description="Signs session tokens; the same for every replica")
     session_hours: float = Field(default=12.0, gt=0, description="How long a login lasts")
     login_failure_seconds: float = Field(

@@ -49,6 +49,7 @@ def create_app(
         health=health,
         upload_limit_bytes=settings.upload_limit_bytes,
         lifespan=lifespan,
+        hosts=settings.http_hosts,
     )
     app.state.service, app.state.health = None, health
     for router in (session.router, images.router, labels.router, models.router):

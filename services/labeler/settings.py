@@ -26,9 +26,9 @@ class LabelerSettings(Settings):
     session_secret: SecretStr = Field(min_length=32, description="Signs session tokens; the same for every replica")
     session_hours: float = Field(default=12.0, gt=0, description="How long a login lasts")
     login_failure_seconds: float = Field(
-        default=0.5, ge=0, description="How long a refused login waits before its answer"
+        default=1.0, ge=0, description="When a wrong login is answered, from its request; the same for all"
     )
-    users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None adds no users")
+    users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None leaves the users")
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger uploads are refused with 413")
     outcome_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a command waits before it answers 202"

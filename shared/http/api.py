@@ -1,7 +1,7 @@
 """An API as both services have it: problem documents, limits on bodies and browsers, one span a request, a page that
 shows it, health and metrics."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from shared.http import problems
 from shared.http.browsers import HEADERS, BrowserMiddleware
@@ -29,7 +30,7 @@ AnError = TypeVar("AnError", bound=Exception)
 class Api(FastAPI):
     """A FastAPI application whose errors are problem documents, also in its description. A form may be as long as
     `upload_limit_bytes` and what is around it. It answers under addresses, local names and
-    `hosts` (see BrowserMiddleware)."""
+    `hosts` (see BrowserMiddleware). `checks` wrap the routes, and may answer before the body of a request is read."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Api(FastAPI):
         upload_limit_bytes: int,
         lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
         hosts: Collection[str] = (),
+        checks: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
     ) -> None:
         super().__init__(
             title=title,
@@ -56,6 +58,8 @@ class Api(FastAPI):
         self.add_exception_handler(ClientDisconnect, problems.on_disconnect)
         self.add_exception_handler(Exception, _on_bug)
         self.add_middleware(BodyLimitMiddleware, upload_limit_bytes=upload_limit_bytes)
+        for check in checks:
+            self.add_middleware(check)
         self.add_middleware(TraceMiddleware)
         self.add_middleware(BrowserMiddleware, hosts=hosts)
         self._answer_health(health)

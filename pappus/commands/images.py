@@ -26,6 +26,7 @@ from shared.clients.labeler import (
     upload_image,
 )
 from shared.clients.predictor import predict as predict_request
+from shared.runtime.text import clean_typed
 
 
 def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], state: StateOption = None) -> None:
@@ -50,6 +51,8 @@ def correct(
     state: StateOption = None,
 ) -> None:
     """Set the label of an image. A file that is not stored yet is uploaded first."""
+
+    label = clean_typed(label)
 
     async def work() -> None:
         stack = RunningStack.find(state_folder(state))

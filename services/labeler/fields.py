@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from shared.contract.text import clean_typed, to_nfc
+from shared.runtime.text import clean_typed, to_nfc
 
 NO_NUL = r"^[^\x00]*$"
 

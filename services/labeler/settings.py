@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.runtime.settings import Settings
+from shared.runtime.settings import EnvironmentSettings, Settings
 
 SCHEMA = "labeler"
 MIGRATIONS = "services.labeler.data.sql"
@@ -38,10 +37,8 @@ class LabelerSettings(Settings):
     )
 
 
-class UiSettings(BaseSettings):
+class UiSettings(EnvironmentSettings):
     """Settings of the pages: their own address, and the two APIs they use."""
-
-    model_config = SettingsConfigDict(env_prefix="PAPPUS_", frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
     port: int = Field(default=28501, ge=1, le=65535)

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.ingestor.decisions.outcomes import rejected_id
 from shared.contract.events import ImageRegistered, Trust, uuid_of
 from shared.runtime.retry import RetryPolicy, delay
+from shared.runtime.text import clean_typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,17 @@ def registered_id(image_id: UUID, attempt: int) -> UUID:
 
 
 def first_registration(row: NewRow) -> ImageRegistered:
-    """Return the first announcement; the same row gives the same event. Its label has the trust of a data set."""
+    """Return the first announcement; the same row gives the same event. Its label has the trust of a
+    data set; a blank one is none."""
     image_id = uuid_of("image", row.url_source)
+    label = clean_typed(row.label or "") or None
     return ImageRegistered(
         event_id=registered_id(image_id, 1),
         occurred_at=row.created_at,
         image_id=image_id,
         url=row.url_source,
-        label=row.label,
-        trust="claimed" if row.label is None else "seed",
+        label=label,
+        trust="claimed" if label is None else "seed",
         registered_by=row.registered_by,
     )
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from shared.clients.answers import Role
-from shared.contract.text import clean_typed
 from shared.runtime.errors import PappusError
 from shared.runtime.health import Health
+from shared.runtime.text import clean_typed
 
 NEW_PASSWORD_CHARACTERS = 12
 LOOK_SECONDS = 1.0

@@ -13,8 +13,8 @@ from services.labeler.commands.uploads import upload
 from services.labeler.fields import Sha256
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
-from shared.contract.text import clean_typed
 from shared.http.forms import form_description, read_form
+from shared.runtime.text import clean_typed
 
 LABEL_SCHEMA = {"type": "string", "maxLength": 200, "description": "One of GET /labels, if known"}
 router = APIRouter(prefix="/images", tags=["images"])

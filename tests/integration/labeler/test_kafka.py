@@ -52,7 +52,9 @@ def settings(settings: LabelerSettings) -> LabelerSettings:
 
 
 @pytest.fixture
-async def replicas(servers: Servers, settings: LabelerSettings, tables: Database) -> AsyncIterator[Replicas]:
+async def replicas(
+    servers: Servers, settings: LabelerSettings, tables: Database, known: None
+) -> AsyncIterator[Replicas]:
     """Two replicas, one for anna and one for berta. Only one of them writes the tables."""
     await create_topics(servers.kafka_bootstrap)
     store = MemoryObjectStore()

@@ -177,6 +177,27 @@ async def test_an_upload_without_the_log_is_503_with_retry_after(labeler: Labele
     assert int(answer.headers["Retry-After"]) > 0
 
 
+@pytest.mark.usefixtures("ingestor")
+async def test_the_label_of_an_upload_is_cleaned(labeler: Labeler, settings: LabelerSettings) -> None:
+    settings.__dict__["labels"] = ("dandelion", "L\u00f6wenzahn")
+    cleaned = await upload_image(labeler, b"a picture", label=" Lo\u0308wenzahn\n")
+    blank = await upload_image(labeler, b"another picture", label="  ")
+
+    assert (cleaned.json()["label"], blank.json()["label"]) == ("L\u00f6wenzahn", None)
+
+
+async def test_an_upload_without_or_with_two_files_is_refused(labeler: Labeler) -> None:
+    async with labeler.client("anna") as client:
+        none = await client.post("/images", files={"other": b"x"})
+        two = await client.post("/images", files=[("file", b"x"), ("file", b"y")])
+        text = await client.post("/images", content=b"x", headers={"Content-Type": "image/png"})
+        boundary = {"Content-Type": f"multipart/form-data; boundary={'B' * 300}"}
+        long = await client.post("/images", content=b"x", headers=boundary)
+
+    found = [(answer.status_code, answer.json()["error"]) for answer in (none, two, text, long)]
+    assert found == [(422, "file_missing"), (422, "several_fields"), (415, "not_multipart"), (400, "broken_form")]
+
+
 async def test_an_invalid_upload_is_refused_before_anything_is_stored(labeler: Labeler) -> None:
     empty = await upload_image(labeler, b"")
     label = await upload_image(labeler, b"a picture", label="oak")

@@ -29,6 +29,7 @@ class LabelerSettings(Settings):
     )
     users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None leaves the users")
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger uploads are refused with 413")
+    first_images_per_label: int = Field(default=20, ge=1, description="The trainer's setting; answers mention it")
     outcome_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a command waits before it answers 202"
     )
@@ -45,4 +46,3 @@ class UiSettings(EnvironmentSettings):
     health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
     labeler_url: str = "http://127.0.0.1:28100"
     predictor_url: str = "http://127.0.0.1:28000"
-    first_images_per_label: int = Field(default=20, ge=1, description="The trainer's setting; the pages mention it")

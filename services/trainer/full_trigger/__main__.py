@@ -5,6 +5,8 @@ Consumes image.stored, label.corrected, model.trained, training.requested, drift
 since it counts over all partitions.
 """
 
+from functools import partial
+
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
 from services.trainer.full_trigger.faust_app import FaustApp
 from services.trainer.full_trigger.settings import FullTriggerSettings
@@ -33,7 +35,9 @@ async def main() -> None:
         folder = settings.state_folder / "faust"
         app = FaustApp(TRIGGER_APP, settings.kafka_bootstrap, folder=folder, publisher=publisher)
         tables = TriggerTables(app.table("images", 4), app.table("corrections", 4), app.table("trainings", 1))
-        trigger = FullTrigger(tables, publisher, settings.model_name, settings, utc_now)
+        trigger = FullTrigger(
+            tables, publisher, settings.model_name, settings, utc_now, partial(health.set, "next training", True)
+        )
         app.on(ImageStored, trigger.on_image_stored)
         app.on(LabelCorrected, trigger.on_label_corrected)
         app.on(ModelTrained, trigger.on_training)

@@ -18,7 +18,7 @@ FILE = "file"
 
 
 @dataclass(slots=True)
-class Part:
+class FormField:
     """One field. `file_name` is None for text; it is a claim of the client."""
 
     name: str
@@ -30,7 +30,7 @@ class Part:
 class Form:
     """The fields of a form, in their order."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[FormField, ...]
 
     def file(self, limit_bytes: int) -> bytes:
         """Return the bytes of the one file in the field `file`.
@@ -60,7 +60,7 @@ class Form:
         except UnicodeDecodeError as error:
             raise _broken(f"field '{name}' is not UTF-8") from error
 
-    def _only(self, name: str) -> Part | None:
+    def _only(self, name: str) -> FormField | None:
         found = [part for part in self.parts if part.name == name]
         if len(found) > 1:
             detail = f"The form has {len(found)} fields '{name}'; a request takes one. Send a request for each."
@@ -103,7 +103,7 @@ class _Reader:
     """Collects the parts that the parser finds."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[FormField] = []
         self.ended = False
         self._name, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
@@ -132,7 +132,7 @@ class _Reader:
         if disposition != b"form-data" or b"name" not in options:
             raise _broken("a part has no Content-Disposition: form-data with a name")
         file_name = options.get(b"filename")
-        self.parts.append(Part(_text(options[b"name"]), None if file_name is None else _text(file_name)))
+        self.parts.append(FormField(_text(options[b"name"]), None if file_name is None else _text(file_name)))
 
     def _on_end(self) -> None:
         self.ended = True

@@ -68,7 +68,7 @@ class Users:
         now = asyncio.get_running_loop().time()
         known = self._cached.get(name)
         if known is None or now - known[0] > CACHE_SECONDS:
-            if len(self._cached) > 10_000:  # names are anybody's to send
+            if len(self._cached) > 10_000:  # any client may send any name
                 self._cached.clear()
             known = self._cached[name] = now, await self._read(name)
         return known[1]

@@ -30,7 +30,7 @@ async def log_in(credentials: Credentials, service: CurrentService, request: Req
     password = credentials.password.get_secret_value().encode("utf-8", "replace")[:1024].decode("utf-8", "replace")
     address = request.client.host if request.client else ""
     principal = await service.logins.log_in(credentials.name, password, address)
-    if principal is None:  # always at the same time after the request, whatever took how long
+    if principal is None:  # always at the same time after the request, for known and unknown names
         await asyncio.sleep(started + settings.login_failure_seconds - time.monotonic())
         raise Unauthorised("The name or the password is wrong. Check both and try again.")
     token, expires_at = issue_token(

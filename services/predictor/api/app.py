@@ -36,7 +36,7 @@ def build_app(predictions: Predictions, health: Health, upload_limit_bytes: int,
         with predictions.refusals_counted():
             predictions.serving()  # without a model there is no point in reading the image
             data = (await read_form(request)).file(upload_limit_bytes)
-            with predictions.admitted():  # only now, so that a request that is half sent takes no one's place
+            with predictions.admitted():  # only now: a half-sent request takes no other's place
                 return JSONResponse(await predictions.answer(data))
 
     @app.get("/model", response_model=ModelBody, responses=problem_responses(503))

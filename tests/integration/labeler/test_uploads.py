@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from services.labeler.settings import LabelerSettings
-from shared.contract.events import ImageRegistered
+from shared.contract.events import ImageRegistered, LabelCorrected
 from shared.testing import eventually, image_rejected, image_stored
 
 from .conftest import Labeler
@@ -98,6 +98,31 @@ async def test_the_same_bytes_again_lead_to_the_image_that_holds_them(labeler: L
     assert len(labeler.event_log.events(ImageRegistered)) == 1
     [found] = await labeler.get(f"/images?sha256={first.json()['sha256']}")
     assert found["image_id"] == first.json()["image_id"]
+
+
+async def test_a_label_for_stored_bytes_without_one_is_set_as_a_correction(labeler: Labeler) -> None:
+    data = b"a picture"
+    stored = image_stored(sha256=sha256(data).hexdigest(), label=None, trust="claimed")
+    await labeler.publish(stored)
+
+    answer = await upload_image(labeler, data, label="grass")
+    again = await upload_image(labeler, data, label="dandelion")
+
+    for found in (answer, again):
+        assert (found.status_code, found.json()["image_id"]) == (200, str(stored.image_id))
+        assert (found.json()["label"], found.json()["revision"]) == ("grass", 1)
+    [correction] = labeler.event_log.events(LabelCorrected)
+    assert (correction.label_to, correction.corrected_by, correction.revision) == ("grass", "anna", 1)
+
+
+async def test_a_label_for_stored_bytes_that_have_one_changes_nothing(labeler: Labeler) -> None:
+    stored = image_stored(sha256=sha256(b"a picture").hexdigest(), label="dandelion", trust="claimed")
+    await labeler.publish(stored)
+
+    answer = await upload_image(labeler, b"a picture", label="grass")
+
+    assert (answer.status_code, answer.json()["label"], answer.json()["revision"]) == (200, "dandelion", 0)
+    assert labeler.event_log.events(LabelCorrected) == []
 
 
 async def test_bytes_that_turn_out_to_be_a_duplicate_lead_to_the_other_image(labeler: Labeler) -> None:

@@ -9,8 +9,9 @@ while 150 wrong logins come at once, and prints each ratio of the medians.
 import argparse
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
@@ -23,7 +24,8 @@ from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 
 UPLOADS, HEADS, LOGINS = 128, 300, 150
-ROUNDS = 20
+ROUNDS, GUESSES = 20, 3
+Strain = AbstractAsyncContextManager[object]
 HALF_BODY = (
     b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=abc\r\n"
     b"Content-Length: 1000000\r\n\r\nabc"
@@ -83,23 +85,25 @@ async def measure(state: Path) -> None:
             body = {"name": "operator", "password": credentials.users["operator"]}
             return await client.post(f"{stack.labeler}/login", json=body)
 
-        alone = {"predict": await seconds(predict, ROUNDS), "login": await seconds(log_in, ROUNDS)}
-        for name, spent in alone.items():
-            print(f"{name} alone: {spent * 1000:.1f} ms")
+        async def compare(case: str, ask: Callable[[], Awaitable[httpx2.Response]], strain: Strain) -> None:
+            alone = await seconds(ask, ROUNDS)  # just before, for the machine may do something else a minute later
+            async with strain:
+                spent = await seconds(ask, ROUNDS)
+            print(f"{case}: {alone * 1000:.1f} ms alone, {spent * 1000:.1f} ms meanwhile, ratio {spent / alone:.2f}")
 
-        def tell(case: str, name: str, spent: float) -> None:
-            print(f"{case}: {name} {spent * 1000:.1f} ms, ratio {spent / alone[name]:.2f}")
-
-        async with held(stack.predictor, UPLOADS, HALF_BODY):
-            tell(f"{UPLOADS} half-sent uploads", "predict", await seconds(predict, ROUNDS))
-        async with held(stack.predictor, HEADS, HALF_HEAD):
-            tell(f"{HEADS} half-sent heads", "predict", await seconds(predict, ROUNDS))
-        async with held(stack.labeler, HEADS, HALF_HEAD):
-            tell(f"{HEADS} half-sent heads", "login", await seconds(log_in, ROUNDS))
-        for name in ("operator", "a stranger"):
-            async with guessing(strangers, stack.labeler, LOGINS, name) as statuses:
-                tell(f"{LOGINS} wrong logins as {name}", "login", await seconds(log_in, 1))
-            print(f"  the wrong ones: {statuses.count(401)} x 401, {statuses.count(429)} x 429")
+        await compare(f"/predict, {UPLOADS} half-sent uploads", predict, held(stack.predictor, UPLOADS, HALF_BODY))
+        await compare(f"/predict, {HEADS} half-sent heads", predict, held(stack.predictor, HEADS, HALF_HEAD))
+        await compare(f"/login, {HEADS} half-sent heads", log_in, held(stack.labeler, HEADS, HALF_HEAD))
+        for name in ("a stranger", "operator"):
+            alone, times, statuses = await seconds(log_in, ROUNDS), [], Counter[int]()
+            for _ in range(GUESSES):
+                async with guessing(strangers, stack.labeler, LOGINS, name) as found:
+                    times.append(await seconds(log_in, 1))
+                statuses.update(found)
+            print(
+                f"/login, {LOGINS} wrong logins as {name}: {alone * 1000:.1f} ms alone, {median(times) * 1000:.1f} ms"
+                f" meanwhile, ratio {median(times) / alone:.2f}; the wrong ones: {dict(statuses)}"
+            )
 
 
 def main() -> None:

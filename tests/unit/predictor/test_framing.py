@@ -1,4 +1,4 @@
-"""Whatever a socket sends to a replica, it answers as its description says, or closes the connection."""
+"""However a form is framed, a replica answers as its description says, or closes the connection."""
 
 import asyncio
 import random

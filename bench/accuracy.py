@@ -15,8 +15,8 @@ import numpy as np
 
 from bench.training import link_images, train
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
-from services.trainer.dataset.split import side
 from shared.contract.events import uuid_of
+from shared.contract.split import side
 
 
 def main() -> None:

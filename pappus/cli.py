@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from pappus.commands import components, demo, dlq, images, operator, replay, seed, stack
+from pappus.commands import components, demo, dlq, images, operator, replay, seed, stack, users
 
 app = typer.Typer(name="pappus", help="Corrections fly; the model follows.", no_args_is_help=True, add_completion=False)
 
@@ -31,6 +31,7 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(dlq.app, rich_help_panel=STACK)
+app.add_typer(users.users, name="users", rich_help_panel=STACK)
 
 if __name__ == "__main__":
     app()

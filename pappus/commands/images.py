@@ -20,12 +20,14 @@ from shared.clients.labeler import (
     MAX_MODELS,
     correct_label,
     find_images,
+    get_first_model,
     get_history,
     get_image,
     list_models,
     upload_image,
 )
 from shared.clients.predictor import predict as predict_request
+from shared.runtime.text import clean_typed
 
 
 def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], state: StateOption = None) -> None:
@@ -50,6 +52,8 @@ def correct(
     state: StateOption = None,
 ) -> None:
     """Set the label of an image. A file that is not stored yet is uploaded first."""
+
+    label = clean_typed(label)
 
     async def work() -> None:
         stack = RunningStack.find(state_folder(state))
@@ -77,7 +81,11 @@ def history(
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("labeler") as person:
             if image is None:
-                _show_models(await person.send(list_models()))
+                models = await person.send(list_models())
+                if models:
+                    _show_models(models)
+                else:
+                    console.print(f"No model yet. {(await person.send(get_first_model())).waits_for}", soft_wrap=True)
                 return
             found = await _find(person, image, upload=False)
             console.print(labels_table(found, await person.send(get_history(found.image_id))))
@@ -86,11 +94,6 @@ def history(
 
 
 def _show_models(models: list[ModelView]) -> None:
-    if not models:
-        console.print(
-            "No model yet: the first needs enough images of each label. Add more: pappus seed --images FOLDER"
-        )
-        return
     console.print(models_table(models))
     if len(models) == MAX_MODELS:
         console.print(f"Only the newest {MAX_MODELS} are shown.")

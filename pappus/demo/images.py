@@ -12,6 +12,7 @@ import httpx2
 from pappus.demo.drawing import DRAWN_LABELS, write_set
 from pappus.errors import Refused, read_image
 from pappus.plants import PlantRow
+from shared.runtime.text import clean_typed
 
 PUBLIC_TEMPLATE = (
     "https://raw.githubusercontent.com/btphan95/greenr-airflow/refs/heads/master/data/{label}/{number:08d}.jpg"
@@ -81,9 +82,11 @@ def _folder(folder: Path, labels: Sequence[str], base_url: str, description: str
     if not folder.is_dir():
         raise Refused(f"{folder} is not a folder. Give a folder with one subfolder per label: <label>/*.jpg")
     rows = tuple(
-        PlantRow(_url_of(path, label, base_url), label)
+        PlantRow(_url_of(path, base_url), label)
         for label in labels
-        for path in sorted((folder / label).glob("*"))
+        for subfolder in sorted(folder.iterdir())
+        if clean_typed(subfolder.name) == label  # some systems write the names of folders in another form of Unicode
+        for path in sorted(subfolder.glob("*"))
         if path.suffix.lower() in SUFFIXES and path.is_file()
     )
     missing = [label for label in labels if not any(row.label == label for row in rows)]
@@ -94,11 +97,15 @@ def _folder(folder: Path, labels: Sequence[str], base_url: str, description: str
     return ImageSource(f"{description}: {len(rows)} files", rows, folder)
 
 
-def _url_of(path: Path, label: str, base_url: str) -> str:
+def _url_of(path: Path, base_url: str) -> str:
     """Return the URL of this file on the local image server. The URL has a hash of the content, so that an edited file
     is a new row. (A file server ignores the query.)"""
     content = hashlib.sha256(read_image(path)).hexdigest()[:16]
-    return f"{base_url}/{quote(label)}/{quote(path.name, errors='surrogateescape')}?{content}"
+    return f"{base_url}/{_quoted(path.parent.name)}/{_quoted(path.name)}?{content}"
+
+
+def _quoted(name: str) -> str:
+    return quote(name, errors="surrogateescape")
 
 
 def _path_in(url: str) -> str:

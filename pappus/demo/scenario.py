@@ -17,7 +17,7 @@ from pappus.stack_client import RunningStack
 from shared.clients.answers import ModelView
 from shared.clients.api import AsyncApi
 from shared.clients.errors import ApiProblem
-from shared.clients.labeler import ask_gate, correct_label, find_images, get_champion, list_models
+from shared.clients.labeler import ask_gate, correct_label, find_images, get_champion, get_first_model, list_models
 from shared.clients.predictor import predict
 
 CORRECTIONS = 5
@@ -80,10 +80,11 @@ class DemoScenario:
         with self._view.stage("model trained, judged, served") as stage:
             deadline = time.monotonic() + TRAIN_SECONDS
             while not (settled := self._settled(await person.send(list_models()))):
+                stage.summary = (await person.send(get_first_model())).waits_for
                 if time.monotonic() > deadline:
                     raise Refused(
-                        f"No model of {self._labelled} images after {TRAIN_SECONDS:.0f} s. A first model needs 20 "
-                        "images of each label. See: pappus logs trainer-full, pappus logs trainer-gate"
+                        f"No model of {self._labelled} images after {TRAIN_SECONDS:.0f} s. {stage.summary}"
+                        " See: pappus logs trainer-full, pappus logs trainer-gate"
                     )
                 await asyncio.sleep(0.2)
             champion = await person.send(get_champion())

@@ -1,5 +1,6 @@
 """The settings of one stack that users may edit: config.json in its state folder."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
+from shared.runtime.settings import InvalidSettings, check_installation
 
 
 class StackConfig(BaseModel):
@@ -31,6 +33,14 @@ class StackConfig(BaseModel):
     def save(self, state: StateFolder) -> None:
         """Write the config for the next start."""
         write_private(state.config, self.model_dump_json(indent=2) + "\n")
+
+
+def refuse_settings(environment: Mapping[str, str]) -> None:
+    """Raises StackError if a setting of the installation cannot be used, with which no service could start."""
+    try:
+        check_installation(environment)
+    except InvalidSettings as error:
+        raise StackError(str(error)) from None
 
 
 def refuse_host(text: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pappus.stack.cache import Cache
-from pappus.stack.config import StackConfig, refuse_host
+from pappus.stack.config import StackConfig, refuse_host, refuse_settings
 from pappus.stack.context import StackContext
 from pappus.stack.credentials import Credentials
 from pappus.stack.desired_state import EVERYTHING
@@ -56,9 +56,10 @@ class Stack:
         run keep running; components that were stopped on request are started if `only` selects them.
 
         Raises:
-            StackError: a name, port or host is invalid, then nothing is kept; or a port is taken, something is missing,
-                or a component does not start, then the others keep running.
+            StackError: a name, port, host or setting is invalid, then nothing is kept; or a port is taken, something is
+                missing, or a component does not start, then the others keep running.
         """
+        refuse_settings(inherited_environment())
         claim(self.state)
         config = self._configured(allowed_hosts, ports or {})
         started = self._selection(only, config)

@@ -1,12 +1,17 @@
-"""Types of text in requests. None may contain the character NUL, which PostgreSQL cannot store."""
+"""Types of text in requests. None may contain the character NUL, which PostgreSQL cannot store. All but keys are
+brought into Unicode's form NFC; labels and names, which people type, lose the spaces at their ends."""
 
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
+
+from shared.runtime.text import clean_typed, to_nfc
 
 NO_NUL = r"^[^\x00]*$"
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
-Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
-Text = Annotated[str, StringConstraints(max_length=2000, pattern=NO_NUL)]
+Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL), AfterValidator(to_nfc)]
+Label = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL), AfterValidator(clean_typed)]
+Name = Label
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=NO_NUL), AfterValidator(to_nfc)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.runtime.settings import Settings
+from shared.runtime.settings import EnvironmentSettings, Settings
 
 SCHEMA = "labeler"
 MIGRATIONS = "services.labeler.data.sql"
@@ -20,13 +19,17 @@ class LabelerSettings(Settings):
 
     host: str = Field(default="127.0.0.1", description="Address the API listens on")
     port: int = Field(default=28100, ge=0, le=65535, description="0 lets the system choose")
+    http_hosts: tuple[str, ...] = Field(
+        default=(), description="Public names under which it is asked; addresses and names without a dot need none"
+    )
     session_secret: SecretStr = Field(min_length=32, description="Signs session tokens; the same for every replica")
     session_hours: float = Field(default=12.0, gt=0, description="How long a login lasts")
     login_failure_seconds: float = Field(
-        default=0.5, ge=0, description="How long a refused login waits before its answer"
+        default=1.0, ge=0, description="When a wrong login is answered, from its request; the same for all"
     )
-    users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None adds no users")
+    users_file: Path | None = Field(default=None, description="JSON [{name, role, password}]; None leaves the users")
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger uploads are refused with 413")
+    first_images_per_label: int = Field(default=20, ge=1, description="The trainer's setting; answers mention it")
     outcome_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a command waits before it answers 202"
     )
@@ -35,14 +38,11 @@ class LabelerSettings(Settings):
     )
 
 
-class UiSettings(BaseSettings):
+class UiSettings(EnvironmentSettings):
     """Settings of the pages: their own address, and the two APIs they use."""
-
-    model_config = SettingsConfigDict(env_prefix="PAPPUS_", frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
     port: int = Field(default=28501, ge=1, le=65535)
     health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
     labeler_url: str = "http://127.0.0.1:28100"
     predictor_url: str = "http://127.0.0.1:28000"
-    first_images_per_label: int = Field(default=20, ge=1, description="The trainer's setting; the pages mention it")

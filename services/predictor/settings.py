@@ -18,6 +18,9 @@ class PredictorSettings(Settings):
 
     host: str = Field(default="127.0.0.1", description="Address the replica listens on")
     port: int = Field(default=28000, ge=0, le=65535, description="Shared by all replicas (SO_REUSEPORT)")
+    http_hosts: tuple[str, ...] = Field(
+        default=(), description="Public names under which it is asked; addresses and names without a dot need none"
+    )
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger images are refused with 413")
     in_flight_limit: int = Field(default=64, ge=1, description="Further requests are refused with 503")
     prediction_queue_events: int = Field(default=10_000, ge=1, description="Answers that wait for Kafka at most")

@@ -183,6 +183,12 @@ class ModelView(Body):
     promoted_at: AwareDatetime | None
 
 
+class FirstModel(Body):
+    """What the first model waits for, in a sentence."""
+
+    waits_for: str
+
+
 class ChampionView(ModelView):
     """The model in service. `frozen`: no candidate is promoted until an operator unfreezes."""
 

@@ -10,6 +10,7 @@ from shared.clients.answers import (
     AcceptedImage,
     Applied,
     ChampionView,
+    FirstModel,
     GateAnswer,
     HistoryEntry,
     ImageView,
@@ -107,6 +108,11 @@ def list_models(limit: int = MAX_MODELS) -> ApiRequest[list[ModelView]]:
 def get_champion() -> ApiRequest[ChampionView | None]:
     """Get the model in service, None before the first promotion."""
     return ApiRequest("GET", "/models/champion", _CHAMPION.validate_json, none_if_missing=True)
+
+
+def get_first_model() -> ApiRequest[FirstModel]:
+    """Get what the first model waits for."""
+    return ApiRequest("GET", "/models/first", FirstModel.model_validate_json)
 
 
 def ask_gate(

@@ -1,6 +1,7 @@
-"""An API as both services have it: problem documents, a limit on bodies, one span a request, health and metrics."""
+"""An API as both services have it: problem documents, limits on bodies and browsers, one span a request, a page that
+shows it, health and metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -9,8 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from shared.http import problems
+from shared.http.browsers import HEADERS, BrowserMiddleware
+from shared.http.docs import OPENAPI, serve_docs
 from shared.http.limits import BodyLimitMiddleware
 from shared.http.problems import Problem
 from shared.http.tracing import TraceMiddleware
@@ -23,8 +28,9 @@ AnError = TypeVar("AnError", bound=Exception)
 
 
 class Api(FastAPI):
-    """A FastAPI application whose errors are problem documents, also in its description. A body may be as long as
-    `upload_limit_bytes` and the form around it."""
+    """A FastAPI application whose errors are problem documents, also in its description. A form may be as long as
+    `upload_limit_bytes` and what is around it. It answers under addresses, local names and
+    `hosts` (see BrowserMiddleware). `checks` wrap the routes, and may answer before the body of a request is read."""
 
     def __init__(
         self,
@@ -33,15 +39,31 @@ class Api(FastAPI):
         health: Health,
         upload_limit_bytes: int,
         lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
+        hosts: Collection[str] = (),
+        checks: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
     ) -> None:
-        super().__init__(title=title, version="1", description=description, lifespan=lifespan, telemetry=NO_SPANS)
+        super().__init__(
+            title=title,
+            version="1",
+            description=description,
+            lifespan=lifespan,
+            telemetry=NO_SPANS,
+            openapi_url=OPENAPI,
+            docs_url=None,
+            redoc_url=None,
+        )
         self.add_exception_handler(HTTPException, problems.on_http_exception)
         self.add_exception_handler(RequestValidationError, problems.on_invalid_request)
         self.add_exception_handler(TransientError, problems.on_transient_error)
-        self.add_exception_handler(Exception, problems.on_bug)
+        self.add_exception_handler(ClientDisconnect, problems.on_disconnect)
+        self.add_exception_handler(Exception, _on_bug)
         self.add_middleware(BodyLimitMiddleware, upload_limit_bytes=upload_limit_bytes)
+        for check in checks:
+            self.add_middleware(check)
         self.add_middleware(TraceMiddleware)
+        self.add_middleware(BrowserMiddleware, hosts=hosts)
         self._answer_health(health)
+        serve_docs(self)
 
     def report_as(self, kind: type[AnError], problem_of: Callable[[AnError], Problem]) -> None:
         """Answer an exception of this kind that leaves a route with the problem that `problem_of` makes of it."""
@@ -65,3 +87,10 @@ class Api(FastAPI):
 
         for path in HEALTH_PATHS:
             self.add_api_route(path, answer, methods=["GET"], include_in_schema=False)
+
+
+async def _on_bug(request: Request, error: Exception) -> JSONResponse:
+    """Answer 500, outside all middleware."""
+    response = await problems.on_bug(request, error)
+    response.headers.update(HEADERS)
+    return response

@@ -1,11 +1,24 @@
-"""How long the body of a request may be."""
+"""How long the body of a request may be, how slowly it may come, and how many bytes all bodies together may take."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import Problem
 
 FORM_BYTES = 65_536
-"""How much a form may add to its file: boundaries, headers and other fields."""
+"""How much a form may add to its file: boundaries, headers and other fields. Also the limit of a body that is no
+form."""
+BODY_SECONDS = 10.0
+BODY_BYTES_PER_SECOND = 100_000
+"""A body has BODY_SECONDS, and 1 s more for each BODY_BYTES_PER_SECOND that came (like Apache's mod_reqtimeout)."""
+BODIES_BYTES = 512_000_000
+"""What the bodies of all requests of a process may take in memory."""
+STALLED_SECONDS = 2.0
+"""After this long without a byte a body is given up if another one needs its room."""
 
 
 def too_large(limit_bytes: int) -> Problem:
@@ -13,33 +26,115 @@ def too_large(limit_bytes: int) -> Problem:
     return Problem(413, "too_large", f"A file may have at most {limit_bytes:,} bytes. Choose a smaller file.")
 
 
-class BodyLimitMiddleware:
-    """Refuses a body above the limit with 413 when a route reads it: before the first byte if Content-Length says so,
-    else as soon as it is too long. A form may be longer than its file by FORM_BYTES."""
+def too_slow() -> Problem:
+    """Return the problem of a body that does not come. The rest of it is not awaited."""
+    detail = (
+        f"The body of the request did not come in time: it has {BODY_SECONDS:g} s, and 1 s more for each"
+        f" {BODY_BYTES_PER_SECOND:,} bytes. Send it again, over a faster connection or with a smaller file."
+    )
+    return Problem(408, "body_timeout", detail, headers={"Connection": "close"})
 
-    def __init__(self, app: ASGIApp, upload_limit_bytes: int) -> None:
+
+@dataclass(slots=True, eq=False)
+class _Body:
+    """A body that is read: when it began and when its newest bytes came (loop time), and how many there are."""
+
+    began: float | None = None
+    newest: float = 0.0
+    size_bytes: int = 0
+    complete: bool = False
+    waiting: asyncio.Timeout | None = None
+    given_up: bool = False
+
+
+@dataclass(slots=True)
+class BodyBudget:
+    """The room that all bodies share, until their requests are answered. A body that stalls makes room for others."""
+
+    limit_bytes: int = BODIES_BYTES
+    _bodies: set[_Body] = field(default_factory=set)
+
+    @contextmanager
+    def body(self) -> Iterator[_Body]:
+        """Yield a body; its room is free again at the end."""
+        body = _Body()
+        self._bodies.add(body)
+        try:
+            yield body
+        finally:
+            self._bodies.discard(body)
+
+    def add(self, body: _Body, size_bytes: int, now: float) -> None:
+        """Count bytes that came. Raises Problem (503) if there is no room for them."""
+        body.size_bytes += size_bytes
+        body.newest = now
+        while sum(each.size_bytes for each in self._bodies if not each.given_up) > self.limit_bytes:
+            stalled = [each for each in self._bodies if each.waiting and now - each.newest > STALLED_SECONDS]
+            if not stalled:
+                detail = "Too many bytes are being uploaded at once. Send the request again in a moment."
+                raise Problem(503, "overloaded", detail, retry_after_seconds=1)
+            _give_up(min(stalled, key=lambda each: each.newest))
+
+
+def _give_up(body: _Body) -> None:
+    assert body.waiting is not None
+    body.waiting.reschedule(asyncio.get_running_loop().time())
+    body.waiting, body.given_up = None, True
+
+
+class BodyLimitMiddleware:
+    """Refuses a body that is too long (413), comes too slowly (408) or finds no room (503), when a route reads it.
+
+    Too long: above the limit, before the first byte if Content-Length says so, else as soon as it is. A form may be
+    longer than its file by FORM_BYTES; a body that is no form has FORM_BYTES.
+    """
+
+    def __init__(self, app: ASGIApp, upload_limit_bytes: int, budget: BodyBudget | None = None) -> None:
         self._app = app
         self._upload_limit_bytes = upload_limit_bytes
+        self._budget = budget or BodyBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            length = dict(scope["headers"]).get(b"content-length", b"")
-            receive = self._limited(receive, int(length) if length.isdigit() else 0)
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with self._budget.body() as body:
+            await self._app(scope, self._limited(receive, dict(scope["headers"]), body), send)
 
-    def _limited(self, receive: Receive, announced_bytes: int) -> Receive:
-        received_bytes = 0
+    def _limited(self, receive: Receive, headers: dict[bytes, bytes], body: _Body) -> Receive:
+        is_form = headers.get(b"content-type", b"").lower().startswith(b"multipart/")
+        length = headers.get(b"content-length", b"")
 
         async def limited() -> Message:
-            nonlocal received_bytes
-            self._check(announced_bytes)
-            message = await receive()
-            received_bytes += len(message.get("body", b""))
-            self._check(received_bytes)
+            if body.complete:
+                return await receive()  # waits for the client to go
+            self._check(int(length) if length.isdigit() else 0, is_form)
+            message = await _in_time(receive, body)
+            self._budget.add(body, len(message.get("body", b"")), asyncio.get_running_loop().time())
+            body.complete = not message.get("more_body", False)
+            self._check(body.size_bytes, is_form)
             return message
 
         return limited
 
-    def _check(self, size_bytes: int) -> None:
-        if size_bytes > self._upload_limit_bytes + FORM_BYTES:
+    def _check(self, size_bytes: int, is_form: bool) -> None:
+        if is_form and size_bytes > self._upload_limit_bytes + FORM_BYTES:
             raise too_large(self._upload_limit_bytes)
+        if not is_form and size_bytes > FORM_BYTES:
+            detail = f"A body that is no form may have at most {FORM_BYTES:,} bytes. Send a smaller one."
+            raise Problem(413, "too_large", detail)
+
+
+async def _in_time(receive: Receive, body: _Body) -> Message:
+    """Return the next message. Raises Problem (408) at the deadline of the body, or when it is given up."""
+    now = asyncio.get_running_loop().time()
+    if body.began is None:
+        body.began = body.newest = now
+    try:
+        async with asyncio.timeout_at(body.began + BODY_SECONDS + body.size_bytes / BODY_BYTES_PER_SECOND) as waiting:
+            body.waiting = waiting
+            return await receive()
+    except TimeoutError as error:
+        raise too_slow() from error
+    finally:
+        body.waiting = None

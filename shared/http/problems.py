@@ -19,6 +19,9 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:pappus:"
 RETRY_AFTER_SECONDS = 2
 CODE_OF_STATUS = {413: "too_large"}  # its name differs between versions of Python
+OF_EVERY_REQUEST = (421, 500)
+OF_EVERY_COMMAND = (400, 403, 408, 413, 503)
+"""What the edge may answer for a route that reads a body: malformed, from a foreign page, slow, large, no room."""
 
 
 class Problem(HTTPException):
@@ -92,6 +95,11 @@ async def on_transient_error(request: Request, error: Exception) -> JSONResponse
     return problem_response(Problem(503, "unavailable", str(error), retry_after_seconds=RETRY_AFTER_SECONDS))
 
 
+async def on_disconnect(_request: Request, _error: Exception) -> JSONResponse:
+    """Answer a client that left before its body was whole; it reads no answer."""
+    return problem_response(Problem(400, "body_cut", "The connection ended before the body. Send the request again."))
+
+
 async def on_bug(request: Request, error: Exception) -> JSONResponse:
     """Answer 500 and log the exception; its text stays inside."""
     logger.error("a request failed", path=request.url.path, exc_info=error)
@@ -113,7 +121,9 @@ def declare_problems(openapi: dict[str, Any]) -> None:
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
     for operations in openapi["paths"].values():
         for operation in operations.values():
-            operation["responses"].setdefault("500", {"description": HTTPStatus(500).phrase})
+            statuses = (*OF_EVERY_REQUEST, *(OF_EVERY_COMMAND if "requestBody" in operation else ()))
+            for status, response in problem_responses(*statuses).items():
+                operation["responses"].setdefault(str(status), response)
             for status, response in operation["responses"].items():
                 if status >= "400":
                     response["content"] = content

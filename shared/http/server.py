@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from shared.http.connections import DeadlineProtocol
 from shared.runtime.errors import PappusError
 
 KEEP_ALIVE_SECONDS = 75
@@ -55,7 +56,8 @@ async def serve_http(app: FastAPI, sockets: list[socket.socket]) -> None:
     close what the lifespan of `app` opened."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=DeadlineProtocol,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -1,5 +1,6 @@
 """The health of a process: which of its parts work, and why one does not. Served over HTTP."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
@@ -89,17 +91,46 @@ def health_response(health: Health, path: str) -> HealthAnswer:
     return HealthAnswer(200 if good else 503, json.dumps(health.report()).encode(), "application/json")
 
 
+CONNECTION_SECONDS = 10.0
+"""How long a connection to a health port may last: one request, answered at once."""
+TOO_SLOW = (
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain\r\nContent-Length: 41\r\nConnection: close\r\n\r\n"
+    b"The request did not come whole; try again"
+)
+
+
+class _BriefServer(web.Server):
+    """Closes each connection after CONNECTION_SECONDS, so that requests without end cannot use up the process's files.
+    aiohttp has a deadline for the next request of a connection only."""
+
+    def __call__(self) -> RequestHandler:
+        connection = super().__call__()
+        asyncio.get_running_loop().call_later(CONNECTION_SECONDS, _give_up, connection)
+        return connection
+
+
+def _give_up(connection: RequestHandler) -> None:
+    if connection.transport is not None:
+        connection.transport.write(TOO_SLOW)
+    connection.force_close()
+
+
 @asynccontextmanager
 async def serve_health(health: Health, port: int, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve HEALTH_PATHS while the context is open. Yield the port; the system chooses it if `port` is 0."""
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
+        if request.path not in HEALTH_PATHS:
+            return web.Response(status=404, text=f"There is nothing here. Ask for {', '.join(HEALTH_PATHS)}.")
         found = health_response(health, request.path)
-        return web.Response(status=found.status, body=found.body, headers={"Content-Type": found.content_type})
+        headers = {"Content-Type": found.content_type, "X-Content-Type-Options": "nosniff"}
+        response = web.Response(status=found.status, body=found.body, headers=headers)
+        response.force_close()
+        return response
 
-    app = web.Application()
-    app.add_routes([web.get(path, answer) for path in HEALTH_PATHS])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.ServerRunner(_BriefServer(answer, access_log=None), shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

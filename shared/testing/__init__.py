@@ -4,6 +4,7 @@ from shared.testing.clock import FixedClock
 from shared.testing.event_log import MemoryEventLog
 from shared.testing.events import (
     drift_detected,
+    group_on,
     image_registered,
     image_rejected,
     image_stored,
@@ -29,6 +30,7 @@ __all__ = [
     "drift_detected",
     "eventually",
     "fresh_schema",
+    "group_on",
     "image_registered",
     "image_rejected",
     "image_stored",

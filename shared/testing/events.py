@@ -22,6 +22,7 @@ from shared.contract.events import (
     TrainingRequested,
     uuid_of,
 )
+from shared.contract.split import Side, side
 
 E = TypeVar("E", bound=Event)
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -38,6 +39,11 @@ def _made(event: type[E], values: dict[str, Any], changes: dict[str, Any], *natu
 
 def _hash() -> str:
     return f"{next(_number):064x}"
+
+
+def group_on(wanted: Side, number: int) -> str:
+    """Return the name of a near-duplicate group on this side of the split; another one for each number."""
+    return next(name for attempt in count() if side(name := f"{number:08x}{attempt:08x}") == wanted)
 
 
 def image_registered(**changes: Any) -> ImageRegistered:

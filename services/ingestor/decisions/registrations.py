@@ -7,6 +7,7 @@ from uuid import UUID
 from services.ingestor.decisions.outcomes import rejected_id
 from shared.contract.events import ImageRegistered, Trust, uuid_of
 from shared.runtime.retry import RetryPolicy, delay
+from shared.runtime.text import clean_typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,14 @@ def first_registration(row: NewRow) -> ImageRegistered:
             registered_by=row.registered_by,
         )
     image_id = uuid_of("image", row.url_source)
+    label = clean_typed(row.label or "") or None
     return ImageRegistered(
         event_id=registered_id(image_id, 1),
         occurred_at=row.created_at,
         image_id=image_id,
         url=row.url_source,
-        label=row.label,
-        trust="claimed" if row.label is None else "seed",
+        label=label,
+        trust="claimed" if label is None else "seed",
         registered_by=row.registered_by,
     )
 

@@ -1,8 +1,7 @@
-"""Session tokens: a user's name and role, signed (JSON Web Tokens, RFC 7519, HMAC SHA-256)."""
+"""Session tokens: a user's name and when the session began, signed (JSON Web Tokens, RFC 7519, HMAC SHA-256)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import get_args
 
 import jwt
 
@@ -14,7 +13,7 @@ AUDIENCE = "pappus"
 
 
 class Unauthorised(PappusError):
-    """The session token is missing, forged, malformed or expired."""
+    """The session token is missing, forged, malformed, expired or ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +28,23 @@ class Principal:
         return self.role in (role, "operator")
 
 
-def issue_token(principal: Principal, secret: str, now: datetime, lasts: timedelta) -> tuple[str, datetime]:
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token says. Whether the user exists, and in which role, is up to the table of users."""
+
+    name: str
+    began_at: datetime
+
+
+def issue_token(name: str, secret: str, now: datetime, lasts: timedelta) -> tuple[str, datetime]:
     """Return a signed token and its expiry time. `secret` must have at least 32 bytes (RFC 7518, section 3.2)."""
     expires_at = (now + lasts).replace(microsecond=0)
-    claims = {
-        "sub": principal.name,
-        "role": principal.role,
-        "aud": AUDIENCE,
-        "iat": int(now.timestamp()),
-        "exp": int(expires_at.timestamp()),
-    }
+    claims = {"sub": name, "aud": AUDIENCE, "iat": now.timestamp(), "exp": int(expires_at.timestamp())}
     return jwt.encode(claims, secret, algorithm=ALGORITHM), expires_at
 
 
-def verify_token(token: str, secret: str, now: datetime) -> Principal:
-    """Return the user the token belongs to.
+def verify_token(token: str, secret: str, now: datetime) -> Token:
+    """Return what the token says.
 
     Raises:
         Unauthorised: it was not signed with `secret`, has expired, or lacks a claim.
@@ -54,13 +55,13 @@ def verify_token(token: str, secret: str, now: datetime) -> Principal:
             secret,
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
-            options={"require": ["sub", "role", "exp"], "verify_exp": False, "verify_iat": False},
+            options={"require": ["sub", "iat", "exp"], "verify_exp": False, "verify_iat": False},
         )
     except jwt.InvalidTokenError as error:
         raise Unauthorised(f"The session token is not valid ({error}). Log in again.") from error
-    name, role, ends = claims["sub"], claims["role"], claims["exp"]
-    if not isinstance(name, str) or role not in get_args(Role) or not isinstance(ends, int):
-        raise Unauthorised("The session token names no user or no role. Log in again.")
+    name, began, ends = claims["sub"], claims["iat"], claims["exp"]
+    if not (isinstance(name, str) and isinstance(began, int | float) and isinstance(ends, int)):
+        raise Unauthorised("The session token names no user or no time. Log in again.")
     if datetime.fromtimestamp(ends, UTC) <= now:
         raise Unauthorised("The session has ended. Log in again.")
-    return Principal(name, role)
+    return Token(name, datetime.fromtimestamp(began, UTC))

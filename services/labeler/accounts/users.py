@@ -1,76 +1,118 @@
 """The users: their names, roles and password hashes (Argon2id, RFC 9106). They are input and come from no event."""
 
 import asyncio
-import json
-from pathlib import Path
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from pydantic import BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 
-from services.labeler.accounts.sessions import Principal
+from services.labeler.accounts.users_file import NEW_PASSWORD_CHARACTERS, User
 from shared.clients.answers import Role
-from shared.runtime.errors import PappusError
 from shared.tables.database import Database
 
+CACHE_SECONDS = 2.0
+"""For how long a user is remembered after the table was asked."""
 
-class User(BaseModel):
-    """One entry of the users file."""
 
-    name: str = Field(min_length=1, max_length=100)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One row of the table."""
+
+    name: str
     role: Role
-    password: SecretStr = Field(min_length=8)
-
-
-def read_users(path: Path) -> list[User]:
-    """Read users from a JSON file, [{name, role, password}]. Raises PappusError if it has another form."""
-    try:
-        return TypeAdapter(list[User]).validate_python(json.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError) as error:
-        reason = error.errors(include_input=False) if isinstance(error, ValidationError) else error
-        raise PappusError(
-            f"{path} is no list of users: {reason}. It must be JSON [{{name, role, password}}]."
-        ) from error
+    password_hash: str
+    sessions_from: datetime
 
 
 class Users:
-    """The table of users. Hashing takes 50 ms of a core on purpose, so it runs in threads, at most two at a time."""
+    """The table of users. Hashing takes 50 ms of several cores on purpose, so it runs in a thread, one at a time."""
 
     def __init__(self, database: Database, hasher: PasswordHasher | None = None) -> None:
         self._database = database
         self._hasher = hasher or PasswordHasher()
-        self._turns = asyncio.Semaphore(2)
-        self._dummy_hash: str | None = None
+        self._turn = asyncio.Lock()
+        self._cached: dict[str, tuple[float, Account | None]] = {}
+        self._hash_of_no_user = ""
+        self._key = secrets.token_bytes(32)
 
-    async def upsert(self, users: list[User]) -> None:
-        """Insert or update `users`; other rows stay. A password that still verifies keeps its hash."""
+    async def prepare(self) -> None:
+        """Make the hash that a password is compared with when there is no such user, so that this takes as long."""
+        self._hash_of_no_user = await self._hash("a password of no user")
+
+    async def set_all(self, users: Iterable[User], now: datetime) -> list[str]:
+        """Make the table name these users and no others. A password that still verifies keeps its hash; another one
+        ends the sessions of its user.
+
+        Returns:
+            A sentence for each user who was left as before, because the new password is too short.
+        """
+        complaints = []
+        users = list(users)
         for user in users:
-            stored = await self._database.fetchval("SELECT password_hash FROM users WHERE name = $1", user.name)
-            password = user.password.get_secret_value()
-            if stored is None or not await self._verify(stored, password):
-                stored = await self._hash(password)
-            await self._database.execute(
-                """INSERT INTO users (name, role, password_hash) VALUES ($1, $2, $3)
-                   ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash""",
-                user.name,
-                user.role,
-                stored,
-            )
+            if not await self._set(user, now):
+                complaints.append(
+                    f"The new password of {user.name} has fewer than {NEW_PASSWORD_CHARACTERS} characters and does not"
+                    f" count. Choose a longer one: pappus users password {user.name}."
+                )
+        await self._database.execute("DELETE FROM users WHERE name <> ALL($1)", [user.name for user in users])
+        self._cached.clear()
+        return complaints
 
-    async def log_in(self, name: str, password: str) -> Principal | None:
-        """Return the user, or None for a wrong name or password. Both take the same time."""
-        if self._dummy_hash is None:
-            self._dummy_hash = await self._hash("a password of no user")
-        row = await self._database.fetchrow("SELECT role, password_hash FROM users WHERE name = $1", name)
-        right = await self._verify(self._dummy_hash if row is None else row["password_hash"], password)
-        return Principal(name, row["role"]) if row is not None and right else None
+    async def find(self, name: str) -> Account | None:
+        """Return a user; None if there is no such user. At most CACHE_SECONDS old."""
+        now = asyncio.get_running_loop().time()
+        known = self._cached.get(name)
+        if known is None or now - known[0] > CACHE_SECONDS:
+            if len(self._cached) > 10_000:  # any client may send any name
+                self._cached.clear()
+            known = self._cached[name] = now, await self._read(name)
+        return known[1]
+
+    async def verify(self, account: Account | None, password: str) -> bool:
+        """Return whether this is the password of the user. Takes the same time without a user."""
+        right = await self._verify(self._hash_of_no_user if account is None else account.password_hash, password)
+        return right and account is not None
+
+    def digest(self, account: Account, password: str) -> bytes:
+        """Return what recognises a password that was right before, in the memory of this process only."""
+        return hmac.digest(self._key, f"{account.password_hash}\0{password}".encode(), hashlib.sha256)
+
+    async def _read(self, name: str) -> Account | None:
+        query = "SELECT name, role, password_hash, sessions_from FROM users WHERE name = $1"
+        row = await self._database.fetchrow(query, name)
+        return None if row is None else Account(**row)
+
+    async def _set(self, user: User, now: datetime) -> bool:
+        stored, password = await self._read(user.name), user.password.get_secret_value()
+        since = user.sessions_from
+        if stored is not None and await self._verify(stored.password_hash, password):
+            password_hash, since = stored.password_hash, max(stored.sessions_from, since or stored.sessions_from)
+        elif len(password) < NEW_PASSWORD_CHARACTERS:
+            return False
+        else:
+            password_hash, since = await self._hash(password), max(now, since or now)
+        await self._database.execute(
+            """INSERT INTO users (name, role, password_hash, sessions_from) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash,
+                                                sessions_from = excluded.sessions_from""",
+            user.name,
+            user.role,
+            password_hash,
+            since,
+        )
+        return True
 
     async def _hash(self, password: str) -> str:
-        async with self._turns:
+        async with self._turn:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def _verify(self, password_hash: str, password: str) -> bool:
-        async with self._turns:
+        async with self._turn:
             try:
                 return await asyncio.to_thread(self._hasher.verify, password_hash, password)
             except (VerificationError, InvalidHashError):

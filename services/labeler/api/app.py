@@ -7,10 +7,13 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from services.labeler.accounts.users import Users, read_users
+from services.labeler.accounts.logins import Logins
+from services.labeler.accounts.users import Users
+from services.labeler.accounts.users_file import PART, UsersFile
 from services.labeler.api import images, labels, models, session
 from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
+from services.labeler.api.session_check import SessionMiddleware
 from services.labeler.commands.command_bus import CommandBus
 from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
 from services.labeler.data.projection import FOLD_VERSION, PROJECTORS
@@ -49,6 +52,8 @@ def create_app(
         health=health,
         upload_limit_bytes=settings.upload_limit_bytes,
         lifespan=lifespan,
+        hosts=settings.http_hosts,
+        checks=[SessionMiddleware],
     )
     app.state.service, app.state.health = None, health
     for router in (session.router, images.router, labels.router, models.router):
@@ -66,8 +71,9 @@ async def _work(
     database_url = settings.database_url.get_secret_value()
     async with Database.open(database_url, SCHEMA, MIGRATIONS) as database, open_store() as store:
         users, publisher = Users(database), ReconnectingPublisher()
-        if settings.users_file is not None:
-            await users.upsert(read_users(settings.users_file))
+        await users.prepare()
+        users_file = UsersFile(settings.users_file, users.set_all, health, clock)
+        await users_file.look()
         projection = Projection(
             event_log,
             database,
@@ -78,11 +84,12 @@ async def _work(
         )
         try:
             app.state.service = AppContext(
-                settings, database, store, CommandBus(publisher, database, settings, clock), users
+                settings, database, store, CommandBus(publisher, database, settings, clock), users, Logins(users)
             )
             health.set("tables", True)
             await run_parts(
                 health,
+                users=keep_running(health, PART, users_file.follow),
                 projection=keep_running(health, f"projection {SCHEMA}", projection.run),
                 publisher=keep_running(
                     health, "publisher", partial(publisher.stay_connected, event_log, SOURCE, health)

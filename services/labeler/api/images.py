@@ -3,18 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response
 
 from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.commands.uploads import upload
-from services.labeler.fields import Line, Sha256
+from services.labeler.fields import Sha256
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
-from shared.http.limits import too_large
+from shared.http.forms import form_description, read_form
+from shared.runtime.text import clean_typed
 
+LABEL_SCHEMA = {"type": "string", "maxLength": 200, "description": "One of GET /labels, if known"}
 router = APIRouter(prefix="/images", tags=["images"])
 
 
@@ -24,21 +26,20 @@ router = APIRouter(prefix="/images", tags=["images"])
     responses={
         200: {"model": Uploaded, "description": "These bytes were stored before"},
         202: {"model": AcceptedImage, "description": "Accepted; not stored yet"},
-        **error_responses(400, 413, 422),
+        **error_responses(400, 408, 413, 415, 422),
     },
+    openapi_extra=form_description(label=LABEL_SCHEMA),
 )
 async def upload_image(
     service: CurrentService,
     user: AnyUser,
+    request: Request,
     response: Response,
-    file: Annotated[UploadFile, File()],
-    label: Annotated[Line | None, Form()] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Uploaded | AcceptedImage:
     """Upload an image, with its label if known. An image that cannot be used is 422 with the reason."""
-    data = await file.read()
-    if len(data) > service.settings.upload_limit_bytes:
-        raise too_large(service.settings.upload_limit_bytes)
+    form = await read_form(request)
+    data, label = form.file(service.settings.upload_limit_bytes), clean_typed(form.text("label") or "")
     work = upload(service.command_bus, service.store, data, label or None, user.name, idempotency_key)
     result = await measured("upload", work)
     if isinstance(result, AcceptedImage):

@@ -14,7 +14,7 @@ from services.labeler.commands.outcomes import Refused
 from services.labeler.commands.promotions import ask_gate, request_training
 from services.labeler.fields import Key, Text
 from services.labeler.queries import models
-from shared.clients.answers import Accepted, ChampionView, GateAnswer, ModelView
+from shared.clients.answers import Accepted, ChampionView, FirstModel, GateAnswer, ModelView
 from shared.clients.labeler import GateAction
 
 router = APIRouter(tags=["models"])
@@ -55,8 +55,22 @@ async def champion(service: CurrentService, _user: AnyUser) -> ChampionView:
     """Return the model in service."""
     found = await models.champion(service.database)
     if found is None:
-        raise Refused("model_unknown", "No model has been promoted yet. Label images, then request a training.")
+        raise Refused("model_unknown", f"No model is in service yet. {await _why_none(service)}")
     return found
+
+
+@router.get("/models/first", responses=error_responses())
+async def first(service: CurrentService, _user: AnyUser) -> FirstModel:
+    """Return what the first model of this installation waits for."""
+    return FirstModel(waits_for=await _why_none(service))
+
+
+async def _why_none(service: AppContext) -> str:
+    settings, trained = service.settings, await models.models(service.database, 1)
+    if trained:
+        return "A model was trained; the gate has not promoted one. GET /models says why."
+    missing = await models.missing_for_first_model(service.database, settings.labels, settings.first_images_per_label)
+    return missing or "There are enough images: the first model is requested and trained now, which takes minutes."
 
 
 def _version_route(action: GateAction) -> Callable[..., Awaitable[GateAnswer | Accepted]]:

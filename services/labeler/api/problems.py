@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.labeler.accounts.logins import TooManyLogins
 from services.labeler.accounts.sessions import Unauthorised
 from services.labeler.commands.outcomes import Refused
 from shared.http.api import Api
@@ -26,8 +27,13 @@ def _refused(error: Refused) -> Problem:
     return Problem(STATUS_OF_REFUSAL.get(error.code, 422), error.code, str(error), error.facts)
 
 
-def _unauthorised(error: Unauthorised) -> Problem:
+def unauthorised(error: Unauthorised) -> Problem:
+    """Return the problem of a request without a valid session."""
     return Problem(401, "unauthorised", str(error), headers={"WWW-Authenticate": "Bearer"})
+
+
+def _too_many_logins(error: TooManyLogins) -> Problem:
+    return Problem(429, "too_many_logins", str(error), retry_after_seconds=error.retry_after_seconds)
 
 
 def _missing(error: ObjectMissing) -> Problem:
@@ -37,5 +43,6 @@ def _missing(error: ObjectMissing) -> Problem:
 def report_exceptions(app: Api) -> None:
     """Answer the exceptions of commands, sessions and the store with their problems."""
     app.report_as(Refused, _refused)
-    app.report_as(Unauthorised, _unauthorised)
+    app.report_as(Unauthorised, unauthorised)
+    app.report_as(TooManyLogins, _too_many_logins)
     app.report_as(ObjectMissing, _missing)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from services.labeler.accounts.sessions import Principal, Unauthorised, verify_token
+from services.labeler.accounts.logins import Logins
+from services.labeler.accounts.sessions import Principal
 from services.labeler.accounts.users import Users
 from services.labeler.commands.command_bus import CommandBus
 from services.labeler.fields import Key
@@ -26,6 +28,7 @@ class AppContext:
     store: ObjectStore
     command_bus: CommandBus
     users: Users
+    logins: Logins
 
 
 def current_service(request: Request) -> AppContext:
@@ -39,18 +42,14 @@ def current_service(request: Request) -> AppContext:
 CurrentService = Annotated[AppContext, Depends(current_service)]
 
 
-def _principal(service: AppContext, authorization: str | None) -> Principal:
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthorised(
-            "There is no session. Log in with POST /login and send its token as Authorization: Bearer <token>."
-        )
-    return verify_token(token.strip(), service.settings.session_secret.get_secret_value(), service.command_bus.clock())
+_BEARER = HTTPBearer(auto_error=False, description="The token of POST /login")
 
 
 def _needs(role: Role) -> object:
-    def principal(service: CurrentService, authorization: Annotated[str | None, Header()] = None) -> Principal:
-        found = _principal(service, authorization)
+    def principal(
+        request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+    ) -> Principal:
+        found: Principal = request.state.principal  # see session_check.py
         if not found.may_act_as(role):
             detail = f"{found.name} has the role {found.role}; this needs the role {role}. Ask an operator."
             raise Problem(403, "forbidden", detail)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.labeler.commands.command_bus import CommandBus, command_id
 from services.labeler.commands.outcomes import Refused
-from services.labeler.fields import Line, Text
+from services.labeler.fields import Label, Line, Text
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, Applied, ImageView
 from shared.contract.events import LabelCorrected
@@ -18,7 +18,7 @@ from shared.tables.postgres import Row
 class CorrectionRequest(BaseModel):
     """The body of a correction. `revision` is the one the person saw; the shown values are the prediction they saw."""
 
-    label: Line
+    label: Label
     revision: int = Field(ge=0, le=2**31 - 2)
     reason: Text = ""
     prediction_id: UUID | None = None

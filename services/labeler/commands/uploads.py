@@ -5,11 +5,14 @@ from functools import partial
 from uuid import UUID
 
 from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.corrections import CorrectionRequest, correct
 from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView
 from shared.contract.events import ImageRegistered, uuid_of
 from shared.storage.object_store import ObjectStore
+
+LABEL_OF_UPLOAD = "Given with an upload of the same bytes."
 
 
 def upload_id(user: str, sha256: str, key: str | None) -> UUID:
@@ -27,6 +30,9 @@ async def upload(
 ) -> UploadResult | AcceptedImage:
     """Store the bytes for the ingestor, publish image.registered, and wait until the image is stored or rejected.
 
+    Bytes that are stored already are the image that holds them. If it has no label yet, the label of this upload is set
+    as a correction, for the person said what the image shows; another label stays as it is.
+
     Raises:
         Refused: empty, unknown_label, or the reason of the image.rejected.
         TransientError: the object store, the log or the tables are unavailable.
@@ -40,7 +46,7 @@ async def upload(
         )
     sha256 = hashlib.sha256(data).hexdigest()
     for stored in await images.images_of_bytes(command_bus.database, sha256):
-        return UploadResult(image=stored, duplicate=True)
+        return await _duplicate(command_bus, stored, label, user, key)
     image_id = upload_id(user, sha256, key)
     known = await images.image(command_bus.database, image_id)
     attempt = _attempt(known)
@@ -53,7 +59,27 @@ async def upload(
         return AcceptedImage(event_id=event.event_id, image_id=image_id)
     if image.rejection is not None:
         raise Refused(image.rejection.reason, image.rejection.detail, {"image_id": str(image_id)})
-    return UploadResult(image=image, duplicate=image.image_id != image_id)
+    if image.image_id != image_id:
+        return await _duplicate(command_bus, image, label, user, key)
+    return UploadResult(image=image, duplicate=False)
+
+
+async def _duplicate(
+    command_bus: CommandBus, image: ImageView, label: str | None, user: str, key: str | None
+) -> UploadResult | AcceptedImage:
+    if label is None or image.label is not None or image.revision > 0:
+        return UploadResult(image=image, duplicate=True)
+    said = CorrectionRequest(label=label, revision=0, reason=LABEL_OF_UPLOAD)
+    try:
+        done = await correct(command_bus, image.image_id, said, user, key)
+    except Refused as refused:
+        if refused.code != "superseded":
+            raise
+        done = None  # another person set one meanwhile; it stays
+    if isinstance(done, AcceptedImage):
+        return done
+    now = await images.image(command_bus.database, image.image_id)
+    return UploadResult(image=now or image, duplicate=True)
 
 
 def _attempt(known: ImageView | None) -> int:

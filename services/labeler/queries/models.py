@@ -1,9 +1,13 @@
 """Queries about models, promotions and requests to the gate."""
 
+from collections import Counter
+from collections.abc import Sequence
 from uuid import UUID
 
 from shared.clients.answers import ChampionView, ModelView
 from shared.contract.events import ModelPromoted, ModelRejected
+from shared.contract.first_model import what_is_missing
+from shared.contract.split import Side, side
 from shared.tables.database import Database
 from shared.tables.postgres import Row
 
@@ -34,6 +38,21 @@ async def champion(database: Database) -> ChampionView | None:
         return None
     promoted = row["promoted"]
     return ChampionView(**_model(row).model_dump(), frozen=promoted["frozen"], requested_by=promoted["requested_by"])
+
+
+async def missing_for_first_model(database: Database, labels: Sequence[str], images_per_label: int) -> str | None:
+    """Return in a sentence which images the first model lacks; None if there are enough."""
+    rows = await database.fetch(
+        """SELECT CASE WHEN revision > 0 THEN corrected_label ELSE stored_label END AS label, group_id,
+                  count(*) AS images
+           FROM images WHERE stored_at IS NOT NULL AND (revision > 0 OR stored_trust IN ('seed', 'reviewed'))
+           GROUP BY 1, 2"""
+    )
+    counts: dict[str, Counter[Side | None]] = {label: Counter() for label in labels}
+    for row in rows:
+        if row["label"] in counts:
+            counts[row["label"]][side(row["group_id"])] += row["images"]
+    return what_is_missing(counts, labels, images_per_label)
 
 
 async def model_known(database: Database, version: str) -> bool:

@@ -51,10 +51,9 @@ def until_chosen(label: str | None) -> str:
     return f"Until you choose again, its label is {label}."
 
 
-def no_model(images_per_label: int) -> str:
-    """Return why no model answers before the first training."""
-    first = f"The first model needs {images_per_label} images of each label."
-    return f"No model is in service yet, but you can set labels. {first}"
+def no_model(waits_for: str) -> str:
+    """Return why no model answers yet; `waits_for` is what the API says about the first one, or empty."""
+    return f"No model is in service yet, but you can set labels. {waits_for}".rstrip()
 
 
 def prediction_change(before: Prediction, after: Prediction) -> str:

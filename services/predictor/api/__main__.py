@@ -38,7 +38,7 @@ async def main() -> None:
         loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
         follower = Follower(event_log, publisher, loader.set_target, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
-        app = build_app(predictions, health, settings.upload_limit_bytes)
+        app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts)
         with (
             listening(settings.host, settings.port, shared=True) as common,
             listening(settings.host, settings.health_port, shared=False) as own,

@@ -1,12 +1,14 @@
 """The routes of one replica."""
 
+from collections.abc import Collection
+
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from services.predictor.api.bodies import ModelBody, PredictionBody
 from services.predictor.api.predictions import Predictions
-from services.predictor.api.uploads import FIELD, read_upload
 from shared.http.api import Api
+from shared.http.forms import form_description, read_form
 from shared.http.problems import problem_responses
 from shared.runtime.health import Health
 
@@ -18,39 +20,24 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Pappus pre
 <ul><li><a href="/model">/model</a>: the model in service<li><a href="/docs">/docs</a>: the API
 <li><a href="/health">/health</a>: the state of each part<li><a href="/metrics">/metrics</a>: the metrics</ul></html>"""
 
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {
-                        FIELD: {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF, BMP"}
-                    },
-                }
-            }
-        },
-    }
-}
 
-
-def build_app(predictions: Predictions, health: Health, upload_limit_bytes: int) -> Api:
+def build_app(predictions: Predictions, health: Health, upload_limit_bytes: int, hosts: Collection[str] = ()) -> Api:
     """Return the application. The health paths answer while dependencies are away."""
-    app = Api("Pappus predictor", "Asks the champion about one image.", health, upload_limit_bytes)
+    app = Api("Pappus predictor", "Asks the champion about one image.", health, upload_limit_bytes, hosts=hosts)
 
     @app.post(
         "/predict",
         response_model=PredictionBody,
-        responses=problem_responses(400, 413, 415, 422, 503),
-        openapi_extra=_FORM,
+        responses=problem_responses(400, 408, 413, 415, 422, 503),
+        openapi_extra=form_description(),
     )
     async def predict(request: Request) -> Response:
         """Say what is on this image."""
-        with predictions.admitted():
+        with predictions.refusals_counted():
             predictions.serving()  # without a model there is no point in reading the image
-            return JSONResponse(await predictions.answer(await read_upload(request, upload_limit_bytes)))
+            data = (await read_form(request)).file(upload_limit_bytes)
+            with predictions.admitted():  # only now: a half-sent request takes no other's place
+                return JSONResponse(await predictions.answer(data))
 
     @app.get("/model", response_model=ModelBody, responses=problem_responses(503))
     async def model() -> Response:

@@ -37,22 +37,30 @@ class Predictions:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """Count one request, from its first byte to its answer, and a problem if it ends with one.
+        """Count one request, from the end of its body to its answer.
 
         Raises:
             Problem: 503 while too many requests are in flight.
         """
-        with _refusals_counted():
-            if self._in_flight >= self._in_flight_limit:
-                detail = "Too many predictions at once. Ask again in a moment."
-                raise Problem(503, "overloaded", detail, retry_after_seconds=1)
-            self._in_flight += 1
-            IN_FLIGHT.inc()
-            try:
-                yield
-            finally:
-                self._in_flight -= 1
-                IN_FLIGHT.dec()
+        if self._in_flight >= self._in_flight_limit:
+            detail = "Too many predictions at once. Ask again in a moment."
+            raise Problem(503, "overloaded", detail, retry_after_seconds=1)
+        self._in_flight += 1
+        IN_FLIGHT.inc()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            IN_FLIGHT.dec()
+
+    @contextmanager
+    def refusals_counted(self) -> Iterator[None]:
+        """Count a problem that ends a request, by its code."""
+        try:
+            yield
+        except Problem as problem:
+            REFUSALS.labels(problem.error).inc()
+            raise
 
     def serving(self) -> ServingModel:
         """Return the model in service. Raises Problem (503) without a model."""
@@ -115,15 +123,6 @@ class Predictions:
                 {"image_id": str(each.image_id), "weight": each.weight} for each in scored.answer.corrections
             ],
         }
-
-
-@contextmanager
-def _refusals_counted() -> Iterator[None]:
-    try:
-        yield
-    except Problem as problem:
-        REFUSALS.labels(problem.error).inc()
-        raise
 
 
 def _count(serving: ServingModel, scored: Scored) -> None:

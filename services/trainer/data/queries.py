@@ -10,8 +10,8 @@ from services.trainer.dataset.records import Champion as Champion
 from services.trainer.dataset.records import Correction as Correction
 from services.trainer.dataset.records import LabelledImage as LabelledImage
 from services.trainer.dataset.records import ModelRow as ModelRow
-from services.trainer.dataset.split import side
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained, SetAside
+from shared.contract.split import side
 from shared.runtime.errors import NotReady
 from shared.tables.database import Database
 from shared.tables.postgres import Row, Transaction

@@ -8,7 +8,7 @@ from hashlib import sha256
 from itertools import pairwise
 from uuid import UUID
 
-from services.trainer.dataset.split import Side
+from shared.contract.split import Side
 
 
 @dataclass(frozen=True, order=True)

@@ -9,7 +9,6 @@ import numpy as np
 
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
 from services.trainer.dataset.records import Correction
-from services.trainer.dataset.split import side
 from services.trainer.model.arrays import Vector, stack_features
 from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
 from services.trainer.model.head import Head
@@ -17,6 +16,7 @@ from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.reference_inference import Agreement, compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
 from shared.contract.artefact import FORMAT_VERSION
+from shared.contract.split import side
 from shared.imaging.preprocessing import Pixels
 from shared.runtime.errors import PappusError
 

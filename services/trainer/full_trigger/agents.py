@@ -3,7 +3,7 @@
 Tables and records come from Faust, which this module does not import. A record may be delivered again to every method.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,16 +49,23 @@ class TriggerTables:
 
 
 class FullTrigger:
-    """The trigger of one model."""
+    """The trigger of one model. `report` is told why no training is requested, or that one was."""
 
     def __init__(
-        self, tables: TriggerTables, publisher: Publisher, model_name: str, settings: TriggerSettings, clock: Clock
+        self,
+        tables: TriggerTables,
+        publisher: Publisher,
+        model_name: str,
+        settings: TriggerSettings,
+        clock: Clock,
+        report: Callable[[str], None] = lambda _why: None,
     ) -> None:
         self._tables = tables
         self._publisher = publisher
         self._model_name = model_name
         self._settings = settings
         self._clock = clock
+        self._report = report
         self._decide_at = clock()
         self._last_why = ""
 
@@ -96,6 +103,7 @@ class FullTrigger:
         self._decide_at = min(now + LONGEST_IDLE, answer.time or now + LONGEST_IDLE)
         if answer.why != self._last_why:
             self._last_why = answer.why
+            self._report(answer.why)
             logger.info("no training now", why=answer.why, decide_again_at=self._decide_at.isoformat())
 
     async def _request_training(self, request: Request, now: datetime) -> None:
@@ -116,6 +124,8 @@ class FullTrigger:
                 "a training could not be requested and will be requested again", reason=request.reason, error=str(error)
             )
             return
+        self._last_why = f"A full training was requested: {request.detail}"
+        self._report(self._last_why)
         logger.info("a full training is requested", reason=request.reason, detail=request.detail)
         self._fold(event, RecordPosition(f"{record.topic}/{record.partition}", record.offset, now.timestamp()))
         self._decide_soon()

@@ -15,12 +15,12 @@ import pytest
 from fastapi import FastAPI
 
 from pappus.stack import Servers
-from services.labeler.accounts.sessions import Principal, issue_token
-from services.labeler.accounts.users import Users, read_users
+from services.labeler.accounts.sessions import issue_token
+from services.labeler.accounts.users import Users
+from services.labeler.accounts.users_file import read_users
 from services.labeler.api.app import create_app
 from services.labeler.data.projection import PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, LabelerSettings
-from shared.clients.answers import Role
 from shared.contract.events import Event
 from shared.messaging.event_log import EventLog
 from shared.runtime.health import Health
@@ -84,7 +84,7 @@ def users_file(tmp_path: Path) -> Path:
 @pytest.fixture
 async def people(tables: Database, users_file: Path) -> None:
     """Insert the users, so that they can log in; most tests use tokens instead, since hashing is slow on purpose."""
-    await Users(tables).upsert(read_users(users_file))
+    await Users(tables).set_all(read_users(users_file), FixedClock()())
 
 
 @pytest.fixture
@@ -161,12 +161,19 @@ async def running(
 
 def token(name: str) -> str:
     """Return a session token for ten hours."""
-    role: Role = "operator" if name == "olga" else "labeler"
-    return issue_token(Principal(name, role), SECRET, FixedClock()(), timedelta(hours=10))[0]
+    return issue_token(name, SECRET, FixedClock()(), timedelta(hours=10))[0]
 
 
 @pytest.fixture
-async def labeler(settings: LabelerSettings, tables: Database) -> AsyncIterator[Labeler]:
+async def known(tables: Database) -> None:
+    """Insert the users without passwords: their tokens count, and logging in is not possible."""
+    for name, role in ROLES.items():
+        insert = "INSERT INTO users (name, role, password_hash) VALUES ($1, $2, '') ON CONFLICT DO NOTHING"
+        await tables.execute(insert, name, role)
+
+
+@pytest.fixture
+async def labeler(settings: LabelerSettings, tables: Database, known: None) -> AsyncIterator[Labeler]:
     """A running API with three users logged in."""
     event_log, store = MemoryEventLog(), MemoryObjectStore()
     async with running(settings, event_log, store) as (app, health):

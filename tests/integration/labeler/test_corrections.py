@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.labeler.settings import LabelerSettings
 from shared.contract.events import LabelCorrected
 from shared.testing import eventually, image_rejected, image_stored, label_corrected
 
@@ -183,3 +184,13 @@ async def test_a_correction_from_elsewhere_is_shown_like_any_other(labeler: Labe
     await labeler.publish(stored, label_corrected(image_id=stored.image_id, label_to="grass", revision=1))
 
     assert (await labeler.get(f"/images/{stored.image_id}"))["corrected_by"] == "berta"
+
+
+async def test_a_label_is_the_same_in_every_form_of_unicode(labeler: Labeler, settings: LabelerSettings) -> None:
+    stored = image_stored()
+    await labeler.publish(stored)
+    settings.__dict__["labels"] = ("dandelion", "L\u00f6wenzahn")
+
+    answer = await labeler.correct("anna", stored.image_id, " Lo\u0308wenzahn ", 0)
+
+    assert (answer.status_code, answer.json()["label"]) == (200, "L\u00f6wenzahn")

@@ -11,7 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from pappus.stack import Servers
-from services.labeler.accounts.users import Users, read_users
+from services.labeler.accounts.users import Users
+from services.labeler.accounts.users_file import read_users
 from services.labeler.data.projection import replay_plan
 from services.labeler.settings import LabelerSettings
 from shared.contract.events import Event
@@ -20,7 +21,7 @@ from shared.messaging.kafka import create_topics, open_event_log
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.replay import canonical_dump, replay
-from shared.testing import MemoryObjectStore, image_stored
+from shared.testing import FixedClock, MemoryObjectStore, image_stored
 
 from .conftest import TOPICS, running, token
 
@@ -51,7 +52,9 @@ def settings(settings: LabelerSettings) -> LabelerSettings:
 
 
 @pytest.fixture
-async def replicas(servers: Servers, settings: LabelerSettings, tables: Database) -> AsyncIterator[Replicas]:
+async def replicas(
+    servers: Servers, settings: LabelerSettings, tables: Database, known: None
+) -> AsyncIterator[Replicas]:
     """Two replicas, one for anna and one for berta. Only one of them writes the tables."""
     await create_topics(servers.kafka_bootstrap)
     store = MemoryObjectStore()
@@ -97,7 +100,7 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_users(
     stored = image_stored()
     await replicas.publish(stored)
     assert (await replicas.correct("anna", stored.image_id, "grass", 0)).status_code == 200
-    await Users(replicas.tables).upsert(read_users(users_file))
+    await Users(replicas.tables).set_all(read_users(users_file), FixedClock()())
     before = await canonical_dump(replicas.tables)
 
     report = await replay(replicas.event_log, database_url, replay_plan())

@@ -7,7 +7,15 @@ import httpx2
 import pytest
 
 from shared.contract.events import PromotionRequested, RuleOutcome, TrainingRequested
-from shared.testing import eventually, model_promoted, model_rejected, model_trained, promotion_requested
+from shared.testing import (
+    eventually,
+    group_on,
+    image_stored,
+    model_promoted,
+    model_rejected,
+    model_trained,
+    promotion_requested,
+)
 
 from .conftest import Labeler
 
@@ -167,3 +175,25 @@ async def test_a_labeler_may_not_command_the_gate(labeler: Labeler, path: str) -
 
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
     assert "operator" in answer.json()["detail"]
+
+
+async def test_what_the_first_model_waits_for_is_told(labeler: Labeler) -> None:
+    async def waits_for() -> str:
+        return str((await labeler.get("/models/first"))["waits_for"])
+
+    assert "20 trusted images of each label; there are 0 of dandelion, 0 of grass" in await waits_for()
+    claimed = [image_stored(label=None, trust="claimed", group_id=group_on("test", n)) for n in range(2)]
+    seeds = [
+        image_stored(label=label, group_id=group_on("train", 100 * (label == "grass") + n))
+        for label in ("dandelion", "grass")
+        for n in range(20)
+    ]
+    await labeler.publish(*claimed, *seeds)
+    assert "no test image of dandelion among 20, no test image of grass among 20" in await waits_for()
+    for image, label in zip(claimed, ("dandelion", "grass"), strict=True):
+        await labeler.correct("anna", image.image_id, label, 0)
+    assert "trained now" in await waits_for()
+    async with labeler.client("anna") as client:
+        assert "trained now" in (await client.get("/models/champion")).json()["detail"]
+    await labeler.publish(model_trained())
+    assert "GET /models" in await waits_for()

@@ -15,7 +15,8 @@ from .conftest import token
 
 
 @pytest.mark.timeout(300)
-def test_every_answer_is_one_that_the_openapi_document_describes(settings: LabelerSettings, no_waiting: None) -> None:
+@pytest.mark.usefixtures("known", "no_waiting")
+def test_every_answer_is_one_that_the_openapi_document_describes(settings: LabelerSettings) -> None:
     @asynccontextmanager
     async def open_store() -> AsyncIterator[MemoryObjectStore]:
         yield MemoryObjectStore()

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from services.labeler.settings import LabelerSettings
-from shared.contract.events import ImageRegistered
+from shared.contract.events import ImageRegistered, LabelCorrected
 from shared.testing import eventually, image_rejected, image_stored
 
 from .conftest import Labeler
@@ -100,6 +100,31 @@ async def test_the_same_bytes_again_lead_to_the_image_that_holds_them(labeler: L
     assert found["image_id"] == first.json()["image_id"]
 
 
+async def test_a_label_for_stored_bytes_without_one_is_set_as_a_correction(labeler: Labeler) -> None:
+    data = b"a picture"
+    stored = image_stored(sha256=sha256(data).hexdigest(), label=None, trust="claimed")
+    await labeler.publish(stored)
+
+    answer = await upload_image(labeler, data, label="grass")
+    again = await upload_image(labeler, data, label="dandelion")
+
+    for found in (answer, again):
+        assert (found.status_code, found.json()["image_id"]) == (200, str(stored.image_id))
+        assert (found.json()["label"], found.json()["revision"]) == ("grass", 1)
+    [correction] = labeler.event_log.events(LabelCorrected)
+    assert (correction.label_to, correction.corrected_by, correction.revision) == ("grass", "anna", 1)
+
+
+async def test_a_label_for_stored_bytes_that_have_one_changes_nothing(labeler: Labeler) -> None:
+    stored = image_stored(sha256=sha256(b"a picture").hexdigest(), label="dandelion", trust="claimed")
+    await labeler.publish(stored)
+
+    answer = await upload_image(labeler, b"a picture", label="grass")
+
+    assert (answer.status_code, answer.json()["label"], answer.json()["revision"]) == (200, "dandelion", 0)
+    assert labeler.event_log.events(LabelCorrected) == []
+
+
 async def test_bytes_that_turn_out_to_be_a_duplicate_lead_to_the_other_image(labeler: Labeler) -> None:
     answering = asyncio.ensure_future(upload_image(labeler, b"a picture"))
     event = await registered(labeler)
@@ -175,6 +200,27 @@ async def test_an_upload_without_the_log_is_503_with_retry_after(labeler: Labele
 
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.usefixtures("ingestor")
+async def test_the_label_of_an_upload_is_cleaned(labeler: Labeler, settings: LabelerSettings) -> None:
+    settings.__dict__["labels"] = ("dandelion", "L\u00f6wenzahn")
+    cleaned = await upload_image(labeler, b"a picture", label=" Lo\u0308wenzahn\n")
+    blank = await upload_image(labeler, b"another picture", label="  ")
+
+    assert (cleaned.json()["label"], blank.json()["label"]) == ("L\u00f6wenzahn", None)
+
+
+async def test_an_upload_without_or_with_two_files_is_refused(labeler: Labeler) -> None:
+    async with labeler.client("anna") as client:
+        none = await client.post("/images", files={"other": b"x"})
+        two = await client.post("/images", files=[("file", b"x"), ("file", b"y")])
+        text = await client.post("/images", content=b"x", headers={"Content-Type": "image/png"})
+        boundary = {"Content-Type": f"multipart/form-data; boundary={'B' * 300}"}
+        long = await client.post("/images", content=b"x", headers=boundary)
+
+    found = [(answer.status_code, answer.json()["error"]) for answer in (none, two, text, long)]
+    assert found == [(422, "file_missing"), (422, "several_fields"), (415, "not_multipart"), (400, "broken_form")]
 
 
 async def test_an_invalid_upload_is_refused_before_anything_is_stored(labeler: Labeler) -> None:

@@ -16,7 +16,7 @@ from shared.contract.events import Event, ImageStored, TrainingRequested, Trust
 from shared.contract.topics import TOPICS, TRIGGER_APP
 from shared.messaging.codec import decode
 from shared.messaging.kafka import KafkaEventLog, create_topics, group_lag, open_event_log
-from shared.testing import eventually, image_stored, model_trained
+from shared.testing import eventually, group_on, image_stored, model_trained
 from tests.integration.trainer.processes import TrainerProcess
 
 MODULE = "services.trainer.full_trigger"
@@ -46,7 +46,14 @@ class World:
             await publisher.publish(events)
 
     async def images(self, count: int, trust: Trust = "seed") -> list[ImageStored]:
-        made = [image_stored(label=self.labels[number % 2], trust=trust) for number in range(count)]
+        made = [
+            image_stored(
+                label=self.labels[number % 2],
+                trust=trust,
+                group_id=group_on("train" if number % 4 < 2 else "test", number),
+            )
+            for number in range(count)
+        ]
         await self.publish(*made)
         return made
 

@@ -20,7 +20,6 @@ from services.trainer.data import queries
 from services.trainer.data.projection import MIGRATIONS, TOPICS, trainer_projection
 from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.records import ModelRow
-from services.trainer.dataset.split import Side, side
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.cases import GateContext
@@ -45,6 +44,7 @@ from shared.contract.events import (
     PromotionRequested,
     uuid_of,
 )
+from shared.contract.split import Side, side
 from shared.messaging.event_log import EventLog, Publisher
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.clock import utc_now

@@ -42,6 +42,16 @@ def test_a_row_with_a_label_is_believed_as_seed(label: str | None, trust: str) -
     assert (event.label, event.trust, event.registered_by, event.attempt) == (label, trust, "seeder", 1)
 
 
+@pytest.mark.parametrize("typed", ["Lo\u0308wenzahn", "L\u00f6wenzahn ", "\tLo\u0308wenzahn\n"])
+def test_a_label_is_the_same_in_every_form_of_unicode(typed: str) -> None:
+    assert first_registration(NewRow(URL, typed, "seeder", NOON)).label == "L\u00f6wenzahn"
+
+
+def test_a_blank_label_is_none() -> None:
+    event = first_registration(NewRow(URL, "  ", "seeder", NOON))
+    assert (event.label, event.trust) == (None, "claimed")
+
+
 @pytest.mark.parametrize(("attempt", "seconds"), [(1, 5), (2, 20), (3, 80), (4, 320)])
 def test_the_next_attempt_waits_longer_each_time(attempt: int, seconds: int) -> None:
     due = NOON + timedelta(seconds=seconds)

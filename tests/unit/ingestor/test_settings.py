@@ -1,10 +1,10 @@
 """Settings of the ingestor."""
 
 import pytest
-from pydantic import ValidationError
 
 from services.ingestor.settings import IngestorSettings
 from shared.runtime.retry import delay
+from shared.runtime.settings import InvalidSettings
 
 
 def test_hosts_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,7 +13,7 @@ def test_hosts_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_allowed_host_that_is_a_url_is_refused_at_start() -> None:
-    with pytest.raises(ValidationError, match="write host"):
+    with pytest.raises(InvalidSettings, match="write host"):
         IngestorSettings(allowed_hosts=("http://images.internal",))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.labeler.accounts.users import read_users
+from services.labeler.accounts.users_file import read_users
 from shared.runtime.errors import PappusError
 
 

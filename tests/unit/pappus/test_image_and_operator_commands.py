@@ -75,7 +75,8 @@ def test_history_asks_for_a_thousand_models_and_says_if_there_may_be_more(apis: 
 
 def test_history_before_the_first_model_says_what_it_needs(apis: FakeApis, call: Any) -> None:
     apis.answers["GET /models?limit=1000"] = (200, [])
-    assert call("history").stdout.startswith("No model yet: ")
+    apis.answers["GET /models/first"] = (200, {"waits_for": "It needs a test image of grass."})
+    assert call("history").stdout == "No model yet. It needs a test image of grass.\n"
 
 
 def test_a_correction_that_was_set_aside_is_called_so(apis: FakeApis, call: Any) -> None:

@@ -31,6 +31,16 @@ async def test_the_same_folder_gives_the_same_rows(tmp_path: Path) -> None:
     assert await urls(images) == await urls(images)
 
 
+async def test_the_folder_of_a_label_is_found_in_every_form_of_unicode(tmp_path: Path) -> None:
+    labels = ("grass", "L\u00f6wenzahn")
+    for name in ("grass", "Lo\u0308wenzahn"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(name.encode())
+    source = await choose(str(tmp_path), labels, BASE, tmp_path)
+    assert [row.label for row in source.rows] == list(labels)
+    assert await source.read(source.rows[1], BASE) == "Lo\u0308wenzahn".encode()
+
+
 async def test_another_content_under_the_same_name_is_a_new_row(tmp_path: Path) -> None:
     one, two = folder(tmp_path / "one"), folder(tmp_path / "two", content=b"others")
     assert await urls(one) & await urls(two) == set()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pappus.stack import Stack
 from pappus.stack.cache import Cache
 from pappus.stack.config import StackConfig
 from pappus.stack.context import StackContext
@@ -114,3 +115,17 @@ def test_services_store_compiled_modules(monkeypatch: pytest.MonkeyPatch) -> Non
     inherited = inherited_environment()
     assert "PYTHONDONTWRITEBYTECODE" not in inherited
     assert inherited["HTTPS_PROXY"] == "http://proxy"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PAPPUS_LABELS", '["a", "a"]'), ("PAPPUS_LABELS", "a,b"), ("PAPPUS_MODEL_NAME", "plants/v2")],
+)
+def test_a_stack_with_settings_that_no_service_can_use_is_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StackError, match=name) as refused:
+        Stack(tmp_path / "state").up()
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "state").exists()

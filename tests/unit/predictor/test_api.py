@@ -38,8 +38,8 @@ class Replica:
         self.notify = readiness(self.health)
         self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=10)
-        predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
-        app = build_app(predictions, self.health, LIMIT_BYTES)
+        self.predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
+        app = build_app(self.predictions, self.health, LIMIT_BYTES)
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"
         )
@@ -135,27 +135,31 @@ async def test_a_form_without_the_file_is_refused(replica: Replica) -> None:
 
 async def test_further_requests_are_refused_while_too_many_are_in_flight(replica: Replica) -> None:
     replica.serve(1, small_artefact())
-    gate = asyncio.Event()
-    request = replica.client.build_request("POST", "/predict", files={"file": picture()})
-    whole = request.read()
+    with replica.predictions.admitted(), replica.predictions.admitted():
+        refused = await replica.client.post("/predict", files={"file": picture()})
+        assert (refused.status_code, refused.json()["error"]) == (503, "overloaded")
+    assert (await replica.client.post("/predict", files={"file": picture()})).status_code == 200
 
+
+async def test_requests_that_are_half_sent_take_the_place_of_no_other(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
     reading = 0
 
-    async def slowly() -> AsyncIterator[bytes]:
+    async def half() -> AsyncIterator[bytes]:
         nonlocal reading
+        yield b"--abc"
         reading += 1
-        await gate.wait()
-        yield whole
+        await asyncio.Event().wait()
 
-    headers = {"content-type": request.headers["content-type"]}
-    held = [asyncio.create_task(replica.client.post("/predict", content=slowly(), headers=headers)) for _ in range(2)]
+    headers = {"content-type": "multipart/form-data; boundary=abc"}
+    held = [asyncio.create_task(replica.client.post("/predict", content=half(), headers=headers)) for _ in range(3)]
+    await eventually(lambda: reading == 3)
 
-    await eventually(lambda: reading == 2)
-    refused = await replica.client.post("/predict", files={"file": picture()})
-    assert (refused.status_code, refused.json()["error"]) == (503, "overloaded")
-    gate.set()
-    assert [response.status_code for response in await asyncio.gather(*held)] == [200, 200]
     assert (await replica.client.post("/predict", files={"file": picture()})).status_code == 200
+
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
 
 
 async def test_swaps_lose_no_request_and_each_answer_fits_its_version(replica: Replica) -> None:
@@ -219,7 +223,7 @@ async def test_metrics_page_and_documentation_answer_without_a_model(replica: Re
     form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
     errors = {s: r["content"] for s, r in schema["paths"]["/predict"]["post"]["responses"].items() if s >= "400"}
-    assert set(errors) == {"400", "413", "415", "422", "500", "503"}
+    assert set(errors) == {"400", "403", "408", "413", "415", "421", "422", "500", "503"}
     assert all(list(content) == ["application/problem+json"] for content in errors.values())
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from uuid import UUID
 
-from services.labeler.settings import UiSettings
 from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined, LabelerClient, NoModel
 from services.labeler.ui.metrics import PREDICTIONS
@@ -20,7 +19,7 @@ from services.labeler.ui.sessions.corrections import (
 )
 from services.labeler.ui.sessions.tab import clients
 from shared.clients.answers import Prediction, Uploaded
-from shared.clients.labeler import get_image, upload_image
+from shared.clients.labeler import get_first_model, get_image, upload_image
 from shared.clients.predictor import predict
 from shared.runtime.errors import TransientError
 
@@ -79,8 +78,7 @@ class UploadSession:
         try:
             self.predictions.append(clients().predictor.send(predict(self.data)))
         except (TransientError, Declined) as error:
-            no_model = isinstance(error, NoModel)
-            self.no_prediction = messages.no_model(UiSettings().first_images_per_label) if no_model else str(error)
+            self.no_prediction = messages.no_model(_waits_for()) if isinstance(error, NoModel) else str(error)
             self.may_predict_later = isinstance(error, TransientError)
             PREDICTIONS.labels("unanswered").inc()
             return
@@ -146,3 +144,11 @@ class UploadSession:
             self.label, self.revision = entry.label_to, entry.revision
         if entry.live_in is not None:
             self.ask_until = time.monotonic() + LOAD_SECONDS
+
+
+def _waits_for() -> str:
+    """Return what the first model waits for; empty if the labeler does not say."""
+    try:
+        return clients().labeler.send(get_first_model()).waits_for
+    except (TransientError, Declined):
+        return ""

@@ -7,9 +7,9 @@ from hashlib import sha256
 from uuid import UUID
 
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
-from services.trainer.dataset.split import Side
 from services.trainer.full_lane.jobs import NotEnoughImages, Parameters
 from shared.contract.events import uuid_of
+from shared.contract.split import Side
 
 SIDES: tuple[Side, Side] = ("train", "test")
 

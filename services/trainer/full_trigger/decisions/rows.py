@@ -6,10 +6,11 @@ A row never holds a count, only the contribution of each event, so folding an ev
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from shared.contract.events import DriftDetected, Event, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
 from shared.contract.race_rules import label_applies
+from shared.contract.split import Side, side
 
 KEPT_REQUESTS = 20
 KEPT_DRIFTS = 100
@@ -34,11 +35,13 @@ class LoggedEvent(TypedDict):
 
 
 class ImageRow(TypedDict):
-    """One stored image; `trusted` is its state when it was stored, before any correction."""
+    """One stored image; `trusted` is its state when it was stored, before any correction. Rows of earlier releases have
+    no `side`."""
 
     stored: LoggedEvent
     label: str | None
     trusted: bool
+    side: NotRequired[Side]
 
 
 class CorrectionRow(TypedDict):
@@ -100,7 +103,12 @@ def log_event(event: Event, position: RecordPosition) -> LoggedEvent:
 def on_image_stored(row: ImageRow | None, event: ImageStored, position: RecordPosition) -> ImageRow:
     """Return the row of the image; its first image.stored counts."""
     trusted = event.trust in ("seed", "reviewed") and event.label is not None
-    return row or {"stored": log_event(event, position), "label": event.label, "trusted": trusted}
+    return row or {
+        "stored": log_event(event, position),
+        "label": event.label,
+        "trusted": trusted,
+        "side": side(event.group_id),
+    }
 
 
 def on_label_corrected(

@@ -1,6 +1,7 @@
 """From the rows of the trigger's tables to the state that its decision is based on. Pure."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from services.trainer.full_trigger.decisions.rows import (
@@ -30,7 +31,7 @@ def state_of(
         events = _trusting_events(image, correction)
         if label not in trusted or not events:
             continue
-        arrival = _arrival(events, asked_at)
+        arrival = replace(_arrival(events, asked_at), side=image.get("side"))
         trusted[label].append(arrival)
         if not all(_known(training["last"], event) for event in events):
             new_images.append(arrival)

@@ -8,6 +8,7 @@ A burst of events is one training: a request waits until no event came for `quie
 `longest_wait_seconds` after its threshold was met, and never while another request is unanswered.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,9 @@ from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+
+from shared.contract.first_model import SIDES, what_is_missing
+from shared.contract.split import Side
 
 Reason = Literal["first_model", "drift", "correction_layer_grown", "new_images", "weekly"]
 
@@ -34,11 +38,13 @@ class TriggerSettings(BaseModel, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event that counts towards a training: when it was appended to the log, and whether after the last request."""
+    """An event that counts towards a training: when it was appended to the log, and whether after the last request.
+    `side`: where its image falls in the split; None if that is not known."""
 
     event_id: UUID
     at: datetime
     fresh: bool
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ def decide(state: State, now: datetime, settings: TriggerSettings) -> Request | 
     """Return a request with its causes, or until when to wait and why."""
     if state.asked_at is not None:
         times_out_at = state.asked_at + timedelta(seconds=settings.request_timeout_seconds)
-        if now < times_out_at:
+        if now < times_out_at and _answerable(state, settings):
             return WaitUntil(times_out_at, "A full training was requested and is not answered yet.")
     due_reasons = (
         _first_model(state, settings) if state.trained_at is None else _retraining(state, state.trained_at, settings)
@@ -111,19 +117,40 @@ def _describe_counts(state: State, settings: TriggerSettings) -> str:
         return (
             f"{images} new images and {corrections} corrections since the last full training: too few to train again."
         )
-    have = ", ".join(f"{len(state.trusted.get(label, ()))} of {label}" for label in settings.labels)
-    needed = settings.first_images_per_label
-    return f"The first model needs {needed} trusted images of each label and something new; there are {have}."
+    missing = what_is_missing(_counts(state), settings.labels, settings.first_images_per_label)
+    return missing or "The first model was requested and not made; it is requested again when something new comes."
+
+
+def _answerable(state: State, settings: TriggerSettings) -> bool:
+    """Return whether the newest request can lead to a model: not before the first one, if a side of a label was empty
+    when it was made. The full lane answers such a request with nothing."""
+    before = {label: [one for one in found if not one.fresh] for label, found in state.trusted.items()}
+    counts = _counts(State(trusted=before))
+    return state.trained_at is not None or what_is_missing(counts, settings.labels, 1) is None
+
+
+def _counts(state: State) -> dict[str, Counter[Side | None]]:
+    """Count the trusted images of each label by side."""
+    return {label: Counter(one.side for one in arrivals) for label, arrivals in state.trusted.items()}
 
 
 def _first_model(state: State, settings: TriggerSettings) -> list[_DueReason]:
     needed = settings.first_images_per_label
     by_label = [state.trusted.get(label, ()) for label in settings.labels]
-    if any(len(arrivals) < needed for arrivals in by_label):
+    if what_is_missing(_counts(state), settings.labels, needed) is not None:
         return []
-    evidence = [arrival for arrivals in by_label for arrival in arrivals[:needed]]
+    evidence = [arrival for arrivals in by_label for arrival in _evidence(arrivals, needed)]
     everything = [arrival for arrivals in by_label for arrival in arrivals]
     return _due_reason("first_model", f"Each label has {needed} trusted images or more.", evidence, everything)
+
+
+def _evidence(arrivals: Sequence[Arrival], needed: int) -> list[Arrival]:
+    """Return the images that met the threshold: the first `needed`, and the first on a side that these lack."""
+    found = list(arrivals[:needed])
+    for side in SIDES:
+        if not any(one.side in (side, None) for one in found):
+            found += [one for one in arrivals if one.side in (side, None)][:1]
+    return found
 
 
 def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -> list[_DueReason]:

@@ -72,6 +72,8 @@ class FakeApis:
             )
         if parts == ["labels"]:
             return httpx2.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
+        if parts == ["models", "first"]:
+            return httpx2.Response(200, json={"waits_for": "The first model needs 20 images of each label."})
         if parts == ["review"]:
             return self._review()
         if parts == ["images"]:

@@ -67,5 +67,5 @@ def api(health: Health) -> Api:
 @pytest.fixture
 async def client(api: Api) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://api") as opened:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as opened:
         yield opened

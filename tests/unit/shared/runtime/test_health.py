@@ -1,10 +1,12 @@
 """What a process says about itself."""
 
+import asyncio
 import json
 
 import aiohttp
 import pytest
 
+from shared.runtime import health as health_module
 from shared.runtime.health import HEALTH_PATHS, Health, health_response, serve_health
 
 
@@ -67,3 +69,24 @@ async def test_it_is_served_over_http_on_a_free_port() -> None:
             assert "pappus_events_handled" in await answer.text()
             assert answer.headers["Content-Type"].startswith("text/plain")
     assert len(HEALTH_PATHS) == 4
+
+
+@pytest.mark.parametrize(
+    "half", [b"", b"GET /livez HTTP/1.1\r\nX-Half", b"POST / HTTP/1.1\r\nContent-Length: 9\r\nHost: x\r\n\r\nhalf"]
+)
+async def test_a_request_that_is_half_sent_ends_with_its_connection(
+    half: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_module, "CONNECTION_SECONDS", 0.1)
+    async with serve_health(Health(), 0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(half)
+        came = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+    assert came.split(b" ")[1] in (b"408", b"405")
+
+
+async def test_only_questions_about_health_are_answered() -> None:
+    async with serve_health(Health(), 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+        statuses = [(await client.request(*what)).status for what in (("GET", "/"), ("POST", "/livez"))]
+    assert statuses == [404, 405]

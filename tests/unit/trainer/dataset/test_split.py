@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.dataset.split import side
+from shared.contract.split import side
 
 
 @given(st.text())

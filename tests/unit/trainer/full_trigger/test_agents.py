@@ -16,6 +16,7 @@ from shared.testing import (
     FixedClock,
     MemoryEventLog,
     drift_detected,
+    group_on,
     image_stored,
     label_corrected,
     model_trained,
@@ -23,6 +24,12 @@ from shared.testing import (
 )
 
 SETTINGS = FullTriggerSettings(first_images_per_label=2, new_images=3)
+
+
+def image(number: int, **changes: Any) -> ImageStored:
+    """Return an image of one of two labels; of four images each label has one on each side of the split."""
+    group_id = group_on("train" if number % 4 < 2 else "test", number)
+    return image_stored(label=("dandelion", "grass")[number % 2], group_id=group_id, **changes)
 
 
 class Bench:
@@ -45,7 +52,9 @@ class Bench:
         await self._publishing.__aexit__(None, None, None)
 
     def restart(self) -> None:
-        self.trigger = FullTrigger(self.tables, self._publisher, "plants", SETTINGS, self.clock)
+        self.told: list[str] = []
+        told = self.told.append
+        self.trigger = FullTrigger(self.tables, self._publisher, "plants", SETTINGS, self.clock, told)
 
     async def take(self, event: Event, record: Record | None = None) -> None:
         offset = self.offsets.get(event.topic, 0)
@@ -66,7 +75,7 @@ class Bench:
         await self.trigger.on_tick(Record(TRIGGER_TICKS, 0, 0, None, b"tick"))
 
     async def images(self, count: int, **changes: Any) -> list[ImageStored]:
-        made = [image_stored(label=("dandelion", "grass")[number % 2], **changes) for number in range(count)]
+        made = [image(number, **changes) for number in range(count)]
         for event in made:
             await self.take(event)
         return made
@@ -93,7 +102,7 @@ async def test_a_burst_becomes_one_request_with_its_causes() -> None:
 async def test_an_hourly_decision_makes_up_for_missed_moments() -> None:
     async with Bench() as bench:
         await bench.tick()
-        for event in [image_stored(label=label) for label in ("dandelion", "grass") * 2]:  # behind the trigger's back
+        for event in [image(number) for number in range(4)]:  # behind the trigger's back
             position = RecordPosition("image.stored/0", 0, bench.clock().timestamp())
             bench.tables.images[str(event.image_id)] = on_image_stored(None, event, position)
         await bench.tick(60)
@@ -150,6 +159,8 @@ async def test_a_candidate_of_the_fast_lane_frees_nothing() -> None:
 
 async def test_a_persons_request_counts_as_the_one_under_way() -> None:
     async with Bench() as bench:
+        await bench.images(4)
+        bench.clock.move(1)
         await bench.take(training_requested(reason="person", requested_by="anna"))
         bench.clock.move(1)
         await bench.images(4)
@@ -214,7 +225,7 @@ async def test_events_of_another_model_change_nothing() -> None:
 async def test_a_producers_clock_that_is_ahead_holds_nothing_up() -> None:
     async with Bench() as bench:
         for number in range(4):
-            event = image_stored(label=("dandelion", "grass")[number % 2])
+            event = image(number)
             ahead = int((bench.clock() + timedelta(hours=5)).timestamp() * 1000)
             await bench.take(event, Record(event.topic, 0, number, event.key, encode(event, "x"), timestamp_ms=ahead))
         await bench.tick(2.0)
@@ -237,3 +248,22 @@ def test_the_environment_sets_the_thresholds(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PAPPUS_LABELS", '["a", "b"]')
     settings = FullTriggerSettings()
     assert (settings.labels, settings.new_images, settings.quiet_seconds) == (("a", "b"), 7, 2)
+
+
+async def test_health_is_told_why_there_is_no_training_and_when_one_is_requested() -> None:
+    async with Bench() as bench:
+        await bench.images(2)
+        await bench.tick(60)
+        await bench.images(4)
+        await bench.tick(60)
+        assert "1 of dandelion, 1 of grass" in bench.told[0]
+        assert bench.told[1].startswith("A full training was requested")
+
+
+async def test_a_persons_request_before_there_are_images_holds_nothing_up() -> None:
+    async with Bench() as bench:
+        await bench.take(training_requested(reason="person", requested_by="anna"))
+        bench.clock.move(1)
+        await bench.images(4)
+        await bench.tick(60)
+        assert [request.reason for request in bench.asked] == ["first_model"]

@@ -33,6 +33,7 @@ from shared.contract.events import (
     Trust,
     uuid_of,
 )
+from shared.testing import group_on
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +96,7 @@ class World:
                 height=1,
                 image_format="JPEG",
                 perceptual_hash="0" * 16,
-                group_id=str(number),
+                group_id=group_on("train" if number % 4 < 2 else "test", number),
                 label=label,
                 trust=trust,
                 registered_by="test",

@@ -1,6 +1,7 @@
 """When a full training is asked for, and when not."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from services.trainer.full_trigger.decisions.training_due import (
     sort_by_time,
 )
 from shared.contract.events import uuid_of
+from shared.contract.split import Side
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SETTINGS = TriggerSettings(labels=("dandelion", "grass"))
+LABELS = SETTINGS.labels
 LATER = NOON + timedelta(minutes=5)
 
 
@@ -159,3 +162,42 @@ def test_a_fresh_image_after_old_ones_is_debounced_too() -> None:
 def test_order_is_by_time_and_then_by_id(same_time: bool) -> None:
     made = [Arrival(uuid_of(n), NOON if same_time else NOON - timedelta(seconds=n), True) for n in range(5)]
     assert sort_by_time(made) == sort_by_time(reversed(made))
+
+
+def on(side: Side | None, count: int, name: str, fresh: bool = True) -> list[Arrival]:
+    return [replace(one, side=side) for one in arrivals(count, f"{name} {side}", fresh)]
+
+
+def sided(grass_test: int, fresh: bool = True, **changes: object) -> State:
+    """20 images of each label to train with; of dandelion 5 to test with."""
+    return State(
+        trusted={
+            "dandelion": [*on("train", 20, "dandelion", fresh), *on("test", 5, "dandelion", fresh)],
+            "grass": [*on("train", 20, "grass", fresh), *on("test", grass_test, "grass")],
+        },
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def test_the_first_model_waits_for_a_test_image_of_each_label_and_says_so() -> None:
+    assert "no test image of grass among 20" in waits(sided(0)).why
+    request = asked(sided(1))
+    assert ids(on("test", 1, "grass")) | ids(on("test", 1, "dandelion")) <= set(request.causes)
+
+
+def test_a_request_that_could_lead_to_no_model_holds_nothing_up() -> None:
+    before = sided(0, fresh=False, asked_at=LATER)
+    assert waits(before).time is None
+    assert asked(sided(1, fresh=False, asked_at=LATER)).reason == "first_model"
+
+
+def test_a_request_that_can_lead_to_a_model_is_waited_for() -> None:
+    state = State(
+        trusted={label: [*on("train", 20, label, fresh=False), *on("test", 1, label, fresh=False)] for label in LABELS},
+        asked_at=LATER,
+    )
+    assert waits(state).time == LATER + timedelta(minutes=10)
+
+
+def test_images_of_earlier_releases_count_on_both_sides() -> None:
+    assert asked(State(trusted={label: on(None, 20, label) for label in LABELS})).reason == "first_model"

@@ -1,0 +1,94 @@
+"""What a browser may do with an API: under which names it asks, from which pages, and where answers are shown."""
+
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.http.problems import Problem, problem_response
+
+ANY_HOST = "*"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: with that a browser sends `Origin: null` with the forms of our own pages.
+    "Referrer-Policy": "same-origin",
+}
+
+
+class BrowserMiddleware:
+    """Refuses requests under a host name that is not ours (421), and commands from pages of other origins (403). Adds
+    HEADERS to each answer.
+
+    A page of another origin could else send forms in the name of its visitor, or read answers under a name of its own
+    that leads here (DNS rebinding). That takes a name of the public DNS: addresses, names without a dot and those below
+    `localhost` are always ours, others only if they are among `hosts` ("*": any). Clients that are no browsers send no
+    Origin and are not concerned.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        problem = self._problem(Request(scope))
+        answer = self._app if problem is None else problem_response(problem)
+        await answer(scope, receive, send_with_headers)
+
+    def _problem(self, request: Request) -> Problem | None:
+        asked = request.headers.getlist("host")
+        if ANY_HOST not in self._hosts and not all(self._is_ours(_name(host)) for host in asked):
+            detail = f"This server does not answer as {', '.join(asked)!r}. Add the name to PAPPUS_HTTP_HOSTS."
+            return Problem(421, "unknown_host", detail)
+        if request.method not in READING and _is_foreign(request, asked):
+            detail = "A page of another site sent this request. Send it from this server's own pages, or by a program."
+            return Problem(403, "foreign_origin", detail)
+        return None
+
+    def _is_ours(self, name: str) -> bool:
+        return name in self._hosts or (
+            bool(name) and ("." not in name or name.endswith(".localhost") or _is_address(name))
+        )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _name(host: str) -> str:
+    """Return the host name of a Host header, lower case; empty if it is malformed."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_foreign(request: Request, asked: list[str]) -> bool:
+    origins = request.headers.getlist("origin")
+    if not origins:
+        return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+    own = {f"{scheme}://{host}".lower() for scheme in ("http", "https") for host in asked}
+    return any(origin.lower() not in own for origin in origins)

@@ -1,0 +1,105 @@
+"""Connections that cannot be held without sending: the head of a request has a deadline and a limit."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_SECONDS = 10.0
+"""How long a head may take from its first byte, on a new connection from the start."""
+HEAD_BYTES = 65_536
+LINGER_SECONDS = 10.0
+"""How long the rest of a body is read and dropped after its request was answered, so that the client sees the answer
+before the connection closes."""
+
+
+def _bare_answer(status: str, text: str) -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}\r\n"
+    return f"{head}Connection: close\r\n\r\n{text}".encode("ascii")
+
+
+HEAD_TOO_SLOW = _bare_answer(
+    "408 Request Timeout", f"The head of the request was not complete after {HEAD_SECONDS:g} s. Send it again, whole."
+)
+HEAD_TOO_LARGE = _bare_answer(
+    "431 Request Header Fields Too Large", f"The head of a request may have at most {HEAD_BYTES:,} bytes. Shorten it."
+)
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a deadline for heads, which it lacks, and for what follows an answer.
+
+    The deadline of a body that a route reads is `shared.http.limits`; the time between two requests is uvicorn's
+    keep-alive timeout.
+    """
+
+    _in_head = True
+    _head_bytes = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Give the first head its deadline, even if no byte of it comes."""
+        super().connection_made(transport)
+        self._start(HEAD_SECONDS, self._give_up_head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; refuse a head that is too long."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            self._start(HEAD_SECONDS, self._give_up_head)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._close_with(HEAD_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """Begin a head; it may follow another request in the same bytes."""
+        super().on_message_begin()
+        self._head_bytes = max(self._head_bytes, 1)
+        self._start(HEAD_SECONDS, self._give_up_head)
+
+    def on_headers_complete(self) -> None:
+        """End the head: what follows is the body."""
+        self._in_head, self._head_bytes = False, 0
+        self._stop()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Await the next head; a request that was answered before its end leaves an idle connection."""
+        super().on_message_complete()
+        self._in_head = True
+        self._stop()
+        if self.cycle is not None and self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """Close soon if the body of the request is still on its way: no route reads it any more."""
+        super().on_response_complete()
+        if not self._in_head and self.cycle.response_complete:
+            self._start(LINGER_SECONDS, self.transport.close)
+
+    def _start(self, seconds: float, expire: Any) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(seconds, expire)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up_head(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False  # an earlier request of this connection still gets its answer
+        elif not self.transport.is_closing():
+            self._close_with(HEAD_TOO_SLOW if self._head_bytes else b"")
+
+    def _close_with(self, answer: bytes) -> None:
+        self._stop()
+        self.transport.write(answer)
+        self.transport.close()

@@ -1,0 +1,56 @@
+"""Text as it is compared: labels, names and reasons in one form of Unicode, and what a label may be. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+LABEL_BYTES = 200
+MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+def to_nfc(text: str) -> str:
+    """Return the text in Unicode's form NFC. Some systems write letters and their marks apart (NFD): the same text to
+    every reader, another one to a program."""
+    return unicodedata.normalize("NFC", text)
+
+
+def clean_typed(text: str) -> str:
+    """Return what a person typed, in NFC and without spaces at its ends."""
+    return to_nfc(text).strip()
+
+
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of an installation in NFC.
+
+    Raises:
+        ValueError: there are fewer than two, two are the same, or one is no label. The text names it and says why.
+    """
+    found = tuple(to_nfc(label) for label in labels)
+    for label in found:
+        _check_label(label)
+    if len(found) < 2:
+        raise ValueError(f"there are {len(found)} labels; a model needs at least 2 to choose from")
+    twice = sorted({label for label in found if found.count(label) > 1})
+    if twice:
+        raise ValueError(f"the label {twice[0]!r} stands there more than once; each must be different")
+    return found
+
+
+def check_model_name(name: str) -> str:
+    """Return the name. Raises ValueError if it is not made of letters, digits, dots, hyphens and underscores."""
+    if not MODEL_NAME.fullmatch(name) or not name.strip("."):
+        raise ValueError(f"the name {name!r} must have 1 to 100 of the characters A-Z a-z 0-9 . _ -")
+    return name
+
+
+def _check_label(label: str) -> None:
+    try:
+        size = len(label.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"the label {label!r} is no text that can be written as UTF-8") from None
+    if not 1 <= size <= LABEL_BYTES:
+        raise ValueError(f"the label {label[:20]!r} has {size} bytes; it may have 1 to {LABEL_BYTES}")
+    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in label):
+        raise ValueError(f"the label {label!r} has a control character")
+    if label != label.strip():
+        raise ValueError(f"the label {label!r} has a space at an end")

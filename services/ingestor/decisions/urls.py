@@ -28,7 +28,7 @@ _LOGIN = re.compile(
     re.DOTALL,
 )
 """Everything before the last @ of the authority; the second form is a password in which / ? or # is not quoted. The
-function `login_of` of the schema is the same expression."""
+functions `login_of` and `url_without_login` of the schema have the same expression."""
 
 
 class NotAUrl(ValueError):

@@ -1,7 +1,7 @@
 """Downloads within limits on time, size and redirects, from checked addresses only."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -25,12 +25,19 @@ HEADERS = {"User-Agent": "Pappus-ingestor/1", "Accept": "image/*", "Accept-Encod
 HEADER_BYTES = 32_768
 """Of one field of an answer: some servers send policies and cookies longer than aiohttp's 8 kB; it takes 128 fields."""
 
+LoginOf = Callable[[str], Awaitable[str | None]]
+
+
+async def no_login(_url: str) -> None:
+    """No URL has a login but in its text."""
+
 
 class Downloader:
     """Downloads the bytes behind URLs. Open it with `Downloader.open`."""
 
-    def __init__(self, connector: TCPConnector, settings: IngestorSettings) -> None:
+    def __init__(self, connector: TCPConnector, settings: IngestorSettings, login_of: LoginOf) -> None:
         self._connector = connector
+        self._login_of = login_of
         self._allowed = AllowedHosts.parse(settings.allowed_hosts)
         self._acceptance = settings.acceptance
         self._redirects = settings.max_redirects
@@ -43,9 +50,10 @@ class Downloader:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: IngestorSettings, names: AbstractResolver | None = None
+        cls, settings: IngestorSettings, names: AbstractResolver | None = None, login_of: LoginOf = no_login
     ) -> AsyncIterator["Downloader"]:
-        """Open a downloader with its connections. `names` resolves host names; None: the name servers of the system."""
+        """Open a downloader with its connections. `names` resolves host names; None: the name servers of the system.
+        `login_of` knows the login of a URL that has none in its text."""
         allowed = AllowedHosts.parse(settings.allowed_hosts)
         connector = TCPConnector(
             resolver=CheckedResolver(allowed, Lookups(settings.fetch_lookup_seconds, names)),
@@ -53,27 +61,31 @@ class Downloader:
             limit=0,  # `_turn` and the caller keep the limits: waiting in here would count as the host's time
         )
         async with connector:
-            yield cls(connector, settings)
+            yield cls(connector, settings, login_of)
 
-    async def fetch(self, url: str, login: str | None = None) -> bytes | Rejection:
+    async def fetch(self, url: str) -> bytes | Rejection:
         """Return the bytes behind `url`, or why there are none, whatever the text and the servers behind it say.
 
-        `login`: `user:password` for the host of the URL and no other. A retryable rejection is tried again as often as
-        the settings say. Waiting for a turn at a host, and for the lookup of its name, does not count as download time.
+        A login goes to the host of its URL and to no other. A retryable rejection is tried again as often as the
+        settings say. Waiting for a turn at a host, and for the lookup of its name, does not count as download time.
+
+        Raises:
+            TransientError: raised by `login_of`.
         """
         attempt = 1
         while True:
-            found = await self._once(url, login)
+            found = await self._once(url)
             seconds = delay(self._policy, attempt)
             if isinstance(found, bytes) or not found.retryable or seconds is None:
                 return found
             await asyncio.sleep(seconds)
             attempt += 1
 
-    async def _once(self, url: str, login: str | None) -> bytes | Rejection:
+    async def _once(self, url: str) -> bytes | Rejection:
         address = check_url(url, self._allowed)
         if isinstance(address, Rejection):
             return address
+        login = await self._login_of(url)
         async with self._session() as session:
             try:
                 return await self._follow(session, address.with_login(login))

@@ -74,6 +74,10 @@ class IngestorProcess:
         process.send_signal(how)
         return process.wait(timeout=15)
 
+    def output(self) -> str:
+        """Return all it has written so far."""
+        return self._output.read_text()
+
     def replay(self) -> None:
         """Run a replay beside it. Raises CalledProcessError."""
         command = [sys.executable, "-m", "services.replay", "ingestor"]

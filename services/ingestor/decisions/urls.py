@@ -113,7 +113,7 @@ def _parsed(text: str) -> Address:
     scheme, authority, path, query = parts.groups() if parts else (None, None, text, None)
     scheme = (scheme or "").lower()
     if scheme not in DEFAULT_PORTS:
-        raise NotAUrl(f"it has {scheme[:20] or 'no scheme'}; only http and https addresses are fetched")
+        raise NotAUrl("only http and https addresses are fetched")  # what stands there may be a user
     userinfo, _, rest = (authority or "").rpartition("@")
     found = _HOST_AND_PORT.fullmatch(rest)
     if found is None or "\\" in userinfo:

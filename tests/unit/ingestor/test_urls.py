@@ -74,7 +74,7 @@ def test_only_what_a_request_cannot_hold_is_changed(url: str, asked: str) -> Non
         ("http://h/a\x00b", "control character"),
         ("http://h/" + "a" * 8000, "longer than 8000 bytes"),
         ("http://h/\ud800", "no URL can have"),
-        ("", "no scheme"),
+        ("", "only http and https"),
         ("x" * 3_000_000, "longer than"),
     ],
     ids=lambda value: value[:60].encode("unicode_escape").decode(),

@@ -64,7 +64,7 @@ class Downloader:
             yield cls(connector, settings, login_of)
 
     async def fetch(self, url: str) -> bytes | Rejection:
-        """Return the bytes behind `url`, or why there are none, whatever the text and the servers behind it say.
+        """Return the bytes behind `url`, or why there are none. No text and no answer of a server raises an exception.
 
         A login goes to the host of its URL and to no other. A retryable rejection is tried again as often as the
         settings say. Waiting for a turn at a host, and for the lookup of its name, does not count as download time.
@@ -131,7 +131,7 @@ class Downloader:
                 return found, seconds_left(limit)
         except DownloadRejected:
             raise
-        except Exception as error:  # the net: whatever a URL or a server makes the client raise
+        except Exception as error:  # the net: all that a URL or a server makes the client raise
             raise DownloadRejected(rejection_of(error, address, self._total_seconds)) from error
 
     async def _request(self, session: ClientSession, address: Address) -> bytes | Address:

@@ -17,7 +17,7 @@ from services.ingestor.download.rejected import DownloadRejected
 AT_ONCE = 4
 """Lookups in one domain at once; the others wait for them, and share their fate if nothing is answered."""
 SLOW_SECONDS = 1.0
-"""A lookup that fails after this time failed because of a silent name server, whatever the system's resolver says."""
+"""A lookup that fails after this time met a silent name server, even if a resolver in between answers something."""
 REST_SECONDS = 30.0
 """A domain whose name servers were silent is left alone for this time: its rows are tried again later anyway."""
 DOMAINS = 10_000  # remembered at most

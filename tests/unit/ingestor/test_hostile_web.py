@@ -53,7 +53,7 @@ urls = st.builds(
     odd,
 )
 plain = st.builds("http://{}127.0.0.1:{}/{}".format, logins, st.just(PORT), odd | st.text("a/?&=%+é ", max_size=9))
-"""URLs whose server is asked, whatever their path is."""
+"""URLs whose server is asked: their host is right."""
 
 values = st.one_of(
     st.binary(max_size=40),

@@ -28,7 +28,7 @@ async def main() -> None:
     async with (
         serve_health(health, settings.health_port),
         open_event_log(settings.kafka_bootstrap) as event_log,
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, settings.connections) as database,
         open_object_store(settings) as store,
         Downloader.open(settings, login_of=Logins(database).of) as downloads,
         event_log.publisher(SOURCE) as publisher,

@@ -38,6 +38,12 @@ class IngestorSettings(Settings):
         return entries
 
     @property
+    def connections(self) -> int:
+        """The most connections to PostgreSQL: one for each image in work, so that uploads wait for no other rows, and
+        some for announcer and projection."""
+        return self.fetch_concurrency + 12
+
+    @property
     def acceptance(self) -> Acceptance:
         """Which images are accepted."""
         return Acceptance(self.labels, self.max_image_bytes, self.max_image_pixels)

@@ -55,13 +55,17 @@ class Downloader:
         """Open a downloader with its connections. `names` resolves host names; None: the name servers of the system.
         `login_of` knows the login of a URL that has none in its text."""
         allowed = AllowedHosts.parse(settings.allowed_hosts)
+        resolver = CheckedResolver(allowed, Lookups(settings.fetch_lookup_seconds, names))
         connector = TCPConnector(
-            resolver=CheckedResolver(allowed, Lookups(settings.fetch_lookup_seconds, names)),
+            resolver=resolver,
             use_dns_cache=False,
             limit=0,  # `_turn` and the caller keep the limits: waiting in here would count as the host's time
         )
-        async with connector:
-            yield cls(connector, settings, login_of)
+        try:
+            async with connector:
+                yield cls(connector, settings, login_of)
+        finally:
+            await resolver.close()  # the connector closes only a resolver of its own; lookups under way end here
 
     async def fetch(self, url: str) -> bytes | Rejection:
         """Return the bytes behind `url`, or why there are none. No text and no answer of a server raises an exception.

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from pappus.demo.drawing import DRAWN_LABELS, draw
-from pappus.demo.image_server import serve_folder
+from pappus.demo.image_server import serve_files
 from pappus.plants import PlantRow, insert
 from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
@@ -34,11 +34,13 @@ async def measure(state: Path, rounds: int) -> None:
     seed = time.time_ns() % 2**31
     spent: list[float] = []
     inserts: list[float] = []
+    files: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             path = Path(folder) / f"{seed}-{number}.jpg"
+            files[f"{stack.images_url}/{path.name}"] = path
             path.write_bytes(draw(DRAWN_LABELS[number % 2], number, seed))
-        with serve_folder(Path(folder), int(stack.images_url.rsplit(":", 1)[1])):
+        with serve_files(files, int(stack.images_url.rsplit(":", 1)[1])):
             async with (
                 open_event_log(bootstrap) as event_log,
                 event_log.reader((ImageStored.topic, ImageRejected.topic)) as reader,

@@ -111,8 +111,8 @@ async def _row_statuses(dsn: str, urls: list[str]) -> dict[str, RowStatus]:
     try:
         with transient_errors():
             rows = await connection.fetch(
-                "SELECT url_source, state, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail, will_retry "
-                "FROM plants_data WHERE url_source = ANY($1::text[])",
+                "SELECT given AS url_source, state, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail, "
+                "will_retry FROM unnest($1::text[]) given JOIN plants_data ON url_source = url_without_login(given)",
                 urls,
             )
     except TransientError:

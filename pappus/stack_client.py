@@ -1,5 +1,6 @@
 """Clients of a running stack: its addresses and passwords, read from the state folder."""
 
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from shared.clients.labeler import log_in
 
 @dataclass(frozen=True, slots=True)
 class RunningStack:
-    """Base URLs of the services, the database address for `plants_data`, and the generated passwords by user name."""
+    """Base URLs of the services, the database address for `plants_data`, and the generated passwords by user name.
+    `seed_url`: where the images of a seed are served, with a path that other programs cannot guess; always the same, so
+    that a repeated seed adds no rows."""
 
     predictor: str
     replicas: tuple[str, ...]
@@ -23,6 +26,7 @@ class RunningStack:
     mlflow: str
     plants_dsn: str
     images_url: str
+    seed_url: str
     passwords: dict[str, str]
 
     @classmethod
@@ -49,6 +53,7 @@ class RunningStack:
             mlflow=addresses["mlflow"],
             plants_dsn=f"postgresql://seeder:{credentials.postgres['seeder']}@127.0.0.1:{postgres}/pappus",
             images_url=f"http://127.0.0.1:{images}",
+            seed_url=f"http://127.0.0.1:{images}/{_unguessable(credentials)}",
             passwords=dict(credentials.users),
         )
 
@@ -64,3 +69,8 @@ class RunningStack:
         """Open every replica of the predictor by its own address."""
         async with AsyncExitStack() as stack:
             yield [await stack.enter_async_context(AsyncApi(url)) for url in self.replicas]
+
+
+def _unguessable(credentials: Credentials) -> str:
+    """Return a word that only this stack's secret gives, and that does not give the secret."""
+    return hmac.new(credentials.session_secret.encode(), b"images of a seed", "sha256").hexdigest()[:32]

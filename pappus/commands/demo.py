@@ -15,7 +15,7 @@ from pappus.commands.options import StateOption, announce_downloads, refusals, s
 from pappus.commands.progress import Progress
 from pappus.commands.screen import console
 from pappus.commands.seed import ImagesOption, choose_source
-from pappus.demo.image_server import serve_folder
+from pappus.demo.image_server import serve_files
 from pappus.demo.report import Report
 from pappus.demo.scenario import DemoScenario
 from pappus.demo.view import View
@@ -72,7 +72,7 @@ async def _run_scenario(
     source = await choose_source(running, stack.state, images)
     report.images = source.description
     console.print(f"Images: {source.description}.", highlight=False, soft_wrap=True)
-    with serve_folder(source.folder, port), view.shown():
+    with serve_files(source.files, port), view.shown():
         await DemoScenario(running, source, report, view).run()
 
 

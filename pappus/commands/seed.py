@@ -7,7 +7,7 @@ import typer
 
 from pappus.commands.options import StateOption, attempt, state_folder
 from pappus.commands.screen import console
-from pappus.demo.image_server import serve_folder
+from pappus.demo.image_server import serve_files
 from pappus.demo.images import ImageSource, choose
 from pappus.demo.intake import ingest_and_wait
 from pappus.errors import Refused
@@ -30,7 +30,7 @@ async def choose_source(stack: RunningStack, state: StateFolder, images: str | N
     """Return the images of --images, with the labels of the stack."""
     async with stack.labeler_as("labeler") as person:
         labels = (await person.send(get_labels())).labels
-    return await choose(images, labels, stack.images_url, state.root / "drawn")
+    return await choose(images, labels, stack.seed_url, state.root / "drawn")
 
 
 def seed(images: ImagesOption = None, state: StateOption = None) -> None:
@@ -42,7 +42,7 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
         stack = RunningStack.find(where)
         source = await choose_source(stack, where, images)
         console.print(f"Seeding {source.description}.", highlight=False)
-        with serve_folder(source.folder, int(stack.images_url.rsplit(":", 1)[1])), console.status("") as line:
+        with serve_files(source.files, int(stack.images_url.rsplit(":", 1)[1])), console.status("") as line:
             intake = await ingest_and_wait(stack.plants_dsn, source, SECONDS, line.update)
         console.print(
             f"{intake.new} new rows; {len(intake.stored)} of {len(source.rows)} images stored.", highlight=False

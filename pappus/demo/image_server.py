@@ -1,31 +1,46 @@
-"""A small local HTTP server for a folder of images, so that the real download path runs."""
+"""A small local HTTP server for the images of a seed, so that the real download path runs."""
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pappus.errors import Refused
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    """The standard file handler without a log line for each request."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
-        """Log nothing."""
-
-
 @contextmanager
-def serve_folder(folder: Path | None, port: int) -> Iterator[None]:
-    """Serve `folder` on 127.0.0.1:`port` while the context lasts; nothing for None. Raises Refused if it is taken."""
-    if folder is None:
+def serve_files(files: Mapping[str, Path], port: int) -> Iterator[None]:
+    """Serve each file at its URL on 127.0.0.1:`port` while the context lasts, and nothing else. Without files: nothing.
+
+    Raises:
+        Refused: the port is taken.
+    """
+    if not files:
         yield
         return
+    targets = {_target(url): file for url, file in files.items()}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            try:
+                data = targets[self.path].read_bytes()
+            except (KeyError, OSError):
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
+            """Log nothing."""
+
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -41,3 +56,9 @@ def serve_folder(folder: Path | None, port: int) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)
+
+
+def _target(url: str) -> str:
+    """Return what the request line for this URL asks for."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 
@@ -24,16 +24,17 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Images with their true labels. `folder` is served by the local image server; None for public URLs."""
+    """Images with their true labels. `files` are served by the local image server, each at its URL; none for public
+    URLs."""
 
     description: str
     rows: tuple[PlantRow, ...]
-    folder: Path | None
+    files: Mapping[str, Path]
 
-    async def read(self, row: PlantRow, base_url: str) -> bytes:
+    async def read(self, row: PlantRow) -> bytes:
         """Return the bytes of one image, as a user would upload them. Raises Refused if it cannot be read."""
-        if self.folder is not None:
-            return await asyncio.to_thread(read_image, self.folder / _path_in(row.url_source.removeprefix(base_url)))
+        if row.url_source in self.files:
+            return await asyncio.to_thread(read_image, self.files[row.url_source])
         try:
             async with httpx2.AsyncClient(timeout=30, follow_redirects=True) as http:
                 return (await http.get(row.url_source)).raise_for_status().content
@@ -45,7 +46,8 @@ class ImageSource:
 async def choose(images: str | None, labels: Sequence[str], base_url: str, drawn_folder: Path) -> ImageSource:
     """Return the images of `--images`; without it the public photographs if they can be reached, else drawn ones.
 
-    `base_url` is where the local image server answers. Raises Refused with what to do.
+    `base_url` is where the local image server answers, with a path that no other program knows. Raises Refused with
+    what to do.
     """
     if images is not None and "://" in images:
         return _template(images, labels)
@@ -75,42 +77,39 @@ def _template(template: str, labels: Sequence[str]) -> ImageSource:
         ) from error
     if len({row.url_source for row in rows}) < len(rows):
         raise Refused(f"{template!r} must contain {{label}} and {{number}}, as in {PUBLIC_TEMPLATE}")
-    return ImageSource(f"{len(rows)} images from {template}", rows, None)
+    return ImageSource(f"{len(rows)} images from {template}", rows, {})
 
 
 def _folder(folder: Path, labels: Sequence[str], base_url: str, description: str) -> ImageSource:
     if not folder.is_dir():
         raise Refused(f"{folder} is not a folder. Give a folder with one subfolder per label: <label>/*.jpg")
-    rows = tuple(
-        PlantRow(_url_of(path, base_url), label)
+    found = [
+        (label, path)
         for label in labels
         for subfolder in sorted(folder.iterdir())
         if clean_typed(subfolder.name) == label  # some systems write the names of folders in another form of Unicode
-        for path in sorted(subfolder.glob("*"))
+        for path in sorted(subfolder.glob("[!.]*"))
         if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
+    ]
+    files = {_url_of(path, base_url): path for _, path in found}
+    rows = tuple(PlantRow(url, label) for url, (label, _) in zip(files, found, strict=True))
     missing = [label for label in labels if not any(row.label == label for row in rows)]
     if missing:
         raise Refused(
             f"{folder} has no images for {', '.join(missing)}: expected files such as {folder}/{missing[0]}/1.jpg"
         )
-    return ImageSource(f"{description}: {len(rows)} files", rows, folder)
+    return ImageSource(f"{description}: {len(rows)} files", rows, files)
 
 
 def _url_of(path: Path, base_url: str) -> str:
     """Return the URL of this file on the local image server. The URL has a hash of the content, so that an edited file
-    is a new row. (A file server ignores the query.)"""
+    is a new row."""
     content = hashlib.sha256(read_image(path)).hexdigest()[:16]
     return f"{base_url}/{_quoted(path.parent.name)}/{_quoted(path.name)}?{content}"
 
 
 def _quoted(name: str) -> str:
     return quote(name, errors="surrogateescape")
-
-
-def _path_in(url: str) -> str:
-    """Return the path below the served folder that such a URL, without its base, names."""
-    return unquote(urlsplit(url).path, errors="surrogateescape").lstrip("/")
 
 
 async def _reachable(url: str) -> bool:

@@ -46,6 +46,6 @@ def explain_interruption(source: ImageSource) -> Iterator[None]:
     try:
         yield
     except (Refused, asyncio.CancelledError) as stopped:
-        if source.folder is None:
+        if not source.files:
             raise
         raise Refused(f"{str(stopped) or 'Interrupted.'} {AGAIN}") from stopped

@@ -39,13 +39,13 @@ class Answer:
         return self.label != self.row.label
 
 
-async def ask(predictor: AsyncApi, source: ImageSource, rows: Sequence[PlantRow], base_url: str) -> list[Answer]:
+async def ask(predictor: AsyncApi, source: ImageSource, rows: Sequence[PlantRow]) -> list[Answer]:
     """Return the model's answers about these images, in their order, `AT_ONCE` at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: PlantRow) -> Answer:
         async with gate:
-            data = await source.read(row, base_url)
+            data = await source.read(row)
             start = time.perf_counter()
             answer = await predictor.send(predict(data, row.url_source.rsplit("/", 1)[-1]))
             return _answer(row, answer, (time.perf_counter() - start) * 1000)

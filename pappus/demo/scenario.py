@@ -105,7 +105,7 @@ class DemoScenario:
 
     async def _predict(self, predictor: AsyncApi) -> list[Answer]:
         with self._view.stage("predictions") as stage:
-            answers = await ask(predictor, self._source, self._rows, self._stack.images_url)
+            answers = await ask(predictor, self._source, self._rows)
             stage.summary = describe(answers)
             self._report.figures["answers_right_before"] = sum(not answer.wrong for answer in answers)
             return answers
@@ -121,7 +121,7 @@ class DemoScenario:
             for answer, label in _to_correct(answers):
                 if len(live) == CORRECTIONS or (live and not answer.wrong):
                     break
-                data = await self._source.read(answer.row, self._stack.images_url)
+                data = await self._source.read(answer.row)
                 start = time.perf_counter()
                 image_id, event_id = await _correct_one(person, answer, label)
                 if why := await until_live_or_aside(person, image_id, event_id, LIVE_SECONDS):
@@ -140,7 +140,7 @@ class DemoScenario:
         self, predictor: AsyncApi, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
     ) -> None:
         with self._view.stage("the same images asked again") as stage:
-            again = await ask(predictor, self._source, self._rows, self._stack.images_url)
+            again = await ask(predictor, self._source, self._rows)
             now = {answer.sha256: answer for answer in again}
             hold = sum(now[answer.sha256].label == label for answer, label in corrected)
             touched = {answer.sha256 for answer, _ in corrected}
@@ -163,7 +163,7 @@ class DemoScenario:
     ) -> None:
         """Roll back to the model before the corrections, then unfreeze: the corrections become live again."""
         first, label = corrected[0]
-        data = await self._source.read(first.row, self._stack.images_url)
+        data = await self._source.read(first.row)
         with self._view.stage("rollback") as stage:
             await operator.send(ask_gate("rollback", "demo: show that an operator can go back", before))
             await until_all_serve(replicas, before, LIVE_SECONDS)
@@ -172,7 +172,7 @@ class DemoScenario:
         with self._view.stage("unfreeze: corrections return") as stage:
             await operator.send(ask_gate("unfreeze", "demo: go on learning"))
             for answer_before, wanted in corrected:
-                pixels = await self._source.read(answer_before.row, self._stack.images_url)
+                pixels = await self._source.read(answer_before.row)
                 await until_all_answer(replicas, pixels, wanted, LIVE_SECONDS)
             champion = await operator.send(get_champion())
             stage.summary = (

@@ -6,6 +6,7 @@ Owns schema `ingestor` and the objects under images/.
 
 from services.ingestor.announcer import ANNOUNCER, Announcer
 from services.ingestor.data.ledger import Ledger
+from services.ingestor.data.logins import Logins
 from services.ingestor.data.projection import FOLD_VERSION, MIGRATIONS, PROJECTION, SCHEMA, Tables
 from services.ingestor.download.downloader import Downloader
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
@@ -27,9 +28,9 @@ async def main() -> None:
     async with (
         serve_health(health, settings.health_port),
         open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, settings.connections) as database,
         open_object_store(settings) as store,
-        Downloader.open(settings) as downloads,
+        Downloader.open(settings, login_of=Logins(database).of) as downloads,
         event_log.publisher(SOURCE) as publisher,
     ):
         announcer = Announcer(database, publisher, settings.announcements, settings.announce_every_seconds, utc_now)

@@ -26,11 +26,13 @@ _DUE = """
 SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i.registered_by,
        i.rejected_attempt, i.rejected_at
 FROM images i JOIN plants_data p USING (image_id)
-WHERE i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $1 AND p.attempt = i.rejected_attempt
+WHERE i.registered_at IS NOT NULL AND i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $1
+  AND p.attempt = i.rejected_attempt
   AND i.rejected_at + make_interval(secs => ($2::float8[])[i.rejected_attempt]) <= $3
 ORDER BY i.rejected_at LIMIT $4
 """
-"""$2 are the waits after each attempt, so that rows that are not due yet take no place of rows that are."""
+"""$2 are the waits after each attempt, so that rows that are not due yet take no place of rows that are. A
+rejection may be folded before its registration: only then the row is complete."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class IngestorSettings(Settings):
     )
     fetch_concurrency: int = Field(default=16, ge=1, description="Images from the web in work at once")
     fetch_connections_per_host: int = Field(default=8, ge=1, description="Connections to one host at once")
+    fetch_lookup_seconds: float = Field(default=4.0, gt=0, description="For the lookup of one host name")
     fetch_connect_seconds: float = Field(default=3.0, gt=0, description="For one connection, once the name is resolved")
     fetch_total_seconds: float = Field(default=10.0, gt=0, description="For one download, redirects included")
     fetch_tries: int = Field(default=1, ge=1, description="Downloads of one URL before it is rejected as retryable")
@@ -35,6 +36,12 @@ class IngestorSettings(Settings):
     def _hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         AllowedHosts.parse(entries)
         return entries
+
+    @property
+    def connections(self) -> int:
+        """The most connections to PostgreSQL: one for each image in work, so that uploads wait for no other rows, and
+        some for announcer and projection."""
+        return self.fetch_concurrency + 12
 
     @property
     def acceptance(self) -> Acceptance:

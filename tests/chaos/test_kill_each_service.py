@@ -69,7 +69,7 @@ async def test_the_story_ends_right_though_a_service_is_killed_again_and_again(
     assert figures["corrected_hold"] == figures["corrected"] > 0
     await eventually(lambda: (process := stack.status().component(victim).process) and process.pid not in killed, 60)
     running = RunningStack.find(stack.state)
-    source = await choose(str(images), DRAWN_LABELS, running.images_url, images)
+    source = await choose(str(images), DRAWN_LABELS, running.seed_url, images)
     assert await wait_for_outcomes(running.plants_dsn, source.rows, 10, lambda _: None) == {}
 
 

@@ -1,7 +1,7 @@
 """The ledger of the fetcher: a decision is written before it is published, and found again when its input comes again.
 
-Which image was first with some bytes, and which group an image belongs to, depends on earlier decisions; so decisions
-are made one at a time, under a lock.
+Which image was first with some bytes, and which group an image belongs to, depends on earlier decisions; so images are
+stored one at a time, under a lock, and each image is decided about under a lock of its own.
 """
 
 from services.ingestor.decisions.images import AcceptedImage
@@ -26,7 +26,8 @@ class Ledger:
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
         """Decide that the image is stored, or rejected if another image holds its bytes; an earlier decision stands."""
         async with self._database.transaction() as transaction:
-            await self._lock(transaction)
+            await self._lock(transaction, str(event.image_id))
+            await self._lock(transaction, "ledger")
             known = await _outcome(transaction, event)
             if known is not None:
                 return known
@@ -43,7 +44,7 @@ class Ledger:
     async def reject(self, event: ImageRegistered, rejection: Rejection) -> Outcome:
         """Decide that this attempt is rejected; an earlier decision stands."""
         async with self._database.transaction() as transaction:
-            await self._lock(transaction)
+            await self._lock(transaction, str(event.image_id))
             known = await _outcome(transaction, event)
             if known is not None:
                 return known
@@ -51,8 +52,10 @@ class Ledger:
             await enter(transaction, outcome)
             return outcome
 
-    async def _lock(self, transaction: Transaction) -> None:
-        name = f"{self._database.schema}.ledger"
+    async def _lock(self, transaction: Transaction, what: str) -> None:
+        """Wait for the others that decide about one image, or about stored bytes, until the transaction ends. A
+        rejection waits for no stored image, and an upload not for thousands of rows that are rejected."""
+        name = f"{self._database.schema}.{what}"
         await transaction.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.ingestor.data import ledger
+from services.ingestor.decisions.urls import without_login
 from services.ingestor.settings import IngestorSettings
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, LabelCorrected
 from shared.contract.race_rules import label_applies
@@ -22,8 +23,9 @@ FOLD_VERSION = 1
 PROJECTION = f"projection {SCHEMA}"
 """The part of the process's health that the projection reports."""
 URL_LIMIT_BYTES = 2000  # as in the check of plants_data.url_source
-INPUT_TABLES = ("plants_data", "ledger")
-"""The tables a replay keeps: the inserted rows with the announcer's marks, and the fetcher's decisions."""
+INPUT_TABLES = ("plants_data", "ledger", "url_logins")
+"""The tables a replay keeps: the inserted rows with the announcer's marks, the fetcher's decisions, and the logins of
+rows that have no final outcome."""
 
 
 _ANNOUNCE_AGAIN = """
@@ -65,7 +67,8 @@ class Tables:
         Raises:
             InvalidMessage: the URL is longer than `plants_data` takes.
         """
-        url_source = event.url or f"upload:{event.image_id}"
+        url = event.url and without_login(event.url)
+        url_source = url or f"upload:{event.image_id}"
         if len(url_source.encode()) > URL_LIMIT_BYTES:
             raise InvalidMessage(f"The URL of image {event.image_id} is longer than {URL_LIMIT_BYTES} bytes.")
         await transaction.execute(
@@ -79,7 +82,7 @@ class Tables:
                    attempt = greatest(i.attempt, EXCLUDED.attempt)""",
             event.image_id,
             url_source,
-            event.url,
+            url,
             event.upload_key,
             event.label,
             event.trust,
@@ -159,9 +162,10 @@ class Tables:
         await self._show(event.image_id, transaction)
 
     async def _show(self, image_id: UUID, transaction: Transaction) -> None:
-        """Copy the row of `images` to the row of `plants_data`, if the registration is known."""
+        """Copy the row of `images` to the row of `plants_data`, if the registration is known. A login that was in its
+        URL is forgotten when nothing more will be fetched."""
         await transaction.execute(
-            """UPDATE plants_data p SET
+            """WITH shown AS (UPDATE plants_data p SET
                    image_id = i.image_id, announced_at = coalesce(p.announced_at, i.registered_at),
                    attempt = greatest(p.attempt, i.attempt), state = i.state,
                    label = coalesce(i.corrected_label, i.label), revision = i.revision,
@@ -171,7 +175,10 @@ class Tables:
                    detail = CASE WHEN i.state = 'rejected' THEN i.detail END,
                    will_retry = coalesce(i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $3, false),
                    duplicate_of = CASE WHEN i.state = 'rejected' THEN i.duplicate_of END
-               FROM images i WHERE i.image_id = $1 AND p.url_source = i.url_source""",
+               FROM images i WHERE i.image_id = $1 AND p.url_source = i.url_source
+               RETURNING p.url_source, p.state, p.will_retry)
+               DELETE FROM url_logins l USING shown
+               WHERE l.url_source = shown.url_source AND shown.state <> 'waiting' AND NOT shown.will_retry""",
             image_id,
             self._bucket,
             self._max_attempts,

@@ -6,14 +6,34 @@ meaning only inside our network, unless the operator named the host.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from yarl import URL
-
 from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.decisions.urls import DEFAULT_PORTS, Address, NotAUrl, parse_url, without_login
 
-SCHEMES = ("http", "https")
+WEB_PORTS = frozenset(DEFAULT_PORTS.values())
+SYSTEM_PORTS_END = 1023  # RFC 6335: below, services that are no web server listen
+SHOWN_CHARACTERS = 200
+GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291: all that IANA has given out
+SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            "192.0.0.0/24",  # IETF protocol assignments: 192.0.0.8 is the dummy address
+            "192.31.196.0/24",  # AS112
+            "192.52.193.0/24",  # AMT
+            "192.88.99.0/24",  # 6to4 relays, deprecated
+            "192.175.48.0/24",  # AS112
+            "2001::/23",  # IETF protocol assignments: Teredo, benchmarking, ORCHID
+            "2001:db8::/32",  # documentation
+            "2620:4f:8000::/48",  # AS112
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+"""Networks of the IANA registries of special-purpose addresses in which no web server stands, and which Python's
+`is_global`, by version, lets through."""
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is meant
 
 
@@ -38,27 +58,34 @@ def _parse(entry: str) -> tuple[str, int | None]:
     parts = urlsplit(f"//{entry}")
     if not parts.hostname or parts.netloc != entry:
         raise ValueError(f"{entry!r} is not a host: write host, host:port or [v6 address]:port.")
-    return parts.hostname.rstrip("."), parts.port
+    return parse_url(f"http://{entry}/").host, parts.port
 
 
-def refuse_url(text: str, allowed: AllowedHosts) -> Rejection | None:
-    """Return why this URL may not be fetched, None if it may. A host *name* still has to pass
+def check_url(text: str, allowed: AllowedHosts) -> Address | Rejection:
+    """Return the address to ask, or why this URL may not be fetched. A host *name* still has to pass
     `forbidden_address` once resolved."""
     try:
-        url = URL(text)
-        host, port = url.host, url.port
-    except ValueError as error:
+        address = parse_url(text)
+    except NotAUrl as error:
+        shown = without_login(text.strip())[:SHOWN_CHARACTERS]
         return Rejection(
-            "address_forbidden", f"{text!r} is not a URL ({error}); give a complete http or https address."
+            "address_forbidden",
+            f"{shown!r} is not a URL that can be fetched ({error}); give a complete http or https address.",
         )
-    if url.scheme not in SCHEMES:
-        scheme = url.scheme or "no scheme"
-        return Rejection("address_forbidden", f"{text!r} has {scheme}; only http and https addresses are fetched.")
-    if not host:
-        return Rejection("address_forbidden", f"{text!r} names no host; give a complete http or https address.")
-    if allowed.permit(host, port):
+    if allowed.permit(address.host, address.port):
+        return address
+    return _refuse_port(address) or refuse_literal(address.host) or address
+
+
+def _refuse_port(address: Address) -> Rejection | None:
+    port = address.port
+    if port in WEB_PORTS or port > SYSTEM_PORTS_END:
         return None
-    return refuse_literal(host)
+    return Rejection(
+        "address_forbidden",
+        f"{address} has port {port}; 80, 443 and ports above {SYSTEM_PORTS_END} are fetched, "
+        "others only if the operator allows the host.",
+    )
 
 
 def refuse_literal(host: str) -> Rejection | None:
@@ -95,7 +122,7 @@ def _forbidden_v6(address: IPv6Address) -> str | None:
         return _forbidden(IPv4Address(int(address) & 0xFFFF_FFFF))
     if address.is_site_local:
         return f"a private address ({address})"
-    return _forbidden(address)
+    return _forbidden(address) or (None if address in GLOBAL_UNICAST else f"a reserved address ({address})")
 
 
 def _forbidden(address: IPv4Address | IPv6Address) -> str | None:
@@ -106,5 +133,6 @@ def _forbidden(address: IPv4Address | IPv6Address) -> str | None:
         (address.is_multicast, "a multicast"),
         (address.is_reserved, "a reserved"),
         (not address.is_global, "a private"),
+        (any(address in network for network in SPECIAL), "a special-purpose"),
     )
     return next((f"{kind} address ({address})" for holds, kind in kinds if holds), None)

@@ -1,13 +1,17 @@
 """The outcomes of a registered image, as events. Pure; the same registration gives the same event ids."""
 
+import re
 from datetime import datetime
 from uuid import UUID
 
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.decisions.urls import without_login
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, uuid_of
 
 DETAIL_CHARACTERS = 500
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, with those that turn the direction of writing (Unicode TR 36)."""
 
 Outcome = ImageStored | ImageRejected
 
@@ -40,7 +44,7 @@ def stored(event: ImageRegistered, image: AcceptedImage, group_id: str, now: dat
         label=event.label,
         trust=event.trust,
         registered_by=event.registered_by,
-        source_url=event.url,
+        source_url=event.url and without_login(event.url),
     )
 
 
@@ -60,8 +64,9 @@ def rejected(event: ImageRegistered, rejection: Rejection, now: datetime) -> Ima
 
 
 def _readable(text: str) -> str:
-    """Return text a table can hold: not too long, no NUL and no lone surrogates, which a hostile answer may contain."""
-    clean = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    """Return text that tables and terminals can hold: not too long, no control characters and no lone surrogates, which
+    a hostile answer may contain."""
+    clean = _CONTROL.sub("\ufffd", text).encode("utf-8", "replace").decode()
     return clean if len(clean) <= DETAIL_CHARACTERS else clean[: DETAIL_CHARACTERS - 1] + "…"
 
 

@@ -1,64 +1,81 @@
 """Downloads within limits on time, size and redirects, from checked addresses only."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, InvalidURL, TCPConnector
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, CookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver
-from yarl import URL
 
-from services.ingestor.decisions.addresses import AllowedHosts, refuse_url
+from services.ingestor.decisions.addresses import AllowedHosts, check_url
 from services.ingestor.decisions.images import refuse_size
 from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.decisions.responses import redirect_target, refuse_response
+from services.ingestor.decisions.urls import Address
+from services.ingestor.download.clock import limited, seconds_left
+from services.ingestor.download.failures import rejection_of
+from services.ingestor.download.lookups import Lookups
 from services.ingestor.download.rejected import DownloadRejected
 from services.ingestor.download.resolver import CheckedResolver
 from services.ingestor.settings import IngestorSettings
 from shared.runtime.retry import RetryPolicy, delay
 
-USER_AGENT = "Pappus-ingestor/1"
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-TRANSIENT = frozenset({408, 425, 429})  # and every 5xx
-GONE = frozenset({404, 410})
+HEADERS = {"User-Agent": "Pappus-ingestor/1", "Accept": "image/*", "Accept-Encoding": "identity"}
+HEADER_BYTES = 32_768
+"""Of one field of an answer: some servers send policies and cookies longer than aiohttp's 8 kB; it takes 128 fields."""
+
+LoginOf = Callable[[str], Awaitable[str | None]]
+
+
+async def no_login(_url: str) -> None:
+    """No URL has a login but in its text."""
 
 
 class Downloader:
     """Downloads the bytes behind URLs. Open it with `Downloader.open`."""
 
-    def __init__(self, session: ClientSession, settings: IngestorSettings) -> None:
-        self._session = session
+    def __init__(self, connector: TCPConnector, settings: IngestorSettings, login_of: LoginOf) -> None:
+        self._connector = connector
+        self._login_of = login_of
         self._allowed = AllowedHosts.parse(settings.allowed_hosts)
         self._acceptance = settings.acceptance
         self._redirects = settings.max_redirects
+        self._connect_seconds = settings.fetch_connect_seconds
         self._total_seconds = settings.fetch_total_seconds
         self._policy = RetryPolicy(attempts=settings.fetch_tries)
         self._connections_per_host = settings.fetch_connections_per_host
-        self._turns: WeakValueDictionary[tuple[str | None, int | None], asyncio.Semaphore] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[tuple[str, str, int], asyncio.Semaphore] = WeakValueDictionary()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: IngestorSettings, names: AbstractResolver | None = None
+        cls, settings: IngestorSettings, names: AbstractResolver | None = None, login_of: LoginOf = no_login
     ) -> AsyncIterator["Downloader"]:
-        """Open a downloader with its connections. `names` resolves host names; None: the resolver of the system."""
+        """Open a downloader with its connections. `names` resolves host names; None: the name servers of the system.
+        `login_of` knows the login of a URL that has none in its text."""
         allowed = AllowedHosts.parse(settings.allowed_hosts)
+        resolver = CheckedResolver(allowed, Lookups(settings.fetch_lookup_seconds, names))
         connector = TCPConnector(
-            resolver=CheckedResolver(allowed, names),
+            resolver=resolver,
             use_dns_cache=False,
             limit=0,  # `_turn` and the caller keep the limits: waiting in here would count as the host's time
         )
-        timeout = ClientTimeout(total=None, sock_connect=settings.fetch_connect_seconds)
-        headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
-        async with ClientSession(
-            connector=connector, timeout=timeout, headers=headers, auto_decompress=False, trust_env=False
-        ) as session:
-            yield cls(session, settings)
+        try:
+            async with connector:
+                yield cls(connector, settings, login_of)
+        finally:
+            await resolver.close()  # the connector closes only a resolver of its own; lookups under way end here
 
     async def fetch(self, url: str) -> bytes | Rejection:
-        """Return the bytes behind `url`, or why there are none. A retryable rejection is tried again as often as the
-        settings say. Waiting for a turn at a host does not count as download time."""
+        """Return the bytes behind `url`, or why there are none. No text and no answer of a server raises an exception.
+
+        A login goes to the host of its URL and to no other. A retryable rejection is tried again as often as the
+        settings say. Waiting for a turn at a host, and for the lookup of its name, does not count as download time.
+
+        Raises:
+            TransientError: raised by `login_of`.
+        """
         attempt = 1
         while True:
             found = await self._once(url)
@@ -69,52 +86,73 @@ class Downloader:
             attempt += 1
 
     async def _once(self, url: str) -> bytes | Rejection:
-        try:
-            return await self._follow(url)
-        except DownloadRejected as error:
-            return error.rejection
-        except InvalidURL as error:
-            return Rejection("address_forbidden", f"{url!r} is not a URL that can be fetched ({error}).")
-        except TimeoutError as error:
-            why = str(error) or f"no complete answer within {self._total_seconds:g} s"
-            return Rejection("timeout", f"{url} took too long ({why}).", retryable=True)
-        except (ClientError, OSError) as error:
-            why = str(error) or type(error).__name__
-            return Rejection("unreachable", f"{url} cannot be reached or broke off ({why}).", retryable=True)
+        address = check_url(url, self._allowed)
+        if isinstance(address, Rejection):
+            return address
+        login = await self._login_of(url)
+        async with self._session() as session:
+            try:
+                return await self._follow(session, address.with_login(login))
+            except DownloadRejected as error:
+                return error.rejection
 
-    async def _follow(self, url: str) -> bytes:
-        seconds = self._total_seconds
-        for _ in range(self._redirects + 1):
-            rejection = refuse_url(url, self._allowed)
-            if rejection:
-                raise DownloadRejected(rejection)
-            address = URL(url)
-            async with self._turn(address):
-                started = time.monotonic()
-                async with asyncio.timeout(seconds):
-                    found = await self._ask(address)
-            if isinstance(found, bytes):
-                return found
-            url, seconds = found, seconds - (time.monotonic() - started)
-        raise DownloadRejected(
-            Rejection("too_many_redirects", f"More than {self._redirects} redirects, the last to {url}.")
+    def _session(self) -> ClientSession:
+        """Return the cookies of one download, on the connections of all: no cookie passes from one row to another."""
+        return ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            cookie_jar=CookieJar(unsafe=True),  # unsafe: of hosts that are addresses, too
+            timeout=ClientTimeout(total=None, sock_connect=self._connect_seconds),
+            headers=HEADERS,
+            auto_decompress=False,
+            max_field_size=HEADER_BYTES,
         )
 
-    def _turn(self, address: URL) -> asyncio.Semaphore:
-        """Return the semaphore of the connections to this host; it is dropped when no download holds or awaits it."""
-        fresh = asyncio.Semaphore(self._connections_per_host)
-        return self._turns.setdefault((address.host, address.port), fresh)
+    async def _follow(self, session: ClientSession, address: Address) -> bytes:
+        seconds, logins = self._total_seconds, {}
+        for _ in range(self._redirects + 1):
+            if address.login is not None:
+                logins[address.origin] = address.login
+            address = address.with_login(logins.get(address.origin))
+            async with self._turn(address):
+                found, seconds = await self._ask(session, address, seconds)
+            if isinstance(found, bytes):
+                return found
+            address = found
+        raise DownloadRejected(
+            Rejection("too_many_redirects", f"More than {self._redirects} redirects, the last to {address}.")
+        )
 
-    async def _ask(self, address: URL) -> bytes | str:
-        """Return the bytes, or the URL of a redirect."""
-        async with self._session.get(address, allow_redirects=False) as response:
-            location = response.headers.get("Location")
-            if response.status not in REDIRECTS or location is None:
-                return await self._body(response)
-            return _joined(response.url, location)
+    def _turn(self, address: Address) -> asyncio.Semaphore:
+        """Return the semaphore of the connections to this host; it is dropped when no download holds or awaits it."""
+        return self._turns.setdefault(address.origin, asyncio.Semaphore(self._connections_per_host))
+
+    async def _ask(self, session: ClientSession, address: Address, seconds: float) -> tuple[bytes | Address, float]:
+        """Return the bytes, or where a redirect leads, and the seconds that are left."""
+        try:
+            async with limited(seconds) as limit:
+                found = await self._request(session, address)
+                return found, seconds_left(limit)
+        except DownloadRejected:
+            raise
+        except Exception as error:  # the net: all that a URL or a server makes the client raise
+            raise DownloadRejected(rejection_of(error, address, self._total_seconds)) from error
+
+    async def _request(self, session: ClientSession, address: Address) -> bytes | Address:
+        authorization = address.authorization
+        headers = {} if authorization is None else {"Authorization": authorization}
+        async with session.get(address.url, headers=headers, allow_redirects=False) as response:
+            target = redirect_target(address, response.status, response.headers.get("Location"), self._allowed)
+            if isinstance(target, Address):
+                return target
+            rejection = target or refuse_response(
+                address, response.status, response.headers.getall("Content-Encoding", [])
+            )
+            if rejection is not None:
+                raise DownloadRejected(rejection)
+            return await self._body(response)
 
     async def _body(self, response: ClientResponse) -> bytes:
-        _check_status(response)
         self._check_size(response.content_length or 0)
         data = bytearray()
         async for chunk in response.content.iter_chunked(65_536):
@@ -126,25 +164,3 @@ class Downloader:
         rejection = refuse_size(size_bytes, self._acceptance)
         if rejection:
             raise DownloadRejected(rejection)
-
-
-def _joined(base: URL, location: str) -> str:
-    try:
-        return str(base.join(URL(location)))
-    except ValueError as error:
-        detail = f"{base} redirects to {location!r}, which is not a URL ({error})."
-        raise DownloadRejected(Rejection("http_error", detail)) from error
-
-
-def _check_status(response: ClientResponse) -> None:
-    status, url = response.status, response.url
-    if status == 200:
-        encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding != "identity":
-            raise DownloadRejected(Rejection("http_error", f"{url} answers in {encoding}, which was not asked for."))
-        return
-    if status in GONE:
-        raise DownloadRejected(Rejection("not_found", f"{url} answers {status}: there is nothing at this address."))
-    if status in TRANSIENT or status >= 500:
-        raise DownloadRejected(Rejection("http_error", f"{url} answers {status}.", retryable=True))
-    raise DownloadRejected(Rejection("http_error", f"{url} answers {status}, where 200 was expected."))

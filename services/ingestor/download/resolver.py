@@ -7,7 +7,6 @@ The connector connects only to the addresses this resolver returns, so a name th
 import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, forbidden_detail
 from services.ingestor.decisions.rejection import Rejection
@@ -15,11 +14,11 @@ from services.ingestor.download.rejected import DownloadRejected
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves through `inner` (None: the resolver of the system) and keeps the addresses that may be fetched."""
+    """Resolves through `inner` and keeps the addresses that may be fetched."""
 
-    def __init__(self, allowed: AllowedHosts, inner: AbstractResolver | None = None) -> None:
+    def __init__(self, allowed: AllowedHosts, inner: AbstractResolver) -> None:
         self._allowed = allowed
-        self._inner = inner if inner is not None else ThreadedResolver()
+        self._inner = inner
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

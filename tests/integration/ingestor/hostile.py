@@ -66,6 +66,7 @@ class HostileServer:
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.logins: list[str | None] = []
         self.port = 0
         self.bodies = bodies()
         self._pages: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
@@ -81,6 +82,7 @@ class HostileServer:
             "patient": self._patient,
             "many": self._many,
             "nowhere": self._status(302),
+            "long": self._long,
             **{str(code): self._status(code) for code in (204, 403, 404, 410, 429, 500, 503)},
         }
 
@@ -108,6 +110,7 @@ class HostileServer:
         """Answer with any page, by the first part of its path."""
         name = request.path.split("/")[1]
         self.requests[name] += 1
+        self.logins.append(request.headers.get("Authorization"))
         return await self._pages[name](request)
 
     @staticmethod
@@ -164,6 +167,10 @@ class HostileServer:
 
     async def _to(self, request: web.Request) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": request.query["url"]})
+
+    async def _long(self, _request: web.Request) -> web.StreamResponse:
+        """Leads to a name that no name can be."""
+        return web.Response(status=302, headers={"Location": f"http://{'a' * 64}.example/x.jpg"})
 
     async def _hop(self, request: web.Request) -> web.StreamResponse:
         left = int(request.path.split("/")[2])

@@ -75,6 +75,15 @@ class IngestorProcess:
         process.send_signal(how)
         return process.wait(timeout=15)
 
+    @property
+    def pid(self) -> int | None:
+        """The id of the process while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def output(self) -> str:
+        """Return all it has written so far."""
+        return self._output.read_text()
+
     def replay(self) -> None:
         """Run a replay beside it. Raises CalledProcessError."""
         command = [sys.executable, "-m", "services.replay", "ingestor"]

@@ -94,6 +94,21 @@ async def test_only_the_failed_rows_of_a_batch_are_announced_again(tables: Datab
     assert len({event.image_id for event in setting.announced}) == len(setting.announced) == 5
 
 
+async def test_a_rejection_without_its_registration_waits_for_it(tables: Database) -> None:
+    setting = Setting(tables)
+    await tables.execute(INSERT, "http://example.org/a.jpg", "grass")
+    await setting.announce()
+    (event,) = setting.announced
+    rejection = image_rejected(image_id=event.image_id, reason="timeout", retryable=True, occurred_at=setting.clock())
+    async with tables.transaction() as transaction:
+        await Tables("pappus", 5).apply_image_rejected(rejection, transaction)
+    setting.clock.move(5)
+    assert await setting.announce() == 0
+    async with tables.transaction() as transaction:
+        await Tables("pappus", 5).apply_image_registered(event, transaction)
+    assert await setting.announce() == 1
+
+
 async def test_a_retryable_rejection_is_announced_until_the_last_attempt(
     tables: Database,
 ) -> None:

@@ -17,7 +17,7 @@ from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
 from shared.tables.postgres import Connection, Row, connector
 from shared.tables.replay import canonical_dump
-from shared.testing import eventually, image_registered, label_corrected
+from shared.testing import eventually, image_registered, label_corrected, read_all
 from tests.integration.ingestor.hostile import HostileServer, picture
 from tests.integration.ingestor.running import IngestorProcess, dead_letters_of, events_of
 
@@ -184,6 +184,70 @@ async def test_the_seeder_may_put_rows_in_and_look_and_nothing_else(
     ):
         with pytest.raises(Exception, match="permission denied"):
             await seeder.execute(forbidden)
+
+
+async def test_a_password_in_a_url_is_used_and_kept_nowhere(
+    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog, servers: Servers
+) -> None:
+    urls = [hostile.url("good.jpg"), hostile.url("500"), hostile.url("404")]
+    given = [url.replace("http://", "http://user:s%33cret@") for url in urls]
+    await seeder.executemany(INSERT, [(url, "grass") for url in given])
+    await seeder.executemany(INSERT, [(url, "grass") for url in given])
+    found = [await finished(seeder, url) for url in urls]
+    assert [row["reason"] for row in found] == [None, "http_error", "not_found"]
+    assert hostile.logins == ["Basic dXNlcjpzM2NyZXQ="] * 4  # 500 is asked twice
+    with pytest.raises(Exception, match="permission denied"):
+        await seeder.execute("SELECT * FROM url_logins")
+    async with Database.open(servers.database_url("ingestor"), SCHEMA, MIGRATIONS) as database:
+        texts = [str(await canonical_dump(database))]
+    topics = [event.topic for event in (ImageRegistered, ImageStored, ImageRejected)]
+    texts += [(record.value or b"").decode() for record in await read_all(event_log, topics)]
+    texts.append(ingestor.output())
+    assert not [text for text in texts if "cret" in text]
+
+
+@pytest.mark.parametrize("number", range(2))
+async def test_twenty_bad_rows_in_a_row_stop_nothing(
+    ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog, number: int
+) -> None:
+    before = len(await dead_letters_of(event_log, ImageRegistered.topic))
+    long_label = f"{'a' * 64}{hostile.port}.example"
+    rows = [[f"http://{long_label}/{n}.jpg" for n in range(25)], [hostile.url(f"long/{n}.jpg") for n in range(25)]]
+    await seeder.executemany(INSERT, [(url, "grass") for url in rows[number]])
+    found = [await finished(seeder, url) for url in rows[number]]
+    assert {row["reason"] for row in found} == {"address_forbidden"}
+    assert all("is not a URL that can be fetched" in row["detail"] for row in found)
+    assert len(await dead_letters_of(event_log, ImageRegistered.topic)) == before
+
+
+@pytest.mark.parametrize("url", ["", "http://h/" + "a" * 2000, "http://u:p@h/" + "a" * 2_000_000])
+async def test_a_row_without_a_url_or_with_a_huge_one_is_refused(
+    ingestor: IngestorProcess, seeder: Connection, url: str
+) -> None:
+    with pytest.raises(Exception, match="violates check constraint"):
+        await seeder.execute(INSERT, url, "grass")
+
+
+async def test_rows_that_are_hardly_text_each_have_an_outcome(ingestor: IngestorProcess, seeder: Connection) -> None:
+    rows = [
+        "\x01\x02",
+        " ",
+        "\n",
+        "http://h\x7f/",
+        "\u202ehttp://h/",
+        "\ufffe",
+        "😀" * 400,
+        "http://😀/",
+        "http://h/\x1b[2J",
+        "@",
+        "://",
+    ]
+    urls = [f"{text}{uuid4().hex}" for text in rows]
+    await seeder.executemany(INSERT, [(url, None) for url in urls])
+    for url in urls:
+        row = await finished(seeder, url.removeprefix("@"))
+        assert row["reason"] in ("address_forbidden", "unreachable"), url
+        assert row["detail"].isprintable()
 
 
 async def test_an_upload_gets_a_row_that_is_born_announced(

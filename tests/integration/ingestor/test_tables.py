@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.ingestor.data.logins import Logins
 from services.ingestor.data.projection import Tables
+from services.ingestor.decisions.urls import without_login
 from shared.contract.events import Event, uuid_of
 from shared.runtime.errors import InvalidMessage
 from shared.tables.database import Database
@@ -132,6 +134,54 @@ async def test_a_row_somebody_put_in_keeps_its_id_and_marks(tables: Database) ->
     after = await tables.fetchrow("SELECT id, created_at FROM plants_data")
     assert after == before
     assert await tables.fetchval("SELECT announced_at FROM plants_data") == NOON
+
+
+LOGINS = {
+    "http://user:secret@h/a@b.jpg": ("http://h/a@b.jpg", "user:secret"),
+    " HTTPS://u@x:y@h:80/": (" HTTPS://h:80/", "u@x:y"),
+    "http://user:a/b?c@h/": ("http://h/", "user:a/b?c"),
+    "ftp:user:secret@h": ("ftp:h", "user:secret"),
+    "http:\\\\user:secret@h\\x": ("http:\\\\h\\x", "user:secret"),
+    "http://@h/": ("http://h/", None),
+    "http://[::1]:80/x@y": ("http://[::1]:80/x@y", None),
+    "http://h:80/x@y": ("http://h:80/x@y", None),
+    "http://h/?q=a:b@c": ("http://h/?q=a:b@c", None),
+    "upload:1": ("upload:1", None),
+    "\n": ("\n", None),
+}
+
+
+@pytest.mark.parametrize("url", LOGINS, ids=range(len(LOGINS)))
+async def test_the_schema_takes_the_login_out_as_the_program_does(tables: Database, url: str) -> None:
+    row = await tables.fetchrow("SELECT url_without_login($1) AS url, login_of($1) AS login", url)
+    assert row is not None
+    assert (row["url"], row["login"]) == LOGINS[url]
+    assert without_login(url) == LOGINS[url][0]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text("ab:/@?#\\[]%1 \n.é", max_size=12).map("http://{}".format) | st.text("a:/@?#\\1", max_size=12))
+async def test_schema_and_program_agree_about_every_text(tables: Database, url: str) -> None:
+    assert await tables.fetchval("SELECT url_without_login($1)", url) == without_login(url)
+
+
+async def test_a_login_is_known_until_the_last_outcome_of_its_row(tables: Database) -> None:
+    given = URL.replace("//", "//user:secret@")
+    insert = "INSERT INTO plants_data (url_source) VALUES ($1) ON CONFLICT DO NOTHING"
+    await tables.execute(insert, given)
+    known, logins = [await Logins(tables).of(URL)], Logins(tables)
+    for event in (
+        image_registered(image_id=ADDRESS, url=given, occurred_at=NOON),
+        image_rejected(image_id=ADDRESS, reason="timeout", retryable=True),
+        image_registered(image_id=ADDRESS, url=URL, occurred_at=NOON, attempt=2),
+        image_stored(image_id=ADDRESS),
+    ):
+        async with tables.transaction() as transaction:
+            await fold(transaction, [event])
+        known.append(await logins.of(URL))
+    await tables.execute(insert, given)
+    assert [*known, await logins.of(URL)] == ["user:secret"] * 4 + [None, None]
+    assert "secret" not in str(await tables.fetch("SELECT * FROM plants_data, images, ledger"))
 
 
 async def test_a_url_that_is_too_long_for_a_row_is_invalid(tables: Database) -> None:

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, refuse_url
+from services.ingestor.decisions.addresses import AllowedHosts, check_url, forbidden_address
+from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.decisions.urls import Address
 
 NO_HOST = AllowedHosts()
 
@@ -16,7 +18,7 @@ NO_HOST = AllowedHosts()
     ["http://example.org/a.jpg", "https://example.org:8443/a b.jpg?x=1", "HTTP://1.1.1.1/", "http://[2606:4700::1]/"],
 )
 def test_public_addresses_and_names_may_be_fetched(url: str) -> None:
-    assert refuse_url(url, NO_HOST) is None
+    assert isinstance(check_url(url, NO_HOST), Address)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +41,8 @@ def test_public_addresses_and_names_may_be_fetched(url: str) -> None:
     ],
 )
 def test_a_url_without_http_or_a_host_is_refused(url: str) -> None:
-    rejection = refuse_url(url, NO_HOST)
-    assert rejection is not None
+    rejection = check_url(url, NO_HOST)
+    assert isinstance(rejection, Rejection)
     assert rejection.reason == "address_forbidden"
     assert not rejection.retryable
 
@@ -51,7 +53,9 @@ INSIDE_ONLY = {
     "private": ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "192.0.2.7", "[fd00::1]", "[fec0::1]"],
     "link-local": ["169.254.169.254", "[fe80::1]"],
     "multicast": ["224.0.0.1", "[ff02::1]"],
-    "reserved": ["240.0.0.1", "255.255.255.255", "[64:ff9b:1::1]"],
+    "reserved": ["240.0.0.1", "255.255.255.255", "[64:ff9b:1::1]", "[5f00::1]", "[4000::1]"],
+    "special-purpose": ["192.0.0.8", "192.0.0.9", "192.88.99.1", "192.175.48.1", "[2620:4f:8000::1]"],
+    "3fff": ["[3fff::1]", "[3fff:fff:ffff::1]"],
     "inside an IPv6": ["[::ffff:127.0.0.1]", "[::ffff:8.8.8.8]", "[2002:7f00:1::]", "[2001:0:1::1]"],
 }
 
@@ -59,8 +63,8 @@ INSIDE_ONLY = {
 @pytest.mark.parametrize("kind", INSIDE_ONLY)
 def test_addresses_that_mean_something_only_inside_are_refused(kind: str) -> None:
     for host in INSIDE_ONLY[kind]:
-        rejection = refuse_url(f"http://{host}/a.jpg", NO_HOST)
-        assert rejection is not None, host
+        rejection = check_url(f"http://{host}/a.jpg", NO_HOST)
+        assert isinstance(rejection, Rejection), host
         assert kind in rejection.detail, host
 
 
@@ -90,7 +94,24 @@ def test_no_forbidden_ipv4_address_gets_in_by_being_mapped(number: int) -> None:
     ],
 )
 def test_the_operator_may_allow_a_host_with_or_without_a_port(entry: str, url: str, permitted: bool) -> None:
-    assert (refuse_url(url, AllowedHosts.parse([entry])) is None) is permitted
+    assert isinstance(check_url(url, AllowedHosts.parse([entry])), Address) is permitted
+
+
+@pytest.mark.parametrize(
+    ("port", "fetched"),
+    [(80, True), (443, True), (1024, True), (65_535, True), (22, False), (81, False), (1023, False)],
+)
+def test_ports_of_web_servers_are_asked_and_no_others(port: int, fetched: bool) -> None:
+    for url in (f"http://1.1.1.1:{port}/", f"https://example.org:{port}/"):
+        found = check_url(url, NO_HOST)
+        assert isinstance(found, Address) is fetched
+        assert fetched or (isinstance(found, Rejection) and f"port {port}" in found.detail)
+    assert isinstance(check_url(f"http://1.1.1.1:{port}/", AllowedHosts.parse([f"1.1.1.1:{port}"])), Address)
+
+
+def test_an_allowed_name_may_be_written_in_unicode_or_ascii() -> None:
+    for entry in ("bücher.example", "xn--bcher-kva.example"):
+        assert isinstance(check_url("http://BÜCHER.example:81/", AllowedHosts.parse([entry])), Address)
 
 
 def test_allowed_hosts_compare_names_without_case_or_final_dot() -> None:

@@ -1,31 +1,11 @@
 """Names are resolved, then checked."""
 
-import socket
-from collections.abc import Sequence
-
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from services.ingestor.decisions.addresses import AllowedHosts
 from services.ingestor.download.rejected import DownloadRejected
 from services.ingestor.download.resolver import CheckedResolver
-
-
-class Names(AbstractResolver):
-    """Answers every name with the same addresses."""
-
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None: ...
+from tests.unit.ingestor.names import Names
 
 
 async def test_only_permitted_addresses_of_a_name_are_connected_to() -> None:

@@ -84,7 +84,7 @@ async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *sto
     monkeypatch.setattr("pappus.demo.scenario.count_labelled", count_labelled)
     report = Report()
     view = View(Console(file=StringIO()), report)
-    story = DemoScenario(RunningStack.find(state), ImageSource("", ROWS, None), report, view)
+    story = DemoScenario(RunningStack.find(state), ImageSource("", ROWS, {}), report, view)
     await story._ingest()
     return story
 
@@ -111,7 +111,7 @@ def test_seed_fails_only_if_no_image_was_stored(
         return Intake(2, stored, {ROWS[1].url_source: "http_error: [/x] gone"})
 
     async def choose_source(*_: Any) -> ImageSource:
-        return ImageSource("two images", ROWS, None)
+        return ImageSource("two images", ROWS, {})
 
     monkeypatch.setattr("pappus.commands.seed.ingest_and_wait", ingest_and_wait)
     monkeypatch.setattr("pappus.commands.seed.choose_source", choose_source)

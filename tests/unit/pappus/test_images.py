@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from pappus.demo.image_server import serve_folder
+from pappus.demo.image_server import serve_files
 from pappus.demo.images import PUBLIC_TEMPLATE, ImageSource, choose
 from pappus.errors import Refused
 from pappus.plants import PlantRow
@@ -38,7 +38,7 @@ async def test_the_folder_of_a_label_is_found_in_every_form_of_unicode(tmp_path:
         (tmp_path / name / "1.jpg").write_bytes(name.encode())
     source = await choose(str(tmp_path), labels, BASE, tmp_path)
     assert [row.label for row in source.rows] == list(labels)
-    assert await source.read(source.rows[1], BASE) == "Lo\u0308wenzahn".encode()
+    assert await source.read(source.rows[1]) == "Lo\u0308wenzahn".encode()
 
 
 async def test_another_content_under_the_same_name_is_a_new_row(tmp_path: Path) -> None:
@@ -51,10 +51,34 @@ async def test_every_file_name_is_served_and_read(tmp_path: Path, name: str) -> 
     (port,) = free_ports(["images"]).values()
     base = f"http://127.0.0.1:{port}"
     source = await choose(str(folder(tmp_path, name)), LABELS, base, tmp_path)
-    with serve_folder(source.folder, port):
+    with serve_files(source.files, port):
         async with httpx2.AsyncClient() as http:
             served = [(await http.get(row.url_source)).content for row in source.rows]
-    assert served == [await source.read(row, base) for row in source.rows] == [b"bytesdandelion", b"bytesgrass"]
+    assert served == [await source.read(row) for row in source.rows] == [b"bytesdandelion", b"bytesgrass"]
+
+
+async def test_nothing_is_served_but_the_images_of_the_seed(tmp_path: Path) -> None:
+    (port,) = free_ports(["images"]).values()
+    folder(tmp_path)
+    for name in (".key.jpg", "notes.txt"):
+        (tmp_path / "grass" / name).write_bytes(b"secret")
+    base = f"http://127.0.0.1:{port}/word"
+    source = await choose(str(tmp_path), LABELS, base, tmp_path)
+    with serve_files(source.files, port):
+        async with httpx2.AsyncClient() as http:
+            paths = (
+                "",
+                "/",
+                "/grass/",
+                "/grass/1.jpg",
+                "/word/grass/1.jpg",
+                "/word/grass/.key.jpg",
+                "/word/grass/notes.txt",
+            )
+            answers = [await http.get(f"http://127.0.0.1:{port}{path}") for path in paths]
+            images = [(await http.get(url)).status_code for url in source.files]
+    assert {answer.status_code for answer in answers} == {404}
+    assert images == [200] * len(LABELS)
 
 
 async def test_a_folder_named_like_a_file_is_no_image(tmp_path: Path) -> None:
@@ -84,15 +108,18 @@ async def test_a_template_with_both_is_taken(tmp_path: Path) -> None:
 async def test_an_address_that_gives_nothing_is_named(tmp_path: Path) -> None:
     (port,) = free_ports(["images"]).values()
     gone = PlantRow(f"http://127.0.0.1:{port}/gone.jpg", "grass")
-    source = ImageSource("", (gone,), None)
-    with serve_folder(tmp_path, port), pytest.raises(Refused, match=rf"Cannot read {gone.url_source}: .*404"):
-        await source.read(gone, BASE)
+    source = ImageSource("", (gone,), {})
+    with (
+        serve_files({BASE: tmp_path / "none"}, port),
+        pytest.raises(Refused, match=rf"Cannot read {gone.url_source}: .*404"),
+    ):
+        await source.read(gone)
     with pytest.raises(Refused, match=f"Cannot read {gone.url_source}: "):
-        await source.read(gone, BASE)
+        await source.read(gone)
 
 
 async def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     source = await choose(str(folder(tmp_path)), LABELS, BASE, tmp_path)
     (tmp_path / "dandelion" / "1.jpg").unlink()
     with pytest.raises(Refused, match=r"Cannot read .*dandelion/1.jpg"):
-        await source.read(source.rows[0], BASE)
+        await source.read(source.rows[0])

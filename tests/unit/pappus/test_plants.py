@@ -51,11 +51,11 @@ async def test_at_the_end_of_the_time_a_row_without_an_outcome_is_named() -> Non
 
 @pytest.mark.parametrize("end", [Refused("Too late."), asyncio.CancelledError()])
 def test_ending_the_wait_for_a_folder_asks_to_repeat_the_command(end: BaseException) -> None:
-    with pytest.raises(Refused, match=AGAIN), explain_interruption(ImageSource("", (), Path())):
+    with pytest.raises(Refused, match=AGAIN), explain_interruption(ImageSource("", (), {"http://h/": Path()})):
         raise end
 
 
 def test_images_of_others_are_fetched_without_us() -> None:
-    with pytest.raises(Refused) as refusal, explain_interruption(ImageSource("", (), None)):
+    with pytest.raises(Refused) as refusal, explain_interruption(ImageSource("", (), {})):
         raise Refused("Too late.")
     assert str(refusal.value) == "Too late."

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from shared.imaging.refusals import damaged, too_complex
 
-MAXIMUM_CODES = 4_000_000
+MAXIMUM_CODES = 2_000_000
 
 _NEXT_LINE, _END, _SKIP = 0, 1, 2
 

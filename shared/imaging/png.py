@@ -75,9 +75,13 @@ class Png(Structure):
             with Image.open(BytesIO(data), formats=("PNG",)) as image:
                 return pixels_of(image)
         samples = _samples(data, depth, colour)  # [height, width, 1 or 3]
-        pixels = samples if depth < 16 else (samples >> 8).astype(np.uint8)
-        clear = (samples == transparent).all(axis=2, keepdims=True)
-        return np.where(clear, np.uint8(255), np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+        clear = np.ones(samples.shape[:2], dtype=np.bool_)
+        for channel, value in enumerate(transparent):
+            clear &= samples[:, :, channel] == value
+        pixels = samples.astype(np.uint8) if depth < 16 else (samples >> 8).astype(np.uint8)
+        pixels = np.repeat(pixels, 3 // pixels.shape[2], axis=2)
+        pixels[clear] = 255
+        return pixels
 
     def _written(self, header: bytes) -> bytes:
         """Return a PNG file of nothing but its pixels."""
@@ -136,6 +140,8 @@ def _read_chunks(data: bytes) -> _Found:
             if found.data and last != b"IDAT":
                 break  # browsers read no further; the pixels are incomplete
             found.data.append(chunk)
+        elif found.data and not animated:
+            break  # nothing behind the pixels counts
         elif chunk.name == b"acTL":
             animated = not found.data
         elif chunk.name == b"fcTL":

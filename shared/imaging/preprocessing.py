@@ -6,6 +6,7 @@ Antialiasing or another decoder alone flips some answers of a model, so training
 import struct
 import zlib
 from dataclasses import dataclass
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -19,8 +20,8 @@ from shared.imaging.refusals import UndecodableImage, damaged, unsupported
 from shared.imaging.structure import Pixels, Structure
 from shared.imaging.webp import webp_structure
 
-__all__ = ["INPUT_SIZE", "MAXIMUM_PIXELS", "MAXIMUM_SIDE", "ImageFacts", "Pixels", "UndecodableImage"]
-__all__ += ["decode", "image_facts", "prepare"]
+__all__ = ["INPUT_SIZE", "MAXIMUM_PIXELS", "MAXIMUM_SIDE", "ImageFacts", "Pixels", "PreparedImage", "UndecodableImage"]
+__all__ += ["decode", "image_facts", "prepare", "prepare_image"]
 
 INPUT_SIZE = 96
 """Side of the square a model sees, in pixels."""
@@ -43,6 +44,14 @@ class ImageFacts:
     format: str
     width: int
     height: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """What a model sees: uint8 [96, 96, 3], and the seconds it took to make it."""
+
+    pixels: Pixels
     seconds: float
 
 
@@ -87,6 +96,12 @@ def prepare(pixels: Pixels, size: int = INPUT_SIZE) -> Pixels:
     the accuracy was measured with. INTER_AREA averages over the source pixels, so large photographs do not alias.
     """
     return np.ascontiguousarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def prepare_image(data: bytes) -> PreparedImage:
+    """Decode and prepare. Raises UndecodableImage."""
+    started = perf_counter()
+    return PreparedImage(prepare(decode(data)), perf_counter() - started)
 
 
 def _structure(data: bytes, maximum_pixels: int) -> Structure:

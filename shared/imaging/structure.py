@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 """uint8, [height, width, 3], RGB, 0..255."""
 
-MAXIMUM_BLOCKS = 50_000
+MAXIMUM_BLOCKS = 20_000
 """Segments, chunks or blocks that are looked at in one file; a 20 MB PNG in chunks of 8 KB has 2,500."""
 
 _ORIENTATION_TAG = 0x0112

@@ -92,7 +92,7 @@ def many_blocks() -> dict[str, bytes]:
 def test_a_file_of_too_many_blocks_is_refused(name: str) -> None:
     refusal = refusal_of(image_facts, many_blocks()[name])
     assert refusal.reason == "too_complex"
-    assert str(refusal).startswith(f"The {name.split()[0]} picture has more than 50,000 ")
+    assert str(refusal).startswith(f"The {name.split()[0]} picture has more than 20,000 ")
 
 
 def test_a_bmp_of_too_many_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

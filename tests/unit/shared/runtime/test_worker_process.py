@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from services.trainer.full_lane.worker_process import WorkerProcess
 from shared.runtime.errors import TransientError
+from shared.runtime.worker_process import WorkerProcess
 
 PARENT = """
 import asyncio
-from services.trainer.full_lane.worker_process import WorkerProcess
+from shared.runtime.worker_process import WorkerProcess
 
 async def main():
     with WorkerProcess("time") as child:

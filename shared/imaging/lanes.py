@@ -22,6 +22,8 @@ LARGE_AT_ONCE = 2
 COSTLY_SECONDS = 0.4
 COSTLY_AT_ONCE = 2
 """A picture of the largest size takes the better part of a gigabyte while it is decoded."""
+NICENESS = 5
+"""Between the answers of small pictures and a training: a person waits for this one too."""
 CPU_SECONDS = 20
 """For one picture, some five times what the costliest takes. That the machine is busy is not the picture's fault."""
 GIVE_UP_SECONDS = 120.0
@@ -53,7 +55,7 @@ class DecodingLanes(Generic[Result]):
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._children: asyncio.LifoQueue[WorkerProcess] = asyncio.LifoQueue()
         for _ in range(COSTLY_AT_ONCE):
-            self._children.put_nowait(WorkerProcess(__name__))
+            self._children.put_nowait(WorkerProcess(__name__, NICENESS))
 
     async def call(self, data: bytes, *arguments: object) -> Result:
         """Return the result of the function.

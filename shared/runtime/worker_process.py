@@ -28,8 +28,9 @@ class WorkerProcess:
     """Calls functions of one module in a process of its own; arguments and results are pickled. The process starts with
     the context, or with the first call."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, niceness: int = NICENESS) -> None:
         self._module = module
+        self._niceness = niceness
         self._turn = asyncio.Lock()
         self._spawn = multiprocessing.get_context("spawn")
         self._process: SpawnProcess | None = None
@@ -86,7 +87,9 @@ class WorkerProcess:
 
     def _start(self) -> SpawnProcess:
         self._connection, theirs = self._spawn.Pipe()
-        self._process = self._spawn.Process(target=_serve, args=(self._module, theirs), name=self._module, daemon=True)
+        self._process = self._spawn.Process(
+            target=_serve, args=(self._module, theirs, self._niceness), name=self._module, daemon=True
+        )
         self._process.start()
         theirs.close()
         return self._process
@@ -99,12 +102,12 @@ def _send_and_receive(connection: Connection, call: tuple[str, tuple[object, ...
     return answer
 
 
-def _serve(name: str, connection: Connection) -> None:
+def _serve(name: str, connection: Connection, niceness: int) -> None:
     """Serve calls in the child: read them in a thread, run them in the main thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     calls: queue.SimpleQueue[tuple[str, tuple[object, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
-    os.nice(NICENESS)
+    os.nice(niceness)
     module = importlib.import_module(name)
     while True:
         function, arguments = calls.get()

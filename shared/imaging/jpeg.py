@@ -21,6 +21,8 @@ SECONDS_PER_PIXEL = 15e-9
 SECONDS_PER_BUFFERED_PIXEL = 25e-9
 """Of a picture in several scans: its coefficients are kept in memory until the last one."""
 SECONDS_PER_SCANNED_PIXEL = 0.4e-9
+ARITHMETIC_FACTOR = 8
+"""Of arithmetic instead of Huffman coding, which hardly any program writes."""
 
 _EXIF = b"Exif\0"
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -28,6 +30,7 @@ _WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xD8))
 _EOI, _SOS, _APP0, _APP1, _APP14, _APP15, _COM = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
 _SINGLE_SCAN = (0xC0, 0xC1)
+_ARITHMETIC = (0xC9, 0xCA)
 _NOT_TAKEN = {0xC3: "a lossless JPEG picture", 0xCB: "a lossless JPEG picture", 0xF7: "a JPEG-LS picture"}
 _NOT_TAKEN |= dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "a hierarchical JPEG picture")
 
@@ -75,12 +78,15 @@ def jpeg_structure(data: bytes) -> Jpeg:
         raise unsupported(kind)
     height, width = (int.from_bytes(found.frame[at : at + 2], "big") for at in (1, 3))
     _refuse_scans(found.scans, width * height)
-    seconds = SECONDS_PER_BYTE * len(data) + width * height * (
-        SECONDS_PER_PIXEL + (found.scans - 1) * SECONDS_PER_SCANNED_PIXEL
-    )
-    if found.scans > 1:
-        seconds += width * height * SECONDS_PER_BUFFERED_PIXEL
+    seconds = _seconds(found, width * height, len(data))
     return Jpeg("JPEG", width, height, found.orientation or 1, seconds, found.frame[5], b"".join(found.kept))
+
+
+def _seconds(found: _Found, pixels: int, size_bytes: int) -> float:
+    coding = ARITHMETIC_FACTOR if found.marker in _ARITHMETIC else 1
+    buffered = SECONDS_PER_BUFFERED_PIXEL if found.scans > 1 else 0.0
+    each = SECONDS_PER_PIXEL + buffered + (found.scans - 1) * SECONDS_PER_SCANNED_PIXEL
+    return coding * (SECONDS_PER_BYTE * size_bytes + each * pixels)
 
 
 def _refuse_scans(scans: int, pixels: int) -> None:

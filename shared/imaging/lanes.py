@@ -16,7 +16,7 @@ from shared.imaging.preprocessing import UndecodableImage, image_facts
 from shared.runtime.errors import TransientError
 from shared.runtime.worker_process import WorkerProcess
 
-LARGE_SECONDS = 0.04
+LARGE_SECONDS = 0.1
 LARGE_AT_ONCE = 2
 """A picture below COSTLY_SECONDS takes up to 100 MB while it is decoded."""
 COSTLY_SECONDS = 0.4

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -193,14 +192,20 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
 def _samples(data: bytes, depth: int, colour: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return [height, width, 1 or 3] of a grey or RGB picture: uint16 as stored for a depth of 16, else uint8."""
     if (depth, colour) == (16, _RGB):  # Pillow reduces it to 8 bits
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if bgr is None:
-            raise damaged("PNG")
-        return np.asarray(bgr[:, :, ::-1], dtype=np.uint16)
+        high, low = (_eight_bits(data, order) for order in ("RGB;16B", "RGB;16L"))
+        return np.asarray(high.astype(np.uint16) << 8 | low, dtype=np.uint16)
     with Image.open(BytesIO(data), formats=("PNG",)) as image:
         image.load()
         samples = np.asarray(image if depth in (8, 16) else image.convert("L"))
     return samples if samples.ndim == 3 else samples[:, :, None]
+
+
+def _eight_bits(data: bytes, order: str) -> Pixels:
+    """Return the first byte of each sample of 16 bits in this byte order: the high or the low one."""
+    with Image.open(BytesIO(data), formats=("PNG",)) as image:
+        image.tile = [tile._replace(args=order) for tile in image.tile]
+        image.load()
+        return np.asarray(image)
 
 
 def _checksum(name: bytes, content: bytes) -> bytes:

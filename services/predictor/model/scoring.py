@@ -7,11 +7,12 @@ from time import perf_counter
 
 from services.predictor.decisions.answers import Answer, answer_of
 from services.predictor.model.onnx_model import Model
-from shared.imaging.lanes import LARGE_SECONDS, DecodingLanes, estimated_seconds
+from shared.imaging.lanes import DecodingLanes, estimated_seconds
 from shared.imaging.preprocessing import PreparedImage, prepare_image
 
 INLINE_BYTES = 200_000
 INLINE_SECONDS = 0.02
+INLINE_DECODE_SECONDS = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Scoring:
 def worth_a_thread(data: bytes, model: Model) -> bool:
     """Return whether scoring may block other requests."""
     few_bytes, quick_model = len(data) <= INLINE_BYTES, model.answer_seconds <= INLINE_SECONDS
-    return not (few_bytes and quick_model and estimated_seconds(data) <= LARGE_SECONDS)
+    return not (few_bytes and quick_model and estimated_seconds(data) <= INLINE_DECODE_SECONDS)
 
 
 def score(data: bytes, model: Model) -> Scored:

@@ -12,7 +12,7 @@ from shared.imaging.jpeg import MAXIMUM_SCANNED_PIXELS, MAXIMUM_SCANS
 from shared.imaging.preprocessing import MAXIMUM_SIDE, UndecodableImage, decode, image_facts
 from shared.imaging.structure import MAXIMUM_BLOCKS
 from tests.integration.imaging.other_files import HEIGHT, WIDTH, bmp, encoded, jpeg, picture, riff, segment
-from tests.integration.imaging.png_files import GREY, SIGNATURE, header, png, written
+from tests.integration.imaging.png_files import GREY, RGB, SIGNATURE, header, png, written
 
 EMPTY_SCAN = segment(0xDA, b"\1\1\0\x3f\x3f\0")
 """A progressive scan of one coefficient of one component, without a bit in it."""
@@ -100,6 +100,16 @@ def test_a_bmp_of_too_many_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     runs = b"\1\5" * (WIDTH * HEIGHT + 1)
     refusal = refusal_of(decode, bmp(8, runs, compression=1, table=bytes(1024)))
     assert refusal.reason == "too_complex"
+
+
+@pytest.mark.parametrize("name", ["plain", "one colour transparent"])
+def test_pixels_behind_the_last_line_are_not_unpacked(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    packer = zlib.compressobj(1)
+    lines = b"".join(packer.compress(bytes(50_000_000)) for _ in range(4)) + packer.flush()
+    key = [(b"tRNS", bytes(6))] if name != "plain" else []
+    chunks = (header(RGB, 16, width=9, height=9), *key, (b"IDAT", lines), (b"IEND", b""))
+    assert decode(SIGNATURE + b"".join(written(*chunk) for chunk in chunks)).shape == (9, 9, 3)
+    assert capfd.readouterr().err == ""
 
 
 def exif_bomb(entries: int, size_bytes: int) -> bytes:

@@ -32,7 +32,7 @@ def at_work(folder: Path) -> int:
     return len(list(folder.glob("gate-*")))
 
 
-SMALL, LARGE, COSTLY = announcing(300, 200), announcing(3000, 2000), announcing(8000, 6000)
+SMALL, LARGE, COSTLY = announcing(300, 200), announcing(5000, 3000), announcing(8000, 6000)
 
 
 def test_the_estimate_tells_the_three_apart() -> None:

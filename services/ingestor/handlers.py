@@ -1,6 +1,5 @@
 """image.registered -> image.stored or image.rejected: fetch, verify, keep the original bytes, decide."""
 
-import asyncio
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from services.ingestor.decisions.outcomes import Outcome
 from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
+from shared.imaging.lanes import DecodingGivenUp, DecodingLanes
 from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW
 from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
@@ -21,8 +21,6 @@ GROUP = "ingestor-fetcher"
 UPLOADS_GROUP = "ingestor-uploads"
 """Uploads have their own group: a person waits for them, and silent hosts may occupy the other group."""
 UPLOADS_AT_ONCE = 4
-EXAMINED_AT_ONCE = 2
-"""Decoding a picture of the largest size takes 350 MB; the bytes of pictures that wait are small."""
 
 
 class Downloads(Protocol):
@@ -54,7 +52,7 @@ class Fetcher:
         self._store = store
         self._decisions = decisions
         self._acceptance = acceptance
-        self._examining = asyncio.Semaphore(EXAMINED_AT_ONCE)
+        self._examining: DecodingLanes[AcceptedImage | Rejection] = DecodingLanes(examine)
 
     def parts(
         self,
@@ -98,13 +96,18 @@ class Fetcher:
         data = refuse_label(event.label, self._acceptance) or await self._bytes_of(event)
         if isinstance(data, Rejection):
             return await self._decisions.reject(event, data)
-        async with self._examining:
-            image = await asyncio.to_thread(examine, data, self._acceptance)
+        image = await self._examined(data)
         if isinstance(image, Rejection):
             return await self._decisions.reject(event, image)
         if not await self._store.exists(image.object_key):
             await self._store.put(image.object_key, data, image.content_type)
         return await self._decisions.store(event, image)
+
+    async def _examined(self, data: bytes) -> AcceptedImage | Rejection:
+        try:
+            return await self._examining.call(data, self._acceptance)
+        except DecodingGivenUp as error:
+            return Rejection(error.reason, str(error), retryable=True)
 
     async def _bytes_of(self, event: ImageRegistered) -> bytes | Rejection:
         if event.url is not None and event.upload_key is None:

@@ -26,7 +26,7 @@ class IngestorSettings(Settings):
     fetch_tries: int = Field(default=1, ge=1, description="Downloads of one URL before it is rejected as retryable")
     max_redirects: int = Field(default=5, ge=0)
     max_image_bytes: int = Field(default=20_000_000, ge=1)
-    max_image_pixels: int = Field(default=MAXIMUM_PIXELS, ge=1)
+    max_image_pixels: int = Field(default=MAXIMUM_PIXELS, ge=1, le=MAXIMUM_PIXELS, description="Of one image")
     announce_every_seconds: float = Field(default=2.0, gt=0, description="The poll behind the notification")
     max_attempts: int = Field(default=5, ge=1, description="Announcements of one image that is rejected as retryable")
     first_retry_seconds: float = Field(default=5.0, gt=0, description="Until the second announcement; then times four")

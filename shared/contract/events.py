@@ -119,6 +119,7 @@ RejectionReason = Literal[
     "not_an_image",
     "truncated",
     "too_many_pixels",
+    "too_complex",
     "unsupported_format",
     "unknown_label",
     "duplicate",

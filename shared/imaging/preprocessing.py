@@ -6,82 +6,87 @@ Antialiasing or another decoder alone flips some answers of a model, so training
 import struct
 import zlib
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Literal
+from time import perf_counter
 
 import cv2
 import numpy as np
-import simplejpeg  # type: ignore[import-untyped]
-from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-Pixels = NDArray[np.uint8]
-"""uint8, [height, width, 3], RGB, 0..255."""
+from shared.imaging.bmp import bmp_structure, is_bmp
+from shared.imaging.foreign_formats import refuse_foreign
+from shared.imaging.gif import SIGNATURES, gif_structure
+from shared.imaging.jpeg import jpeg_structure
+from shared.imaging.png import SIGNATURE, png_structure
+from shared.imaging.refusals import UndecodableImage, damaged, unsupported
+from shared.imaging.structure import Pixels, Structure
+from shared.imaging.webp import webp_structure
 
-Reason = Literal["empty", "not_an_image", "unsupported_format", "truncated", "too_many_pixels"]
+__all__ = ["INPUT_SIZE", "MAXIMUM_PIXELS", "MAXIMUM_SIDE", "ImageFacts", "Pixels", "PreparedImage", "UndecodableImage"]
+__all__ += ["decode", "image_facts", "prepare", "prepare_image"]
 
 INPUT_SIZE = 96
 """Side of the square a model sees, in pixels."""
 MAXIMUM_PIXELS = 50_000_000
+MAXIMUM_SIDE = 65_535
+"""The longest side of a JPEG or GIF picture."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-_ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
-"""What Pillow's parsers raise on bytes that do not keep what their header promises."""
-
-
-class UndecodableImage(ValueError):
-    """These bytes are not an image Pappus takes. `reason` is the code of image.rejected; the text says what to do."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason: Reason = reason
+_DAMAGE = (OSError, SyntaxError, EOFError, struct.error, zlib.error, cv2.error)
+"""What the decoders raise on pixels that are not as announced."""
+_BEYOND = (ValueError, TypeError, LookupError, OverflowError, NotImplementedError)
+"""What they raise on what they do not know."""
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the header says: format name in capitals; width and height in pixels after EXIF orientation."""
+    """What the header says: format name in capitals; width and height in pixels after EXIF orientation. `seconds`
+    estimates the CPU time of decoding."""
 
     format: str
     width: int
     height: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """What a model sees: uint8 [96, 96, 3], and the seconds it took to make it."""
+
+    pixels: Pixels
+    seconds: float
 
 
 def image_facts(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> ImageFacts:
-    """Read the header only, so a decompression bomb costs nothing.
+    """Read the structure only, so a decompression bomb costs nothing.
 
     Raises:
-        UndecodableImage: empty, not_an_image, unsupported_format or too_many_pixels. That the pixels are complete is
-            known after `decode` only.
+        UndecodableImage: for all reasons but one: that the pixels are complete is known after `decode` only.
     """
-    image = _open(data, maximum_pixels)
-    width, height = image.size
-    if _orientation(image) in _SIDEWAYS:
+    structure = _structure(data, maximum_pixels)
+    width, height = structure.width, structure.height
+    if structure.orientation in _SIDEWAYS:
         width, height = height, width
-    return ImageFacts(_format(image), width, height)
+    return ImageFacts(structure.format, width, height, structure.seconds)
 
 
 def decode(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
-    """Return the picture as a person sees it: uint8 RGB [height, width, 3], EXIF orientation applied, transparency on
-    white.
+    """Return the picture as a browser shows it on white paper: uint8 RGB [height, width, 3], EXIF orientation applied.
 
-    Takes JPEG, PNG, WebP, GIF and BMP (of animations the first frame) in any colour mode and depth Pillow reads.
+    Takes JPEG, PNG, WebP, GIF and BMP (of animations the first frame) in any colour mode and depth that browsers show.
+    Colour profiles are not applied.
 
     Raises:
-        UndecodableImage: with the reason. Size is checked before a pixel is decoded; a picture that ends early is
-            refused as truncated in every format.
+        UndecodableImage: with the reason. Size and structure are checked before a pixel is decoded; a picture that ends
+            early is refused as truncated in every format.
     """
-    image = _open(data, maximum_pixels)
+    structure = _structure(data, maximum_pixels)
     try:
-        if _format(image) == "JPEG" and image.mode in ("RGB", "L"):
-            pixels = _decode_plain_jpeg(data, image)
-            if pixels is not None:
-                return pixels
-        return _decode_with_pillow(image)
-    except _BROKEN as error:
-        detail = f"The {_format(image)} picture is cut off or damaged ({error}). Send the complete file."
-        raise UndecodableImage("truncated", detail) from error
+        return _oriented(structure.pixels(), structure.orientation)
+    except UndecodableImage:
+        raise
+    except _DAMAGE as error:
+        raise damaged(structure.format) from error
+    except _BEYOND as error:
+        raise unsupported(f"an unusual kind of {structure.format} picture") from error
 
 
 def prepare(pixels: Pixels, size: int = INPUT_SIZE) -> Pixels:
@@ -93,62 +98,38 @@ def prepare(pixels: Pixels, size: int = INPUT_SIZE) -> Pixels:
     return np.ascontiguousarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _open(data: bytes, maximum_pixels: int) -> Image.Image:
-    """Return the image with its header parsed and no pixel decoded."""
+def prepare_image(data: bytes) -> PreparedImage:
+    """Decode and prepare. Raises UndecodableImage."""
+    started = perf_counter()
+    return PreparedImage(prepare(decode(data)), perf_counter() - started)
+
+
+def _structure(data: bytes, maximum_pixels: int) -> Structure:
     if not data:
         raise UndecodableImage("empty", "The file is empty. Send an image.")
-    try:
-        image = Image.open(BytesIO(data), formats=_FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UndecodableImage("too_many_pixels", f"The picture is too large ({error}). Send a smaller one.") from error
-    except UnidentifiedImageError as error:
-        raise _unidentified(data) from error
-    except _BROKEN as error:
-        raise UndecodableImage(
-            "truncated", f"The header of the picture is damaged ({error}). Send it again."
-        ) from error
-    width, height = image.size
+    structure = _read_structure(data)
+    width, height = structure.width, structure.height
     if width * height > maximum_pixels:
         detail = f"The picture has {width} x {height} pixels; {maximum_pixels} are taken at most. Send a smaller one."
         raise UndecodableImage("too_many_pixels", detail)
-    return image
+    if max(width, height) > MAXIMUM_SIDE:
+        detail = f"The picture has {width} x {height} pixels; a side has {MAXIMUM_SIDE} at most. Send a smaller one."
+        raise UndecodableImage("too_many_pixels", detail)
+    return structure
 
 
-def _unidentified(data: bytes) -> UndecodableImage:
-    """Distinguish a picture of another format (or one cut within its header) from bytes that are not a picture."""
-    if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")) or data[8:12] == b"WEBP":
-        return UndecodableImage("truncated", "The header of the picture is cut off or damaged. Send the complete file.")
-    if data.startswith((b"II*\0", b"MM\0*", b"8BPS", b"\0\0\1\0")) or data[4:8] == b"ftyp":
-        return UndecodableImage(
-            "unsupported_format", f"Pictures of this format are not taken; use {', '.join(_FORMATS)}."
-        )
-    return UndecodableImage("not_an_image", f"This is not an image. Send one of {', '.join(_FORMATS)}.")
-
-
-def _format(image: Image.Image) -> str:
-    """Return the name of the format. Pillow calls a JPEG with further pictures behind it (as many phones write) MPO;
-    its first picture is a JPEG."""
-    return "JPEG" if image.format == "MPO" else str(image.format)
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation 1..8; 1 where there is none or the EXIF block is unreadable."""
-    if "exif" not in image.info:
-        return 1
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except _BROKEN:
-        return 1
-
-
-def _decode_plain_jpeg(data: bytes, image: Image.Image) -> Pixels | None:
-    """Decode by the fast path. Return None where libjpeg has a complaint: Pillow then decides whether something is
-    missing (and refuses) or whether it is only a quirk of the camera, such as stray bytes between two segments."""
-    try:
-        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
-    except ValueError:
-        return None
-    return _oriented(pixels, _orientation(image))
+def _read_structure(data: bytes) -> Structure:
+    if data.startswith(b"\xff\xd8\xff"):
+        return jpeg_structure(data)
+    if data.startswith(SIGNATURE):
+        return png_structure(data)
+    if data.startswith(SIGNATURES):
+        return gif_structure(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return webp_structure(data)
+    if is_bmp(data):
+        return bmp_structure(data)
+    raise refuse_foreign(data)
 
 
 def _oriented(pixels: Pixels, orientation: int) -> Pixels:
@@ -160,15 +141,3 @@ def _oriented(pixels: Pixels, orientation: int) -> Pixels:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _decode_with_pillow(image: Image.Image) -> Pixels:
-    orientation = _orientation(image)
-    image.load()
-    if image.mode.startswith("I;16"):  # 16-bit grey: the high byte; Pillow would clip instead
-        return _oriented(np.repeat((np.asarray(image) >> 8).astype(np.uint8)[:, :, None], 3, axis=2), orientation)
-    if "A" in image.getbands() or "transparency" in image.info:
-        paper = Image.new("RGBA", image.size, "white")
-        paper.alpha_composite(image.convert("RGBA"))
-        image = paper
-    return _oriented(np.asarray(image.convert("RGB"), dtype=np.uint8), orientation)

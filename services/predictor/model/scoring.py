@@ -7,13 +7,12 @@ from time import perf_counter
 
 from services.predictor.decisions.answers import Answer, answer_of
 from services.predictor.model.onnx_model import Model
-from shared.imaging.preprocessing import UndecodableImage, decode, image_facts, prepare
+from shared.imaging.lanes import DecodingLanes, estimated_seconds
+from shared.imaging.preprocessing import PreparedImage, prepare_image
 
 INLINE_BYTES = 200_000
 INLINE_SECONDS = 0.02
-LARGE_PIXELS = 2_000_000
-"""A few kilobytes may hold 50 million pixels, which take a second and the better part of a gigabyte to decode."""
-LARGE_AT_ONCE = 2
+INLINE_DECODE_SECONDS = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +31,36 @@ class Scored:
 
 
 class Scoring:
-    """Scores without blocking other requests: slow work runs in a thread, and at most LARGE_AT_ONCE large pictures are
-    in memory. A process has one."""
+    """Scores without blocking other requests: slow work runs elsewhere. A process has one."""
 
     def __init__(self) -> None:
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
 
     async def score(self, data: bytes, model: Model) -> Scored:
-        """Run `score` on the event loop or in a thread. Raises UndecodableImage."""
-        if is_large(data):
-            async with self._large:
-                return await asyncio.to_thread(score, data, model)
-        if worth_a_thread(data, model):
-            return await asyncio.to_thread(score, data, model)
-        return score(data, model)
+        """Decode, resize and answer, on the event loop where a thread would cost as much as the answer.
 
-
-def is_large(data: bytes) -> bool:
-    """Return whether the header announces so many pixels that decoding takes long. For a header that is refused it does
-    not: `decode` refuses it at once, with the reason."""
-    try:
-        facts = image_facts(data)
-    except UndecodableImage:
-        return False
-    return facts.width * facts.height > LARGE_PIXELS
+        Raises:
+            UndecodableImage: `data` is not an image Pappus takes.
+        """
+        if not worth_a_thread(data, model):
+            return score(data, model)
+        image = await self._decoding.call(data)
+        return await asyncio.to_thread(answer, data, image, model)
 
 
 def worth_a_thread(data: bytes, model: Model) -> bool:
-    """Return whether scoring a picture that is not large may still block other requests. For a small model, a thread
-    costs as much as the answer."""
-    return len(data) > INLINE_BYTES or model.answer_seconds > INLINE_SECONDS
+    """Return whether scoring may block other requests."""
+    few_bytes, quick_model = len(data) <= INLINE_BYTES, model.answer_seconds <= INLINE_SECONDS
+    return not (few_bytes and quick_model and estimated_seconds(data) <= INLINE_DECODE_SECONDS)
 
 
 def score(data: bytes, model: Model) -> Scored:
-    """Decode, resize and answer. Computes for a millisecond or more and never waits.
+    """Decode, resize and answer. Computes for a millisecond or more and never waits. Raises UndecodableImage."""
+    return answer(data, prepare_image(data), model)
 
-    Raises:
-        UndecodableImage: `data` is not an image Pappus takes.
-    """
+
+def answer(data: bytes, image: PreparedImage, model: Model) -> Scored:
+    """Answer a prepared image of these bytes."""
     started = perf_counter()
-    image = prepare(decode(data))  # uint8 [96, 96, 3]
-    decoded = perf_counter()
-    answer = answer_of(model.answer(image), model.metadata)
-    return Scored(answer, sha256(data).hexdigest(), decoded - started, perf_counter() - decoded)
+    found = answer_of(model.answer(image.pixels), model.metadata)
+    return Scored(found, sha256(data).hexdigest(), image.seconds, perf_counter() - started)

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from services.trainer.features.parquet import read_features
 from services.trainer.model.arrays import Vector
-from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, prepare
+from shared.imaging.lanes import DecodingLanes
+from shared.imaging.preprocessing import Pixels, PreparedImage, UndecodableImage, prepare_image
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.storage.verified import HashMismatch, get_verified
 
 BATCH = 16
 FETCHES = 8
-DECODES = 2
-"""At once: a picture of the largest size takes the better part of a gigabyte while it is decoded."""
 PREPARED_IMAGES = 256
 """Prepared images kept in memory, 27 KB each."""
 
@@ -49,7 +48,7 @@ class FeatureSource:
         self._store = store
         self._cache = cache
         self._fetching = asyncio.Semaphore(FETCHES)
-        self._decoding = asyncio.Semaphore(DECODES)
+        self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
         self._prepared_images: LRUCache[str, Pixels] = LRUCache(PREPARED_IMAGES)
 
     async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> FeatureResult:
@@ -109,12 +108,7 @@ class FeatureSource:
         async with self._fetching:
             try:
                 data = await get_verified(self._store, key, digest)
-                async with self._decoding:
-                    self._prepared_images[digest] = pixels = await asyncio.to_thread(_prepare, data)
+                self._prepared_images[digest] = pixels = (await self._decoding.call(data)).pixels
             except (ObjectMissing, HashMismatch, UndecodableImage) as error:
                 return str(error)
             return pixels
-
-
-def _prepare(data: bytes) -> Pixels:
-    return prepare(decode(data))

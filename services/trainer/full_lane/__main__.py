@@ -10,13 +10,13 @@ from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import TableDataset
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
-from services.trainer.full_lane.worker_process import WorkerProcess
 from shared.contract.events import TrainingRequested
 from shared.messaging.handler import run_handlers, subscribe
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
 from shared.runtime.telemetry import configure
+from shared.runtime.worker_process import WorkerProcess
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
 

@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
-from services.trainer.full_lane.worker_process import WorkerProcess
+from shared.runtime.worker_process import WorkerProcess
 
 T = TypeVar("T")
 

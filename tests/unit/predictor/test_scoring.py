@@ -12,12 +12,10 @@ from services.predictor.decisions.answers import Output
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.scoring import (
     INLINE_BYTES,
-    LARGE_AT_ONCE,
-    LARGE_PIXELS,
     Scored,
     Scoring,
-    is_large,
     score,
+    worth_a_thread,
 )
 from shared.imaging.preprocessing import Pixels, UndecodableImage
 from shared.testing import eventually
@@ -55,12 +53,12 @@ def palette(side: int) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_picture_of_few_bytes_is_large_by_its_pixels() -> None:
-    large = palette(1415)
-    assert len(large) < INLINE_BYTES
-    assert 1415**2 > LARGE_PIXELS > 1414**2
-    assert is_large(large)
-    assert not is_large(palette(1414))
+def test_a_picture_of_few_bytes_is_worth_a_thread_for_its_pixels() -> None:
+    model = Model(small_artefact())
+    model.answer_seconds = 0.0
+    assert len(palette(3000)) < INLINE_BYTES
+    assert worth_a_thread(palette(3000), model)
+    assert not worth_a_thread(palette(1000), model)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", palette(1415)[:20], palette(1415)[:-40], palette(7072)])
@@ -73,27 +71,25 @@ async def test_undecodable_bytes_are_refused_with_the_reason_of_the_decoder(data
     assert (refused.value.reason, str(refused.value)) == (expected.value.reason, str(expected.value))
 
 
-async def test_two_large_pictures_are_decoded_at_once_beside_small_ones() -> None:
+async def test_small_pictures_are_answered_while_large_ones_wait() -> None:
     model, scoring = Held(), Scoring()
-    large = [asyncio.create_task(scoring.score(palette(1415), model)) for _ in range(5)]
+    large = [asyncio.create_task(scoring.score(palette(3000), model)) for _ in range(4)]
     try:
-        await eventually(lambda: model.inside == LARGE_AT_ONCE)
+        await eventually(lambda: model.inside == len(large))
         assert isinstance(await scoring.score(picture(), model), Scored)
-        assert model.inside == LARGE_AT_ONCE
     finally:
         model.released.set()
-    assert len(await asyncio.gather(*large)) == 5
-    assert model.most == LARGE_AT_ONCE == 2
+    assert len(await asyncio.gather(*large)) == len(large)
 
 
-async def test_a_file_of_many_bytes_goes_to_a_thread_whatever_the_large_ones_do() -> None:
+async def test_a_file_of_many_bytes_goes_to_a_thread() -> None:
     model, scoring = Held(), Scoring()
     noise = BytesIO()
     Image.effect_noise((700, 500), 80).save(noise, "PNG")
     assert len(noise.getvalue()) > INLINE_BYTES
-    running = [asyncio.create_task(scoring.score(data, model)) for data in [palette(1415)] * 3 + [noise.getvalue()]]
+    running = asyncio.create_task(scoring.score(noise.getvalue(), model))
     try:
-        await eventually(lambda: model.inside == LARGE_AT_ONCE + 1)
+        await eventually(lambda: model.inside == 1)
     finally:
         model.released.set()
-    await asyncio.gather(*running)
+    await running

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, image_facts, prepare
+from tests.integration.imaging.png_files import GREY, RGB, png, samples_of, written
 from tests.profiles import examples
 
 WIDTH, HEIGHT = 48, 32
@@ -116,6 +117,45 @@ def test_exif_orientation_is_applied_as_pillow_would(file_format: str) -> None:
 def test_transparency_becomes_white() -> None:
     clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     assert (decode(encoded(clear, "PNG")) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("colour", "depth"), [(GREY, 1), (GREY, 2), (GREY, 4), (GREY, 8), (GREY, 16), (RGB, 8), (RGB, 16)]
+)
+def test_the_one_transparent_colour_is_compared_at_full_depth(colour: int, depth: int) -> None:
+    samples = samples_of(colour, depth)
+    for value in {0, 2 ** (depth - 1), 2**depth - 1}:
+        key = struct.pack(">H", value) * samples.shape[2]
+        clear = (samples == value).all(axis=2)
+        pixels = decode(png(colour, depth, before=[(b"tRNS", key)]))
+        assert (pixels[clear] == 255).all()
+        assert np.array_equal(pixels[~clear], decode(png(colour, depth))[~clear])
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"prVt"])
+@pytest.mark.parametrize("checksum_error", [0, 1])
+def test_metadata_decides_nothing_about_pixels(name: bytes, checksum_error: int) -> None:
+    plain = png()
+    large = written(name, b"profile\0\0" + zlib.compress(bytes(3_000_000)), checksum_error)
+    for at in (33, len(plain) - 12):
+        assert np.array_equal(decode(plain[:at] + large + plain[at:]), decode(plain))
+
+
+def test_a_webp_is_not_turned_as_in_browsers() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.fromarray(picture()), "WEBP", exif=exif)
+    assert decode(data).shape == (HEIGHT, WIDTH, 3)
+    assert (image_facts(data).height, image_facts(data).width) == (HEIGHT, WIDTH)
+
+
+def test_what_the_first_picture_of_a_gif_leaves_out_is_white() -> None:
+    data = encoded(Image.fromarray(picture()).quantize(16), "GIF")
+    larger = data[:6] + struct.pack("<HH", WIDTH + 9, HEIGHT + 5) + data[10:]
+    pixels = decode(larger)
+    assert np.array_equal(pixels[:HEIGHT, :WIDTH], decode(data))
+    assert (pixels[HEIGHT:] == 255).all()
+    assert (pixels[:, WIDTH:] == 255).all()
 
 
 def test_sixteen_bit_grey_keeps_its_range() -> None:

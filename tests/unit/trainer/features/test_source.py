@@ -1,19 +1,16 @@
 """Features from memory, from kept files, or from bytes; what cannot be read is named."""
 
 import asyncio
-import threading
 from hashlib import sha256
 from io import BytesIO
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from services.trainer.features.parquet import features_key, write_features
-from services.trainer.features.source import BATCH, DECODES, FeatureCache, FeatureSource
-from shared.imaging.preprocessing import Pixels, decode
-from shared.testing import MemoryObjectStore, eventually
+from services.trainer.features.source import BATCH, FeatureCache, FeatureSource
+from shared.testing import MemoryObjectStore
 
 
 class Means:
@@ -97,32 +94,3 @@ async def test_asking_for_many_at_once_keeps_each_with_its_own() -> None:
     found = await asyncio.gather(*(source.features("one", backbone, part) for part in parts))
     merged = {digest: vector for one in found for digest, vector in one.features.items()}
     assert [float(merged[digest][0]) for digest in keys] == list(range(40))
-
-
-async def test_two_pictures_are_decoded_at_once_however_many_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    inside, most, counting, released = 0, 0, threading.Lock(), threading.Event()
-
-    def held(data: bytes) -> Pixels:
-        nonlocal inside, most
-        with counting:
-            inside += 1
-            most = max(most, inside)
-        assert released.wait(30)
-        with counting:
-            inside -= 1
-        return decode(data)
-
-    monkeypatch.setattr("services.trainer.features.source.decode", held)
-    store = MemoryObjectStore()
-    source, keys = FeatureSource(store, FeatureCache(100)), await stored(store, *range(BATCH))
-    reading = [
-        asyncio.create_task(source.prepared_images(keys)),
-        asyncio.create_task(source.prepared_images(await stored(store, 99))),
-    ]
-    try:
-        await eventually(lambda: inside == DECODES)
-    finally:
-        released.set()
-    found = await asyncio.gather(*reading)
-    assert [len(pixels) for pixels, _ in found] == [BATCH, 1]
-    assert most == DECODES == 2

@@ -19,12 +19,12 @@ from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import Snapshot
-from services.trainer.full_lane.worker_process import ChildDied, WorkerProcess
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested, uuid_of
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
+from shared.runtime.worker_process import ChildDied, WorkerProcess
 from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, eventually, training_requested
 
 LABELS = ("dandelion", "grass")

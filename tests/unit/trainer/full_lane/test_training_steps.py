@@ -21,11 +21,11 @@ from services.trainer.full_lane.image_folder import path_in
 from services.trainer.full_lane.jobs import FitJob, Fitted, LearnJob, NotEnoughImages
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
 from services.trainer.full_lane.training_steps import fit, learn, parameters
-from services.trainer.full_lane.worker_process import WorkerProcess
 from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import uuid_of
 from shared.runtime.errors import TransientError
+from shared.runtime.worker_process import WorkerProcess
 from shared.testing import eventually
 
 # The first export of a process takes seconds, on a busy machine many.

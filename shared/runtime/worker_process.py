@@ -13,6 +13,7 @@ import signal
 import threading
 import traceback
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Any
 
@@ -28,12 +29,15 @@ class ChildDied(PappusError):
 
 
 class WorkerProcess:
-    """Calls functions of one module in a process of its own. Use it as a context; arguments and results are pickled."""
+    """Calls functions of one module in a process of its own; arguments and results are pickled. The process starts with
+    the context, or with the first call."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, niceness: int = NICENESS) -> None:
         self._module = module
+        self._niceness = niceness
         self._turn = asyncio.Lock()
         self._spawn = multiprocessing.get_context("spawn")
+        self._process: SpawnProcess | None = None
 
     def __enter__(self) -> "WorkerProcess":
         self._start()
@@ -42,12 +46,12 @@ class WorkerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self.end()
 
     @property
     def pid(self) -> int:
-        """The process id of the current child, or of the last one."""
-        return int(self._process.pid or 0)
+        """The process id of the current child, or of the last one; 0 before the first."""
+        return int((self._process and self._process.pid) or 0)
 
     async def call(self, function: str, *arguments: object) -> Any:
         """Return the result of `function` of the module.
@@ -59,34 +63,40 @@ class WorkerProcess:
             Exception: the exception of the function, with the child's traceback as a note.
         """
         async with self._turn:
-            if not self._process.is_alive():
-                self._end()
-                self._start()
+            process = self._process
+            if process is None or not process.is_alive():
+                self.end()
+                process = self._start()
             try:
                 outcome, value = await asyncio.to_thread(_send_and_receive, self._connection, (function, arguments))
             except (EOFError, OSError) as error:
-                self._process.join(END_SECONDS)
+                process.join(END_SECONDS)
                 raise ChildDied(
-                    f"The process that runs {function} ended with exit code {self._process.exitcode}"
+                    f"The process that runs {function} ended with exit code {process.exitcode}"
                     " (negative: killed by that signal, often for lack of memory)."
                 ) from error
             except asyncio.CancelledError:
-                self._end()
+                self.end()
                 raise
         if outcome == "raised":
             raise value
         return value
 
-    def _start(self) -> None:
+    def end(self) -> None:
+        """Kill the child, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(END_SECONDS)
+            self._connection.close()
+
+    def _start(self) -> SpawnProcess:
         self._connection, theirs = self._spawn.Pipe()
-        self._process = self._spawn.Process(target=_serve, args=(self._module, theirs), name=self._module, daemon=True)
+        self._process = self._spawn.Process(
+            target=_serve, args=(self._module, theirs, self._niceness), name=self._module, daemon=True
+        )
         self._process.start()
         theirs.close()
-
-    def _end(self) -> None:
-        self._process.kill()
-        self._process.join(END_SECONDS)
-        self._connection.close()
+        return self._process
 
 
 def _send_and_receive(connection: Connection, call: tuple[str, tuple[object, ...]]) -> tuple[str, Any]:
@@ -96,12 +106,12 @@ def _send_and_receive(connection: Connection, call: tuple[str, tuple[object, ...
     return answer
 
 
-def _serve(name: str, connection: Connection) -> None:
+def _serve(name: str, connection: Connection, niceness: int) -> None:
     """Serve calls in the child: read them in a thread, run them in the main thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     calls: queue.SimpleQueue[tuple[str, tuple[object, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
-    os.nice(NICENESS)
+    os.nice(niceness)
     module = importlib.import_module(name)
     while True:
         function, arguments = calls.get()

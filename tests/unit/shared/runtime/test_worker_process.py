@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from services.trainer.full_lane.worker_process import ChildDied, WorkerProcess
+from shared.runtime.worker_process import ChildDied, WorkerProcess
 
 PARENT = """
 import asyncio
-from services.trainer.full_lane.worker_process import WorkerProcess
+from shared.runtime.worker_process import WorkerProcess
 
 async def main():
     with WorkerProcess("time") as child:

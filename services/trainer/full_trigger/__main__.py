@@ -23,7 +23,6 @@ from shared.tables.database import Database
 from shared.tables.one_process import run_in_one_process
 
 SOURCE = "pappus/trainer-trigger"
-LOCK = "full_trigger"
 TICK_SECONDS = 1.0
 
 
@@ -39,13 +38,12 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
     ):
         work = partial(run_trigger, settings, publisher, health)
-        await run_parts(health, trigger=run_in_one_process(database, LOCK, health, work))
+        await run_parts(health, trigger=run_in_one_process(database, "full_trigger", health, work))
 
 
 async def run_trigger(settings: FullTriggerSettings, publisher: Publisher, health: Health) -> None:
     """Declare the tables and agents, and run them until cancelled."""
-    folder = settings.state_folder / "faust"
-    app = FaustApp(TRIGGER_APP, settings.kafka_bootstrap, folder=folder, publisher=publisher)
+    app = FaustApp(TRIGGER_APP, settings.kafka_bootstrap, folder=settings.state_folder / "faust", publisher=publisher)
     tables = TriggerTables(app.table("images", 4), app.table("corrections", 4), app.table("trainings", 1))
     trigger = FullTrigger(tables, publisher, settings.model_name, settings, utc_now)
     app.on(ImageStored, trigger.on_image_stored)

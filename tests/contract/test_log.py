@@ -39,6 +39,23 @@ def ids(records: Sequence[Record]) -> list[UUID]:
     return [decode(record.topic, record.value).event_id for record in records]
 
 
+async def test_a_member_says_that_it_has_its_place(event_log: EventLog) -> None:
+    reports: list[bool] = []
+    async with event_log.group("placed", [TOPIC]) as group:
+        group.on_membership(lambda ok, _: reports.append(ok))
+
+        async def placed() -> bool:
+            await group.poll(0.1)
+            return bool(reports) and reports[-1]
+
+        await eventually(placed)
+
+
+async def test_no_offset_is_skipped_until_a_person_says_so(event_log: EventLog) -> None:
+    async with event_log.group("skipping", [TOPIC]) as group:
+        assert not await group.skipped_offsets()
+
+
 class TestPublisher:
     async def test_says_where_each_event_stands(self, event_log: EventLog) -> None:
         events = [training_requested() for _ in range(3)]

@@ -4,8 +4,6 @@ Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`
 reserve. Publishes nothing. Owns the experiment and the registered model in MLflow; while MLflow is away it retries.
 """
 
-from functools import partial
-
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
 from services.trainer.recorder.alias import PART, Alias
 from services.trainer.recorder.handlers import Recorder
@@ -37,7 +35,7 @@ async def main() -> None:
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
     ):
-        registry = SerialRegistry(mlflow, partial(database.lock, "recorder"))
+        registry = SerialRegistry(mlflow, lambda: database.lock("recorder"))
         models = TableModels(event_log, database, settings.caught_up_seconds)
         recorder = Recorder(registry, models)
         on, place = recorder.subscriptions, settings.in_groups

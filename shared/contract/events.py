@@ -6,10 +6,10 @@ published twice has the same id. `causes` are the ids of the events that led to 
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
 
@@ -135,20 +135,57 @@ class ImageRejected(ImageEvent):
     attempt: Ordinal = 1
 
 
+NoLabel = Literal["withdrawn", "unsure", "none_of_these", "unusable"]
+"""Why a correction sets no label: the person takes the last decision back; cannot tell; the image shows none of the
+labels; the image cannot be used."""
+
+
+class HeldLabel(BaseModel):
+    """What a person decided about an image: its label, or that it has none, and why. `revision` is the correction that
+    decided it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    revision: Ordinal
+    label: str | None
+    no_label: NoLabel | None = None
+
+
 class LabelCorrected(ImageEvent):
-    """A person set a label. Published by labeler; read by labeler, ingestor, trainer. Natural key: the client's
-    idempotency key, with image, revision and label. It is applied if `revision` is the image's current revision plus
-    one (`shared.contract.race_rules`)."""
+    """A person set a label, or none. Published by labeler; read by labeler, ingestor, trainer. Natural key: the
+    client's idempotency key, with image, revision and label. It is applied if `revision` is the image's current
+    revision plus one (`shared.contract.race_rules`).
+
+    `label_to` is None exactly if `no_label` says why. "withdrawn" takes the last decision back: `restored` is the
+    decision before it, None if there was none, so that the image is again as it was stored.
+    """
 
     topic: ClassVar[str] = "label.corrected"
     label_from: str | None
-    label_to: str
+    label_to: str | None
     revision: Ordinal
     corrected_by: str
     reason: str = ""
     shown_model_version: str | None = None
     shown_label: str | None = None
     prediction_id: UUID | None = None
+    no_label: NoLabel | None = None
+    restored: HeldLabel | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.label_to is None) == (self.no_label is None):
+            raise ValueError("a correction sets either a label or none, and then says why in no_label")
+        restored = self.restored
+        if restored is not None and (self.no_label != "withdrawn" or restored.revision >= self.revision):
+            raise ValueError("only a withdrawal restores a decision, and only an earlier one")
+        return self
+
+    @property
+    def holds(self) -> HeldLabel | None:
+        """The decision that holds once this correction is applied; None: the image is as it was stored."""
+        if self.no_label == "withdrawn":
+            return self.restored
+        return HeldLabel(revision=self.revision, label=self.label_to, no_label=self.no_label)
 
 
 class PredictionLogged(Event):

@@ -66,7 +66,7 @@ def labels_table(image: ImageView, entries: list[HistoryEntry]) -> Table:
         table.add_row(
             str(entry.revision),
             entry.label_from or "-",
-            entry.label_to or "-",
+            entry.label_to or (f"- ({entry.no_label})" if entry.no_label else "-"),
             entry.corrected_by,
             "-" if entry.occurred_at is None else entry.occurred_at.isoformat()[:19],
             state,

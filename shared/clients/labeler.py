@@ -72,6 +72,11 @@ def get_image_content(image_id: UUID) -> ApiRequest[bytes]:
     return ApiRequest("GET", f"/images/{image_id}/content", bytes)
 
 
+def get_rendition(image_id: UUID, longest_side: int) -> ApiRequest[bytes]:
+    """Get a stored image as a JPEG that is upright and at most so many pixels wide and high."""
+    return ApiRequest("GET", f"/images/{image_id}/rendition", bytes, params={"w": longest_side})
+
+
 def get_history(image_id: UUID) -> ApiRequest[list[HistoryEntry]]:
     """Get every revision of the image's label, the registered one first."""
     return ApiRequest("GET", f"/images/{image_id}/history", _HISTORY.validate_json)

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from shared.clients.answers import HistoryEntry, Prediction, ReviewItem
 
-NO_RELOAD = "Do not reload this page: your work would be lost."
-KEPT = f"Your work is kept here. {NO_RELOAD}"
+UNDONE = "Your last label is undone. The image is as it was before."
+KEPT = "Your work is kept here."
 
 
 def duration(start: datetime, end: datetime) -> str:
@@ -25,30 +25,29 @@ def prediction_facts(prediction: Prediction) -> str:
     return f"{prediction.model_version} · {prediction.milliseconds:.1f} ms{behind}"
 
 
-def correction_effect(entry: HistoryEntry, *, waiting: bool) -> str:
-    """Return what a correction has changed so far; `waiting` while the page still looks for more."""
+def correction_effect(entry: HistoryEntry, *, waiting: bool, frozen: bool = False) -> str:
+    """Return what a correction has changed so far; `waiting` while the page still looks for more, `frozen` while no
+    model is promoted."""
     if entry.state == "superseded":
-        return f"Your correction to **{entry.label_to}** was not applied: another correction came first."
-    done = f"Your correction to **{entry.label_to}** is revision {entry.revision}"
+        return f"Your label **{entry.label_to}** was not applied: another one came first."
+    done = f"Your label **{entry.label_to}** is saved"
+    if entry.no_label == "withdrawn":
+        done = "Your label is taken back"
     if entry.live_in is not None and entry.live_at is not None and entry.occurred_at is not None:
         return f"{done}; live in `{entry.live_in}` after {duration(entry.occurred_at, entry.live_at)}."
     if entry.set_aside is not None:
         aside = f"{done}. The model leaves it out for now: {entry.set_aside}"
         return f"{aside} The label stays, and the next full training tries it again."
+    if frozen:
+        return f"{done}. The model follows when promotions are no longer frozen."
     if waiting:
         return f"{done}. The model is learning it …"
-    frozen = "If this does not change, ask an operator whether promotions are frozen."
-    return f"{done}. The model in service does not hold it yet. {frozen}"
+    return f"{done}. The model in service does not follow it yet; it is tried again with the next label."
 
 
-def not_confirmed(label: str, detail: str) -> str:
+def not_confirmed(label: str | None, detail: str) -> str:
     """Return the warning about a label that was sent without an answer."""
-    return f"Your label **{label}** is not confirmed yet. {detail} {NO_RELOAD}"
-
-
-def until_chosen(label: str | None) -> str:
-    """Return which label an image keeps while the person decides again."""
-    return f"Until you choose again, its label is {label}."
+    return f"Your label **{label}** is not saved yet. {detail}"
 
 
 def no_model(images_per_label: int) -> str:

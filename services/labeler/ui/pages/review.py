@@ -7,7 +7,7 @@ import streamlit as st
 from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
-from services.labeler.ui.components.image_view import load_image, show_image
+from services.labeler.ui.components.image_view import load_image, load_picture, show_picture
 from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
 from services.labeler.ui.sessions.corrections import PendingCorrection
 from services.labeler.ui.sessions.review_session import ReviewSession
@@ -44,7 +44,7 @@ def page() -> None:
             _show_moves(review, visible)
         _show_last(review)
     for following in review.queue[1:2]:
-        load_image(following.image_id)  # so that it appears at once when its turn comes
+        load_picture(following.image_id)  # so that it appears at once when its turn comes
 
 
 def _show_progress(review: ReviewSession) -> None:
@@ -66,11 +66,12 @@ def _show_end(review: ReviewSession) -> None:
 
 def _show_image(item: ReviewItem) -> bool:
     """Show the image. Return whether the person can see it."""
-    data = load_image(item.image_id)
-    if data is None:
+    picture = load_picture(item.image_id)
+    if picture is None:
         st.warning("The image cannot be shown right now. Skip it, or try again in a moment.")
         return False
-    return show_image(data, "The image to review")
+    show_picture(picture, "The image to review")
+    return True
 
 
 def _prediction(review: ReviewSession, item: ReviewItem) -> ShownPrediction | None:

@@ -10,7 +10,7 @@ from services.labeler.settings import LIMIT_MEGABYTES
 from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined, LoggedOut
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
-from services.labeler.ui.components.image_view import load_image, show_image
+from services.labeler.ui.components.image_view import THUMBNAIL_PIXELS, load_picture, show_file
 from services.labeler.ui.metrics import PAGE_VIEWS
 from services.labeler.ui.sessions.tab import clients, labels, log_out
 from services.labeler.ui.sessions.upload_session import UploadSession
@@ -32,14 +32,17 @@ def page() -> None:
         return
     left, right = st.columns([1.1, 1], gap="large")
     with left:
-        show_image(upload.data, upload.name)
+        show_file(upload.data, upload.name)
     with right:
         if not upload.predictions and not upload.no_prediction:
             upload.predict()
-        _show_prediction(upload)
+        if upload.predictions:
+            _show_prediction(upload)
         if not upload.stored and not upload.refused and not upload.problem:
             with st.spinner("Saving the image …"):
                 _store(upload)
+        if not upload.predictions and not upload.refused:  # a refused image needs one reason, not two
+            _show_no_prediction(upload)
         _show_state(upload)
 
 
@@ -73,11 +76,6 @@ def _store(upload: UploadSession) -> None:
 
 
 def _show_prediction(upload: UploadSession) -> None:
-    if not upload.predictions:
-        st.caption(upload.no_prediction)
-        if upload.may_predict_later:
-            upload.click_guard.button("Ask the model again", upload.retry_prediction)
-        return
     prediction = upload.predictions[-1]
     st.subheader(f"The model says {prediction.label}")
     probability_bars(prediction)
@@ -87,20 +85,26 @@ def _show_prediction(upload: UploadSession) -> None:
         st.success(messages.prediction_change(upload.predictions[-2], prediction))
 
 
+def _show_no_prediction(upload: UploadSession) -> None:
+    st.caption(upload.no_prediction)
+    if upload.may_predict_later:
+        upload.click_guard.button("Ask the model again", upload.retry_prediction)
+
+
 def _show_corrections(prediction: Prediction) -> None:
     """Show the corrected images that shaped the prediction, heaviest first."""
     with st.container(horizontal=True):
         for correction in prediction.corrections:
-            if data := load_image(correction.image_id):
+            if picture := load_picture(correction.image_id, THUMBNAIL_PIXELS):
                 alt = "A corrected image behind this answer"
-                st.image(data, width=72, caption=f"{correction.weight:.0%}", alt=alt)
+                st.image(picture, width=72, caption=f"{correction.weight:.0%}", alt=alt)
 
 
 def _show_state(upload: UploadSession) -> None:
     if upload.refused:
         st.error(f"This image cannot be used. {upload.refused}")
     elif upload.problem:
-        st.warning(f"{upload.problem} {messages.NO_RELOAD}")
+        st.warning(upload.problem)
         upload.click_guard.button("Try again", upload.retry_upload, shortcut="t")
     elif not upload.stored:
         _wait_until_stored(upload)
@@ -121,6 +125,8 @@ def _show_correcting(upload: UploadSession) -> None:
     suggested = upload.predictions[-1].label if upload.predictions else None
     st.markdown(f"**What is it really?** {'It is labelled ' + upload.label + '.' if upload.label else ''}")
     label_buttons(upload.click_guard, labels(), suggested, upload.correct)
+    if upload.may_undo:
+        upload.click_guard.button("Undo", upload.undo, shortcut="u")
     st.caption("Click a label or press its number. Confirming a right answer helps, too: it makes the label trusted.")
     sent = upload.sent
     if sent is None:

@@ -13,6 +13,7 @@ from services.labeler.ui.metrics import CORRECTIONS
 from services.labeler.ui.sessions.tab import clients, log_out
 from shared.clients.answers import Accepted, HistoryEntry, ShownPrediction
 from shared.clients.labeler import correct_label, get_history
+from shared.contract.events import NoLabel
 from shared.runtime.errors import TransientError
 
 FOLLOW_SECONDS = 30.0
@@ -20,14 +21,16 @@ UNAVAILABLE = "The label could not be saved yet. Press Try again."
 
 
 class PendingCorrection(BaseModel):
-    """A correction to send. Sending it again with the same `key` has no further effect."""
+    """A correction to send. Sending it again with the same `key` has no further effect. `label` is None for none; then
+    `no_label` says why."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
     image_id: UUID
-    label: str
+    label: str | None
     label_before: str | None
     revision: int
     key: str
+    no_label: NoLabel | None = None
     reason: str = ""
     prediction_id: UUID | None = None
     shown_model_version: str | None = None
@@ -79,7 +82,7 @@ def send(correction: PendingCorrection) -> SentCorrection:
     sent = _send(clients().labeler, correction)
     CORRECTIONS.labels(sent.outcome).inc()
     if sent.logged_out:
-        log_out(f"{sent.detail} Your correction is kept. {messages.NO_RELOAD}")
+        log_out(f"{sent.detail} Your label is kept, and can be sent then.")
     return sent
 
 
@@ -97,20 +100,18 @@ def _send(client: LabelerClient, correction: PendingCorrection) -> SentCorrectio
         return SentCorrection(correction, "declined", str(error))
     if isinstance(done, Accepted):
         return SentCorrection(correction, "accepted", "", done.event_id, correction.label)
-    return SentCorrection(correction, "applied", "", done.event_id, correction.label, done.revision)
+    return SentCorrection(correction, "applied", "", done.event_id, done.label, done.revision)
 
 
-def undo_of(sent: SentCorrection) -> PendingCorrection | None:
-    """Create the correction that restores the label before `sent`; None if there was no label."""
-    if sent.correction.label_before is None or sent.revision is None:
-        return None
+def undo_of(sent: SentCorrection, revision: int) -> PendingCorrection:
+    """Create the withdrawal of `sent`, which was applied as `revision`: the image is then as it was before."""
     return PendingCorrection(
         image_id=sent.correction.image_id,
-        label=sent.correction.label_before,
+        label=None,
         label_before=sent.correction.label,
-        revision=sent.revision,
+        revision=revision,
         key=new_key(),
-        reason="undone",
+        no_label="withdrawn",
     )
 
 

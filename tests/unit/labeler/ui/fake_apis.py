@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import httpx2
 
 from shared.clients.answers import Session
+from shared.imaging.rendition import render
 from shared.testing.events import NOON
 
 PICTURE = bytes.fromhex(  # the smallest PNG: one pixel
@@ -28,6 +29,8 @@ class Image:
     trust: str = "claimed"
     state: str = "stored"
     history: list[dict[str, Any]] = field(default_factory=list)
+    decided: int = 0
+    before: list[str | None] = field(default_factory=list)
 
 
 @dataclass
@@ -77,10 +80,12 @@ class FakeApis:
         if parts == ["images"]:
             return self._upload(request)
         image = self.images[UUID(parts[1])]
-        if parts[2:] == ["content"] and self.no_content:
+        if parts[2:] in (["content"], ["rendition"]) and self.no_content:
             return httpx2.Response(404, json={"error": "object_missing", "detail": "The bytes are gone."})
         if parts[2:] == ["content"]:
             return httpx2.Response(200, content=PICTURE)
+        if parts[2:] == ["rendition"]:
+            return httpx2.Response(200, content=render(PICTURE, int(request.url.params["w"])))
         if parts[2:] == ["history"]:
             return httpx2.Response(200, json=image.history)
         if parts[2:] == ["label"]:
@@ -126,7 +131,7 @@ class FakeApis:
         return httpx2.Response(200, json=session(body["name"]).model_dump(mode="json"))
 
     def _review(self) -> httpx2.Response:
-        waiting = [self.images[image_id] for image_id in self.queue if self.images[image_id].revision == 0]
+        waiting = [self.images[image_id] for image_id in self.queue if not self.images[image_id].decided]
         items = [
             {
                 "image_id": str(image.image_id),
@@ -165,7 +170,13 @@ class FakeApis:
         self.published.append(correction)
         event_id = str(uuid4())
         before, image.label, image.revision = image.label, correction["label"], correction["revision"] + 1
-        image.history.append(self._entry(image, before, event_id))
+        if correction["no_label"] == "withdrawn":
+            image.label, image.decided = image.before.pop(), image.decided - 1
+        else:
+            image.before.append(before)
+            image.decided += 1
+        image.history.append(self._entry(image, before, event_id) | {"label_to": correction["label"]})
+        image.history[-1]["no_label"] = correction["no_label"]
         self.version = self.live_in or self.version
         if self.slow:
             return httpx2.Response(202, json={"event_id": event_id, "image_id": str(image.image_id)})

@@ -53,26 +53,31 @@ def test_a_duration_is_as_precise_as_a_person_needs_it(seconds: float, text: str
         (
             {"live_in": "fast-1", "live_at": NOON + timedelta(seconds=0.08)},
             True,
-            "Your correction to **grass** is revision 2; live in `fast-1` after 0.08 s.",
+            "Your label **grass** is saved; live in `fast-1` after 0.08 s.",
         ),
-        ({}, True, "Your correction to **grass** is revision 2. The model is learning it …"),
+        ({}, True, "Your label **grass** is saved. The model is learning it …"),
         (
             {},
             False,
             (
-                "Your correction to **grass** is revision 2. The model in service does not hold it yet."
-                " If this does not change, ask an operator whether promotions are frozen."
+                "Your label **grass** is saved. The model in service does not follow it yet;"
+                " it is tried again with the next label."
             ),
         ),
         (
             {"set_aside": "It breaks others."},
             True,
             (
-                "Your correction to **grass** is revision 2. The model leaves it out for now: It breaks others."
+                "Your label **grass** is saved. The model leaves it out for now: It breaks others."
                 " The label stays, and the next full training tries it again."
             ),
         ),
-        ({"state": "superseded"}, True, "Your correction to **grass** was not applied: another correction came first."),
+        (
+            {"label_to": None, "no_label": "withdrawn", "live_in": "fast-2", "live_at": NOON},
+            True,
+            "Your label is taken back; live in `fast-2` after 0.00 s.",
+        ),
+        ({"state": "superseded"}, True, "Your label **grass** was not applied: another one came first."),
     ],
 )
 def test_the_effect_of_a_correction_is_a_sentence(facts: dict[str, Any], waiting: bool, text: str) -> None:

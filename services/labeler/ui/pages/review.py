@@ -8,10 +8,11 @@ from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.components.image_view import load_image, load_picture, show_picture
+from services.labeler.ui.components.presses import ask
 from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
 from services.labeler.ui.sessions.corrections import PendingCorrection
 from services.labeler.ui.sessions.review_session import ReviewSession
-from services.labeler.ui.sessions.tab import clients, labels
+from services.labeler.ui.sessions.tab import clients, keep_work, labels
 from shared.clients.answers import ReviewItem, ShownPrediction
 from shared.clients.predictor import predict
 from shared.runtime.errors import TransientError
@@ -21,6 +22,15 @@ def page() -> None:
     """Show the current image and its buttons."""
     PAGE_VIEWS.labels("review").inc()
     review: ReviewSession = st.session_state.setdefault("review_session", ReviewSession())
+    keep_work()
+    review.click_guard.begin()
+    try:
+        _draw(review)
+    finally:
+        ask(review.click_guard)
+
+
+def _draw(review: ReviewSession) -> None:
     if not review.queue:
         review.refill(clients().labeler)
     st.title("Review")

@@ -11,8 +11,9 @@ from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined, LoggedOut
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.components.image_view import THUMBNAIL_PIXELS, load_picture, show_file
+from services.labeler.ui.components.presses import ask
 from services.labeler.ui.metrics import PAGE_VIEWS
-from services.labeler.ui.sessions.tab import clients, labels, log_out
+from services.labeler.ui.sessions.tab import clients, keep_work, labels, log_out
 from services.labeler.ui.sessions.upload_session import UploadSession
 from shared.clients.answers import Prediction
 from shared.clients.predictor import get_serving_model
@@ -30,6 +31,11 @@ def page() -> None:
     if upload is None:
         st.markdown("The model answers at once. If it is wrong, one key corrects it, and it learns within a second.")
         return
+    _draw(upload)
+    ask(upload.click_guard)
+
+
+def _draw(upload: UploadSession) -> None:
     left, right = st.columns([1.1, 1], gap="large")
     with left:
         show_file(upload.data, upload.name)
@@ -49,6 +55,8 @@ def page() -> None:
 def _current(chosen: UploadedFile | None) -> UploadSession | None:
     """Return the session of the chosen file, unless an earlier one stays; None without either."""
     old: UploadSession | None = st.session_state.get("upload_session")
+    if old is not None:
+        old.click_guard.begin()
     new = None if chosen is None else UploadSession(chosen.name, chosen.getvalue())
     if old is not None and old.stays(None if new is None else new.sha256):
         if new is not None and new.sha256 != old.sha256:
@@ -56,6 +64,7 @@ def _current(chosen: UploadedFile | None) -> UploadSession | None:
         return old
     if new is not None:
         st.session_state.upload_session = new
+        keep_work()
     return new
 
 

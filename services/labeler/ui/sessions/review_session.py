@@ -48,6 +48,11 @@ class ReviewSession:
     click_guard: ClickGuard = field(default_factory=ClickGuard)
 
     @property
+    def begun(self) -> bool:
+        """Whether something would be lost with it."""
+        return bool(self.moves) or self.unsent is not None
+
+    @property
     def done(self) -> int:
         """How many images were labelled in this session."""
         return sum(move.sent is not None for move in self.moves)

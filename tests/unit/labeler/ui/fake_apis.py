@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -65,7 +66,7 @@ class FakeApis:
         parts = request.url.path.strip("/").split("/")
         if parts == ["login"]:
             return self._login(json.loads(request.content))
-        if self.logged_out or request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if self.logged_out or TOKEN not in request.headers.get("Authorization", ""):
             return httpx2.Response(
                 401, json={"error": "unauthorised", "detail": "The session has ended. Log in again."}
             )
@@ -128,7 +129,7 @@ class FakeApis:
         if body["password"] != "right":
             return httpx2.Response(401, json={"error": "unauthorised", "detail": "The name or the password is wrong."})
         self.logged_out = False
-        return httpx2.Response(200, json=session(body["name"]).model_dump(mode="json"))
+        return httpx2.Response(200, json=session(body["name"], f"{TOKEN} {uuid4()}").model_dump(mode="json"))
 
     def _review(self) -> httpx2.Response:
         waiting = [self.images[image_id] for image_id in self.queue if not self.images[image_id].decided]
@@ -223,5 +224,7 @@ def _unavailable() -> httpx2.Response:
     )
 
 
-def session(name: str = "anna") -> Session:
-    return Session.model_validate({"token": TOKEN, "name": name, "role": "labeler", "expires_at": NOON})
+def session(name: str = "anna", token: str = TOKEN) -> Session:
+    return Session.model_validate(
+        {"token": token, "name": name, "role": "labeler", "expires_at": NOON + timedelta(days=36500)}
+    )

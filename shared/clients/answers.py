@@ -174,8 +174,23 @@ class ReviewQueue(Body):
     waiting: int
 
 
+class PromotionView(Body):
+    """One promotion that counts: why this version serves since `promoted_at`, and who asked for it, None for the gate
+    itself."""
+
+    sequence: int
+    route: str
+    summary: str
+    verdict: list[RuleOutcome]
+    frozen: bool
+    requested_by: str | None
+    promoted_at: AwareDatetime
+
+
 class ModelView(Body):
-    """One model version. `sequence` and `promoted_at` belong to its latest promotion, None if it never served."""
+    """One model version. `summary` and `verdict` are the gate's about the candidate: those of its first promotion, or
+    of its rejection. `sequence` and `promoted_at` belong to its latest promotion, None if it never served; `promotions`
+    are all of them, oldest first."""
 
     version: str
     lane: Literal["fast", "full"]
@@ -191,13 +206,16 @@ class ModelView(Body):
     seconds: dict[str, float]
     trained_at: AwareDatetime | None
     promoted_at: AwareDatetime | None
+    promotions: list[PromotionView] = []
 
 
 class ChampionView(ModelView):
-    """The model in service. `frozen`: no candidate is promoted until an operator unfreezes."""
+    """The model in service. `frozen`: no candidate is promoted until an operator unfreezes; `freeze` is the promotion
+    since which it is so."""
 
     frozen: bool
     requested_by: str | None
+    freeze: PromotionView | None = None
 
 
 class CorrectionWeight(Body):

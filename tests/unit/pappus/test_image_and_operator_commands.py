@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from pappus.cli import app
 from pappus.commands import screen
 from pappus.stack.folders import StateFolder
+from shared.testing.events import NOON
 
 from .api_answers import history_entry, image, model, prediction
 from .conftest import FakeApis
@@ -144,3 +145,11 @@ def test_the_history_says_that_a_label_was_taken_back(apis: FakeApis, call: Any)
     apis.answers[f"GET /images/{IMAGE}"] = (200, image(IMAGE))
     apis.answers[f"GET /images/{IMAGE}/history"] = (200, [history_entry(label_to=None, no_label="withdrawn")])
     assert "- (withdrawn)" in call("history", str(IMAGE)).stdout
+
+
+def test_the_history_keeps_why_a_model_was_first_promoted(apis: FakeApis, call: Any) -> None:
+    values = {"verdict": [], "frozen": False, "requested_by": None, "promoted_at": NOON.isoformat(), "route": "first"}
+    again = [values | {"sequence": n, "summary": f"Reason {n}."} for n in (1, 5)]
+    apis.answers["GET /models?limit=1000"] = (200, [model("full-1", "Reason 1.") | {"promotions": again}])
+    shown = call("history").stdout
+    assert (shown.count("Reason 1."), "5: Reason 5." in shown) == (1, True)

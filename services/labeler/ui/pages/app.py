@@ -6,7 +6,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.components.freeze_notice import show_freeze
 from services.labeler.ui.components.presses import watch_presses
+from services.labeler.ui.messages import plain
 from services.labeler.ui.pages import login, review, upload
 from services.labeler.ui.sessions import cookie
 from services.labeler.ui.sessions.kept_work import adopt, keep
@@ -60,8 +62,9 @@ def run() -> None:
         ]
     )
     with st.sidebar:
-        st.caption(f"{current.name} · role: {current.role}")
+        st.caption(plain(current.name) if current.name == current.role else f"{plain(current.name)} · {current.role}")
         st.button("Log out", on_click=log_out, type="tertiary")
+    show_freeze()
     guarded(chosen.run)
 
 
@@ -88,7 +91,7 @@ def guarded(page: Callable[[], None]) -> None:
         log_out(str(ended))
         st.rerun()
     except (TransientError, Declined) as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         st.button("Try again", shortcut="t")
 
 

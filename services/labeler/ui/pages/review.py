@@ -24,10 +24,8 @@ def page() -> None:
     review: ReviewSession = st.session_state.setdefault("review_session", ReviewSession())
     keep_work()
     review.click_guard.begin()
-    try:
-        _draw(review)
-    finally:
-        ask(review.click_guard)
+    _draw(review)
+    ask(review.click_guard)  # not if the run is cut short: the buttons of the question must be there
 
 
 def _draw(review: ReviewSession) -> None:
@@ -106,10 +104,10 @@ def _show_reasons(item: ReviewItem, prediction: ShownPrediction | None) -> None:
     if prediction is None:
         st.subheader("What is it?")
     else:
-        st.subheader(f"The model says {prediction.label}")
+        st.subheader(f"The model says {messages.plain(prediction.label)}")
         probability_bars(prediction)
-        st.caption(prediction.model_version)
-    st.markdown(f"{item.reason}  \n{messages.current_label(item)}")
+        st.caption(messages.plain(prediction.model_version))
+    st.markdown(messages.why_shown(item, prediction))
 
 
 def _show_moves(review: ReviewSession, visible: bool) -> None:
@@ -129,6 +127,6 @@ def _show_unsent(review: ReviewSession, correction: PendingCorrection) -> None:
 
 def _show_last(review: ReviewSession) -> None:
     if review.notice and review.unsent is None:
-        st.warning(review.notice)
+        st.warning(messages.plain(review.notice))
     if review.followed is not None:
         follow(review.followed, about="*Last image:* ")

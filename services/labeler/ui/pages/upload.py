@@ -70,7 +70,7 @@ def _current(chosen: UploadedFile | None) -> UploadSession | None:
 
 def _show_order(old: UploadSession, new: UploadSession) -> None:
     if old.unsent:
-        st.warning(f"Finish {old.name} first: it is not saved yet.")
+        st.warning(f"Finish {messages.plain(old.name)} first: it is not saved yet.")
     else:
         old.click_guard.button(f"Continue with {new.name}", old.release, kind="primary")
 
@@ -86,7 +86,7 @@ def _store(upload: UploadSession) -> None:
 
 def _show_prediction(upload: UploadSession) -> None:
     prediction = upload.predictions[-1]
-    st.subheader(f"The model says {prediction.label}")
+    st.subheader(f"The model says {messages.plain(prediction.label)}")
     probability_bars(prediction)
     st.caption(messages.prediction_facts(prediction))
     _show_corrections(prediction)
@@ -95,7 +95,7 @@ def _show_prediction(upload: UploadSession) -> None:
 
 
 def _show_no_prediction(upload: UploadSession) -> None:
-    st.caption(upload.no_prediction)
+    st.caption(messages.plain(upload.no_prediction))
     if upload.may_predict_later:
         upload.click_guard.button("Ask the model again", upload.retry_prediction)
 
@@ -111,9 +111,9 @@ def _show_corrections(prediction: Prediction) -> None:
 
 def _show_state(upload: UploadSession) -> None:
     if upload.refused:
-        st.error(f"This image cannot be used. {upload.refused}")
+        st.error(f"This image cannot be used. {messages.plain(upload.refused)}")
     elif upload.problem:
-        st.warning(upload.problem)
+        st.warning(messages.plain(upload.problem))
         upload.click_guard.button("Try again", upload.retry_upload, shortcut="t")
     elif not upload.stored:
         _wait_until_stored(upload)
@@ -132,7 +132,8 @@ def _wait_until_stored(upload: UploadSession) -> None:
 def _show_correcting(upload: UploadSession) -> None:
     """Show the label buttons and the outcome of the last press."""
     suggested = upload.predictions[-1].label if upload.predictions else None
-    st.markdown(f"**What is it really?** {'It is labelled ' + upload.label + '.' if upload.label else ''}")
+    labelled = f"It is labelled {messages.plain(upload.label)}." if upload.label else ""
+    st.markdown(f"**What is it really?** {labelled}")
     label_buttons(upload.click_guard, labels(), suggested, upload.correct)
     if upload.may_undo:
         upload.click_guard.button("Undo", upload.undo, shortcut="u")
@@ -144,9 +145,9 @@ def _show_correcting(upload: UploadSession) -> None:
         st.warning(messages.not_confirmed(sent.correction.label, sent.detail))
         upload.click_guard.button("Try again", partial(upload.send, sent.correction), shortcut="t", kind="primary")
     elif sent.outcome == "superseded":
-        st.warning(sent.detail)
+        st.warning(messages.plain(sent.detail))
     elif sent.outcome == "declined":
-        st.error(sent.detail)
+        st.error(messages.plain(sent.detail))
     elif upload.followed is not None:
         follow(upload.followed, upload.settle)
     if upload.ask_until is not None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import streamlit as st
 
+from services.labeler.ui.messages import plain
 from services.labeler.ui.metrics import STALE_PRESSES
 
 
@@ -46,7 +47,7 @@ class ClickGuard:
         if shortcut is not None and not disabled:
             self.keys.append(shortcut)
         st.button(
-            label,
+            plain(label),
             key=f"{self.turn}-{label}",
             type=kind,
             shortcut=shortcut,

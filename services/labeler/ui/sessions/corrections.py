@@ -136,10 +136,9 @@ class FollowedCorrection:
             entry.live_in is not None or entry.set_aside is not None or entry.state == "superseded"
         )
 
-    @property
-    def over(self) -> bool:
-        """Whether the page stops looking."""
-        return self.settled or time.monotonic() - self.since > FOLLOW_SECONDS
+    def over(self, frozen: bool) -> bool:
+        """Whether the page stops looking. While promotions are frozen it goes on: the effect comes after that."""
+        return self.settled or (not frozen and time.monotonic() - self.since > FOLLOW_SECONDS)
 
     def look(self, client: LabelerClient) -> None:
         """Request the history once; learn the revision if it was not known yet."""
@@ -148,9 +147,8 @@ class FollowedCorrection:
         if self.entry is not None and self.entry.state == "applied" and self.sent.revision is None:
             self.sent = replace(self.sent, outcome="applied", revision=self.entry.revision)
 
-    @property
-    def sentence(self) -> str:
-        """What is known about its effect."""
+    def sentence(self, frozen: bool) -> str:
+        """Return what is known about its effect; `frozen`: promotions are."""
         if self.entry is None:
-            return "Your correction is being saved …"
-        return messages.correction_effect(self.entry, waiting=not self.over)
+            return "Your label is being saved …"
+        return messages.correction_effect(self.entry, waiting=not self.over(frozen), frozen=frozen)

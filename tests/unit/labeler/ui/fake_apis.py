@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from shared.clients.answers import Session
+from shared.clients.answers import ChampionView, PromotionView, Session
 from shared.imaging.rendition import render
 from shared.testing.events import NOON
 
@@ -51,6 +51,9 @@ class FakeApis:
     no_content: bool = False
     failing: str = ""
     behind: UUID | None = None
+    frozen_by: str = ""
+    refusing_predictions: str = ""
+    labels: tuple[str, str] = ("dandelion", "grass")
     keys: list[str] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)
 
@@ -75,9 +78,10 @@ class FakeApis:
                 500, json={"error": "internal_error", "detail": "Something is wrong in the labeler."}
             )
         if parts == ["labels"]:
-            return httpx2.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
-        if parts == ["review"]:
-            return self._review()
+            return httpx2.Response(200, json={"labels": self.labels, "model_name": "plants"})
+        answers = {"models": self._champion, "review": self._review}
+        if parts[0] in answers:
+            return answers[parts[0]]()
         if parts == ["images"]:
             return self._upload(request)
         image = self.images[UUID(parts[1])]
@@ -100,10 +104,12 @@ class FakeApis:
             return httpx2.Response(503, json={"error": "no_model", "detail": detail})
         if request.url.path == "/model":
             return httpx2.Response(200, json=self._serving_model())
-        share = self.share
+        if self.refusing_predictions:
+            return httpx2.Response(422, json={"error": "truncated", "detail": self.refusing_predictions})
+        share, (first, second) = self.share, self.labels
         answer: dict[str, object] = {
-            "label": "dandelion" if share >= 0.5 else "grass",
-            "probabilities": {"dandelion": share, "grass": 1 - share},
+            "label": first if share >= 0.5 else second,
+            "probabilities": {first: share, second: 1 - share},
             "model_version": self.version,
             "model_sequence": 1,
             "prediction_id": str(uuid4()),
@@ -124,6 +130,23 @@ class FakeApis:
             "loaded_at": NOON.isoformat(),
             "replica": "0",
         }
+
+    def _champion(self) -> httpx2.Response:
+        if not self.frozen_by:
+            return httpx2.Response(404, json={"error": "model_unknown", "detail": "No model has been promoted yet."})
+        freeze = PromotionView(
+            sequence=2,
+            route="freeze",
+            summary=self.frozen_by,
+            verdict=[],
+            frozen=True,
+            requested_by="olga",
+            promoted_at=NOON,
+        )
+        values = dict.fromkeys(ChampionView.model_fields) | {"version": "full-1", "lane": "full", "state": "champion"}
+        values |= {"sequence": 2, "summary": "", "verdict": [], "metrics": {}, "corrections": 0, "seconds": {}}
+        values |= {"promotions": [freeze], "frozen": True, "freeze": freeze}
+        return httpx2.Response(200, json=ChampionView.model_validate(values).model_dump(mode="json"))
 
     def _login(self, body: dict[str, str]) -> httpx2.Response:
         if body["password"] != "right":

@@ -220,3 +220,26 @@ def test_the_end_of_a_session_leads_to_the_login(review_page: AppTest, apis: Fak
     assert not review_page.exception
     assert review_page.title[0].value == "Pappus"
     assert "The session has ended. Log in again." in shown_text(review_page)
+
+
+def test_every_page_says_that_promotions_are_frozen_and_why(anna: AppTest, apis: FakeApis) -> None:
+    apis.frozen_by, apis.live_in = "olga froze promotions: the camera is broken", None
+    upload(anna)
+    assert "olga froze promotions: the camera is broken." in shown_text(anna)
+
+    press(anna, "grass")
+    assert "is saved. The model follows when promotions are no longer frozen." in shown_text(anna)
+    assert "ask an operator" not in shown_text(anna)
+
+
+def test_a_refused_file_has_one_reason_on_its_page(anna: AppTest, apis: FakeApis) -> None:
+    apis.refusing_predictions = apis.refusing_uploads = "The picture is cut off."
+    upload(anna)
+    assert shown_text(anna).count("The picture is cut off.") == 1
+
+
+def test_a_label_that_looks_like_markdown_is_shown_as_it_is(anna: AppTest, apis: FakeApis) -> None:
+    apis.labels = ("![x](http://evil.example/p.png)", "grass")
+    upload(anna)
+    shown = shown_text(anna) + "".join(each.label for each in anna.button)
+    assert "![x](http:" not in shown

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-NO_NUL = r"^[^\x00]*$"
+# Nor other control characters (C0, C1) but tab and line feed: such text would command the terminals that show it.
+NO_NUL = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]

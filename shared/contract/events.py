@@ -11,12 +11,11 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from shared.contract.labels import HeldLabel as HeldLabel
+from shared.contract.labels import NoLabel as NoLabel
+from shared.contract.labels import Trust as Trust
+
 NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
-
-Trust = Literal["claimed", "seed", "reviewed"]
-"""How far a label is believed: an uploader's word, the word of a data set, a reviewer's decision. Training takes the
-last two."""
-
 
 LARGEST = 2**31 - 1
 """The largest number that an `integer` column keeps."""
@@ -133,21 +132,6 @@ class ImageRejected(ImageEvent):
     retryable: bool = False
     duplicate_of: UUID | None = None
     attempt: Ordinal = 1
-
-
-NoLabel = Literal["withdrawn", "unsure", "none_of_these", "unusable"]
-"""Why a correction sets no label: the person takes the last decision back; cannot tell; the image shows none of the
-labels; the image cannot be used."""
-
-
-class HeldLabel(BaseModel):
-    """What a person decided about an image: its label, or that it has none, and why. `revision` is the correction that
-    decided it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    revision: Ordinal
-    label: str | None
-    no_label: NoLabel | None = None
 
 
 class LabelCorrected(ImageEvent):

@@ -1,4 +1,4 @@
-"""A picture as it is shown to people: upright, small, in one format, whatever was uploaded."""
+"""A picture as it is shown to people: upright, small, in one format."""
 
 import cv2
 import numpy as np

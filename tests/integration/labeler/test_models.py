@@ -199,3 +199,10 @@ async def test_after_the_freeze_no_freeze_is_named(labeler: Labeler) -> None:
     )
     champion = await labeler.get("/models/champion")
     assert (champion["frozen"], champion["freeze"]) == (False, None)
+
+
+@pytest.mark.parametrize("reason", ["\x1b]0;PWNED\x07", "a\x9b2J", "bell\x07", "\x7f", "a\rb"])
+async def test_a_reason_with_control_characters_is_refused(labeler: Labeler, reason: str) -> None:
+    answer = await ask(labeler, "freeze", reason=reason)
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
+    assert labeler.event_log.events(PromotionRequested) == []

@@ -26,6 +26,8 @@ def page() -> None:
     review.click_guard.begin()
     _draw(review)
     ask(review.click_guard)  # not if the run is cut short: the buttons of the question must be there
+    for following in review.queue[1:2]:
+        load_picture(following.image_id)  # so that it appears at once when its turn comes
 
 
 def _draw(review: ReviewSession) -> None:
@@ -51,8 +53,6 @@ def _draw(review: ReviewSession) -> None:
                 label_buttons(review.click_guard, labels(), suggested, partial(review.label, item))
             _show_moves(review, visible)
         _show_last(review)
-    for following in review.queue[1:2]:
-        load_picture(following.image_id)  # so that it appears at once when its turn comes
 
 
 def _show_progress(review: ReviewSession) -> None:

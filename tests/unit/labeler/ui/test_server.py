@@ -15,8 +15,9 @@ from services.labeler.ui.sessions import cookie
 from shared.clients.answers import Session
 from shared.testing.events import NOON
 
-from .fake_apis import FakeApis, session
+from .fake_apis import TOKEN, FakeApis, session
 
+ANNA = session(token=f"{TOKEN} of this module")  # other tests log the usual one out
 UPLOAD = "/_stcore/upload_file/tab-1/file-1"
 
 
@@ -33,11 +34,11 @@ def login() -> httpx2.AsyncClient:
 
 
 def expired() -> Session:
-    return session().model_copy(update={"expires_at": NOON - timedelta(days=36500)})
+    return ANNA.model_copy(update={"expires_at": NOON - timedelta(days=36500)})
 
 
 async def test_a_ticket_becomes_a_cookie_that_scripts_cannot_read_once() -> None:
-    ticket = cookie.issue_ticket(session())
+    ticket = cookie.issue_ticket(ANNA)
     async with login() as browser:
         first = await browser.post(cookie.PATH, content=ticket)
         again = await browser.post(cookie.PATH, content=ticket)
@@ -45,7 +46,7 @@ async def test_a_ticket_becomes_a_cookie_that_scripts_cannot_read_once() -> None
     attributes = {part.strip().lower() for part in first.headers["set-cookie"].split(";")}
     assert {"httponly", "samesite=strict", "path=/"} <= attributes
     value = first.headers["set-cookie"].split(";")[0].removeprefix(f"{cookie.COOKIE}=")
-    assert cookie.decode(value) == session()
+    assert cookie.decode(value) == ANNA
     assert not cookie.pending(ticket)
 
 
@@ -114,7 +115,7 @@ async def test_a_file_of_a_stranger_is_refused(apis: FakeApis) -> None:
 async def test_a_tab_holds_a_few_files_however_they_arrive(apis: FakeApis) -> None:
     held = Held(apis)
     async with held.browser() as browser:
-        browser.cookies.set(cookie.COOKIE, cookie.encode(session()))
+        browser.cookies.set(cookie.COOKIE, cookie.encode(ANNA))
         answers = await asyncio.gather(*(browser.put(f"{UPLOAD}{n}", content=b"file") for n in range(12)))
         removed = await browser.delete(UPLOAD)
     assert held.files - 1 <= server.FILES_PER_TAB
@@ -125,7 +126,7 @@ async def test_a_tab_holds_a_few_files_however_they_arrive(apis: FakeApis) -> No
 async def test_the_labeler_is_asked_about_a_token_once_a_minute(apis: FakeApis) -> None:
     held = Held(apis)
     async with held.browser() as browser:
-        browser.cookies.set(cookie.COOKIE, cookie.encode(session()))
+        browser.cookies.set(cookie.COOKIE, cookie.encode(ANNA))
         await browser.put(UPLOAD, content=b"file")
         await browser.put(UPLOAD, content=b"file")
     assert (held.checks, held.files) == (1, 2)
@@ -135,6 +136,6 @@ async def test_without_an_answer_of_the_labeler_no_file_is_taken(apis: FakeApis)
     held = Held(apis)
     apis.failing = "labels"
     async with held.browser() as browser:
-        browser.cookies.set(cookie.COOKIE, cookie.encode(session()))
+        browser.cookies.set(cookie.COOKIE, cookie.encode(ANNA))
         answer = await browser.put(UPLOAD, content=b"file")
     assert (answer.status_code, answer.headers["retry-after"], held.files) == (503, "2", 0)

@@ -17,6 +17,7 @@ from shared.contract.events import NoLabel
 from shared.runtime.errors import TransientError
 
 FOLLOW_SECONDS = 30.0
+ENDED = "The session had ended. Press Try again."
 UNAVAILABLE = "The label could not be saved yet. Press Try again."
 
 
@@ -82,7 +83,7 @@ def send(correction: PendingCorrection) -> SentCorrection:
     sent = _send(clients().labeler, correction)
     CORRECTIONS.labels(sent.outcome).inc()
     if sent.logged_out:
-        log_out(f"{sent.detail} Your label is kept, and can be sent then.")
+        log_out("The session has ended. Log in again. Your label is kept, and can be sent then.")
     return sent
 
 
@@ -94,8 +95,8 @@ def _send(client: LabelerClient, correction: PendingCorrection) -> SentCorrectio
         return SentCorrection(correction, "superseded", str(error), label=error.label, revision=error.revision)
     except TransientError as error:
         return SentCorrection(correction, "unsent", str(error))
-    except LoggedOut as error:
-        return SentCorrection(correction, "unsent", str(error), logged_out=True)
+    except LoggedOut:
+        return SentCorrection(correction, "unsent", ENDED, logged_out=True)
     except Declined as error:
         return SentCorrection(correction, "declined", str(error))
     if isinstance(done, Accepted):

@@ -106,7 +106,8 @@ def test_a_session_that_ends_keeps_the_unsent_correction(anna: AppTest, apis: Fa
     assert "Your label is kept" in shown_text(anna)
 
     log_in(anna)
-    assert UNCONFIRMED in shown_text(anna)
+    assert f"{UNCONFIRMED} The session had ended. Press Try again." in shown_text(anna)
+    assert "Log in again" not in shown_text(anna)
     press(anna, "Try again")
     assert [correction["label"] for correction in apis.published] == ["grass"]
     assert "Your label **grass** is saved" in shown_text(anna)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import typer
@@ -29,6 +29,8 @@ from shared.clients.labeler import (
 from shared.clients.predictor import predict as predict_request
 from shared.runtime.text import clean_typed
 
+NoLabelOption = Literal["unsure", "none_of_these", "unusable"]
+
 
 def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], state: StateOption = None) -> None:
     """Classify image files with the model in service."""
@@ -47,21 +49,28 @@ def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], s
 
 def correct(
     image: Annotated[str, typer.Argument(help="An image id, the sha256 of the bytes, or a file.")],
-    label: Annotated[str, typer.Argument(help="The right label.")],
+    label: Annotated[str | None, typer.Argument(help="The right label.")] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the last label back.")] = False,
+    no_label: Annotated[NoLabelOption | None, typer.Option(help="Say why the image has no label.")] = None,
     reason: Reason = "",
     state: StateOption = None,
 ) -> None:
-    """Set the label of an image. A file that is not stored yet is uploaded first."""
-
-    label = clean_typed(label)
+    """Set the label of an image, or take it away. A file that is not stored yet is uploaded first."""
+    label = None if label is None else clean_typed(label)
 
     async def work() -> None:
+        if (label is not None) + withdraw + (no_label is not None) != 1:
+            raise Refused("Say one thing about the image: a label, or --withdraw, or --no-label WHY.")
+        why = "withdrawn" if withdraw else no_label
         stack = RunningStack.find(state_folder(state))
         async with stack.labeler_as("labeler") as person:
-            found = await _find(person, image, upload=True)
-            outcome = await person.send(correct_label(found.image_id, label, found.revision, reason=reason))
+            found = await _find(person, image, upload=not withdraw)
+            outcome = await person.send(
+                correct_label(found.image_id, label, found.revision, no_label=why, reason=reason)
+            )
             if isinstance(outcome, Applied):
-                console.print(f"{found.image_id} : {label!r} (revision {outcome.revision}, before: {found.label!r}).")
+                now = f"{outcome.label!r}" if outcome.label is not None else f"no label ({why})"
+                console.print(f"{found.image_id} : {now} (revision {outcome.revision}, before: {found.label!r}).")
             else:
                 console.print(f"Accepted, not visible yet: pappus history {found.image_id}")
 

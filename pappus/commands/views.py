@@ -31,7 +31,8 @@ def answers_table(answers: list[tuple[Path, Prediction]]) -> Table:
 
 
 def models_table(models: list[ModelView]) -> Table:
-    """Return one row per model, with the accuracy on the locked test images and the verdict of the gate."""
+    """Return one row per model, with the accuracy on the locked test images, the verdict of the gate, and why it was
+    promoted again."""
     table = Table(
         Column("version", no_wrap=True),
         "state",
@@ -46,7 +47,7 @@ def models_table(models: list[ModelView]) -> Table:
             model.state,
             str(model.sequence or "-"),
             "-" if accuracy is None else f"{accuracy:.3f}",
-            model.summary or "-",
+            "\n".join([model.summary or "-", *(f"{each.sequence}: {each.summary}" for each in model.promotions[1:])]),
         )
     return table
 
@@ -66,7 +67,7 @@ def labels_table(image: ImageView, entries: list[HistoryEntry]) -> Table:
         table.add_row(
             str(entry.revision),
             entry.label_from or "-",
-            entry.label_to or "-",
+            entry.label_to or (f"- ({entry.no_label})" if entry.no_label else "-"),
             entry.corrected_by,
             "-" if entry.occurred_at is None else entry.occurred_at.isoformat()[:19],
             state,

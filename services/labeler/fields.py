@@ -7,7 +7,8 @@ from pydantic import AfterValidator, StringConstraints
 
 from shared.runtime.text import clean_typed, to_nfc
 
-NO_NUL = r"^[^\x00]*$"
+# Nor other control characters (C0, C1) but tab and line feed: such text would command the terminals that show it.
+NO_NUL = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL), AfterValidator(to_nfc)]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.contract.events import RuleOutcome, Trust
+from shared.contract.events import NoLabel, RuleOutcome, Trust
 
 Role = Literal["labeler", "operator"]
 """A labeler uploads, corrects and reads; an operator may also command the gate and request trainings."""
@@ -65,13 +65,15 @@ class Uploaded(Body):
 
 
 class Applied(Body):
-    """A correction that is the image's current label."""
+    """A correction that holds. `label` is the image's label now: what was set, or what was restored by a withdrawal;
+    None for no label, and `no_label` is then why."""
 
     image_id: UUID
-    label: str
+    label: str | None
     revision: int
     event_id: UUID
     state: Literal["applied"] = "applied"
+    no_label: NoLabel | None = None
 
     @property
     def outcome(self) -> str:
@@ -108,7 +110,9 @@ class ShownPrediction(Body):
 
 class ImageView(Body):
     """One image. `label` and `revision` are the current ones (revision 0: as registered); sha256, width and height
-    (pixels) are None until it is stored. `source` is its URL or "upload"; `duplicate_of` the image to use instead."""
+    (pixels) are None until it is stored. `source` is its URL or "upload"; `duplicate_of` the image to use instead.
+    `decided_in` is the revision in which a person decided the label (0: the image has the label it was stored with);
+    `no_label` why a person decided that it has none."""
 
     image_id: UUID
     state: Literal["registered", "stored", "rejected"]
@@ -125,11 +129,15 @@ class ImageView(Body):
     rejection: Rejection | None = None
     duplicate_of: UUID | None = None
     prediction: ShownPrediction | None = None
+    decided_in: int = 0
+    no_label: NoLabel | None = None
 
 
 class HistoryEntry(Body):
     """One revision of a label. `live_in` is the first promoted model that holds it, since `live_at`; `set_aside` is the
-    reason why the fast lane leaves it out for now."""
+    reason why the fast lane leaves it out for now. `no_label` says why a revision sets no label: then `live_in` is the
+    first model in service without the label that was taken away, and `held_label` the one that holds instead, None for
+    none or for the one that the image was stored with."""
 
     event_id: UUID | None
     revision: int
@@ -144,6 +152,8 @@ class HistoryEntry(Body):
     live_in: str | None
     live_at: AwareDatetime | None
     set_aside: str | None
+    no_label: NoLabel | None = None
+    held_label: str | None = None
 
 
 class ReviewItem(Body):
@@ -164,8 +174,23 @@ class ReviewQueue(Body):
     waiting: int
 
 
+class PromotionView(Body):
+    """One promotion that counts: why this version serves since `promoted_at`, and who asked for it, None for the gate
+    itself."""
+
+    sequence: int
+    route: str
+    summary: str
+    verdict: list[RuleOutcome]
+    frozen: bool
+    requested_by: str | None
+    promoted_at: AwareDatetime
+
+
 class ModelView(Body):
-    """One model version. `sequence` and `promoted_at` belong to its latest promotion, None if it never served."""
+    """One model version. `summary` and `verdict` are the gate's about the candidate: those of its first promotion, or
+    of its rejection. `sequence` and `promoted_at` belong to its latest promotion, None if it never served; `promotions`
+    are all of them, oldest first."""
 
     version: str
     lane: Literal["fast", "full"]
@@ -181,6 +206,7 @@ class ModelView(Body):
     seconds: dict[str, float]
     trained_at: AwareDatetime | None
     promoted_at: AwareDatetime | None
+    promotions: list[PromotionView] = []
 
 
 class FirstModel(Body):
@@ -190,10 +216,12 @@ class FirstModel(Body):
 
 
 class ChampionView(ModelView):
-    """The model in service. `frozen`: no candidate is promoted until an operator unfreezes."""
+    """The model in service. `frozen`: no candidate is promoted until an operator unfreezes; `freeze` is the promotion
+    since which it is so."""
 
     frozen: bool
     requested_by: str | None
+    freeze: PromotionView | None = None
 
 
 class CorrectionWeight(Body):

@@ -21,6 +21,7 @@ from shared.clients.answers import (
     Uploaded,
 )
 from shared.clients.request import ApiRequest, idempotency
+from shared.contract.events import NoLabel
 
 MAX_MODELS = 1000
 """The most models the API lists at once."""
@@ -72,6 +73,11 @@ def get_image_content(image_id: UUID) -> ApiRequest[bytes]:
     return ApiRequest("GET", f"/images/{image_id}/content", bytes)
 
 
+def get_rendition(image_id: UUID, longest_side: int) -> ApiRequest[bytes]:
+    """Get a stored image as a JPEG that is upright and at most so many pixels wide and high."""
+    return ApiRequest("GET", f"/images/{image_id}/rendition", bytes, params={"w": longest_side})
+
+
 def get_history(image_id: UUID) -> ApiRequest[list[HistoryEntry]]:
     """Get every revision of the image's label, the registered one first."""
     return ApiRequest("GET", f"/images/{image_id}/history", _HISTORY.validate_json)
@@ -79,18 +85,21 @@ def get_history(image_id: UUID) -> ApiRequest[list[HistoryEntry]]:
 
 def correct_label(
     image_id: UUID,
-    label: str,
+    label: str | None,
     revision: int,
     *,
+    no_label: NoLabel | None = None,
     reason: str = "",
     prediction_id: UUID | None = None,
     shown_model_version: str | None = None,
     shown_label: str | None = None,
     key: str | None = None,
 ) -> ApiRequest[Applied | AcceptedImage]:
-    """Set the label of an image that was seen at `revision`; the shown values are the model's answer the person saw."""
+    """Set the label of an image that was seen at `revision`, or none: then `no_label` says why. The shown values are
+    the model's answer the person saw."""
     body = {
         "label": label,
+        "no_label": no_label,
         "revision": revision,
         "reason": reason,
         "prediction_id": None if prediction_id is None else str(prediction_id),

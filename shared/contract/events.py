@@ -9,17 +9,16 @@ published twice has the same id. `causes` are the ids of the events that led to 
 
 import base64
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from shared.contract.labels import HeldLabel as HeldLabel
+from shared.contract.labels import NoLabel as NoLabel
+from shared.contract.labels import Trust as Trust
 
 NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
-
-Trust = Literal["claimed", "seed", "reviewed"]
-"""How far a label is believed: an uploader's word, the word of a data set, a reviewer's decision. Training takes the
-last two."""
-
 
 LARGEST = 2**31 - 1
 """The largest number that an `integer` column keeps."""
@@ -141,19 +140,41 @@ class ImageRejected(ImageEvent):
 
 
 class LabelCorrected(ImageEvent):
-    """A person set a label. Published by labeler; read by labeler, ingestor, trainer. Natural key: the client's
-    idempotency key, with image, revision and label. It is applied if `revision` is the image's current revision plus
-    one (`shared.contract.race_rules`)."""
+    """A person set a label, or none. Published by labeler; read by labeler, ingestor, trainer. Natural key: the
+    client's idempotency key, with image, revision and label. It is applied if `revision` is the image's current
+    revision plus one (`shared.contract.race_rules`).
+
+    `label_to` is None exactly if `no_label` says why. "withdrawn" takes the last decision back: `restored` is the
+    decision before it, None if there was none, so that the image is again as it was stored.
+    """
 
     topic: ClassVar[str] = "label.corrected"
     label_from: str | None
-    label_to: str
+    label_to: str | None
     revision: Ordinal
     corrected_by: str
     reason: str = ""
     shown_model_version: str | None = None
     shown_label: str | None = None
     prediction_id: UUID | None = None
+    no_label: NoLabel | None = None
+    restored: HeldLabel | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.label_to is None) == (self.no_label is None):
+            raise ValueError("a correction sets either a label or none, and then says why in no_label")
+        restored = self.restored
+        if restored is not None and (self.no_label != "withdrawn" or restored.revision >= self.revision):
+            raise ValueError("only a withdrawal restores a decision, and only an earlier one")
+        return self
+
+    @property
+    def holds(self) -> HeldLabel | None:
+        """The decision that holds once this correction is applied; None: the image is as it was stored."""
+        if self.no_label == "withdrawn":
+            return self.restored
+        return HeldLabel(revision=self.revision, label=self.label_to, no_label=self.no_label)
 
 
 class PredictionLogged(Event):

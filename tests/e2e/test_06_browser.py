@@ -38,7 +38,7 @@ def test_one_key_turns_the_answer_round(told: Told, tmp_path: Path) -> None:
         page.keyboard.press(KEYS[other(said)])
 
         expect(page.get_by_text(f"now it says {other(said)}")).to_be_visible(timeout=WAIT_MS)
-        expect(page.get_by_text("is revision 1; live in fast-")).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_text("is saved; live in fast-")).to_be_visible(timeout=WAIT_MS)
         page.screenshot(path=tmp_path / "corrected.png", full_page=True)
         browser.close()
     assert (tmp_path / "corrected.png").stat().st_size > 10_000

@@ -147,16 +147,17 @@ class Tables:
         await self._show(event.image_id, transaction)
 
     async def apply_label_corrected(self, event: LabelCorrected, transaction: Transaction) -> None:
-        """Record the label if its revision applies; a superseded or repeated one does not."""
+        """Record what was decided if the revision applies; a superseded or repeated one does not."""
         current = await transaction.fetchval("SELECT revision FROM images WHERE image_id = $1", event.image_id)
         if not label_applies(current or 0, event.revision):
             return
         await transaction.execute(
-            """INSERT INTO images (image_id, corrected_label, revision) VALUES ($1, $2, $3)
-               ON CONFLICT (image_id) DO UPDATE SET
-                   corrected_label = EXCLUDED.corrected_label, revision = EXCLUDED.revision""",
+            """INSERT INTO images (image_id, corrected_label, decided, revision) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (image_id) DO UPDATE SET corrected_label = EXCLUDED.corrected_label,
+                   decided = EXCLUDED.decided, revision = EXCLUDED.revision""",
             event.image_id,
-            event.label_to,
+            None if event.holds is None else event.holds.label,
+            event.holds is not None,
             event.revision,
         )
         await self._show(event.image_id, transaction)
@@ -168,7 +169,7 @@ class Tables:
             """WITH shown AS (UPDATE plants_data p SET
                    image_id = i.image_id, announced_at = coalesce(p.announced_at, i.registered_at),
                    attempt = greatest(p.attempt, i.attempt), state = i.state,
-                   label = coalesce(i.corrected_label, i.label), revision = i.revision,
+                   label = CASE WHEN i.decided THEN i.corrected_label ELSE i.label END, revision = i.revision,
                    url_s3 = 's3://' || $2 || '/' || i.object_key, sha256 = i.sha256,
                    size_bytes = i.size_bytes, width = i.width, height = i.height,
                    reason = CASE WHEN i.state = 'rejected' THEN i.reason END,

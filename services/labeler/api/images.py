@@ -1,9 +1,10 @@
 """Routes about images: upload and read them."""
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
@@ -14,10 +15,13 @@ from services.labeler.fields import Sha256
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
 from shared.http.forms import form_description, read_form
+from shared.imaging.preprocessing import UndecodableImage
+from shared.imaging.rendition import LONGEST_SIDE, MEDIA_TYPE, render
 from shared.runtime.text import clean_typed
 
 LABEL_SCHEMA = {"type": "string", "maxLength": 200, "description": "One of GET /labels, if known"}
 router = APIRouter(prefix="/images", tags=["images"])
+UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
 
 
 @router.post(
@@ -76,8 +80,39 @@ async def content(service: CurrentService, _user: AnyUser, image_id: UUID) -> Re
     if found is None:
         raise Refused("image_unknown", f"There is no stored image {image_id}. Check the id, or upload the image.")
     key, image_format = found
-    headers = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
-    return Response(await service.store.get(key), media_type=f"image/{image_format.lower()}", headers=headers)
+    return Response(await service.store.get(key), media_type=f"image/{image_format.lower()}", headers=UNCHANGING)
+
+
+@router.get(
+    "/{image_id}/rendition",
+    response_class=Response,
+    responses={
+        200: {"content": {MEDIA_TYPE: {}}, "description": "The picture as people see it"},
+        304: {"description": "The rendition with this ETag is the newest"},
+        **error_responses(404, 422),
+    },
+)
+async def rendition(
+    service: CurrentService,
+    _user: AnyUser,
+    image_id: UUID,
+    w: Annotated[int, Query(ge=16, le=LONGEST_SIDE, description="Longest side in pixels")] = LONGEST_SIDE,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Return a stored image as the model sees it: upright, small, as a JPEG. It never changes."""
+    image = await images.image(service.database, image_id)
+    found = await images.object_key(service.database, image_id)
+    if image is None or found is None:
+        raise Refused("image_unknown", f"There is no stored image {image_id}. Check the id, or upload the image.")
+    headers = {**UNCHANGING, "ETag": f'"{image.sha256}-{w}"'}
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    data = await service.store.get(found[0])
+    try:
+        shown = await asyncio.to_thread(render, data, w)
+    except UndecodableImage as error:
+        raise Refused(error.reason, str(error)) from error
+    return Response(shown, media_type=MEDIA_TYPE, headers=headers)
 
 
 def unknown(image_id: UUID) -> Refused:

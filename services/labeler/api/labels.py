@@ -37,7 +37,7 @@ async def set_label(
     correction: CorrectionRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Applied | AcceptedImage:
-    """Set the label of an image, given the revision you saw. 409 says who was first, and the current label."""
+    """Set the label of an image, or none, given the revision you saw. 409 says who was first, and the current label."""
     done = await measured("correct", correct(service.command_bus, image_id, correction, user.name, idempotency_key))
     if isinstance(done, AcceptedImage):
         response.status_code = 202

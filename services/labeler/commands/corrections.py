@@ -2,34 +2,46 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from services.labeler.commands.command_bus import CommandBus, command_id
 from services.labeler.commands.outcomes import Refused
 from services.labeler.fields import Label, Line, Text
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, Applied, ImageView
-from shared.contract.events import LabelCorrected
+from shared.contract.events import LabelCorrected, NoLabel
 from shared.tables.postgres import Row
 
 
 class CorrectionRequest(BaseModel):
-    """The body of a correction. `revision` is the one the person saw; the shown values are the prediction they saw."""
+    """The body of a correction. `revision` is the one the person saw; the shown values are the prediction they saw.
+    Without a label, `no_label` says why there is none; "withdrawn" takes the last decision back."""
 
-    label: Label
+    label: Label | None = None
+    no_label: NoLabel | None = None
     revision: int = Field(ge=0, le=2**31 - 2)
     reason: Text = ""
     prediction_id: UUID | None = None
     shown_model_version: Line | None = None
     shown_label: Line | None = None
 
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.label is None) == (self.no_label is None):
+            raise ValueError("send either a label, or null and in no_label why there is none")
+        return self
 
-def correction_id(user: str, key: str | None, image_id: UUID, revision: int, label: str) -> UUID:
-    """Return the event id of a correction: the uuid5 of user, key, image, revision and label. Equal requests have equal
-    ids."""
-    return command_id(LabelCorrected.topic, user, key, image_id, revision, label)
+
+def correction_id(
+    user: str, key: str | None, image_id: UUID, revision: int, label: str | None, no_label: str | None = None
+) -> UUID:
+    """Return the event id of a correction: the uuid5 of user, key, image, revision and label (or why there is none).
+    Equal requests have equal ids."""
+    what = (label,) if label is not None else ("no label", no_label)
+    return command_id(LabelCorrected.topic, user, key, image_id, revision, *what)
 
 
 async def correct(
@@ -43,16 +55,20 @@ async def correct(
     The image is read before the key is looked up, so a correction that is applied in between is found.
 
     Raises:
-        Refused: unknown_label, image_unknown, image_not_stored, superseded (another person was first), key_reused.
+        Refused: unknown_label, image_unknown, image_not_stored, superseded (another person was first), key_reused,
+            nothing_to_withdraw.
         TransientError: the log or the tables are unavailable.
     """
-    event_id = correction_id(user, key, image_id, correction.revision + 1, correction.label)
+    event_id = correction_id(user, key, image_id, correction.revision + 1, correction.label, correction.no_label)
     image = await images.image(command_bus.database, image_id)
     if key is not None:  # without a key, no request is a repetition
         known = _under_key(await images.corrections_by(command_bus.database, image_id, user), key, event_id)
         if known is not None:
             return _outcome(known, correction)
     current = _correctable(image, image_id, correction, command_bus.labels)
+    restored = None
+    if correction.no_label == "withdrawn":
+        restored = await images.decision_before(command_bus.database, image_id, current.decided_in)
     await command_bus.publish(
         LabelCorrected(
             event_id=event_id,
@@ -66,6 +82,8 @@ async def correct(
             shown_model_version=correction.shown_model_version,
             shown_label=correction.shown_label,
             prediction_id=correction.prediction_id,
+            no_label=correction.no_label,
+            restored=restored,
         )
     )
     row = await command_bus.wait_for(partial(images.correction, command_bus.database, event_id))
@@ -77,7 +95,8 @@ def _under_key(corrections: Sequence[Row], key: str, event_id: UUID) -> Row | No
     under_key = [
         row
         for row in corrections
-        if row["event_id"] == correction_id(row["corrected_by"], key, row["image_id"], row["revision"], row["label_to"])
+        if row["event_id"]
+        == correction_id(row["corrected_by"], key, row["image_id"], row["revision"], row["label_to"], row["no_label"])
     ]
     return next((row for row in under_key if row["event_id"] == event_id), next(iter(under_key), None))
 
@@ -86,7 +105,7 @@ def _correctable(
     image: ImageView | None, image_id: UUID, correction: CorrectionRequest, labels: tuple[str, ...]
 ) -> ImageView:
     """Return the image if this correction may be published. Raises Refused."""
-    if correction.label not in labels:
+    if correction.label is not None and correction.label not in labels:
         raise Refused(
             "unknown_label",
             f"{correction.label!r} is not a label of this installation. Choose one of: {', '.join(labels)}.",
@@ -106,19 +125,29 @@ def _correctable(
         )
     if image.revision != correction.revision:
         raise _superseded(image.label, image.revision, image.corrected_by)
+    if correction.no_label == "withdrawn" and not image.decided_in:
+        raise Refused("nothing_to_withdraw", "No person has set a label of this image, so there is none to take back.")
     return image
 
 
 def _outcome(row: Row, correction: CorrectionRequest) -> Applied:
     """Return the outcome of a correction that the tables show. Raises Refused."""
-    if row["label_to"] != correction.label:
+    if (row["label_to"], row["no_label"]) != (correction.label, correction.no_label):
         raise Refused(
             "key_reused",
-            f"This Idempotency-Key already set the label {row['label_to']}. Use a new key for another correction.",
+            f"This Idempotency-Key already set the label {row['label_to'] or row['no_label']}."
+            " Use a new key for another correction.",
         )
     if not row["applied"]:
         raise _superseded(row["current_label"], row["current_revision"], row["current_by"])
-    return Applied(image_id=row["image_id"], label=row["label_to"], revision=row["revision"], event_id=row["event_id"])
+    newest = row["current_revision"] == row["revision"]
+    return Applied(
+        image_id=row["image_id"],
+        label=row["current_label"] if newest else row["held_label"],
+        revision=row["revision"],
+        event_id=row["event_id"],
+        no_label=row["no_label"],
+    )
 
 
 def _superseded(label: str | None, revision: int | None, by: str | None) -> Refused:

@@ -107,14 +107,16 @@ async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -
 
 
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
-    """Append to the history; if the revision is the next one, it becomes the image's label, otherwise it is
+    """Append to the history; if the revision is the next one, what it decides holds for the image, otherwise it is
     superseded."""
     current = await transaction.fetchval("SELECT revision FROM images WHERE image_id = $1", event.image_id) or 0
-    applied = label_applies(current, event.revision)
+    applied, held = label_applies(current, event.revision), event.holds
+    held_revision, held_label = (0, None) if held is None else (held.revision, held.label)
     status = await transaction.execute(
         """INSERT INTO label_history (event_id, image_id, revision, label_from, label_to, corrected_by, occurred_at,
-                                      reason, shown_model_version, shown_label, prediction_id, applied)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING""",
+                                      reason, shown_model_version, shown_label, prediction_id, applied, no_label,
+                                      held_revision, held_label)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING""",
         event.event_id,
         event.image_id,
         event.revision,
@@ -127,18 +129,25 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         event.shown_label,
         event.prediction_id,
         applied,
+        event.no_label,
+        held_revision,
+        held_label,
     )
     if status != INSERTED or not applied:
         return
     await transaction.execute(
-        """INSERT INTO images (image_id, revision, corrected_label, corrected_by) VALUES ($1, $2, $3, $4)
+        """INSERT INTO images (image_id, revision, corrected_label, corrected_by, held_revision, no_label)
+           VALUES ($1, $2, $3, $4, $5, $6)
            ON CONFLICT (image_id) DO UPDATE SET
                revision = excluded.revision, corrected_label = excluded.corrected_label,
-               corrected_by = excluded.corrected_by""",
+               corrected_by = excluded.corrected_by, held_revision = excluded.held_revision,
+               no_label = excluded.no_label""",
         event.image_id,
         event.revision,
-        event.label_to,
+        held_label,
         event.corrected_by,
+        held_revision,
+        None if held is None else held.no_label,
     )
 
 

@@ -18,7 +18,7 @@ class Candidate:
     """A stored image that has not been reviewed.
 
     `label` is the registered label, None without one; `probabilities` are those of the newest prediction, None before
-    the first; `seed`: the label comes from a data set.
+    the first; `seed`: the label comes from a data set; `unsure`: a person has looked and could not tell.
     """
 
     image_id: UUID
@@ -26,6 +26,7 @@ class Candidate:
     label: str | None
     seed: bool
     probabilities: Mapping[str, float] | None
+    unsure: bool = False
 
 
 def margin(probabilities: Mapping[str, float]) -> float:
@@ -40,19 +41,22 @@ def review_order(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]
     """Return the candidates in review order, each with its reason, one sentence.
 
     First predictions that contradict the label, then unsure predictions by margin, then images without a prediction,
-    last seed images. The second image of a near-duplicate group comes after the first of every other group.
+    then seed images, last those that a person was unsure about. The second image of a near-duplicate group comes after
+    the first of every other group.
     """
     ranked = sorted(candidates, key=lambda candidate: (*_rank(candidate), str(candidate.image_id)))
     seen: Counter[str] = Counter()
     spread = []
     for position, candidate in enumerate(ranked):
-        spread.append((candidate.seed, seen[candidate.group_id], position, candidate))
+        spread.append(((candidate.unsure, candidate.seed), seen[candidate.group_id], position, candidate))
         seen[candidate.group_id] += 1
     return [(candidate, reason(candidate)) for *_, candidate in sorted(spread, key=lambda entry: entry[:3])]
 
 
 def reason(candidate: Candidate) -> str:
     """Return why this image is worth a look."""
+    if candidate.unsure:
+        return "A person looked at it and was unsure."
     if candidate.probabilities:
         best, share = max(candidate.probabilities.items(), key=lambda entry: entry[1])
         if candidate.label is not None and candidate.label != best:
@@ -66,12 +70,13 @@ def reason(candidate: Candidate) -> str:
     return "It has no label yet."
 
 
-def _rank(candidate: Candidate) -> tuple[bool, int, float]:
+def _rank(candidate: Candidate) -> tuple[tuple[bool, bool], int, float]:
+    first = (candidate.unsure, candidate.seed)
     if not candidate.probabilities:
-        return candidate.seed, 2, 0.0
+        return first, 2, 0.0
     best = max(
         candidate.probabilities, key=lambda label: candidate.probabilities[label] if candidate.probabilities else 0.0
     )
     contradicts = candidate.label is not None and candidate.label != best
     lead = margin(candidate.probabilities)
-    return candidate.seed, 0 if contradicts else 1, -lead if contradicts else lead
+    return first, 0 if contradicts else 1, -lead if contradicts else lead

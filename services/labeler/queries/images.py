@@ -5,14 +5,13 @@ from uuid import UUID
 
 from services.labeler.decisions.sampling import Candidate, review_order
 from shared.clients.answers import HistoryEntry, ImageView, Rejection, ReviewItem, ReviewQueue, ShownPrediction
+from shared.contract.events import HeldLabel
 from shared.tables.database import Database
 from shared.tables.postgres import Row
 
 _IMAGE = """
-SELECT images.*, coalesce(corrected_label, stored_label, registered_label) AS label,
-       CASE WHEN revision > 0 THEN 'reviewed' ELSE coalesce(stored_trust, registered_trust, 'claimed') END AS trust,
-       predictions.prediction_id, predictions.label AS predicted_label, probabilities, model_version
-FROM images LEFT JOIN predictions USING (image_id)
+SELECT images.*, predictions.prediction_id, predictions.label AS predicted_label, probabilities, model_version
+FROM current_images images LEFT JOIN predictions USING (image_id)
 """
 REVIEW_WINDOW = 200
 """How many of the least certain images are ordered; every request reads the queue from its beginning."""
@@ -35,6 +34,23 @@ async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | No
     return None if row is None or row["object_key"] is None else (row["object_key"], row["image_format"])
 
 
+_OBEYED = """
+SELECT version, greatest(promoted_at, history.occurred_at) AS live_at
+FROM promotions JOIN models USING (version)
+CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(held.revision = history.held_revision), false) AS restored,
+           coalesce(bool_or(held.revision <= history.revision AND held.revision <> history.held_revision), false)
+               AS obsolete
+    FROM jsonb_to_recordset(models.event -> 'corrections') AS held (image_id uuid, revision integer)
+    WHERE held.image_id = history.image_id) AS known
+WHERE counts AND NOT known.obsolete AND (history.held_label IS NULL OR known.restored)
+  AND sequence >= (SELECT coalesce(max(sequence), 1) FROM promotions
+                   WHERE counts AND promoted_at <= history.occurred_at)
+ORDER BY sequence LIMIT 1
+"""
+"""For a row of the history that takes a label away: the first model in service since that does not hold it."""
+
+
 async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | None:
     """Return every revision of the label, from 0 on, superseded ones after the applied one; None for an unknown
     image."""
@@ -49,11 +65,13 @@ async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | No
     if first is None:
         return None
     rows = await database.fetch(
-        """SELECT history.*, live.version AS live_in, live.live_at, set_aside.sentence
+        f"""SELECT history.*, coalesce(live.version, obeyed.version) AS live_in,
+                  coalesce(live.live_at, obeyed.live_at) AS live_at, set_aside.sentence
            FROM label_history history
            LEFT JOIN live_corrections live USING (image_id, revision)
+           LEFT JOIN LATERAL ({_OBEYED}) obeyed ON history.no_label IS NOT NULL
            LEFT JOIN set_aside USING (image_id, revision)
-           WHERE image_id = $1 ORDER BY revision, NOT applied, occurred_at, event_id""",
+           WHERE image_id = $1 ORDER BY revision, NOT applied, occurred_at, event_id""",  # noqa: S608 - constant
         image_id,
     )
     start = HistoryEntry(
@@ -74,25 +92,22 @@ async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | No
 async def review_queue(database: Database, limit: int) -> ReviewQueue:
     """Return the next `limit` images to review."""
     rows = await database.fetch(
-        f"""{_IMAGE} WHERE stored_at IS NOT NULL AND revision = 0
-            ORDER BY stored_trust = 'seed', coalesce(predictions.label = stored_label, true),
+        f"""{_IMAGE} WHERE to_review
+            ORDER BY no_label IS NOT NULL, stored_trust = 'seed', coalesce(predictions.label = stored_label, true),
                      CASE WHEN predictions.label <> stored_label THEN -margin ELSE margin END NULLS LAST, image_id
             LIMIT {max(REVIEW_WINDOW, limit)}"""
     )
     by_id = {row["image_id"]: row for row in rows}
     ordered = review_order([_candidate(row) for row in rows])[:limit]
     items = [_review_item(by_id[candidate.image_id], reason) for candidate, reason in ordered]
-    waiting = await database.fetchval("SELECT count(*) FROM images WHERE stored_at IS NOT NULL AND revision = 0")
+    waiting = await database.fetchval("SELECT count(*) FROM current_images WHERE to_review")
     return ReviewQueue(items=items, waiting=waiting)
 
 
 _CORRECTION = """
-SELECT history.*, winner.label_to AS current_label, winner.revision AS current_revision,
-       winner.corrected_by AS current_by
+SELECT history.*, images.label AS current_label, images.revision AS current_revision, images.corrected_by AS current_by
 FROM label_history history
-JOIN images USING (image_id)
-LEFT JOIN label_history winner
-     ON winner.image_id = history.image_id AND winner.revision = images.revision AND winner.applied
+JOIN current_images images USING (image_id)
 """
 
 
@@ -100,6 +115,21 @@ async def correction(database: Database, event_id: UUID) -> Row | None:
     """Return the correction with this event id, with the current label (current_*); None if the tables do not show
     it."""
     return await database.fetchrow(f"{_CORRECTION} WHERE history.event_id = $1", event_id)
+
+
+async def decision_before(database: Database, image_id: UUID, revision: int) -> HeldLabel | None:
+    """Return the decision that held before that of this applied revision: what its withdrawal restores; None if there
+    was none."""
+    row = await database.fetchrow(
+        """SELECT decision.revision, decision.label_to AS label, decision.no_label
+           FROM label_history before
+           JOIN label_history decision ON decision.image_id = before.image_id AND decision.applied
+                                      AND decision.revision = before.held_revision
+           WHERE before.image_id = $1 AND before.revision = $2 - 1 AND before.applied""",
+        image_id,
+        revision,
+    )
+    return None if row is None else HeldLabel(**dict(row))
 
 
 async def corrections_by(database: Database, image_id: UUID, user: str) -> list[Row]:
@@ -132,6 +162,8 @@ def _image(row: Row) -> ImageView:
         rejection=_rejection(row) if refused else None,
         duplicate_of=row["duplicate_of"] if refused else None,
         prediction=_prediction(row),
+        decided_in=row["held_revision"],
+        no_label=row["no_label"],
     )
 
 
@@ -166,7 +198,9 @@ def _revision(row: Row) -> HistoryEntry:
 
 
 def _candidate(row: Row) -> Candidate:
-    return Candidate(row["image_id"], row["group_id"], row["label"], row["trust"] == "seed", row["probabilities"])
+    unsure = row["no_label"] is not None
+    seed = row["trust"] == "seed"
+    return Candidate(row["image_id"], row["group_id"], row["label"], seed, row["probabilities"], unsure)
 
 
 def _review_item(row: Row, reason: str) -> ReviewItem:

@@ -1,10 +1,11 @@
 """Queries about models, promotions and requests to the gate."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from shared.clients.answers import ChampionView, ModelView
+from shared.clients.answers import ChampionView, ModelView, PromotionView
 from shared.contract.events import ModelPromoted, ModelRejected
 from shared.contract.first_model import what_is_missing
 from shared.contract.split import Side, side
@@ -13,14 +14,23 @@ from shared.tables.postgres import Row
 
 _MODELS = """
 SELECT models.version, models.lane, models.parent, models.trained_at, models.event AS trained,
-       promotion.sequence, promotion.promoted_at, promotion.event AS promoted, rejection.event AS rejected,
+       promotion.sequence, promotion.events AS promoted, rejection.event AS rejected,
        promotion.sequence = (SELECT max(sequence) FROM promotions WHERE counts) AS champion
 FROM models
-LEFT JOIN LATERAL (SELECT * FROM promotions WHERE version = models.version AND counts ORDER BY sequence DESC LIMIT 1)
-     promotion ON true
+LEFT JOIN LATERAL (SELECT max(sequence) AS sequence, array_agg(event ORDER BY sequence) AS events
+                   FROM promotions WHERE version = models.version AND counts) promotion ON true
 LEFT JOIN LATERAL (SELECT * FROM rejections WHERE version = models.version AND answers IS NULL
                    ORDER BY rejected_at DESC, event_id LIMIT 1) rejection ON true
 """
+
+
+_FREEZE = """
+SELECT event FROM promotions
+WHERE counts AND sequence > (SELECT coalesce(max(sequence), 0) FROM promotions
+                             WHERE counts AND NOT coalesce((event ->> 'frozen')::boolean, false))
+ORDER BY sequence LIMIT 1
+"""
+"""The first promotion of those that have been frozen without a break."""
 
 
 async def models(database: Database, limit: int) -> list[ModelView]:
@@ -36,17 +46,21 @@ async def champion(database: Database) -> ChampionView | None:
     )
     if row is None:
         return None
-    promoted = row["promoted"]
-    return ChampionView(**_model(row).model_dump(), frozen=promoted["frozen"], requested_by=promoted["requested_by"])
+    newest = row["promoted"][-1]
+    freeze = await database.fetchval(_FREEZE) if newest["frozen"] else None
+    return ChampionView(
+        **_model(row).model_dump(),
+        frozen=newest["frozen"],
+        requested_by=newest["requested_by"],
+        freeze=None if freeze is None else _promotion(freeze),
+    )
 
 
 async def missing_for_first_model(database: Database, labels: Sequence[str], images_per_label: int) -> str | None:
     """Return in a sentence which images the first model lacks; None if there are enough."""
     rows = await database.fetch(
-        """SELECT CASE WHEN revision > 0 THEN corrected_label ELSE stored_label END AS label, group_id,
-                  count(*) AS images
-           FROM images WHERE stored_at IS NOT NULL AND (revision > 0 OR stored_trust IN ('seed', 'reviewed'))
-           GROUP BY 1, 2"""
+        """SELECT label, group_id, count(*) AS images FROM current_images
+           WHERE stored_at IS NOT NULL AND trust IN ('seed', 'reviewed') GROUP BY 1, 2"""
     )
     counts: dict[str, Counter[Side | None]] = {label: Counter() for label in labels}
     for row in rows:
@@ -78,10 +92,11 @@ async def answer(database: Database, event_id: UUID) -> ModelPromoted | ModelRej
 
 
 def _model(row: Row) -> ModelView:
-    trained, verdict = row["trained"], row["promoted"] or row["rejected"]
+    trained, promoted = row["trained"], row["promoted"] or []
+    verdict = promoted[0] if promoted else row["rejected"]
     if row["champion"]:
         state = "champion"
-    elif row["promoted"] is not None:
+    elif promoted:
         state = "former"
     else:
         state = "candidate" if row["rejected"] is None else "rejected"
@@ -100,6 +115,11 @@ def _model(row: Row) -> ModelView:
             "corrections": len(trained["corrections"]),
             "seconds": trained["seconds"],
             "trained_at": row["trained_at"],
-            "promoted_at": row["promoted_at"],
+            "promoted_at": promoted[-1]["occurred_at"] if promoted else None,
+            "promotions": [_promotion(event) for event in promoted],
         }
     )
+
+
+def _promotion(event: Mapping[str, Any]) -> PromotionView:
+    return PromotionView.model_validate({**event, "promoted_at": event["occurred_at"]})

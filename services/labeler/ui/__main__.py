@@ -5,34 +5,32 @@ PAPPUS_PORT; health and metrics on PAPPUS_HEALTH_PORT. Owns no data.
 """
 
 import asyncio
+import signal
+import sys
 import threading
-from pathlib import Path
-
-from streamlit.web import bootstrap
 
 from services.labeler.settings import LIMIT_MEGABYTES, UiSettings
+from services.labeler.ui.server import create_app
 from shared.runtime.health import Health, serve_health
-
-SCRIPT = Path(__file__).parent / "pages" / "app.py"
 
 
 def main() -> None:
     settings = UiSettings()
     threading.Thread(target=_serve_health, args=(settings.health_port,), daemon=True).start()
     options = {
-        "server_headless": True,
-        "server_address": settings.host,
-        "server_port": settings.port,
-        "server_fileWatcherType": "none",
-        "server_maxUploadSize": LIMIT_MEGABYTES,
-        "browser_gatherUsageStats": False,
-        "client_toolbarMode": "minimal",
-        "client_showErrorDetails": "none",
-        "theme_primaryColor": "#3d7a35",
-        "theme_baseRadius": "large",
+        "server.headless": True,
+        "server.address": settings.host,
+        "server.port": settings.port,
+        "server.fileWatcherType": "none",
+        "server.maxUploadSize": LIMIT_MEGABYTES,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "theme.primaryColor": "#3d7a35",
+        "theme.baseRadius": "large",
     }
-    bootstrap.load_config_options(options)
-    bootstrap.run(str(SCRIPT), False, [], options)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server has drained by then, and raises it again
+    create_app(settings.labeler_url).run(config=options)
 
 
 def _serve_health(port: int) -> None:

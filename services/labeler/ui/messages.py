@@ -1,11 +1,26 @@
 """The sentences of the pages (Markdown), as pure functions of values."""
 
+import re
 from datetime import datetime
 
-from shared.clients.answers import HistoryEntry, Prediction, ReviewItem
+from shared.clients.answers import HistoryEntry, Prediction, PromotionView, ReviewItem, ShownPrediction
 
-NO_RELOAD = "Do not reload this page: your work would be lost."
-KEPT = f"Your work is kept here. {NO_RELOAD}"
+UNDONE = "Your last label is undone. The image is as it was before."
+KEPT = "Your work is kept here."
+
+
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~$&@]|:(?=[\w/])|(?<=www)\.|^[-+=]|(?<=^\d)[.)]", re.IGNORECASE)
+
+
+def plain(text: str) -> str:
+    """Return data as Markdown that shows it as it is: no link, no image, no emphasis, no directive of Streamlit;
+    control characters and line breaks become spaces."""
+    return _MARKDOWN.sub(r"\\\g<0>", "".join(each if each.isprintable() else " " for each in text))
+
+
+def code(text: str) -> str:
+    """Return data as a code span."""
+    return f"`{''.join(each if each.isprintable() else ' ' for each in text).replace('`', ' ')}`"
 
 
 def duration(start: datetime, end: datetime) -> str:
@@ -22,33 +37,40 @@ def prediction_facts(prediction: Prediction) -> str:
     """Return which model answered, how fast, and from how many corrections."""
     number = len(prediction.corrections)
     behind = "" if not number else f" · {number} {'correction' if number == 1 else 'corrections'} behind it"
-    return f"{prediction.model_version} · {prediction.milliseconds:.1f} ms{behind}"
+    return f"{plain(prediction.model_version)} · {prediction.milliseconds:.1f} ms{behind}"
 
 
-def correction_effect(entry: HistoryEntry, *, waiting: bool) -> str:
-    """Return what a correction has changed so far; `waiting` while the page still looks for more."""
+def correction_effect(entry: HistoryEntry, *, waiting: bool, frozen: bool = False) -> str:
+    """Return what a correction has changed so far; `waiting` while the page still looks for more, `frozen` while no
+    model is promoted."""
     if entry.state == "superseded":
-        return f"Your correction to **{entry.label_to}** was not applied: another correction came first."
-    done = f"Your correction to **{entry.label_to}** is revision {entry.revision}"
+        return f"Your label **{plain(entry.label_to or '')}** was not applied: another one came first."
+    done = f"Your label **{plain(entry.label_to or '')}** is saved"
+    if entry.no_label == "withdrawn":
+        done = "Your label is taken back"
     if entry.live_in is not None and entry.live_at is not None and entry.occurred_at is not None:
-        return f"{done}; live in `{entry.live_in}` after {duration(entry.occurred_at, entry.live_at)}."
+        return f"{done}; live in {code(entry.live_in)} after {duration(entry.occurred_at, entry.live_at)}."
     if entry.set_aside is not None:
-        aside = f"{done}. The model leaves it out for now: {entry.set_aside}"
+        aside = f"{done}. The model leaves it out for now: {plain(entry.set_aside)}"
         return f"{aside} The label stays, and the next full training tries it again."
+    if frozen:
+        return f"{done}. The model follows when promotions are no longer frozen."
     if waiting:
         return f"{done}. The model is learning it …"
-    frozen = "If this does not change, ask an operator whether promotions are frozen."
-    return f"{done}. The model in service does not hold it yet. {frozen}"
+    return f"{done}. The model in service does not follow it yet; it is tried again with the next label."
 
 
-def not_confirmed(label: str, detail: str) -> str:
+def frozen(freeze: PromotionView, *, operator: bool) -> str:
+    """Return by whom, why and since when promotions are frozen, and what that means."""
+    since = f"{freeze.promoted_at:%d %B, %H:%M} UTC"
+    next_step = " To lift the freeze: `pappus unfreeze`." if operator else ""
+    reason = plain(freeze.summary).rstrip(".")
+    return f"Promotions are frozen since {since}. {reason}. Labels are saved; the model follows later.{next_step}"
+
+
+def not_confirmed(label: str | None, detail: str) -> str:
     """Return the warning about a label that was sent without an answer."""
-    return f"Your label **{label}** is not confirmed yet. {detail} {NO_RELOAD}"
-
-
-def until_chosen(label: str | None) -> str:
-    """Return which label an image keeps while the person decides again."""
-    return f"Until you choose again, its label is {label}."
+    return f"Your label **{plain(label or '')}** is not saved yet. {plain(detail)}"
 
 
 def no_model(waits_for: str) -> str:
@@ -59,14 +81,25 @@ def no_model(waits_for: str) -> str:
 def prediction_change(before: Prediction, after: Prediction) -> str:
     """Return how the model's answer changed."""
     old, new = before.probabilities.get(before.label, 0.0), after.probabilities.get(after.label, 0.0)
-    if before.label == after.label:
-        return f"The model still says **{after.label}**, {new:.0%} instead of {old:.0%}."
-    return f"The model said {before.label} ({old:.0%}); now it says **{after.label}** ({new:.0%})."
+    said, says = plain(before.label), plain(after.label)
+    if said == says:
+        return f"The model still says **{says}**, {new:.0%} instead of {old:.0%}."
+    return f"The model said {said} ({old:.0%}); now it says **{says}** ({new:.0%})."
+
+
+def why_shown(item: ReviewItem, prediction: ShownPrediction | None) -> str:
+    """Return why the image is worth a look, and its label. What the heading and the bars above say is not repeated."""
+    label = current_label(item)
+    if item.prediction is None or prediction is None or item.reason == UNDONE:
+        return f"{plain(item.reason)}  \n{label}"
+    if item.label is not None and item.label != prediction.label:
+        return f"{label[:-1]}; the model contradicts it."
+    return f"The model is unsure.  \n{label}" if "unsure" in item.reason else f"Not checked by a person yet.  \n{label}"
 
 
 def current_label(item: ReviewItem) -> str:
-    """Return the current label of an image and where it comes from."""
+    """Return the current label of an image and where it comes from; nothing without one, which the reason says."""
     if item.label is None:
-        return "It has no label yet."
+        return ""
     source = {"seed": "from the data set", "claimed": "set by the uploader", "reviewed": "set by a reviewer"}
-    return f"Label: **{item.label}**, {source[item.trust]}."
+    return f"Label: **{plain(item.label)}**, {source[item.trust]}."

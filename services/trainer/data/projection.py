@@ -43,15 +43,17 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
     )
     if not label_applies(current, event.revision):
         return
+    held = event.holds
     await transaction.execute(
-        """INSERT INTO corrections (image_id, revision, event_id, label, corrected_by, corrected_at)
-           VALUES ($1, $2, $3, $4, $5, $6)""",
+        """INSERT INTO corrections (image_id, revision, event_id, label, corrected_by, corrected_at, held_revision)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
         event.image_id,
         event.revision,
         event.event_id,
-        event.label_to,
+        None if held is None else held.label,
         event.corrected_by,
         event.occurred_at,
+        0 if held is None else held.revision,
     )
 
 

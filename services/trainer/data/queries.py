@@ -10,6 +10,7 @@ from services.trainer.dataset.records import Champion as Champion
 from services.trainer.dataset.records import Correction as Correction
 from services.trainer.dataset.records import LabelledImage as LabelledImage
 from services.trainer.dataset.records import ModelRow as ModelRow
+from services.trainer.dataset.records import Retraction as Retraction
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained, SetAside
 from shared.contract.split import side
 from shared.runtime.errors import NotReady
@@ -25,13 +26,15 @@ async def labelled_samples(tables: Tables) -> list[Sample]:
 
 
 async def labelled_images(tables: Tables) -> list[LabelledImage]:
-    """Return every stored image with a trusted label, in the order of image ids: the label of its newest applied
-    correction, or else the label it came with if that is from a data set or a reviewer."""
+    """Return every stored image with a trusted label, in the order of image ids: the label that a person decided, or
+    else the label it came with if that is from a data set or a reviewer. An image that a person decided to have no
+    label is left out."""
     rows = await tables.fetch(
         """SELECT i.image_id, i.sha256, i.object_key, i.group_id,
-                  coalesce(c.label, i.label) AS label, coalesce(c.revision, 0) AS revision
+                  coalesce(c.label, i.label) AS label, coalesce(c.held_revision, 0) AS revision
            FROM images i LEFT JOIN newest_corrections c USING (image_id)
-           WHERE c.label IS NOT NULL OR (i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed'))
+           WHERE c.label IS NOT NULL
+              OR (coalesce(c.held_revision, 0) = 0 AND i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed'))
            ORDER BY i.image_id"""
     )
     return [LabelledImage(_sample(row), row["object_key"]) for row in rows]
@@ -66,12 +69,24 @@ async def object_keys(tables: Tables, sha256s: Collection[str]) -> dict[str, str
 
 
 async def applied_corrections(tables: Tables) -> list[Correction]:
-    """Return the newest applied correction of every stored image that has one, in the order of image ids."""
+    """Return the label that a person decided of every stored image that has one, in the order of image ids. After a
+    withdrawal that is the label of an earlier revision."""
     rows = await tables.fetch(
-        """SELECT image_id, c.revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at, c.event_id
-           FROM newest_corrections c JOIN images i USING (image_id) ORDER BY image_id"""
+        """SELECT image_id, c.held_revision AS revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at,
+                  c.event_id
+           FROM newest_corrections c JOIN images i USING (image_id) WHERE c.label IS NOT NULL ORDER BY image_id"""
     )
     return [Correction(**dict(row)) for row in rows]
+
+
+async def retractions(tables: Tables) -> list[Retraction]:
+    """Return the newest applied correction of every image whose last label was taken away, in the order of image
+    ids."""
+    rows = await tables.fetch(
+        """SELECT image_id, revision, held_revision, corrected_at, event_id
+           FROM newest_corrections WHERE held_revision < revision OR label IS NULL ORDER BY image_id"""
+    )
+    return [Retraction(**dict(row)) for row in rows]
 
 
 async def promotion(tables: Tables) -> ModelPromoted | None:

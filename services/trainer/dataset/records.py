@@ -1,5 +1,6 @@
 """What the trainer's tables say, as values: corrections, candidates, the model in service. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +19,9 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The newest applied revision of a stored image's label. `event_id` is the label.corrected that made it."""
+    """The label that a person decided of a stored image. `revision` is that of the decision; `event_id` and
+    `corrected_at` are those of the label.corrected since which it holds: of the decision itself, or of the withdrawal
+    that restored it."""
 
     image_id: UUID
     revision: int
@@ -33,6 +36,31 @@ class Correction:
     def applied(self) -> AppliedCorrection:
         """The same as models name it."""
         return AppliedCorrection(image_id=self.image_id, revision=self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """An image whose last label was taken away by the correction `revision`. `held_revision` is the decision that holds
+    since: an earlier one, `revision` itself (the image has no label), or 0 (it is as it was stored)."""
+
+    image_id: UUID
+    revision: int
+    held_revision: int
+    corrected_at: datetime
+    event_id: UUID
+
+    def takes_back(self, held: AppliedCorrection) -> bool:
+        """Whether it takes this correction, which a model holds, away."""
+        return held.image_id == self.image_id and held.revision < self.revision and held.revision != self.held_revision
+
+
+def find_taken_back(
+    held: Iterable[AppliedCorrection], retractions: Iterable[Retraction]
+) -> list[tuple[AppliedCorrection, Retraction]]:
+    """Return which of the corrections that a model holds were taken back since, each with its retraction."""
+    by_image = {one.image_id: one for one in retractions}
+    pairs = ((one, by_image.get(one.image_id)) for one in held)
+    return [(one, retraction) for one, retraction in pairs if retraction is not None and retraction.takes_back(one)]
 
 
 @dataclass(frozen=True, slots=True)

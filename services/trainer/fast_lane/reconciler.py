@@ -27,6 +27,7 @@ from services.trainer.fast_lane.decisions.build_plan import (
     decide,
     find_excluded,
     find_unserved,
+    oldest_unserved,
 )
 from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
 from services.trainer.features.source import FeatureSource
@@ -99,8 +100,11 @@ class FastLane:
         return None if champion is None else await self._load_champion(champion)
 
     async def _load_state(self) -> FastLaneState:
-        champion, corrections, set_aside = await asyncio.gather(
-            self._champion(), queries.applied_corrections(self._database), queries.set_aside(self._database)
+        champion, corrections, retractions, set_aside = await asyncio.gather(
+            self._champion(),
+            queries.applied_corrections(self._database),
+            queries.retractions(self._database),
+            queries.set_aside(self._database),
         )
         now = self._clock()
         self._unreadable = {
@@ -109,6 +113,7 @@ class FastLane:
         return FastLaneState(
             champion=champion,
             corrections=corrections,
+            retractions=retractions,
             set_aside=set_aside,
             candidates=[] if champion is None else await queries.fast_candidates(self._database, champion.version),
             unreadable=set(self._unreadable),
@@ -178,10 +183,10 @@ class FastLane:
         )
 
     def _update_metrics(self, state: FastLaneState) -> None:
-        waiting = find_unserved(state)
-        UNSERVED.set(len(waiting))
+        UNSERVED.set(len(find_unserved(state)))
         EXCLUDED.set(len(find_excluded(state)))
-        age = (self._clock() - waiting[0].corrected_at).total_seconds() if waiting else 0.0
+        since = oldest_unserved(state)
+        age = 0.0 if since is None else (self._clock() - since).total_seconds()
         OLDEST_UNSERVED_SECONDS.set(max(age, 0.0))
 
     def _report(self, sentence: str, ok: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.trainer.data import queries
-from services.trainer.dataset.records import Correction, LabelledImage
+from services.trainer.dataset.records import Correction, LabelledImage, Retraction
 from services.trainer.features.source import FeatureSource
 from services.trainer.gate.decisions.comparison import LockedTests, held_corrections, select_locked_tests
 from services.trainer.gate.model_loader import EvaluatedModel
@@ -20,12 +20,14 @@ PROBED_CORRECTIONS = 2
 @dataclass(frozen=True)
 class EvaluationData:
     """Test images and corrections whose bytes are there; their features by backbone id, those of the corrections under
-    the evaluated model's backbone only; some of the images themselves, by sha256."""
+    the evaluated model's backbone only; some of the images themselves, by sha256. `retractions` are the images whose
+    last label was taken away."""
 
     tests: LockedTests
     corrections: list[Correction]
     features: Mapping[str, Vectors]
     prepared: Mapping[str, Pixels]
+    retractions: Sequence[Retraction]
 
 
 async def load_evaluation_data(
@@ -35,7 +37,9 @@ async def load_evaluation_data(
     cannot be read is left out for all of them. Raises TransientError if a dependency does not answer."""
     model = loaded.compared.trained
     champion = baselines[0].compared.trained if baselines else None
-    images, applied = await asyncio.gather(queries.labelled_images(database), queries.applied_corrections(database))
+    images, applied, retractions = await asyncio.gather(
+        queries.labelled_images(database), queries.applied_corrections(database), queries.retractions(database)
+    )
     tests = select_locked_tests([image.sample for image in images], model, champion)
     test_keys = _keys(images, tests)
     corrections = held_corrections(model, applied)
@@ -55,7 +59,7 @@ async def load_evaluation_data(
     chosen = [sample.sha256 for sample in tests.samples[:PROBED_TESTS]]
     chosen += [one.sha256 for one in sorted(corrections, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]]
     prepared, _ = await source.prepared_images({digest: keys[digest] for digest in chosen})
-    return EvaluationData(tests, corrections, features, prepared)
+    return EvaluationData(tests, corrections, features, prepared, retractions)
 
 
 def _keys(images: Sequence[LabelledImage], tests: LockedTests) -> dict[str, str]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from services.trainer.dataset.records import Champion
+from services.trainer.dataset.records import Champion, find_taken_back
 from services.trainer.features.source import FeatureSource
 from services.trainer.gate.decisions.comparison import (
     Regressions,
     choose_set_aside,
     count_absorbed,
     count_newly_held,
+    count_taken_back,
     find_broken_corrections,
     predict_tests,
 )
@@ -153,6 +154,9 @@ class Evaluator:
             ),
             new_images=new,
             absorbed=count_absorbed(model, champion),
+            taken_back=count_taken_back(
+                model.trained, None if champion is None else champion.trained, data.retractions
+            ),
             milliseconds=probed.milliseconds,
             difference=probed.difference,
             disagreements=probed.disagreements,
@@ -169,11 +173,15 @@ class Evaluator:
     async def _answers_of(self, loaded: EvaluatedModel, data: EvaluationData) -> Indices:
         """Return what another model answers on these test images; scored again only when they change."""
         model, tests = loaded.compared.trained, data.tests
-        key = (model.event_id, tests.labels, tuple((one.image_id, one.sha256) for one in tests.samples))
+        held = find_taken_back(model.corrections, data.retractions)
+        taken_back = frozenset((one.image_id, one.revision) for one, _ in held)
+        key = (model.event_id, tests.labels, tuple((one.image_id, one.sha256) for one in tests.samples), taken_back)
         answers = self._answers.get(key)
         if answers is None:
             vectors = data.features[model.backbone_id]
-            self._answers[key] = answers = await asyncio.to_thread(predict_tests, loaded.compared, tests, vectors)
+            self._answers[key] = answers = await asyncio.to_thread(
+                predict_tests, loaded.compared, tests, vectors, taken_back
+            )
         return answers
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import httpx2
 import pytest
+from PIL import Image as PillowImage
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pappus.stack.ports import free_ports
@@ -25,6 +27,15 @@ PRESSES_LATER_THAN_TIMERS = """() => {
   const real = window.setTimeout;
   window.setTimeout = (act, milliseconds, ...rest) => real(act, milliseconds || 700, ...rest);
 }"""  # the pages send a press in a timeout of 0; their timers ask every 300 ms
+AS_STORED = {  # how a camera stores an upright picture that it marks with this EXIF orientation
+    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PillowImage.Transpose.ROTATE_180,
+    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PillowImage.Transpose.TRANSPOSE,
+    6: PillowImage.Transpose.ROTATE_90,
+    7: PillowImage.Transpose.TRANSVERSE,
+    8: PillowImage.Transpose.ROTATE_270,
+}
 FLOWER = Path(__file__).with_name("flower.png")
 
 pytestmark = [
@@ -124,7 +135,7 @@ def page(stage: Stage, apis: FakeApis) -> Iterator[Page]:
     """Anna's browser, logged in."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
         page.set_default_timeout(30_000)
         page.goto(stage.address)
         page.get_by_role("textbox", name="Name").fill("anna")
@@ -142,7 +153,7 @@ def test_from_a_file_to_a_live_correction_with_one_key(page: Page, apis: FakeApi
     apis.share = 0.02
     page.keyboard.press("2")
 
-    expect(page.get_by_text("is revision 1; live in fast-1 after 0.00 s.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("is saved; live in fast-1 after 0.00 s.")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("The model said dandelion (80%); now it says grass (98%).")).to_be_visible(timeout=30_000)
     assert [correction["label"] for correction in apis.published] == ["grass"]
 
@@ -169,6 +180,7 @@ def review(page: Page, apis: FakeApis, number: int) -> list[Image]:
     page.get_by_role("link", name="Review").click()
     expect(page.get_by_text(f"0 done in this session · {number} to go")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Skip").wait_for()
+    page.locator("[data-pappus-turn]").wait_for(state="attached")
     return images
 
 
@@ -185,7 +197,7 @@ def test_a_queue_is_worked_through_with_the_keyboard_alone(page: Page, apis: Fak
         assert len(apis.published) == published, f"after {key}"
 
     expect(page.get_by_text("Only images you skipped")).to_be_visible(timeout=30_000)
-    assert set_labels(images) == [["dandelion"], ["grass", "dandelion", "dandelion"], [], ["grass"]]
+    assert set_labels(images) == [["dandelion"], ["grass", None, "dandelion"], [], ["grass"]]
 
 
 def test_a_press_that_the_browser_delivers_twice_labels_one_image(page: Page, apis: FakeApis) -> None:
@@ -210,3 +222,88 @@ def test_a_key_that_is_held_down_labels_one_image(page: Page, apis: FakeApis) ->
     press(page, "1", "2 done in this session · 2 to go")
 
     assert set_labels(images) == [["grass"], ["dandelion"], [], []]
+
+
+def test_fast_keys_are_counted_or_refused_visibly(page: Page, apis: FakeApis) -> None:
+    images = review(page, apis, 10)
+    for _ in range(6):
+        page.keyboard.press("1")
+        page.wait_for_timeout(150)
+
+    note = page.locator("#pappus-refused")
+    refused = int(note.inner_text().split()[0]) if note.is_visible() else 0
+    counted = 6 - refused
+    expect(page.get_by_text(f"{counted} done in this session · {10 - counted} to go")).to_be_visible(timeout=30_000)
+    assert len([image for image in images if image.history]) == counted
+    assert all(len(image.history) <= 1 for image in images)
+
+
+def test_a_reload_in_the_middle_of_a_review_loses_nothing(page: Page, apis: FakeApis) -> None:
+    images = review(page, apis, 4)
+    press(page, "1", "1 done in this session · 3 to go")
+    page.keyboard.press("2")
+    page.reload()
+    expect(page.get_by_text("2 done in this session · 2 to go")).to_be_visible(timeout=30_000)
+    press(page, "u", "1 done in this session · 3 to go")
+
+    assert set_labels(images) == [["dandelion"], ["grass", None], [], []]
+
+
+def test_a_reload_keeps_an_unsent_upload(page: Page, apis: FakeApis) -> None:
+    apis.log_down = True
+    page.locator("input[type=file]").set_input_files(FLOWER)
+    page.get_by_text("The image could not be saved yet.").wait_for()
+    page.reload()
+    page.get_by_text("The image could not be saved yet.").wait_for()
+    apis.log_down = False
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="grass").wait_for()
+
+    assert len(apis.keys) == 1
+
+
+def test_a_second_tab_is_logged_in_and_a_log_out_ends_it(page: Page, stage: Stage) -> None:
+    tab = page.context.new_page()
+    tab.goto(stage.address)
+    tab.get_by_text("Choose an image").wait_for()
+    [cookie] = [each for each in page.context.cookies() if each["name"] == "pappus_session"]
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+
+    tab.get_by_role("button", name="Log out").click()
+    tab.get_by_role("textbox", name="Password").wait_for()
+    tab.reload()
+    tab.get_by_role("textbox", name="Password").wait_for()
+    assert not [each for each in page.context.cookies() if each["name"] == "pappus_session"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_phone_photo_stands_upright(page: Page, tmp_path: Path, orientation: int) -> None:
+    photo = tmp_path / "photo.jpg"
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    upright = PillowImage.new("RGB", (4000, 3000), "green")
+    upright.paste((255, 255, 255), (0, 0, 4000, 1500))  # the sky
+    stored = upright.transpose(AS_STORED[orientation]) if orientation > 1 else upright
+    stored.save(photo, exif=exif)
+
+    page.locator("input[type=file]").set_input_files(photo)
+    picture = page.get_by_role("img", name="photo.jpg")
+    picture.wait_for()
+
+    assert picture.evaluate("one => one.naturalWidth > one.naturalHeight && one.naturalWidth <= 1600")
+    shown = PillowImage.open(BytesIO(picture.screenshot())).convert("RGB")
+    top, bottom = (shown.getpixel((shown.width // 2, round(shown.height * part))) for part in (0.2, 0.8))
+    assert isinstance(top, tuple)
+    assert isinstance(bottom, tuple)
+    assert top[0] > 200 > 100 > bottom[0]
+
+
+def test_a_press_that_was_too_early_is_refused_visibly(page: Page, apis: FakeApis) -> None:
+    images = review(page, apis, 3)
+    page.evaluate("""() => { for (const key of ["1", "2", "2"])
+      document.body.dispatchEvent(new KeyboardEvent("keydown", {key, code: "Digit" + key, bubbles: true})); }""")
+
+    note = page.get_by_text("2 presses were not counted: the next image was not there yet.")
+    expect(note).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("1 done in this session · 2 to go")).to_be_visible(timeout=30_000)
+    assert set_labels(images) == [["dandelion"], [], []]

@@ -51,6 +51,8 @@ def history() -> list[list[Event]]:
             label_corrected(image_id=ADDRESS, revision=1, label_to="grass", event_id=UUID(int=12)),
             label_corrected(image_id=ADDRESS, revision=2, label_to="grass", event_id=UUID(int=13)),
             label_corrected(image_id=UPLOAD, revision=1, label_to="grass", event_id=UUID(int=14)),
+            label_corrected(image_id=UPLOAD, revision=2, label_to=None, no_label="withdrawn", event_id=UUID(int=15)),
+            label_corrected(image_id=UPLOAD, revision=2, label_to="grass", event_id=UUID(int=16)),
         ],
     ]
 
@@ -111,7 +113,7 @@ async def test_plants_data_shows_the_outcome(tables: Database) -> None:
     assert (stored["state"], stored["url_s3"], stored["attempt"]) == ("stored", "s3://pappus/images/a", 2)
     assert (stored["label"], stored["revision"], stored["reason"]) == ("grass", 2, None)
     assert (upload["state"], upload["reason"], upload["duplicate_of"]) == ("rejected", "duplicate", ADDRESS)
-    assert (upload["label"], upload["revision"], upload["announced_at"]) == ("grass", 1, later(3))
+    assert (upload["label"], upload["revision"], upload["announced_at"]) == (None, 2, later(3))
 
 
 async def test_a_rejection_that_may_pass_says_whether_it_is_tried_again(tables: Database) -> None:

@@ -197,3 +197,42 @@ async def test_what_the_first_model_waits_for_is_told(labeler: Labeler) -> None:
         assert "trained now" in (await client.get("/models/champion")).json()["detail"]
     await labeler.publish(model_trained())
     assert "GET /models" in await waits_for()
+
+
+async def test_a_promotion_again_keeps_why_the_model_was_first_promoted(labeler: Labeler) -> None:
+    rule = RuleOutcome(rule="accuracy", outcome="passed", sentence="Good.", figures={"accuracy": 0.9})
+    frozen = {"frozen": True, "requested_by": "olga"}
+    await labeler.publish(
+        model_trained(version="v1"),
+        model_promoted(version="v1", sequence=1, verdict=(rule,), summary="It is better."),
+        model_promoted(version="v1", sequence=2, route="freeze", summary="olga froze promotions: a test", **frozen),
+        model_promoted(version="v1", sequence=3, route="approve", summary="olga approved v1", **frozen),
+    )
+
+    [model] = await labeler.get("/models")
+    champion = await labeler.get("/models/champion")
+
+    assert (model["summary"], model["sequence"], model["verdict"][0]["sentence"]) == ("It is better.", 3, "Good.")
+    assert [(each["sequence"], each["route"]) for each in model["promotions"]] == [
+        (1, "first"),
+        (2, "freeze"),
+        (3, "approve"),
+    ]
+    assert (champion["frozen"], champion["freeze"]["summary"]) == (True, "olga froze promotions: a test")
+
+
+async def test_after_the_freeze_no_freeze_is_named(labeler: Labeler) -> None:
+    await labeler.publish(
+        model_trained(version="v1"),
+        model_promoted(version="v1", sequence=1, route="freeze", frozen=True),
+        model_promoted(version="v1", sequence=2, route="unfreeze"),
+    )
+    champion = await labeler.get("/models/champion")
+    assert (champion["frozen"], champion["freeze"]) == (False, None)
+
+
+@pytest.mark.parametrize("reason", ["\x1b]0;PWNED\x07", "a\x9b2J", "bell\x07", "\x7f", "a\rb"])
+async def test_a_reason_with_control_characters_is_refused(labeler: Labeler, reason: str) -> None:
+    answer = await ask(labeler, "freeze", reason=reason)
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
+    assert labeler.event_log.events(PromotionRequested) == []

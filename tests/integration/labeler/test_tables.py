@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.labeler.data.projection import PROJECTORS, apply_label_corrected
-from shared.contract.events import AppliedCorrection, Event, SetAside
+from shared.contract.events import AppliedCorrection, Event, HeldLabel, SetAside
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction, connector
 from shared.tables.replay import canonical_dump
@@ -33,6 +33,7 @@ def a_history() -> list[Event]:
     """Return events of every type, with races."""
     first, second = uuid4(), uuid4()
     held = AppliedCorrection(image_id=first, revision=1)
+    restored = HeldLabel(revision=1, label="grass")
     left = SetAside(image_id=first, revision=2, sentence="It breaks others.")
     request = promotion_requested()
     return [
@@ -46,6 +47,10 @@ def a_history() -> list[Event]:
         label_corrected(image_id=first, revision=1, corrected_by="anna"),
         label_corrected(image_id=first, revision=2),
         label_corrected(image_id=first, revision=4),
+        label_corrected(image_id=second, revision=1),
+        label_corrected(image_id=second, revision=2, label_to=None, no_label="unusable"),
+        label_corrected(image_id=second, revision=2, label_to="grass"),
+        label_corrected(image_id=second, revision=3, label_to=None, no_label="withdrawn", restored=restored),
         prediction_logged(image_id=first),
         prediction_logged(image_id=first),
         model_trained(version="v1"),
@@ -92,7 +97,7 @@ async def test_any_interleaving_and_any_repetition_gives_the_same_tables(tables:
 
     for seed in range(20):
         assert await fold(tables, interleaved(events, seed)) == expected, f"seed {seed}"
-    assert await tables.fetchval("SELECT count(*) FROM label_history WHERE applied") == 2
+    assert await tables.fetchval("SELECT count(*) FROM label_history WHERE applied") == 5
     assert await tables.fetchval("SELECT version FROM live_corrections") == "fast-1"
 
 

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+from PIL import Image
 
 from services.labeler.settings import LabelerSettings
 from shared.contract.events import ImageRegistered, LabelCorrected
@@ -253,3 +255,35 @@ async def test_the_bytes_of_a_stored_image_can_be_seen(labeler: Labeler) -> None
 
     assert (content.content, content.headers["content-type"]) == (b"the bytes", "image/jpeg")
     assert missing.status_code == 404
+
+
+async def test_a_stored_image_is_shown_upright_and_small(labeler: Labeler) -> None:
+    exif, photo = Image.Exif(), BytesIO()
+    exif[0x0112] = 6  # the camera was held upright
+    Image.new("RGB", (400, 300), "red").save(photo, "JPEG", exif=exif)
+    stored = image_stored()
+    labeler.store.objects[stored.object_key] = photo.getvalue()
+    await labeler.publish(stored)
+
+    async with labeler.client("anna") as client:
+        shown = await client.get(f"/images/{stored.image_id}/rendition?w=200")
+        etag = shown.headers["ETag"]
+        again = await client.get(f"/images/{stored.image_id}/rendition?w=200", headers={"If-None-Match": etag})
+        missing = await client.get(f"/images/{uuid4()}/rendition")
+        huge = await client.get(f"/images/{stored.image_id}/rendition?w=1601")
+
+    assert Image.open(BytesIO(shown.content)).size == (150, 200)
+    assert (shown.headers["content-type"], stored.sha256 in etag) == ("image/jpeg", True)
+    assert (again.status_code, again.content) == (304, b"")
+    assert (missing.status_code, huge.status_code) == (404, 422)
+
+
+async def test_bytes_that_cannot_be_shown_say_why(labeler: Labeler) -> None:
+    stored = image_stored()
+    labeler.store.objects[stored.object_key] = b"no picture"
+    await labeler.publish(stored)
+
+    async with labeler.client("anna") as client:
+        answer = await client.get(f"/images/{stored.image_id}/rendition")
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "not_an_image")

@@ -1,6 +1,7 @@
 """The tables are the fold of their topics: any interleaving of them, any repetition, gives the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.trainer.data import queries
 from services.trainer.data.projection import PROJECTORS
-from shared.contract.events import Event, SetAside, uuid_of
+from shared.contract.events import Event, HeldLabel, SetAside, uuid_of
 from shared.runtime.errors import NotReady
 from shared.tables.dump import canonical_dump
 from shared.testing import image_stored, label_corrected, model_promoted, model_rejected, model_trained
@@ -40,18 +41,32 @@ def cause(version: str) -> UUID:
     return uuid_of("model.trained", version)
 
 
+def restoring(revision: int) -> dict[str, Any]:
+    """A withdrawal that restores the first decision."""
+    restored = HeldLabel(revision=1, label="grass") if revision > 1 else None
+    return {"label_to": None, "no_label": "withdrawn", "restored": restored}
+
+
+DECISIONS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "dandelion": lambda _: {"label_to": "dandelion"},
+    "grass": lambda _: {"label_to": "grass"},
+    "unusable": lambda _: {"label_to": None, "no_label": "unusable"},
+    "withdrawn": lambda _: {"label_to": None, "no_label": "withdrawn"},
+    "restored": restoring,
+}
+
 images = st.sampled_from([image_stored(image_id=one, sha256=digest(n)) for n, one in enumerate(IMAGES)])
 corrections = st.builds(
-    lambda image, revision, label, who: label_corrected(
+    lambda image, revision, decision, who: label_corrected(
         image_id=image,
         revision=revision,
-        label_to=label,
         corrected_by=who,
-        event_id=uuid_of(image, revision, label, who),
+        event_id=uuid_of(image, revision, decision, who),
+        **DECISIONS[decision](revision),
     ),
     st.sampled_from(IMAGES),
     st.integers(1, 4),
-    st.sampled_from(["dandelion", "grass"]),
+    st.sampled_from(["dandelion", "grass", "unusable", "withdrawn", "restored"]),
     st.sampled_from(["anna", "berta"]),
 )
 candidates = st.sampled_from(

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from pappus.cli import app
 from pappus.commands import screen
 from pappus.stack.folders import StateFolder
+from shared.testing.events import NOON
 
 from .api_answers import history_entry, image, model, prediction
 from .conftest import FakeApis
@@ -105,3 +106,51 @@ def test_what_is_not_answered_yet_says_where_to_look(apis: FakeApis, call: Any) 
         call("freeze").stdout
     )
     assert "pappus logs trainer-full" in call("train").stdout
+
+
+def applied(label: str | None, **changes: Any) -> dict[str, Any]:
+    return {
+        "image_id": str(IMAGE),
+        "label": label,
+        "revision": 2,
+        "event_id": str(EVENT),
+        "state": "applied",
+        **changes,
+    }
+
+
+def test_a_label_can_be_taken_back(apis: FakeApis, call: Any) -> None:
+    apis.answers[f"GET /images/{IMAGE}"] = (200, image(IMAGE))
+    apis.answers[f"POST /images/{IMAGE}/label"] = (200, applied("dandelion", no_label="withdrawn"))
+    ended = call("correct", str(IMAGE), "--withdraw")
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert "'dandelion' (revision 2" in ended.stdout
+
+
+def test_an_image_can_be_said_to_be_unusable(apis: FakeApis, call: Any) -> None:
+    apis.answers[f"GET /images/{IMAGE}"] = (200, image(IMAGE))
+    apis.answers[f"POST /images/{IMAGE}/label"] = (200, applied(None, no_label="unusable"))
+    assert "no label (unusable)" in call("correct", str(IMAGE), "--no-label", "unusable").stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["grass", "--withdraw"], ["--withdraw", "--no-label", "unsure"]])
+def test_a_correction_says_one_thing(call: Any, arguments: list[str]) -> None:
+    ended = call("correct", str(IMAGE), *arguments)
+    assert (ended.exit_code, ended.stderr) == (
+        1,
+        "Say one thing about the image: a label, or --withdraw, or --no-label WHY.\n",
+    )
+
+
+def test_the_history_says_that_a_label_was_taken_back(apis: FakeApis, call: Any) -> None:
+    apis.answers[f"GET /images/{IMAGE}"] = (200, image(IMAGE))
+    apis.answers[f"GET /images/{IMAGE}/history"] = (200, [history_entry(label_to=None, no_label="withdrawn")])
+    assert "- (withdrawn)" in call("history", str(IMAGE)).stdout
+
+
+def test_the_history_keeps_why_a_model_was_first_promoted(apis: FakeApis, call: Any) -> None:
+    values = {"verdict": [], "frozen": False, "requested_by": None, "promoted_at": NOON.isoformat(), "route": "first"}
+    again = [values | {"sequence": n, "summary": f"Reason {n}."} for n in (1, 5)]
+    apis.answers["GET /models?limit=1000"] = (200, [model("full-1", "Reason 1.") | {"promotions": again}])
+    shown = call("history").stdout
+    assert (shown.count("Reason 1."), "5: Reason 5." in shown) == (1, True)

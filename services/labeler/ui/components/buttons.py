@@ -5,14 +5,17 @@ from functools import partial
 
 import streamlit as st
 
+from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined, LoggedOut
 from services.labeler.ui.sessions.click_guard import ClickGuard
 from services.labeler.ui.sessions.corrections import FollowedCorrection
+from services.labeler.ui.sessions.freeze import current_freeze
 from services.labeler.ui.sessions.tab import clients, log_out
 from shared.clients.answers import ShownPrediction
 from shared.runtime.errors import TransientError
 
 FOLLOW_EVERY_SECONDS = 0.3
+FROZEN_EVERY_SECONDS = 3.0
 SHORTCUTS = "123456789"
 
 
@@ -33,29 +36,31 @@ def label_buttons(
 def probability_bars(prediction: ShownPrediction) -> None:
     """Draw one bar per label, the most probable first."""
     for label, share in sorted(prediction.probabilities.items(), key=lambda entry: -entry[1]):
-        st.progress(min(1.0, max(0.0, share)), text=f"{label} · {share:.0%}")
+        st.progress(min(1.0, max(0.0, share)), text=f"{messages.plain(label)} · {share:.0%}")
 
 
 def follow(followed: FollowedCorrection, when_over: Callable[[], None] | None = None, about: str = "") -> None:
     """Show the effect of a correction, refreshed until no further change is expected; then call `when_over`. `about`
     names the correction where that is not obvious."""
-    every = None if followed.over else FOLLOW_EVERY_SECONDS
+    frozen = current_freeze() is not None
+    every = None if followed.over(frozen) else FROZEN_EVERY_SECONDS if frozen else FOLLOW_EVERY_SECONDS
 
     @st.fragment(run_every=every)
     def refresh() -> None:
-        if not followed.over:
+        frozen = current_freeze() is not None
+        if not followed.over(frozen):
             try:
                 followed.look(clients().labeler)
             except (TransientError, Declined) as error:
-                st.caption(f"The effect cannot be shown right now: {error}")
+                st.caption(f"The effect cannot be shown right now: {messages.plain(str(error))}")
             except LoggedOut as ended:
                 log_out(str(ended))
                 st.rerun()
-            if followed.over:
+            if followed.over(frozen):
                 if when_over is not None:
                     when_over()
                 st.rerun()
         show = st.success if followed.settled and followed.entry and followed.entry.live_in else st.info
-        show(about + followed.sentence)
+        show(about + followed.sentence(frozen))
 
     refresh()

@@ -1,12 +1,18 @@
 """The script that Streamlit runs at every interaction: it chooses the page."""
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
 
 from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.components.freeze_notice import show_freeze
+from services.labeler.ui.components.presses import watch_presses
+from services.labeler.ui.messages import plain
 from services.labeler.ui.pages import login, review, upload
-from services.labeler.ui.sessions.tab import clients, log_out, session
+from services.labeler.ui.sessions import cookie
+from services.labeler.ui.sessions.kept_work import adopt, keep
+from services.labeler.ui.sessions.tab import clients, log_out, resume_login, session
 from shared.runtime.errors import TransientError
 
 STYLE = """<style>
@@ -19,26 +25,21 @@ h1 { font-size: 1.8rem !important; }
 h3 { font-size: 1.4rem !important; }
 [data-testid="stImage"] img { max-height: 72vh; object-fit: contain; border-radius: .6rem; }
 </style>"""
-# A key that is held down counts as one press: without this, every repetition would label another image.
-ONE_PRESS_EACH = """<script>
-if (!window.pappusOnePressEach) {
-  window.pappusOnePressEach = true;
-  window.addEventListener("keydown", (event) => {
-    if (event.repeat && !event.target.closest?.("input, textarea") && event.key.length === 1) {
-      event.stopImmediatePropagation();
-    }
-  }, true);
-}
-</script>"""
+REMEMBER_LOGIN = f"<script>fetch('{cookie.PATH}', {{method: 'POST', body: 'TICKET'}});</script>"
+FORGET_LOGIN = f"<script>fetch('{cookie.PATH}', {{method: 'DELETE', body: 'HASH'}});</script>"
+LOGIN_SECONDS = 5.0
 
 
 def run() -> None:
     """Show the chosen page, or the login."""
     st.set_page_config(page_title="Pappus", page_icon="🌼", layout="wide")
     st.html(STYLE)
-    st.html(ONE_PRESS_EACH, unsafe_allow_javascript=True)
+    watch_presses()
+    resume_login()
     current = session()
     if current is None:
+        if ended := st.session_state.get("ended"):
+            st.html(FORGET_LOGIN.replace("HASH", ended), unsafe_allow_javascript=True)
         # The login has the addresses of all pages, so that a person who logs in again returns to the same page.
         pages = [
             st.Page(login.page, title="Log in", url_path="upload", default=True),
@@ -47,6 +48,11 @@ def run() -> None:
         st.navigation(pages, position="hidden").run()
         return
     clients().labeler.resume(current)
+    if cookie.pending(st.session_state.get("ticket", "")):
+        _send_ticket(st.session_state.ticket, time.monotonic())
+        return
+    adopt(current)
+    keep(current)
     chosen = st.navigation(
         [
             st.Page(
@@ -56,9 +62,25 @@ def run() -> None:
         ]
     )
     with st.sidebar:
-        st.caption(f"{current.name} · role: {current.role}")
+        st.caption(plain(current.name) if current.name == current.role else f"{plain(current.name)} · {current.role}")
         st.button("Log out", on_click=log_out, type="tertiary")
+    show_freeze()
     guarded(chosen.run)
+
+
+def _send_ticket(ticket: str, since: float) -> None:
+    """Let the browser exchange the ticket for the cookie, and show the page as soon as it has it."""
+    st.html(REMEMBER_LOGIN.replace("TICKET", ticket), unsafe_allow_javascript=True)
+
+    @st.fragment(run_every=0.1)
+    def wait() -> None:
+        st.caption("Logging in …")
+        if time.monotonic() - since > LOGIN_SECONDS:
+            st.session_state.ticket = ""  # without the cookie the session lasts as long as this tab
+        if not cookie.pending(st.session_state.ticket):
+            st.rerun()
+
+    wait()
 
 
 def guarded(page: Callable[[], None]) -> None:
@@ -69,7 +91,7 @@ def guarded(page: Callable[[], None]) -> None:
         log_out(str(ended))
         st.rerun()
     except (TransientError, Declined) as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         st.button("Try again", shortcut="t")
 
 

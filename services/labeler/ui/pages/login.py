@@ -3,6 +3,7 @@
 import streamlit as st
 
 from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.messages import plain
 from services.labeler.ui.sessions.tab import clients, log_in
 from shared.clients import labeler
 from shared.runtime.errors import TransientError
@@ -15,7 +16,7 @@ def page() -> None:
         st.title("Pappus")
         st.markdown("Corrections fly; the model follows.")
         if message := st.session_state.get("login_message"):
-            st.info(message)
+            st.info(plain(message))
         with st.form("login", border=True):
             name = st.text_input("Name", key="login-name", autocomplete="username")
             password = st.text_input("Password", type="password", key="login-password", autocomplete="current-password")
@@ -32,7 +33,7 @@ def _log_in(name: str, password: str) -> None:
     try:
         session = client.send(labeler.log_in(name, password))
     except (LoggedOut, Declined, TransientError) as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     client.resume(session)
     log_in(session)

@@ -7,11 +7,12 @@ import streamlit as st
 from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
-from services.labeler.ui.components.image_view import load_image, show_image
+from services.labeler.ui.components.image_view import load_image, load_picture, show_picture
+from services.labeler.ui.components.presses import ask
 from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
 from services.labeler.ui.sessions.corrections import PendingCorrection
 from services.labeler.ui.sessions.review_session import ReviewSession
-from services.labeler.ui.sessions.tab import clients, labels
+from services.labeler.ui.sessions.tab import clients, keep_work, labels
 from shared.clients.answers import ReviewItem, ShownPrediction
 from shared.clients.predictor import predict
 from shared.runtime.errors import TransientError
@@ -21,6 +22,15 @@ def page() -> None:
     """Show the current image and its buttons."""
     PAGE_VIEWS.labels("review").inc()
     review: ReviewSession = st.session_state.setdefault("review_session", ReviewSession())
+    keep_work()
+    review.click_guard.begin()
+    _draw(review)
+    ask(review.click_guard)  # not if the run is cut short: the buttons of the question must be there
+    for following in review.queue[1:2]:
+        load_picture(following.image_id)  # so that it appears at once when its turn comes
+
+
+def _draw(review: ReviewSession) -> None:
     if not review.queue:
         review.refill(clients().labeler)
     st.title("Review")
@@ -43,8 +53,6 @@ def page() -> None:
                 label_buttons(review.click_guard, labels(), suggested, partial(review.label, item))
             _show_moves(review, visible)
         _show_last(review)
-    for following in review.queue[1:2]:
-        load_image(following.image_id)  # so that it appears at once when its turn comes
 
 
 def _show_progress(review: ReviewSession) -> None:
@@ -66,11 +74,12 @@ def _show_end(review: ReviewSession) -> None:
 
 def _show_image(item: ReviewItem) -> bool:
     """Show the image. Return whether the person can see it."""
-    data = load_image(item.image_id)
-    if data is None:
+    picture = load_picture(item.image_id)
+    if picture is None:
         st.warning("The image cannot be shown right now. Skip it, or try again in a moment.")
         return False
-    return show_image(data, "The image to review")
+    show_picture(picture, "The image to review")
+    return True
 
 
 def _prediction(review: ReviewSession, item: ReviewItem) -> ShownPrediction | None:
@@ -95,10 +104,10 @@ def _show_reasons(item: ReviewItem, prediction: ShownPrediction | None) -> None:
     if prediction is None:
         st.subheader("What is it?")
     else:
-        st.subheader(f"The model says {prediction.label}")
+        st.subheader(f"The model says {messages.plain(prediction.label)}")
         probability_bars(prediction)
-        st.caption(prediction.model_version)
-    st.markdown(f"{item.reason}  \n{messages.current_label(item)}")
+        st.caption(messages.plain(prediction.model_version))
+    st.markdown(messages.why_shown(item, prediction))
 
 
 def _show_moves(review: ReviewSession, visible: bool) -> None:
@@ -118,6 +127,6 @@ def _show_unsent(review: ReviewSession, correction: PendingCorrection) -> None:
 
 def _show_last(review: ReviewSession) -> None:
     if review.notice and review.unsent is None:
-        st.warning(review.notice)
+        st.warning(messages.plain(review.notice))
     if review.followed is not None:
         follow(review.followed, about="*Last image:* ")

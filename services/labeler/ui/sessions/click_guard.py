@@ -5,6 +5,7 @@ fires in that moment sends it as well. Old buttons also react until the next one
 a turn, by its key and by its callback, and a press ends its turn.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import streamlit as st
 
+from services.labeler.ui.messages import plain
 from services.labeler.ui.metrics import STALE_PRESSES
 
 
@@ -21,9 +23,17 @@ def _new_turn() -> str:
 
 @dataclass
 class ClickGuard:
-    """Accepts one press per turn. `turn` is unique across all pages."""
+    """Accepts one press per turn. `turn` is unique across all pages; `keys` are those that press a button of this
+    run."""
 
     turn: str = field(default_factory=_new_turn)
+    keys: list[str] = field(default_factory=list)
+    _acting: threading.RLock = field(default_factory=threading.RLock)
+
+    def begin(self) -> None:
+        """Begin to draw the page, once what was pressed before is done: a reload may overtake it."""
+        with self._acting:
+            self.keys.clear()
 
     def button(
         self,
@@ -34,8 +44,10 @@ class ClickGuard:
         disabled: bool = False,
     ) -> None:
         """Draw a button of this turn that calls `act`. Labels must differ within a turn."""
+        if shortcut is not None and not disabled:
+            self.keys.append(shortcut)
         st.button(
-            label,
+            plain(label),
             key=f"{self.turn}-{label}",
             type=kind,
             shortcut=shortcut,
@@ -46,8 +58,9 @@ class ClickGuard:
 
     def press(self, turn: str, act: Callable[[], None]) -> None:
         """Call `act` and begin the next turn; a press from an earlier turn does nothing."""
-        if turn != self.turn:
-            STALE_PRESSES.inc()
-            return
-        self.turn = _new_turn()
-        act()
+        with self._acting:
+            if turn != self.turn:
+                STALE_PRESSES.inc()
+                return
+            self.turn = _new_turn()
+            act()

@@ -13,21 +13,25 @@ from services.labeler.ui.metrics import CORRECTIONS
 from services.labeler.ui.sessions.tab import clients, log_out
 from shared.clients.answers import Accepted, HistoryEntry, ShownPrediction
 from shared.clients.labeler import correct_label, get_history
+from shared.contract.events import NoLabel
 from shared.runtime.errors import TransientError
 
 FOLLOW_SECONDS = 30.0
+ENDED = "The session had ended. Press Try again."
 UNAVAILABLE = "The label could not be saved yet. Press Try again."
 
 
 class PendingCorrection(BaseModel):
-    """A correction to send. Sending it again with the same `key` has no further effect."""
+    """A correction to send. Sending it again with the same `key` has no further effect. `label` is None for none; then
+    `no_label` says why."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
     image_id: UUID
-    label: str
+    label: str | None
     label_before: str | None
     revision: int
     key: str
+    no_label: NoLabel | None = None
     reason: str = ""
     prediction_id: UUID | None = None
     shown_model_version: str | None = None
@@ -79,7 +83,7 @@ def send(correction: PendingCorrection) -> SentCorrection:
     sent = _send(clients().labeler, correction)
     CORRECTIONS.labels(sent.outcome).inc()
     if sent.logged_out:
-        log_out(f"{sent.detail} Your correction is kept. {messages.NO_RELOAD}")
+        log_out("The session has ended. Log in again. Your label is kept, and can be sent then.")
     return sent
 
 
@@ -91,26 +95,24 @@ def _send(client: LabelerClient, correction: PendingCorrection) -> SentCorrectio
         return SentCorrection(correction, "superseded", str(error), label=error.label, revision=error.revision)
     except TransientError as error:
         return SentCorrection(correction, "unsent", str(error))
-    except LoggedOut as error:
-        return SentCorrection(correction, "unsent", str(error), logged_out=True)
+    except LoggedOut:
+        return SentCorrection(correction, "unsent", ENDED, logged_out=True)
     except Declined as error:
         return SentCorrection(correction, "declined", str(error))
     if isinstance(done, Accepted):
         return SentCorrection(correction, "accepted", "", done.event_id, correction.label)
-    return SentCorrection(correction, "applied", "", done.event_id, correction.label, done.revision)
+    return SentCorrection(correction, "applied", "", done.event_id, done.label, done.revision)
 
 
-def undo_of(sent: SentCorrection) -> PendingCorrection | None:
-    """Create the correction that restores the label before `sent`; None if there was no label."""
-    if sent.correction.label_before is None or sent.revision is None:
-        return None
+def undo_of(sent: SentCorrection, revision: int) -> PendingCorrection:
+    """Create the withdrawal of `sent`, which was applied as `revision`: the image is then as it was before."""
     return PendingCorrection(
         image_id=sent.correction.image_id,
-        label=sent.correction.label_before,
+        label=None,
         label_before=sent.correction.label,
-        revision=sent.revision,
+        revision=revision,
         key=new_key(),
-        reason="undone",
+        no_label="withdrawn",
     )
 
 
@@ -135,10 +137,9 @@ class FollowedCorrection:
             entry.live_in is not None or entry.set_aside is not None or entry.state == "superseded"
         )
 
-    @property
-    def over(self) -> bool:
-        """Whether the page stops looking."""
-        return self.settled or time.monotonic() - self.since > FOLLOW_SECONDS
+    def over(self, frozen: bool) -> bool:
+        """Whether the page stops looking. While promotions are frozen it goes on: the effect comes after that."""
+        return self.settled or (not frozen and time.monotonic() - self.since > FOLLOW_SECONDS)
 
     def look(self, client: LabelerClient) -> None:
         """Request the history once; learn the revision if it was not known yet."""
@@ -147,9 +148,8 @@ class FollowedCorrection:
         if self.entry is not None and self.entry.state == "applied" and self.sent.revision is None:
             self.sent = replace(self.sent, outcome="applied", revision=self.entry.revision)
 
-    @property
-    def sentence(self) -> str:
-        """What is known about its effect."""
+    def sentence(self, frozen: bool) -> str:
+        """Return what is known about its effect; `frozen`: promotions are."""
         if self.entry is None:
-            return "Your correction is being saved …"
-        return messages.correction_effect(self.entry, waiting=not self.over)
+            return "Your label is being saved …"
+        return messages.correction_effect(self.entry, waiting=not self.over(frozen), frozen=frozen)

@@ -23,6 +23,14 @@ from shared.runtime.errors import TransientError
 QUEUE_LENGTH = 20
 
 
+@dataclass(frozen=True)
+class Move:
+    """An image as the person saw it, and the label it got; None for a skip."""
+
+    item: ReviewItem
+    sent: SentCorrection | None = None
+
+
 @dataclass
 class ReviewSession:
     """The state of one review. `queue` holds the next images, `moves` the labels and skips so far, newest last.
@@ -30,7 +38,7 @@ class ReviewSession:
 
     queue: list[ReviewItem] = field(default_factory=list)
     skipped: set[UUID] = field(default_factory=set)
-    moves: list[SentCorrection | ReviewItem] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     predictions: dict[UUID, Prediction] = field(default_factory=dict)
     waiting: int = 0
     unsent: PendingCorrection | None = None
@@ -40,9 +48,14 @@ class ReviewSession:
     click_guard: ClickGuard = field(default_factory=ClickGuard)
 
     @property
+    def begun(self) -> bool:
+        """Whether something would be lost with it."""
+        return bool(self.moves) or self.unsent is not None
+
+    @property
     def done(self) -> int:
         """How many images were labelled in this session."""
-        return sum(isinstance(move, SentCorrection) for move in self.moves)
+        return sum(move.sent is not None for move in self.moves)
 
     def refill(self, client: LabelerClient) -> None:
         """Fetch the next images, without those that were skipped in this session."""
@@ -54,7 +67,7 @@ class ReviewSession:
         """Let the page fetch the queue again, with the skipped images."""
         self.skipped.clear()
         self.queue.clear()
-        self.moves = [move for move in self.moves if isinstance(move, SentCorrection)]
+        self.moves = [move for move in self.moves if move.sent is not None]
 
     def label(self, item: ReviewItem, label: str) -> None:
         """Set the label of the current image."""
@@ -69,10 +82,10 @@ class ReviewSession:
         if sent.outcome == "superseded":
             self._show_superseded(sent)
         if sent.outcome in ("applied", "accepted"):
-            self.queue.pop(0)
+            item = self.queue.pop(0)
             if sent.outcome == "accepted":
                 self.skipped.add(correction.image_id)  # the tables still list it
-            self.moves.append(sent)
+            self.moves.append(Move(item, sent))
             self.waiting -= 1
             self.followed = FollowedCorrection.start(sent)
 
@@ -95,31 +108,28 @@ class ReviewSession:
         self.notice = ""
         item = self.queue.pop(0)
         self.skipped.add(item.image_id)
-        self.moves.append(item)
+        self.moves.append(Move(item))
 
     def undo_last(self) -> None:
-        """Undo the last move, a label by a new correction, and show its image again."""
+        """Undo the last move, a label by its withdrawal, and show its image again."""
         self.notice = ""
-        move = self.moves[-1]
-        if isinstance(move, ReviewItem):
+        item, sent = self.moves[-1].item, self.moves[-1].sent
+        if sent is None:
             self.moves.pop()
-            self.skipped.discard(move.image_id)
-            self._put_first(move)
-        elif (last := self._with_revision(move)) is not None:
-            self._undo_label(last)
+            self.skipped.discard(item.image_id)
+            self._put_first(item)
+        elif (revision := self._revision_of(sent)) is not None:
+            self._undo_label(item, self._undo_of(sent, revision))
 
-    def _undo_label(self, last: SentCorrection) -> None:
-        undo = self._undo_of(last)
-        if undo is None:
-            self._reopen(last, f"It had no label before. {messages.until_chosen(last.label)}")
-            return
+    def _undo_label(self, item: ReviewItem, undo: PendingCorrection) -> None:
         sent = send(undo)
         self.undo = undo if sent.outcome in ("accepted", "unsent") else None
         match sent.outcome:
             case "applied":
-                self._reopen(sent, f"Your last label is undone. {messages.until_chosen(sent.label)}")
+                revision = sent.revision or 0
+                self._reopen(item.model_copy(update={"revision": revision, "reason": messages.UNDONE}))
             case "superseded":
-                self._reopen(sent, "Do you agree?")
+                self._reopen(_reopened(sent, "Do you agree?"))
                 self.notice = sent.detail
             case "accepted":
                 self.notice = "The undo is being saved. Press Undo again in a moment to see the image."
@@ -130,27 +140,28 @@ class ReviewSession:
             case _:
                 assert_never(sent.outcome)
 
-    def _undo_of(self, last: SentCorrection) -> PendingCorrection | None:
-        """Return the undo that was already sent, or a new one; None if there was no label before."""
+    def _undo_of(self, sent: SentCorrection, revision: int) -> PendingCorrection:
+        """Return the undo that was already sent, or a new one."""
         undo = self.undo
-        if undo is not None and (undo.image_id, undo.revision) == (last.correction.image_id, last.revision):
+        if undo is not None and (undo.image_id, undo.revision) == (sent.correction.image_id, revision):
             return undo
-        return undo_of(last)
+        return undo_of(sent, revision)
 
-    def _reopen(self, found: SentCorrection, reason: str) -> None:
-        """Show the image of the last label again, with its current label."""
+    def _reopen(self, item: ReviewItem) -> None:
+        """Show the image of the last label again."""
         self.moves.pop()
         self.waiting += 1
         self.followed = None
-        self._put_first(_reopened(found, reason))
+        self.skipped.discard(item.image_id)
+        self._put_first(item)
 
     def _put_first(self, item: ReviewItem) -> None:
         self.queue = [item, *(other for other in self.queue if other.image_id != item.image_id)]
 
-    def _with_revision(self, sent: SentCorrection) -> SentCorrection | None:
-        """Return `sent` with its revision; None, with a notice, if the revision is not known yet."""
+    def _revision_of(self, sent: SentCorrection) -> int | None:
+        """Return the revision of `sent`; None, with a notice, if it is not known yet."""
         if sent.revision is not None:
-            return sent
+            return sent.revision
         followed = FollowedCorrection.start(sent)
         try:
             followed.look(clients().labeler)
@@ -160,7 +171,7 @@ class ReviewSession:
         if followed.sent.revision is None:
             self.notice = "Not undone: the label is still being saved. Press Undo again in a moment."
             return None
-        return followed.sent
+        return followed.sent.revision
 
 
 def _reopened(found: SentCorrection, reason: str) -> ReviewItem:

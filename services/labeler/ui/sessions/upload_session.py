@@ -16,6 +16,7 @@ from services.labeler.ui.sessions.corrections import (
     new_correction,
     new_key,
     send,
+    undo_of,
 )
 from services.labeler.ui.sessions.tab import clients
 from shared.clients.answers import Prediction, Uploaded
@@ -135,13 +136,29 @@ class UploadSession:
         if sent.outcome in ("applied", "accepted"):
             self.followed = FollowedCorrection.start(sent)
 
+    def undo(self) -> None:
+        """Take the last label back; once that is saved, the image is as it was before."""
+        sent = self.sent
+        if sent is not None and sent.outcome == "applied" and sent.correction.no_label is None:
+            self.send(undo_of(sent, self.revision))
+
+    @property
+    def may_undo(self) -> bool:
+        """Whether the last thing the person did is a label that is applied."""
+        sent = self.sent
+        return sent is not None and sent.outcome == "applied" and sent.correction.no_label is None
+
     def settle(self) -> None:
         """Take over the outcome of the followed correction; if it is live, request the new prediction for a while."""
         entry = self.followed.entry if self.followed else None
         if entry is None:
             return
         if entry.state == "applied":
-            self.label, self.revision = entry.label_to, entry.revision
+            self.revision = entry.revision
+            if entry.no_label is None:
+                self.label = entry.label_to
+            if self.sent is not None and self.sent.outcome == "accepted":
+                self.sent = self.followed.sent if self.followed else self.sent
         if entry.live_in is not None:
             self.ask_until = time.monotonic() + LOAD_SECONDS
 

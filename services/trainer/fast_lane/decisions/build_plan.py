@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.trainer.dataset.records import Candidate, Champion, Correction
+from services.trainer.dataset.records import Candidate, Champion, Correction, Retraction, find_taken_back
 from shared.contract.events import SetAside
 
 VERDICT_TIMEOUT = timedelta(minutes=5)
@@ -21,8 +21,9 @@ VERDICT_TIMEOUT = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class FastLaneState:
-    """What the tables show. `candidates` are the lane's own, made from the champion; `unreadable` are images whose
-    bytes are gone or cannot be decoded; `recipe` names everything else that shapes the layer."""
+    """What the tables show. `retractions` are the images whose last label was taken away; `candidates` are the lane's
+    own, made from the champion; `unreadable` are images whose bytes are gone or cannot be decoded; `recipe` names
+    everything else that shapes the layer."""
 
     champion: Champion | None
     corrections: Sequence[Correction]
@@ -30,12 +31,13 @@ class FastLaneState:
     candidates: Sequence[Candidate] = ()
     unreadable: Collection[UUID] = ()
     recipe: str = ""
+    retractions: Sequence[Retraction] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BuildCandidate:
     """Build this version: the champion with a layer over exactly these corrections (by image id). `causes` are the
-    label.corrected events that are not live yet."""
+    label.corrected events that are not live yet: labels that were set, and labels that were taken back."""
 
     version: str
     champion: Champion
@@ -55,14 +57,22 @@ def decide(state: FastLaneState, now: datetime) -> BuildCandidate | Idle:
     champion = state.champion
     if champion is None:
         return Idle("There is no champion yet: the first full training makes one.")
-    if behind := _count_unserved(champion, state.corrections):
+    if behind := _count_unknown(champion, state):
         return Idle(f"The tables are behind: {champion.version} holds {behind} corrections they do not show yet.")
     wanted = [one for one, reason in _partition_corrections(champion, state) if reason is None]
     if {(one.image_id, one.revision) for one in wanted} == _revisions(champion):
         return Idle(_describe_all_live(state, len(wanted)))
     if champion.frozen:
         return Idle(f"Promotions are frozen: {champion.promotion.summary}")
-    return _unless_already_built(_plan_build(champion, wanted, state.recipe), state.candidates, now)
+    return _unless_already_built(_plan_build(champion, wanted, state), state.candidates, now)
+
+
+def oldest_unserved(state: FastLaneState) -> datetime | None:
+    """Return since when the champion lacks a correction, or holds one that was taken back; None if it does neither."""
+    waiting = [one.corrected_at for one in find_unserved(state)]
+    if state.champion is not None:
+        waiting += [one.corrected_at for _, one in find_taken_back(state.champion.model.corrections, state.retractions)]
+    return min(waiting, default=None)
 
 
 def find_unserved(state: FastLaneState) -> list[Correction]:
@@ -104,9 +114,10 @@ def _revisions(champion: Champion) -> set[tuple[UUID, int]]:
     return {(held.image_id, held.revision) for held in champion.model.corrections}
 
 
-def _count_unserved(champion: Champion, corrections: Sequence[Correction]) -> int:
+def _count_unknown(champion: Champion, state: FastLaneState) -> int:
     """Return how many revisions the champion holds that the tables, folded from other topics, do not show yet."""
-    shown = {one.image_id: one.revision for one in corrections}
+    shown = {one.image_id: one.revision for one in state.corrections}
+    shown |= {one.image_id: one.revision for one in state.retractions}
     return sum(shown.get(held.image_id, 0) < held.revision for held in champion.model.corrections)
 
 
@@ -119,9 +130,11 @@ def _find_new(champion: Champion, wanted: Sequence[Correction]) -> list[Correcti
     return sorted((one for one in wanted if (one.image_id, one.revision) not in live), key=_by_age)
 
 
-def _plan_build(champion: Champion, wanted: Sequence[Correction], recipe: str) -> BuildCandidate:
-    causes = tuple(one.event_id for one in _find_new(champion, wanted)) or (champion.promotion.event_id,)
-    return BuildCandidate(version_of(champion, wanted, recipe), champion, tuple(wanted), causes)
+def _plan_build(champion: Champion, wanted: Sequence[Correction], state: FastLaneState) -> BuildCandidate:
+    taken_back = find_taken_back(champion.model.corrections, state.retractions)
+    events = [one.event_id for one in _find_new(champion, wanted)] + [one.event_id for _, one in taken_back]
+    causes = tuple(dict.fromkeys(events)) or (champion.promotion.event_id,)
+    return BuildCandidate(version_of(champion, wanted, state.recipe), champion, tuple(wanted), causes)
 
 
 def version_of(champion: Champion, corrections: Sequence[Correction], recipe: str) -> str:

@@ -45,10 +45,15 @@ class ImageRow(TypedDict):
 
 
 class CorrectionRow(TypedDict):
-    """The applied corrections of one image, oldest first, and the label they lead to."""
+    """The applied corrections of one image, oldest first, and the label they lead to, None for no label.
 
-    label: str
+    `held` says of each correction which decision holds once it is applied: its own revision, an earlier one that it
+    restored, or 0 (the image is as it was stored). Rows of earlier releases lack it: there each holds itself.
+    """
+
+    label: str | None
     applied: list[LoggedEvent]
+    held: NotRequired[list[int]]
 
 
 class Training(TypedDict):
@@ -120,7 +125,17 @@ def on_label_corrected(
     repeated = bool(applied) and position.offset <= applied[-1]["offset"]
     if repeated or not label_applies(len(applied), event.revision):
         return row
-    return {"label": event.label_to, "applied": [*applied, log_event(event, position)]}
+    held, revision = event.holds, len(applied) + 1
+    return {
+        "label": None if held is None else held.label,
+        "applied": [*applied, log_event(event, position)],
+        "held": [*held_revisions(row), 0 if held is None else min(held.revision, revision)],
+    }
+
+
+def held_revisions(row: CorrectionRow | None) -> list[int]:
+    """Return which decision held after each applied correction (see CorrectionRow); empty without corrections."""
+    return [] if row is None else row.get("held", list(range(1, len(row["applied"]) + 1)))
 
 
 def on_training_requested(row: TrainingRow, event: TrainingRequested, position: RecordPosition) -> TrainingRow:

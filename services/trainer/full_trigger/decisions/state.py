@@ -10,6 +10,7 @@ from services.trainer.full_trigger.decisions.rows import (
     LoggedEvent,
     Training,
     TrainingRow,
+    held_revisions,
     to_datetime,
 )
 from services.trainer.full_trigger.decisions.training_due import Arrival, State, sort_by_time
@@ -27,16 +28,19 @@ def state_of(
     new_images, new_corrections = [], []
     for image_id, image in images.items():
         correction = corrections.get(image_id)
-        label = correction["label"] if correction else image["label"]
-        events = _trusting_events(image, correction)
-        if label not in trusted or not events:
+        decided = correction if correction and held_revisions(correction)[-1] else None
+        label = decided["label"] if decided else image["label"]
+        events = _trusting_events(image, decided)
+        left = label is None or not events
+        changes = _changes_since(training["last"], image, correction, left)
+        if left or label in trusted:
+            new_corrections += [_arrival([event], asked_at) for event in changes]
+        if left or label not in trusted:
             continue
         arrival = replace(_arrival(events, asked_at), side=image.get("side"))
         trusted[label].append(arrival)
         if not all(_known(training["last"], event) for event in events):
             new_images.append(arrival)
-        later = [event for event in correction["applied"] if not _known(training["last"], event)] if correction else []
-        new_corrections += [_arrival([event], asked_at) for event in later]
     unanswered = [asked["at"] for asked in training["asked"] if asked["event_id"] not in training["answers"]]
     return State(
         trusted={label: sort_by_time(arrivals) for label, arrivals in trusted.items()},
@@ -52,7 +56,25 @@ def _trusting_events(image: ImageRow, correction: CorrectionRow | None) -> list[
     """Return the events that together make an image trusted; empty if its label is only claimed."""
     if image["trusted"]:
         return [image["stored"]]
-    return [image["stored"], correction["applied"][0]] if correction else []
+    if correction is None:
+        return []
+    undone = [position for position, held in enumerate(held_revisions(correction)) if not held]
+    return [image["stored"], correction["applied"][undone[-1] + 1 if undone else 0]]
+
+
+def _changes_since(
+    last: Training | None, image: ImageRow, correction: CorrectionRow | None, left: bool
+) -> list[LoggedEvent]:
+    """Return the corrections that the last full manifest does not know; none if what it knows holds again, or if the
+    image is in no manifest, neither in that one nor in the next (`left`)."""
+    if correction is None:
+        return []
+    later = [event for event in correction["applied"] if not _known(last, event)]
+    held = [0, *held_revisions(correction)]
+    held_then = held[len(correction["applied"]) - len(later)]
+    if held[-1] == held_then or (left and not held_then and not image["trusted"]):
+        return []
+    return later
 
 
 def _arrival(events: list[LoggedEvent], asked_at: float | None) -> Arrival:

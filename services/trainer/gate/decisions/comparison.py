@@ -1,7 +1,7 @@
 """From models and features to what the gate judges: answers on the test images, corrections that break, and the
 corrections that broke them. Pure arithmetic on numpy arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer.dataset.manifest import Sample
-from services.trainer.dataset.records import Correction
+from services.trainer.dataset.records import Correction, Retraction, find_taken_back
 from services.trainer.model.arrays import Indices, Vector, Vectors, stack_features
 from services.trainer.model.correction_layer import CorrectionLayer, most_responsible, own_rows
 from services.trainer.model.head import Head
@@ -49,12 +49,16 @@ def select_locked_tests(
     return LockedTests(chosen, labels, truths)
 
 
-def predict_tests(model: ComparedModel, tests: LockedTests, vectors: Vectors) -> Indices:
+def predict_tests(
+    model: ComparedModel, tests: LockedTests, vectors: Vectors, taken_back: Collection[CorrectionEntry] = ()
+) -> Indices:
     """Return what the model answers on each test image [n], as indices into `tests.labels`, -1 for a label that is none
     of them. A corrected test image is answered without its own row: in service the correction would give the truth
-    away."""
+    away. The rows of corrections that were taken back do not count either: a model that obeys the person is not
+    compared with one that does not."""
     features = _stack(model, [sample.sha256 for sample in tests.samples], vectors)  # [n, d]
-    ignored = own_rows(model.layer, [sample.image_id for sample in tests.samples])
+    ignored = own_rows(model.layer, [sample.image_id for sample in tests.samples])  # [n, m]
+    ignored = ignored | np.array([entry in taken_back for entry in model.layer.entries], dtype=np.bool_)  # [n, m] | [m]
     own = predict_probabilities(model.head, model.layer, features, ignored).argmax(axis=1)
     index = {label: position for position, label in enumerate(tests.labels)}
     positions: Indices = np.array([index.get(label, -1) for label in model.head.labels], dtype=np.intp)
@@ -84,6 +88,16 @@ def count_newly_held(challenger: ModelTrained, champion: ModelTrained | None, co
     """Return how many applied corrections the challenger holds and the champion does not."""
     before = set() if champion is None else {one.event_id for one in held_corrections(champion, corrections)}
     return sum(one.event_id not in before for one in held_corrections(challenger, corrections))
+
+
+def count_taken_back(challenger: ModelTrained, champion: ModelTrained | None, retractions: Sequence[Retraction]) -> int:
+    """Return how many corrections the champion holds and the challenger does not because they were taken back."""
+    if champion is None:
+        return 0
+    kept = {(one.image_id, one.revision) for one in challenger.corrections}
+    return sum(
+        (one.image_id, one.revision) not in kept for one, _ in find_taken_back(champion.corrections, retractions)
+    )
 
 
 def count_absorbed(challenger: ComparedModel, champion: ComparedModel | None) -> int:

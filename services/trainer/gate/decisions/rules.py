@@ -41,7 +41,8 @@ class GateInputs:
     corrections: how many applied corrections the challenger must hold; broken: the images of those it answers
     otherwise.
     newly_held: corrections it holds and the champion does not; new_images: training images the champion has not seen;
-    absorbed: corrections that moved from the champion's layer into the challenger's head.
+    absorbed: corrections that moved from the champion's layer into the challenger's head; taken_back: corrections that
+    the champion holds although people took them back.
     milliseconds: a whole answer for one image.
     anchor_lost: why nothing can be compared with the anchor; empty if it can, or if the champion is the anchor.
     difference: the largest absolute difference between the probabilities of the two runtimes that were compared (torch
@@ -59,6 +60,7 @@ class GateInputs:
     difference: float
     disagreements: int
     anchor_lost: str = ""
+    taken_back: int = 0
 
 
 def every_class_is_tested(inputs: GateInputs) -> RuleOutcome:
@@ -183,10 +185,11 @@ def reason(inputs: GateInputs) -> RuleOutcome:
         (inputs.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
         (inputs.new_images, "new training image", "new training images"),
         (inputs.absorbed, "correction moved from layer to head", "corrections moved from layer to head"),
+        (inputs.taken_back, "correction that was taken back", "corrections that were taken back"),
     )
     reasons = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count > 0]
     figures = {"newly_held": inputs.newly_held, "new_images": inputs.new_images}
-    figures["absorbed"] = inputs.absorbed
+    figures |= {"absorbed": inputs.absorbed, "taken_back": inputs.taken_back}
     if reasons:
         return rule("reason", "passed", f"The reason to change: {', '.join(reasons)}.", figures)
     sentence = "No new corrections or images since the champion; an equally good model does not replace it."

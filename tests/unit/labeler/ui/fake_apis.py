@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 
-from shared.clients.answers import Session
+from shared.clients.answers import ChampionView, PromotionView, Session
+from shared.imaging.rendition import render
 from shared.testing.events import NOON
 
 PICTURE = bytes.fromhex(  # the smallest PNG: one pixel
@@ -16,6 +18,7 @@ PICTURE = bytes.fromhex(  # the smallest PNG: one pixel
     "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
 )
 TOKEN = "anna's token"
+FIRST_MODEL_WAITS_FOR = "The first model needs 20 images of each label."
 
 
 @dataclass
@@ -28,6 +31,8 @@ class Image:
     trust: str = "claimed"
     state: str = "stored"
     history: list[dict[str, Any]] = field(default_factory=list)
+    decided: int = 0
+    before: list[str | None] = field(default_factory=list)
 
 
 @dataclass
@@ -47,6 +52,9 @@ class FakeApis:
     no_content: bool = False
     failing: str = ""
     behind: UUID | None = None
+    frozen_by: str = ""
+    refusing_predictions: str = ""
+    labels: tuple[str, str] = ("dandelion", "grass")
     keys: list[str] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)
 
@@ -62,7 +70,7 @@ class FakeApis:
         parts = request.url.path.strip("/").split("/")
         if parts == ["login"]:
             return self._login(json.loads(request.content))
-        if self.logged_out or request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if self.logged_out or TOKEN not in request.headers.get("Authorization", ""):
             return httpx2.Response(
                 401, json={"error": "unauthorised", "detail": "The session has ended. Log in again."}
             )
@@ -70,19 +78,23 @@ class FakeApis:
             return httpx2.Response(
                 500, json={"error": "internal_error", "detail": "Something is wrong in the labeler."}
             )
-        if parts == ["labels"]:
-            return httpx2.Response(200, json={"labels": ["dandelion", "grass"], "model_name": "plants"})
-        if parts == ["models", "first"]:
-            return httpx2.Response(200, json={"waits_for": "The first model needs 20 images of each label."})
-        if parts == ["review"]:
-            return self._review()
+        answers = {
+            ("labels",): lambda: httpx2.Response(200, json={"labels": self.labels, "model_name": "plants"}),
+            ("models", "first"): lambda: httpx2.Response(200, json={"waits_for": FIRST_MODEL_WAITS_FOR}),
+            ("models", "champion"): self._champion,
+            ("review",): self._review,
+        }
+        if tuple(parts) in answers:
+            return answers[tuple(parts)]()
         if parts == ["images"]:
             return self._upload(request)
         image = self.images[UUID(parts[1])]
-        if parts[2:] == ["content"] and self.no_content:
+        if parts[2:] in (["content"], ["rendition"]) and self.no_content:
             return httpx2.Response(404, json={"error": "object_missing", "detail": "The bytes are gone."})
         if parts[2:] == ["content"]:
             return httpx2.Response(200, content=PICTURE)
+        if parts[2:] == ["rendition"]:
+            return httpx2.Response(200, content=render(PICTURE, int(request.url.params["w"])))
         if parts[2:] == ["history"]:
             return httpx2.Response(200, json=image.history)
         if parts[2:] == ["label"]:
@@ -96,10 +108,12 @@ class FakeApis:
             return httpx2.Response(503, json={"error": "no_model", "detail": detail})
         if request.url.path == "/model":
             return httpx2.Response(200, json=self._serving_model())
-        share = self.share
+        if self.refusing_predictions:
+            return httpx2.Response(422, json={"error": "truncated", "detail": self.refusing_predictions})
+        share, (first, second) = self.share, self.labels
         answer: dict[str, object] = {
-            "label": "dandelion" if share >= 0.5 else "grass",
-            "probabilities": {"dandelion": share, "grass": 1 - share},
+            "label": first if share >= 0.5 else second,
+            "probabilities": {first: share, second: 1 - share},
             "model_version": self.version,
             "model_sequence": 1,
             "prediction_id": str(uuid4()),
@@ -121,14 +135,31 @@ class FakeApis:
             "replica": "0",
         }
 
+    def _champion(self) -> httpx2.Response:
+        if not self.frozen_by:
+            return httpx2.Response(404, json={"error": "model_unknown", "detail": "No model has been promoted yet."})
+        freeze = PromotionView(
+            sequence=2,
+            route="freeze",
+            summary=self.frozen_by,
+            verdict=[],
+            frozen=True,
+            requested_by="olga",
+            promoted_at=NOON,
+        )
+        values = dict.fromkeys(ChampionView.model_fields) | {"version": "full-1", "lane": "full", "state": "champion"}
+        values |= {"sequence": 2, "summary": "", "verdict": [], "metrics": {}, "corrections": 0, "seconds": {}}
+        values |= {"promotions": [freeze], "frozen": True, "freeze": freeze}
+        return httpx2.Response(200, json=ChampionView.model_validate(values).model_dump(mode="json"))
+
     def _login(self, body: dict[str, str]) -> httpx2.Response:
         if body["password"] != "right":
             return httpx2.Response(401, json={"error": "unauthorised", "detail": "The name or the password is wrong."})
         self.logged_out = False
-        return httpx2.Response(200, json=session(body["name"]).model_dump(mode="json"))
+        return httpx2.Response(200, json=session(body["name"], f"{TOKEN} {uuid4()}").model_dump(mode="json"))
 
     def _review(self) -> httpx2.Response:
-        waiting = [self.images[image_id] for image_id in self.queue if self.images[image_id].revision == 0]
+        waiting = [self.images[image_id] for image_id in self.queue if not self.images[image_id].decided]
         items = [
             {
                 "image_id": str(image.image_id),
@@ -167,7 +198,13 @@ class FakeApis:
         self.published.append(correction)
         event_id = str(uuid4())
         before, image.label, image.revision = image.label, correction["label"], correction["revision"] + 1
-        image.history.append(self._entry(image, before, event_id))
+        if correction["no_label"] == "withdrawn":
+            image.label, image.decided = image.before.pop(), image.decided - 1
+        else:
+            image.before.append(before)
+            image.decided += 1
+        image.history.append(self._entry(image, before, event_id) | {"label_to": correction["label"]})
+        image.history[-1]["no_label"] = correction["no_label"]
         self.version = self.live_in or self.version
         if self.slow:
             return httpx2.Response(202, json={"event_id": event_id, "image_id": str(image.image_id)})
@@ -214,5 +251,7 @@ def _unavailable() -> httpx2.Response:
     )
 
 
-def session(name: str = "anna") -> Session:
-    return Session.model_validate({"token": TOKEN, "name": name, "role": "labeler", "expires_at": NOON})
+def session(name: str = "anna", token: str = TOKEN) -> Session:
+    return Session.model_validate(
+        {"token": token, "name": name, "role": "labeler", "expires_at": NOON + timedelta(days=36500)}
+    )

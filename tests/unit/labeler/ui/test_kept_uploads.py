@@ -13,7 +13,7 @@ def leave_unsent(page: AppTest, apis: FakeApis) -> None:
     upload(page)
     apis.log_down = True
     press(page, "grass")
-    assert "Do not reload this page: your work would be lost." in shown_text(page)
+    assert "is not saved yet." in shown_text(page)
 
 
 def clear_uploader(page: AppTest) -> None:
@@ -25,11 +25,11 @@ def clear_uploader(page: AppTest) -> None:
 def test_an_unsent_label_outlives_the_value_of_the_uploader(anna: AppTest, apis: FakeApis) -> None:
     leave_unsent(anna, apis)
     clear_uploader(anna)
-    assert "Your label **grass** is not confirmed yet." in shown_text(anna)
+    assert "Your label **grass** is not saved yet." in shown_text(anna)
 
     apis.log_down = False
     press(anna, "Try again")
-    assert "Your correction to **grass** is revision 1" in shown_text(anna)
+    assert "Your label **grass** is saved" in shown_text(anna)
 
 
 def test_the_next_file_takes_the_place_of_a_label_that_was_sent(anna: AppTest, apis: FakeApis) -> None:
@@ -46,11 +46,11 @@ def test_the_next_file_waits_until_the_label_is_sent_and_its_effect_shown(anna: 
     leave_unsent(anna, apis)
     upload(anna, "leaf.png", OTHER)
     assert "Finish flower.png first: it is not saved yet." in shown_text(anna)
-    assert "Your label **grass** is not confirmed yet." in shown_text(anna)
+    assert "Your label **grass** is not saved yet." in shown_text(anna)
 
     apis.log_down = False
     press(anna, "Try again")
-    assert "Your correction to **grass** is revision 1" in shown_text(anna)
+    assert "Your label **grass** is saved" in shown_text(anna)
     assert "flower.png first" not in shown_text(anna)
 
     press(anna, "Continue with leaf.png")
@@ -61,7 +61,7 @@ def test_the_next_file_waits_until_the_label_is_sent_and_its_effect_shown(anna: 
 def test_an_unsent_image_outlives_the_value_of_the_uploader(anna: AppTest, apis: FakeApis) -> None:
     apis.log_down = True
     upload(anna)
-    assert "Do not reload this page: your work would be lost." in shown_text(anna)
+    assert "could not be saved yet." in shown_text(anna)
     clear_uploader(anna)
     apis.log_down = False
     press(anna, "Try again")
@@ -95,7 +95,7 @@ def test_a_user_who_logs_in_again_finds_the_unsent_work(anna: AppTest, apis: Fak
     press(anna, "Log out")
     log_in(anna)
 
-    assert "Your label **grass** is not confirmed yet." in shown_text(anna)
+    assert "Your label **grass** is not saved yet." in shown_text(anna)
 
 
 def test_a_model_that_is_promoted_later_can_be_asked(anna: AppTest, apis: FakeApis) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from services.labeler.ui import messages
-from shared.clients.answers import CorrectionWeight, HistoryEntry, Prediction
+from shared.clients.answers import CorrectionWeight, HistoryEntry, Prediction, PromotionView
 from shared.testing.events import NOON
 
 
@@ -53,26 +53,31 @@ def test_a_duration_is_as_precise_as_a_person_needs_it(seconds: float, text: str
         (
             {"live_in": "fast-1", "live_at": NOON + timedelta(seconds=0.08)},
             True,
-            "Your correction to **grass** is revision 2; live in `fast-1` after 0.08 s.",
+            "Your label **grass** is saved; live in `fast-1` after 0.08 s.",
         ),
-        ({}, True, "Your correction to **grass** is revision 2. The model is learning it …"),
+        ({}, True, "Your label **grass** is saved. The model is learning it …"),
         (
             {},
             False,
             (
-                "Your correction to **grass** is revision 2. The model in service does not hold it yet."
-                " If this does not change, ask an operator whether promotions are frozen."
+                "Your label **grass** is saved. The model in service does not follow it yet;"
+                " it is tried again with the next label."
             ),
         ),
         (
             {"set_aside": "It breaks others."},
             True,
             (
-                "Your correction to **grass** is revision 2. The model leaves it out for now: It breaks others."
+                "Your label **grass** is saved. The model leaves it out for now: It breaks others."
                 " The label stays, and the next full training tries it again."
             ),
         ),
-        ({"state": "superseded"}, True, "Your correction to **grass** was not applied: another correction came first."),
+        (
+            {"label_to": None, "no_label": "withdrawn", "live_in": "fast-2", "live_at": NOON},
+            True,
+            "Your label is taken back; live in `fast-2` after 0.00 s.",
+        ),
+        ({"state": "superseded"}, True, "Your label **grass** was not applied: another one came first."),
     ],
 )
 def test_the_effect_of_a_correction_is_a_sentence(facts: dict[str, Any], waiting: bool, text: str) -> None:
@@ -99,3 +104,41 @@ def test_the_change_of_a_prediction_is_a_sentence() -> None:
 )
 def test_the_facts_of_a_prediction_are_one_line(number: int, text: str) -> None:
     assert messages.prediction_facts(prediction("grass", 0.9, number)) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ("grass", "grass"),
+        ("![x](http://evil.example/p.png)", r"!\[x\](http\://evil.example/p.png)"),
+        ("<script>alert(1)</script>", r"\<script\>alert(1)\</script\>"),
+        (":red[loud] :material/lock: :smile:", r"\:red\[loud\] \:material/lock: \:smile:"),
+        ("**bold** _thin_ $x$ `code` ~gone~", r"\*\*bold\*\* \_thin\_ \$x\$ \`code\` \~gone\~"),
+        ("www.evil.example a@b.example", r"www\.evil.example a\@b.example"),
+        ("- point", r"\- point"),
+        ("1. first", r"1\. first"),
+        ("two\n\nlines\x1b[31m", r"two  lines \[31m"),
+    ],
+)
+def test_data_is_shown_as_it_is(data: str, shown: str) -> None:
+    assert messages.plain(data) == shown
+
+
+def test_a_code_span_cannot_be_left() -> None:
+    assert messages.code("v1` ![x](http://evil.example)") == "`v1  ![x](http://evil.example)`"
+
+
+@pytest.mark.parametrize("operator", [True, False])
+def test_a_freeze_names_who_and_why_and_an_operators_way_out(operator: bool) -> None:
+    freeze = PromotionView(
+        sequence=7,
+        route="freeze",
+        summary="olga froze promotions: the camera is broken",
+        verdict=[],
+        frozen=True,
+        requested_by="olga",
+        promoted_at=NOON,
+    )
+    said = messages.frozen(freeze, operator=operator)
+    assert "olga froze promotions: the camera is broken." in said
+    assert ("pappus unfreeze" in said) is operator

@@ -1,11 +1,12 @@
 """The pages, run without a browser against fake APIs."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from .fake_apis import FakeApis
 from .page_driver import log_in, press, shown_text, upload
 
-UNCONFIRMED = "Your label **grass** is not confirmed yet."
+UNCONFIRMED = "Your label **grass** is not saved yet."
 
 
 def test_a_login_needs_the_right_password(logged_out: AppTest) -> None:
@@ -34,7 +35,7 @@ def test_one_press_corrects_and_shows_its_effect(anna: AppTest, apis: FakeApis) 
     press(anna, "grass")
     anna.run()
 
-    assert "Your correction to **grass** is revision 1; live in `fast-1` after 0.00 s." in shown_text(anna)
+    assert "Your label **grass** is saved; live in `fast-1` after 0.00 s." in shown_text(anna)
     assert "The model said dandelion (80%); now it says **grass** (98%)." in shown_text(anna)
     [correction] = apis.published
     assert (correction["label"], correction["revision"], correction["shown_label"]) == ("grass", 0, "dandelion")
@@ -55,7 +56,7 @@ def test_labels_can_be_set_without_a_model(anna: AppTest, apis: FakeApis) -> Non
     press(anna, "grass")
 
     assert "No model is in service yet, but you can set labels." in shown_text(anna)
-    assert "is revision 1. The model is learning it" in shown_text(anna)
+    assert "is saved. The model is learning it" in shown_text(anna)
 
 
 def test_an_upload_is_kept_while_the_log_is_down_and_sent_again(anna: AppTest, apis: FakeApis) -> None:
@@ -102,13 +103,14 @@ def test_a_session_that_ends_keeps_the_unsent_correction(anna: AppTest, apis: Fa
     upload(anna)
     apis.logged_out = True
     press(anna, "grass")
-    assert "Your correction is kept." in shown_text(anna)
+    assert "Your label is kept" in shown_text(anna)
 
     log_in(anna)
-    assert UNCONFIRMED in shown_text(anna)
+    assert f"{UNCONFIRMED} The session had ended. Press Try again." in shown_text(anna)
+    assert "Log in again" not in shown_text(anna)
     press(anna, "Try again")
     assert [correction["label"] for correction in apis.published] == ["grass"]
-    assert "Your correction to **grass** is revision 1" in shown_text(anna)
+    assert "Your label **grass** is saved" in shown_text(anna)
 
 
 def test_a_superseded_correction_names_who_was_first(anna: AppTest, apis: FakeApis) -> None:
@@ -134,31 +136,35 @@ def test_one_press_labels_and_shows_the_next_image(review_page: AppTest, apis: F
     assert "It has no label yet." in shown_text(review_page)
 
 
-def test_undo_restores_the_label_and_shows_the_image_again(review_page: AppTest, apis: FakeApis) -> None:
-    image = apis.add(label="dandelion")
+@pytest.mark.parametrize("label", ["dandelion", None], ids=str)
+def test_undo_takes_the_label_back_and_shows_the_image_again(
+    review_page: AppTest, apis: FakeApis, label: str | None
+) -> None:
+    image = apis.add(label=label, trust="seed")
     apis.add()
     review_page.run()
+    seen = shown_text(review_page)
     press(review_page, "grass")
     press(review_page, "Undo")
 
-    assert (image.label, image.revision) == ("dandelion", 2)
-    reason = "Your last label is undone. Until you choose again, its label is dandelion."
-    assert reason in shown_text(review_page)
-    press(review_page, "grass")
-    assert (image.label, image.revision) == ("grass", 3)
-
-
-def test_undo_of_a_first_label_asks_for_another_label(review_page: AppTest, apis: FakeApis) -> None:
-    image = apis.add()
-    review_page.run()
-    press(review_page, "grass")
-    press(review_page, "Undo")
-
-    assert image.revision == 1
-    assert "It had no label before." in shown_text(review_page)
-    assert "Your last label is undone." not in shown_text(review_page)
+    assert [(sent["label"], sent["no_label"]) for sent in apis.published] == [("grass", None), (None, "withdrawn")]
+    assert (image.label, image.decided) == (label, 0)
+    now = shown_text(review_page).replace("Your last label is undone. The image is as it was before.", "")
+    assert now.replace("It has no label yet.", "").split() == seen.replace("It has no label yet.", "").split()
     press(review_page, "dandelion")
-    assert (image.label, image.revision) == ("dandelion", 2)
+    assert (image.label, image.revision) == ("dandelion", 3)
+
+
+def test_undo_after_an_upload_takes_the_label_back(anna: AppTest, apis: FakeApis) -> None:
+    upload(anna)
+    press(anna, "grass")
+    press(anna, "Undo")
+
+    [image] = apis.images.values()
+    assert (image.label, image.decided) == (None, 0)
+    assert "It is labelled grass." not in shown_text(anna)
+    assert "Your label is taken back" in shown_text(anna)
+    assert "Undo" not in [each.label for each in anna.button]
 
 
 def test_an_accepted_correction_can_be_undone_once_its_revision_is_known(review_page: AppTest, apis: FakeApis) -> None:
@@ -215,3 +221,26 @@ def test_the_end_of_a_session_leads_to_the_login(review_page: AppTest, apis: Fak
     assert not review_page.exception
     assert review_page.title[0].value == "Pappus"
     assert "The session has ended. Log in again." in shown_text(review_page)
+
+
+def test_every_page_says_that_promotions_are_frozen_and_why(anna: AppTest, apis: FakeApis) -> None:
+    apis.frozen_by, apis.live_in = "olga froze promotions: the camera is broken", None
+    upload(anna)
+    assert "olga froze promotions: the camera is broken." in shown_text(anna)
+
+    press(anna, "grass")
+    assert "is saved. The model follows when promotions are no longer frozen." in shown_text(anna)
+    assert "ask an operator" not in shown_text(anna)
+
+
+def test_a_refused_file_has_one_reason_on_its_page(anna: AppTest, apis: FakeApis) -> None:
+    apis.refusing_predictions = apis.refusing_uploads = "The picture is cut off."
+    upload(anna)
+    assert shown_text(anna).count("The picture is cut off.") == 1
+
+
+def test_a_label_that_looks_like_markdown_is_shown_as_it_is(anna: AppTest, apis: FakeApis) -> None:
+    apis.labels = ("![x](http://evil.example/p.png)", "grass")
+    upload(anna)
+    shown = shown_text(anna) + "".join(each.label for each in anna.button)
+    assert "![x](http:" not in shown

@@ -162,7 +162,7 @@ def test_a_declined_history_stops_neither_the_review_nor_undo(review_page: AppTe
     press(review_page, "grass")
     assert not review_page.exception
     assert "The effect cannot be shown right now: Something is wrong in the labeler." in shown_text(review_page)
-    assert "Your correction is being saved …" in shown_text(review_page)
+    assert "Your label is being saved …" in shown_text(review_page)
 
     press(review_page, "Undo")
     assert not review_page.exception

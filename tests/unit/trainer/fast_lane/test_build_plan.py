@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.dataset.records import Candidate, Champion, Correction
+from services.trainer.dataset.records import Candidate, Champion, Correction, Retraction
 from services.trainer.fast_lane.decisions.build_plan import (
     VERDICT_TIMEOUT,
     BuildCandidate,
@@ -17,6 +17,7 @@ from services.trainer.fast_lane.decisions.build_plan import (
     decide,
     find_excluded,
     find_unserved,
+    oldest_unserved,
 )
 from shared.contract.events import AppliedCorrection, ModelPromoted, ModelTrained, SetAside, uuid_of
 
@@ -301,3 +302,43 @@ def test_the_order_of_rows_does_not_matter(actions: list[tuple[str, int]], order
         situation, corrections=sorted(situation.corrections, key=lambda one: hash((order[0], one.image_id)))
     )
     assert decide(situation, START) == decide(shuffled, START)
+
+
+def retraction(number: int, revision: int = 2, held_revision: int = 0, seconds: float = 5) -> Retraction:
+    at = START + timedelta(seconds=seconds)
+    return Retraction(image(number), revision, held_revision, at, uuid_of("label.corrected", number, revision))
+
+
+def test_a_label_that_was_taken_back_leaves_the_layer() -> None:
+    kept, gone = correction(1), correction(2)
+    holder = champion(trained("fast-1", (kept.applied, gone.applied), "full-1"), 2)
+    state = FastLaneState(holder, [kept], retractions=[retraction(2)])
+
+    decision = decide(state, START)
+
+    assert isinstance(decision, BuildCandidate)
+    assert (decision.corrections, decision.causes) == ((kept,), (retraction(2).event_id,))
+    assert oldest_unserved(state) == START + timedelta(seconds=5)
+
+
+def test_a_label_that_no_model_holds_is_taken_back_for_nothing() -> None:
+    state = FastLaneState(FIRST, [], retractions=[retraction(2)])
+    assert isinstance(decide(state, START), Idle)
+    assert oldest_unserved(state) is None
+
+
+def test_a_withdrawal_that_restores_a_label_builds_it_again() -> None:
+    restored = replace(correction(1), event_id=retraction(1, 3, 1).event_id)
+    holder = champion(trained("fast-1", (AppliedCorrection(image_id=image(1), revision=2),), "full-1"), 2)
+
+    decision = decide(FastLaneState(holder, [restored], retractions=[retraction(1, 3, 1)]), START)
+
+    assert isinstance(decision, BuildCandidate)
+    assert (decision.corrections, decision.causes) == ((restored,), (restored.event_id,))
+
+
+def test_a_champion_ahead_of_a_withdrawal_waits_for_the_tables() -> None:
+    ahead = champion(trained("fast-1", (AppliedCorrection(image_id=image(1), revision=3),), "full-1"), 2)
+    decision = decide(FastLaneState(ahead, [], retractions=[retraction(1)]), START)
+    assert isinstance(decision, Idle)
+    assert "behind" in decision.reason

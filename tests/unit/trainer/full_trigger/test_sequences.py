@@ -103,7 +103,7 @@ class World:
             )
         )
 
-    def correct(self, number: int, label: str, revision: int) -> None:
+    def correct(self, number: int, label: str | None, revision: int) -> None:
         self.inputs += 1
         self.append(
             LabelCorrected(
@@ -112,6 +112,7 @@ class World:
                 image_id=uuid_of(number),
                 label_from=None,
                 label_to=label,
+                no_label="withdrawn" if label is None else None,
                 revision=revision,
                 corrected_by="test",
             )
@@ -198,7 +199,7 @@ LABEL = st.sampled_from([*LABELS, "moss", None])
 STEP = st.one_of(
     st.tuples(st.just("burst"), st.integers(1, 5), st.just(None), st.just(None)),
     st.tuples(st.just("store"), st.integers(0, 30), LABEL, st.sampled_from(["claimed", "seed", "reviewed"])),
-    st.tuples(st.just("correct"), st.integers(0, 30), st.sampled_from(LABELS), st.integers(1, 3)),
+    st.tuples(st.just("correct"), st.integers(0, 30), st.sampled_from([*LABELS, None]), st.integers(1, 3)),
     st.tuples(st.just("drift"), st.just(0), st.just(None), st.just(None)),
     st.tuples(st.just("person"), st.just(0), st.just(None), st.just(None)),
     st.tuples(st.just("time"), st.sampled_from([0.25, 1.0, 3.0, 30.0, 700.0]), st.just(None), st.just(None)),

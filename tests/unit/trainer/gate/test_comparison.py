@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from services.trainer.dataset.manifest import Sample
-from services.trainer.dataset.records import Correction
+from services.trainer.dataset.records import Correction, Retraction
 from services.trainer.gate.decisions.comparison import (
     ComparedModel,
     Regressions,
     choose_set_aside,
     count_absorbed,
     count_newly_held,
+    count_taken_back,
     find_broken_corrections,
     held_corrections,
     predict_tests,
@@ -176,3 +177,28 @@ def test_a_broken_known_correction_sets_the_new_one_beside_it_aside() -> None:
     asides = choose_set_aside(challenger, champion, tests, damage, [correction(1, "dandelion")], {"sha-1": EYE[0]})
     assert [one.image_id for one in asides] == [image(7)]
     assert str(image(1)) in asides[0].sentence
+
+
+def retraction(number: int, revision: int = 2, held_revision: int = 0) -> Retraction:
+    event_id = uuid_of("retraction", number, revision)
+    return Retraction(image(number), revision, held_revision, FixedClock()(), event_id)
+
+
+def test_a_row_that_was_taken_back_helps_no_baseline() -> None:
+    vector = np.array([0, 1, 0, 0], np.float32)
+    model = compared(layer_over({1: vector}, "dandelion"))
+    tests = select_locked_tests([sample(2, "dandelion")], model.trained, None)
+    assert [LABELS[answer] for answer in predict_tests(model, tests, {"sha-2": vector})] == ["dandelion"]
+
+    answers = predict_tests(model, tests, {"sha-2": vector}, {(image(1), 1)})
+
+    assert [LABELS[answer] for answer in answers] == ["grass"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "count"), [(retraction(1), 1), (retraction(2), 0), (retraction(1, 2, 1), 0), (retraction(1, 1, 1), 0)]
+)
+def test_a_correction_counts_as_taken_back_if_it_holds_no_more(taken: Retraction, count: int) -> None:
+    champion = compared(layer_over({1: np.array([0, 1, 0, 0], np.float32)}, "dandelion"))
+    assert count_taken_back(compared().trained, champion.trained, [taken]) == count
+    assert count_taken_back(champion.trained, champion.trained, [taken]) == 0

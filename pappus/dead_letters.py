@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.contract.events import DeadLetter
+from shared.contract.dead_letter import DeadLetter
 from shared.messaging.kafka import KafkaEventLog
 from shared.messaging.kafka.dead_letter_topics import (
     Original,

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 
-from shared.contract.events import DeadLetter
+from shared.contract.dead_letter import DeadLetter
 from shared.messaging.event_log import Record
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from shared.contract.events import DeadLetter, Event
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event
 
 
 class TopicPartition(NamedTuple):

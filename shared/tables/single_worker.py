@@ -63,6 +63,19 @@ async def run_in_one_process(
 
 
 @asynccontextmanager
+async def turn(database: Database, name: str, silence_seconds: float = SILENCE_SECONDS) -> AsyncIterator[None]:
+    """Hold the lock `name` of the schema for a short piece of work, and show life meanwhile. If the lock is lost, the
+    work goes on: it has to find out by itself what another process did."""
+    async with _holding(database, name, silence_seconds) as connection:
+        life = asyncio.ensure_future(show_life(connection))
+        try:
+            yield
+        finally:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+
+
+@asynccontextmanager
 async def _holding(database: Database, name: str, silence_seconds: float) -> AsyncIterator[Connection]:
     """Hold the lock, after as long a wait as it takes."""
     lock, watch = f"{database.schema}.{name}", HolderWatch()

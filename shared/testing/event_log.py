@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from shared.contract.events import DeadLetter, Event
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event
 from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode, encode
 from shared.messaging.event_log import Record, TopicPartition

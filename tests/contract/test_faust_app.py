@@ -12,7 +12,8 @@ from faust.transport.consumer import Consumer
 
 from pappus.stack import Servers
 from services.trainer.full_trigger.faust_app import FaustApp
-from shared.contract.events import DeadLetter, Event, ImageStored
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event, ImageStored
 from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import EventLog, Publisher, Record

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from pappus.stack import Servers
-from shared.contract.events import DeadLetter, Event, ImageRegistered, ImageRejected
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event, ImageRegistered, ImageRejected
 from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode
 from shared.messaging.event_log import EventLog

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from shared.contract.events import DeadLetter, Event, ImageRegistered
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event, ImageRegistered
 from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode
 from shared.messaging.dead_letters import make_dead_letter

@@ -8,7 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from shared.contract.events import AppliedCorrection, DeadLetter, ImageStored, LabelCorrected, ModelTrained
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import AppliedCorrection, ImageStored, LabelCorrected, ModelTrained
 from shared.contract.topics import LARGEST_BYTES, TOPIC_OF_NAME, dead_letter_topic
 from shared.messaging.codec import decode
 from shared.messaging.dead_letters import make_dead_letter

@@ -10,7 +10,7 @@ from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Connection, Database
 from shared.tables.lock_holder import application_name, set_role, try_lock
-from shared.tables.single_worker import STANDING_BY, run_in_one_process
+from shared.tables.single_worker import STANDING_BY, run_in_one_process, turn
 from shared.testing import FreshSchema, eventually
 
 NAME = "counting"
@@ -117,6 +117,16 @@ async def test_a_connection_that_shows_no_life_by_design_is_left_alone(schema: F
         await eventually(seen_long_enough)
         assert one.stands_by
         assert await other.fetchval("SELECT 1") == 1
+
+
+async def test_a_turn_is_taken_from_a_silent_holder(schema: FreshSchema, database: Database) -> None:
+    with pytest.raises(TransientError):
+        async with holding(database, NAME) as silent, turn(database, NAME, SILENCE_SECONDS):
+            await silent.execute("SELECT 1")
+    async with turn(database, NAME, SILENCE_SECONDS):
+        assert not await database.fetchval(
+            "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", f"{schema.name}.{NAME}"
+        )
 
 
 async def test_work_is_cancelled_when_the_lock_is_lost(schema: FreshSchema, database: Database) -> None:

@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from shared.contract.events import DeadLetter, Event, ImageRegistered, TrainingRequested
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event, ImageRegistered, TrainingRequested
 from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import EventLog

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from pappus.plants import PlantRow, insert, wait_for_outcomes
-from shared.contract.events import DeadLetter, ImageStored
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import ImageStored
 from shared.contract.topics import EVENT_TOPICS, TRIGGER_APP, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import TopicPartition

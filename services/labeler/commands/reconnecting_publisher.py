@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.contract.events import DeadLetter, Event
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event
 from shared.messaging.event_log import EventLog, Publisher, Record
 from shared.runtime.errors import NotReady
 from shared.runtime.health import Health

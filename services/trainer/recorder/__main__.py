@@ -19,6 +19,7 @@ from shared.runtime.retry import UNTIL_CANCELLED
 from shared.runtime.telemetry import configure
 from shared.tables.database import Database
 from shared.tables.reconciler import run_on_changes
+from shared.tables.single_worker import turn
 
 GROUP = "trainer-recorder"
 SOURCE = "pappus/trainer"
@@ -35,7 +36,7 @@ async def main() -> None:
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
         open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
     ):
-        registry = SerialRegistry(mlflow, lambda: database.lock("recorder"))
+        registry = SerialRegistry(mlflow, lambda: turn(database, "recorder"))
         models = TableModels(event_log, database, settings.caught_up_seconds)
         recorder = Recorder(registry, models)
         on, place = recorder.subscriptions, settings.in_groups

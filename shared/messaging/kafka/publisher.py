@@ -15,7 +15,8 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
     RecordTooLargeError,
 )
 
-from shared.contract.events import DeadLetter, Event
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event
 from shared.contract.topics import LARGEST_BYTES, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record

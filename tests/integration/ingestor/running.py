@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar, cast
 from urllib.request import urlopen
 
-from shared.contract.events import DeadLetter, Event
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event
 from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode
 from shared.messaging.event_log import EventLog

@@ -9,7 +9,8 @@ import pytest
 
 from pappus.stack import Servers
 from services.ingestor.data.projection import MIGRATIONS, SCHEMA
-from shared.contract.events import DeadLetter, ImageRegistered, ImageRejected, ImageStored, LabelCorrected
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, LabelCorrected
 from shared.messaging.event_log import EventLog
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.settings import Settings

@@ -10,7 +10,8 @@ import pytest
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.model.head import Head
-from shared.contract.events import DeadLetter, Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
+from shared.contract.dead_letter import DeadLetter
+from shared.contract.events import Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
 from shared.messaging.event_log import Publisher, Record
 from shared.tables.projection import wait_until_caught_up
 from shared.testing import eventually, model_promoted, promotion_requested

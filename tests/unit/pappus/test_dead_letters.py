@@ -1,7 +1,7 @@
 """Dead letters as people see them."""
 
 from pappus.dead_letters import count_rows, describe, printable
-from shared.contract.events import DeadLetter
+from shared.contract.dead_letter import DeadLetter
 from shared.messaging.dead_letters import make_dead_letter
 from shared.messaging.event_log import Record
 from shared.messaging.kafka.dead_letter_topics import StoredDeadLetter

@@ -10,6 +10,7 @@ as `shared.imaging.preprocessing.prepare` makes them) with
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -23,6 +24,10 @@ CORRECTION_WEIGHTS = "correction_weights"
 METADATA_KEY = "pappus"
 """The key of the ONNX metadata property that holds the JSON of `ArtefactMetadata`."""
 FORMAT_VERSION = 1
+LARGEST_ARTEFACT_BYTES = 100_000_000
+"""A larger artefact is not loaded. Backbone and head take some 70 KB, each correction 4 KB."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 CorrectionEntry = tuple[UUID, int]
 """The image a correction is about, and the revision of its label."""
@@ -32,6 +37,22 @@ def artefact_key(version: str, sha256: str) -> str:
     """The object key of an artefact. Two machines may make other bytes of the same version: the hash keeps them apart,
     so that what was announced is never overwritten."""
     return f"models/{version}/{sha256}.onnx"
+
+
+def check_artefact_key(key: str, version: str) -> None:
+    """Look whether `key` is one of this version: a file of its own folder. Under other keys lies what others wrote, an
+    uploaded picture for example.
+
+    Raises:
+        InvalidMessage: it is not.
+    """
+    if not (
+        _NAME.fullmatch(version) and key.startswith(f"models/{version}/") and _NAME.fullmatch(key.split("/", 2)[2])
+    ):
+        raise InvalidMessage(
+            f"The artefact of {version} was announced under {key!r}, where no object of that version lies: it is not"
+            f" read. Its key is models/{version}/<sha256>.onnx. Who published this event?"
+        )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from services.trainer.model.onnx_graph import (
     read_tensors,
     serialise,
 )
+from shared.artefacts import parse_artefact
 from shared.contract.artefact import METADATA_KEY, ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
 
@@ -88,12 +89,12 @@ class Artefact:
 
     @classmethod
     def parse(cls, data: bytes) -> "Artefact":
-        """Return the artefact with these bytes.
+        """Return the artefact with these bytes, which may come from a stranger.
 
         Raises:
-            InvalidMessage: these bytes are not an artefact.
+            InvalidMessage: these bytes are not an artefact, or hold what must not be run.
         """
-        model = parse_graph(data)
+        model = parse_artefact(data)
         metadata, tensors = read_metadata(model), read_tensors(model, "head.") | read_tensors(model, "corrections.")
         rows = len(metadata.corrections)  # the graph holds an empty layer as one row
         try:

@@ -98,7 +98,7 @@ class _Postgres:
             "listen_addresses": HOST,
             "port": str(self._context.ports["postgres"]),
             "unix_socket_directories": "",
-            "max_connections": "200",
+            "max_connections": "300",
             "shared_buffers": "64MB",
         }
         options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]

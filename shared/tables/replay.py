@@ -1,4 +1,7 @@
-"""Replay: fold the same topics again, from their beginning, into a new schema, and swap it in. Publishes nothing."""
+"""Replay: fold the same topics again, from their beginning, into a second schema, and take its tables into use.
+
+Publishes nothing.
+"""
 
 import asyncio
 import time
@@ -15,6 +18,7 @@ from shared.tables.database import Database, notify
 from shared.tables.dump import canonical_dump
 from shared.tables.postgres import Connection, transient_errors
 from shared.tables.projection import ProjectionBatch, Projector
+from shared.tables.schema_content import drop_content, move_content
 from shared.tables.writer_lock import WRITER, release_lock_channel
 
 __all__ = ["ReplayPlan", "ReplayReport", "canonical_dump", "replay"]
@@ -81,7 +85,7 @@ async def replay(event_log: EventLog, database_url: str, plan: ReplayPlan) -> Re
     began, schema, put_in = time.monotonic(), plan.schema, (*plan.keep, *plan.inputs)
     fresh = f"{schema}_replay"
     async with Database.open(database_url, schema, plan.migrations) as current, current.lock("replay") as one_at_a_time:
-        await one_at_a_time.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE")
+        await drop_content(one_at_a_time, fresh)
         async with (
             Database.open(database_url, fresh, plan.migrations) as target,
             target.lock(WRITER) as connection,
@@ -201,8 +205,7 @@ async def _swap(
                 table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}")  # noqa: S608
                 for table in (*keep, *inputs)
             }
-            await writer.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_replaced")
-            await writer.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}")
-            await writer.execute(f"DROP SCHEMA {schema}_replaced CASCADE")
+            await drop_content(writer, schema)
+            await move_content(writer, fresh, schema)
             await notify(writer, schema)
     return kept

@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from pappus.stack import Servers
 from pappus.stack.probes import kafka_answers
+from shared.tables.replay import ReplayPlan, replay
+from shared.testing import MemoryEventLog
 
 SERVICES = ("ingestor", "labeler", "trainer", "predictor")
 
@@ -58,17 +61,80 @@ async def test_a_role_lands_in_its_own_schema_and_sees_pgvector(servers: Servers
         await connection.close()
 
 
-async def test_a_role_may_make_a_second_schema_for_a_replay_and_swap_it_in(servers: Servers) -> None:
-    connection = await asyncpg.connect(servers.database_url("predictor"))
+@pytest.mark.parametrize("role", SERVICES)
+async def test_a_role_replays_its_tables_without_a_right_on_the_database(servers: Servers, role: str) -> None:
+    plan = ReplayPlan(role, f"services.{role}.data.sql", ())
+    await replay(MemoryEventLog(), servers.database_url(role), plan)
+    report = await replay(MemoryEventLog(), servers.database_url(role), plan)
+    assert report.differing == ()
+    connection = await asyncpg.connect(servers.database_url(role))
     try:
-        async with connection.transaction():
-            await connection.execute("CREATE SCHEMA predictor_replay")
-            await connection.execute("ALTER SCHEMA predictor RENAME TO predictor_before")
-            await connection.execute("ALTER SCHEMA predictor_replay RENAME TO predictor")
-            await connection.execute("DROP SCHEMA predictor")
-            await connection.execute("ALTER SCHEMA predictor_before RENAME TO predictor")
+        tables = "SELECT count(*) FROM pg_tables WHERE schemaname = $1"
+        assert await connection.fetchval(tables, role) > 1
+        assert await connection.fetchval(tables, f"{role}_replay") == 0
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize("role", [*SERVICES, "seeder"])
+async def test_a_role_makes_nothing_outside_its_schemas(servers: Servers, role: str) -> None:
+    connection = await asyncpg.connect(servers.database_url(role))
+    try:
+        for statement in (
+            "CREATE SCHEMA labeler_other",
+            "CREATE TEMPORARY TABLE t (n int)",
+            "CREATE TABLE public.t (n int)",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("role", [*SERVICES, "seeder", "mlflow"])
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+async def test_a_role_does_not_enter_the_servers_own_databases(servers: Servers, role: str, database: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(servers.database_url(role, database=database))
+
+
+async def test_people_with_sql_do_not_take_the_connections_of_services(servers: Servers) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(5):
+            stack.push_async_callback((await asyncpg.connect(servers.database_url("seeder"))).close)
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            await asyncpg.connect(servers.database_url("seeder"))
+        await (await asyncpg.connect(servers.database_url("labeler"))).close()
+
+
+async def test_all_roles_together_have_fewer_connections_than_the_server(servers: Servers) -> None:
+    connection = await asyncpg.connect(servers.database_url("postgres"))
+    try:
+        limits = "SELECT sum(rolconnlimit), min(rolconnlimit) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
+        together, least = await connection.fetchrow(limits)
+        reserved = await connection.fetchval("SHOW superuser_reserved_connections")
+        assert least > 0
+        assert together <= int(await connection.fetchval("SHOW max_connections")) - int(reserved)
+    finally:
+        await connection.close()
+
+
+async def test_an_installation_of_former_times_is_walled_in_by_the_next_start(servers: Servers) -> None:
+    superuser = await asyncpg.connect(servers.database_url("postgres"))
+    try:
+        await superuser.execute("GRANT CREATE, TEMPORARY ON DATABASE pappus TO predictor")
+        await superuser.execute("ALTER SCHEMA labeler_replay OWNER TO predictor; ALTER ROLE seeder CONNECTION LIMIT -1")
+        await superuser.execute("CREATE TABLE labeler_replay.intruder (n int)")
+        await superuser.execute("ALTER TABLE labeler_replay.intruder OWNER TO predictor")
+        await asyncio.to_thread(servers.stack.restart, ["postgres"])
+        await superuser.close()
+        superuser = await asyncpg.connect(servers.database_url("postgres"))
+        assert not await superuser.fetchval("SELECT has_database_privilege('predictor', 'pappus', 'CREATE')")
+        assert await superuser.fetchval("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'seeder'") == 5
+    finally:
+        await superuser.close()
+    plan = ReplayPlan("labeler", "services.labeler.data.sql", ())
+    assert (await replay(MemoryEventLog(), servers.database_url("labeler"), plan)).differing == ()
 
 
 @pytest.mark.parametrize("role", SERVICES)

@@ -51,7 +51,7 @@ class _Versitygw:
             *("--port", self._context.url("s3").removeprefix("http://"), "--iam-dir", str(self._folder / "iam")),
             *("posix", "--versioning-dir", str(self._folder / "versions"), str(self._folder / "data")),
         )
-        return Launch(arguments, {**self._context.environment, **secrets}, folder=self._folder)
+        return Launch(arguments, {**self._context.server_environment, **secrets}, folder=self._folder)
 
     async def provision(self) -> None:
         """Create buckets and policies; repeating it changes nothing."""

@@ -1,6 +1,7 @@
 """The four servers as the services find them: who may do what."""
 
 import asyncio
+import os
 import stat
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -110,11 +111,11 @@ async def test_people_with_sql_do_not_take_the_connections_of_services(servers: 
 async def test_all_roles_together_have_fewer_connections_than_the_server(servers: Servers) -> None:
     connection = await asyncpg.connect(servers.database_url("postgres"))
     try:
-        limits = "SELECT sum(rolconnlimit), min(rolconnlimit) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
-        together, least = await connection.fetchrow(limits)
+        roles = await connection.fetch("SELECT rolconnlimit FROM pg_roles WHERE rolcanlogin AND NOT rolsuper")
+        limits = [row["rolconnlimit"] for row in roles]
         reserved = await connection.fetchval("SHOW superuser_reserved_connections")
-        assert least > 0
-        assert together <= int(await connection.fetchval("SHOW max_connections")) - int(reserved)
+        assert min(limits) > 0
+        assert sum(limits) <= int(await connection.fetchval("SHOW max_connections")) - int(reserved)
     finally:
         await connection.close()
 
@@ -221,6 +222,15 @@ async def test_mlflow_keeps_runs_in_its_database_and_artefacts_in_its_bucket(ser
         return body
 
     assert await asyncio.to_thread(kept) == b"kept"
+
+
+def test_a_server_gets_little_of_the_callers_environment(servers: Servers) -> None:
+    assert "PYTEST_VERSION" in os.environ
+    for component in servers.stack.status().components:
+        if component.process:
+            names = psutil.Process(component.process.pid).environ().keys()
+            assert "PATH" in names
+            assert not [name for name in names if name.startswith("PYTEST_")]
 
 
 def test_no_password_stands_on_a_command_line(servers: Servers) -> None:

@@ -41,6 +41,7 @@ class _Versitygw:
 
     async def launch(self, say: Say) -> Launch:
         built = await self._context.cache.folder(NAME, lambda target: self._build(target, say))
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         for name in ("iam", "versions", "data"):
             (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write_users()

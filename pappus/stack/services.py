@@ -15,7 +15,7 @@ from pappus.stack.folders import PROJECT
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import REGION
-from pappus.stack.s3_policy import OBJECTS
+from pappus.stack.s3_policy import OBJECTS, PREDICTOR_API
 from pappus.stack.settings import PREFIX, passed_on
 from pappus.stack.topics import TOPICS_STEP
 
@@ -28,7 +28,7 @@ ALIVE_TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`python -m module`, as the database role and S3 user `owner`.
+    """`python -m module`, as the database role and S3 user `owner`; `s3_user`: as another S3 user.
 
     `port` and `health` are names of the port table; `port` is None for a process without an API. `probe` is the path
     that answers 200 once it is ready: for a predictor the liveness path, because it starts without a model.
@@ -46,6 +46,7 @@ class Service:
     probe_port: str | None = None
     reserved: tuple[str, ...] = ()
     low_priority: bool = False
+    s3_user: str = ""
 
 
 _LOG = frozenset({KAFKA})
@@ -70,12 +71,14 @@ SERVICES: tuple[Service, ...] = (
         _MODELS,
         port="predictor",
         probe=LIVE,
+        s3_user=PREDICTOR_API,
     ),
     Service(
         *("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1"),
         _MODELS,
         port="predictor",
         probe=LIVE,
+        s3_user=PREDICTOR_API,
     ),
     Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", _IMAGES, probe=LIVE),
     Service(
@@ -171,7 +174,7 @@ def _generated(service: Service, context: StackContext) -> dict[str, str]:
         "S3_BUCKET": OBJECTS,
     }
     for use in service.uses:
-        values |= _addresses(use, service.owner, context)
+        values |= _addresses(use, service, context)
     if service.owner == "ingestor":  # no other service needs a restart when it changes
         values["ALLOWED_HOSTS"] = json.dumps(_allowed_hosts(context))
     if service.port:
@@ -179,17 +182,17 @@ def _generated(service: Service, context: StackContext) -> dict[str, str]:
     return {PREFIX + name: values[name] for name in sorted(values)}
 
 
-def _addresses(use: str, owner: str, context: StackContext) -> dict[str, str]:
+def _addresses(use: str, service: Service, context: StackContext) -> dict[str, str]:
     """Return where a service that uses this finds it, and the secrets with which it does."""
     ports, credentials = context.ports, context.credentials
     match use:
         case "kafka":
             return {"KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}"}
         case "database":
-            login = f"{owner}:{credentials.postgres[owner]}"
+            login = f"{service.owner}:{credentials.postgres[service.owner]}"
             return {"DATABASE_URL": f"postgresql://{login}@{HOST}:{ports['postgres']}/pappus"}
         case "objects":
-            key = credentials.s3[owner]
+            key = credentials.s3[service.s3_user or service.owner]
             names = {"S3_ENDPOINT": context.url("s3"), "S3_REGION": REGION}
             return {**names, "S3_ACCESS_KEY": key.access_key, "S3_SECRET_KEY": key.secret_key}
         case "mlflow":

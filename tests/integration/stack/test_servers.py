@@ -168,6 +168,7 @@ async def test_a_wrong_password_is_refused(servers: Servers) -> None:
         ("labeler", {"uploads/"}, {"images/", "uploads/"}),
         ("trainer", {"models/", "features/", "manifests/"}, {"images/", "models/", "features/", "manifests/"}),
         ("predictor", set(), {"models/", "images/"}),
+        ("predictor-api", set(), {"models/"}),
         ("mlflow", set(), set()),
     ],
 )
@@ -183,11 +184,32 @@ async def test_an_s3_user_reaches_its_own_prefixes_alone(
             root.put_object(**key, Body=b"seed")
             assert allowed(lambda key=key: client.put_object(**key, Body=b"seed")) == (prefix in writes)
             assert allowed(lambda key=key: client.get_object(**key)["Body"].read()) == (prefix in reads)
+            listed = {"Bucket": "pappus", "Prefix": prefix}
+            assert allowed(lambda listed=listed: client.list_objects_v2(**listed)) == (prefix in reads)
+            assert not allowed(lambda key=key: client.delete_object(**key))
             root.delete_object(**key)
+        assert not allowed(lambda: client.list_objects_v2(Bucket="pappus"))
         root.close()
         client.close()
 
     await asyncio.to_thread(probe)
+
+
+async def test_bytes_that_are_overwritten_are_kept_as_a_version(servers: Servers) -> None:
+    def probe() -> list[bytes]:
+        root, client = s3(servers, "root"), s3(servers, "ingestor")
+        key = {"Bucket": "pappus", "Key": "images/aa/kept"}
+        for body in (b"original", b"forged"):
+            client.put_object(**key, Body=body)
+        versions = root.list_object_versions(Bucket="pappus", Prefix=key["Key"])["Versions"]
+        found = [root.get_object(**key, VersionId=one["VersionId"])["Body"].read() for one in versions]
+        for one in versions:
+            root.delete_object(**key, VersionId=one["VersionId"])
+        root.close()
+        client.close()
+        return found
+
+    assert sorted(await asyncio.to_thread(probe)) == [b"forged", b"original"]
 
 
 async def test_a_missing_object_is_told_from_a_forbidden_one(servers: Servers) -> None:

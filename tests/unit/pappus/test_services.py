@@ -115,6 +115,11 @@ async def test_a_service_runs_in_an_empty_folder_and_finds_the_code(state: State
     assert launched.environment["PYTHONPATH"] == f"{PROJECT}{os.pathsep}/more"
 
 
+def test_replicas_reach_the_object_store_as_a_user_of_their_own(state: StateFolder) -> None:
+    users = [environment(state, name)["PAPPUS_S3_ACCESS_KEY"] for name in ("predictor-api-0", "predictor-worker")]
+    assert users == ["predictor-api", "predictor"]
+
+
 def test_replicas_share_a_port_and_have_one_of_their_own(state: StateFolder) -> None:
     first, second = (environment(state, f"predictor-api-{n}") for n in (0, 1))
     assert first["PAPPUS_PORT"] == second["PAPPUS_PORT"] == "28000"

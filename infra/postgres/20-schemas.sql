@@ -28,5 +28,17 @@ ALTER ROLE labeler IN DATABASE pappus SET search_path = labeler, public;
 ALTER ROLE trainer IN DATABASE pappus SET search_path = trainer, public;
 ALTER ROLE predictor IN DATABASE pappus SET search_path = predictor, public;
 
+-- Locks belong to services: their names are the same for all roles, and one that a person holds stops a part silently.
+DO $$
+DECLARE
+    lock regprocedure;
+BEGIN
+    FOR lock IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname LIKE 'pg%advisory%'
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO ingestor, labeler, trainer, predictor', lock);
+    END LOOP;
+END $$;
+
 -- A person with SQL puts rows into plants_data; the ingestor's migration grants that table to this role.
 ALTER ROLE seeder IN DATABASE pappus SET search_path = ingestor;

@@ -108,6 +108,16 @@ async def test_people_with_sql_do_not_take_the_connections_of_services(servers: 
         await (await asyncpg.connect(servers.database_url("labeler"))).close()
 
 
+@pytest.mark.parametrize("call", ["pg_try_advisory_lock(1)", "pg_advisory_xact_lock_shared(1, 2)"])
+async def test_people_with_sql_take_no_lock_of_a_service(servers: Servers, call: str) -> None:
+    connection = await asyncpg.connect(servers.database_url("seeder"))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"SELECT {call}")
+    finally:
+        await connection.close()
+
+
 async def test_all_roles_together_have_fewer_connections_than_the_server(servers: Servers) -> None:
     connection = await asyncpg.connect(servers.database_url("postgres"))
     try:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import onnx
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from shared.artefacts.cost import check_cost
 from shared.artefacts.wire import check_wire
@@ -90,8 +90,10 @@ def _problem_of_node(node: NodeProto) -> str | None:
     if node.domain not in DOMAINS or node.op_type not in OPERATORS:
         return f"the operator {node.domain}:{node.op_type} is not among those a model may use"
     for attribute in node.attribute:
-        if attribute.type not in _ATTRIBUTES or attribute.ref_attr_name:
+        if attribute.type not in _ATTRIBUTES or attribute.ref_attr_name or attribute.name.startswith("value_string"):
             return f"the attribute {attribute.name!r} of {node.op_type} holds a graph or something unknown"
+        if attribute.name == "to" and attribute.i not in _NUMBERS:  # one text takes as much memory as ten numbers
+            return f"{node.op_type} makes something else than numbers"
         if attribute.HasField("g") or attribute.graphs or attribute.HasField("sparse_tensor"):
             return f"the attribute {attribute.name!r} of {node.op_type} holds a graph"
     return None
@@ -113,7 +115,15 @@ def _problem_of_tensor(tensor: TensorProto) -> str | None:
         return f"{tensor.name!r} holds no numbers"
     if len(tensor.dims) > DEEPEST_TENSOR or any(size < 0 for size in tensor.dims):
         return f"the numbers {tensor.name!r} have the impossible shape {list(tensor.dims)[:DEEPEST_TENSOR]}"
-    lists = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
-    if math.prod(tensor.dims) > max(len(tensor.raw_data), *map(len, lists)):
-        return f"{tensor.name!r} has fewer numbers than its shape {list(tensor.dims)} says"
+    if _counted(tensor) != math.prod(tensor.dims):
+        return f"{tensor.name!r} has other numbers than its shape {list(tensor.dims)} says"
     return None
+
+
+def _counted(tensor: TensorProto) -> int:
+    """Return how many numbers are there; -1 if one of them is cut."""
+    if tensor.HasField("raw_data"):
+        count, rest = divmod(len(tensor.raw_data), helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+        return -1 if rest else count
+    lists = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
+    return max(map(len, lists))

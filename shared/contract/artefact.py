@@ -12,7 +12,10 @@ as `shared.imaging.preprocessing.prepare` makes them) with
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import cache
 from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
 
 from shared.runtime.errors import InvalidMessage
 
@@ -84,16 +87,19 @@ class ArtefactMetadata:
             InvalidMessage: if this is not the metadata of an artefact, or of a format newer than this program.
         """
         try:
-            fields = json.loads(text)
-            known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
-            corrections = tuple((UUID(image_id), int(revision)) for image_id, revision in known["corrections"])
-            metadata = cls(**{**known, "labels": tuple(known["labels"]), "corrections": corrections})
-        except (ValueError, TypeError, KeyError) as error:
+            metadata = _reader().validate_json(text)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
             raise InvalidMessage(
-                f"The metadata of this artefact cannot be read ({error!r}). Train it again."
+                f"The metadata of this artefact cannot be read ({problem['loc']}: {problem['msg']}). Train it again."
             ) from error
         if metadata.format_version > FORMAT_VERSION:
             raise InvalidMessage(
                 f"This artefact has format {metadata.format_version}; this program reads {FORMAT_VERSION}. Update it."
             )
         return metadata
+
+
+@cache
+def _reader() -> TypeAdapter[ArtefactMetadata]:
+    return TypeAdapter(ArtefactMetadata)

@@ -1,5 +1,6 @@
 """Artefacts as strangers may write them: refused before anything in them runs."""
 
+import json
 import struct
 from collections.abc import Callable
 from io import BytesIO
@@ -15,6 +16,7 @@ from services.predictor.model.onnx_model import InvalidArtefact, Model
 from services.trainer.model.onnx_artefact import Artefact
 from shared.artefacts import parse_artefact
 from shared.artefacts.wire import check_wire
+from shared.contract.artefact import METADATA_KEY
 from shared.runtime.errors import InvalidMessage
 from tests.unit.predictor.small_model import METADATA, small_artefact
 from tests.unit.trainer.model.test_onnx_artefact import assembled
@@ -176,7 +178,40 @@ def fewer_numbers_than_it_says(model: ModelProto) -> None:
     tensor.dims[:] = [1 << 32]
 
 
+def texts(model: ModelProto) -> None:
+    feeding_the_bias(
+        [
+            helper.make_node("Cast", ["bias"], ["texts"], to=TensorProto.STRING),
+            helper.make_node("Cast", ["texts"], ["evil"], to=TensorProto.FLOAT),
+        ]
+    )(model)
+
+
+def numbers_of_another_size(model: ModelProto) -> None:
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "bias")
+    tensor.raw_data = tensor.raw_data + b"x"
+
+
+def endless_metadata(model: ModelProto) -> None:
+    helper.set_model_props(model, {METADATA_KEY: "[" * 100_000})
+
+
+def odd_metadata(model: ModelProto) -> None:
+    metadata = json.loads(METADATA.to_json()) | {"labels": [["dandelion"], {"grass": 1}]}
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+
+
+def odd_corrections(model: ModelProto) -> None:
+    metadata = json.loads(METADATA.to_json()) | {"corrections": [[5, 1e999]]}
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+
+
 HOSTILE: dict[str, Change] = {
+    "texts": texts,
+    "numbers of another size": numbers_of_another_size,
+    "metadata without end": endless_metadata,
+    "labels that are no texts": odd_metadata,
+    "corrections that are none": odd_corrections,
     "2^62 rounds": loop(1 << 62),
     "numbers in another file": in_the_file("secret.bin"),
     "an attribute in another file": in_the_file_of_an_attribute("secret.bin"),
@@ -274,6 +309,14 @@ def test_labels_of_another_installation_are_refused() -> None:
     assert Model(small_artefact(), ("grass", "moss", "dandelion")).metadata.labels == METADATA.labels
     with pytest.raises(InvalidArtefact, match="PAPPUS_LABELS"):
         Model(small_artefact(), ("grass", "moss"))
+
+
+def test_a_head_that_does_not_fit_its_labels_is_refused() -> None:
+    model = onnx.load_model_from_string(assembled().data)
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == "head.bias")
+    bias.CopyFrom(constant([1, 2], "head.bias", np.float32))
+    with pytest.raises(InvalidMessage, match="do not fit 3 labels"):
+        Artefact.parse(bytes(model.SerializeToString()))
 
 
 def test_artefacts_of_trainer_and_tests_are_taken() -> None:

@@ -25,8 +25,17 @@ SELECT 'CREATE DATABASE pappus' WHERE NOT EXISTS (SELECT FROM pg_database WHERE 
 SELECT 'CREATE DATABASE mlflow OWNER mlflow' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'mlflow')
 \gexec
 
--- A role enters only its own database. A service may make schemas: a replay folds into a second one and swaps.
-REVOKE ALL ON DATABASE pappus, mlflow FROM PUBLIC;
-GRANT CONNECT, TEMPORARY, CREATE ON DATABASE pappus TO ingestor, labeler, trainer, predictor;
-GRANT CONNECT ON DATABASE pappus TO seeder;
+-- A role enters only its own database, and makes nothing there outside its schemas.
+REVOKE ALL ON DATABASE pappus, mlflow, postgres, template1 FROM PUBLIC;
+REVOKE ALL ON DATABASE pappus FROM ingestor, labeler, trainer, predictor, seeder;
+GRANT CONNECT ON DATABASE pappus TO ingestor, labeler, trainer, predictor, seeder;
 GRANT ALL ON DATABASE mlflow TO mlflow;
+
+-- No role takes the connections of others: together these are fewer than the server has (max_connections less 3). A
+-- process of a service holds up to 13; each may run twice.
+ALTER ROLE ingestor CONNECTION LIMIT 50;
+ALTER ROLE labeler CONNECTION LIMIT 50;
+ALTER ROLE trainer CONNECTION LIMIT 120;
+ALTER ROLE predictor CONNECTION LIMIT 50;
+ALTER ROLE mlflow CONNECTION LIMIT 20;
+ALTER ROLE seeder CONNECTION LIMIT 5;

@@ -14,7 +14,7 @@ from pappus.errors import Refused
 from pappus.stack import Stack
 from pappus.stack.cache import Cache
 from pappus.stack.context import StackContext
-from pappus.stack.services import SERVICES, service_environment
+from pappus.stack.services import SERVICES, replay_environment, with_project
 from pappus.stack.settings import inherited_environment
 
 OWNERS = tuple(sorted({service.owner for service in SERVICES}))
@@ -73,7 +73,7 @@ def _chosen(named: list[str] | None) -> tuple[str, ...]:
 async def _replay_one(stack: Stack, owner: str, force: bool) -> dict[str, Any]:
     """Run the replay of one service under its own role; return its report."""
     context = StackContext.load(stack.state, Cache(stack.cache), inherited_environment())
-    environment = service_environment(next(s for s in SERVICES if s.owner == owner), context)
+    environment = with_project(replay_environment(owner, context))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

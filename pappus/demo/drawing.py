@@ -22,9 +22,10 @@ Colour = tuple[int, int, int]
 
 def write_set(folder: Path, per_label: int, seed: int = 7) -> None:
     """Draw `per_label` JPEG files for each label into `folder`/<label>/; files that are there already stay."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for label in DRAWN_LABELS:
         target = folder / label
-        target.mkdir(parents=True, exist_ok=True)
+        target.mkdir(exist_ok=True)
         for number in range(per_label):
             path = target / f"{number:08d}.jpg"
             if not path.exists():

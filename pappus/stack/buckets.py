@@ -9,11 +9,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pappus.stack.credentials import S3Key
 from pappus.stack.errors import StackError
-from pappus.stack.s3_policy import BUCKETS, policy_of
+from pappus.stack.s3_policy import BUCKETS, OBJECTS, policy_of
 
 
 def make_buckets(endpoint: str, region: str, root: S3Key) -> None:
-    """Create missing buckets and set the policies, as the server's root user. Blocks. Raises StackError."""
+    """Create missing buckets and set the policies, as the server's root user; what is overwritten in the bucket of the
+    services is kept as an earlier version. Blocks. Raises StackError."""
     session = botocore.session.Session()
     session.set_credentials(root.access_key, root.secret_key)
     settings = Config(proxies={}, connect_timeout=5, read_timeout=10, s3={"addressing_style": "path"})
@@ -24,6 +25,7 @@ def make_buckets(endpoint: str, region: str, root: S3Key) -> None:
             if bucket not in there:
                 client.create_bucket(Bucket=bucket)
             client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy_of(bucket)))
+        client.put_bucket_versioning(Bucket=OBJECTS, VersioningConfiguration={"Status": "Enabled"})
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"The buckets could not be created: {error}. See the log: pappus logs s3") from error
     finally:

@@ -10,13 +10,14 @@ from pappus.stack.folders import StateFolder
 from pappus.stack.identity import MARK
 from pappus.stack.ownership import claim
 from pappus.stack.ports import HOST, resolve_ports
-from pappus.stack.settings import port_overrides
+from pappus.stack.settings import port_overrides, server_environment
 from pappus.stack.unprivileged import Account, unprivileged_account
 
 
 @dataclass(frozen=True, slots=True)
 class StackContext:
-    """`environment`: what every child process inherits. `account`: the user that runs PostgreSQL; None: the caller."""
+    """`environment`: the caller's; commands that fetch or build get all of it, processes get `server_environment` or
+    what their service declares. `account`: the user that runs PostgreSQL; None: the caller."""
 
     state: StateFolder
     cache: Cache
@@ -40,6 +41,11 @@ class StackContext:
             environment={**environment, MARK: str(state.root)},
             account=unprivileged_account(),
         )
+
+    @property
+    def server_environment(self) -> dict[str, str]:
+        """The part of the environment that a server gets, with the mark of this stack."""
+        return server_environment(self.environment, MARK)
 
     def url(self, port: str) -> str:
         """Return the HTTP address of a port, by the name of the port."""

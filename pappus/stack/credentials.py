@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
+from pappus.stack.s3_policy import PREDICTOR_API
 
 SERVICES = ("ingestor", "labeler", "trainer", "predictor")
 
@@ -23,7 +24,7 @@ class S3Key(BaseModel):
 
 
 def _s3_keys() -> dict[str, S3Key]:
-    return {name: S3Key(access_key=name) for name in ("root", "mlflow", *SERVICES)}
+    return {name: S3Key(access_key=name) for name in ("root", "mlflow", *SERVICES, PREDICTOR_API)}
 
 
 class Credentials(BaseModel):
@@ -38,9 +39,14 @@ class Credentials(BaseModel):
 
     @classmethod
     def load_or_create(cls, state: StateFolder) -> "Credentials":
-        """Return the credentials of `state`; generate and save them the first time, with the users of the labeler."""
+        """Return the credentials of `state`; generate and save them the first time, with the users of the labeler, and
+        later those of S3 users that an earlier release did not have."""
         if state.credentials.exists():
-            return cls.model_validate_json(state.credentials.read_bytes())
+            known = cls.model_validate_json(state.credentials.read_bytes())
+            if missing := {name: key for name, key in _s3_keys().items() if name not in known.s3}:
+                known = known.model_copy(update={"s3": known.s3 | missing})
+                write_private(state.credentials, known.model_dump_json(indent=2) + "\n")
+            return known
         made = cls()
         users = [{"name": name, "role": name, "password": password} for name, password in made.users.items()]
         write_private(state.users, json.dumps(users, indent=2) + "\n")

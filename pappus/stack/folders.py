@@ -68,6 +68,12 @@ class StateFolder:
         """A private scratch folder per service."""
         return self.root / "services"
 
+    def working_folder(self, name: str) -> Path:
+        """Create and return the working directory of a process. It stays empty: a stranger's path leads nowhere."""
+        folder = self.services / name / "empty"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
     def log(self, name: str) -> Path:
         """Return the log of the process `name`."""
         return self.logs / f"{name}.log"

@@ -61,7 +61,7 @@ class _Kafka:
                 f"-Dlog4j2.configurationFile=file:{FOLDER / 'log4j2.xml'}",
                 *("-cp", classpath, "kafka.Kafka", str(self._properties)),
             ),
-            self._context.environment,
+            self._context.server_environment,
             folder=self._folder,
         )
 
@@ -86,7 +86,7 @@ class _Kafka:
         say("formatting the log")
         tool = ("kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted", "-t", _cluster_id())
         command = (str(java), *MEMORY, *QUIET, "-cp", classpath, *tool, "-c", str(self._properties))
-        await run_command(command, self._context.environment, self._folder)
+        await run_command(command, self._context.server_environment, self._folder)
 
     def _class_archive(self, jars: Path, java_version: str) -> tuple[str, ...]:
         """Return the options for Java's class data sharing: the first run writes an archive of its loaded classes when

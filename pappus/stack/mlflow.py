@@ -25,7 +25,8 @@ def mlflow_component(context: StackContext) -> Component:
     async def launch(_: Say) -> Launch:
         port = str(context.ports["mlflow"])
         arguments = (sys.executable, "-m", "uvicorn", "--host", HOST, "--port", port, APPLICATION)
-        return Launch(arguments, {**context.environment, **_environment(context)}, folder=context.state.services)
+        environment = {**context.server_environment, **_environment(context)}
+        return Launch(arguments, environment, folder=context.state.working_folder("mlflow"))
 
     async def make_tables() -> None:
         if not await http_ok(f"{context.url('mlflow')}{FIRST_QUESTION}", timeout_seconds=TABLES_SECONDS):

@@ -19,6 +19,8 @@ from pappus.stack.folders import PROJECT, StateFolder
 
 FILES = frozenset({"pappus-state.json", "config.json", "credentials.json", "users.json"})
 FOLDERS = frozenset({"run", "logs", "services", "kafka", "postgres", "s3", "drawn"})
+# An earlier release made these readable for every user of the machine.
+PRIVATE = ("s3", "drawn")
 # The entries that every stack had before there was a marker.
 UNMARKED_LAYOUT = frozenset({"credentials.json", "users.json", "run", "logs", "services"})
 CHOOSE = "choose another folder with --state or PAPPUS_STATE"
@@ -48,6 +50,9 @@ def claim(state: StateFolder) -> None:
         write_private(state.marker, marker.model_dump_json(indent=2) + "\n")
     if state.root.stat().st_uid == os.getuid():
         state.root.chmod(0o711)
+        for name in PRIVATE:
+            if (state.root / name).is_dir():
+                (state.root / name).chmod(0o700)
     for folder in (state.run, state.logs, state.services):
         folder.mkdir(mode=0o700, exist_ok=True)
 

@@ -98,24 +98,24 @@ class _Postgres:
             "listen_addresses": HOST,
             "port": str(self._context.ports["postgres"]),
             "unix_socket_directories": "",
-            "max_connections": "200",
+            "max_connections": "300",
             "shared_buffers": "64MB",
         }
         options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
         arguments = (str(self._binaries / "postgres"), "-D", str(self._data), *options)
-        return Launch(arguments, self._context.environment, folder=self._data, account=self._account)
+        return Launch(arguments, self._context.server_environment, folder=self._data, account=self._account)
 
     async def answers(self) -> bool:
         """Return whether the server accepts connections; during crash recovery it does not."""
         port = str(self._context.ports["postgres"])
         command = [str(self._binaries / "pg_isready"), "-q", "-t", "2", "-h", HOST, "-p", port, "-d", "postgres"]
-        return await succeeds(command, self._context.environment)
+        return await succeeds(command, self._context.server_environment)
 
     async def provision(self) -> None:
         """Create roles, databases, schemas and the extension with the files of infra/postgres."""
         passwords = self._context.credentials.postgres
         environment = {
-            **self._context.environment,
+            **self._context.server_environment,
             **{f"PAPPUS_{name.upper()}_PASSWORD": password for name, password in passwords.items()},
             "PGPASSWORD": passwords[SUPERUSER],
         }
@@ -149,7 +149,7 @@ class _Postgres:
         options = ("-A", "scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", f"--pwfile={password}")
         command = (str(self._binaries / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, *options)
         try:
-            await run_command(command, self._context.environment, unfinished, self._account)
+            await run_command(command, self._context.server_environment, unfinished, self._account)
         finally:
             password.unlink()
         unfinished.rename(self._data)

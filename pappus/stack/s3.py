@@ -41,6 +41,7 @@ class _Versitygw:
 
     async def launch(self, say: Say) -> Launch:
         built = await self._context.cache.folder(NAME, lambda target: self._build(target, say))
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         for name in ("iam", "versions", "data"):
             (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write_users()
@@ -51,7 +52,7 @@ class _Versitygw:
             *("--port", self._context.url("s3").removeprefix("http://"), "--iam-dir", str(self._folder / "iam")),
             *("posix", "--versioning-dir", str(self._folder / "versions"), str(self._folder / "data")),
         )
-        return Launch(arguments, {**self._context.environment, **secrets}, folder=self._folder)
+        return Launch(arguments, {**self._context.server_environment, **secrets}, folder=self._folder)
 
     async def provision(self) -> None:
         """Create buckets and policies; repeating it changes nothing."""

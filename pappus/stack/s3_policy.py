@@ -8,13 +8,17 @@ ARTEFACTS = "mlflow"
 BUCKETS = (OBJECTS, ARTEFACTS)
 
 READ = ("s3:GetObject",)
-WRITE = (*READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
-LIST = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+WRITE = (*READ, "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+DELETE = (*WRITE, "s3:DeleteObject")
+LIST = ("s3:ListBucket",)
+PREDICTOR_API = "predictor-api"
+"""The user of the replicas, which answer strangers: beside models they read nothing. `predictor` is the worker's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`user` may read, or read and write, the keys that begin with one of `prefixes` ("" is every key)."""
+    """`user` may read, read and write, or also delete the keys that begin with one of `prefixes` ("" is every key). No
+    service deletes: what it wrote stays."""
 
     user: str
     actions: tuple[str, ...]
@@ -30,20 +34,26 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant("trainer", WRITE, ("models/", "features/", "manifests/")),
         Grant("trainer", READ, ("images/",)),
         Grant("predictor", READ, ("models/", "images/")),
+        Grant(PREDICTOR_API, READ, ("models/",)),
     ),
-    ARTEFACTS: (Grant("mlflow", WRITE, ("",)),),
+    ARTEFACTS: (Grant("mlflow", DELETE, ("",)),),
 }
 
 
 def policy_of(bucket: str) -> dict[str, object]:
-    """Return the policy document of `bucket`: its grants, and listing for each user with a grant (so that a missing key
-    differs from a forbidden one)."""
+    """Return the policy document of `bucket`: its grants, and for each of them the listing of its keys."""
     arn = f"arn:aws:s3:::{bucket}"
     grants = GRANTS[bucket]
-    users = sorted({grant.user for grant in grants})
-    statements = [_allow([grant.user], grant.actions, [f"{arn}/{p}*" for p in grant.prefixes]) for grant in grants]
-    return {"Version": "2012-10-17", "Statement": [*statements, _allow(users, LIST, [arn])]}
+    statements = [_allow(grant.user, grant.actions, [f"{arn}/{p}*" for p in grant.prefixes]) for grant in grants]
+    listing = [
+        {
+            **_allow(grant.user, LIST, [arn]),
+            "Condition": {"StringLike": {"s3:prefix": [f"{p}*" for p in grant.prefixes]}},
+        }
+        for grant in grants
+    ]
+    return {"Version": "2012-10-17", "Statement": [*statements, *listing]}
 
 
-def _allow(users: list[str], actions: tuple[str, ...], resources: list[str]) -> dict[str, object]:
-    return {"Effect": "Allow", "Principal": {"AWS": users}, "Action": list(actions), "Resource": resources}
+def _allow(user: str, actions: tuple[str, ...], resources: list[str]) -> dict[str, object]:
+    return {"Effect": "Allow", "Principal": {"AWS": [user]}, "Action": list(actions), "Resource": resources}

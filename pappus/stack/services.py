@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,23 +11,28 @@ from pappus.stack.component import Component, Launch, Say
 from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
+from pappus.stack.folders import PROJECT
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import REGION
-from pappus.stack.s3_policy import OBJECTS
+from pappus.stack.s3_policy import OBJECTS, PREDICTOR_API
+from pappus.stack.settings import PREFIX, passed_on
 from pappus.stack.topics import TOPICS_STEP
 
-SETTINGS_PREFIX = "PAPPUS_"
+KAFKA, DATABASE, OBJECTS_STORE, MLFLOW, LOGINS, APIS = "kafka", "database", "objects", "mlflow", "logins", "apis"
+SECRETS = frozenset({"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "SESSION_SECRET", "USERS_FILE"})
+"""Settings that reach a service only as its `uses` say, never from the caller's environment."""
 READY, LIVE = "/readyz", "/livez"
 ALIVE_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`python -m module`, as the database role and S3 user `owner`.
+    """`python -m module`, as the database role and S3 user `owner`; `s3_user`: as another S3 user.
 
     `port` and `health` are names of the port table; `port` is None for a process without an API. `probe` is the path
     that answers 200 once it is ready: for a predictor the liveness path, because it starts without a model.
+    `uses`: what it connects to, and so which addresses and secrets it gets.
     `reserved` ports belong to a server that it reads from: the demo's image server. `low_priority`: see Component.
     """
 
@@ -34,29 +40,50 @@ class Service:
     module: str
     owner: str
     health: str
+    uses: frozenset[str]
     port: str | None = None
     probe: str = READY
     probe_port: str | None = None
     reserved: tuple[str, ...] = ()
     low_priority: bool = False
+    s3_user: str = ""
 
+
+_LOG = frozenset({KAFKA})
+_TABLES = _LOG | {DATABASE}
+_IMAGES = _TABLES | {OBJECTS_STORE}
+_MODELS = _LOG | {OBJECTS_STORE}
 
 SERVICES: tuple[Service, ...] = (
-    Service("ingestor", "services.ingestor", "ingestor", "ingestor", reserved=("demo-images",)),
-    Service("labeler-api", "services.labeler.api", "labeler", "labeler-api", port="labeler-api"),
-    Service("trainer-fast", "services.trainer.fast_lane", "trainer", "trainer-fast"),
-    Service("trainer-gate", "services.trainer.gate", "trainer", "trainer-gate"),
-    Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", low_priority=True),
-    Service("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger"),
-    Service("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder", low_priority=True),
-    Service("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0", port="predictor", probe=LIVE),
-    Service("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1", port="predictor", probe=LIVE),
-    Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", probe=LIVE),
+    Service("ingestor", "services.ingestor", "ingestor", "ingestor", _IMAGES, reserved=("demo-images",)),
+    Service("labeler-api", "services.labeler.api", "labeler", "labeler-api", _IMAGES | {LOGINS}, port="labeler-api"),
+    Service("trainer-fast", "services.trainer.fast_lane", "trainer", "trainer-fast", _IMAGES),
+    Service("trainer-gate", "services.trainer.gate", "trainer", "trainer-gate", _IMAGES),
+    Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", _IMAGES, low_priority=True),
+    Service("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger", _LOG),
     Service(
-        "labeler-ui",
-        "services.labeler.ui",
-        "labeler",
-        "labeler-ui-health",
+        *("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder"),
+        _TABLES | {MLFLOW},
+        low_priority=True,
+    ),
+    Service(
+        *("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0"),
+        _MODELS,
+        port="predictor",
+        probe=LIVE,
+        s3_user=PREDICTOR_API,
+    ),
+    Service(
+        *("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1"),
+        _MODELS,
+        port="predictor",
+        probe=LIVE,
+        s3_user=PREDICTOR_API,
+    ),
+    Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", _IMAGES, probe=LIVE),
+    Service(
+        *("labeler-ui", "services.labeler.ui", "labeler", "labeler-ui-health"),
+        frozenset({APIS}),
         port="labeler-ui",
         probe="/_stcore/health",
         probe_port="labeler-ui",
@@ -67,11 +94,10 @@ SERVICES: tuple[Service, ...] = (
 def service_component(service: Service, context: StackContext) -> Component:
     """Return the component of one service. Topics, database and buckets exist before it; it migrates its own tables."""
     environment = service_environment(service, context)
-    scratch = context.state.services / service.name
 
     async def launch(_: Say) -> Launch:
-        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Launch((sys.executable, "-m", service.module), environment)
+        folder = context.state.working_folder(service.name)
+        return Launch((sys.executable, "-m", service.module), with_project(environment), folder)
 
     address = context.url(service.probe_port or service.health)
     names = {service.health, *service.reserved, *([service.port] if service.port else [])}
@@ -90,12 +116,27 @@ def service_component(service: Service, context: StackContext) -> Component:
 
 
 def service_environment(service: Service, context: StackContext) -> dict[str, str]:
-    """Return the environment of a service: defaults, then the caller's environment, then the values of this stack.
+    """Return the environment of a service: defaults, then what it gets of the caller's, then the values of this stack.
+    It has the secrets of what the service uses, and no others.
 
     Raises:
         StackError: PAPPUS_ALLOWED_HOSTS is not a list of hosts.
     """
-    return {**_defaults(), **context.environment, **_generated(service, context)}
+    secrets = {PREFIX + name for name in SECRETS}
+    caller = {name: value for name, value in passed_on(context.environment).items() if name not in secrets}
+    return {**_defaults(), **caller, **_generated(service, context)}
+
+
+def with_project(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with which Python finds the code from any working directory."""
+    others = environment.get("PYTHONPATH", "")
+    return {**environment, "PYTHONPATH": f"{PROJECT}{os.pathsep}{others}" if others else str(PROJECT)}
+
+
+def replay_environment(owner: str, context: StackContext) -> dict[str, str]:
+    """Return the environment of the replay of a service: that of one of its processes with its tables."""
+    service = next(service for service in SERVICES if service.owner == owner and DATABASE in service.uses)
+    return service_environment(service, context)
 
 
 def exported_environment(name: str, context: StackContext) -> dict[str, str]:
@@ -125,30 +166,41 @@ def _defaults() -> Mapping[str, str]:
 
 
 def _generated(service: Service, context: StackContext) -> dict[str, str]:
-    ports, credentials = context.ports, context.credentials
-    key, password = credentials.s3[service.owner], credentials.postgres[service.owner]
+    ports = context.ports
     values = {
-        "KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}",
-        "DATABASE_URL": f"postgresql://{service.owner}:{password}@{HOST}:{ports['postgres']}/pappus",
-        "S3_ENDPOINT": context.url("s3"),
-        "S3_REGION": REGION,
-        "S3_BUCKET": OBJECTS,
-        "S3_ACCESS_KEY": key.access_key,
-        "S3_SECRET_KEY": key.secret_key,
-        "MLFLOW_URL": context.url("mlflow"),
-        "PREDICTOR_URL": context.url("predictor"),
-        "LABELER_URL": context.url("labeler-api"),
         "REPLICA": service.name,
         "STATE_FOLDER": str(context.state.services / service.name),
         "HEALTH_PORT": str(ports[service.health]),
+        "S3_BUCKET": OBJECTS,
     }
+    for use in service.uses:
+        values |= _addresses(use, service, context)
     if service.owner == "ingestor":  # no other service needs a restart when it changes
         values["ALLOWED_HOSTS"] = json.dumps(_allowed_hosts(context))
     if service.port:
         values["PORT"] = str(ports[service.port])
-    if service.owner == "labeler":
-        values |= {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
-    return {SETTINGS_PREFIX + name: value for name, value in values.items()}
+    return {PREFIX + name: values[name] for name in sorted(values)}
+
+
+def _addresses(use: str, service: Service, context: StackContext) -> dict[str, str]:
+    """Return where a service that uses this finds it, and the secrets with which it does."""
+    ports, credentials = context.ports, context.credentials
+    match use:
+        case "kafka":
+            return {"KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}"}
+        case "database":
+            login = f"{service.owner}:{credentials.postgres[service.owner]}"
+            return {"DATABASE_URL": f"postgresql://{login}@{HOST}:{ports['postgres']}/pappus"}
+        case "objects":
+            key = credentials.s3[service.s3_user or service.owner]
+            names = {"S3_ENDPOINT": context.url("s3"), "S3_REGION": REGION}
+            return {**names, "S3_ACCESS_KEY": key.access_key, "S3_SECRET_KEY": key.secret_key}
+        case "mlflow":
+            return {"MLFLOW_URL": context.url("mlflow")}
+        case "logins":
+            return {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
+        case _:
+            return {"PREDICTOR_URL": context.url("predictor"), "LABELER_URL": context.url("labeler-api")}
 
 
 def _allowed_hosts(context: StackContext) -> list[str]:

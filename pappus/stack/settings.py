@@ -7,7 +7,18 @@ from xml.etree import ElementTree
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PREFIX = "PAPPUS_"
 PORT_PREFIX = "PAPPUS_PORT_"
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+PASSED_ON = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LANG", "LANGUAGE", "TZ", "JAVA_HOME"),
+        *("LD_LIBRARY_PATH", "VIRTUAL_ENV", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
+        *(*_PROXIES, *map(str.lower, _PROXIES)),
+    )
+)
+PASSED_ON_PREFIXES = ("LC_", "SSL_", "PYTHON", "OTEL_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
+"""What processes get of the caller's environment. A shell holds more, keys of clouds and tokens of tools among it."""
 
 
 class StackSettings(BaseSettings):
@@ -23,9 +34,24 @@ class StackSettings(BaseSettings):
 
 
 def inherited_environment() -> Mapping[str, str]:
-    """Return the caller's environment, which children get too (proxies, certificates, PATH), but for the switch that
+    """Return the caller's environment, of which children get a part (`server_environment`), but for the switch that
     keeps Python from storing compiled modules: without them each process compiles all it imports."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def server_environment(environment: Mapping[str, str], *kept: str) -> dict[str, str]:
+    """Return the part of the caller's environment that a server gets: where programs, certificates and proxies are, and
+    the variables `kept`."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES) or name in kept
+    }
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of the caller's environment that a service gets: what a server gets, and settings of Pappus."""
+    return server_environment(environment, *(name for name in environment if name.startswith(PREFIX)))
 
 
 def without_ports(environment: Mapping[str, str]) -> dict[str, str]:

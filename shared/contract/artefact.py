@@ -10,8 +10,12 @@ as `shared.imaging.preprocessing.prepare` makes them) with
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
+from functools import cache
 from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
 
 from shared.runtime.errors import InvalidMessage
 
@@ -23,6 +27,10 @@ CORRECTION_WEIGHTS = "correction_weights"
 METADATA_KEY = "pappus"
 """The key of the ONNX metadata property that holds the JSON of `ArtefactMetadata`."""
 FORMAT_VERSION = 1
+LARGEST_ARTEFACT_BYTES = 100_000_000
+"""A larger artefact is not loaded. Backbone and head take some 70 KB, each correction 4 KB."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 CorrectionEntry = tuple[UUID, int]
 """The image a correction is about, and the revision of its label."""
@@ -32,6 +40,22 @@ def artefact_key(version: str, sha256: str) -> str:
     """The object key of an artefact. Two machines may make other bytes of the same version: the hash keeps them apart,
     so that what was announced is never overwritten."""
     return f"models/{version}/{sha256}.onnx"
+
+
+def check_artefact_key(key: str, version: str) -> None:
+    """Look whether `key` is one of this version: a file of its own folder. Under other keys lies what others wrote, an
+    uploaded picture for example.
+
+    Raises:
+        InvalidMessage: it is not.
+    """
+    if not (
+        _NAME.fullmatch(version) and key.startswith(f"models/{version}/") and _NAME.fullmatch(key.split("/", 2)[2])
+    ):
+        raise InvalidMessage(
+            f"The artefact of {version} was announced under {key!r}, where no object of that version lies: it is not"
+            f" read. Its key is models/{version}/<sha256>.onnx. Who published this event?"
+        )
 
 
 @dataclass(frozen=True)
@@ -63,16 +87,19 @@ class ArtefactMetadata:
             InvalidMessage: if this is not the metadata of an artefact, or of a format newer than this program.
         """
         try:
-            fields = json.loads(text)
-            known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
-            corrections = tuple((UUID(image_id), int(revision)) for image_id, revision in known["corrections"])
-            metadata = cls(**{**known, "labels": tuple(known["labels"]), "corrections": corrections})
-        except (ValueError, TypeError, KeyError) as error:
+            metadata = _reader().validate_json(text)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
             raise InvalidMessage(
-                f"The metadata of this artefact cannot be read ({error!r}). Train it again."
+                f"The metadata of this artefact cannot be read ({problem['loc']}: {problem['msg']}). Train it again."
             ) from error
         if metadata.format_version > FORMAT_VERSION:
             raise InvalidMessage(
                 f"This artefact has format {metadata.format_version}; this program reads {FORMAT_VERSION}. Update it."
             )
         return metadata
+
+
+@cache
+def _reader() -> TypeAdapter[ArtefactMetadata]:
+    return TypeAdapter(ArtefactMetadata)

@@ -1,4 +1,7 @@
-"""Replay: fold the same topics again, from their beginning, into a new schema, and swap it in. Publishes nothing."""
+"""Replay: fold the same topics again, from their beginning, into a second schema, and take its tables into use.
+
+Publishes nothing.
+"""
 
 import asyncio
 import time
@@ -16,6 +19,7 @@ from shared.tables.dump import canonical_dump
 from shared.tables.fold_version import check_fold_version
 from shared.tables.postgres import Connection, transient_errors
 from shared.tables.projection import ProjectionBatch, Projector
+from shared.tables.schema_content import drop_content, move_content
 from shared.tables.writer_lock import WRITER, release_lock_channel
 
 __all__ = ["ReplayPlan", "ReplayReport", "canonical_dump", "replay"]
@@ -96,7 +100,7 @@ async def replay(event_log: EventLog, database_url: str, plan: ReplayPlan, force
     began, schema = time.monotonic(), plan.schema
     fresh = f"{schema}_replay"
     async with Database.open(database_url, schema, plan.migrations) as current, current.lock("replay") as one_at_a_time:
-        await one_at_a_time.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE")
+        await drop_content(one_at_a_time, fresh)
         async with (
             Database.open(database_url, fresh, plan.migrations) as target,
             target.lock(WRITER) as connection,
@@ -114,7 +118,7 @@ async def replay(event_log: EventLog, database_url: str, plan: ReplayPlan, force
                 if swapped:
                     kept = await retrying(AGAIN, lambda: _swap(writer, fresh, plan, repair=bool(replaced)))
         if not swapped:
-            await one_at_a_time.execute(f"DROP SCHEMA IF EXISTS {fresh} CASCADE")
+            await drop_content(one_at_a_time, fresh)
     seconds = time.monotonic() - began
     report = ReplayReport(schema, run.records, run.fold.skipped, kept, compared, differing, explained, swapped, seconds)
     logger.info("replayed", **asdict(report))
@@ -250,8 +254,7 @@ async def _swap(writer: Connection, fresh: str, plan: ReplayPlan, repair: bool) 
                 table: await writer.fetchval(f"SELECT count(*) FROM {fresh}.{table}")  # noqa: S608
                 for table in put_in
             }
-            await writer.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_replaced")
-            await writer.execute(f"ALTER SCHEMA {fresh} RENAME TO {schema}")
-            await writer.execute(f"DROP SCHEMA {schema}_replaced CASCADE")
+            await drop_content(writer, schema)
+            await move_content(writer, fresh, schema)
             await notify(writer, schema)
     return kept

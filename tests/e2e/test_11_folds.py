@@ -97,11 +97,11 @@ class Scratch:
 def scratch(
     request: pytest.FixtureRequest, told: Told, runner: asyncio.Runner, history: Sequence[Sequence[Record]]
 ) -> Iterator[Scratch]:
-    """Tables of each service, in turn, under its own role."""
+    """Tables of each service, in turn."""
     service, stack = request.param, AsyncExitStack()
 
     async def opened() -> Scratch:
-        url, projectors = told.servers.database_url(service), PROJECTORS[service]()
+        url, projectors = told.servers.database_url("postgres"), PROJECTORS[service]()
         schema = await stack.enter_async_context(fresh_schema(url, f"services.{service}.data.sql"))
         database = await stack.enter_async_context(schema.open())
         ours = Scratch(database, projectors, history)

@@ -33,7 +33,7 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
     ):
-        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds)
+        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
         listeners = [readiness(health), model_loaded.notify]
         loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
         follower = Follower(event_log, publisher, loader.set_target, health)

@@ -15,6 +15,7 @@ from services.predictor.metrics import MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, 
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
+from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, check_artefact_key
 from shared.contract.events import ModelPromoted
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError, TransientError
@@ -40,11 +41,12 @@ Notify = Callable[[ServingModel | None, Failure | None], None]
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
     """`kafka_wait_seconds`: how long a start waits for the log before it serves from disk. `timeout_seconds`: the limit
-    of one load."""
+    of one load. `labels`: those a model may name; None: any."""
 
     kafka_wait_seconds: float = 3.0
     timeout_seconds: float = 120.0
     retry: RetryPolicy = RETRY
+    labels: tuple[str, ...] | None = None
 
 
 class ModelLoader:
@@ -139,14 +141,15 @@ class ModelLoader:
 
     async def _model(self, promotion: ModelPromoted) -> tuple[Model, bytes | None]:
         """Return the model and the bytes to keep; None if it already serves for another promotion (freeze)."""
+        check_artefact_key(promotion.artefact_key, promotion.version)
         current = self.in_service.current
         if current is not None and current.promotion.artefact_sha256 == promotion.artefact_sha256:
             return current.model, None
         artefact = await asyncio.to_thread(self._folder.read, promotion)
         if artefact is None:
-            artefact = await self._store.get(promotion.artefact_key)
+            artefact = await self._store.get(promotion.artefact_key, LARGEST_ARTEFACT_BYTES)
             await asyncio.to_thread(check_sha256, artefact, promotion.artefact_sha256, promotion.artefact_key)
-        return await asyncio.to_thread(Model, artefact), artefact
+        return await asyncio.to_thread(Model, artefact, self._settings.labels), artefact
 
     def _swap(self, serving: ServingModel) -> None:
         self.in_service.swap(serving)

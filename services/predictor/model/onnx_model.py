@@ -1,5 +1,6 @@
 """A model in memory. The only importer of onnxruntime here; `shared.contract.artefact` describes artefacts."""
 
+from collections.abc import Collection
 from time import perf_counter
 
 import numpy as np
@@ -7,6 +8,7 @@ import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from services.predictor.decisions.answers import Output
+from shared.artefacts import parse_artefact
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
 from shared.imaging.preprocessing import INPUT_SIZE, Pixels
 from shared.runtime.errors import InvalidMessage, PappusError
@@ -23,14 +25,17 @@ class InvalidArtefact(PappusError):
 class Model:
     """One loaded artefact. `answer` may be called from any thread."""
 
-    def __init__(self, artefact: bytes) -> None:
-        """Build the session and let it answer a few times. Takes from 20 ms to seconds: call it from a thread.
+    def __init__(self, artefact: bytes, labels: Collection[str] | None = None) -> None:
+        """Look through the artefact, build the session and let it answer a few times. Takes from 20 ms to seconds: call
+        it from a thread. `labels`: those of the installation, None takes any.
 
         Raises:
-            InvalidArtefact: the session cannot be built, or its answer to a grey image is none.
+            InvalidArtefact: it is not what a trainer writes, it names labels that are none here, the session cannot be
+                built, or its answer to a grey image is none.
         """
+        self.metadata = _metadata(_properties(artefact))
+        _check_labels(self.metadata.labels, labels)
         self._session = _session(artefact)
-        self.metadata = _metadata(self._session.get_modelmeta().custom_metadata_map)
         _check(self.metadata, self._grey_answer())
         self.answer_seconds = min(self._timed() for _ in range(3))
         """The shortest time of one answer; slow models answer in a thread."""
@@ -65,6 +70,24 @@ def _session(artefact: bytes) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
         raise InvalidArtefact(f"onnxruntime cannot load the artefact: {error}. Train it again.") from error
+
+
+def _properties(artefact: bytes) -> dict[str, str]:
+    """Return what the artefact says about itself. Nothing of an artefact runs before all of it was looked through."""
+    try:
+        return {entry.key: entry.value for entry in parse_artefact(artefact).metadata_props}
+    except InvalidMessage as error:
+        raise InvalidArtefact(str(error)) from error
+
+
+def _check_labels(found: tuple[str, ...], allowed: Collection[str] | None) -> None:
+    foreign = [label for label in found if allowed is not None and label not in allowed]
+    if foreign or len(set(found)) != len(found):
+        shown = ", ".join(repr(label[:40]) for label in foreign[:3]) or "one of them twice"
+        raise InvalidArtefact(
+            f"The artefact names {len(found)} labels, among them {shown}; those of this installation are"
+            f" {', '.join(map(repr, allowed or ()))}. Set PAPPUS_LABELS as the trainer has it, or train again."
+        )
 
 
 def _metadata(properties: dict[str, str]) -> ArtefactMetadata:

@@ -33,7 +33,7 @@ async def main() -> None:
         open_object_store(settings) as store,
         Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
     ):
-        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds)
+        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
         loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), [readiness(health)], load_settings)
         images = StoredImages(store, loader.in_service, settings.replica)
         await run_parts(

@@ -13,11 +13,12 @@ from services.trainer.full_lane.image_folder import ImageFolder
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import Dataset, Snapshot
-from shared.contract.artefact import artefact_key
+from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, artefact_key, check_artefact_key
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
 from shared.runtime.clock import Clock, utc_now
+from shared.runtime.errors import InvalidMessage
 from shared.runtime.telemetry import logger
-from shared.storage.object_store import ObjectMissing, ObjectStore
+from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
 from shared.storage.verified import HashMismatch, get_verified
 
 
@@ -104,14 +105,19 @@ class FullLane:
     async def _is_intact(self, known: ModelTrained) -> bool:
         """Whether the store still has the artefact that was announced."""
         try:
-            await get_verified(self._store, known.artefact_key, known.artefact_sha256)
-        except (ObjectMissing, HashMismatch) as lost:
+            check_artefact_key(known.artefact_key, known.version)
+            await get_verified(self._store, known.artefact_key, known.artefact_sha256, LARGEST_ARTEFACT_BYTES)
+        except (ObjectMissing, ObjectTooLarge, HashMismatch, InvalidMessage) as lost:
             logger.warning("an artefact is lost, it is trained again", version=known.version, reason=str(lost))
             return False
         return True
 
     async def _restored(self, known: ModelTrained, artefact: bytes) -> bool:
         """Put these bytes where the lost artefact was, if they are the ones that were announced; else False."""
+        try:
+            check_artefact_key(known.artefact_key, known.version)
+        except InvalidMessage:
+            return False
         if hashlib.sha256(artefact).hexdigest() != known.artefact_sha256:
             return False
         await self._store.put(known.artefact_key, artefact, "application/octet-stream")

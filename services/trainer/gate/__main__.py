@@ -38,7 +38,7 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
-        evaluator = Evaluator(database, store, source, settings.gate)
+        evaluator = Evaluator(database, store, source, settings.gate, settings.labels)
         projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
         gate = GateHandlers(event_log, publisher, GateContext(database, evaluator, utc_now), settings)
         subscriptions = [

@@ -1,7 +1,7 @@
 """The gate's evaluation of a model: it is loaded, answers, and is compared on today's test images."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -51,7 +51,16 @@ class Evaluator:
     """Loads, measures and compares. Features, answers of others and the last models stay in memory, so that a fast
     candidate is evaluated within milliseconds; arithmetic runs in a thread, so that heartbeats go on."""
 
-    def __init__(self, database: Database, store: ObjectStore, source: FeatureSource, settings: GateSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: ObjectStore,
+        source: FeatureSource,
+        settings: GateSettings,
+        labels: Collection[str] | None = None,
+    ) -> None:
+        """`labels`: those of the installation; no model that names others serves. None: any."""
+        self._labels = labels
         self._database = database
         self._store = store
         self._source = source
@@ -71,6 +80,7 @@ class Evaluator:
             ModelLoadError: it cannot serve.
             TransientError: a dependency did not answer.
         """
+        self._refuse_foreign_labels(model)
         self._loader.forget(model)
         loaded = await self._loader.load(model)
         data = await load_evaluation_data(self._database, self._source, loaded)
@@ -85,10 +95,11 @@ class Evaluator:
         """Return the verdict on a candidate against the champion and the anchor, all on today's test images.
 
         Raises:
-            ModelLoadError: the candidate cannot be loaded, or there is no test image.
+            ModelLoadError: the candidate cannot be loaded, names labels that are none here, or there is no test image.
             ChampionLost: the champion cannot be loaded, and there is no verdict without it.
             TransientError: a dependency did not answer.
         """
+        self._refuse_foreign_labels(candidate)
         loaded = await self._loader.load(candidate)
         baselines, anchor_lost = await self._load_baselines(champion, anchor)
         data = await load_evaluation_data(self._database, self._source, loaded, baselines)
@@ -101,6 +112,16 @@ class Evaluator:
             self._database, self._store, candidate, None if champion is None else champion.model
         )
         return await asyncio.to_thread(self._compare_and_judge, loaded, baselines, answers, data, new, anchor_lost)
+
+    def _refuse_foreign_labels(self, model: ModelTrained) -> None:
+        """Raise ModelLoadError for labels that no predictor here would serve; the loader compares what the artefact
+        says with what was announced."""
+        foreign = [label for label in model.labels if self._labels is not None and label not in self._labels]
+        if foreign or len(set(model.labels)) != len(model.labels):
+            named = ", ".join(repr(label[:40]) for label in foreign[:3]) or "one of them twice"
+            raise ModelLoadError(
+                f"{model.version} names labels that are not those of this installation: {named}. Look at PAPPUS_LABELS."
+            )
 
     async def prefetch(self, champion: Champion, anchor: ModelTrained | None) -> None:
         """Load champion and anchor and have their features and answers in memory. Raises TransientError."""

@@ -28,6 +28,7 @@ from services.trainer.model.onnx_graph import (
     read_tensors,
     serialise,
 )
+from shared.artefacts import parse_artefact
 from shared.contract.artefact import METADATA_KEY, ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
 
@@ -88,12 +89,12 @@ class Artefact:
 
     @classmethod
     def parse(cls, data: bytes) -> "Artefact":
-        """Return the artefact with these bytes.
+        """Return the artefact with these bytes, which may come from a stranger.
 
         Raises:
-            InvalidMessage: these bytes are not an artefact.
+            InvalidMessage: these bytes are not an artefact, or hold what must not be run.
         """
-        model = parse_graph(data)
+        model = parse_artefact(data)
         metadata, tensors = read_metadata(model), read_tensors(model, "head.") | read_tensors(model, "corrections.")
         rows = len(metadata.corrections)  # the graph holds an empty layer as one row
         try:
@@ -101,6 +102,7 @@ class Artefact:
             centers, coefficients = tensors[CENTERS][:rows], tensors[COEFFICIENTS][:rows]
         except KeyError as error:
             raise InvalidMessage(f"This ONNX graph lacks the tensor {error}. Train the model again.") from error
+        _check_shapes(head, centers, coefficients, rows)
         layer = CorrectionLayer(centers, coefficients, metadata.corrections, metadata.kappa)
         backbone = Backbone(extract_backbone(model))
         delete_layer(model)
@@ -141,6 +143,20 @@ def assemble(backbone_onnx: bytes, head: Head, layer: CorrectionLayer, metadata:
     graph = GraphWithoutLayer(model)
     metadata = _metadata_for(replace(metadata, labels=head.labels), layer)
     return Artefact(graph.write(layer, metadata, check=True), metadata, head, layer, Backbone(backbone_onnx), graph)
+
+
+def _check_shapes(head: Head, centers: Tensor, coefficients: Tensor, rows: int) -> None:
+    """Raise InvalidMessage unless the numbers fit each other: mean and scale [d], weights [d, c], bias [c], the rows of
+    the layer [m, d] and [m, c], all float32."""
+    numbers = (head.mean, head.scale, head.weights, head.bias, centers, coefficients)
+    features, classes = len(head.mean) if head.mean.ndim else 0, len(head.labels)
+    shapes = ((features,), (features,), (features, classes), (classes,), (rows, features), (rows, classes))
+    if tuple(array.shape for array in numbers) != shapes or {array.dtype for array in numbers} != {
+        np.dtype(np.float32)
+    }:
+        raise InvalidMessage(
+            f"The numbers of this artefact do not fit {classes} labels and {rows} corrections. Train the model again."
+        )
 
 
 def _metadata_for(metadata: ArtefactMetadata, layer: CorrectionLayer) -> ArtefactMetadata:

@@ -3,6 +3,7 @@ left."""
 
 import asyncio
 import signal
+from dataclasses import replace
 from uuid import uuid4
 
 import httpx2
@@ -16,7 +17,9 @@ from shared.tables.replay import replay
 from shared.testing import eventually
 from tests.integration.ingestor.running import dead_letters_of, events_of
 from tests.integration.predictor.conftest import World
-from tests.unit.predictor.small_model import picture
+from tests.unit.predictor.promotions import promotion
+from tests.unit.predictor.small_model import METADATA, picture, sha256_of, small_artefact
+from tests.unit.shared.artefacts.test_hostile_artefacts import changed, in_the_file, loop, picture_and_model
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 BLACK = picture(0, 0, 0)
@@ -82,6 +85,34 @@ async def test_promotions_lose_no_request_and_each_answer_fits_its_version(world
         return {body["prediction_id"] for body in bodies} <= logged
 
     await eventually(all_logged)
+
+
+async def test_forged_promotions_of_a_strangers_files_never_serve(world: World) -> None:
+    before, polyglot = world.sequence, picture_and_model()
+    uploaded = f"images/sha256/{sha256_of(polyglot)[:2]}/{sha256_of(polyglot)}"
+    await world.store("ingestor", uploaded, polyglot)
+    credentials = changed(in_the_file("credentials.json"))
+    endless, foreign = changed(loop(1 << 62)), small_artefact(metadata=replace(METADATA, labels=("grass", "<script>")))
+    for artefact, key, said in (
+        (polyglot, uploaded, "no object of that version"),
+        (polyglot, None, "other domains"),
+        (credentials, None, "lie in another file"),
+        (endless, None, "Loop"),
+        (foreign, None, "PAPPUS_LABELS"),
+    ):
+        world.sequence += 1
+        forged = promotion(world.sequence, artefact)
+        await world.store("trainer", forged.artefact_key, artefact)
+        await world.publish("pappus/attacker", forged.model_copy(update={"artefact_key": key or forged.artefact_key}))
+
+        async def refused() -> str | None:
+            found = [each for each in await announced(world) if each.wanted_version == forged.version]  # noqa: B023
+            return found[-1].detail if found else None
+
+        assert said in (await eventually(refused) or "")
+        assert await serves(world, before)
+    mended = await world.promote()
+    await eventually(lambda: serves(world, mended.sequence))
 
 
 async def test_an_artefact_with_a_wrong_hash_leaves_the_old_model_in_service(world: World) -> None:

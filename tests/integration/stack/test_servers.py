@@ -1,7 +1,9 @@
 """The four servers as the services find them: who may do what."""
 
 import asyncio
+import os
 import stat
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from botocore.exceptions import ClientError
 
 from pappus.stack import Servers
 from pappus.stack.probes import kafka_answers
+from shared.tables.replay import ReplayPlan, replay
+from shared.testing import MemoryEventLog
 
 SERVICES = ("ingestor", "labeler", "trainer", "predictor")
 
@@ -72,17 +76,90 @@ async def test_a_role_lands_in_its_own_schema_and_sees_pgvector(servers: Servers
         await connection.close()
 
 
-async def test_a_role_may_make_a_second_schema_for_a_replay_and_swap_it_in(servers: Servers) -> None:
-    connection = await asyncpg.connect(servers.database_url("predictor"))
+@pytest.mark.parametrize("role", SERVICES)
+async def test_a_role_replays_its_tables_without_a_right_on_the_database(servers: Servers, role: str) -> None:
+    plan = ReplayPlan(role, f"services.{role}.data.sql", ())
+    await replay(MemoryEventLog(), servers.database_url(role), plan)
+    report = await replay(MemoryEventLog(), servers.database_url(role), plan)
+    assert report.differing == ()
+    connection = await asyncpg.connect(servers.database_url(role))
     try:
-        async with connection.transaction():
-            await connection.execute("CREATE SCHEMA predictor_replay")
-            await connection.execute("ALTER SCHEMA predictor RENAME TO predictor_before")
-            await connection.execute("ALTER SCHEMA predictor_replay RENAME TO predictor")
-            await connection.execute("DROP SCHEMA predictor")
-            await connection.execute("ALTER SCHEMA predictor_before RENAME TO predictor")
+        tables = "SELECT count(*) FROM pg_tables WHERE schemaname = $1"
+        assert await connection.fetchval(tables, role) > 1
+        assert await connection.fetchval(tables, f"{role}_replay") == 0
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize("role", [*SERVICES, "seeder"])
+async def test_a_role_makes_nothing_outside_its_schemas(servers: Servers, role: str) -> None:
+    connection = await asyncpg.connect(servers.database_url(role))
+    try:
+        for statement in (
+            "CREATE SCHEMA labeler_other",
+            "CREATE TEMPORARY TABLE t (n int)",
+            "CREATE TABLE public.t (n int)",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("role", [*SERVICES, "seeder", "mlflow"])
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+async def test_a_role_does_not_enter_the_servers_own_databases(servers: Servers, role: str, database: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(servers.database_url(role, database=database))
+
+
+async def test_people_with_sql_do_not_take_the_connections_of_services(servers: Servers) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(5):
+            stack.push_async_callback((await asyncpg.connect(servers.database_url("seeder"))).close)
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            await asyncpg.connect(servers.database_url("seeder"))
+        await (await asyncpg.connect(servers.database_url("labeler"))).close()
+
+
+@pytest.mark.parametrize("call", ["pg_try_advisory_lock(1)", "pg_advisory_xact_lock_shared(1, 2)"])
+async def test_people_with_sql_take_no_lock_of_a_service(servers: Servers, call: str) -> None:
+    connection = await asyncpg.connect(servers.database_url("seeder"))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"SELECT {call}")
+    finally:
+        await connection.close()
+
+
+async def test_all_roles_together_have_fewer_connections_than_the_server(servers: Servers) -> None:
+    connection = await asyncpg.connect(servers.database_url("postgres"))
+    try:
+        roles = await connection.fetch("SELECT rolconnlimit FROM pg_roles WHERE rolcanlogin AND NOT rolsuper")
+        limits = [row["rolconnlimit"] for row in roles]
+        reserved = await connection.fetchval("SHOW superuser_reserved_connections")
+        assert min(limits) > 0
+        assert sum(limits) <= int(await connection.fetchval("SHOW max_connections")) - int(reserved)
+    finally:
+        await connection.close()
+
+
+async def test_an_installation_of_former_times_is_walled_in_by_the_next_start(servers: Servers) -> None:
+    superuser = await asyncpg.connect(servers.database_url("postgres"))
+    try:
+        await superuser.execute("GRANT CREATE, TEMPORARY ON DATABASE pappus TO predictor")
+        await superuser.execute("ALTER SCHEMA labeler_replay OWNER TO predictor; ALTER ROLE seeder CONNECTION LIMIT -1")
+        await superuser.execute("CREATE TABLE labeler_replay.intruder (n int)")
+        await superuser.execute("ALTER TABLE labeler_replay.intruder OWNER TO predictor")
+        await asyncio.to_thread(servers.stack.restart, ["postgres"])
+        await superuser.close()
+        superuser = await asyncpg.connect(servers.database_url("postgres"))
+        assert not await superuser.fetchval("SELECT has_database_privilege('predictor', 'pappus', 'CREATE')")
+        assert await superuser.fetchval("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'seeder'") == 5
+    finally:
+        await superuser.close()
+    plan = ReplayPlan("labeler", "services.labeler.data.sql", ())
+    assert (await replay(MemoryEventLog(), servers.database_url("labeler"), plan)).differing == ()
 
 
 @pytest.mark.parametrize("role", SERVICES)
@@ -115,6 +192,7 @@ async def test_a_wrong_password_is_refused(servers: Servers) -> None:
         ("labeler", {"uploads/"}, {"images/", "uploads/"}),
         ("trainer", {"models/", "features/", "manifests/"}, {"images/", "models/", "features/", "manifests/"}),
         ("predictor", set(), {"models/", "images/"}),
+        ("predictor-api", set(), {"models/"}),
         ("mlflow", set(), set()),
     ],
 )
@@ -130,11 +208,32 @@ async def test_an_s3_user_reaches_its_own_prefixes_alone(
             root.put_object(**key, Body=b"seed")
             assert allowed(lambda key=key: client.put_object(**key, Body=b"seed")) == (prefix in writes)
             assert allowed(lambda key=key: client.get_object(**key)["Body"].read()) == (prefix in reads)
+            listed = {"Bucket": "pappus", "Prefix": prefix}
+            assert allowed(lambda listed=listed: client.list_objects_v2(**listed)) == (prefix in reads)
+            assert not allowed(lambda key=key: client.delete_object(**key))
             root.delete_object(**key)
+        assert not allowed(lambda: client.list_objects_v2(Bucket="pappus"))
         root.close()
         client.close()
 
     await asyncio.to_thread(probe)
+
+
+async def test_bytes_that_are_overwritten_are_kept_as_a_version(servers: Servers) -> None:
+    def probe() -> list[bytes]:
+        root, client = s3(servers, "root"), s3(servers, "ingestor")
+        key = {"Bucket": "pappus", "Key": "images/aa/kept"}
+        for body in (b"original", b"forged"):
+            client.put_object(**key, Body=body)
+        versions = root.list_object_versions(Bucket="pappus", Prefix=key["Key"])["Versions"]
+        found = [root.get_object(**key, VersionId=one["VersionId"])["Body"].read() for one in versions]
+        for one in versions:
+            root.delete_object(**key, VersionId=one["VersionId"])
+        root.close()
+        client.close()
+        return found
+
+    assert sorted(await asyncio.to_thread(probe)) == [b"forged", b"original"]
 
 
 async def test_a_missing_object_is_told_from_a_forbidden_one(servers: Servers) -> None:
@@ -169,6 +268,15 @@ async def test_mlflow_keeps_runs_in_its_database_and_artefacts_in_its_bucket(ser
         return body
 
     assert await asyncio.to_thread(kept) == b"kept"
+
+
+def test_a_server_gets_little_of_the_callers_environment(servers: Servers) -> None:
+    assert "PYTEST_VERSION" in os.environ
+    for component in servers.stack.status().components:
+        if component.process:
+            names = psutil.Process(component.process.pid).environ().keys()
+            assert "PATH" in names
+            assert not [name for name in names if name.startswith("PYTEST_")]
 
 
 def test_no_password_stands_on_a_command_line(servers: Servers) -> None:

@@ -10,6 +10,7 @@ import pytest
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.model.head import Head
+from services.trainer.settings import TrainerSettings
 from shared.contract.dead_letter import DeadLetter
 from shared.contract.events import Event, ModelPromoted, ModelRejected, ModelTrained, uuid_of
 from shared.messaging.event_log import Publisher, Record
@@ -85,6 +86,18 @@ async def test_a_candidate_that_is_not_what_was_announced_is_rejected(
         verdict = await world.verdict(await world.full(**change))
     assert isinstance(verdict, ModelRejected)
     assert said in verdict.summary
+
+
+async def test_a_model_with_labels_of_another_installation_never_serves(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    parts.settings = TrainerSettings(labels=("cat", "dog"))
+    async with parts.running("projection", "gate"):
+        second = await world.full()
+        judged, forced = await world.verdict(second), await world.ask("override", second.version)
+    for verdict in (judged, forced):
+        assert isinstance(verdict, ModelRejected)
+        assert "PAPPUS_LABELS" in verdict.summary
 
 
 async def test_without_the_champion_there_is_no_verdict_until_it_is_back(

@@ -262,7 +262,7 @@ class Parts:
     def keeper(self, publisher: Publisher | None = None) -> GateHandlers:
         """Return the handlers of a gate; `publisher` may do something else in between."""
         world = self.world
-        evaluator = Evaluator(world.database, world.store, self.source(), GateSettings())
+        evaluator = Evaluator(world.database, world.store, self.source(), GateSettings(), self.settings.labels)
         context = GateContext(world.database, evaluator, utc_now)
         return GateHandlers(world.event_log, publisher or world.publisher, context, self.settings)
 

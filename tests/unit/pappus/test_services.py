@@ -1,19 +1,32 @@
 """The environment of a service: who has the last word."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from pappus.stack import Stack
 from pappus.stack.cache import Cache
 from pappus.stack.config import StackConfig
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
-from pappus.stack.folders import StateFolder
+from pappus.stack.folders import PROJECT, StateFolder
 from pappus.stack.identity import MARK
-from pappus.stack.services import SERVICES, exported_environment, service_component, service_environment
+from pappus.stack.services import (
+    SECRETS,
+    SERVICES,
+    exported_environment,
+    service_component,
+    service_environment,
+)
 from pappus.stack.settings import inherited_environment
+from services.ingestor.settings import IngestorSettings
+from services.labeler.settings import LabelerSettings, UiSettings
+from services.predictor.settings import PredictorSettings
+from services.trainer.full_trigger.settings import FullTriggerSettings
+from services.trainer.recorder.settings import RecorderSettings
 
 BY_NAME = {service.name: service for service in SERVICES}
 
@@ -45,6 +58,67 @@ def test_a_service_gets_its_own_credentials_and_no_others(state: StateFolder) ->
     text = json.dumps(got)
     others = [credentials.postgres["trainer"], credentials.s3["root"].secret_key, credentials.session_secret]
     assert [secret for secret in others if secret in text] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "secrets"),
+    [
+        ("ingestor", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("labeler-api", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "SESSION_SECRET", "USERS_FILE"}),
+        ("labeler-ui", set()),
+        ("trainer-fast", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("trainer-gate", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("trainer-full", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("trainer-trigger", set()),
+        ("trainer-recorder", {"DATABASE_URL"}),
+        ("predictor-api-0", {"S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("predictor-api-1", {"S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("predictor-worker", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+    ],
+)
+def test_a_service_has_the_secrets_of_what_it_uses_and_no_others(
+    state: StateFolder, name: str, secrets: set[str]
+) -> None:
+    callers = {f"PAPPUS_{secret}": "of a shell with another service's environment" for secret in SECRETS}
+    got = environment(state, name, **callers)
+    assert {secret for secret in SECRETS if f"PAPPUS_{secret}" in got} == secrets
+    assert not [value for value in got.values() if "another service" in value]
+
+
+def test_every_secret_among_the_settings_has_a_place_in_the_table() -> None:
+    classes = (LabelerSettings, UiSettings, PredictorSettings, RecorderSettings, FullTriggerSettings, IngestorSettings)
+    secret = {
+        name.upper()
+        for settings in classes
+        for name, field in settings.model_fields.items()
+        if field.annotation is SecretStr
+    }
+    assert secret <= SECRETS
+
+
+def test_tokens_of_the_callers_shell_reach_no_service_and_no_server(state: StateFolder) -> None:
+    caller = {"AWS_SECRET_ACCESS_KEY": "k", "GITHUB_TOKEN": "t", "PGPASSWORD": "p", "PATH": "/bin", "LC_ALL": "C"}
+    kept = {"PATH": "/bin", "LC_ALL": "C"}
+    for service in SERVICES:
+        got = environment(state, service.name, **caller)
+        assert not {"k", "t", "p"} & set(got.values())
+        assert got.items() >= kept.items()
+    context = StackContext.load(state, Cache(Path("unused")), {**caller, "PAPPUS_SESSION_SECRET": "s"})
+    assert context.server_environment == {**kept, MARK: str(state.root)}
+
+
+async def test_a_service_runs_in_an_empty_folder_and_finds_the_code(state: StateFolder) -> None:
+    context = StackContext.load(state, Cache(Path("unused")), {"PYTHONPATH": "/more"})
+    launched = await service_component(BY_NAME["predictor-worker"], context).launch(lambda _: None)
+    assert launched is not None
+    assert launched.folder.is_relative_to(state.services)
+    assert list(launched.folder.iterdir()) == []
+    assert launched.environment["PYTHONPATH"] == f"{PROJECT}{os.pathsep}/more"
+
+
+def test_replicas_reach_the_object_store_as_a_user_of_their_own(state: StateFolder) -> None:
+    users = [environment(state, name)["PAPPUS_S3_ACCESS_KEY"] for name in ("predictor-api-0", "predictor-worker")]
+    assert users == ["predictor-api", "predictor"]
 
 
 def test_replicas_share_a_port_and_have_one_of_their_own(state: StateFolder) -> None:

@@ -24,6 +24,24 @@ def test_passwords_are_made_once_and_are_for_their_owner_alone(state: StateFolde
     assert stat.S_IMODE(state.users.stat().st_mode) == 0o600
 
 
+def test_a_user_of_the_object_store_that_came_later_gets_a_password_too(state: StateFolder) -> None:
+    first = Credentials.load_or_create(state)
+    earlier = first.model_copy(update={"s3": {name: key for name, key in first.s3.items() if name != "predictor-api"}})
+    state.credentials.write_text(earlier.model_dump_json())
+    now = Credentials.load_or_create(state)
+    assert now.s3.keys() == first.s3.keys()
+    assert now.s3["predictor"] == first.s3["predictor"]
+    assert Credentials.load_or_create(state) == now
+    assert stat.S_IMODE(state.credentials.stat().st_mode) == 0o600
+
+
+def test_folders_that_others_could_read_are_closed_at_the_next_start(state: StateFolder) -> None:
+    for name in ("s3", "drawn"):
+        (state.root / name).mkdir(mode=0o755)
+    claim(state)
+    assert {stat.S_IMODE((state.root / name).stat().st_mode) for name in ("s3", "drawn")} == {0o700}
+
+
 def test_no_two_passwords_are_alike(tmp_path: Path, state: StateFolder) -> None:
     other = StateFolder.at(tmp_path / "other")
     claim(other)

@@ -12,6 +12,7 @@ from services.predictor.decisions.promotions import Promotions, fold
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure, LoadSettings, ModelLoader
+from shared.contract.artefact import LARGEST_ARTEFACT_BYTES
 from shared.contract.events import ModelPromoted
 from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryObjectStore, eventually
@@ -252,3 +253,45 @@ async def test_a_folder_that_cannot_be_written_does_not_stop_serving(tmp_path: P
     async with running(ModelLoader(store, ArtefactFolder(blocked), [], QUICK)) as loader:
         loader.set_target(promotions(promotion(1, ONE)))
         await eventually(lambda: version_of(loader) == "fast-1")
+
+
+@pytest.mark.parametrize("key", ["images/sha256/ab/abcd", "uploads/ab/abcd", "models/fast-1/model.onnx"])
+async def test_a_key_that_is_not_of_the_version_is_never_asked_for(folder: ArtefactFolder, key: str) -> None:
+    store, listener = SlowStore(), Listener()
+    store.gate.set()
+    await store.put(key, TWO)
+    await asyncio.to_thread(folder.keep, promotion(2, TWO), TWO)
+    event = promotion(2, TWO).model_copy(update={"artefact_key": key, "sequence": 1})
+    async with running(ModelLoader(store, folder, [listener], QUICK)) as loader:
+        loader.set_target(promotions(event))
+        await eventually(lambda: listener.calls and listener.calls[-1][1])
+    failure = listener.calls[-1][1]
+    assert failure is not None
+    assert "no object of that version" in failure.detail
+    assert key not in store.asked
+
+
+async def test_an_artefact_with_foreign_labels_never_serves(folder: ArtefactFolder) -> None:
+    store, listener = MemoryObjectStore(), Listener()
+    event = promotion(1, ONE)
+    await stored(store, (event, ONE))
+    strict = LoadSettings(0.05, 5, QUICK.retry, labels=("cat", "dog"))
+    async with running(ModelLoader(store, folder, [listener], strict)) as loader:
+        loader.set_target(promotions(event))
+        await eventually(lambda: listener.calls)
+        assert loader.in_service.current is None
+    failure = listener.calls[0][1]
+    assert failure is not None
+    assert "PAPPUS_LABELS" in failure.detail
+
+
+async def test_an_artefact_larger_than_any_model_is_not_read(folder: ArtefactFolder) -> None:
+    store, listener, data = MemoryObjectStore(), Listener(), bytes(LARGEST_ARTEFACT_BYTES + 1)
+    event = promotion(1, data)
+    await stored(store, (event, data))
+    async with running(ModelLoader(store, folder, [listener], QUICK)) as loader:
+        loader.set_target(promotions(event))
+        await eventually(lambda: listener.calls)
+    failure = listener.calls[0][1]
+    assert failure is not None
+    assert "at most 100000000 were asked for" in failure.detail

@@ -194,6 +194,17 @@ async def test_a_lost_artefact_that_comes_out_otherwise_is_a_model_of_its_own(be
     assert bench.store.objects[first.artefact_key] == b"other bytes"
 
 
+async def test_an_artefact_under_a_foreign_key_is_neither_read_nor_written(bench: Bench) -> None:
+    first = await bench.model()
+    forged = first.model_copy(update={"artefact_key": "features/precious.parquet"})
+    bench.store.objects["features/precious.parquet"] = bench.store.objects[first.artefact_key]
+    bench.dataset.models[first.version] = forged
+    assert (await bench.model()).version != first.version
+    bench.store.objects.pop("features/precious.parquet")
+    await bench.model()
+    assert "features/precious.parquet" not in bench.store.objects
+
+
 async def test_two_machines_never_write_the_same_artefact_key(bench: Bench, tmp_path: Path) -> None:
     other = Bench(tmp_path / "another machine")
     other.training.machine = "another kind of processor"

@@ -69,13 +69,10 @@ def loop(rounds: int) -> Change:
 
 
 def in_the_file(name: str) -> Change:
-    def change(model: ModelProto) -> None:
-        tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "bias")
-        tensor.ClearField("raw_data")
-        tensor.data_location = TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value=name)
-
-    return change
+    tensor = TensorProto(name="bytes", dims=[2], data_type=TensorProto.UINT8, data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value=name)
+    tensor.external_data.add(key="length", value="2")
+    return feeding_the_bias([helper.make_node("Cast", ["bytes"], ["evil"], to=TensorProto.FLOAT)], tensor)
 
 
 def in_the_file_of_an_attribute(name: str) -> Change:

@@ -38,8 +38,7 @@ async def main() -> None:
     ):
         registry = SerialRegistry(mlflow, lambda: turn(database, "recorder"))
         models = TableModels(event_log, database, settings.caught_up_seconds)
-        recorder = Recorder(registry, models)
-        on, place = recorder.subscriptions, settings.in_groups
+        on, place = Recorder(registry, models).subscriptions, settings.in_groups
         recording = run_handlers(
             event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, retry=UNTIL_CANCELLED, **place
         )

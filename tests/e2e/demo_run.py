@@ -92,8 +92,10 @@ class Told:
         return open_event_log(self.servers.kafka_bootstrap)
 
     def store(self) -> AbstractAsyncContextManager[ObjectStore]:
-        """Open the object store, as the ingestor sees it."""
-        return open_object_store(Settings.model_validate(self.servers.settings("ingestor")))
+        """Open the object store, as its owner sees it."""
+        root = self.servers.credentials.s3["root"]
+        keys = {"s3_access_key": root.access_key, "s3_secret_key": root.secret_key}
+        return open_object_store(Settings.model_validate({**self.servers.settings("ingestor"), **keys}))
 
     async def rows(self, role: str, query: str, *arguments: object) -> list[Row]:
         """Return what a query gives in the schema of this role."""

@@ -138,6 +138,7 @@ async def test_a_handler_goes_past_a_damaged_batch_with_a_dead_letter(servers: S
     damage(servers, b"request 1")
     async with handling(kafka, TrainingRequested) as handled:
         await eventually(lambda: handled == [events[0].event_id, events[3].event_id])
+        await eventually(lambda: dead_letters(kafka, TrainingRequested.topic))
     [dead_letter] = await dead_letters(kafka, TrainingRequested.topic)
     assert (dead_letter.offset, dead_letter.value) == (2, None)
     assert "offsets 1 to 2 of training.requested[0]" in dead_letter.detail

@@ -44,7 +44,10 @@ async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replic
 
 async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: list[str]) -> None:
     """Make one attempt to create them; `made` gets the names of the new topics."""
-    answer = await admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000))
+    try:
+        answer = await admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000))
+    except AttributeError as error:  # how aiokafka fails when the metadata of a broker that starts names no controller
+        raise NotReady("Kafka names no controller yet. Is it starting?") from error
     too_few = []
     for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: the errors are here
         error = for_code(code)

@@ -52,11 +52,12 @@ async def tables(servers: Servers) -> AsyncIterator[Database]:
     """The ingestor's tables in a schema of their own, empty."""
     schema = f"ingestor_{uuid4().hex[:12]}"
     superuser = await connector(servers.database_url("postgres"), "public")()
-    await superuser.execute(f"CREATE SCHEMA {schema} AUTHORIZATION ingestor")
+    for name in (schema, f"{schema}_replay"):
+        await superuser.execute(f"CREATE SCHEMA {name} AUTHORIZATION ingestor")
     await superuser.close()
     async with Database.open(servers.database_url("ingestor"), schema, MIGRATIONS) as database:
         yield database
-        await database.execute(f"DROP SCHEMA {schema} CASCADE")
+        await database.execute(f"DROP SCHEMA {schema}, {schema}_replay CASCADE")
 
 
 @pytest.fixture

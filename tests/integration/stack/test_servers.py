@@ -79,7 +79,7 @@ async def test_a_role_lands_in_its_own_schema_and_sees_pgvector(servers: Servers
 @pytest.mark.parametrize("role", SERVICES)
 async def test_a_role_replays_its_tables_without_a_right_on_the_database(servers: Servers, role: str) -> None:
     plan = ReplayPlan(role, f"services.{role}.data.sql", ())
-    await replay(MemoryEventLog(), servers.database_url(role), plan)
+    await replay(MemoryEventLog(), servers.database_url(role), plan, force=True)
     report = await replay(MemoryEventLog(), servers.database_url(role), plan)
     assert report.differing == ()
     connection = await asyncpg.connect(servers.database_url(role))

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 LAST_FAILURE = 3
-"""A message that raised this often, or ended its process this often, becomes a dead letter."""
+"""A message that raised this often becomes a dead letter."""
+LAST_DEATH = 5
+"""So does one that ended its process this often. More than for exceptions, because a message may only have been in work
+when something else killed the process, several times in a few seconds."""
 MOST_BEGUN = 64
 """So many begun offsets are remembered at most: Kafka takes 4,096 bytes of metadata."""
 

@@ -42,7 +42,7 @@ async def run_handlers(
     the message is retried by `retry` while other keys go on; then the error is raised here. Any other exception is
     raised here at once and counted in the metadata of the committed offset; after the restart messages from that
     offset on are handled one at a time, and the third exception at one offset makes the message a dead letter.
-    So does the third process that was killed while it handled one message: the committed metadata says whether the
+    So does the fifth process that was killed while it handled one message: the committed metadata says whether the
     process before ended in an orderly way; if it did not, each message that it may have had in flight is noted there
     before it is handled.
 

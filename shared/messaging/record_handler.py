@@ -9,7 +9,7 @@ from shared.contract.events import Event
 from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import TooManyDeadLetters, make_dead_letter, record_dead_letter
 from shared.messaging.event_log import Publisher, Record
-from shared.messaging.failures import LAST_FAILURE
+from shared.messaging.failures import LAST_DEATH, LAST_FAILURE
 from shared.messaging.in_flight import PartitionState
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
@@ -46,7 +46,7 @@ class KilledProcess(PappusError):
     def __init__(self, record: Record) -> None:
         place = f"{record.topic}[{record.partition}]@{record.offset}"
         super().__init__(
-            f"{LAST_FAILURE} processes were killed while they handled {place}: often for lack of memory. Give the"
+            f"{LAST_DEATH} processes were killed while they handled {place}: often for lack of memory. Give the"
             " service more, then redrive it."
         )
 
@@ -84,12 +84,12 @@ class RecordHandler:
             HANDLE_SECONDS.labels(self._group, record.topic).time(),
         ):
             try:
-                if state.deaths(record.offset) >= LAST_FAILURE - 1:  # the first death came before anything was noted
+                if state.deaths(record.offset) >= LAST_DEATH - 1:  # the first death came before anything was noted
                     raise KilledProcess(record)
                 await self._handle_until_published(state, record, slots)
             except KilledProcess as error:
                 logger.error("ALERT: a message that ends processes becomes a dead letter", group=self._group)
-                await self._send_to_dlq(state, record, error, attempts=LAST_FAILURE)
+                await self._send_to_dlq(state, record, error, attempts=LAST_DEATH)
             except InvalidMessage as error:
                 await self._send_to_dlq(state, record, error, attempts=1)
             except TransientError:

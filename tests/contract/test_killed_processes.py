@@ -1,4 +1,4 @@
-"""Messages whose handling kills the process, on the real broker: counted over restarts, given up at the third death."""
+"""Messages whose handling kills the process, on the real broker: counted over restarts, given up at the fifth death."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ from shared.contract.events import Event, ImageRegistered, ImageRejected
 from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode
 from shared.messaging.event_log import EventLog
+from shared.messaging.failures import LAST_DEATH
 from shared.testing import eventually, image_registered, read_all
 
 pytestmark = pytest.mark.timeout(120)
@@ -67,10 +68,10 @@ async def dead_letters(event_log: EventLog) -> list[DeadLetter]:
     return [DeadLetter.model_validate_json(record.value or b"") for record in found]
 
 
-async def test_a_message_that_kills_three_processes_is_a_dead_letter(servers: Servers, kafka: EventLog) -> None:
+async def test_a_message_that_kills_five_processes_is_a_dead_letter(servers: Servers, kafka: EventLog) -> None:
     events = [image_registered(label="kills" if number == 20 else "harmless") for number in range(60)]
     await publish(kafka, events)
-    for _ in range(3):
+    for _ in range(LAST_DEATH):
         process = await start(servers, "poisoned")
         assert await process.wait() < 0, "it was killed"
         assert not await dead_letters(kafka)

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from pappus.demo.drawing import DRAWN_LABELS, write_set
 from pappus.demo.images import choose
 from pappus.plants import wait_for_outcomes
 from pappus.stack import Stack
-from pappus.stack.ports import DEFAULT_PORTS, free_ports
 from pappus.stack.services import SERVICES
 from pappus.stack_client import RunningStack
 from shared.testing import eventually
@@ -27,19 +25,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 IMAGES_PER_LABEL = 30
 KILL_AFTER = ("Images: ", "images in: done", "predictions: done")
 """What the demo says when images begin to come in, a model is trained, and corrections are made."""
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One whole stack for all kills."""
-    running = Stack(tmp_path_factory.mktemp("chaos"))
-    ports = free_ports(DEFAULT_PORTS)
-    # Allowed from the start: the demo would allow it too, and that restarts the ingestor with the new setting.
-    running.up(ports=ports, allowed_hosts=[f"127.0.0.1:{ports['demo-images']}"], parent=os.getpid())
-    try:
-        yield running
-    finally:
-        running.reset()
 
 
 @pytest.mark.parametrize("victim", [service.name for service in SERVICES])

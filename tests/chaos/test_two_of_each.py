@@ -19,7 +19,7 @@ import pytest
 
 from pappus.demo.drawing import draw, write_set
 from pappus.stack import Servers, Stack
-from pappus.stack.ports import DEFAULT_PORTS, free_ports
+from pappus.stack.ports import free_ports
 from pappus.stack.services import SERVICES, Service, service_environment, with_project
 from pappus.stack_client import RunningStack
 from shared.clients.answers import ImageView
@@ -39,18 +39,6 @@ IMAGES_PER_LABEL = 30
 LOCKS = ("ingestor", "labeler", "trainer", "trainer fast lane", "ingestor announcer", "trainer full_trigger")
 """Who writes the tables of three services, and what one process at a time does."""
 BACK_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One whole stack."""
-    running = Stack(tmp_path_factory.mktemp("two"))
-    ports = free_ports(DEFAULT_PORTS)
-    running.up(ports=ports, allowed_hosts=[f"127.0.0.1:{ports['demo-images']}"], parent=os.getpid())
-    try:
-        yield running
-    finally:
-        running.reset()
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: 
     """Make one attempt to create them; `made` gets the names of the new topics."""
     try:
         answer = await admin.create_topics(wanted, timeout_ms=int(ANSWER_SECONDS * 1000))
-    except AttributeError as unnamed:  # how aiokafka fails when the metadata of a broker that starts names no controller
+    except AttributeError as unnamed:  # how aiokafka fails when a broker that starts names no controller
         raise NotReady("Kafka names no controller yet. Is it starting?") from unnamed
     too_few = []
     for name, code, message in (entry[:3] for entry in answer.topic_errors):  # it never raises: the errors are here

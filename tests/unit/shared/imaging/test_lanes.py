@@ -85,6 +85,7 @@ async def test_large_pictures_hold_up_no_small_one(tmp_path: Path) -> None:
     await asyncio.gather(*large)
 
 
+@pytest.mark.slow
 async def test_decoding_is_given_up_and_the_next_picture_taken(tmp_path: Path) -> None:
     lanes = DecodingLanes(work.wait_for, give_up_seconds=4.0)
     with pytest.raises(DecodingGivenUp, match="given up") as refusal:
@@ -103,6 +104,7 @@ async def test_a_picture_that_ends_its_process_is_refused() -> None:
     lanes.close()
 
 
+@pytest.mark.slow
 async def test_cpu_time_is_bounded() -> None:
     lanes = DecodingLanes(work.compute, cpu_seconds=1)
     with pytest.raises(DecodingGivenUp, match="given up"):

@@ -22,7 +22,8 @@ from shared.testing import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
-IMAGES_PER_LABEL = 30
+IMAGES_PER_LABEL = 60
+"""Enough test images that one correction cannot look like a loss of five points."""
 KILL_AFTER = ("Images: ", "images in: done", "predictions: done")
 """What the demo says when images begin to come in, a model is trained, and corrections are made."""
 

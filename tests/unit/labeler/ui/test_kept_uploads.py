@@ -1,9 +1,12 @@
 """Unsent work stays on the Upload page until it is sent."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from .fake_apis import PICTURE, FakeApis
 from .page_driver import buttons, log_in, press, shown_text, upload
+
+pytestmark = pytest.mark.slow  # each test runs a whole page
 
 OTHER = PICTURE + b"another"
 

@@ -6,6 +6,8 @@ from streamlit.testing.v1 import AppTest
 from .fake_apis import FakeApis
 from .page_driver import log_in, press, shown_text, upload
 
+pytestmark = pytest.mark.slow  # each test runs a whole page
+
 UNCONFIRMED = "Your label **grass** is not saved yet."
 
 

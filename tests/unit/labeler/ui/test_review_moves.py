@@ -6,6 +6,8 @@ from streamlit.testing.v1 import AppTest
 from .fake_apis import FakeApis, Image
 from .page_driver import buttons, press, progress, shown_text
 
+pytestmark = pytest.mark.slow  # each test runs a whole page
+
 
 def label_elsewhere(image: Image, label: str) -> None:
     """Let berta label it meanwhile."""

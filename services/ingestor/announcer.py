@@ -58,13 +58,16 @@ class Announcer:
 
     async def run(self, health: Health) -> None:
         """Announce until cancelled: at once when rows are inserted, and at least every `every_seconds`."""
-        await run_in_one_process(self._announce_changes, database=self._database, health=health, name=ANNOUNCER)
 
-    async def _announce_changes(self) -> None:
-        async with self._database.changes() as changes:
-            while True:
-                if not await self.announce():
-                    await changes.wait(self._every_seconds)
+        async def announce_changes() -> None:
+            async with self._database.changes() as changes:
+                while True:
+                    count = await self.announce()
+                    health.set(ANNOUNCER, True)
+                    if not count:
+                        await changes.wait(self._every_seconds)
+
+        await run_in_one_process(announce_changes, database=self._database, health=health, name=ANNOUNCER)
 
     async def announce(self) -> int:
         """Publish and mark what is due now, at most ROWS_AT_ONCE of each kind, and return how many. Two processes that

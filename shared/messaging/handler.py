@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW, TooManyDeadLetters
 from shared.messaging.event_log import EventLog, GroupConsumer, Record
-from shared.messaging.in_flight import InFlight, PartitionState
+from shared.messaging.in_flight import CAPACITY, InFlight, PartitionState
 from shared.messaging.record_handler import Handler, RecordHandler, Subscription, subscribe
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.health import Health
@@ -18,7 +18,6 @@ __all__ = ["Handler", "Subscription", "TooManyDeadLetters", "run_handlers", "sub
 
 POLL_SECONDS = 1.0
 BUSY_POLL_SECONDS = 0.05
-CAPACITY = 256
 DRAIN_SECONDS = 15.0
 FINAL_COMMIT_SECONDS = 2.0
 

@@ -11,8 +11,8 @@ from shared.messaging.offsets import Offsets
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
 
-SUSPECT_OFFSETS = 256
-"""As many records as one process has in flight at most."""
+CAPACITY = 256
+"""How many records one process has in flight at most: so many are suspect after it was killed."""
 
 
 class PartitionState:
@@ -47,7 +47,7 @@ class PartitionState:
         """Begin to work on the partition with what was committed. If the process before was killed, the offsets that it
         may have had in flight are suspect."""
         self.committed = committed
-        self._suspect_before = committed[0] + SUSPECT_OFFSETS if committed and failures.open else 0
+        self._suspect_before = committed[0] + CAPACITY if committed and failures.open else 0
         self.failures = failures.taken_over()
 
     def suspect(self, offset: int) -> bool:

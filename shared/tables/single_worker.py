@@ -6,8 +6,10 @@ doing it twice at once is harmless (same event ids, content-addressed objects).
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
@@ -28,6 +30,8 @@ from shared.tables.lock_holder import (
 from shared.tables.postgres import Connection, Row
 
 STANDING_BY = "standing by: another process does this"
+STEADY_SECONDS = 60.0
+"""Work that went well for so long begins its back-off anew when it fails."""
 
 
 async def run_in_one_process(
@@ -41,21 +45,26 @@ async def run_in_one_process(
     """Run `work` while this process holds the lock `name` of the schema, until cancelled or until `work` returns.
 
     When the lock is lost, `work` is cancelled, and this process stands by again. A TransientError turns the part `name`
-    of `health` red, and is retried with back-off.
+    of `health` red, and is retried with back-off. After one of its own, `work` reports the part as healthy itself once
+    it works again: that it was started says nothing about what it needs.
 
     Raises:
         Exception: any other exception of `work`.
     """
-    failures = 0
+    failures, work_failed = 0, False
     while True:
+        held_since: float | None = None
         try:
-            health.set(name, True, STANDING_BY)
-            async with _holding(database, name, silence_seconds) as connection:
-                failures = 0
-                health.set(name, True)
+            standing_by = partial(health.set, name, True, STANDING_BY)
+            async with _holding(database, name, silence_seconds, standing_by) as connection:
+                held_since = time.monotonic()
+                if not work_failed:
+                    health.set(name, True)
                 return await _work_while_held(connection, work)
         except TransientError as error:
-            failures += 1
+            work_failed = held_since is not None
+            steady = held_since is not None and time.monotonic() - held_since >= STEADY_SECONDS
+            failures = 1 if steady else failures + 1
             seconds = delay(UNTIL_CANCELLED, failures) or 0.0
             health.set(name, False, str(error))
             logger.warning("will try again", part=name, reason=str(error), again_in_seconds=seconds)
@@ -76,12 +85,15 @@ async def turn(database: Database, name: str, silence_seconds: float = SILENCE_S
 
 
 @asynccontextmanager
-async def _holding(database: Database, name: str, silence_seconds: float) -> AsyncIterator[Connection]:
-    """Hold the lock, after as long a wait as it takes."""
+async def _holding(
+    database: Database, name: str, silence_seconds: float, standing_by: Callable[[], None] = lambda: None
+) -> AsyncIterator[Connection]:
+    """Hold the lock, after as long a wait as it takes. Calls `standing_by` whenever another connection has it."""
     lock, watch = f"{database.schema}.{name}", HolderWatch()
     async with database.connection() as connection:
         await set_role(connection, database.schema, f"{name} standby")
         while not await try_lock(connection, lock):
+            standing_by()
             holder = await find_holder(connection, lock)
             if holder is not None and _is_silent(holder, watch, database.schema, name, silence_seconds):
                 await end_holder(connection, lock, holder)

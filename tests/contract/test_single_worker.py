@@ -8,6 +8,8 @@ import pytest
 
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
+from shared.runtime.retry import RetryPolicy
+from shared.tables import single_worker
 from shared.tables.database import Connection, Database
 from shared.tables.lock_holder import application_name, set_role, try_lock
 from shared.tables.single_worker import STANDING_BY, run_in_one_process, turn
@@ -25,6 +27,7 @@ class Worker:
         self.began = 0
         self.works = False
         self.failure: Exception | None = None
+        self.recovers = asyncio.Event()
 
     async def work(self) -> None:
         self.began += 1
@@ -33,6 +36,8 @@ class Worker:
             if self.failure:
                 failure, self.failure = self.failure, None
                 raise failure
+            if self.recovers.is_set():
+                self.health.set(NAME, True)
             await asyncio.Event().wait()
         finally:
             self.works = False
@@ -142,12 +147,42 @@ async def test_work_is_cancelled_when_the_lock_is_lost(schema: FreshSchema, data
 
 async def test_a_transient_error_of_the_work_is_tried_again(schema: FreshSchema, database: Database) -> None:
     one = Worker()
-    one.failure = TransientError("PostgreSQL is away.")
+    one.failure = TransientError("Kafka is away.")
+    one.recovers.set()
+    async with running(one, schema):
+        await eventually(lambda: one.began == 2 and one.works)
+        assert one.health.ok
+
+
+async def test_work_that_failed_stays_red_until_it_says_otherwise(schema: FreshSchema, database: Database) -> None:
+    one = Worker()
+    one.failure = TransientError("Kafka is away.")
     async with running(one, schema):
         await eventually(lambda: one.began == 2 and one.works)
         state = one.health.state(NAME)
         assert state is not None
-        assert state.ok
+        assert (state.ok, state.detail) == (False, "Kafka is away.")
+
+
+async def test_work_that_keeps_failing_is_tried_ever_less_often(
+    schema: FreshSchema, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def delay(_: RetryPolicy, failures: int) -> float:
+        asked.append(failures)
+        return 0.0
+
+    async def fail() -> None:
+        raise TransientError("Kafka is away.")
+
+    monkeypatch.setattr(single_worker, "delay", delay)
+    async with schema.open() as opened:
+        task = asyncio.create_task(run_in_one_process(fail, database=opened, health=Health(), name=NAME))
+        await eventually(lambda: len(asked) >= 4)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert asked[:4] == [1, 2, 3, 4]
 
 
 async def test_another_error_of_the_work_ends_it(schema: FreshSchema, database: Database) -> None:

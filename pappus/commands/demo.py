@@ -62,7 +62,7 @@ def _up(stack: Stack, port: int, view: View) -> None:
     announce_downloads(stack)
     with view.stage("stack up") as stage:
         with Progress(console) as progress:
-            stack.up(allowed_hosts=[f"127.0.0.1:{port}"], watch=progress.show)
+            stack.up(lent_hosts=[f"127.0.0.1:{port}"], watch=progress.show)
         stage.summary = "Kafka, PostgreSQL, S3, MLflow and all services"
 
 
@@ -74,6 +74,7 @@ async def _run_scenario(
     console.print(f"Images: {source.description}.", highlight=False, soft_wrap=True)
     with serve_files(source.files, port), view.shown():
         await DemoScenario(running, source, report, view).run()
+    await asyncio.to_thread(stack.take_back_hosts)
 
 
 def _finish(report: Report, report_path: Path | None) -> None:

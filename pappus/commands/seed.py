@@ -1,7 +1,9 @@
 """`pappus seed`: put images into `plants_data` and wait until each has an outcome."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -11,6 +13,7 @@ from pappus.demo.image_server import serve_files
 from pappus.demo.images import ImageSource, choose
 from pappus.demo.intake import ingest_and_wait
 from pappus.errors import Refused
+from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 from shared.clients.labeler import get_labels
@@ -42,8 +45,12 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
         stack = RunningStack.find(where)
         source = await choose_source(stack, where, images)
         console.print(f"Seeding {source.description}.", highlight=False)
-        with serve_files(source.files, int(stack.images_url.rsplit(":", 1)[1])), console.status("") as line:
+        host = urlsplit(stack.images_url)
+        with serve_files(source.files, host.port or 0), console.status("") as line:
+            if source.files:
+                await asyncio.to_thread(Stack(folder).lend_hosts, [host.netloc])
             intake = await ingest_and_wait(stack.plants_dsn, source, SECONDS, line.update)
+        await asyncio.to_thread(Stack(folder).take_back_hosts)
         console.print(
             f"{intake.new} new rows; {len(intake.stored)} of {len(source.rows)} images stored.", highlight=False
         )

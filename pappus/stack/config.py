@@ -13,12 +13,13 @@ from shared.runtime.settings import InvalidSettings, check_installation
 
 class StackConfig(BaseModel):
     """`ports` by name (see `ports.py`). `allowed_hosts`: private addresses (`host` or `host:port`) from which the
-    ingestor may fetch."""
+    ingestor may fetch. `lent_hosts`: those too, until the seed or demo that serves images there is done."""
 
     model_config = ConfigDict(extra="forbid")
 
     ports: dict[str, int] = {}
     allowed_hosts: list[str] = []
+    lent_hosts: list[str] = []
 
     @classmethod
     def load(cls, state: StateFolder) -> "StackConfig":

@@ -214,4 +214,4 @@ def _allowed_hosts(context: StackContext) -> list[str]:
         raise StackError(f'PAPPUS_ALLOWED_HOSTS is {text}: write a list, such as ["127.0.0.1:8000"].')
     for host in hosts:
         refuse_host(host)
-    return sorted({*context.config.allowed_hosts, *hosts})
+    return sorted({*context.config.allowed_hosts, *context.config.lent_hosts, *hosts})

@@ -45,15 +45,17 @@ class Stack:
         only: Sequence[str] = EVERYTHING,
         *,
         allowed_hosts: Sequence[str] = (),
+        lent_hosts: Sequence[str] = (),
         ports: Mapping[str, int] | None = None,
         parent: int | None = None,
         watch: Callable[[StackStatus], None] = _silent,
     ) -> StackStatus:
         """Start the components of `only` (names or groups) and those they need, and wait until the stack is ready.
 
-        `allowed_hosts`, `ports` and the ports in PAPPUS_PORT_ variables are kept in the state's config. `parent`: a
-        process whose end also ends the stack. `watch` is called with each status while waiting. Other components that
-        run keep running; components that were stopped on request are started if `only` selects them.
+        `allowed_hosts`, `ports` and the ports in PAPPUS_PORT_ variables are kept in the state's config, `lent_hosts`
+        until `take_back_hosts`. `parent`: a process whose end also ends the stack. `watch` is called with each status
+        while waiting. Other components that run keep running; components that were stopped on request are started if
+        `only` selects them.
 
         Raises:
             StackError: a name, port, host or setting is invalid, then nothing is kept; or a port is taken, something is
@@ -61,13 +63,33 @@ class Stack:
         """
         refuse_settings(inherited_environment())
         claim(self.state)
-        config = self._configured(allowed_hosts, ports or {})
+        config = self._configured(allowed_hosts, lent_hosts, ports or {})
         started = self._selection(only, config)
         if config != StackConfig.load(self.state):
             config.save(self.state)
         desired = self._supervisor.desired().with_selected(only, started)
         self._supervisor.request(desired, parent, lambda: self._show_orphans(watch))
         return self._wait_until_ready(lambda status: status.expected, watch)
+
+    def lend_hosts(self, hosts: Sequence[str]) -> None:
+        """Allow the running ingestor to fetch from `hosts` until `take_back_hosts`, and wait until it does.
+
+        Raises:
+            StackError: a host is invalid, or the ingestor does not start again.
+        """
+        self._reconfigure_ingestor(self._configured((), hosts, {}))
+
+    def take_back_hosts(self) -> None:
+        """Forbid the ingestor again what was lent; if it runs, wait until it is ready. Raises StackError if not."""
+        self._reconfigure_ingestor(StackConfig.load(self.state).model_copy(update={"lent_hosts": []}))
+
+    def _reconfigure_ingestor(self, config: StackConfig) -> None:
+        if config == StackConfig.load(self.state):
+            return
+        config.save(self.state)
+        if self.status().running:
+            self._supervisor.request(self._supervisor.desired())
+            self._wait_until_ready(lambda status: status.matching(["ingestor"]), _silent)
 
     def restart(self, words: Sequence[str], watch: Callable[[StackStatus], None] = _silent) -> StackStatus:
         """Stop and start these components (names or groups), and wait until they are ready. Start those that `stop` has
@@ -163,10 +185,12 @@ class Stack:
     def _running_names(self, words: Sequence[str]) -> list[str]:
         return [component.name for component in self.running_status().matching(words)]
 
-    def _configured(self, allowed_hosts: Sequence[str], ports: Mapping[str, int]) -> StackConfig:
+    def _configured(
+        self, allowed_hosts: Sequence[str], lent_hosts: Sequence[str], ports: Mapping[str, int]
+    ) -> StackConfig:
         """Return the config with the hosts and ports of this start. Raises StackError."""
         known = StackConfig.load(self.state)
-        for host in allowed_hosts:
+        for host in (*allowed_hosts, *lent_hosts):
             refuse_host(host)
         overrides = port_overrides(inherited_environment())
         resolved = resolve_ports({**known.ports, **ports}, overrides)
@@ -174,6 +198,7 @@ class Stack:
         return StackConfig(
             ports={name: port for name, port in resolved.items() if name in own},
             allowed_hosts=sorted({*known.allowed_hosts, *allowed_hosts}),
+            lent_hosts=sorted({*known.lent_hosts, *lent_hosts} - {*known.allowed_hosts, *allowed_hosts}),
         )
 
     def _selection(self, only: Sequence[str], config: StackConfig) -> list[str]:

@@ -10,6 +10,7 @@ from services.ingestor.data.logins import Logins
 from services.ingestor.data.projection import FOLD_VERSION, MIGRATIONS, PROJECTION, SCHEMA, Tables
 from services.ingestor.download.downloader import Downloader
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
+from services.ingestor.precedence import Precedence
 from services.ingestor.settings import SOURCE, IngestorSettings
 from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
@@ -33,7 +34,10 @@ async def main() -> None:
         Downloader.open(settings, login_of=Logins(database).of) as downloads,
         event_log.publisher(SOURCE) as publisher,
     ):
-        announcer = Announcer(database, publisher, settings.announcements, settings.announce_every_seconds, utc_now)
+        precedence = Precedence()
+        announcer = Announcer(
+            database, publisher, settings.announcements, settings.announce_every_seconds, utc_now, precedence
+        )
         projection = Projection(
             event_log,
             database,
@@ -42,7 +46,7 @@ async def main() -> None:
             silence_seconds=settings.writer_silence_seconds,
             fold_version=FOLD_VERSION,
         )
-        fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance)
+        fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance, precedence)
         await run_parts(
             health,
             announcer=announcer.run(health),

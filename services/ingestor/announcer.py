@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.ingestor.decisions.registrations import NewRow, RetryableRow, first_registration, next_registration
+from services.ingestor.precedence import Precedence
 from shared.contract.events import ImageRegistered
 from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock
@@ -21,6 +22,7 @@ from shared.tables.single_worker import run_in_one_process
 
 ANNOUNCER = "announcer"
 ROWS_AT_ONCE = 100
+PUBLISHED_AT_ONCE = 10
 """The most rows that are published again after a crash between publishing and marking."""
 _DUE = """
 SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i.registered_by,
@@ -48,13 +50,20 @@ class Announcer:
     """Publishes rows of `plants_data` that are not on the log. Of several processes one works at a time."""
 
     def __init__(
-        self, database: Database, publisher: Publisher, policy: RetryPolicy, every_seconds: float, clock: Clock
+        self,
+        database: Database,
+        publisher: Publisher,
+        policy: RetryPolicy,
+        every_seconds: float,
+        clock: Clock,
+        precedence: Precedence,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._policy = policy
         self._every_seconds = every_seconds
         self._clock = clock
+        self._precedence = precedence
 
     async def run(self, health: Health) -> None:
         """Announce until cancelled: at once when rows are inserted, and at least every `every_seconds`."""
@@ -77,16 +86,22 @@ class Announcer:
             TransientError: something was not acknowledged, or PostgreSQL is away. What was acknowledged is marked.
         """
         due = [*await self._new(), *await self._to_try_again()]
+        for start in range(0, len(due), PUBLISHED_AT_ONCE):
+            await self._announce(due[start : start + PUBLISHED_AT_ONCE])
+        if due:
+            logger.info("announced", images=len(due))
+        return len(due)
+
+    async def _announce(self, due: Sequence[Announcement]) -> None:
+        await self._precedence.give_way()
         traces = await asyncio.gather(*map(self._publish, due), return_exceptions=True)
+        await self._precedence.give_way()
         for announcement, trace in zip(due, traces, strict=True):
             if not isinstance(trace, BaseException):
                 await self._mark(announcement, trace)
         for failure in traces:
             if isinstance(failure, BaseException):
                 raise failure
-        if due:
-            logger.info("announced", images=len(due))
-        return len(due)
 
     async def _new(self) -> Sequence[Announcement]:
         rows = await self._database.fetch(

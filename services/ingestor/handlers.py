@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
 from services.ingestor.decisions.outcomes import Outcome
 from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.precedence import Precedence
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
 from shared.imaging.lanes import DecodingGivenUp, DecodingLanes
@@ -47,7 +48,15 @@ class Fetcher:
     """Handles image.registered, each event in one of two groups. A repetition publishes the earlier decision without
     fetching again."""
 
-    def __init__(self, downloads: Downloads, store: ObjectStore, decisions: Decisions, acceptance: Acceptance) -> None:
+    def __init__(
+        self,
+        downloads: Downloads,
+        store: ObjectStore,
+        decisions: Decisions,
+        acceptance: Acceptance,
+        precedence: Precedence,
+    ) -> None:
+        self._precedence = precedence
         self._downloads = downloads
         self._store = store
         self._decisions = decisions
@@ -82,11 +91,17 @@ class Fetcher:
             InvalidMessage: the event names no source, or two.
             TransientError: the object store or PostgreSQL is away. (A host that is away is an outcome.)
         """
-        return [] if _is_upload(event) else [await self._outcome(event)]
+        if _is_upload(event):
+            return []
+        await self._give_way(event)
+        return [await self._outcome(event)]
 
     async def on_upload_registered(self, event: ImageRegistered) -> Sequence[Event]:
         """Return the outcome of an upload. Raises as `on_image_registered`."""
-        return [await self._outcome(event)] if _is_upload(event) else []
+        if not _is_upload(event):
+            return []
+        with self._precedence.upload():
+            return [await self._outcome(event)]
 
     async def _outcome(self, event: ImageRegistered) -> Outcome:
         outcome = await self._decisions.outcome(event)
@@ -94,6 +109,7 @@ class Fetcher:
 
     async def _decide(self, event: ImageRegistered) -> Outcome:
         data = refuse_label(event.label, self._acceptance) or await self._bytes_of(event)
+        await self._give_way(event)
         if isinstance(data, Rejection):
             return await self._decisions.reject(event, data)
         image = await self._examined(data)
@@ -102,6 +118,10 @@ class Fetcher:
         if not await self._store.exists(image.object_key):
             await self._store.put(image.object_key, data, image.content_type)
         return await self._decisions.store(event, image)
+
+    async def _give_way(self, event: ImageRegistered) -> None:
+        if not _is_upload(event):
+            await self._precedence.give_way()
 
     async def _examined(self, data: bytes) -> AcceptedImage | Rejection:
         try:

@@ -1,6 +1,7 @@
 """Connections that cannot be held without sending: the head of a request has a deadline and a limit."""
 
 import asyncio
+import resource
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -8,9 +9,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_SECONDS = 10.0
 """How long a head may take from its first byte, on a new connection from the start."""
 HEAD_BYTES = 65_536
+OTHER_FILES = 256
+"""Of the files a process may have open, those that are not connections of clients."""
 LINGER_SECONDS = 10.0
 """How long the rest of a body is read and dropped after its request was answered, so that the client sees the answer
 before the connection closes."""
+
+
+def most_connections() -> int:
+    """Return how many connections the process may hold: with more it could open no file."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(limit - OTHER_FILES, limit // 2)
 
 
 def _bare_answer(status: str, text: str) -> bytes:
@@ -35,12 +44,17 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
+    _waits_since = 0.0
+    """Loop time since when the head of a request is awaited."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first head its deadline, even if no byte of it comes."""
         super().connection_made(transport)
+        self._waits_since = self.loop.time()
         self._start(HEAD_SECONDS, self._give_up_head)
+        if len(self.connections) > most_connections():
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""
@@ -71,7 +85,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Await the next head; a request that was answered before its end leaves an idle connection."""
         super().on_message_complete()
-        self._in_head = True
+        self._in_head, self._waits_since = True, self.loop.time()
         self._stop()
         if self.cycle is not None and self.cycle.response_complete and self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -84,6 +98,16 @@ class DeadlineProtocol(HttpToolsProtocol):
         if not self._in_head and self.cycle.response_complete:
             self._start(LINGER_SECONDS, self.transport.close)
 
+    def _make_room(self) -> None:
+        """Close the connection that has waited longest for a head; this one if all others are at work."""
+        others = [each for each in self.connections if isinstance(each, DeadlineProtocol) and each.is_waiting]
+        min(others, key=lambda each: each._waits_since, default=self)._close_with(b"")
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the connection awaits a head and owes no answer."""
+        return self._in_head and (self.cycle is None or self.cycle.response_complete)
+
     def _start(self, seconds: float, expire: Any) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(seconds, expire)
@@ -94,7 +118,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up_head(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self.is_waiting:
             self.cycle.keep_alive = False  # an earlier request of this connection still gets its answer
         elif not self.transport.is_closing():
             self._close_with(HEAD_TOO_SLOW if self._head_bytes else b"")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -65,6 +66,13 @@ class Told:
     def running(self) -> RunningStack:
         """Addresses and passwords as people use them."""
         return RunningStack.find(self.stack.state)
+
+    @cached_property
+    def web(self) -> str:
+        """Where tests serve pictures, allowed for good: what the demo was lent there is taken back."""
+        address = self.running.images_url
+        self.stack.up(["ingestor"], allowed_hosts=[urlsplit(address).netloc])
+        return address
 
     @property
     def servers(self) -> Servers:

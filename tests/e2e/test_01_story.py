@@ -1,5 +1,9 @@
 """`pappus demo` tells the whole story, and its report says what happened."""
 
+import json
+
+import psutil
+
 from .demo_run import Told
 
 STAGES = [
@@ -43,6 +47,12 @@ def test_the_model_is_worth_showing(told: Told) -> None:
 async def test_everything_is_left_running_and_ready(told: Told) -> None:
     await told.until_ready()
     assert told.report["addresses"]["Prediction API"] == f"{told.running.predictor}/docs"
+
+
+def test_the_ingestor_may_no_longer_fetch_from_the_images_of_the_demo(told: Told) -> None:
+    process = told.stack.status().component("ingestor").process
+    assert process is not None
+    assert json.loads(psutil.Process(process.pid).environ()["PAPPUS_ALLOWED_HOSTS"]) == []
 
 
 async def test_the_tables_agree_with_the_report(told: Told) -> None:

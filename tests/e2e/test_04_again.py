@@ -35,7 +35,7 @@ async def test_seeding_again_adds_no_row_no_object_and_no_event(told: Told) -> N
 
 async def test_a_replay_gives_equal_tables_and_publishes_nothing(told: Told) -> None:
     before = await everything(told)
-    with served(told.running.images_url, {}) as web:
+    with served(told.web, {}) as web:
         ended = told.pappus("replay")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.count(" equal ") == SERVICES, ended.stdout

@@ -42,8 +42,8 @@ async def test_each_hostile_row_is_rejected_for_its_reason(told: Told) -> None:
         "fine.png": odd_picture(6),
     }
     s3 = told.stack.status().component("s3").ports["s3"]
-    expected = outcomes_expected(told, told.running.images_url, s3)
-    with served(told.running.images_url, pages) as web:
+    expected = outcomes_expected(told, told.web, s3)
+    with served(told.web, pages) as web:
         assert await insert(told.running.plants_dsn, list(expected)) == len(expected)
         rejected = await wait_for_outcomes(told.running.plants_dsn, list(expected), 60, lambda _: None)
     assert {url: why.split(":")[0] for url, why in rejected.items()} == {
@@ -57,7 +57,7 @@ async def test_each_hostile_row_is_rejected_for_its_reason(told: Told) -> None:
 
 
 async def test_the_same_bytes_under_another_address_are_a_duplicate(told: Told) -> None:
-    base = told.running.images_url
+    base = told.web
     rows = [PlantRow(f"{base}/first.png", None), PlantRow(f"{base}/second.png", None)]
     with served(base, {"first.png": odd_picture(7), "second.png": odd_picture(7)}):
         await insert(told.running.plants_dsn, rows)

@@ -109,8 +109,8 @@ async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told:
 
 async def test_afterwards_a_row_is_stored_and_a_correction_becomes_live(told: Told) -> None:
     data = odd_picture(9)
-    row = PlantRow(f"{told.running.images_url}/after.png", None)
-    with served(told.running.images_url, {"after.png": data}):
+    row = PlantRow(f"{told.web}/after.png", None)
+    with served(told.web, {"after.png": data}):
         assert await insert(told.running.plants_dsn, [row]) == 1
         assert await wait_for_outcomes(told.running.plants_dsn, [row], 60, lambda _: None) == {}
     await told.correct_to_the_other(data)

@@ -38,7 +38,7 @@ async def outcomes(told: Told) -> dict[UUID, set[UUID]]:
 
 
 async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: Told) -> None:
-    data, base = odd_picture(10), told.running.images_url
+    data, base = odd_picture(10), told.web
     restarts = {name: told.stack.status().component(name).restarts for name in KILLED}
     label = other((await told.answer(data)).label)
     rows = [PlantRow(f"{base}/{name}", None) for name in PICTURES]

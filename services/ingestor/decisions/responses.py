@@ -18,7 +18,8 @@ CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-c
 def redirect_target(
     address: Address, status: int, location: str | None, allowed: AllowedHosts
 ) -> Address | Rejection | None:
-    """Return where an answer leads, or why that may not be asked; None if it leads nowhere."""
+    """Return where an answer leads, or why that may not be asked; None if it leads nowhere. A public host leads to no
+    host that the operator allowed for rows: the owner of the public one would choose what is asked there."""
     if status not in REDIRECTS or not location:
         return None
     try:
@@ -27,7 +28,12 @@ def redirect_target(
         detail = f"{address} redirects to {without_login(location)!r}, which is not a URL ({error})."
         return Rejection("http_error", detail)
     found = check_url(text, allowed)
-    return replace(found, detail=f"{address} redirects: {found.detail}") if isinstance(found, Rejection) else found
+    if isinstance(found, Rejection):
+        return replace(found, detail=f"{address} redirects: {found.detail}")
+    if allowed.permit(found.host, found.port) and not allowed.permit(address.host, address.port):
+        detail = f"{address} redirects to {found}; hosts that the operator allows are asked only if a row names them."
+        return Rejection("address_forbidden", detail)
+    return found
 
 
 def refuse_response(address: Address, status: int, content_encodings: Iterable[str]) -> Rejection | None:

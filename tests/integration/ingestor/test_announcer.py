@@ -9,6 +9,7 @@ from pappus.stack import Servers
 from services.ingestor.announcer import ROWS_AT_ONCE, Announcer
 from services.ingestor.data.projection import MIGRATIONS, Tables
 from services.ingestor.decisions.images import Acceptance, refuse_label
+from services.ingestor.precedence import Precedence
 from shared.contract.events import ImageRegistered
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import TransientError
@@ -33,11 +34,11 @@ class Setting:
 
     async def announce(self) -> int:
         async with self.event_log.publisher("pappus/test") as publisher:
-            return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock).announce()
+            return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock, Precedence()).announce()
 
     async def run(self, health: Health) -> None:
         async with self.event_log.publisher("pappus/test") as publisher:
-            await Announcer(self.tables, publisher, self.policy, 30.0, self.clock).run(health)
+            await Announcer(self.tables, publisher, self.policy, 30.0, self.clock, Precedence()).run(health)
 
     async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:
         tables = Tables("pappus", 5)

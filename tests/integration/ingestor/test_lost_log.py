@@ -13,6 +13,7 @@ from services.ingestor.announcer import Announcer
 from services.ingestor.data.ledger import Ledger
 from services.ingestor.data.projection import Tables, replay_plan
 from services.ingestor.decisions.images import AcceptedImage
+from services.ingestor.precedence import Precedence
 from shared.contract.events import Event, ImageRegistered, ImageStored
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.clock import utc_now
@@ -45,7 +46,7 @@ async def running(tables: Database, event_log: MemoryEventLog, group: str) -> As
     async with event_log.publisher("pappus/ingestor") as publisher:
         work = [
             Projection(event_log, tables, Tables("pappus", 5).projectors, health).run(),
-            Announcer(tables, publisher, RetryPolicy(attempts=5), 1.0, utc_now).run(health),
+            Announcer(tables, publisher, RetryPolicy(attempts=5), 1.0, utc_now, Precedence()).run(health),
             run_handlers(
                 event_log,
                 group=group,

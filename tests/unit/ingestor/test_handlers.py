@@ -17,6 +17,7 @@ from services.ingestor.decisions.images import Acceptance, AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
 from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
+from services.ingestor.precedence import Precedence
 from shared.contract.events import Event, ImageRegistered, ImageRejected, ImageStored
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
@@ -76,7 +77,7 @@ class Setting:
         self.web = web if web is not None else Web(pages)
         self.store = MemoryObjectStore()
         self.decisions = MemoryDecisions()
-        self.fetcher = Fetcher(self.web, self.store, self.decisions, ACCEPTANCE)
+        self.fetcher = Fetcher(self.web, self.store, self.decisions, ACCEPTANCE, Precedence())
 
     @asynccontextmanager
     async def running(self, event_log: MemoryEventLog) -> AsyncIterator[None]:
@@ -205,7 +206,7 @@ async def test_an_object_store_that_is_away_is_no_outcome() -> None:
             raise TransientError("away")
 
     decisions = MemoryDecisions()
-    fetcher = Fetcher(Web({URL: png(1)}), Away(), decisions, ACCEPTANCE)
+    fetcher = Fetcher(Web({URL: png(1)}), Away(), decisions, ACCEPTANCE, Precedence())
     with pytest.raises(TransientError):
         await fetcher.on_image_registered(registered())
     assert decisions.outcomes == {}
@@ -254,3 +255,25 @@ async def test_an_upload_is_stored_while_silent_hosts_hold_every_download() -> N
             (outcome,) = await eventually(lambda: event_log.events(ImageStored))
     assert outcome.image_id == upload.image_id
     assert len(setting.web.fetched) == DOWNLOADS_AT_ONCE
+
+
+async def test_an_upload_in_work_goes_before_the_rows() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class SlowStore(MemoryObjectStore):
+        async def get(self, key: str, limit_bytes: int | None = None) -> bytes:
+            begun.set()
+            await go_on.wait()
+            return await super().get(key, limit_bytes)
+
+    web, store = Web({URL: png(1)}), SlowStore()
+    await store.put("uploads/a", png(2), "image/png")
+    fetcher = Fetcher(web, store, MemoryDecisions(), ACCEPTANCE, Precedence(longest_seconds=30))
+    upload = asyncio.create_task(fetcher.on_upload_registered(registered(1, url=None, upload_key="uploads/a")))
+    await begun.wait()
+    row = asyncio.create_task(fetcher.on_image_registered(registered(2)))
+    await asyncio.sleep(0)
+    assert web.fetched == []
+    go_on.set()
+    assert [type(outcome) for outcome in (*await upload, *await row)] == [ImageStored, ImageStored]
+    assert web.fetched == [URL]

@@ -144,9 +144,9 @@ def test_an_allowed_host_reaches_the_fetcher_and_asks_for_a_restart(state: State
 
 
 def test_hosts_of_the_environment_join_those_that_were_remembered(state: StateFolder) -> None:
-    StackConfig(allowed_hosts=["127.0.0.1:28300"]).save(state)
+    StackConfig(allowed_hosts=["127.0.0.1:28300"], lent_hosts=["lent:80"]).save(state)
     got = environment(state, "ingestor", PAPPUS_ALLOWED_HOSTS='["files.local"]')
-    assert json.loads(got["PAPPUS_ALLOWED_HOSTS"]) == ["127.0.0.1:28300", "files.local"]
+    assert json.loads(got["PAPPUS_ALLOWED_HOSTS"]) == ["127.0.0.1:28300", "files.local", "lent:80"]
 
 
 @pytest.mark.parametrize("text", ["files.local", '{"a": 1}', '["http://files.local/"]', "[1]"])

@@ -122,6 +122,17 @@ def test_ports_and_hosts_given_to_up_are_remembered(state: StateFolder, monkeypa
     assert Stack(state.root).ports()["kafka"] == 39092
 
 
+def test_a_lent_host_is_allowed_until_it_is_taken_back(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SupervisorProcess, "request", lambda *_: None)
+    monkeypatch.setattr(Stack, "_wait_until_ready", lambda *_: StackStatus(state="", credentials="", users=""))
+    stack = Stack(state.root)
+    stack.up(["s3"], allowed_hosts=["own:80"])
+    stack.lend_hosts(["lent:80", "own:80"])
+    assert StackConfig.load(state) == StackConfig(allowed_hosts=["own:80"], lent_hosts=["lent:80"])
+    stack.take_back_hosts()
+    assert StackConfig.load(state) == StackConfig(allowed_hosts=["own:80"])
+
+
 def test_the_supervisor_has_its_ports_from_the_config_alone() -> None:
     assert without_ports({"PAPPUS_PORT_KAFKA": "1", "PAPPUS_STATE": "x"}) == {"PAPPUS_STATE": "x"}
 

@@ -134,3 +134,19 @@ async def test_a_request_for_a_websocket_is_an_ordinary_request(port: int) -> No
     writer.write(head)
     assert (await asyncio.wait_for(reader.readline(), 30)).startswith(b"HTTP/1.1 200 ")
     writer.close()
+
+
+async def test_half_sent_heads_without_end_take_no_place_from_requests(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 5)
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+    for _, writer in held:
+        writer.write(b"GET / HTTP/1.1\r\nHost: local")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(GET)
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).startswith(b"HTTP/1.1 200 ")
+    for old, _ in held[:10]:
+        assert await asyncio.wait_for(old.read(), 30) == b""
+    for _, each in (*held, (reader, writer)):
+        each.close()

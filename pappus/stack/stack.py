@@ -88,7 +88,7 @@ class Stack:
             return
         config.save(self.state)
         if self.status().running:
-            self._supervisor.request(self._supervisor.desired())
+            self._supervisor.request(self._supervisor.desired().with_selected((), ()))  # the same, read again
             self._wait_until_ready(lambda status: status.matching(["ingestor"]), _silent)
 
     def restart(self, words: Sequence[str], watch: Callable[[StackStatus], None] = _silent) -> StackStatus:

@@ -35,11 +35,14 @@ SELECT column_name FROM information_schema.columns
 WHERE table_schema = $1 AND table_name = $2 AND is_generated = 'NEVER' ORDER BY ordinal_position
 """
 _SEQUENCES = """
+WITH names AS MATERIALIZED (
+    SELECT column_name FROM information_schema.columns WHERE table_schema = $2 AND table_name = $3
+)
 SELECT pg_get_serial_sequence($1 || '.' || $3, column_name) AS current,
        pg_get_serial_sequence($2 || '.' || $3, column_name) AS fresh
-FROM information_schema.columns
-WHERE table_schema = $2 AND table_name = $3 AND pg_get_serial_sequence($2 || '.' || $3, column_name) IS NOT NULL
+FROM names WHERE pg_get_serial_sequence($2 || '.' || $3, column_name) IS NOT NULL
 """
+"""MATERIALIZED: PostgreSQL could else ask for the sequences of the columns of all tables, which is an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,15 @@ async def test_keeps_the_rows_of_input_tables_and_goes_on_counting_their_ids(
     assert [tuple(row.values()) for row in rows] == [(1, "one", 3), (2, "two", 3), (4, "four", 4)]
 
 
+async def test_does_not_depend_on_how_postgresql_reads_its_catalogue(database: Database, schema: FreshSchema) -> None:
+    event_log = MemoryEventLog()
+    await publish(event_log, image_registered())
+    joiner = "&" if "?" in schema.url else "?"
+    no_index = "&".join(f"enable_{how}=off" for how in ("nestloop", "indexscan", "indexonlyscan", "bitmapscan"))
+    plan = ReplayPlan(schema.name, schema.migrations, PROJECTORS, keep=("inputs",))
+    assert (await replay(event_log, f"{schema.url}{joiner}{no_index}", plan, force=True)).swapped
+
+
 async def test_inputs_changed_or_deleted_during_a_replay_are_not_brought_back(
     database: Database, schema: FreshSchema
 ) -> None:

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
 from PIL import Image as PillowImage
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pappus.stack.ports import free_ports
-from tests.unit.labeler.ui.fake_apis import FakeApis, Image
+from services.labeler.ui.sessions import cookie
+from tests.unit.labeler.ui.fake_apis import TOKEN, FakeApis, Image, session
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
@@ -130,23 +132,45 @@ def apis(stage: Stage) -> FakeApis:
     return stage.apis
 
 
-@pytest.fixture
-def page(stage: Stage, apis: FakeApis) -> Iterator[Page]:
-    """Anna's browser, logged in."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser; each test has a profile of its own in it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-        page.set_default_timeout(30_000)
-        page.goto(stage.address)
-        page.get_by_role("textbox", name="Name").fill("anna")
-        page.get_by_role("textbox", name="Password").fill("right")
-        page.keyboard.press("Enter")
-        page.get_by_text("Choose an image").wait_for()
-        yield page
+        yield browser
         browser.close()
 
 
-def test_from_a_file_to_a_live_correction_with_one_key(page: Page, apis: FakeApis) -> None:
+@pytest.fixture
+def stranger(browser: Browser) -> Iterator[Page]:
+    """A page of a person who is not logged in."""
+    with browser.new_context(viewport={"width": 1280, "height": 860}) as context:
+        context.set_default_timeout(30_000)
+        yield context.new_page()
+
+
+@pytest.fixture
+def page(stranger: Page, stage: Stage, apis: FakeApis) -> Page:
+    """Anna's page, with the cookie of a login of her own."""
+    login = cookie.encode(session(token=f"{TOKEN} {uuid4()}"))
+    stranger.context.add_cookies([{"name": cookie.COOKIE, "value": login, "url": stage.address}])
+    stranger.goto(stage.address)
+    stranger.get_by_text("Choose an image").wait_for()
+    return stranger
+
+
+def log_in(page: Page, address: str) -> None:
+    """Log in as Anna, by hand."""
+    page.goto(address)
+    page.get_by_role("textbox", name="Name").fill("anna")
+    page.get_by_role("textbox", name="Password").fill("right")
+    page.keyboard.press("Enter")
+    page.get_by_text("Choose an image").wait_for()
+
+
+def test_from_a_login_to_a_live_correction_with_one_key(stranger: Page, stage: Stage, apis: FakeApis) -> None:
+    page = stranger
+    log_in(page, stage.address)
     page.locator("input[type=file]").set_input_files(FLOWER)
     page.get_by_role("heading", name="The model says dandelion").wait_for()
     page.get_by_role("button", name="grass").wait_for()
@@ -262,18 +286,19 @@ def test_a_reload_keeps_an_unsent_upload(page: Page, apis: FakeApis) -> None:
     assert len(apis.keys) == 1
 
 
-def test_a_second_tab_is_logged_in_and_a_log_out_ends_it(page: Page, stage: Stage) -> None:
-    tab = page.context.new_page()
+def test_a_second_tab_is_logged_in_and_a_log_out_ends_it(stranger: Page, stage: Stage, apis: FakeApis) -> None:
+    log_in(stranger, stage.address)
+    tab = stranger.context.new_page()
     tab.goto(stage.address)
     tab.get_by_text("Choose an image").wait_for()
-    [cookie] = [each for each in page.context.cookies() if each["name"] == "pappus_session"]
-    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    [login] = [each for each in stranger.context.cookies() if each["name"] == cookie.COOKIE]
+    assert (login["httpOnly"], login["sameSite"]) == (True, "Strict")
 
     tab.get_by_role("button", name="Log out").click()
     tab.get_by_role("textbox", name="Password").wait_for()
     tab.reload()
     tab.get_by_role("textbox", name="Password").wait_for()
-    assert not [each for each in page.context.cookies() if each["name"] == "pappus_session"]
+    assert not [each for each in stranger.context.cookies() if each["name"] == cookie.COOKIE]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -5,6 +5,7 @@ import hashlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import psutil
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from pappus.stack import Servers
@@ -38,7 +40,7 @@ MODULE = "services.trainer.full_lane"
 SMALL = '{"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}'
 REPLICA = "trainer-full-test"
 """One name: a member under another one would wait until the broker gives up the one before."""
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
 
 class Plants:
@@ -54,9 +56,9 @@ class Plants:
         self._ingestor = ingestor
 
     async def grow(self, count: int = 40) -> list[ImageStored]:
-        """Add pictures of both, every fifth pair on the test side."""
+        """Add new pictures of both, every fifth pair on the test side."""
         events = []
-        for number in range(count):
+        for number in range(len(self.bytes), len(self.bytes) + count):
             file = BytesIO()
             Image.fromarray(world_picture(("dandelion", "grass")[number % 2], number)).save(file, "PNG")
             digest = hashlib.sha256(file.getvalue()).hexdigest()
@@ -117,64 +119,79 @@ def process_for(plants: Plants, servers: Servers, folder: Path) -> TrainerProces
     return TrainerProcess(MODULE, {**servers.settings("trainer"), **own}, folder)
 
 
-async def test_a_request_becomes_a_model_that_answers(servers: Servers, tmp_path: Path) -> None:
+@dataclass
+class Lane:
+    """A full lane that has made its first model."""
+
+    plants: Plants
+    process: TrainerProcess
+    images: list[ImageStored]
+    request: TrainingRequested
+    first: ModelTrained
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lane(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lane]:
+    """One process for all tests, which follow each other."""
     async with growing(servers) as plants:
-        with process_for(plants, servers, tmp_path):
+        with process_for(plants, servers, tmp_path_factory.mktemp("full-lane")) as process:
             images = await plants.grow()
             request = await plants.request()
-            (event,) = await plants.trained()
-        assert event.causes == (request.event_id,)
-        assert event.training_images + event.test_images == len(images)
-        artefact = await plants.store.get(event.artefact_key)
-        assert hashlib.sha256(artefact).hexdigest() == event.artefact_sha256
-        pixels = np.stack([prepare(decode_image(plants.bytes[one.sha256])) for one in images])
-        answers = ArtefactSession(artefact).predict(pixels).probabilities.argmax(axis=1)
-        right = [plants.labels[answer] == image.label for answer, image in zip(answers, images, strict=True)]
-        assert np.mean(right) > 0.8
-        manifest = manifest_from_json((await plants.store.get(event.manifest_key)).decode())
-        assert {sample.image_id for sample in manifest.samples} == {image.image_id for image in images}
-        features = read_features(await plants.store.get(features_key(event.backbone_id, event.manifest_sha256)))
-        assert set(features) >= {image.sha256 for image in images}
-        assert event.positions
-        assert event.metrics["parity_difference"] <= 1e-4
+            (first,) = await plants.trained()
+            yield Lane(plants, process, images, request, first)
 
 
-async def test_a_kill_in_the_middle_repeats_the_request_and_leaves_no_child(servers: Servers, tmp_path: Path) -> None:
-    async with growing(servers) as plants:
-        images = await plants.grow()
-        await plants.request()
-        process = process_for(plants, servers, tmp_path)
-        process.start()
-        folder = process.state_folder / "images"
-        await eventually(lambda: folder.exists() and len(list(folder.glob("*/*"))) == len(images), timeout_seconds=60)
-        children = psutil.Process(process.pid).children(recursive=True)
-        assert children
-        process.end(signal.SIGKILL)
-        psutil.wait_procs(children, timeout=20)
-        assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-        process.start()
-        (event,) = await plants.trained()
-        await plants.request()
-        again = (await plants.trained(at_least=2))[-1]
-        assert process.end(signal.SIGTERM) == 0
+async def test_a_request_becomes_a_model_that_answers(lane: Lane) -> None:
+    plants, event, images = lane.plants, lane.first, lane.images
+    assert event.causes == (lane.request.event_id,)
+    assert event.training_images + event.test_images == len(images)
+    artefact = await plants.store.get(event.artefact_key)
+    assert hashlib.sha256(artefact).hexdigest() == event.artefact_sha256
+    pixels = np.stack([prepare(decode_image(plants.bytes[one.sha256])) for one in images])
+    answers = ArtefactSession(artefact).predict(pixels).probabilities.argmax(axis=1)
+    right = [plants.labels[answer] == image.label for answer, image in zip(answers, images, strict=True)]
+    assert np.mean(right) > 0.8
+    manifest = manifest_from_json((await plants.store.get(event.manifest_key)).decode())
+    assert {sample.image_id for sample in manifest.samples} == {image.image_id for image in images}
+    features = read_features(await plants.store.get(features_key(event.backbone_id, event.manifest_sha256)))
+    assert set(features) >= {image.sha256 for image in images}
+    assert event.positions
+    assert event.metrics["parity_difference"] <= 1e-4
+
+
+async def test_a_correction_is_held_by_the_next_model(lane: Lane) -> None:
+    plants, image = lane.plants, lane.images[0]
+    models = len(await plants.trained())
+    correction = label_corrected(image_id=image.image_id, label_to=plants.labels[1], revision=1)
+    async with plants.event_log.publisher("pappus/test") as publisher:
+        await publisher.publish([correction])
+    await plants.request()
+    second = (await plants.trained(at_least=models + 1))[-1]
+    assert second.version != lane.first.version
+    assert [one.image_id for one in second.corrections] == [image.image_id]
+    pixels = np.stack([prepare(decode_image(plants.bytes[image.sha256]))])
+    answer = ArtefactSession(await plants.store.get(second.artefact_key)).predict(pixels).probabilities.argmax()
+    assert plants.labels[answer] == plants.labels[1]
+
+
+async def test_a_kill_in_the_middle_repeats_the_request_and_leaves_no_child(lane: Lane) -> None:
+    plants, process = lane.plants, lane.process
+    models = len(await plants.trained())
+    await plants.grow(4)
+    await plants.request()
+    folder = process.state_folder / "images"
+    # The images of this training are there, so its child is at work.
+    await eventually(lambda: len(list(folder.glob("*/*"))) == len(plants.bytes), timeout_seconds=60)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+    process.end(signal.SIGKILL)
+    psutil.wait_procs(children, timeout=20)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    process.start()
+    event = (await plants.trained(at_least=models + 1))[-1]
+    await plants.request()
+    again = (await plants.trained(at_least=models + 2))[-1]
+    assert process.end(signal.SIGTERM) == 0
     assert again.event_id == event.event_id
     assert again.artefact_sha256 == event.artefact_sha256
     assert len(again.causes) == 2
-
-
-async def test_a_correction_is_held_by_the_next_model(servers: Servers, tmp_path: Path) -> None:
-    async with growing(servers) as plants:
-        with process_for(plants, servers, tmp_path):
-            images = await plants.grow()
-            await plants.request()
-            first = await plants.trained()
-            correction = label_corrected(image_id=images[0].image_id, label_to=plants.labels[1], revision=1)
-            async with plants.event_log.publisher("pappus/test") as publisher:
-                await publisher.publish([correction])
-            await plants.request()
-            second = (await plants.trained(at_least=2))[-1]
-        assert second.version != first[0].version
-        assert [one.image_id for one in second.corrections] == [images[0].image_id]
-        pixels = np.stack([prepare(decode_image(plants.bytes[images[0].sha256]))])
-        answer = ArtefactSession(await plants.store.get(second.artefact_key)).predict(pixels).probabilities.argmax()
-        assert plants.labels[answer] == plants.labels[1]

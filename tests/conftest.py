@@ -26,7 +26,8 @@ TOGETHER = ("tests/e2e/", "tests/integration/ingestor/")
 ORDER = ("tests/e2e/", "tests/contract/", "tests/integration/", "tests/unit/")
 """The longest group first and the many short files last, so that all workers end together. Contract tests, which empty
 the log of their worker, are over on it before it runs integration tests."""
-NOT_MEASURED = ("tests/integration/", "tests/e2e/")
+NOT_MEASURED = ("tests/integration/", "tests/e2e/", "tests/unit/ingestor/test_hostile_web.py")
+"""Where most code runs in processes of its own, and thousands of generated cases that others cover too."""
 
 register()
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -51,7 +52,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByShare
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into ORDER, give the first test of each file that needs the servers the time that their start
-    takes, and measure no coverage below NOT_MEASURED, where most code runs in processes of its own."""
+    takes, and measure no coverage below NOT_MEASURED."""
     items.sort(key=lambda item: next((turn for turn, folder in enumerate(ORDER) if item.nodeid.startswith(folder)), 0))
     first_by_file = {item.path: item for item in reversed(items) if _needs_servers(item)}
     for first in first_by_file.values():

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -98,12 +99,13 @@ async def test_the_demo_ends_right_and_nothing_is_done_twice(
 
 @pytest.mark.parametrize("lock", LOCKS)
 async def test_the_other_copy_goes_on_when_a_holder_is_stopped(
-    stack: Stack, copies: dict[str, Copy], lock: str
+    stack: Stack, copies: dict[str, Copy], lock: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = RunningStack.find(stack.state)
     process = await eventually(lambda: holder_of(stack, lock), BACK_SECONDS)
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)
+    stopped = time.monotonic()
     try:
         data = draw("grass", LOCKS.index(lock) + 5000)
         async with labeling_api(running, copies, process.pid) as person:
@@ -125,6 +127,9 @@ async def test_the_other_copy_goes_on_when_a_holder_is_stopped(
                 return newest.reason == "two of each" and bool(newest.live_in or newest.set_aside)
 
             await eventually(decided, BACK_SECONDS)
+            seconds = time.monotonic() - stopped
+            with capsys.disabled():
+                sys.stdout.write(f"\n{lock} stopped: a new upload was stored and corrected {seconds:.1f} s later\n")
     finally:
         if psutil.pid_exists(process.pid):
             os.kill(process.pid, signal.SIGCONT)

@@ -23,6 +23,12 @@ ON_SERVERS = ("tests/contract/", "tests/integration/")
 """Folders whose tests use the servers of their worker, which are started once for both."""
 TOGETHER = ("tests/e2e/", "tests/integration/ingestor/")
 """Folders whose tests stay on one worker, in their order: they share a stack or processes."""
+WITH_MLFLOW = (
+    "tests/contract/test_model_registry.py",
+    "tests/integration/stack/test_servers.py",
+    "tests/integration/trainer/test_recorder_process.py",
+)
+"""Files that stay on one worker, because they start MLflow beside its servers."""
 ORDER = ("tests/e2e/", "tests/contract/", "tests/integration/", "tests/unit/")
 """The longest group first and the many short files last, so that all workers end together. Contract tests, which empty
 the log of their worker, are over on it before it runs integration tests."""
@@ -34,12 +40,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
-    """Deals tests out to several workers (pytest -n): those of a folder in TOGETHER to one worker, else those of a
-    file."""
+    """Deals tests out to several workers (pytest -n): those of a folder in TOGETHER to one worker, those WITH_MLFLOW
+    too, else those of a file."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return the name of the group that this test belongs to."""
         file = nodeid.split("::", 1)[0]
+        if file in WITH_MLFLOW:
+            return "with MLflow"
         return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 

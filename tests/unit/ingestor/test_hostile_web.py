@@ -16,9 +16,10 @@ from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
 from shared.messaging.codec import decode, encode
 from shared.testing import image_registered
+from tests.profiles import cases
 from tests.unit.ingestor.names import Names
 
-CASES = 2000
+CASES = cases(2000)
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PORT = "{port}"
 SECONDS = 0.25

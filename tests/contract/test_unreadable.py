@@ -1,7 +1,7 @@
 """Records that cannot be read below the decoder, on the real broker: packed, damaged, oversized, malformed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,16 @@ from shared.runtime.health import Health
 from shared.tables.database import Database
 from shared.tables.projection import Projection, Transaction, on_event, wait_until_caught_up
 from shared.testing import eventually, image_registered, read_all, training_requested
+from tests.topics import empty_topics
 
 CODECS = ("gzip", "lz4", "snappy", "zstd")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_damaged_is_left(servers: Servers) -> Iterator[None]:
+    """Empty the topics after the last test: tests that use this broker later read them from the start."""
+    yield
+    asyncio.run(empty_topics(servers.kafka_bootstrap))
 
 
 @asynccontextmanager

@@ -22,7 +22,9 @@ from shared.runtime.errors import PappusError
 
 RECIPE = f"layer kappa={KAPPA} ridge={RIDGE} margin={MARGIN} format={FORMAT_VERSION}"
 """What shapes a layer beside corrections and champion; part of the version."""
-LARGEST_DIFFERENCE = 1e-4
+LARGEST_DIFFERENCE = 1e-3
+"""Of a probability. Corrections that contradict each other on nearly equal images have coefficients of hundreds, with
+which 32-bit floats differ by some 2e-4; a graph that is wrong differs by far more."""
 
 
 class CandidateBuildError(PappusError):

@@ -27,6 +27,7 @@ from services.trainer.fast_lane.decisions.build_plan import (
     decide,
     find_excluded,
     find_unserved,
+    newest_unserved,
     oldest_unserved,
 )
 from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
@@ -52,13 +53,13 @@ PART = "fast lane"
 KEPT = 3
 """Models in memory, up to 30 MB each."""
 COMPARED_IMAGES = 2
-UNREADABLE_RETRY_AFTER = timedelta(minutes=10)
-"""How long an image is left out before its bytes are looked for again."""
+LEFT_OUT_FOR = timedelta(minutes=10)
+"""How long an image is left out before it is tried again."""
 
 
 class FastLane:
     """Compares tables with the champion and builds candidates. Beside the tables it only remembers what saves time:
-    models in memory, and which images could not be read."""
+    models in memory, and which images no candidate could be built with."""
 
     def __init__(
         self, database: Database, store: ObjectStore, source: FeatureSource, health: Health, clock: Clock
@@ -73,7 +74,7 @@ class FastLane:
         """By the sha256 of the artefact: the champion, and candidates that may become it."""
         self._extractors: LRUCache[str, FeatureExtractor] = LRUCache(KEPT)
         self._loading = asyncio.Lock()
-        self._unreadable: dict[UUID, datetime] = {}
+        self._left_out: dict[UUID, tuple[datetime, str]] = {}
         self._reported = ""
 
     async def reconcile(self) -> Sequence[Event]:
@@ -89,7 +90,7 @@ class FastLane:
                 return []
             if candidate is not None:
                 return [candidate]
-            state = replace(state, unreadable=set(self._unreadable))
+            state = replace(state, left_out=self._reasons())
             decision = decide(state, self._clock())
         self._report(decision.reason, ok=True)
         return []
@@ -107,16 +108,14 @@ class FastLane:
             queries.set_aside(self._database),
         )
         now = self._clock()
-        self._unreadable = {
-            image: since for image, since in self._unreadable.items() if now - since < UNREADABLE_RETRY_AFTER
-        }
+        self._left_out = {image: kept for image, kept in self._left_out.items() if now - kept[0] < LEFT_OUT_FOR}
         return FastLaneState(
             champion=champion,
             corrections=corrections,
             retractions=retractions,
             set_aside=set_aside,
             candidates=[] if champion is None else await queries.fast_candidates(self._database, champion.version),
-            unreadable=set(self._unreadable),
+            left_out=self._reasons(),
             recipe=RECIPE,
         )
 
@@ -143,8 +142,8 @@ class FastLane:
             return loaded
 
     async def _try_build(self, decision: BuildCandidate) -> ModelTrained | None:
-        """Return the candidate, in the object store and ready to be announced; None if images were found to be
-        unreadable."""
+        """Return the candidate, in the object store and ready to be announced; None if corrections have to be left
+        out."""
         started = time.perf_counter()
         base = await self._load_champion(decision.champion)
         keys = {one.sha256: one.object_key for one in decision.corrections}
@@ -154,14 +153,21 @@ class FastLane:
         )
         unreadable = {**found.unreadable, **gone}
         if unreadable:
-            self._exclude([one for one in decision.corrections if one.sha256 in unreadable], unreadable)
+            for one in decision.corrections:
+                if one.sha256 in unreadable:
+                    self._leave_out(
+                        one, f"The bytes of the image are gone or cannot be decoded. {unreadable[one.sha256]}"
+                    )
             return None
         ready = time.perf_counter()
         candidate = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
         if not candidate.agrees:
-            raise CandidateBuildError(
-                f"{decision.version}: numpy and onnxruntime differ by {candidate.parity.difference:.1e}."
-            )
+            differ = f"numpy and onnxruntime differ by {candidate.parity.difference:.1e}"
+            newest = newest_unserved(decision)
+            if newest is None:
+                raise CandidateBuildError(f"{decision.version}: {differ}.")
+            self._leave_out(newest, f"With it {differ}: it contradicts corrections very near to it.")
+            return None
         computed = time.perf_counter()
         await self._upload(decision, candidate)
         self._loaded[candidate.artefact.sha256] = LoadedChampion(candidate.artefact, base.extractor)
@@ -170,10 +176,12 @@ class FastLane:
             BUILD_SECONDS.labels(stage).observe(spent)
         return _make_event(decision, candidate, self._clock(), seconds)
 
-    def _exclude(self, corrections: Sequence[Correction], reasons: dict[str, str]) -> None:
-        for one in corrections:
-            self._unreadable[one.image_id] = self._clock()
-            logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reasons[one.sha256])
+    def _leave_out(self, one: Correction, reason: str) -> None:
+        self._left_out[one.image_id] = self._clock(), reason
+        logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reason)
+
+    def _reasons(self) -> dict[UUID, str]:
+        return {image: reason for image, (_, reason) in self._left_out.items()}
 
     async def _upload(self, decision: BuildCandidate, candidate: Candidate) -> None:
         manifest = candidate.manifest

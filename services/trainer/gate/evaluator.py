@@ -31,7 +31,7 @@ from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
 
 KEPT_ANSWERS = 8
-RULES_BROKEN_BY_CORRECTIONS = ("corrections_hold", "accuracy", "recall_", "non_inferior_")
+RULES_BROKEN_BY_CORRECTIONS = ("corrections_hold", "accuracy", "recall_", "non_inferior_", "parity")
 """Rules that fail because of what is answered, by the beginning of their names: only these can corrections break."""
 
 
@@ -187,7 +187,8 @@ class Evaluator:
         verdict = judge(answers, compared, anchored, inputs, self._settings)
         if champion is None or not _corrections_caused_it(verdict, model.trained):
             return Evaluation(verdict)
-        regressions = Regressions(verdict.lost_images, answers, inputs.broken)
+        differ = "parity" in failed_rules(verdict.rules)
+        regressions = Regressions(verdict.lost_images, answers, inputs.broken, differ)
         aside = choose_set_aside(model, champion.trained, tests, regressions, data.corrections, vectors)
         return Evaluation(verdict, aside)
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import operator
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +14,14 @@ import pytest
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import manifest_from_json
+from services.trainer.dataset.records import Correction
+from services.trainer.fast_lane import reconciler
+from services.trainer.fast_lane.candidate import Candidate, LoadedChampion, build_candidate
 from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.model.onnx_artefact import Artefact
+from services.trainer.model.reference_inference import Agreement
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import promotion_counts
@@ -143,6 +150,26 @@ async def test_an_image_whose_bytes_are_gone_is_left_out_and_the_rest_goes_on(wo
         champion = await world.champion()
         assert {one.image_id for one in champion.model.corrections} == {kept.image_id}
         await eventually(lambda: "1 left out" in said(parts))
+
+
+async def test_a_correction_on_which_runtimes_differ_is_left_out(
+    world: World, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        odd, kept = await world.image("grass", says="dandelion"), await world.image("grass", says="dandelion")
+
+        def build(base: LoadedChampion, corrections: Sequence[Correction], *others: Any) -> Candidate:
+            candidate = build_candidate(base, corrections, *others)
+            parity = Agreement(2e-3, 0) if odd.image_id in {one.image_id for one in corrections} else candidate.parity
+            return replace(candidate, parity=parity)
+
+        monkeypatch.setattr(reconciler, "build_candidate", build)
+        await world.correct(odd, "dandelion")
+        await eventually(lambda: "1 left out" in said(parts))
+        await world.live(await world.correct(kept, "dandelion"))
+        champion = await world.champion()
+        assert {one.image_id for one in champion.model.corrections} == {kept.image_id}
 
 
 async def test_after_a_rollback_and_an_unfreeze_the_corrections_are_live_again(world: World, parts: Parts) -> None:

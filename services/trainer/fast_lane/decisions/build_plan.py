@@ -6,8 +6,8 @@ compares as often as it likes; the answer depends on nothing but what the tables
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,14 +22,14 @@ VERDICT_TIMEOUT = timedelta(minutes=5)
 @dataclass(frozen=True, slots=True)
 class FastLaneState:
     """What the tables show. `retractions` are the images whose last label was taken away; `candidates` are the lane's
-    own, made from the champion; `unreadable` are images whose bytes are gone or cannot be decoded; `recipe` names
+    own, made from the champion; `left_out` are images with which no candidate can be built now, and why; `recipe` names
     everything else that shapes the layer."""
 
     champion: Champion | None
     corrections: Sequence[Correction]
     set_aside: Sequence[SetAside] = ()
     candidates: Sequence[Candidate] = ()
-    unreadable: Collection[UUID] = ()
+    left_out: Mapping[UUID, str] = field(default_factory=dict)
     recipe: str = ""
     retractions: Sequence[Retraction] = ()
 
@@ -101,8 +101,8 @@ def _partition_corrections(champion: Champion, state: FastLaneState) -> list[tup
     def why_not(one: Correction) -> str | None:
         if one.label not in champion.model.labels:
             return f"{champion.version} does not know the label {one.label!r}: the next full training learns it."
-        if one.image_id in state.unreadable:
-            return "The bytes of the image are gone or cannot be decoded."
+        if one.image_id in state.left_out:
+            return state.left_out[one.image_id]
         if (one.image_id, one.revision) in live:
             return None
         return aside.get((one.image_id, one.revision))
@@ -135,6 +135,11 @@ def _plan_build(champion: Champion, wanted: Sequence[Correction], state: FastLan
     events = [one.event_id for one in _find_new(champion, wanted)] + [one.event_id for _, one in taken_back]
     causes = tuple(dict.fromkeys(events)) or (champion.promotion.event_id,)
     return BuildCandidate(version_of(champion, wanted, state.recipe), champion, tuple(wanted), causes)
+
+
+def newest_unserved(make: BuildCandidate) -> Correction | None:
+    """Return the newest correction that the champion does not hold; None if it holds all of them."""
+    return next(reversed(_find_new(make.champion, make.corrections)), None)
 
 
 def version_of(champion: Champion, corrections: Sequence[Correction], recipe: str) -> str:

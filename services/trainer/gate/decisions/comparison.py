@@ -111,11 +111,12 @@ def count_absorbed(challenger: ComparedModel, champion: ComparedModel | None) ->
 @dataclass(frozen=True)
 class Regressions:
     """What a challenger broke: positions of test images it lost, its answers on all of them, corrected images it does
-    not answer as corrected."""
+    not answer as corrected, and whether the trained model and the one that will serve differ."""
 
     lost_images: Sequence[int]
     answers: Indices
     broken: Sequence[UUID]
+    runtimes_differ: bool = False
 
 
 def choose_set_aside(
@@ -127,8 +128,9 @@ def choose_set_aside(
     vectors: Vectors,
 ) -> tuple[SetAside, ...]:
     """Return the corrections with most weight on the answers that broke, and the sentence for each: so that the others
-    need not wait. For each lost test image and each broken correction one, taken from those that are new if any of them
-    weighs on it; if none weighs on any, all that are new."""
+    need not wait. For each lost test image and each broken correction one of those that are new; if no new one weighs
+    on any, all that are new. What the champion holds stays in it, so setting that aside would change nothing: the
+    same candidate would be rejected again and again."""
     fresh = {(one.image_id, one.revision) for one in challenger.trained.corrections}
     fresh -= {(one.image_id, one.revision) for one in champion.corrections}
     chosen: dict[CorrectionEntry, str] = {}
@@ -139,10 +141,12 @@ def choose_set_aside(
             sentence = f"With it test image {lost.image_id} is answered {given} instead of {lost.label}."
             chosen.setdefault(responsible, sentence)
     for one in corrections:
-        if one.image_id in regressions.broken:
-            chosen.setdefault(*_find_contradicting(challenger, one, vectors, fresh))
+        if one.image_id in regressions.broken and (found := _find_contradicting(challenger, one, vectors, fresh)):
+            chosen.setdefault(*found)
     if not chosen and (regressions.lost_images or regressions.broken):
         chosen = dict.fromkeys(sorted(fresh), "It is among the newest, and together they made other answers wrong.")
+    if not chosen and regressions.runtimes_differ:
+        chosen = dict.fromkeys(sorted(fresh), "It contradicts corrections so near to it that answers become inexact.")
     return tuple(
         SetAside(image_id=image_id, revision=revision, sentence=sentence)
         for (image_id, revision), sentence in sorted(chosen.items())
@@ -152,30 +156,29 @@ def choose_set_aside(
 def _most_responsible_correction(
     challenger: ComparedModel, vector: Vector, given: str, truth: str, fresh: set[CorrectionEntry]
 ) -> CorrectionEntry | None:
-    """Return which correction pushed an image with these features [d] from `truth` to `given` most; None if none
+    """Return which of `fresh` pushed an image with these features [d] from `truth` to `given` most; None if none
     did."""
     labels = challenger.head.labels
     if truth not in labels:
         return None
     answered, right = (np.array([labels.index(label)], dtype=np.intp) for label in (given, truth))
     strongest_first = most_responsible(challenger.layer, vector[None, :], answered, right)
-    return next((entry for entry in strongest_first if entry in fresh), next(iter(strongest_first), None))
+    return next((entry for entry in strongest_first if entry in fresh), None)
 
 
 def _find_contradicting(
     challenger: ComparedModel, one: Correction, vectors: Vectors, fresh: set[CorrectionEntry]
-) -> tuple[CorrectionEntry, str]:
+) -> tuple[CorrectionEntry, str] | None:
     """Return the correction responsible for one that does not hold: itself if it is new, else the new correction that
-    contradicts it."""
+    contradicts it; None if none does."""
     entry = (one.image_id, one.revision)
-    sentence = f"Other corrections very near to it say otherwise, so it could not be answered {one.label}."
     if entry in fresh:
-        return entry, sentence
+        return entry, f"Other corrections very near to it say otherwise, so it could not be answered {one.label}."
     vector = vectors[one.sha256]
     given = predict_probabilities(challenger.head, challenger.layer, vector[None, :]).argmax(axis=1)[0]
     responsible = _most_responsible_correction(challenger, vector, challenger.head.labels[int(given)], one.label, fresh)
-    if responsible is None or responsible == entry:
-        return entry, sentence
+    if responsible is None:
+        return None
     return responsible, f"With it the corrected image {one.image_id} is no longer answered {one.label}."
 
 

@@ -30,7 +30,7 @@ class GateSettings(BaseModel, frozen=True):
     confidence: float = Field(default=0.85, gt=0, lt=1)
     significance: float = Field(default=0.05, gt=0, lt=1)
     slowest_milliseconds: float = Field(default=50.0, gt=0)
-    largest_difference: float = Field(default=1e-4, ge=0)
+    largest_difference: float = Field(default=1e-3, ge=0, description="Of a probability, between two runtimes")
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,9 @@ def test_what_a_full_training_took_in_stays_in_though_it_was_set_aside() -> None
 
 
 def test_unknown_labels_and_unreadable_images_are_left_out_by_name() -> None:
-    situation = FastLaneState(FIRST, [correction(1, label="daisy"), correction(2)], unreadable={image(2)})
+    situation = FastLaneState(
+        FIRST, [correction(1, label="daisy"), correction(2)], left_out={image(2): "Its bytes are gone."}
+    )
     decision = decide(situation, START)
     assert isinstance(decision, Idle)
     assert set(find_excluded(situation)) == {image(1), image(2)}

@@ -147,6 +147,18 @@ def test_a_correction_the_champion_holds_is_not_set_aside_for_a_newer_one() -> N
     assert [one.image_id for one in asides] == [image(7)]
 
 
+@pytest.mark.parametrize("broken", [[], [6]])
+def test_a_new_one_is_set_aside_even_if_only_a_held_one_weighs(broken: list[int]) -> None:
+    challenger = compared(layer_over({6: EYE[0], 9: EYE[3]}, "grass"))
+    champion = compared(layer_over({6: EYE[0]}, "grass"))
+    tests = select_locked_tests([sample(1, "dandelion")], challenger.trained, champion.trained)
+    vectors = {"sha-1": EYE[0], "sha-6": EYE[0], "sha-9": EYE[3]}
+    damage = Regressions([0], predict_tests(challenger, tests, vectors), [image(number) for number in broken])
+    corrections = [correction(6, "dandelion"), correction(9, "grass")]
+    asides = choose_set_aside(challenger, champion.trained, tests, damage, corrections, vectors)
+    assert [one.image_id for one in asides] == [image(9)]
+
+
 @pytest.mark.parametrize("damaged", [True, False])
 def test_if_none_weighs_on_what_broke_all_new_ones_are_set_aside(damaged: bool) -> None:
     challenger = compared(layer_over({7: EYE[3]}, "grass"))
@@ -155,6 +167,15 @@ def test_if_none_weighs_on_what_broke_all_new_ones_are_set_aside(damaged: bool) 
     damage = Regressions([0] if damaged else [], predict_tests(challenger, tests, vectors), [])
     asides = choose_set_aside(challenger, compared().trained, tests, damage, [], vectors)
     assert [one.image_id for one in asides] == ([image(7)] if damaged else [])
+
+
+def test_if_two_runtimes_differ_the_new_ones_are_set_aside() -> None:
+    challenger = compared(layer_over({6: EYE[0], 7: EYE[3]}, "grass"))
+    champion = compared(layer_over({6: EYE[0]}, "grass"))
+    tests = select_locked_tests([], challenger.trained, champion.trained)
+    damage = Regressions([], np.zeros(0, np.intp), [], runtimes_differ=True)
+    asides = choose_set_aside(challenger, champion.trained, tests, damage, [], {})
+    assert [one.image_id for one in asides] == [image(7)]
 
 
 def test_a_new_correction_that_does_not_hold_is_set_aside_itself() -> None:

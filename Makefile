@@ -50,7 +50,7 @@ up down status doctor reset: $(READY)
 	@$(BIN)/pappus $@ $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 3 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
+	@$(BIN)/python -m pytest -n 4 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
 
 # kill -9 of each service in turn while the demo runs: about four minutes.
 chaos: $(READY)

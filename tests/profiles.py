@@ -2,15 +2,16 @@
 
 from hypothesis import HealthCheck, settings
 
-DEFAULT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is not a failure
+DEFAULT = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Without limits of time: a busy machine is not a failure."""
 FEWEST = 5
 
 
 def register() -> None:
-    """Register the profiles; without a name hypothesis takes "default", 100 examples chosen anew in every run."""
+    """Register the profiles; without a name hypothesis takes "default", 50 examples chosen anew in every run."""
     settings.register_profile("default", DEFAULT)
     settings.register_profile("dev", DEFAULT, max_examples=20)
-    settings.register_profile("ci", DEFAULT, derandomize=True, print_blob=True)
+    settings.register_profile("ci", DEFAULT, max_examples=100, derandomize=True, print_blob=True)
 
 
 def cases(number: int) -> int:

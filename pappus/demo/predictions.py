@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 from uuid import UUID
 
 from pappus.demo.images import ImageSource
@@ -16,6 +17,7 @@ from shared.clients.labeler import get_champion, get_history
 from shared.clients.predictor import get_serving_model, predict
 
 AT_ONCE = 8
+LOOK_SECONDS = 0.2
 ASK_AGAIN_SECONDS = 0.01
 """Between two questions to one replica which model it serves."""
 
@@ -91,6 +93,23 @@ async def until_live_or_aside(person: AsyncApi, image_id: UUID, event_id: UUID, 
                 "See: pappus logs trainer-fast, pappus logs trainer-gate"
             )
         await asyncio.sleep(0.02)
+
+
+async def unless_set_aside(
+    person: AsyncApi, image_id: UUID, event_id: UUID, wait: Callable[[], Coroutine[Any, Any, None]]
+) -> str | None:
+    """Wait (None), but no longer when the gate has set this correction aside (why). Raises what `wait` raises."""
+    waiting = asyncio.create_task(wait())
+    try:
+        while not (await asyncio.wait({waiting}, timeout=LOOK_SECONDS))[0]:
+            entry = next((e for e in await person.send(get_history(image_id)) if e.event_id == event_id), None)
+            if entry and entry.set_aside:
+                return entry.set_aside
+        await waiting
+        return None
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def _refuse_frozen(person: AsyncApi) -> None:

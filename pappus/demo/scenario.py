@@ -3,12 +3,21 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import ingest_and_wait
-from pappus.demo.predictions import Answer, ask, describe, until_all_answer, until_all_serve, until_live_or_aside
+from pappus.demo.predictions import (
+    Answer,
+    ask,
+    describe,
+    unless_set_aside,
+    until_all_answer,
+    until_all_serve,
+    until_live_or_aside,
+)
 from pappus.demo.report import Report
 from pappus.demo.view import View
 from pappus.errors import Refused
@@ -26,6 +35,16 @@ TRIGGER_NEW_IMAGES = 10
 INGEST_SECONDS = 300.0
 TRAIN_SECONDS = 240.0
 LIVE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """An answer that was corrected to `label`, and the ids of its image and of the correction."""
+
+    answer: Answer
+    label: str
+    image_id: UUID
+    event_id: UUID
 
 
 class DemoScenario:
@@ -112,11 +131,11 @@ class DemoScenario:
 
     async def _correct(
         self, person: AsyncApi, replicas: Sequence[AsyncApi], answers: Sequence[Answer]
-    ) -> list[tuple[Answer, str]]:
-        """Correct wrong answers one by one, and wait until every replica serves each; return the live ones with their
-        labels. A correction that the gate sets aside, because other answers would become wrong, is reported."""
+    ) -> list[Corrected]:
+        """Correct wrong answers one by one, and wait until every replica serves each; return the live ones. A
+        correction that the gate sets aside, because other answers would become wrong, is reported."""
         with self._view.stage("corrections") as stage:
-            live: list[tuple[Answer, str]] = []
+            live: list[Corrected] = []
             aside: list[str] = []
             for answer, label in _to_correct(answers):
                 if len(live) == CORRECTIONS or (live and not answer.wrong):
@@ -129,21 +148,19 @@ class DemoScenario:
                 else:
                     await until_all_answer(replicas, data, label, LIVE_SECONDS)
                     self._report.correction_to_live_seconds.append(time.perf_counter() - start)
-                    live.append((answer, label))
+                    live.append(Corrected(answer, label, image_id, event_id))
                 stage.summary = _summarize_corrections(self._report.correction_to_live_seconds, aside)
             self._report.figures["corrections_set_aside"] = len(aside)
             if not live:
                 raise Refused(f"None of {len(aside)} corrections became live. The first was set aside: {aside[0]}")
             return live
 
-    async def _ask_again(
-        self, predictor: AsyncApi, answers: Sequence[Answer], corrected: Sequence[tuple[Answer, str]]
-    ) -> None:
+    async def _ask_again(self, predictor: AsyncApi, answers: Sequence[Answer], corrected: Sequence[Corrected]) -> None:
         with self._view.stage("the same images asked again") as stage:
             again = await ask(predictor, self._source, self._rows)
             now = {answer.sha256: answer for answer in again}
-            hold = sum(now[answer.sha256].label == label for answer, label in corrected)
-            touched = {answer.sha256 for answer, _ in corrected}
+            hold = sum(now[one.answer.sha256].label == one.label for one in corrected)
+            touched = {one.answer.sha256 for one in corrected}
             others = sum(now[a.sha256].label != a.label for a in answers if a.sha256 not in touched)
             stage.summary = (
                 f"{hold} of {len(corrected)} corrected images answered as corrected, "
@@ -159,11 +176,12 @@ class DemoScenario:
                 raise Refused(f"{len(corrected) - hold} corrected images are not answered as corrected.")
 
     async def _roll_back(
-        self, operator: AsyncApi, replicas: Sequence[AsyncApi], corrected: Sequence[tuple[Answer, str]], before: str
+        self, operator: AsyncApi, replicas: Sequence[AsyncApi], corrected: Sequence[Corrected], before: str
     ) -> None:
-        """Roll back to the model before the corrections, then unfreeze: the corrections become live again."""
-        first, label = corrected[0]
-        data = await self._source.read(first.row)
+        """Roll back to the model before the corrections, then unfreeze: the corrections become live again, but for
+        those that the gate sets aside now that it judges all of them at once."""
+        first = corrected[0]
+        data = await self._source.read(first.answer.row)
         with self._view.stage("rollback") as stage:
             await operator.send(ask_gate("rollback", "demo: show that an operator can go back", before))
             await until_all_serve(replicas, before, LIVE_SECONDS)
@@ -171,12 +189,18 @@ class DemoScenario:
             stage.summary = f"{before} serves again, frozen; the first corrected image is {answer!r} again"
         with self._view.stage("unfreeze: corrections return") as stage:
             await operator.send(ask_gate("unfreeze", "demo: go on learning"))
-            for answer_before, wanted in corrected:
-                pixels = await self._source.read(answer_before.row)
-                await until_all_answer(replicas, pixels, wanted, LIVE_SECONDS)
+            aside = []
+            for one in corrected:
+                pixels = await self._source.read(one.answer.row)
+                back = partial(until_all_answer, replicas, pixels, one.label, LIVE_SECONDS)
+                if why := await unless_set_aside(operator, one.image_id, one.event_id, back):
+                    aside.append(why)
+            if len(aside) == len(corrected):
+                raise Refused(f"None of {len(aside)} corrections returned. The first was set aside: {aside[0]}")
             champion = await operator.send(get_champion())
             stage.summary = (
-                f"{champion.version if champion else '?'} serves; the first corrected image is {label!r} again"
+                f"{champion.version if champion else '?'} serves; {len(corrected) - len(aside)} of {len(corrected)} "
+                "corrections are live again" + (f", for example set aside: {aside[0]}" if aside else "")
             )
 
 

@@ -45,7 +45,8 @@ CONSUMER: dict[str, Any] = {
     "max_poll_interval_ms": 300_000,
     "max_partition_fetch_bytes": 1_048_576,
 }
-FIXED_REPLICA_SESSION_MS = 45_000  # a static member comes back within 2 s and finds its partitions
+FIXED_REPLICA_SESSION_MS = 15_000
+"""A member with a name that is started again finds its partitions; so long they wait for one that is frozen or gone."""
 SCALED_REPLICA_SESSION_MS = 10_000
 READER: dict[str, Any] = {
     "group_id": None,

@@ -1,5 +1,6 @@
 """The demo where it cannot go on: what it says, and what it leaves alone."""
 
+import asyncio
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from pappus.cli import app
 from pappus.demo.images import ImageSource
 from pappus.demo.intake import Intake
-from pappus.demo.predictions import Answer, until_live_or_aside
+from pappus.demo.predictions import Answer, unless_set_aside, until_live_or_aside
 from pappus.demo.report import Report
 from pappus.demo.scenario import DemoScenario, _correct_one
 from pappus.demo.view import View
@@ -23,7 +24,7 @@ from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 from shared.clients.api import AsyncApi
 
-from .api_answers import champion
+from .api_answers import champion, history_entry
 from .conftest import FakeApis
 
 runner = CliRunner(env={"COLUMNS": "250"})
@@ -60,6 +61,25 @@ async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> N
         apis.answers["GET /models/champion"] = (200, champion(frozen=False))
         with pytest.raises(Refused, match="is in no model"):
             await until_live_or_aside(person, image_id, event_id, -1)
+
+
+async def test_a_correction_that_the_gate_sets_aside_is_not_waited_for(apis: FakeApis) -> None:
+    image_id, event_id = uuid4(), uuid4()
+    apis.answers[f"GET /images/{image_id}/history"] = (
+        200,
+        [history_entry(event_id=event_id, set_aside="It broke others.")],
+    )
+    async with AsyncApi(apis.url) as person:
+        without_end = asyncio.Event()
+
+        async def until_all_answer() -> None:
+            await without_end.wait()
+
+        async def at_once() -> None:
+            """Every replica answers as corrected."""
+
+        assert await unless_set_aside(person, image_id, event_id, until_all_answer) == "It broke others."
+        assert await unless_set_aside(person, image_id, event_id, at_once) is None
 
 
 async def test_a_correction_of_an_image_that_is_not_stored_is_refused(apis: FakeApis) -> None:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median, quantiles
+from urllib.parse import urlsplit
 
 from pappus.demo.drawing import DRAWN_LABELS, draw
 from pappus.demo.image_server import serve_files
@@ -30,29 +31,34 @@ LIMIT_SECONDS = 30.0
 async def measure(state: Path, rounds: int) -> None:
     """Run the rounds and print the figures."""
     stack = RunningStack.find(StateFolder.at(state))
-    bootstrap = Stack(state).status().addresses["kafka"]
+    lender = Stack(state)
+    bootstrap = lender.status().addresses["kafka"]
+    host = urlsplit(stack.images_url)
     seed = time.time_ns() % 2**31
     spent: list[float] = []
     inserts: list[float] = []
     files: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds):
+        for number in range(rounds + 1):
             path = Path(folder) / f"{seed}-{number}.jpg"
             files[f"{stack.images_url}/{path.name}"] = path
             path.write_bytes(draw(DRAWN_LABELS[number % 2], number, seed))
-        with serve_files(files, int(stack.images_url.rsplit(":", 1)[1])):
+        with serve_files(files, host.port or 0):
+            await asyncio.to_thread(lender.lend_hosts, [host.netloc])
             async with (
                 open_event_log(bootstrap) as event_log,
                 event_log.reader((ImageStored.topic, ImageRejected.topic)) as reader,
             ):
                 await reader.start_at(await reader.end_offsets())
-                for number in range(rounds):
+                for number in range(rounds + 1):
                     url = f"{stack.images_url}/{seed}-{number}.jpg"
                     start = time.perf_counter()
                     await insert(stack.plants_dsn, [PlantRow(url, DRAWN_LABELS[number % 2])])
                     inserts.append(time.perf_counter() - start)
                     await _stored(reader, url)
                     spent.append(time.perf_counter() - start)
+            await asyncio.to_thread(lender.take_back_hosts)
+    del spent[0], inserts[0]  # the ingestor has just been started
     print(f"p50 {median(spent) * 1000:.0f} ms, p95 {quantiles(spent, n=20)[-1] * 1000:.0f} ms of {rounds}")
     print(f"ratio p50 / one plain insert ({median(inserts) * 1000:.1f} ms): {median(spent) / median(inserts):.1f}")
 

@@ -22,8 +22,9 @@ from shared.storage.object_store import ObjectStore, open_object_store
 from shared.tables.postgres import Connection
 from shared.testing import eventually, image_registered
 from tests.integration.ingestor.running import IngestorProcess, dead_letters_of
+from tests.profiles import cases
 
-ROWS = 2000
+ROWS = cases(2000)
 UPLOADS = 40
 EVERY_SECONDS = 0.2
 SEED = 8
@@ -117,7 +118,7 @@ class Uploader:
 
 
 @pytest.mark.timeout(240)
-async def test_two_thousand_hostile_rows_hold_up_no_upload(
+async def test_thousands_of_hostile_rows_hold_up_no_upload(
     ingestor: IngestorProcess,
     seeder: Connection,
     event_log: EventLog,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.trainer.full_trigger.decisions.rows import (
@@ -34,6 +34,7 @@ from shared.contract.events import (
     uuid_of,
 )
 from shared.testing import group_on
+from tests.profiles import examples
 
 pytestmark = pytest.mark.slow
 
@@ -231,7 +232,7 @@ def play(world: World, steps: list[tuple[str, float, object, object]]) -> None:
                 world.pass_time(number)
 
 
-@settings(deadline=None, max_examples=150)
+@examples(1.5)
 @given(steps=st.lists(STEP, max_size=60), lane_seconds=st.sampled_from([None, 2.0, 40.0]), positions=st.booleans())
 def test_no_history_makes_the_trigger_set_itself_off(
     steps: list[tuple[str, float, object, object]], lane_seconds: float | None, positions: bool
@@ -255,7 +256,7 @@ def test_no_history_makes_the_trigger_set_itself_off(
     assert len(world.requests) == settled, "and then never again"
 
 
-@settings(deadline=None, max_examples=50)
+@examples(0.5)
 @given(steps=st.lists(STEP, max_size=40))
 def test_folding_every_event_a_second_time_changes_no_row(steps: list[tuple[str, float, object, object]]) -> None:
     world = World()

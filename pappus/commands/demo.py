@@ -72,9 +72,12 @@ async def _run_scenario(
     source = await choose_source(running, stack.state, images)
     report.images = source.description
     console.print(f"Images: {source.description}.", highlight=False, soft_wrap=True)
-    with serve_files(source.files, port), view.shown():
-        await DemoScenario(running, source, report, view).run()
-    await asyncio.to_thread(stack.take_back_hosts)
+    try:
+        with serve_files(source.files, port), view.shown():
+            await DemoScenario(running, source, report, view).run()
+    finally:
+        if "stored" in report.figures:  # else images are missing: a row that is refused is refused for good
+            await asyncio.to_thread(stack.take_back_hosts)
 
 
 def _finish(report: Report, report_path: Path | None) -> None:

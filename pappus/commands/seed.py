@@ -50,7 +50,8 @@ def seed(images: ImagesOption = None, state: StateOption = None) -> None:
             if source.files:
                 await asyncio.to_thread(Stack(folder).lend_hosts, [host.netloc])
             intake = await ingest_and_wait(stack.plants_dsn, source, SECONDS, line.update)
-        await asyncio.to_thread(Stack(folder).take_back_hosts)
+        if source.files:  # kept if the seed was interrupted: a row that is refused is refused for good
+            await asyncio.to_thread(Stack(folder).take_back_hosts)
         console.print(
             f"{intake.new} new rows; {len(intake.stored)} of {len(source.rows)} images stored.", highlight=False
         )

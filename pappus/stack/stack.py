@@ -72,7 +72,7 @@ class Stack:
         return self._wait_until_ready(lambda status: status.expected, watch)
 
     def lend_hosts(self, hosts: Sequence[str]) -> None:
-        """Allow the running ingestor to fetch from `hosts` until `take_back_hosts`, and wait until it does.
+        """Allow the ingestor to fetch from `hosts` until `take_back_hosts`; if it runs, wait until it does.
 
         Raises:
             StackError: a host is invalid, or the ingestor does not start again.
@@ -81,15 +81,17 @@ class Stack:
 
     def take_back_hosts(self) -> None:
         """Forbid the ingestor again what was lent; if it runs, wait until it is ready. Raises StackError if not."""
-        self._reconfigure_ingestor(StackConfig.load(self.state).model_copy(update={"lent_hosts": []}))
+        known = StackConfig.load(self.state)
+        if known.lent_hosts:
+            self._reconfigure_ingestor(known.model_copy(update={"lent_hosts": []}))
 
     def _reconfigure_ingestor(self, config: StackConfig) -> None:
-        if config == StackConfig.load(self.state):
-            return
         config.save(self.state)
         if self.status().running:
             self._supervisor.request(self._supervisor.desired().with_selected((), ()))  # the same, read again
-            self._wait_until_ready(lambda status: status.matching(["ingestor"]), _silent)
+            self._wait_until_ready(
+                lambda status: [part for part in status.expected if part.name == "ingestor"], _silent
+            )
 
     def restart(self, words: Sequence[str], watch: Callable[[StackStatus], None] = _silent) -> StackStatus:
         """Stop and start these components (names or groups), and wait until they are ready. Start those that `stop` has

@@ -100,7 +100,11 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         """Close the connection that has waited longest for a head; this one if all others are at work."""
-        others = [each for each in self.connections if isinstance(each, DeadlineProtocol) and each.is_waiting]
+        others = [
+            each
+            for each in self.connections
+            if isinstance(each, DeadlineProtocol) and each.is_waiting and not each.transport.is_closing()
+        ]
         min(others, key=lambda each: each._waits_since, default=self)._close_with(b"")
 
     @property

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from cachetools import LRUCache
@@ -12,7 +13,7 @@ from cachetools import LRUCache
 from services.trainer.data import queries
 from services.trainer.data.artefacts import load_artefact
 from services.trainer.data.projection import TOPICS
-from services.trainer.dataset.records import Champion, Correction
+from services.trainer.dataset.records import Champion
 from services.trainer.fast_lane.candidate import (
     RECIPE,
     Candidate,
@@ -34,7 +35,7 @@ from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_U
 from services.trainer.features.source import FeatureSource
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
-from shared.contract.artefact import artefact_key
+from shared.contract.artefact import CorrectionEntry, artefact_key
 from shared.contract.events import Event, ModelTrained, uuid_of
 from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock
@@ -49,6 +50,7 @@ from shared.tables.projection import wait_until_caught_up
 from shared.tables.reconciler import run_reconciler
 from shared.tables.single_worker import run_in_one_process
 
+Key = TypeVar("Key")
 PART = "fast lane"
 KEPT = 3
 """Models in memory, up to 30 MB each."""
@@ -74,7 +76,8 @@ class FastLane:
         """By the sha256 of the artefact: the champion, and candidates that may become it."""
         self._extractors: LRUCache[str, FeatureExtractor] = LRUCache(KEPT)
         self._loading = asyncio.Lock()
-        self._left_out: dict[UUID, tuple[datetime, str]] = {}
+        self._unreadable: dict[UUID, tuple[datetime, str]] = {}
+        self._inexact: dict[CorrectionEntry, tuple[datetime, str]] = {}
         self._reported = ""
 
     async def reconcile(self) -> Sequence[Event]:
@@ -82,6 +85,7 @@ class FastLane:
         state = await self._load_state()
         self._update_metrics(state)
         decision = decide(state, self._clock())
+        known = set(self._inexact)
         while isinstance(decision, BuildCandidate):
             try:
                 candidate = await self._try_build(decision)
@@ -89,11 +93,19 @@ class FastLane:
                 self._report(str(error), ok=False)
                 return []
             if candidate is not None:
+                self._pardon(known)
                 return [candidate]
-            state = replace(state, left_out=self._reasons())
+            state = replace(state, unreadable=_reasons(self._unreadable), inexact=_reasons(self._inexact))
             decision = decide(state, self._clock())
+        self._pardon(known)
         self._report(decision.reason, ok=True)
         return []
+
+    def _pardon(self, known: Collection[CorrectionEntry]) -> None:
+        """Of the corrections that were newly found inexact keep the last one, without which the candidate agrees: the
+        others were only newer than it, and come with the next candidate."""
+        for entry in [each for each in self._inexact if each not in known][:-1]:
+            del self._inexact[entry]
 
     async def loaded_champion(self) -> LoadedChampion | None:
         """Return the champion in memory; None before the first. Raises CandidateBuildError if it cannot be read."""
@@ -108,14 +120,16 @@ class FastLane:
             queries.set_aside(self._database),
         )
         now = self._clock()
-        self._left_out = {image: kept for image, kept in self._left_out.items() if now - kept[0] < LEFT_OUT_FOR}
+        self._unreadable = {key: kept for key, kept in self._unreadable.items() if now - kept[0] < LEFT_OUT_FOR}
+        self._inexact = {key: kept for key, kept in self._inexact.items() if now - kept[0] < LEFT_OUT_FOR}
         return FastLaneState(
             champion=champion,
             corrections=corrections,
             retractions=retractions,
             set_aside=set_aside,
             candidates=[] if champion is None else await queries.fast_candidates(self._database, champion.version),
-            left_out=self._reasons(),
+            unreadable=_reasons(self._unreadable),
+            inexact=_reasons(self._inexact),
             recipe=RECIPE,
         )
 
@@ -155,9 +169,9 @@ class FastLane:
         if unreadable:
             for one in decision.corrections:
                 if one.sha256 in unreadable:
-                    self._leave_out(
-                        one, f"The bytes of the image are gone or cannot be decoded. {unreadable[one.sha256]}"
-                    )
+                    reason = f"The bytes of the image are gone or cannot be decoded. {unreadable[one.sha256]}"
+                    self._unreadable[one.image_id] = self._clock(), reason
+                    logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reason)
             return None
         ready = time.perf_counter()
         candidate = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
@@ -166,7 +180,9 @@ class FastLane:
             newest = newest_unserved(decision)
             if newest is None:
                 raise CandidateBuildError(f"{decision.version}: {differ}.")
-            self._leave_out(newest, f"With it {differ}: it contradicts corrections very near to it.")
+            reason = f"With it {differ}: it contradicts corrections very near to it."
+            self._inexact[newest.image_id, newest.revision] = self._clock(), reason
+            logger.warning("a correction is left out", image_id=str(newest.image_id), reason=reason)
             return None
         computed = time.perf_counter()
         await self._upload(decision, candidate)
@@ -175,13 +191,6 @@ class FastLane:
         for stage, spent in seconds.items():
             BUILD_SECONDS.labels(stage).observe(spent)
         return _make_event(decision, candidate, self._clock(), seconds)
-
-    def _leave_out(self, one: Correction, reason: str) -> None:
-        self._left_out[one.image_id] = self._clock(), reason
-        logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reason)
-
-    def _reasons(self) -> dict[UUID, str]:
-        return {image: reason for image, (_, reason) in self._left_out.items()}
 
     async def _upload(self, decision: BuildCandidate, candidate: Candidate) -> None:
         manifest = candidate.manifest
@@ -233,6 +242,10 @@ async def run_fast_lane(
     await run_in_one_process(
         reconcile, database=database, health=health, name=PART, silence_seconds=settings.writer_silence_seconds
     )
+
+
+def _reasons(left_out: Mapping[Key, tuple[datetime, str]]) -> dict[Key, str]:
+    return {key: reason for key, (_, reason) in left_out.items()}
 
 
 def _choose_compared_images(decision: BuildCandidate) -> dict[str, str]:

@@ -37,7 +37,9 @@ class SocketGuard:
         pages, leave = self._open[known], asyncio.Event()
         pages[leave] = None
         if len(pages) > (PEOPLE if known else STRANGERS):
-            next(iter(pages)).set()
+            oldest = next(iter(pages))
+            del pages[oldest]
+            oldest.set()
             logger.warning("too many open pages: the oldest is closed", logged_in=known)
         try:
             await self._app(scope, _until(leave, receive), _unless(leave, send))
@@ -49,9 +51,15 @@ class SocketGuard:
 
 
 def _until(leave: asyncio.Event, receive: Receive) -> Receive:
-    """Return `receive`, which says that the other side is gone as soon as the socket has to leave."""
+    """Return `receive`, which says that the other side is gone as soon as the socket has to leave; not before it was
+    told of the connection, without which it knows no end."""
+    connected = False
 
     async def receive_or_leave() -> Message:
+        nonlocal connected
+        if not connected:
+            connected = True
+            return await receive()
         leaving, coming = asyncio.ensure_future(leave.wait()), asyncio.ensure_future(receive())
         try:
             await asyncio.wait((leaving, coming), return_when=asyncio.FIRST_COMPLETED)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.trainer.dataset.records import Candidate, Champion, Correction, Retraction, find_taken_back
+from shared.contract.artefact import CorrectionEntry
 from shared.contract.events import SetAside
 
 VERDICT_TIMEOUT = timedelta(minutes=5)
@@ -22,14 +23,16 @@ VERDICT_TIMEOUT = timedelta(minutes=5)
 @dataclass(frozen=True, slots=True)
 class FastLaneState:
     """What the tables show. `retractions` are the images whose last label was taken away; `candidates` are the lane's
-    own, made from the champion; `left_out` are images with which no candidate can be built now, and why; `recipe` names
-    everything else that shapes the layer."""
+    own, made from the champion; `unreadable` are images whose bytes are gone or cannot be decoded, and `inexact`
+    corrections with which two runtimes answer differently, each with the sentence why; `recipe` names everything else
+    that shapes the layer."""
 
     champion: Champion | None
     corrections: Sequence[Correction]
     set_aside: Sequence[SetAside] = ()
     candidates: Sequence[Candidate] = ()
-    left_out: Mapping[UUID, str] = field(default_factory=dict)
+    unreadable: Mapping[UUID, str] = field(default_factory=dict)
+    inexact: Mapping[CorrectionEntry, str] = field(default_factory=dict)
     recipe: str = ""
     retractions: Sequence[Retraction] = ()
 
@@ -101,11 +104,10 @@ def _partition_corrections(champion: Champion, state: FastLaneState) -> list[tup
     def why_not(one: Correction) -> str | None:
         if one.label not in champion.model.labels:
             return f"{champion.version} does not know the label {one.label!r}: the next full training learns it."
-        if one.image_id in state.left_out:
-            return state.left_out[one.image_id]
-        if (one.image_id, one.revision) in live:
-            return None
-        return aside.get((one.image_id, one.revision))
+        if one.image_id in state.unreadable:
+            return state.unreadable[one.image_id]
+        entry = (one.image_id, one.revision)
+        return None if entry in live else state.inexact.get(entry) or aside.get(entry)
 
     return [(one, why_not(one)) for one in sorted(state.corrections, key=lambda one: one.image_id)]
 

@@ -146,7 +146,14 @@ def choose_set_aside(
     if not chosen and (regressions.lost_images or regressions.broken):
         chosen = dict.fromkeys(sorted(fresh), "It is among the newest, and together they made other answers wrong.")
     if not chosen and regressions.runtimes_differ:
-        chosen = dict.fromkeys(sorted(fresh), "It contradicts corrections so near to it that answers become inexact.")
+        newest = max(
+            (one for one in corrections if (one.image_id, one.revision) in fresh),
+            key=lambda one: (one.corrected_at, one.image_id),
+            default=None,
+        )
+        if newest is not None:
+            sentence = "It contradicts corrections so near to it that answers become inexact."
+            chosen[newest.image_id, newest.revision] = sentence
     return tuple(
         SetAside(image_id=image_id, revision=revision, sentence=sentence)
         for (image_id, revision), sentence in sorted(chosen.items())

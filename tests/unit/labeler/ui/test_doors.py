@@ -96,6 +96,7 @@ class Page:
     def __init__(self, guard: SocketGuard, login: Session | None = None) -> None:
         self.sent: list[Message] = []
         self._from_browser: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_browser.put_nowait({"type": "websocket.connect"})
         headers = [] if login is None else [(b"cookie", f"{cookie.COOKIE}={cookie.encode(login)}".encode())]
         scope: dict[str, Any] = {"type": "websocket", "path": "/_stcore/stream", "headers": headers}
         self.task = asyncio.create_task(guard(scope, self._from_browser.get, self._send))
@@ -119,6 +120,7 @@ class Page:
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Accept a socket and repeat what comes until it is closed."""
+    assert (await receive())["type"] == "websocket.connect"
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
         await send({"type": "websocket.send", "text": message["text"]})
@@ -147,6 +149,16 @@ async def test_the_oldest_page_without_a_login_makes_room(guard: SocketGuard) ->
     assert {"type": "websocket.send", "text": "said after the end"} not in pages[0].sent
     assert [page.sent[-1].get("text") for page in pages[1:]] == ["hello", "hello"]
     for page in pages[1:]:
+        page.close()
+        await asyncio.wait_for(page.task, 5)
+
+
+async def test_a_burst_of_pages_leaves_no_more_open_than_may_be(guard: SocketGuard) -> None:
+    pages = [Page(guard) for _ in range(50)]
+    for page in pages[:-2]:
+        await asyncio.wait_for(page.task, 5)
+    assert not any(page.task.done() for page in pages[-2:])
+    for page in pages[-2:]:
         page.close()
         await asyncio.wait_for(page.task, 5)
 

@@ -179,12 +179,20 @@ def test_what_a_full_training_took_in_stays_in_though_it_was_set_aside() -> None
 
 def test_unknown_labels_and_unreadable_images_are_left_out_by_name() -> None:
     situation = FastLaneState(
-        FIRST, [correction(1, label="daisy"), correction(2)], left_out={image(2): "Its bytes are gone."}
+        FIRST, [correction(1, label="daisy"), correction(2)], unreadable={image(2): "Its bytes are gone."}
     )
     decision = decide(situation, START)
     assert isinstance(decision, Idle)
     assert set(find_excluded(situation)) == {image(1), image(2)}
     assert find_unserved(situation) == []
+
+
+def test_an_inexact_correction_is_left_out_unless_it_is_held() -> None:
+    inexact = {(image(1), 1): "It contradicts others."}
+    assert find_unserved(FastLaneState(FIRST, [correction(1)], inexact=inexact)) == []
+    assert find_unserved(FastLaneState(FIRST, [correction(1, revision=2)], inexact=inexact)) != []
+    held = champion(trained("full-2", (correction(1).applied,)), sequence=2)
+    assert isinstance(decide(FastLaneState(held, [correction(1)], inexact=inexact), START), Idle)
 
 
 def test_it_waits_for_tables_that_are_behind_the_champion() -> None:

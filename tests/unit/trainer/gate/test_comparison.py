@@ -1,5 +1,7 @@
 """What the gate compares, and which corrections it sets aside."""
 
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import numpy as np
@@ -169,12 +171,14 @@ def test_if_none_weighs_on_what_broke_all_new_ones_are_set_aside(damaged: bool) 
     assert [one.image_id for one in asides] == ([image(7)] if damaged else [])
 
 
-def test_if_two_runtimes_differ_the_new_ones_are_set_aside() -> None:
-    challenger = compared(layer_over({6: EYE[0], 7: EYE[3]}, "grass"))
+def test_if_two_runtimes_differ_the_newest_correction_is_set_aside() -> None:
+    challenger = compared(layer_over({6: EYE[0], 7: EYE[3], 8: EYE[2]}, "grass"))
     champion = compared(layer_over({6: EYE[0]}, "grass"))
     tests = select_locked_tests([], challenger.trained, champion.trained)
     damage = Regressions([], np.zeros(0, np.intp), [], runtimes_differ=True)
-    asides = choose_set_aside(challenger, champion.trained, tests, damage, [], {})
+    later = FixedClock()() + timedelta(seconds=1)
+    corrections = [correction(6, "grass"), replace(correction(7, "grass"), corrected_at=later), correction(8, "grass")]
+    asides = choose_set_aside(challenger, champion.trained, tests, damage, corrections, {})
     assert [one.image_id for one in asides] == [image(7)]
 
 

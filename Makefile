@@ -9,7 +9,7 @@
 #   make reset    stop the stack and delete its data
 #   make check    style, types, import rules, unit tests     (under a minute)
 #   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
-#   make chaos    kill -9 of each service during the demo    (about four minutes)
+#   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
 #   make format   let ruff mend what it can
 #   make pins     resolve requirements/ again
@@ -52,7 +52,7 @@ up down status doctor reset: $(READY)
 test: $(READY)
 	@$(BIN)/python -m pytest -n 4 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
 
-# kill -9 of each service in turn while the demo runs: about four minutes.
+# kill -9 of each service in turn while the demo runs, then two of each: about six minutes.
 chaos: $(READY)
 	@$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 

@@ -1,18 +1,22 @@
 """Topics of a broker that many tests share, empty again for the next of them."""
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
+from pappus.stack import Servers
 from shared.contract.topics import TOPICS
 from shared.messaging.kafka import create_topics, wait_until_ready
 from shared.testing import eventually
 
 
-async def empty_topics(bootstrap: str) -> None:
-    """Leave the broker with the declared topics, all empty and beginning at offset 0.
+async def empty_topics(servers: Servers) -> None:
+    """Leave the broker with the declared topics, all empty and beginning at offset 0, and let the tables of services
+    forget how far they were folded from them: else the next projection finds that its log was replaced.
 
     Only topics that hold records, or that are not declared, are deleted: making all of them anew takes a second.
     """
+    bootstrap = servers.kafka_bootstrap
     await wait_until_ready(bootstrap, 60)  # the test before may have stopped the broker
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
@@ -25,6 +29,7 @@ async def empty_topics(bootstrap: str) -> None:
                 return not set(used) & set(await admin.list_topics())
 
             await eventually(gone)
+            await _forget_positions(servers.database_url("postgres"), used)
     finally:
         await admin.close()
     if len(names) - len(used) < len(TOPICS):
@@ -43,3 +48,14 @@ async def _empty_of(bootstrap: str, names: set[str]) -> set[str]:
     finally:
         await consumer.stop()
     return declared - {partition.topic for partition, end in ends.items() if end}
+
+
+async def _forget_positions(database_url: str, topics: list[str]) -> None:
+    """Delete the positions in these topics from every schema."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        schemas = await connection.fetch("SELECT schemaname FROM pg_tables WHERE tablename = 'positions'")
+        for row in schemas:
+            await connection.execute(f'DELETE FROM "{row[0]}".positions WHERE topic = ANY($1)', topics)
+    finally:
+        await connection.close()

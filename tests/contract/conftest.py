@@ -17,17 +17,17 @@ from tests.topics import empty_topics
 
 
 @asynccontextmanager
-async def empty_kafka(bootstrap: str) -> AsyncIterator[EventLog]:
+async def empty_kafka(servers: Servers) -> AsyncIterator[EventLog]:
     """Open the log of a broker whose topics are all empty."""
-    await empty_topics(bootstrap)
-    async with open_event_log(bootstrap) as event_log:
+    await empty_topics(servers)
+    async with open_event_log(servers.kafka_bootstrap) as event_log:
         yield event_log
 
 
 @pytest.fixture
 async def kafka(servers: Servers) -> AsyncIterator[EventLog]:
     """The real log, empty."""
-    async with empty_kafka(servers.kafka_bootstrap) as event_log:
+    async with empty_kafka(servers) as event_log:
         yield event_log
 
 
@@ -38,7 +38,7 @@ async def event_log(request: pytest.FixtureRequest) -> AsyncIterator[EventLog]:
         yield MemoryEventLog()
         return
     servers: Servers = await asyncio.to_thread(request.getfixturevalue, "servers")
-    async with empty_kafka(servers.kafka_bootstrap) as event_log:
+    async with empty_kafka(servers) as event_log:
         yield event_log
 
 

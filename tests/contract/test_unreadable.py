@@ -34,7 +34,7 @@ CODECS = ("gzip", "lz4", "snappy", "zstd")
 def nothing_damaged_is_left(servers: Servers) -> Iterator[None]:
     """Empty the topics after the last test: tests that use this broker later read them from the start."""
     yield
-    asyncio.run(empty_topics(servers.kafka_bootstrap))
+    asyncio.run(empty_topics(servers))
 
 
 @asynccontextmanager

@@ -11,5 +11,5 @@ from tests.topics import empty_topics
 @pytest.fixture(scope="session")
 def servers(servers: Servers) -> Servers:
     """Kafka, PostgreSQL with roles and schemas, S3 with buckets and policies, without records of other tests."""
-    asyncio.run(empty_topics(servers.kafka_bootstrap))
+    asyncio.run(empty_topics(servers))
     return servers

@@ -69,7 +69,7 @@ async def records(event_log: KafkaEventLog) -> list[Record]:
 
 
 async def test_a_group_that_stopped_after_twenty_goes_on_when_it_is_told_to(servers: Servers) -> None:
-    await empty_topics(servers.kafka_bootstrap)
+    await empty_topics(servers)
     image_id = image_registered().image_id
     async with open_event_log(servers.kafka_bootstrap) as event_log:
         async with event_log.publisher("pappus/test") as publisher:
@@ -91,7 +91,7 @@ async def test_a_group_that_stopped_after_twenty_goes_on_when_it_is_told_to(serv
 
 
 async def test_what_was_given_up_is_published_again_once(servers: Servers) -> None:
-    await empty_topics(servers.kafka_bootstrap)
+    await empty_topics(servers)
     event = image_registered()
     producer = AIOKafkaProducer(bootstrap_servers=servers.kafka_bootstrap)
     await producer.start()

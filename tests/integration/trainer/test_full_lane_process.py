@@ -46,7 +46,9 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")
 class Plants:
     """Images with two labels of their own, in the real store and the real log."""
 
-    def __init__(self, event_log: KafkaEventLog, ingestor: ObjectStore, trainer: ObjectStore) -> None:
+    def __init__(
+        self, event_log: KafkaEventLog, ingestor: ObjectStore, trainer: ObjectStore, projection: asyncio.Future[None]
+    ) -> None:
         name = uuid4().hex[:8]
         self.event_log = event_log
         self.store = trainer
@@ -54,6 +56,7 @@ class Plants:
         self.model_name = f"plants-{name}"
         self.bytes: dict[str, bytes] = {}
         self._ingestor = ingestor
+        self._projection = projection
 
     async def grow(self, count: int = 40) -> list[ImageStored]:
         """Add new pictures of both, every fifth pair on the test side."""
@@ -84,6 +87,8 @@ class Plants:
             found: list[ModelTrained] = []
 
             async def enough() -> bool:
+                if self._projection.done():
+                    self._projection.result()  # says why nothing is folded any more
                 events = [decode(record.topic, record.value) for record in await reader.poll(0.2)]
                 found.extend(
                     one for one in events if isinstance(one, ModelTrained) and one.model_name == self.model_name
@@ -103,11 +108,11 @@ async def growing(servers: Servers) -> AsyncIterator[Plants]:
         open_event_log(servers.kafka_bootstrap) as event_log,
         open_object_store(ingestor) as writable,
         open_object_store(trainer) as store,
-        Database.open(trainer.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        Database.open(trainer.database_dsn, SCHEMA, MIGRATIONS) as database,
     ):
         projection = asyncio.ensure_future(Projection(event_log, database, PROJECTORS, Health()).run())
         try:
-            yield Plants(event_log, writable, store)
+            yield Plants(event_log, writable, store, projection)
         finally:
             projection.cancel()
             await asyncio.gather(projection, return_exceptions=True)

@@ -68,7 +68,7 @@ async def world_of(servers: Servers) -> AsyncIterator[World]:
     settings = Settings.model_validate(servers.settings("trainer"))
     async with (
         open_event_log(servers.kafka_bootstrap) as event_log,
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
         open_model_registry(servers.mlflow_url, settings.s3_bucket) as registry,
     ):
         projection = asyncio.ensure_future(Projection(event_log, database, PROJECTORS, Health()).run())
@@ -107,7 +107,7 @@ async def test_two_recorders_make_one_run_of_a_version(servers_with_mlflow: Serv
     settings = Settings.model_validate(servers.settings("trainer"))
     trained = model_trained(model_name=f"plants-{uuid4().hex[:8]}", version=f"full-{uuid4().hex[:12]}")
     async with (
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
         open_model_registry(servers.mlflow_url, settings.s3_bucket) as one,
         open_model_registry(servers.mlflow_url, settings.s3_bucket) as other,
     ):

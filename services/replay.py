@@ -33,7 +33,7 @@ async def main() -> None:
     service, settings = sys.argv[1], Settings()
     configure(f"{service}-replay", settings)
     async with open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log:
-        await replay(event_log, settings.database_url.get_secret_value(), load_plan(service), force)
+        await replay(event_log, settings.database_dsn, load_plan(service), force)
 
 
 if __name__ == "__main__":

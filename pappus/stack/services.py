@@ -20,7 +20,17 @@ from pappus.stack.settings import PREFIX, passed_on
 from pappus.stack.topics import TOPICS_STEP
 
 KAFKA, DATABASE, OBJECTS_STORE, MLFLOW, LOGINS, APIS = "kafka", "database", "objects", "mlflow", "logins", "apis"
-SECRETS = frozenset({"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "SESSION_SECRET", "USERS_FILE"})
+SECRETS = frozenset(
+    {
+        "DATABASE_URL",
+        "DATABASE_PASSWORD",
+        "KAFKA_PASSWORD",
+        "S3_ACCESS_KEY",
+        "S3_SECRET_KEY",
+        "SESSION_SECRET",
+        "USERS_FILE",
+    }
+)
 """Settings that reach a service only as its `uses` say, never from the caller's environment."""
 READY, LIVE = "/readyz", "/livez"
 ALIVE_TIMEOUT_SECONDS = 5.0

@@ -17,7 +17,6 @@ predictor (20,000,000 bytes), and no setting changes it."""
 class LabelerSettings(Settings):
     """Settings of the API, beyond the shared ones."""
 
-    host: str = Field(default="127.0.0.1", description="Address the API listens on")
     port: int = Field(default=28100, ge=0, le=65535, description="0 lets the system choose")
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Public names under which it is asked; addresses and names without a dot need none"

@@ -16,7 +16,6 @@ class PredictorSettings(Settings):
     All replicas of a machine share `port`; `health_port` belongs to one replica.
     """
 
-    host: str = Field(default="127.0.0.1", description="Address the replica listens on")
     port: int = Field(default=28000, ge=0, le=65535, description="Shared by all replicas (SO_REUSEPORT)")
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Public names under which it is asked; addresses and names without a dot need none"

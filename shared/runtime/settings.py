@@ -1,9 +1,11 @@
 """Settings from the environment (prefix PAPPUS_), typed. Read here and in each service's settings.py only."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +15,8 @@ from shared.runtime.errors import PappusError
 from shared.runtime.text import check_labels, check_model_name
 
 PREFIX = "PAPPUS_"
+SECRETS_FOLDER = "PAPPUS_SECRETS_FOLDER"
+"""Names a folder of files; each is called after a setting, such as pappus_s3_secret_key, and holds its value."""
 Labels = Annotated[tuple[str, ...], AfterValidator(check_labels)]
 ModelName = Annotated[str, AfterValidator(check_model_name)]
 
@@ -28,7 +32,7 @@ class EnvironmentSettings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         try:
-            super().__init__(**values)
+            super().__init__(**_secrets(), **values)
         except ValidationError as error:
             raise InvalidSettings(_sentences(error)) from None
         except SettingsError as error:
@@ -54,8 +58,16 @@ class GroupSettings(TypedDict):
 class Settings(EnvironmentSettings, Installation):
     """What every process needs. A service adds its own fields in its `settings.py`."""
 
+    host: str = Field(default="127.0.0.1", min_length=1, description="address that its HTTP servers listen on")
     kafka_bootstrap: str = Field(default="127.0.0.1:29092", min_length=1)
-    database_url: SecretStr = SecretStr("")
+    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_username: str = Field(default="", description="with SASL: the name, for SCRAM-SHA-512")
+    kafka_password: SecretStr = SecretStr("")
+    kafka_ca_file: Path | None = Field(default=None, description="with SSL: who signs for the broker; None: the system")
+    database_url: SecretStr = Field(default=SecretStr(""), description="may hold the password, and sslmode")
+    database_password: SecretStr = Field(default=SecretStr(""), description="instead of one in database_url")
+    database_ca_file: Path | None = Field(default=None, description="who signs for PostgreSQL: it must prove its name")
+    s3_ca_file: Path | None = Field(default=None, description="who signs for the object store; None: the system")
     s3_endpoint: str = Field(default="http://127.0.0.1:29000", pattern="^https?://")
     s3_region: str = "us-east-1"
     s3_bucket: str = Field(default="pappus", min_length=1)
@@ -77,6 +89,18 @@ class Settings(EnvironmentSettings, Installation):
         description="the name of this process; once it is set, no other process may have it",
     )
     state_folder: Path = Path(".pappus/services/local")
+
+    @property
+    def database_dsn(self) -> str:
+        """Where PostgreSQL is, with the password and with what to ask of its certificate."""
+        url = urlsplit(self.database_url.get_secret_value())
+        query = dict(parse_qsl(url.query))
+        if password := self.database_password.get_secret_value():
+            login, _, place = url.netloc.rpartition("@")
+            url = url._replace(netloc=f"{login.partition(':')[0]}:{quote(password, safe='')}@{place}")
+        if self.database_ca_file is not None:
+            query = {"sslmode": "verify-full", **query, "sslrootcert": str(self.database_ca_file)}
+        return url._replace(query=urlencode(query)).geturl()
 
     @property
     def in_groups(self) -> GroupSettings:
@@ -107,6 +131,23 @@ def check_installation(environment: Mapping[str, str]) -> Installation:
         return Installation.model_validate(values)
     except ValidationError as error:
         raise InvalidSettings(_sentences(error)) from None
+
+
+def _secrets() -> dict[str, Any]:
+    """Return where the files of secrets are. Raises InvalidSettings."""
+    folder = os.environ.get(SECRETS_FOLDER)
+    if not folder:
+        return {}
+    try:
+        for file in Path(folder).iterdir():
+            if file.is_file():
+                file.open("rb").close()
+    except OSError as error:
+        raise InvalidSettings(
+            f"{SECRETS_FOLDER} is {folder}, which cannot be read ({error.filename}: {error.strerror}). Mount the"
+            " secrets there, readable by the user of this process."
+        ) from None
+    return {"_secrets_dir": folder}
 
 
 def _sentences(error: ValidationError) -> str:

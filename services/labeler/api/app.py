@@ -68,7 +68,7 @@ async def _work(
     """Open the tables and the store, then follow the log until cancelled. Reads are answered while the log is away."""
     health: Health = app.state.health
     health.set("tables", False, "Waiting for PostgreSQL.")
-    database_url = settings.database_url.get_secret_value()
+    database_url = settings.database_dsn
     async with Database.open(database_url, SCHEMA, MIGRATIONS) as database, open_store() as store:
         users, publisher = Users(database), ReconnectingPublisher()
         await users.prepare()

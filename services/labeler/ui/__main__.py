@@ -16,7 +16,7 @@ from shared.runtime.health import Health, serve_health
 
 def main() -> None:
     settings = UiSettings()
-    threading.Thread(target=_serve_health, args=(settings.health_port,), daemon=True).start()
+    threading.Thread(target=_serve_health, args=(settings.health_port, settings.host), daemon=True).start()
     options = {
         "server.headless": True,
         "server.address": settings.host,
@@ -33,11 +33,11 @@ def main() -> None:
     create_app(settings.labeler_url).run(config=options)
 
 
-def _serve_health(port: int) -> None:
+def _serve_health(port: int, host: str) -> None:
     async def serve() -> None:
         health = Health()
         health.set("ui", True)
-        async with serve_health(health, port):
+        async with serve_health(health, port, host):
             await asyncio.get_running_loop().create_future()
 
     asyncio.run(serve())

@@ -31,7 +31,7 @@ async def main() -> None:
         open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS) as database,
+        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
     ):
         load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
         loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), [readiness(health)], load_settings)

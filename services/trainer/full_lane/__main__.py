@@ -30,9 +30,9 @@ async def main() -> None:
     configure("trainer-full", settings)
     health = Health()
     async with (
-        serve_health(health, settings.health_port),
+        serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
+        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=2) as database,
         open_object_store(settings) as store,
     ):
         with WorkerProcess(MODULE) as child:

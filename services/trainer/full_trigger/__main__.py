@@ -27,9 +27,9 @@ async def main() -> None:
     configure("trainer-trigger", settings)
     health = Health()
     async with (
-        serve_health(health, settings.health_port),
+        serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=1) as database,
+        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=1) as database,
         event_log.publisher(SOURCE) as publisher,
     ):
         runs = count(1)

@@ -31,9 +31,9 @@ async def main() -> None:
     configure("trainer-recorder", settings)
     health = Health()
     async with (
-        serve_health(health, settings.health_port),
+        serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
-        Database.open(settings.database_url.get_secret_value(), SCHEMA, MIGRATIONS, connections=2) as database,
+        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=2) as database,
         open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
     ):
         registry = SerialRegistry(mlflow, lambda: turn(database, "recorder"))

@@ -1,6 +1,7 @@
 """Settings that cannot be used are refused in a sentence that names them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,40 @@ def test_a_refusal_shows_no_value_of_a_secret() -> None:
     with pytest.raises(InvalidSettings) as refused:
         Settings.model_validate({"database_url": ["a secret"], "health_port": -1})
     assert "a secret" not in str(refused.value)
+
+
+def test_a_secret_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pappus_s3_secret_key").write_text("from a file\n")
+    monkeypatch.setenv("PAPPUS_SECRETS_FOLDER", str(tmp_path))
+    assert Settings().s3_secret_key.get_secret_value() == "from a file"
+    monkeypatch.setenv("PAPPUS_S3_SECRET_KEY", "from the environment")
+    assert Settings().s3_secret_key.get_secret_value() == "from the environment"
+
+
+def test_a_missing_folder_of_secrets_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPPUS_SECRETS_FOLDER", str(tmp_path / "missing"))
+    with pytest.raises(InvalidSettings, match=r"PAPPUS_SECRETS_FOLDER is .*missing"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("values", "dsn"),
+    [
+        ({"database_url": "postgresql://a:b@h:1/d"}, "postgresql://a:b@h:1/d"),
+        ({"database_url": "postgresql://a@h:1/d", "database_password": "p/w@"}, "postgresql://a:p%2Fw%40@h:1/d"),
+        ({"database_url": "postgresql://a:old@h/d", "database_password": "new"}, "postgresql://a:new@h/d"),
+        (
+            {"database_url": "postgresql://a:b@h/d", "database_ca_file": "/ca.pem"},
+            "postgresql://a:b@h/d?sslmode=verify-full&sslrootcert=%2Fca.pem",
+        ),
+        (
+            {"database_url": "postgresql://a:b@h/d?sslmode=verify-ca", "database_ca_file": "/ca.pem"},
+            "postgresql://a:b@h/d?sslmode=verify-ca&sslrootcert=%2Fca.pem",
+        ),
+    ],
+)
+def test_the_address_of_the_database_is_put_together(values: dict[str, str], dsn: str) -> None:
+    assert Settings.model_validate(values).database_dsn == dsn
 
 
 def test_a_process_with_defaults_has_no_name_in_its_groups(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
 #   make format   let ruff mend what it can
+#   make secrets  the secrets of an installation in containers, as files
 #   make pins     resolve requirements/ again
 #
 # Without an NVIDIA card torch is the small CPU build from torch's own index, where that answers. TORCH=cpu insists on it,
@@ -27,7 +28,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up down status doctor reset test chaos check format bench pins
+.PHONY: help setup secrets demo up down status doctor reset test chaos check format bench pins
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +46,10 @@ $(READY): requirements/all.txt pyproject.toml
 
 demo: $(READY)
 	@$(BIN)/pappus demo $(ARGS)
+
+# For containers: see docs/containers.md
+secrets: $(READY)
+	@$(BIN)/pappus secrets secrets
 
 up down status doctor reset: $(READY)
 	@$(BIN)/pappus $@ $(ARGS)
@@ -78,6 +83,6 @@ bench: $(READY)
 # Resolve the pins again: all.txt first, then each service within it, so that one environment can hold them all.
 pins: $(READY)
 	$(BIN)/uv pip compile -q --upgrade --no-header --no-annotate --universal --python-version 3.11 pyproject.toml --all-extras -o requirements/all.txt
-	for extra in ingestor predictor labeler trainer cli; do \
+	for extra in ingestor predictor labeler trainer cli jobs registry; do \
 	  $(BIN)/uv pip compile -q --no-header --no-annotate --universal --python-version 3.11 pyproject.toml \
 	    --extra $$extra -c requirements/all.txt -o requirements/$$extra.txt; done

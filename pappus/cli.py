@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import typer
 
-from pappus.commands import components, demo, dlq, images, operator, replay, seed, stack, users
+from pappus.commands import components, containers, demo, dlq, images, operator, replay, seed, stack, users
 
 app = typer.Typer(name="pappus", help="Corrections fly; the model follows.", no_args_is_help=True, add_completion=False)
 
 STACK = "The stack"
 LOOP = "The loop"
 GATE = "Models and the gate"
+CONTAINERS = "In containers"
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     STACK: (
         stack.up,
@@ -26,6 +27,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     LOOP: (demo.demo, seed.seed, images.predict, images.correct, images.history),
     GATE: (operator.train, operator.rollback, operator.approve, operator.override, operator.freeze, operator.unfreeze),
+    CONTAINERS: (containers.secrets, containers.prepare),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

@@ -1,6 +1,7 @@
-"""Fill .venv from requirements/all.txt: `python -m pappus.environment auto | cpu | default`.
+"""Fill .venv from requirements/all.txt: `python -m pappus.environment auto | cpu | default [REQUIREMENTS]`.
 
-`make` runs it with the Python of .venv, which has nothing but uv yet, so only the standard library is imported here.
+`make` runs it with the Python of .venv, which has nothing but uv yet, so only the standard library is imported here;
+images are built with it from the requirements of one service.
 """
 
 import os
@@ -28,18 +29,26 @@ def main(arguments: Sequence[str]) -> int:
     if choice not in CHOICES:
         print(f"TORCH is {choice!r}; choose one of {', '.join(CHOICES)}.")  # noqa: T201
         return 2
+    requirements = Path(arguments[1]) if len(arguments) > 1 else REQUIREMENTS
+    torch = _torch_of(requirements)
     installed = _installed_torch()
-    cpu = _wants_cpu_build(choice, installed)
-    if installed:
-        _say("Bringing .venv up to date with requirements/all.txt ...")
+    cpu = torch is not None and _wants_cpu_build(choice, installed, torch)
+    if installed or not torch:
+        where = ".venv" if requirements == REQUIREMENTS else sys.prefix
+        _say(f"Bringing {where} up to date with requirements/{requirements.name} ...")
     else:
         _say(f"Installing the Python packages into .venv, once; with {CPU_SIZE if cpu else DEFAULT_SIZE} ...")
-    return _install(cpu)
+    return _install(cpu, requirements)
 
 
 def cpu_requirements(text: str) -> str:
     """Return the requirements without the packages of torch for NVIDIA cards."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(CUDA))
+
+
+def _torch_of(requirements: Path) -> str | None:
+    """Return the line that pins torch; None if these requirements need none."""
+    return next((line for line in requirements.read_text().splitlines() if line.startswith("torch==")), None)
 
 
 def _installed_torch() -> str | None:
@@ -50,18 +59,18 @@ def _installed_torch() -> str | None:
         return None
 
 
-def _wants_cpu_build(choice: str, installed: str | None) -> bool:
+def _wants_cpu_build(choice: str, installed: str | None, torch: str) -> bool:
     """Return whether to take the CPU build. `installed`: the present version of torch; `auto` keeps its kind."""
     if choice != "auto":
         return choice == "cpu"
-    return installed.endswith("+cpu") if installed else _cpu_build_fits()
+    return installed.endswith("+cpu") if installed else _cpu_build_fits(torch)
 
 
-def _cpu_build_fits() -> bool:
+def _cpu_build_fits(torch: str) -> bool:
     """Return whether this is a Linux machine without an NVIDIA card that reaches torch's own index."""
     if sys.platform != "linux" or _has_card():
         return False
-    if _cpu_index_answers():
+    if _cpu_index_answers(torch):
         return True
     _say(
         "This machine has no NVIDIA card, but torch's own index, which has the small CPU build, does not answer: torch "
@@ -74,8 +83,7 @@ def _has_card() -> bool:
     return any(Path(file).exists() for file in CARD) or shutil.which("nvidia-smi") is not None
 
 
-def _cpu_index_answers() -> bool:
-    torch = next(line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch=="))
+def _cpu_index_answers(torch: str) -> bool:
     command = (*_uv(), "--dry-run", "--no-deps", "--reinstall", "--torch-backend=cpu", torch)
     environment = {**os.environ, "UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}
     try:
@@ -85,13 +93,13 @@ def _cpu_index_answers() -> bool:
     return ended.returncode == 0
 
 
-def _install(cpu: bool) -> int:
+def _install(cpu: bool, requirements: Path) -> int:
     if not cpu:
-        return subprocess.call((*_uv(), "-r", str(REQUIREMENTS)))  # noqa: S603
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        requirements.write(cpu_requirements(REQUIREMENTS.read_text()))
-        requirements.flush()
-        return subprocess.call((*_uv(), "--torch-backend=cpu", "-r", requirements.name))  # noqa: S603
+        return subprocess.call((*_uv(), "-r", str(requirements)))  # noqa: S603
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as without_cuda:
+        without_cuda.write(cpu_requirements(requirements.read_text()))
+        without_cuda.flush()
+        return subprocess.call((*_uv(), "--torch-backend=cpu", "-r", without_cuda.name))  # noqa: S603
 
 
 def _uv() -> tuple[str, ...]:

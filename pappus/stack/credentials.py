@@ -1,7 +1,9 @@
 """Passwords of one stack, generated once and kept in its state folder."""
 
+import base64
 import json
 import secrets
+import uuid
 
 from pydantic import BaseModel, Field
 
@@ -14,6 +16,14 @@ SERVICES = ("ingestor", "labeler", "trainer", "predictor")
 
 def _password() -> str:
     return secrets.token_urlsafe(24)
+
+
+def _cluster_id() -> str:
+    """Return 22 characters, base64 of a random UUID; a leading dash would be read as an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
 
 
 class S3Key(BaseModel):
@@ -36,16 +46,18 @@ class Credentials(BaseModel):
     s3: dict[str, S3Key] = Field(default_factory=_s3_keys)
     users: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in ("labeler", "operator")})
     session_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
+    grafana: str = Field(default_factory=_password)
+    kafka_cluster: str = Field(default_factory=_cluster_id)
 
     @classmethod
     def load_or_create(cls, state: StateFolder) -> "Credentials":
         """Return the credentials of `state`; generate and save them the first time, with the users of the labeler, and
-        later those of S3 users that an earlier release did not have."""
+        later those that an earlier release did not have."""
         if state.credentials.exists():
             known = cls.model_validate_json(state.credentials.read_bytes())
-            if missing := {name: key for name, key in _s3_keys().items() if name not in known.s3}:
-                known = known.model_copy(update={"s3": known.s3 | missing})
-                write_private(state.credentials, known.model_dump_json(indent=2) + "\n")
+            known = known.model_copy(update={"s3": {**_s3_keys(), **known.s3}})
+            if (text := known.model_dump_json(indent=2) + "\n") != state.credentials.read_text():
+                write_private(state.credentials, text)
             return known
         made = cls()
         users = [{"name": name, "role": name, "password": password} for name, password in made.users.items()]

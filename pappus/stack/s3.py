@@ -10,6 +10,7 @@ from pappus.stack import toolchain
 from pappus.stack.command import run_command
 from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
+from pappus.stack.credentials import Credentials
 from pappus.stack.files import write_private
 from pappus.stack.probes import http_ok
 
@@ -44,7 +45,7 @@ class _Versitygw:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         for name in ("iam", "versions", "data"):
             (self._folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write_users()
+        write_private(self._folder / "iam" / "users.json", iam_users(self._context.credentials))
         root = self._context.credentials.s3["root"]
         secrets = {"ROOT_ACCESS_KEY": root.access_key, "ROOT_SECRET_KEY": root.secret_key}
         arguments = (
@@ -74,14 +75,16 @@ class _Versitygw:
         for folder in (scratch["GOPATH"], scratch["GOCACHE"]):
             await asyncio.to_thread(shutil.rmtree, folder)
 
-    def _write_users(self) -> None:
-        ids = {"userID": 0, "groupID": 0, "projectID": 0}
-        accounts = {
-            name: {"access": key.access_key, "secret": key.secret_key, "role": "user", **ids}
-            for name, key in self._context.credentials.s3.items()
-            if name != "root"
-        }
-        write_private(self._folder / "iam" / "users.json", json.dumps({"accessAccounts": accounts}))
+
+def iam_users(credentials: Credentials) -> str:
+    """Return the file users.json of the server's IAM folder: every user but root."""
+    ids = {"userID": 0, "groupID": 0, "projectID": 0}
+    accounts = {
+        name: {"access": key.access_key, "secret": key.secret_key, "role": "user", **ids}
+        for name, key in credentials.s3.items()
+        if name != "root"
+    }
+    return json.dumps({"accessAccounts": accounts})
 
 
 def client_environment(context: StackContext, user: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from pappus.stack.buckets import make_buckets
 from pappus.stack.credentials import SERVICES, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.postgres import INSTALLED, REMEDY, package_folder
-from pappus.stack.roles import make_roles
+from pappus.stack.roles import SUPERUSER, make_roles
 from pappus.stack.settings import inherited_environment
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import RetryPolicy, retrying
@@ -27,7 +27,7 @@ ATTEMPTS = RetryPolicy(first_seconds=0.5, factor=1.3, longest_seconds=5.0, attem
 
 
 class PreparationSettings(Settings):
-    """Settings of the job. `database_url` is that of the superuser, in any database."""
+    """Settings of the job. Of `database_url` the address counts: names and passwords are those of the credentials."""
 
     credentials_file: Path | None = Field(default=None, description="credentials.json, as `pappus secrets` writes it")
 
@@ -63,7 +63,7 @@ class Preparation:
         package = package_folder()
         if package is None:
             raise StackError(f"psql is not installed: {REMEDY}.")
-        await self._answers("postgres", self._settings.database_dsn)
+        await self._answers(SUPERUSER, self._dsn_of(SUPERUSER, "postgres"))
         place = urlsplit(self._settings.database_dsn)
         environment = inherited_environment()
         if self._settings.database_ca_file is not None:
@@ -112,11 +112,11 @@ class Preparation:
     async def _answers(self, schema: str, dsn: str) -> None:
         await close(await connector(dsn, schema)())
 
-    def _dsn_of(self, role: str) -> str:
-        """Return the address of the database of the services, with the password of this role."""
+    def _dsn_of(self, role: str, database: str = DATABASE) -> str:
+        """Return the address of a database, with the password of this role."""
         url = urlsplit(self._settings.database_dsn)
         login = f"{role}:{quote(self._credentials.postgres[role], safe='')}"
-        return url._replace(netloc=f"{login}@{url.netloc.rpartition('@')[2]}", path=f"/{DATABASE}").geturl()
+        return url._replace(netloc=f"{login}@{url.netloc.rpartition('@')[2]}", path=f"/{database}").geturl()
 
     @property
     def _credentials(self) -> Credentials:

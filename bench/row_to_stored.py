@@ -32,7 +32,6 @@ async def measure(state: Path, rounds: int) -> None:
     """Run the rounds and print the figures."""
     stack = RunningStack.find(StateFolder.at(state))
     lender = Stack(state)
-    bootstrap = lender.status().addresses["kafka"]
     host = urlsplit(stack.images_url)
     seed = time.time_ns() % 2**31
     spent: list[float] = []
@@ -46,7 +45,7 @@ async def measure(state: Path, rounds: int) -> None:
         with serve_files(files, host.port or 0):
             await asyncio.to_thread(lender.lend_hosts, [host.netloc])
             async with (
-                open_event_log(bootstrap) as event_log,
+                open_event_log(lender.running_context().kafka) as event_log,
                 event_log.reader((ImageStored.topic, ImageRejected.topic)) as reader,
             ):
                 await reader.start_at(await reader.end_offsets())

@@ -13,6 +13,7 @@ from shared.messaging.kafka.dead_letter_topics import (
     open_redrive,
     original_of,
 )
+from shared.runtime.kafka_connection import KafkaConnection
 
 REASON_CHARACTERS = 80
 REASONS = 3
@@ -89,7 +90,7 @@ def describe(stored: StoredDeadLetter, redriven: bool) -> Iterator[str]:
 
 
 async def redrive(
-    event_log: KafkaEventLog, bootstrap: str, chosen: Iterable[StoredDeadLetter], *, dry_run: bool
+    event_log: KafkaEventLog, connection: KafkaConnection, chosen: Iterable[StoredDeadLetter], *, dry_run: bool
 ) -> list[Redriven]:
     """Publish the original of each chosen dead letter again, unless that was done; return what came of each."""
     by_place: dict[tuple[str, int, int], list[StoredDeadLetter]] = defaultdict(list)
@@ -104,7 +105,7 @@ async def redrive(
     topics = sorted({topic for topic, _, _ in letters})
     if not topics:
         return []
-    async with event_log.reader(topics) as reader, open_redrive(bootstrap) as again:
+    async with event_log.reader(topics) as reader, open_redrive(connection) as again:
         for place, letter in letters.items():
             ids = tuple(stored.id for stored in by_place[place])
             where = f"{letter.topic}[{letter.partition}]@{letter.offset}"

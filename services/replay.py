@@ -32,7 +32,7 @@ async def main() -> None:
         sys.exit("Say which service: python -m services.replay ingestor | labeler | predictor | trainer [--force]")
     service, settings = sys.argv[1], Settings()
     configure(f"{service}-replay", settings)
-    async with open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log:
+    async with open_event_log(settings.kafka, settings.lost_records) as event_log:
         await replay(event_log, settings.database_dsn, load_plan(service), force)
 
 

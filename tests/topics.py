@@ -7,6 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from pappus.stack import Servers
 from shared.contract.topics import TOPICS
 from shared.messaging.kafka import create_topics, wait_until_ready
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.testing import eventually
 
 
@@ -16,13 +17,12 @@ async def empty_topics(servers: Servers) -> None:
 
     Only topics that hold records, or that are not declared, are deleted: making all of them anew takes a second.
     """
-    bootstrap = servers.kafka_bootstrap
-    await wait_until_ready(bootstrap, 60)  # the test before may have stopped the broker
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await wait_until_ready(servers.kafka, 60)  # the test before may have stopped the broker
+    admin = AIOKafkaAdminClient(**servers.kafka.client_settings)
     await admin.start()
     try:
         names = {name for name in await admin.list_topics() if not name.startswith("__")}
-        if used := sorted(names - await _empty_of(bootstrap, names)):
+        if used := sorted(names - await _empty_of(servers.kafka, names)):
             await admin.delete_topics(used)
 
             async def gone() -> bool:
@@ -33,15 +33,15 @@ async def empty_topics(servers: Servers) -> None:
     finally:
         await admin.close()
     if len(names) - len(used) < len(TOPICS):
-        await create_topics(bootstrap)
+        await create_topics(servers.kafka)
 
 
-async def _empty_of(bootstrap: str, names: set[str]) -> set[str]:
+async def _empty_of(kafka: KafkaConnection, names: set[str]) -> set[str]:
     """Return the declared topics among these that have never held a record."""
     declared = names & {topic.name for topic in TOPICS}
     if not declared:
         return set()
-    consumer = AIOKafkaConsumer(*declared, bootstrap_servers=bootstrap)
+    consumer = AIOKafkaConsumer(*declared, **kafka.client_settings)
     await consumer.start()
     try:
         ends = await consumer.end_offsets(consumer.assignment())

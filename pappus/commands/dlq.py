@@ -18,6 +18,7 @@ from shared.messaging.kafka import ANY_RECORD, KafkaEventLog, open_event_log
 from shared.messaging.kafka.dead_letter_topics import StoredDeadLetter, already_redriven, read_dead_letters
 from shared.messaging.kafka.dead_letter_topics import skip as skip_letters
 from shared.runtime.errors import PappusError
+from shared.runtime.kafka_connection import KafkaConnection
 
 app = typer.Typer(
     name="dlq",
@@ -81,8 +82,8 @@ def skip(
     """Let a group go on that stopped after too many dead letters in a row: it counts from zero after its next start."""
 
     async def work() -> None:
-        async with _log(state) as (_, bootstrap):
-            places = await skip_letters(bootstrap, group)
+        async with _log(state) as (_, connection):
+            places = await skip_letters(connection, group)
         for place, offset in sorted(places.items()):
             _print(f"{printable(place.topic)}[{place.partition}]: what came before offset {offset} is in order")
         console.print("The group counts from zero after its next start; the supervisor starts one that stopped.")
@@ -103,10 +104,10 @@ def redrive(
     """Publish the original messages again, under their keys, to their topics. What was redriven once is left alone."""
 
     async def work() -> None:
-        async with _log(state) as (event_log, bootstrap):
+        async with _log(state) as (event_log, connection):
             found = _filtered(await read_dead_letters(event_log), topic, group)
             chosen = _named(found, letter_ids) if letter_ids else found
-            outcomes = await redrive_letters(event_log, bootstrap, chosen, dry_run=dry_run)
+            outcomes = await redrive_letters(event_log, connection, chosen, dry_run=dry_run)
         for outcome in outcomes:
             _print(f"{printable(outcome.place)}  {outcome.outcome}  ({', '.join(outcome.ids)})")
         published = sum(outcome.published for outcome in outcomes)
@@ -116,15 +117,15 @@ def redrive(
 
 
 @asynccontextmanager
-async def _log(state: Path | None) -> AsyncIterator[tuple[KafkaEventLog, str]]:
-    """Open the log of the running stack; yield it with its address."""
+async def _log(state: Path | None) -> AsyncIterator[tuple[KafkaEventLog, KafkaConnection]]:
+    """Open the log of the running stack; yield it with the way to it."""
     status = read_status(state_folder(state))
     kafka = next((component for component in status.components if component.name == "kafka"), None)
     if not status.running or kafka is None:
         raise Refused("Kafka does not run here. Start it: pappus up --only kafka")
-    bootstrap = f"127.0.0.1:{kafka.ports['kafka']}"
-    async with open_event_log(bootstrap, [ANY_RECORD]) as event_log:
-        yield event_log, bootstrap
+    connection = KafkaConnection(f"127.0.0.1:{kafka.ports['kafka']}")
+    async with open_event_log(connection, [ANY_RECORD]) as event_log:
+        yield event_log, connection
 
 
 def _attempt(work: Callable[[], Awaitable[None]], state: Path | None) -> None:

@@ -12,6 +12,7 @@ from pappus.stack.ownership import claim
 from pappus.stack.ports import HOST, resolve_ports
 from pappus.stack.settings import port_overrides, server_environment
 from pappus.stack.unprivileged import Account, unprivileged_account
+from shared.runtime.kafka_connection import KafkaConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class StackContext:
     def server_environment(self) -> dict[str, str]:
         """The part of the environment that a server gets, with the mark of this stack."""
         return server_environment(self.environment, MARK)
+
+    @property
+    def kafka(self) -> KafkaConnection:
+        """Where the broker is, for the steps and commands of the stack itself."""
+        return KafkaConnection(f"{HOST}:{self.ports['kafka']}")
 
     def url(self, port: str) -> str:
         """Return the HTTP address of a port, by the name of the port."""

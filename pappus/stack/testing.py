@@ -17,6 +17,7 @@ from pappus.stack.s3_policy import OBJECTS
 from pappus.stack.settings import StackSettings
 from pappus.stack.stack import Stack
 from pappus.stack.status import StackStatus
+from shared.runtime.kafka_connection import KafkaConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Servers:
     def kafka_bootstrap(self) -> str:
         """Return host:port of the broker."""
         return f"{HOST}:{self._port('kafka')}"
+
+    @property
+    def kafka(self) -> KafkaConnection:
+        """Return the broker, as the administrator of topics reaches it."""
+        return KafkaConnection(self.kafka_bootstrap)
 
     @property
     def s3_endpoint(self) -> str:

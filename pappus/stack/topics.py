@@ -2,7 +2,6 @@
 
 from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
-from pappus.stack.ports import HOST
 
 TOPICS_STEP = "topics"
 
@@ -16,7 +15,7 @@ def topics_component(context: StackContext) -> Component:
         )
 
         say("creating topics")
-        await create_topics(f"{HOST}:{context.ports['kafka']}")
+        await create_topics(context.kafka)
         return None
 
     async def done() -> bool:

@@ -28,7 +28,7 @@ async def main() -> None:
     health = Health(needed=(ANNOUNCER, GROUP, UPLOADS_GROUP, PROJECTION))
     async with (
         serve_health(health, settings.health_port, settings.host),
-        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
+        open_event_log(settings.kafka, settings.lost_records) as event_log,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, settings.connections) as database,
         open_object_store(settings) as store,
         Downloader.open(settings, login_of=Logins(database).of) as downloads,

@@ -35,3 +35,7 @@ class CorruptRecord(PappusError):
 
 class LogReplaced(PappusError):
     """The log is not the one the tables were folded from. A replay makes them agree again."""
+
+
+class InvalidSettings(PappusError):
+    """A setting has a value that cannot be used; the text names it."""

@@ -4,14 +4,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, TypedDict
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
-from shared.runtime.errors import PappusError
+from shared.runtime.errors import InvalidSettings as InvalidSettings
+from shared.runtime.kafka_connection import KafkaConnection, KafkaProtocol
 from shared.runtime.text import check_labels, check_model_name
 
 PREFIX = "PAPPUS_"
@@ -19,10 +20,6 @@ SECRETS_FOLDER = "PAPPUS_SECRETS_FOLDER"
 """Names a folder of files; each is called after a setting, such as pappus_s3_secret_key, and holds its value."""
 Labels = Annotated[tuple[str, ...], AfterValidator(check_labels)]
 ModelName = Annotated[str, AfterValidator(check_model_name)]
-
-
-class InvalidSettings(PappusError):
-    """A setting has a value that cannot be used; the text names it."""
 
 
 class EnvironmentSettings(BaseSettings):
@@ -60,10 +57,14 @@ class Settings(EnvironmentSettings, Installation):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address that its HTTP servers listen on")
     kafka_bootstrap: str = Field(default="127.0.0.1:29092", min_length=1)
-    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_protocol: KafkaProtocol = "PLAINTEXT"
     kafka_username: str = Field(default="", description="with SASL: the name, for SCRAM-SHA-512")
     kafka_password: SecretStr = SecretStr("")
     kafka_ca_file: Path | None = Field(default=None, description="with SSL: who signs for the broker; None: the system")
+    kafka_replication_factor: int = Field(default=1, ge=1, le=100, description="on how many brokers topics are kept")
+    kafka_min_insync_replicas: int = Field(
+        default=1, ge=1, le=100, description="how many of them must have an event before it counts as published"
+    )
     database_url: SecretStr = Field(default=SecretStr(""), description="may hold the password, and sslmode")
     database_password: SecretStr = Field(default=SecretStr(""), description="instead of one in database_url")
     database_ca_file: Path | None = Field(default=None, description="who signs for PostgreSQL: it must prove its name")
@@ -89,6 +90,17 @@ class Settings(EnvironmentSettings, Installation):
         description="the name of this process; once it is set, no other process may have it",
     )
     state_folder: Path = Path(".pappus/services/local")
+
+    @property
+    def kafka(self) -> KafkaConnection:
+        """Where Kafka is, and the login for it. Raises InvalidSettings."""
+        return KafkaConnection(
+            bootstrap=self.kafka_bootstrap,
+            protocol=self.kafka_protocol,
+            username=self.kafka_username,
+            password=self.kafka_password.get_secret_value(),
+            ca_file=self.kafka_ca_file,
+        )
 
     @property
     def database_dsn(self) -> str:

@@ -165,7 +165,7 @@ async def holder_of(stack: Stack, lock: str) -> psutil.Process | None:
 
 async def assert_nothing_is_twice(stack: Stack) -> None:
     """No image is stored twice, no cause decided twice, and each sequence counts once."""
-    async with open_event_log(servers_of(stack).kafka_bootstrap) as event_log:
+    async with open_event_log(servers_of(stack).kafka) as event_log:
         records = await read_all(event_log, [ImageStored.topic, ModelPromoted.topic])
     events = {event.event_id: event for record in records if (event := decode(record.topic, record.value))}
     stored = Counter(event.image_id for event in events.values() if isinstance(event, ImageStored))

@@ -20,7 +20,7 @@ from tests.topics import empty_topics
 async def empty_kafka(servers: Servers) -> AsyncIterator[EventLog]:
     """Open the log of a broker whose topics are all empty."""
     await empty_topics(servers)
-    async with open_event_log(servers.kafka_bootstrap) as event_log:
+    async with open_event_log(servers.kafka) as event_log:
         yield event_log
 
 

@@ -20,7 +20,7 @@ from shared.contract.topics import Topic
 from shared.messaging.codec import decode
 from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
-from shared.messaging.kafka import KafkaEventLog, create_topics, group_lag, wait_until_ready
+from shared.messaging.kafka import Copies, KafkaEventLog, create_topics, group_lag, wait_until_ready
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database
@@ -37,6 +37,7 @@ from shared.contract.events import ImageRegistered, uuid_of
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.health import Health
 from shared.messaging.kafka import open_event_log
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.testing import image_rejected
 
 async def on_image_registered(event):
@@ -46,7 +47,7 @@ async def on_image_registered(event):
     return [image_rejected(image_id=event.image_id, event_id=outcome, causes=(event.event_id,))]
 
 async def main():
-    async with open_event_log(sys.argv[1]) as event_log:
+    async with open_event_log(KafkaConnection(sys.argv[1])) as event_log:
         await run_handlers(
             event_log, group=sys.argv[3], source="pappus/test", member=sys.argv[2] or None, concurrency=4,
             subscriptions=[subscribe(ImageRegistered, on_image_registered)], health=Health(),
@@ -99,7 +100,7 @@ async def test_killing_a_handler_in_the_middle_loses_nothing(servers: Servers, k
     async with child(servers, "fetcher-0", "killed") as process:
 
         async def all_done() -> bool:
-            return not sum((await group_lag(servers.kafka_bootstrap, "killed", [ImageRegistered.topic])).values())
+            return not sum((await group_lag(servers.kafka, "killed", [ImageRegistered.topic])).values())
 
         await eventually(all_done, 120)
     outcomes = await causes_of_outcomes(kafka)
@@ -112,7 +113,7 @@ async def test_asking_a_handler_to_end_commits_what_is_finished(servers: Servers
         await handled(process, 100)
         process.send_signal(signal.SIGINT)
         await process.communicate()
-    committed = 300 - sum((await group_lag(servers.kafka_bootstrap, "ended", [ImageRegistered.topic])).values())
+    committed = 300 - sum((await group_lag(servers.kafka, "ended", [ImageRegistered.topic])).values())
     outcomes = await causes_of_outcomes(kafka)
     assert 0 < committed <= len(outcomes)
     assert len(outcomes) - committed <= 4 * 4, "at most what was in flight comes again"
@@ -156,7 +157,7 @@ async def test_members_that_come_and_go_lose_nothing_and_hand_over_their_work(
         await eventually(lambda: len(taken) == len(events), 60)
 
         async def all_committed() -> bool:
-            return not sum((await group_lag(servers.kafka_bootstrap, "fleet", [ImageRegistered.topic])).values())
+            return not sum((await group_lag(servers.kafka, "fleet", [ImageRegistered.topic])).values())
 
         await eventually(all_committed, 60)
         assert not any(task.done() for task in fleet)
@@ -187,7 +188,7 @@ async def broker_away(servers: Servers) -> AsyncIterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
-        await wait_until_ready(servers.kafka_bootstrap, 60)
+        await wait_until_ready(servers.kafka, 60)
 
 
 async def kill_broker(servers: Servers) -> None:
@@ -239,9 +240,9 @@ async def test_asking_and_committing_are_bounded_while_the_broker_is_away(
 
 
 async def test_too_few_brokers_for_a_topic_may_pass_and_is_said(servers: Servers) -> None:
-    await wait_until_ready(servers.kafka_bootstrap, 60)
+    await wait_until_ready(servers.kafka, 60)
     with pytest.raises(TransientError, match="too few brokers for topic everywhere"):
-        await create_topics(servers.kafka_bootstrap, [Topic("everywhere", 1)], replication=2)
+        await create_topics(servers.kafka, [Topic("everywhere", 1)], copies=Copies(2))
 
 
 async def test_clients_that_cannot_end_in_order_leave_nothing_running(servers: Servers, kafka: KafkaEventLog) -> None:

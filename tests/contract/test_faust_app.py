@@ -21,6 +21,7 @@ from shared.messaging.kafka import group_lag
 from shared.messaging.kafka.unreadable import LARGEST_BATCH_BYTES
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.testing import eventually, image_stored
 
 pytestmark = [
@@ -51,7 +52,7 @@ class Counting:
 async def running(
     servers: Servers, publisher: Publisher, folder: Path, declare: Callable[[FaustApp], Any]
 ) -> AsyncIterator[tuple[Any, Health]]:
-    app, health = FaustApp(TRIGGER_APP, servers.kafka_bootstrap, folder=folder, publisher=publisher), Health()
+    app, health = FaustApp(TRIGGER_APP, servers.kafka, folder=folder, publisher=publisher), Health()
     declared = declare(app)
     task = asyncio.create_task(app.run(health))
     try:
@@ -91,7 +92,7 @@ async def test_a_table_survives_a_restart_and_every_event_is_counted(
             await eventually(lambda: len(counting.table) == 20, 60)
 
             async def something_committed() -> bool:
-                lag = await group_lag(servers.kafka_bootstrap, TRIGGER_APP, [ImageStored.topic])
+                lag = await group_lag(servers.kafka, TRIGGER_APP, [ImageStored.topic])
                 return sum(behind for partition, behind in lag.items() if partition.topic == ImageStored.topic) < 20
 
             await eventually(something_committed, 60)
@@ -176,7 +177,7 @@ async def test_a_restart_with_a_backlog_drops_no_event(
             await eventually(lambda: str(last.image_id) in counting.table, 60)
 
             async def nothing_left() -> bool:
-                lag = await group_lag(servers.kafka_bootstrap, TRIGGER_APP, [ImageStored.topic])
+                lag = await group_lag(servers.kafka, TRIGGER_APP, [ImageStored.topic])
                 return not sum(lag.values())
 
             await eventually(nothing_left, 60)
@@ -201,7 +202,13 @@ class TestTheGuard:
 
         ended: list[int] = []
         yield (
-            FaustApp("guarded", "127.0.0.1:1", folder=tmp_path, publisher=Letters(), give_up=lambda: ended.append(1)),
+            FaustApp(
+                "guarded",
+                KafkaConnection("127.0.0.1:1"),
+                folder=tmp_path,
+                publisher=Letters(),
+                give_up=lambda: ended.append(1),
+            ),
             ended,
         )
 

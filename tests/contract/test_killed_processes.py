@@ -23,6 +23,7 @@ import asyncio, os, signal, sys
 from shared.contract.events import ImageRegistered
 from shared.messaging.handler import run_handlers, subscribe
 from shared.messaging.kafka import open_event_log
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.health import Health
 from shared.runtime.process import run
 from shared.testing import image_rejected
@@ -34,7 +35,7 @@ async def on_image_registered(event):
     return [image_rejected(image_id=event.image_id, causes=(event.event_id,))]
 
 async def main():
-    async with open_event_log(sys.argv[1]) as event_log:
+    async with open_event_log(KafkaConnection(sys.argv[1])) as event_log:
         await run_handlers(
             event_log, group=sys.argv[2], source="pappus/test", member="one", concurrency=4, health=Health(),
             subscriptions=[subscribe(ImageRegistered, on_image_registered)],

@@ -29,7 +29,7 @@ async def on_image_registered(event):
 
 async def main():
     settings, health = Settings(), Health()
-    async with open_event_log(settings.kafka_bootstrap) as event_log:
+    async with open_event_log(settings.kafka) as event_log:
         handlers = run_handlers(
             event_log, group=sys.argv[1], source="pappus/test", health=health, **settings.in_groups,
             subscriptions=[subscribe(ImageRegistered, on_image_registered)],

@@ -124,7 +124,7 @@ async def test_a_topic_that_was_made_with_a_smaller_limit_gets_the_declared_one(
             return (await settings(ModelTrained.topic))["max.message.bytes"] == "1048588"
 
         await eventually(narrow)
-        assert await create_topics(servers.kafka_bootstrap) == []
+        assert await create_topics(servers.kafka) == []
 
         async def as_declared() -> bool:
             return {name: await settings(name) for name in names} == declared

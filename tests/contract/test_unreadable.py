@@ -170,7 +170,7 @@ async def test_tables_stop_at_a_damaged_record_until_told_to_go_on(
     with pytest.raises(CorruptRecord, match=r"""PAPPUS_LOST_RECORDS='\["training.requested\[0\]@1"\]'"""):
         await Projection(kafka, database, projectors, Health()).run()
     assert folded == [events[0].event_id]
-    async with open_event_log(servers.kafka_bootstrap, ["training.requested[0]@1"]) as told:
+    async with open_event_log(servers.kafka, ["training.requested[0]@1"]) as told:
         task = asyncio.create_task(Projection(told, database, projectors, Health()).run())
         await wait_until_caught_up(kafka, database, [TrainingRequested.topic], 20)
         task.cancel()

@@ -97,7 +97,7 @@ class Told:
 
     def event_log(self) -> AbstractAsyncContextManager[KafkaEventLog]:
         """Open the log."""
-        return open_event_log(self.servers.kafka_bootstrap)
+        return open_event_log(self.servers.kafka)
 
     def store(self) -> AbstractAsyncContextManager[ObjectStore]:
         """Open the object store, as its owner sees it."""

@@ -22,7 +22,7 @@ async def main() -> None:
     settings = LabelerSettings()
     configure("labeler-api", settings)
     health = Health(needed=("tables",))
-    async with open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log:
+    async with open_event_log(settings.kafka, settings.lost_records) as event_log:
         app = create_app(settings, event_log, partial(open_object_store, settings), health)
         with listening(settings.host, settings.port, shared=False) as bound:
             await serve_http(app, [bound])

@@ -29,7 +29,7 @@ async def main() -> None:
     model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
-        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
+        open_event_log(settings.kafka, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
     ):

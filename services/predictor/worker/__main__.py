@@ -28,7 +28,7 @@ async def main() -> None:
     health = Health(needed={f"projection {SCHEMA}"})  # without a model there is no work, and that is not a fault
     async with (
         serve_health(health, settings.health_port, settings.host),
-        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
+        open_event_log(settings.kafka, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,

@@ -24,7 +24,7 @@ async def run_trigger(settings: FullTriggerSettings, publisher: Publisher, healt
     if run_number > 1:
         raise PappusError("The trigger lost its lock. Faust starts once in a process: this one ends, start it again.")
     folder = settings.state_folder / "faust"
-    app = FaustApp(TRIGGER_APP, settings.kafka_bootstrap, folder=folder, publisher=publisher)
+    app = FaustApp(TRIGGER_APP, settings.kafka, folder=folder, publisher=publisher)
     tables = TriggerTables(app.table("images", 4), app.table("corrections", 4), app.table("trainings", 1))
     trigger = FullTrigger(
         tables, publisher, settings.model_name, settings, utc_now, partial(health.set, "next training", True)

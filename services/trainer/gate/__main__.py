@@ -32,7 +32,7 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port, settings.host),
-        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
+        open_event_log(settings.kafka, settings.lost_records) as event_log,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
         event_log.publisher(SOURCE) as publisher,

@@ -32,7 +32,7 @@ async def main() -> None:
     health = Health()
     async with (
         serve_health(health, settings.health_port, settings.host),
-        open_event_log(settings.kafka_bootstrap, settings.lost_records) as event_log,
+        open_event_log(settings.kafka, settings.lost_records) as event_log,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=2) as database,
         open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
     ):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
@@ -15,7 +16,8 @@ from shared.contract.topics import TOPICS, Topic
 from shared.messaging.event_log import TopicPartition
 from shared.messaging.kafka.client import ANSWER_SECONDS, kafka_errors, open_admin, with_timeout
 from shared.messaging.kafka.reader import Probe
-from shared.runtime.errors import NotReady, PappusError, TransientError
+from shared.runtime.errors import InvalidSettings, NotReady, PappusError, TransientError
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.retry import RetryPolicy, retrying
 
 CREATE_SECONDS = 30.0
@@ -23,22 +25,47 @@ _SOON = RetryPolicy(first_seconds=0.05, factor=1.5, longest_seconds=0.5, attempt
 _POLL = RetryPolicy(first_seconds=0.1, factor=1.5, longest_seconds=1.0, attempts=None)
 
 
-async def create_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS, replication: int = 1) -> list[str]:
-    """Create missing topics with their partitions, retention, cleanup policy and largest record, and wait until every
-    topic can be used. Idempotent: topics with other settings get the declared ones. Return the names of new topics.
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """On how many brokers topics are kept, and how many must have an event before it is acknowledged (acks=all).
+
+    Raises:
+        InvalidSettings: more are asked for than there are.
+    """
+
+    replication: int = 1
+    min_insync: int = 1
+
+    def __post_init__(self) -> None:
+        if self.min_insync > self.replication:
+            raise InvalidSettings(
+                f"PAPPUS_KAFKA_MIN_INSYNC_REPLICAS is {self.min_insync}, but topics are kept {self.replication} times:"
+                " raise PAPPUS_KAFKA_REPLICATION_FACTOR, or lower it."
+            )
+
+
+async def create_topics(
+    connection: KafkaConnection, topics: Sequence[Topic] = TOPICS, copies: Copies = Copies()
+) -> list[str]:
+    """Create missing topics with their partitions, retention, cleanup policy, largest record and copies, and wait until
+    every topic can be used. Idempotent: topics with other settings get the declared ones; how many copies a topic has
+    is settled when it is created. Return the names of new topics.
 
     Raises:
         TransientError: Kafka is away, or has too few brokers.
         PappusError: Kafka refused one, or one exists with another number of partitions.
     """
-    wanted = [NewTopic(topic.name, topic.partitions, replication, topic_configs=_settings(topic)) for topic in topics]
+    wanted = [
+        NewTopic(topic.name, topic.partitions, copies.replication, topic_configs=_settings(topic, copies))
+        for topic in topics
+    ]
     made: list[str] = []
-    async with open_admin(bootstrap) as admin:
+    async with open_admin(connection) as admin:
         with kafka_errors("create topics"):
             await with_timeout(retrying(_SOON, lambda: _create(admin, wanted, made)), CREATE_SECONDS)
-        await _alter(admin, [topic for topic in topics if topic.name not in made])
+        await _alter(admin, [topic for topic in topics if topic.name not in made], copies)
     with kafka_errors("make all topics usable"):
-        await with_timeout(retrying(_SOON, lambda: check_topics(bootstrap, topics)), CREATE_SECONDS)
+        await with_timeout(retrying(_SOON, lambda: check_topics(connection, topics)), CREATE_SECONDS)
     return made
 
 
@@ -61,26 +88,30 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: 
         raise NotReady(f"Kafka has too few brokers for topic {too_few[0]}. Are all of them running?")
 
 
-def _settings(topic: Topic) -> dict[str, str]:
+def _settings(topic: Topic, copies: Copies) -> dict[str, str]:
     return {
         "retention.ms": str(topic.retention_ms),
         "cleanup.policy": topic.cleanup,
         "max.message.bytes": str(topic.max_bytes),
+        "min.insync.replicas": str(copies.min_insync),
     }
 
 
-async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic], copies: Copies) -> None:
     """Change topics whose settings differ from the declared ones."""
-    asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(_settings(topic))) for topic in topics]
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(_settings(topic, copies)))
+        for topic in topics
+    ]
     with kafka_errors("describe topics"):
         answers = await with_timeout(admin.describe_configs(asked)) if asked else []
     found = {
         name: {one[0]: one[1] for one in settings} for answer in answers for _, _, _, name, settings in answer.resources
     }
     others = [
-        ConfigResource(ConfigResourceType.TOPIC, topic.name, _settings(topic))
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, _settings(topic, copies))
         for topic in topics
-        if found.get(topic.name) != _settings(topic)
+        if found.get(topic.name) != _settings(topic, copies)
     ]
     with kafka_errors("change topics"):
         altered = await with_timeout(admin.alter_configs(others)) if others else []
@@ -89,7 +120,7 @@ async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
             raise PappusError(f"Kafka refused the settings of topic {name}: {for_code(code).__name__} {message or ''}")
 
 
-async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None:
+async def check_topics(connection: KafkaConnection, topics: Sequence[Topic] = TOPICS) -> None:
     """Check that every topic exists with its number of partitions, each with a leader.
 
     Raises:
@@ -97,7 +128,7 @@ async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None
         PappusError: one has another number of partitions, so that keys would stand elsewhere than expected.
         TransientError: Kafka is away.
     """
-    async with open_admin(bootstrap) as admin:
+    async with open_admin(connection) as admin:
         with kafka_errors("describe topics"):
             described = {
                 entry["topic"]: entry for entry in await admin.describe_topics([topic.name for topic in topics])
@@ -113,7 +144,7 @@ async def check_topics(bootstrap: str, topics: Sequence[Topic] = TOPICS) -> None
             )
 
 
-async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
+async def wait_until_ready(connection: KafkaConnection, timeout_seconds: float) -> None:
     """Wait until Kafka answers a request for metadata and has a broker (an open port is not enough).
 
     Raises:
@@ -121,7 +152,7 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
     """
 
     async def ask() -> None:
-        async with open_admin(bootstrap) as admin:
+        async with open_admin(connection) as admin:
             with kafka_errors("answer"):
                 cluster = await with_timeout(admin.describe_cluster())
         if not cluster["brokers"]:  # it answers, but has not rejoined its own cluster yet
@@ -132,20 +163,22 @@ async def wait_until_ready(bootstrap: str, timeout_seconds: float) -> None:
             await retrying(_POLL, ask)
     except TimeoutError as error:
         raise TransientError(
-            f"Kafka at {bootstrap} did not answer within {timeout_seconds:g} s. Is it running?"
+            f"Kafka at {connection.bootstrap} did not answer within {timeout_seconds:g} s. Is it running?"
         ) from error
 
 
-async def group_lag(bootstrap: str, group: str, topics: Sequence[str] = ()) -> Mapping[TopicPartition, int]:
+async def group_lag(
+    connection: KafkaConnection, group: str, topics: Sequence[str] = ()
+) -> Mapping[TopicPartition, int]:
     """Return the lag of a group, in records, for each partition with a committed offset and each partition of `topics`
     (without a committed offset: all records). Raises TransientError."""
-    async with open_admin(bootstrap) as admin:
+    async with open_admin(connection) as admin:
         with kafka_errors("list committed offsets"):
             committed = await with_timeout(admin.list_consumer_group_offsets(group))
     positions = {
         TopicPartition(partition.topic, partition.partition): stored.offset for partition, stored in committed.items()
     }
-    probe = Probe(bootstrap)
+    probe = Probe(connection)
     try:
         partitions = sorted({*positions, *await probe.partitions(topics)})
         beginnings, ends = await probe.beginning_offsets(partitions), await probe.end_offsets(partitions)

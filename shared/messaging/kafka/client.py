@@ -26,8 +26,10 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 from aiokafka.structs import TopicPartition as KafkaPartition  # type: ignore[import-untyped]
 
 from shared.messaging.event_log import Record, TopicPartition
+from shared.messaging.kafka.refusals import raise_refusal
 from shared.messaging.kafka.unreadable import unreadable
 from shared.runtime.errors import NotReady, PappusError, TransientError
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.retry import UNTIL_CANCELLED, retrying
 from shared.runtime.telemetry import logger
 
@@ -92,18 +94,20 @@ class Client(Protocol):
         """Disconnect."""
 
 
-async def start_with_retry(make: Callable[[], C], what: str) -> C:
-    """Make a client and start it, with back-off until Kafka answers. A client whose start failed or was cancelled is
-    dropped: aiokafka leaves it unusable."""
+async def start_with_retry(connection: KafkaConnection, make: Callable[..., C], what: str) -> C:
+    """Call `make` with the keyword arguments of `connection` and start the client, with back-off until Kafka answers. A
+    client whose start failed or was cancelled is dropped: aiokafka leaves it unusable. Raises KafkaRefused."""
 
     async def attempt() -> C:
-        client = make()
+        client = make(**connection.client_settings)
         try:
             with kafka_errors(f"let in the {what}"):
                 async with asyncio.timeout(START_SECONDS):
                     await client.start()
-        except BaseException:
+        except BaseException as error:
             await stop_within(client, what)
+            if isinstance(error, TransientError):
+                await raise_refusal(connection)
             raise
         return client
 
@@ -156,18 +160,23 @@ def kafka_errors(action: str) -> Iterator[None]:
             f"Kafka runs, but did not {action}, and will not: {error!r}. {error.__doc__ or ''}"
         ) from error
     except (KafkaConnectionError, KafkaTimeoutError, OSError, TimeoutError) as error:
-        raise TransientError(f"Kafka did not {action}: {error!r}. Is it running?") from error
+        raise TransientError(f"Kafka did not {action}: {error!r}. Is it running, at PAPPUS_KAFKA_BOOTSTRAP?") from error
     except KafkaError as error:
         raise TransientError(f"Kafka did not {action}: {error!r}.") from error
 
 
 @asynccontextmanager
-async def open_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Open a short-lived admin client. Raises TransientError when Kafka is away."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def open_admin(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open a short-lived admin client. Raises TransientError when Kafka is away, KafkaRefused if it lets no client in
+    with these settings."""
+    client = AIOKafkaAdminClient(**connection.client_settings)
     try:
-        with kafka_errors("answer"):
-            await with_timeout(client.start())
+        try:
+            with kafka_errors("answer"):
+                await with_timeout(client.start())
+        except TransientError:
+            await raise_refusal(connection)
+            raise
         yield client
     finally:
         await with_timeout(client.close())

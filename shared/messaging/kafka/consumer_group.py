@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener  # type: ignore[import-untyped]
@@ -25,6 +26,7 @@ from shared.messaging.kafka.client import (
     with_timeout,
 )
 from shared.messaging.kafka.membership import Membership, NameTaken
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.telemetry import logger
 
 UNKNOWN_MEMBER_ID = ""
@@ -89,26 +91,22 @@ class KafkaGroup:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, bootstrap: str, group: str, topics: Sequence[str], member: str | None
+        cls, connection: KafkaConnection, group: str, topics: Sequence[str], member: str | None
     ) -> AsyncIterator["KafkaGroup"]:
         """Join as soon as Kafka answers and has the topics."""
-
-        def make() -> AIOKafkaConsumer:
-            session = SCALED_REPLICA_SESSION_MS if member is None else FIXED_REPLICA_SESSION_MS
-            return AIOKafkaConsumer(
-                bootstrap_servers=bootstrap,
-                group_id=group,
-                group_instance_id=member,
-                session_timeout_ms=session,
-                partition_assignment_strategy=(RoundRobinPartitionAssignor,),
-                **CONSUMER,
-            )
-
+        make = partial(
+            AIOKafkaConsumer,
+            group_id=group,
+            group_instance_id=member,
+            session_timeout_ms=SCALED_REPLICA_SESSION_MS if member is None else FIXED_REPLICA_SESSION_MS,
+            partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+            **CONSUMER,
+        )
         what = f"group {group}"
-        consumer = await start_with_retry(make, what)
+        consumer = await start_with_retry(connection, make, what)
         try:
             await wait_for_topics(consumer, frozenset(topics), what)
-            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+            admin = AIOKafkaAdminClient(**connection.client_settings)
             listener = _Rebalance(group, consumer, member)
             consumer.subscribe(topics=list(topics), listener=listener)
             try:

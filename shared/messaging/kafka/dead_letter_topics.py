@@ -16,6 +16,7 @@ from shared.messaging.event_log import LogReader, Record, TopicPartition
 from shared.messaging.kafka.client import kafka_errors, open_admin, stop_within, with_timeout
 from shared.messaging.kafka.event_log import KafkaEventLog
 from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.kafka_connection import KafkaConnection
 
 REDRIVEN_FROM = "pappus-redriven-from"
 """The header of a record that was published again: the id of its dead letter."""
@@ -54,7 +55,7 @@ async def read_dead_letters(event_log: KafkaEventLog) -> list[StoredDeadLetter]:
     return sorted(found, key=_failed_at)
 
 
-async def skip(bootstrap: str, group: str) -> dict[TopicPartition, int]:
+async def skip(connection: KafkaConnection, group: str) -> dict[TopicPartition, int]:
     """Say that the dead letters of `group` so far are in order: after its next start it lets as many pass again.
     Return the offsets where that was said.
 
@@ -62,7 +63,7 @@ async def skip(bootstrap: str, group: str) -> dict[TopicPartition, int]:
         TransientError: Kafka is away.
         PappusError: there is no such group.
     """
-    async with open_admin(bootstrap) as admin:
+    async with open_admin(connection) as admin:
         with kafka_errors("list the groups"):
             committed = await with_timeout(admin.list_consumer_group_offsets(group))
             known = sorted(name for name, _ in await with_timeout(admin.list_consumer_groups()))
@@ -70,7 +71,10 @@ async def skip(bootstrap: str, group: str) -> dict[TopicPartition, int]:
         others = ", ".join(name for name in known if not name.endswith(skipped_group("")))
         raise PappusError(f"No group {group} has read anything. The groups are: {others or 'none'}.")
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=skipped_group(group), enable_auto_commit=False, auto_offset_reset="none"
+        group_id=skipped_group(group),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        **connection.client_settings,
     )
     try:
         with kafka_errors("store where the group goes on"):
@@ -119,10 +123,10 @@ async def original_of(reader: LogReader, letter: DeadLetter) -> Original:
 
 
 @asynccontextmanager
-async def open_redrive(bootstrap: str) -> AsyncIterator["Redrive"]:
+async def open_redrive(connection: KafkaConnection) -> AsyncIterator["Redrive"]:
     """Open what publishes originals again. Raises TransientError."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", max_request_size=LARGEST_BYTES
+        enable_idempotence=True, acks="all", max_request_size=LARGEST_BYTES, **connection.client_settings
     )
     try:
         with kafka_errors("answer"):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
@@ -22,6 +23,7 @@ from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
 from shared.messaging.kafka.client import start_with_retry, stop_within
 from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.metrics import EVENTS_PUBLISHED
 from shared.runtime.telemetry import inject_headers, logger
 
@@ -32,8 +34,8 @@ _Message = tuple[str, str | None, bytes]
 class KafkaPublisher:
     """One idempotent producer. It starts in the background and is replaced when it has become unusable."""
 
-    def __init__(self, bootstrap: str, source: str, timeout_seconds: float) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: KafkaConnection, source: str, timeout_seconds: float) -> None:
+        self._connection = connection
         self._source = source
         self._timeout_seconds = timeout_seconds
         self._producer = self._start()
@@ -42,9 +44,11 @@ class KafkaPublisher:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, bootstrap: str, source: str, timeout_seconds: float) -> AsyncIterator["KafkaPublisher"]:
+    async def open(
+        cls, connection: KafkaConnection, source: str, timeout_seconds: float
+    ) -> AsyncIterator["KafkaPublisher"]:
         """Open a publisher. Does not wait for Kafka."""
-        publisher = cls(bootstrap, source, timeout_seconds)
+        publisher = cls(connection, source, timeout_seconds)
         try:
             yield publisher
         finally:
@@ -86,17 +90,16 @@ class KafkaPublisher:
             raise TransientError(f"Kafka did not take the events: {error!r}. Is it running?") from error
 
     def _start(self) -> "asyncio.Task[AIOKafkaProducer]":
-        def make() -> AIOKafkaProducer:
-            return AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                enable_idempotence=True,
-                acks="all",
-                linger_ms=0,
-                max_request_size=LARGEST_BYTES,
-                client_id=self._source,
-            )
-
-        start: Coroutine[Any, Any, AIOKafkaProducer] = start_with_retry(make, f"publisher {self._source}")
+        make = partial(
+            AIOKafkaProducer,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=0,
+            max_request_size=LARGEST_BYTES,
+            client_id=self._source,
+        )
+        what = f"publisher {self._source}"
+        start: Coroutine[Any, Any, AIOKafkaProducer] = start_with_retry(self._connection, make, what)
         return asyncio.create_task(start, name=f"start publisher {self._source}")
 
     def _replace_if_dead(self, suspect: "asyncio.Task[AIOKafkaProducer]") -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
@@ -24,6 +25,7 @@ from shared.messaging.kafka.client import (
 )
 from shared.messaging.kafka.unreadable import unreadable
 from shared.runtime.errors import CorruptRecord, LogReplaced, NotReady
+from shared.runtime.kafka_connection import KafkaConnection
 
 ANY_RECORD = "*"
 """Among the lost records: go past every damaged one. For people who look at the log; tables name each."""
@@ -33,8 +35,8 @@ class Probe:
     """Answers questions about offsets on a separate client: on the polling client they would wait behind the long poll
     (+330 ms). Connects at the first question."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
         self._client: AIOKafkaConsumer | None = None
         self._one_at_a_time = asyncio.Lock()
         self._partitions: dict[str, list[TopicPartition]] = {}
@@ -48,7 +50,7 @@ class Probe:
         """Return all partitions of the topics. Asked once for each topic, since partition counts never change."""
         new = [topic for topic in topics if topic not in self._partitions]
         if new:
-            async with open_admin(self._bootstrap) as admin:
+            async with open_admin(self._connection) as admin:
                 with kafka_errors("name the partitions"):
                     described = await with_timeout(admin.describe_topics(new))
             for entry in described:
@@ -97,11 +99,10 @@ class Probe:
             if self._client is None:
                 with kafka_errors("answer"):
                     async with asyncio.timeout(ANSWER_SECONDS):
-                        self._client = await start_with_retry(self._make, "probe")
+                        self._client = await start_with_retry(
+                            self._connection, partial(AIOKafkaConsumer, **READER), "probe"
+                        )
         return self._client
-
-    def _make(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(bootstrap_servers=self._bootstrap, **READER)
 
 
 class KafkaReader:
@@ -119,13 +120,13 @@ class KafkaReader:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, bootstrap: str, topics: Sequence[str], lost_records: frozenset[str] = frozenset()
+        cls, connection: KafkaConnection, topics: Sequence[str], lost_records: frozenset[str] = frozenset()
     ) -> AsyncIterator["KafkaReader"]:
         """Open as soon as Kafka answers and has the topics. `lost_records` ("topic[partition]@offset") are passed over
         although they are damaged."""
         what = f"reader of {', '.join(topics)}"
-        consumer = await start_with_retry(lambda: AIOKafkaConsumer(bootstrap_servers=bootstrap, **READER), what)
-        probe = Probe(bootstrap)
+        consumer = await start_with_retry(connection, partial(AIOKafkaConsumer, **READER), what)
+        probe = Probe(connection)
         try:
             await wait_for_topics(consumer, frozenset(topics), what)
             yield cls(consumer, probe, topics, lost_records)

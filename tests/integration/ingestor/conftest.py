@@ -29,7 +29,7 @@ async def hostile() -> AsyncIterator[HostileServer]:
 @pytest.fixture(scope="session")
 def ingestor(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IngestorProcess]:
     """The process, running; it may fetch from 127.0.0.1 and nowhere else on this machine."""
-    asyncio.run(create_topics(servers.kafka_bootstrap))
+    asyncio.run(create_topics(servers.kafka))
     output: Path = tmp_path_factory.mktemp("ingestor") / "log"
     port = free_ports(("health",))["health"]
     process = IngestorProcess({**servers.settings("ingestor"), **FAST, "health_port": str(port)}, output)
@@ -63,5 +63,5 @@ async def tables(servers: Servers) -> AsyncIterator[Database]:
 @pytest.fixture
 async def event_log(servers: Servers) -> AsyncIterator[EventLog]:
     """The log."""
-    async with open_event_log(servers.kafka_bootstrap) as opened:
+    async with open_event_log(servers.kafka) as opened:
         yield opened

@@ -56,10 +56,10 @@ async def replicas(
     servers: Servers, settings: LabelerSettings, tables: Database, known: None
 ) -> AsyncIterator[Replicas]:
     """Two replicas, one for anna and one for berta. Only one of them writes the tables."""
-    await create_topics(servers.kafka_bootstrap)
+    await create_topics(servers.kafka)
     store = MemoryObjectStore()
     async with (
-        open_event_log(servers.kafka_bootstrap) as event_log,
+        open_event_log(servers.kafka) as event_log,
         running(settings, event_log, store) as (one, _),
         running(settings, event_log, store) as (other, _),
         _client(one, "anna") as anna,

@@ -89,9 +89,9 @@ class World:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """The processes run; there is no model yet."""
-    await create_topics(servers.kafka_bootstrap)
+    await create_topics(servers.kafka)
     async with AsyncExitStack() as stack:
-        event_log = await stack.enter_async_context(open_event_log(servers.kafka_bootstrap))
+        event_log = await stack.enter_async_context(open_event_log(servers.kafka))
         url = servers.database_url("predictor")
         database = await stack.enter_async_context(Database.open(url, SCHEMA, MIGRATIONS))
         made = World(servers, event_log, database, tmp_path_factory.mktemp("predictor"))

@@ -71,7 +71,7 @@ async def records(event_log: KafkaEventLog) -> list[Record]:
 async def test_a_group_that_stopped_after_twenty_goes_on_when_it_is_told_to(servers: Servers) -> None:
     await empty_topics(servers)
     image_id = image_registered().image_id
-    async with open_event_log(servers.kafka_bootstrap) as event_log:
+    async with open_event_log(servers.kafka) as event_log:
         async with event_log.publisher("pappus/test") as publisher:
             await publisher.publish([image_registered(image_id=image_id, attempt=number) for number in range(1, 46)])
         await handle(event_log, refusing=True)
@@ -101,7 +101,7 @@ async def test_what_was_given_up_is_published_again_once(servers: Servers) -> No
     for _ in range(18):
         await producer.send_and_wait(TOPIC, b"{}", partition=3)
     await producer.stop()
-    async with open_event_log(servers.kafka_bootstrap) as event_log:
+    async with open_event_log(servers.kafka) as event_log:
         await handle(event_log, refusing=True)
         _, lines = await pappus(servers, "dlq", "ls", "--each")
         of_place = {words[3]: words[0] for line in lines.splitlines() if len(words := line.split()) > 3}

@@ -47,9 +47,9 @@ async def real(own_servers: Servers) -> AsyncIterator[World]:
     root = own_servers.credentials.s3["root"]
     keys = {"s3_access_key": root.access_key, "s3_secret_key": root.secret_key}
     settings = Settings.model_validate({**own_servers.settings("trainer"), **keys})
-    await create_topics(own_servers.kafka_bootstrap)
+    await create_topics(own_servers.kafka)
     async with (
-        open_event_log(own_servers.kafka_bootstrap) as event_log,
+        open_event_log(own_servers.kafka) as event_log,
         Database.open(own_servers.database_url("trainer"), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
         event_log.publisher("pappus/test") as publisher,

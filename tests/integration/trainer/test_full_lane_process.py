@@ -102,10 +102,10 @@ class Plants:
 @asynccontextmanager
 async def growing(servers: Servers) -> AsyncIterator[Plants]:
     """Yield the world, with the projection that the fast lane's process would run."""
-    await create_topics(servers.kafka_bootstrap)
+    await create_topics(servers.kafka)
     ingestor, trainer = (Settings.model_validate(servers.settings(name)) for name in ("ingestor", "trainer"))
     async with (
-        open_event_log(servers.kafka_bootstrap) as event_log,
+        open_event_log(servers.kafka) as event_log,
         open_object_store(ingestor) as writable,
         open_object_store(trainer) as store,
         Database.open(trainer.database_dsn, SCHEMA, MIGRATIONS) as database,

@@ -64,10 +64,10 @@ class World:
 
 @asynccontextmanager
 async def world_of(servers: Servers) -> AsyncIterator[World]:
-    await create_topics(servers.kafka_bootstrap)
+    await create_topics(servers.kafka)
     settings = Settings.model_validate(servers.settings("trainer"))
     async with (
-        open_event_log(servers.kafka_bootstrap) as event_log,
+        open_event_log(servers.kafka) as event_log,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
         open_model_registry(servers.mlflow_url, settings.s3_bucket) as registry,
     ):

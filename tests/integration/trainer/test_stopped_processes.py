@@ -40,7 +40,7 @@ def own_servers() -> Iterator[Servers]:
     with tempfile.TemporaryDirectory(prefix="pappus-stopped-") as folder:
         Path(folder).chmod(0o711)
         with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
-            asyncio.run(create_topics(running.kafka_bootstrap))
+            asyncio.run(create_topics(running.kafka))
             yield running
 
 
@@ -57,7 +57,7 @@ async def real(own_servers: Servers, images: list[Stored]) -> AsyncIterator[Worl
     keys = {"s3_access_key": root.access_key, "s3_secret_key": root.secret_key}
     settings = Settings.model_validate({**own_servers.settings("trainer"), **keys})
     async with (
-        open_event_log(own_servers.kafka_bootstrap) as event_log,
+        open_event_log(own_servers.kafka) as event_log,
         Database.open(own_servers.database_url("trainer"), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
         event_log.publisher("pappus/test") as publisher,

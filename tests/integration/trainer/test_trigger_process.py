@@ -35,7 +35,7 @@ class World:
         self._settings = {**servers.settings("trainer"), **own, **few}
         self.process = self.another(folder)
         self.event_log = event_log
-        self._bootstrap = servers.kafka_bootstrap
+        self._kafka = servers.kafka
 
     def another(self, folder: Path) -> TrainerProcess:
         """A trigger with the same settings."""
@@ -80,7 +80,7 @@ class World:
         """Wait until the trigger has taken everything, and had two ticks' time to think about it."""
 
         async def nothing_left() -> bool:
-            lag = await group_lag(self._bootstrap, TRIGGER_APP)
+            lag = await group_lag(self._kafka, TRIGGER_APP)
             return bool(lag) and not any(events for place, events in lag.items() if not place.topic.endswith("-ticks"))
 
         await eventually(nothing_left, timeout_seconds=60)
@@ -88,8 +88,8 @@ class World:
 
 @asynccontextmanager
 async def triggering(servers: Servers, folder: Path) -> AsyncIterator[World]:
-    await create_topics(servers.kafka_bootstrap)
-    async with open_event_log(servers.kafka_bootstrap) as event_log:
+    await create_topics(servers.kafka)
+    async with open_event_log(servers.kafka) as event_log:
         world = World(event_log, servers, folder)
         with world.process:
             await asyncio.to_thread(world.process.wait_until_ready)

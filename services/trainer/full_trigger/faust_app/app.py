@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import faust
+from faust.auth import SASLCredentials, SSLCredentials
 
 from services.trainer.full_trigger.faust_app.recovery import LosslessTableManager
 from shared.contract.events import Event
 from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import Publisher, Record
-from shared.messaging.kafka import group_lag, unreadable
+from shared.messaging.kafka import group_lag, raise_refusal, unreadable
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
+from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.metrics import EVENTS_HANDLED, RETRIES
 from shared.runtime.process import describe
 from shared.runtime.retry import RetryPolicy, delay
@@ -85,17 +87,24 @@ class FaustApp:
     def __init__(
         self,
         name: str,
-        bootstrap: str,
+        connection: KafkaConnection,
         *,
         folder: Path,
         publisher: Publisher,
         give_up: Callable[[], None] = end_process,
     ) -> None:
-        brokers = [f"kafka://{address}" for address in bootstrap.split(",")]
+        brokers = [f"kafka://{address}" for address in connection.bootstrap.split(",")]
         folder.mkdir(parents=True, exist_ok=True)
         self._name = name
-        self._bootstrap = bootstrap
-        self._app = faust.App(name, broker=brokers, datadir=folder, loop=asyncio.get_running_loop(), **SETTINGS)
+        self._connection = connection
+        self._app = faust.App(
+            name,
+            broker=brokers,
+            broker_credentials=_credentials(connection),
+            datadir=folder,
+            loop=asyncio.get_running_loop(),
+            **SETTINGS,
+        )
         self._publisher = publisher
         self._give_up = give_up
         self._topics: list[str] = []
@@ -136,9 +145,11 @@ class FaustApp:
         """Run until cancelled.
 
         Raises:
+            KafkaRefused: Kafka lets no client in with these settings, of which Faust would say nothing.
             PappusError: Faust stopped by itself, or makes no progress although events are waiting; end the process
                 and start it again.
         """
+        await raise_refusal(self._connection)
         await self._app.start()
         health.set(self._name, True)
         watching = asyncio.create_task(self._watch())
@@ -222,7 +233,7 @@ class FaustApp:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                lag = await group_lag(self._bootstrap, self._name, self._topics)
+                lag = await group_lag(self._connection, self._name, self._topics)
             except TransientError as error:
                 logger.warning("cannot measure the lag", app=self._name, reason=str(error))
                 self._last_progress = time.monotonic()  # without Kafka no progress is possible
@@ -232,6 +243,18 @@ class FaustApp:
                 raise PappusError(
                     f"{self._name} makes no progress, and {waiting} events are waiting. Start the process again."
                 )
+
+
+def _credentials(connection: KafkaConnection) -> SASLCredentials | SSLCredentials | None:
+    """Return the login and the trust of a connection as Faust takes them; without a context it uses no TLS."""
+    if connection.logs_in:
+        return SASLCredentials(
+            username=connection.username,
+            password=connection.password,
+            mechanism=connection.mechanism,
+            ssl_context=connection.ssl_context,
+        )
+    return SSLCredentials(connection.ssl_context) if connection.encrypted else None
 
 
 def _to_record(message: Any) -> Record:

@@ -8,6 +8,12 @@ from pydantic import BaseModel, ConfigDict
 from shared.contract.events import Count
 
 
+def skipped_group(group: str) -> str:
+    """The group without members whose committed offsets say where a person let `group` go on after too many dead
+    letters: the offsets of a group with members can be changed by its members alone."""
+    return f"{group}.skipped"
+
+
 class DeadLetter(BaseModel):
     """A message that could not be handled, as `<topic>.dlq` holds it: readable JSON.
 

@@ -15,7 +15,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from shared.contract.labels import HeldLabel as HeldLabel
 from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
+from shared.contract.rejections import RejectionReason as RejectionReason
 
+Principal = Literal["ingestor", "labeler", "trainer", "predictor"]
+"""As whom the processes of a service log in to Kafka."""
 NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
 
 LARGEST = 2**31 - 1
@@ -30,11 +33,14 @@ def uuid_of(*parts: object) -> UUID:
 
 
 class Event(BaseModel):
-    """What all events share. `topic` names type and topic alike."""
+    """What all events share. `topic` names type and topic alike. `publishers` may write it and `readers` may read it:
+    from these two come the rights on the broker (`shared.contract.access`)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
     topic: ClassVar[str]
+    publishers: ClassVar[tuple[Principal, ...]]
+    readers: ClassVar[tuple[Principal, ...]]
     event_id: UUID
     occurred_at: AwareDatetime
     causes: tuple[UUID, ...] = ()
@@ -66,13 +72,15 @@ class ModelEvent(Event):
 
 
 class ImageRegistered(ImageEvent):
-    """An image is known. Published by ingestor (announcer) and labeler (upload); read by ingestor, labeler.
+    """An image is known: the ingestor's announcer and the labeler's uploads say so.
 
     Exactly one of `url` (to be fetched) and `upload_key` (bytes already in the object store) is set. `attempt` counts
     from 1; a retryable rejection is announced again with the next attempt. Natural key: image_id and attempt.
     """
 
     topic: ClassVar[str] = "image.registered"
+    publishers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler")
+    readers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler")
     url: str | None = None
     upload_key: str | None = None
     label: str | None = None
@@ -82,14 +90,15 @@ class ImageRegistered(ImageEvent):
 
 
 class ImageStored(ImageEvent):
-    """Bytes were verified and are in the object store under `object_key`. Published by ingestor (fetcher); read by
-    ingestor, labeler, trainer, predictor. Natural key: image_id.
+    """Bytes were verified and are in the object store under `object_key`. Natural key: image_id.
 
     `sha256` names the original bytes; width and height are in pixels after EXIF orientation; `perceptual_hash` is 64
     bits as 16 hex digits; images with one `group_id` are near-duplicates and stay on one side of the split.
     """
 
     topic: ClassVar[str] = "image.stored"
+    publishers: ClassVar[tuple[Principal, ...]] = ("ingestor",)
+    readers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler", "trainer", "predictor")
     sha256: str
     object_key: str
     size_bytes: Count
@@ -104,32 +113,13 @@ class ImageStored(ImageEvent):
     source_url: str | None = None
 
 
-RejectionReason = Literal[
-    "address_forbidden",
-    "not_found",
-    "http_error",
-    "unreachable",
-    "timeout",
-    "too_many_redirects",
-    "too_large",
-    "empty",
-    "not_an_image",
-    "truncated",
-    "too_many_pixels",
-    "too_complex",
-    "unsupported_format",
-    "unknown_label",
-    "duplicate",
-    "upload_missing",
-]
-
-
 class ImageRejected(ImageEvent):
-    """The image will not be stored. Published by ingestor (fetcher); read by ingestor, labeler. Natural key: image_id
-    and attempt. `reason` is a RejectionReason, or one that a newer release added. `duplicate_of` is the image that
-    already holds the same bytes, if reason is "duplicate"."""
+    """The image will not be stored. Natural key: image_id and attempt. `reason` is a RejectionReason, or one that a
+    newer release added. `duplicate_of` is the image that already holds the same bytes, if reason is "duplicate"."""
 
     topic: ClassVar[str] = "image.rejected"
+    publishers: ClassVar[tuple[Principal, ...]] = ("ingestor",)
+    readers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler")
     reason: str
     detail: str
     retryable: bool = False
@@ -138,15 +128,16 @@ class ImageRejected(ImageEvent):
 
 
 class LabelCorrected(ImageEvent):
-    """A person set a label, or none. Published by labeler; read by labeler, ingestor, trainer. Natural key: the
-    client's idempotency key, with image, revision and label. It is applied if `revision` is the image's current
-    revision plus one (`shared.contract.race_rules`).
+    """A person set a label, or none. Natural key: the client's idempotency key, with image, revision and label. It is
+    applied if `revision` is the image's current revision plus one (`shared.contract.race_rules`).
 
     `label_to` is None exactly if `no_label` says why. "withdrawn" takes the last decision back: `restored` is the
     decision before it, None if there was none, so that the image is again as it was stored.
     """
 
     topic: ClassVar[str] = "label.corrected"
+    publishers: ClassVar[tuple[Principal, ...]] = ("labeler",)
+    readers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler", "trainer")
     label_from: str | None
     label_to: str | None
     revision: Ordinal
@@ -176,7 +167,7 @@ class LabelCorrected(ImageEvent):
 
 
 class PredictionLogged(Event):
-    """The model answered. Published by predictor; read by predictor, labeler. Keyed by prediction. Best effort.
+    """The model answered. Keyed by prediction. Best effort.
 
     `probabilities` sum to 1; `projection` is 16 numbers of the features for drift; `corrections` are the images whose
     corrections shaped the answer, heaviest first; `image_id` is None for an image that is not stored. `source` says who
@@ -184,6 +175,8 @@ class PredictionLogged(Event):
     """
 
     topic: ClassVar[str] = "prediction.logged"
+    publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "predictor")
     prediction_id: UUID
     model_name: str
     model_version: str
@@ -203,9 +196,11 @@ class PredictionLogged(Event):
 
 
 class DriftDetected(ModelEvent):
-    """A window of answers differs from its reference. Not published yet; read by trainer (trigger)."""
+    """A window of answers differs from its reference. Not published yet; the trigger reads it."""
 
     topic: ClassVar[str] = "drift.detected"
+    publishers: ClassVar[tuple[Principal, ...]] = ()
+    readers: ClassVar[tuple[Principal, ...]] = ("trainer",)
     model_version: str
     statistic: str
     value: float
@@ -216,10 +211,12 @@ class DriftDetected(ModelEvent):
 
 
 class TrainingRequested(ModelEvent):
-    """Train in full, and why. Published by trainer (trigger) and labeler (a person); read by trainer (full lane,
-    trigger). `reason`: "first_model", "new_images", "weekly", "drift", "correction_layer_grown" or "person"."""
+    """Train in full, and why: the trigger asks, or a person. `reason`: "first_model", "new_images", "weekly", "drift",
+    "correction_layer_grown" or "person"."""
 
     topic: ClassVar[str] = "training.requested"
+    publishers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
+    readers: ClassVar[tuple[Principal, ...]] = ("trainer",)
     reason: str
     detail: str
     requested_by: str | None = None
@@ -242,7 +239,7 @@ class AppliedCorrection(BaseModel):
 
 
 class ModelTrained(ArtefactOfModel):
-    """A candidate exists. Published by trainer (fast lane, full lane); read by trainer, labeler. Natural key: version.
+    """A candidate exists, from the fast lane or the full lane. Natural key: version.
 
     `parent` is the champion it was made from (None for a full training without one). `corrections` are all revisions
     the manifest of this candidate holds; `seconds` is the time of each stage. `positions` ("topic/partition" -> next
@@ -250,6 +247,8 @@ class ModelTrained(ArtefactOfModel):
     """
 
     topic: ClassVar[str] = "model.trained"
+    publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
     lane: Literal["fast", "full"]
     parent: str | None
     backbone_id: str
@@ -288,11 +287,13 @@ def _cause_of_verdict(answers: UUID | None, causes: tuple[UUID, ...], event_id: 
 
 
 class ModelPromoted(ArtefactOfModel):
-    """This version serves from now on. Published by trainer (gate) only; read by predictor, trainer, labeler. Natural
-    key: cause and sequence. It counts if `sequence` is the last one plus one (`shared.contract.race_rules`). `route`:
-    "first", "superior", "non_inferior", "rollback", "approve", "override", "freeze" or "unfreeze"."""
+    """This version serves from now on; only the gate says so. Natural key: cause and sequence. It counts if `sequence`
+    is the last one plus one (`shared.contract.race_rules`). `route`: "first", "superior", "non_inferior", "rollback",
+    "approve", "override", "freeze" or "unfreeze"."""
 
     topic: ClassVar[str] = "model.promoted"
+    publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer", "predictor")
     sequence: Ordinal
     replaces: str | None
     frozen: bool = False
@@ -317,10 +318,12 @@ class SetAside(AppliedCorrection):
 
 
 class ModelRejected(ModelEvent):
-    """This version does not serve, or this request was refused, rule by rule. Published by trainer (gate); read by
-    trainer, labeler. `version` is None when a request named nothing that exists."""
+    """This version does not serve, or this request was refused, rule by rule. `version` is None when a request named
+    nothing that exists."""
 
     topic: ClassVar[str] = "model.rejected"
+    publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
     version: str | None
     verdict: tuple[RuleOutcome, ...] = ()
     summary: str
@@ -334,11 +337,13 @@ class ModelRejected(ModelEvent):
 
 
 class ModelLoaded(Event):
-    """This replica answers with this version, or could not load it. Published by predictor, repeated every 10 s; for
-    people who look at the log, no service reads it yet. Keyed by replica. Best effort. `outcome`: "serving" or
+    """This replica answers with this version, or could not load it. Repeated every 10 s; for people who look at
+    the log, no service reads it yet. Keyed by replica. Best effort. `outcome`: "serving" or
     "failed"."""
 
     topic: ClassVar[str] = "model.loaded"
+    publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)
+    readers: ClassVar[tuple[Principal, ...]] = ()
     replica: str
     model_name: str
     version: str | None
@@ -353,10 +358,12 @@ class ModelLoaded(Event):
 
 
 class PromotionRequested(ModelEvent):
-    """A person asks the gate. Published by labeler; read by trainer (gate), labeler. Natural key: the client's
-    idempotency key. `version` is the target of rollback, approve and override, None for freeze and unfreeze."""
+    """A person asks the gate. Natural key: the client's idempotency key. `version` is the target of rollback, approve
+    and override, None for freeze and unfreeze."""
 
     topic: ClassVar[str] = "promotion.requested"
+    publishers: ClassVar[tuple[Principal, ...]] = ("labeler",)
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
     action: Literal["rollback", "approve", "override", "freeze", "unfreeze"]
     version: str | None = None
     requested_by: str

@@ -10,9 +10,10 @@ from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
+from shared.contract.access import may_publish
 from shared.contract.events import EVENT_OF_TOPIC, Event
 from shared.messaging.event_log import Record
-from shared.runtime.errors import InvalidMessage, UnknownContent
+from shared.runtime.errors import InvalidMessage, PappusError, UnknownContent
 
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -21,8 +22,11 @@ def encode(event: Event, source: str) -> bytes:
     """Return the event as structured JSON. `source` names the publishing service, for example "pappus/ingestor".
 
     Raises:
+        PappusError: if this source may not publish such an event (`shared.contract.access`).
         InvalidMessage: if it holds what no table can keep, see `_unkeepable`.
     """
+    if not may_publish(source, type(event)):
+        raise PappusError(f"{source} may not publish {event.topic}: its publishers stand in shared/contract/events.py.")
     attributes = {
         "id": str(event.event_id),
         "source": source,
@@ -87,6 +91,10 @@ def decode(topic: str, value: bytes | None) -> Event:
         envelope = from_structured_event(message)
         if envelope.get_type() != topic:
             raise InvalidMessage(f"A record on {topic} says it is of type {envelope.get_type()!r}.")
+        if not may_publish(envelope.get_source(), model):
+            raise InvalidMessage(
+                f"A record on {topic} says it is from {envelope.get_source()!r}, which may not write it."
+            )
         data = cast("dict[str, Any] | None", envelope.get_data())
         if found := _unkeepable(value, data):
             raise InvalidMessage(f"A record on {topic} holds {found}, which no table can keep.")

@@ -21,12 +21,6 @@ LINE_CHARACTERS = 4_000
 """How much is kept of a key or an error."""
 
 
-def skipped_group(group: str) -> str:
-    """The group without members whose committed offsets say where a person let `group` go on after too many dead
-    letters: the offsets of a group with members can be changed by its members alone."""
-    return f"{group}.skipped"
-
-
 class TooManyDeadLetters(PappusError):
     """Too many messages in a row could not be handled: the code must be at fault, not the messages."""
 

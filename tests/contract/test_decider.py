@@ -56,7 +56,7 @@ async def projecting(event_log: MemoryEventLog, database: Database) -> AsyncIter
     projectors = [on_event(LabelCorrected, apply_label_corrected)]
     task = asyncio.create_task(Projection(event_log, database, projectors, Health()).run())
     try:
-        async with event_log.publisher("pappus/test") as publisher:
+        async with event_log.publisher("pappus/jobs") as publisher:
             await wait_until_caught_up(event_log, database, [LabelCorrected.topic], 20)
             yield publisher
     finally:

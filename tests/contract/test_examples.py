@@ -17,7 +17,7 @@ def test_a_recorded_message_still_parses_and_keeps_its_meaning(file: Path) -> No
 
     event = decode(topic, file.read_bytes())
 
-    assert decode(topic, encode(event, "pappus/test")) == event
+    assert decode(topic, encode(event, "pappus/jobs")) == event
 
 
 @pytest.mark.parametrize("topic", [event.topic for event in EVENTS])

@@ -49,7 +49,7 @@ async def on_image_registered(event):
 async def main():
     async with open_event_log(KafkaConnection(sys.argv[1])) as event_log:
         await run_handlers(
-            event_log, group=sys.argv[3], source="pappus/test", member=sys.argv[2] or None, concurrency=4,
+            event_log, group=sys.argv[3], source="pappus/jobs", member=sys.argv[2] or None, concurrency=4,
             subscriptions=[subscribe(ImageRegistered, on_image_registered)], health=Health(),
         )
 
@@ -86,7 +86,7 @@ async def causes_of_outcomes(event_log: EventLog) -> list[UUID]:
 
 
 async def publish(event_log: EventLog, events: Sequence[Event]) -> None:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
 
 
@@ -133,7 +133,7 @@ async def test_members_that_come_and_go_lose_nothing_and_hand_over_their_work(
     def member() -> asyncio.Task[None]:
         subscriptions = [subscribe(ImageRegistered, on_image_registered)]
         running = run_handlers(
-            kafka, group="fleet", source="pappus/test", subscriptions=subscriptions, health=Health(), concurrency=4
+            kafka, group="fleet", source="pappus/jobs", subscriptions=subscriptions, health=Health(), concurrency=4
         )
         return asyncio.create_task(running)
 
@@ -202,7 +202,7 @@ async def kill_broker(servers: Servers) -> None:
 async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(
     servers: Servers, kafka: KafkaEventLog
 ) -> None:
-    async with kafka.publisher("pappus/test", timeout_seconds=1.0) as publisher:
+    async with kafka.publisher("pappus/jobs", timeout_seconds=1.0) as publisher:
 
         async def connected() -> bool:
             try:
@@ -214,12 +214,12 @@ async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(
         async with broker_away(servers), asyncio.timeout(BOUND_SECONDS):
             with pytest.raises(TransientError, match="unknown"):
                 await publisher.publish([late := image_registered()])
-    async with kafka.publisher("pappus/test", timeout_seconds=20.0) as publisher:
+    async with kafka.publisher("pappus/jobs", timeout_seconds=20.0) as publisher:
         await publisher.publish([late])  # the same id again: harmless
     async with (
         broker_away(servers),
         asyncio.timeout(BOUND_SECONDS),
-        kafka.publisher("pappus/test", timeout_seconds=0.5) as publisher,
+        kafka.publisher("pappus/jobs", timeout_seconds=0.5) as publisher,
     ):
         with pytest.raises(TransientError):
             await publisher.publish([image_registered()])
@@ -251,7 +251,7 @@ async def test_clients_that_cannot_end_in_order_leave_nothing_running(servers: S
     async with AsyncExitStack() as clients:
         consumer = await clients.enter_async_context(kafka.group("dropped", [ImageRegistered.topic]))
         await eventually(lambda: consumer.poll(1.0), 60)
-        publisher = await clients.enter_async_context(kafka.publisher("pappus/test", timeout_seconds=20.0))
+        publisher = await clients.enter_async_context(kafka.publisher("pappus/jobs", timeout_seconds=20.0))
         await publisher.publish([image_registered()])
         async with broker_away(servers):
             pending = asyncio.create_task(publisher.publish([image_registered()]))
@@ -288,7 +288,7 @@ async def test_a_projection_says_whether_it_waits_for_the_broker_or_stands_by(
 
 
 async def test_a_producer_that_the_broker_made_useless_is_replaced(kafka: KafkaEventLog) -> None:
-    async with kafka.publisher("pappus/test") as publisher:
+    async with kafka.publisher("pappus/jobs") as publisher:
         await publisher.publish([image_registered()])
 
         async def refuse(*_: object) -> None:
@@ -319,7 +319,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
     stop = asyncio.Event()
 
     async def publish_until_stopped() -> None:
-        async with kafka.publisher("pappus/load", timeout_seconds=20) as publisher:
+        async with kafka.publisher("pappus/jobs", timeout_seconds=20) as publisher:
             while not stop.is_set():
                 event = image_registered()
                 try:
@@ -341,7 +341,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_under_load
     handlers = run_handlers(
         kafka,
         group="under-load",
-        source="pappus/test",
+        source="pappus/jobs",
         subscriptions=[subscribe(ImageRegistered, on_image_registered)],
         health=health,
         member="one",

@@ -86,7 +86,7 @@ async def test_a_table_survives_a_restart_and_every_event_is_counted(
     servers: Servers, kafka: EventLog, tmp_path: Path
 ) -> None:
     events = [image_stored() for _ in range(30)]
-    async with kafka.publisher("pappus/test") as publisher:
+    async with kafka.publisher("pappus/jobs") as publisher:
         await publish(publisher, *events[:20])
         async with running(servers, publisher, tmp_path / "one", Counting) as (counting, _):
             await eventually(lambda: len(counting.table) == 20, 60)
@@ -107,7 +107,7 @@ async def test_an_invalid_event_becomes_a_dead_letter_and_the_agent_goes_on(
     servers: Servers, kafka: EventLog, tmp_path: Path
 ) -> None:
     bad, buggy, good = image_stored(registered_by="unreadable"), image_stored(registered_by="bug"), image_stored()
-    async with kafka.publisher("pappus/test") as publisher:
+    async with kafka.publisher("pappus/jobs") as publisher:
         await publish(publisher, bad, buggy, good)
         async with running(servers, publisher, tmp_path, Counting) as (counting, health):
             await eventually(lambda: str(good.image_id) in counting.table, 60)
@@ -126,10 +126,10 @@ async def test_what_cannot_be_read_is_a_dead_letter_here_too(servers: Servers, k
     )
     await producer.start()
     await producer.send_and_wait(ImageStored.topic, bytes(LARGEST_BATCH_BYTES + 1), partition=0)
-    await producer.send_and_wait(ImageStored.topic, encode(good, "pappus/test"), partition=0)
+    await producer.send_and_wait(ImageStored.topic, encode(good, "pappus/jobs"), partition=0)
     await producer.stop()
     async with (
-        kafka.publisher("pappus/test") as publisher,
+        kafka.publisher("pappus/jobs") as publisher,
         running(servers, publisher, tmp_path, Counting) as (counting, _),
     ):
         await eventually(lambda: str(good.image_id) in counting.table, 60)
@@ -148,7 +148,7 @@ async def test_a_tick_may_write_tables(servers: Servers, kafka: EventLog, tmp_pa
         return table
 
     async with (
-        kafka.publisher("pappus/test") as publisher,
+        kafka.publisher("pappus/jobs") as publisher,
         running(servers, publisher, tmp_path, declare) as (table, _),
     ):
         await eventually(lambda: table.get("last") and table["last"]["offset"] >= 1, 60)
@@ -166,7 +166,7 @@ async def test_a_restart_with_a_backlog_drops_no_event(
         await asyncio.sleep(1.0)
 
     events = [image_stored() for _ in range(40)]
-    async with kafka.publisher("pappus/test") as publisher:
+    async with kafka.publisher("pappus/jobs") as publisher:
         await publish(publisher, *events[:20])
         async with running(servers, publisher, tmp_path / "one", Counting) as (counting, _):
             await eventually(lambda: len(counting.table) == 20, 60)

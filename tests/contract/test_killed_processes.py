@@ -37,7 +37,7 @@ async def on_image_registered(event):
 async def main():
     async with open_event_log(KafkaConnection(sys.argv[1])) as event_log:
         await run_handlers(
-            event_log, group=sys.argv[2], source="pappus/test", member="one", concurrency=4, health=Health(),
+            event_log, group=sys.argv[2], source="pappus/jobs", member="one", concurrency=4, health=Health(),
             subscriptions=[subscribe(ImageRegistered, on_image_registered)],
         )
 
@@ -55,7 +55,7 @@ async def start(servers: Servers, group: str) -> asyncio.subprocess.Process:
 
 
 async def publish(event_log: EventLog, events: Sequence[Event]) -> None:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
 
 

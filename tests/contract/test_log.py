@@ -20,7 +20,7 @@ TOPIC = ImageRegistered.topic
 
 
 async def publish(event_log: EventLog, *events: Event) -> Sequence[Record]:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         return await publisher.publish(events)
 
 
@@ -93,7 +93,7 @@ class TestPublisher:
     async def test_writes_a_dead_letter_that_can_be_read(self, event_log: EventLog) -> None:
         broken = Record(TOPIC, 2, 17, "a key", b"\xff not text")
         dead_letter = make_dead_letter(broken, InvalidMessage("unreadable"), handler="test", attempts=3)
-        async with event_log.publisher("pappus/test") as publisher:
+        async with event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish_dead_letter(dead_letter)
         async with event_log.reader([dead_letter_topic(TOPIC)]) as reader:
             await reader.start_at({})

@@ -31,7 +31,7 @@ async def main():
     settings, health = Settings(), Health()
     async with open_event_log(settings.kafka) as event_log:
         handlers = run_handlers(
-            event_log, group=sys.argv[1], source="pappus/test", health=health, **settings.in_groups,
+            event_log, group=sys.argv[1], source="pappus/jobs", health=health, **settings.in_groups,
             subscriptions=[subscribe(ImageRegistered, on_image_registered)],
         )
         await run_parts(health, handlers=handlers)
@@ -91,7 +91,7 @@ async def child(servers: Servers, name: str | None) -> AsyncIterator[Child]:
 
 async def publish(event_log: EventLog, count: int) -> list[str]:
     events = [image_registered() for _ in range(count)]
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
     return sorted(str(event.event_id) for event in events)
 

@@ -85,7 +85,7 @@ PROJECTORS: tuple[Projector, ...] = (
 
 
 async def publish(event_log: EventLog, *events: Event) -> None:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
 
 
@@ -192,7 +192,7 @@ async def test_an_event_of_a_newer_release_stops_in_red_and_is_folded_by_it(
     event_log, health = MemoryEventLog(), Health()
     before, unknown, after = image_registered(), image_registered(), image_registered()
     await publish(event_log, before)
-    envelope = json.loads(encode(unknown, "pappus/test"))
+    envelope = json.loads(encode(unknown, "pappus/jobs"))
     envelope["data"]["trust"] = "inherited"
     event_log.append(ImageRegistered.topic, before.key, json.dumps(envelope).encode())
     await publish(event_log, after)
@@ -321,7 +321,7 @@ async def test_waiting_for_tables_without_a_projection_says_what_is_missing(data
 
 async def test_one_can_wait_for_what_one_has_published(database: Database) -> None:
     event_log = MemoryEventLog()
-    async with projecting(event_log, database), event_log.publisher("pappus/test") as publisher:
+    async with projecting(event_log, database), event_log.publisher("pappus/jobs") as publisher:
         await wait_until_caught_up(event_log, database, TOPICS, 20)
         for _ in range(5):
             event = image_registered()

@@ -26,7 +26,7 @@ async def reconciling(
     health: Health,
     every_seconds: float = 3600,
 ) -> AsyncIterator[asyncio.Task[None]]:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         task = asyncio.create_task(
             run_reconciler(
                 reconcile,

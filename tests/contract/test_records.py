@@ -34,7 +34,7 @@ async def first(source: GroupConsumer | LogReader) -> Record:
 async def test_a_model_with_very_many_corrections_can_be_announced_and_read(event_log: EventLog) -> None:
     corrections = tuple(AppliedCorrection(image_id=UUID(int=number), revision=1) for number in range(100_000))
     event = model_trained(corrections=corrections)
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         [record] = await publisher.publish([event])
     assert len(record.value or b"") > 5_000_000
     async with event_log.reader([ModelTrained.topic]) as reader, event_log.group("test", [ModelTrained.topic]) as group:
@@ -45,7 +45,7 @@ async def test_a_model_with_very_many_corrections_can_be_announced_and_read(even
 
 
 async def test_an_event_that_is_too_large_for_its_topic_is_refused(event_log: EventLog) -> None:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         with pytest.raises(PappusError, match="too large"):
             await publisher.publish([label_corrected(reason="x" * 1_100_000)])
         await publisher.publish([label_corrected()])
@@ -69,7 +69,7 @@ async def test_rubbish_as_large_as_a_record_may_be_still_makes_a_letter(
     dead_letter = make_dead_letter(
         Record(topic, 0, 0, "k" * 200, value), InvalidMessage("no"), handler="test", attempts=1
     )
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish_dead_letter(dead_letter)
     async with event_log.reader([dead_letter_topic(topic)]) as reader:
         await reader.start_at({})
@@ -132,5 +132,5 @@ async def test_a_topic_that_was_made_with_a_smaller_limit_gets_the_declared_one(
         await eventually(as_declared)
     finally:
         await admin.close()
-    async with kafka.publisher("pappus/test") as publisher:
+    async with kafka.publisher("pappus/jobs") as publisher:
         await publisher.publish([image_stored()])

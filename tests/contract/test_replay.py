@@ -36,7 +36,7 @@ PROJECTORS = [on_event(ImageRegistered, apply_image_registered)]
 
 
 async def publish(event_log: EventLog, *events: Event) -> None:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
 
 

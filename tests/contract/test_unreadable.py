@@ -61,7 +61,7 @@ async def handling(event_log: EventLog, event: type[Event]) -> AsyncIterator[lis
         run_handlers(
             event_log,
             group="unreadable",
-            source="pappus/test",
+            source="pappus/jobs",
             subscriptions=[subscribe(event, on_event_of_any_type)],
             health=Health(),
         )
@@ -104,7 +104,7 @@ async def test_every_codec_of_kafka_is_read(servers: Servers, kafka: EventLog, c
     event = image_registered(source="x" * 3000)
     async with producer(servers, compression_type=codec) as foreign:
         await foreign.send_and_wait(ImageRegistered.topic, b'{"no": "event"}' + b" " * 3000, partition=0)
-        await foreign.send_and_wait(ImageRegistered.topic, encode(event, "pappus/test"), partition=0)
+        await foreign.send_and_wait(ImageRegistered.topic, encode(event, "pappus/jobs"), partition=0)
     async with handling(kafka, ImageRegistered) as handled:
         await eventually(lambda: handled == [event.event_id])
     [dead_letter] = await dead_letters(kafka, ImageRegistered.topic)
@@ -116,7 +116,7 @@ async def test_a_batch_that_unpacks_without_end_is_a_dead_letter(servers: Server
     after = training_requested()
     async with producer(servers, compression_type=codec, max_request_size=10 * LARGEST_BATCH_BYTES) as foreign:
         await foreign.send_and_wait(TrainingRequested.topic, bytes(LARGEST_BATCH_BYTES + 1))
-        await foreign.send_and_wait(TrainingRequested.topic, encode(after, "pappus/test"))
+        await foreign.send_and_wait(TrainingRequested.topic, encode(after, "pappus/jobs"))
     async with handling(kafka, TrainingRequested) as handled:
         await eventually(lambda: handled == [after.event_id])
     [dead_letter] = await dead_letters(kafka, TrainingRequested.topic)
@@ -128,7 +128,7 @@ async def test_a_record_whose_header_has_no_name_is_a_dead_letter(servers: Serve
     after = training_requested()
     async with producer(servers) as foreign:
         await foreign.send_and_wait(TrainingRequested.topic, b"{}", headers=[("no name", b"value")])
-        await foreign.send_and_wait(TrainingRequested.topic, encode(after, "pappus/test"))
+        await foreign.send_and_wait(TrainingRequested.topic, encode(after, "pappus/jobs"))
     change(servers, b"no name", b"\xff\xfe name", with_checksum=True)
     async with handling(kafka, TrainingRequested) as handled:
         await eventually(lambda: handled == [after.event_id])
@@ -139,7 +139,7 @@ async def test_a_record_whose_header_has_no_name_is_a_dead_letter(servers: Serve
 
 async def test_a_handler_goes_past_a_damaged_batch_with_a_dead_letter(servers: Servers, kafka: EventLog) -> None:
     events = [training_requested(detail=f"request {number}") for number in range(4)]
-    async with kafka.publisher("pappus/test") as publisher:
+    async with kafka.publisher("pappus/jobs") as publisher:
         await publisher.publish(events[:1])
         await publisher.publish(events[1:3])  # one batch
         await publisher.publish(events[3:])
@@ -157,7 +157,7 @@ async def test_tables_stop_at_a_damaged_record_until_told_to_go_on(
     servers: Servers, kafka: EventLog, database: Database
 ) -> None:
     events = [training_requested(detail=f"request {number}") for number in range(3)]
-    async with kafka.publisher("pappus/test") as publisher:
+    async with kafka.publisher("pappus/jobs") as publisher:
         for event in events:
             await publisher.publish([event])
     damage(servers, b"request 1")

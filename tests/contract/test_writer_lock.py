@@ -90,7 +90,7 @@ async def running(
 
 async def publish(event_log: MemoryEventLog, count: int = 1) -> list[Event]:
     events: list[Event] = [image_registered() for _ in range(count)]
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
     return events
 

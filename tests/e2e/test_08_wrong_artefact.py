@@ -53,7 +53,7 @@ async def test_predictors_refuse_it_say_so_and_go_on_and_a_rollback_heals(told: 
     data = odd_picture(8)
     before, counting = await told.answer(data), await promotions(told)
     wrong = with_wrong_hash(counting)
-    async with told.event_log() as event_log, event_log.publisher("pappus/test") as publisher:
+    async with told.event_log() as event_log, event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([wrong])
 
     async def all_failed() -> dict[str, ModelLoaded] | None:

@@ -43,7 +43,7 @@ def unreadable(topic: str) -> list[bytes | None]:
     another type."""
     another = label_corrected() if topic == ImageStored.topic else image_stored()
     half = b'{"specversion": "1.0", "type": "' + topic.encode() + b'"}'
-    return [b"\xff\xfe{not text", b'[{"another": "shape"}]', half, b"", None, encode(another, "pappus/test")]
+    return [b"\xff\xfe{not text", b'[{"another": "shape"}]', half, b"", None, encode(another, "pappus/jobs")]
 
 
 async def produce(told: Told) -> dict[Place, bytes | None]:

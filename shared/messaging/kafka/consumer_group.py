@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # type: ignore[import-untyped]
 from aiokafka.errors import CommitFailedError, IllegalStateError  # type: ignore[import-untyped]
 
-from shared.messaging.dead_letters import skipped_group
+from shared.contract.dead_letter import skipped_group
 from shared.messaging.event_log import Record, ReportMembership, TopicPartition
 from shared.messaging.kafka.client import (
     CONSUMER,

@@ -9,9 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer  # type: ignore[import-u
 from aiokafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from shared.contract.dead_letter import DeadLetter
+from shared.contract.dead_letter import DeadLetter, skipped_group
 from shared.contract.topics import DEAD_LETTER_TOPICS, LARGEST_BYTES
-from shared.messaging.dead_letters import skipped_group
 from shared.messaging.event_log import LogReader, Record, TopicPartition
 from shared.messaging.kafka.client import kafka_errors, open_admin, stop_within, with_timeout
 from shared.messaging.kafka.event_log import KafkaEventLog

@@ -33,11 +33,11 @@ class Setting:
         self.clock = FixedClock()
 
     async def announce(self) -> int:
-        async with self.event_log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             return await Announcer(self.tables, publisher, self.policy, 2.0, self.clock, Precedence()).announce()
 
     async def run(self, health: Health) -> None:
-        async with self.event_log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await Announcer(self.tables, publisher, self.policy, 30.0, self.clock, Precedence()).run(health)
 
     async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:

@@ -131,7 +131,7 @@ async def test_thousands_of_hostile_rows_hold_up_no_upload(
     async with (
         any_answers(choice) as port,
         open_object_store(Settings.model_validate(servers.settings("labeler"))) as store,
-        event_log.publisher("pappus/test") as publisher,
+        event_log.publisher("pappus/jobs") as publisher,
         event_log.reader((ImageStored.topic, ImageRejected.topic)) as outcomes,
     ):
         await outcomes.start_at(await outcomes.end_offsets())

@@ -258,7 +258,7 @@ async def test_an_upload_gets_a_row_that_is_born_announced(
     event = image_registered(upload_key=key, label="grass", registered_by="ann")
     async with (
         open_object_store(Settings.model_validate(servers.settings("labeler"))) as uploads,
-        event_log.publisher("pappus/test") as publisher,
+        event_log.publisher("pappus/jobs") as publisher,
     ):
         await uploads.put(key, picture(), "image/jpeg")
         await publisher.publish([event])
@@ -275,7 +275,7 @@ async def test_a_correction_changes_the_label_that_is_shown_once(
     image_id = (await finished(seeder, url))["image_id"]
     first = label_corrected(image_id=image_id, label_to="dandelion", revision=1, event_id=uuid4())
     late = label_corrected(image_id=image_id, label_to="grass", revision=1, event_id=uuid4())
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([first, late, first])
 
     async def corrected() -> bool:
@@ -292,7 +292,7 @@ async def test_unreadable_records_become_dead_letters(
     ingestor: IngestorProcess, hostile: HostileServer, seeder: Connection, event_log: EventLog, servers: Servers
 ) -> None:
     nothing = image_registered(url=None)
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([nothing])
     await seeder.execute(INSERT, hostile.url("good.jpg"), "grass")
     assert (await finished(seeder, hostile.url("good.jpg")))["state"] == "stored"

@@ -80,7 +80,7 @@ async def test_every_row_is_stored_again_after_a_replay(tables: Database, server
     registered = [event for event in event_log.events(ImageRegistered) if event.image_id != upload.image_id]
 
     event_log.clear()
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([registered[0], registered[1], before[registered[0].image_id]])
     with pytest.raises(LogReplaced):
         await Projection(event_log, tables, Tables("pappus", 5).projectors, Health()).run()

@@ -121,7 +121,7 @@ class Labeler:
 
     async def publish(self, *events: Event) -> None:
         """Publish events and wait until the tables show them."""
-        async with self.event_log.publisher("test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish(events)
         await wait_until_caught_up(self.event_log, self.tables, TOPICS, 10)
 

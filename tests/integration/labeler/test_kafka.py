@@ -36,7 +36,7 @@ class Replicas:
 
     async def publish(self, *events: Event) -> None:
         """Publish events and wait until the tables show them."""
-        async with self.event_log.publisher("test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish(events)
         await wait_until_caught_up(self.event_log, self.tables, TOPICS, 30)
 

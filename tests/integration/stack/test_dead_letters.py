@@ -52,7 +52,7 @@ async def handle(event_log: KafkaEventLog, *, refusing: bool) -> list[ImageRegis
         run_handlers(
             event_log,
             group=GROUP,
-            source="pappus/test",
+            source="pappus/jobs",
             subscriptions=[subscribe(ImageRegistered, on_image_registered)],
             health=health,
         )
@@ -72,7 +72,7 @@ async def test_a_group_that_stopped_after_twenty_goes_on_when_it_is_told_to(serv
     await empty_topics(servers)
     image_id = image_registered().image_id
     async with open_event_log(servers.kafka) as event_log:
-        async with event_log.publisher("pappus/test") as publisher:
+        async with event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish([image_registered(image_id=image_id, attempt=number) for number in range(1, 46)])
         await handle(event_log, refusing=True)
         code, table = await pappus(servers, "dlq", "ls")
@@ -95,7 +95,7 @@ async def test_what_was_given_up_is_published_again_once(servers: Servers) -> No
     event = image_registered()
     producer = AIOKafkaProducer(bootstrap_servers=servers.kafka_bootstrap)
     await producer.start()
-    await producer.send_and_wait(TOPIC, encode(event, "pappus/test"), key=b"its key", partition=2)
+    await producer.send_and_wait(TOPIC, encode(event, "pappus/jobs"), key=b"its key", partition=2)
     await producer.send_and_wait(TOPIC, b"\xff\x00 no text \x1b[2J", key=b"rubbish", partition=2)
     await producer.send_and_wait(TOPIC, None, key=b"nothing", partition=2)
     for _ in range(18):

@@ -70,13 +70,13 @@ class Plants:
             await self._ingestor.put(event.object_key, file.getvalue())
             self.bytes[digest] = file.getvalue()
             events.append(event)
-        async with self.event_log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish(events)
         return events
 
     async def request(self) -> TrainingRequested:
         event = training_requested(model_name=self.model_name)
-        async with self.event_log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish([event])
         return event
 
@@ -168,7 +168,7 @@ async def test_a_correction_is_held_by_the_next_model(lane: Lane) -> None:
     plants, image = lane.plants, lane.images[0]
     models = len(await plants.trained())
     correction = label_corrected(image_id=image.image_id, label_to=plants.labels[1], revision=1)
-    async with plants.event_log.publisher("pappus/test") as publisher:
+    async with plants.event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([correction])
     await plants.request()
     second = (await plants.trained(at_least=models + 1))[-1]

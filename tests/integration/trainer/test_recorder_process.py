@@ -39,7 +39,7 @@ class World:
         self._database = database
 
     async def publish(self, *events: Event) -> None:
-        async with self._event_log.publisher("pappus/test") as publisher:
+        async with self._event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish(events)
 
     async def promoted(self) -> str:

@@ -60,7 +60,7 @@ async def real(own_servers: Servers, images: list[Stored]) -> AsyncIterator[Worl
         open_event_log(own_servers.kafka) as event_log,
         Database.open(own_servers.database_url("trainer"), SCHEMA, MIGRATIONS) as database,
         open_object_store(settings) as store,
-        event_log.publisher("pappus/test") as publisher,
+        event_log.publisher("pappus/jobs") as publisher,
     ):
         yield World(event_log, database, store, publisher, images)
 

@@ -42,7 +42,7 @@ class World:
         return TrainerProcess(MODULE, self._settings, folder)
 
     async def publish(self, *events: Event) -> None:
-        async with self.event_log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish(events)
 
     async def images(self, count: int, trust: Trust = "seed") -> list[ImageStored]:

@@ -313,7 +313,7 @@ async def open_world(event_log: EventLog, database_url: str, store: ObjectStore)
     schema = f"trainer_{uuid4().hex[:12]}"
     async with (
         Database.open(database_url, schema, MIGRATIONS) as database,
-        event_log.publisher("pappus/test") as publisher,
+        event_log.publisher("pappus/jobs") as publisher,
     ):
         yield World(event_log, database, store, publisher)
         await database.execute(f"DROP SCHEMA {schema} CASCADE")

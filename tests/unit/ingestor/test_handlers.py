@@ -224,7 +224,7 @@ async def test_bytes_that_are_no_event_become_a_dead_letter_and_the_rest_goes_on
     setting, event_log, event = Setting({URL: png(1)}), MemoryEventLog(), registered()
     for garbage in (b"not an event", b"{}", b"\xff\xfe", None):
         event_log.append(ImageRegistered.topic, event.key, garbage)
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([event])
     async with setting.running(event_log):
         await eventually(
@@ -247,7 +247,7 @@ async def test_an_upload_is_stored_while_silent_hosts_hold_every_download() -> N
     setting, event_log = Setting({}, Tarpit({})), MemoryEventLog()
     upload = registered(999, url=None, upload_key="uploads/aa/aa", label=None, trust="claimed")
     await setting.store.put("uploads/aa/aa", png(3))
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([registered(number, url=f"{URL}?{number}") for number in range(600)])
         async with setting.running(event_log):
             await eventually(lambda: len(setting.web.fetched) == DOWNLOADS_AT_ONCE)

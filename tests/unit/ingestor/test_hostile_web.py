@@ -177,7 +177,7 @@ def web() -> Iterator[AnyWeb]:
 def in_words(rejection: Rejection) -> str:
     """Return what a person reads of it, as it comes out of the log."""
     event = rejected(image_registered(url="http://h/"), rejection, NOW)
-    record = decode(event.topic, encode(event, "pappus/test"))
+    record = decode(event.topic, encode(event, "pappus/jobs"))
     assert record == event
     return event.detail
 

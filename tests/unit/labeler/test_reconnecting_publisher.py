@@ -16,7 +16,7 @@ async def test_it_fails_at_once_without_a_log_and_publishes_with_one() -> None:
     with pytest.raises(NotReady):
         await publisher.publish([image_stored()])
 
-    staying = asyncio.create_task(publisher.stay_connected(event_log, "test", health))
+    staying = asyncio.create_task(publisher.stay_connected(event_log, "pappus/jobs", health))
     await eventually(lambda: health.ready)
     await publisher.publish([image_stored()])
     assert len(event_log.events(ImageStored)) == 1

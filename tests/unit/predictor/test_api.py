@@ -51,7 +51,7 @@ class Replica:
 
     async def logged(self) -> list[PredictionLogged]:
         event_log = MemoryEventLog()
-        async with event_log.publisher("test") as publisher:
+        async with event_log.publisher("pappus/jobs") as publisher:
             task = asyncio.create_task(self.prediction_log.run(publisher))
             await asyncio.sleep(0)
             task.cancel()

@@ -116,7 +116,7 @@ async def test_an_answer_that_cannot_be_encoded_is_dropped_and_the_rest_goes_on(
     event_log.offer(event(1).model_copy(update={"milliseconds": float("nan")}))
     event_log.offer(event(2).model_copy(update={"label": "x" * 2_000_000}))
     event_log.offer(event(3))
-    async with log.publisher("pappus/test") as publisher:
+    async with log.publisher("pappus/jobs") as publisher:
         task = asyncio.create_task(event_log.run(publisher))
         await eventually(lambda: [each.key for each in log.events(PredictionLogged)] == [event(3).key])
         assert dropped() - before == 2

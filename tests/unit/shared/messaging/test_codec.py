@@ -20,25 +20,25 @@ FACTORIES: dict[str, Callable[..., Event]] = {
 def test_an_event_comes_back_as_it_went(topic: str) -> None:
     event = FACTORIES[topic]()
 
-    assert decode(topic, encode(event, "pappus/test")) == event
+    assert decode(topic, encode(event, "pappus/jobs")) == event
 
 
 @pytest.mark.parametrize("topic", FACTORIES)
 def test_an_event_is_a_cloud_event_that_names_its_topic_and_key(topic: str) -> None:
     event = FACTORIES[topic]()
 
-    envelope = json.loads(encode(event, "pappus/test"))
+    envelope = json.loads(encode(event, "pappus/jobs"))
 
     assert envelope["specversion"] == "1.0"
     assert envelope["type"] == topic
-    assert envelope["source"] == "pappus/test"
+    assert envelope["source"] == "pappus/jobs"
     assert envelope["subject"] == event.key
     assert envelope["id"] == str(event.event_id)
 
 
 def test_a_field_the_reader_does_not_know_is_ignored() -> None:
     event = testing.image_stored()
-    envelope = json.loads(encode(event, "pappus/test"))
+    envelope = json.loads(encode(event, "pappus/jobs"))
     envelope["data"]["invented_later"] = 1
 
     assert decode("image.stored", json.dumps(envelope).encode()) == event
@@ -94,7 +94,7 @@ def test_a_record_without_a_value_is_invalid() -> None:
 
 
 def test_an_event_of_another_type_is_invalid() -> None:
-    value = encode(testing.image_stored(), "pappus/test")
+    value = encode(testing.image_stored(), "pappus/jobs")
 
     with pytest.raises(InvalidMessage, match=r"image\.stored"):
         decode("image.rejected", value)
@@ -110,8 +110,8 @@ def test_a_nul_character_is_refused_on_both_sides(text: str) -> None:
     event = testing.label_corrected(reason=text)
 
     with pytest.raises(InvalidMessage, match="NUL"):
-        encode(event, "pappus/test")
-    envelope = json.loads(encode(testing.label_corrected(), "pappus/test"))
+        encode(event, "pappus/jobs")
+    envelope = json.loads(encode(testing.label_corrected(), "pappus/jobs"))
     envelope["data"]["reason"] = text
     with pytest.raises(InvalidMessage, match="NUL"):
         decode("label.corrected", json.dumps(envelope).encode())
@@ -120,13 +120,13 @@ def test_a_nul_character_is_refused_on_both_sides(text: str) -> None:
 def test_the_letters_that_spell_an_escape_are_no_nul_character() -> None:
     event = testing.label_corrected(reason="\\u0000 is how JSON spells it")
 
-    assert decode("label.corrected", encode(event, "pappus/test")) == event
+    assert decode("label.corrected", encode(event, "pappus/jobs")) == event
 
 
 @pytest.mark.parametrize("half", ["the first \ud83c", "the second \udf3c"])
 def test_half_a_surrogate_pair_is_refused_on_both_sides(half: str) -> None:
     with pytest.raises(InvalidMessage, match="surrogate"):
-        encode(testing.label_corrected(reason=half), "pappus/test")
+        encode(testing.label_corrected(reason=half), "pappus/jobs")
     with pytest.raises(InvalidMessage, match="surrogate"):
         decode("label.corrected", changed(testing.label_corrected(), reason=half))
 
@@ -134,13 +134,13 @@ def test_half_a_surrogate_pair_is_refused_on_both_sides(half: str) -> None:
 def test_a_whole_surrogate_pair_is_a_character() -> None:
     event = testing.label_corrected(reason="a sunflower: \U0001f33b")
 
-    assert decode("label.corrected", encode(event, "pappus/test")) == event
+    assert decode("label.corrected", encode(event, "pappus/jobs")) == event
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_is_not_finite_is_refused_on_both_sides(number: float) -> None:
     with pytest.raises(InvalidMessage, match="finite"):
-        encode(testing.model_trained(metrics={"log_loss": number}), "pappus/test")
+        encode(testing.model_trained(metrics={"log_loss": number}), "pappus/jobs")
     with pytest.raises(InvalidMessage, match="finite"):
         decode("model.trained", changed(testing.model_trained(), metrics={"log_loss": number}))
 
@@ -177,7 +177,7 @@ def test_a_number_that_no_integer_column_keeps_is_invalid(topic: str, field: str
 
 
 def test_a_time_before_the_first_year_is_invalid() -> None:
-    envelope = json.loads(encode(testing.image_stored(), "pappus/test"))
+    envelope = json.loads(encode(testing.image_stored(), "pappus/jobs"))
     envelope["time"] = "0001-01-01T00:00:00+23:00"
 
     with pytest.raises(InvalidMessage):
@@ -186,6 +186,6 @@ def test_a_time_before_the_first_year_is_invalid() -> None:
 
 def changed(event: Event, **fields: object) -> bytes:
     """Return the event with other values in its data, as a publisher without our rules might write it."""
-    envelope = json.loads(encode(event, "pappus/test"))
+    envelope = json.loads(encode(event, "pappus/jobs"))
     envelope["data"] |= fields
     return json.dumps(envelope).encode()

@@ -35,7 +35,7 @@ async def answer(event: ImageRegistered) -> Sequence[Event]:
 
 
 async def fill(event_log: MemoryEventLog, *events: Event) -> None:
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
 
 
@@ -50,7 +50,7 @@ async def run(
     await run_handlers(
         event_log,
         group="test",
-        source="pappus/test",
+        source="pappus/jobs",
         subscriptions=subscriptions,
         health=health or Health(),
         concurrency=concurrency,
@@ -165,7 +165,7 @@ async def test_a_transient_error_is_tried_again_while_other_keys_go_on() -> None
         run_handlers(
             event_log,
             group="test",
-            source="pappus/test",
+            source="pappus/jobs",
             subscriptions=[subscribe(ImageRegistered, handler)],
             health=health,
             retry=patient,
@@ -310,7 +310,7 @@ async def test_two_subscriptions_to_one_topic_are_refused() -> None:
         await run_handlers(
             MemoryEventLog(),
             group="test",
-            source="pappus/test",
+            source="pappus/jobs",
             subscriptions=[subscribe(ImageRegistered, answer), subscribe(ImageRegistered, answer)],
             health=Health(),
         )

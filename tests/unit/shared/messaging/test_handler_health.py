@@ -42,7 +42,7 @@ class Handling:
             run_handlers(
                 self.event_log,
                 group="test",
-                source="pappus/test",
+                source="pappus/jobs",
                 subscriptions=subscriptions,
                 health=self.health,
                 concurrency=concurrency,
@@ -51,7 +51,7 @@ class Handling:
         )
 
     async def fill(self) -> None:
-        async with self.event_log.publisher("pappus/test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish([image_registered(label=label) for label in self.may])
 
     @property

@@ -294,13 +294,13 @@ async def test_a_rebalance_waits_for_the_training_and_repeats_nothing(bench: Ben
         run_handlers(
             event_log,
             group="trainer-full",
-            source="test",
+            source="pappus/jobs",
             subscriptions=subscriptions,
             health=health,
             retry=RetryPolicy(attempts=2),
         )
     )
-    async with event_log.publisher("test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([training_requested()])
         await eventually(lambda: len(bench.training.learned) == 1)
         joining = asyncio.ensure_future(_come_and_go(event_log))
@@ -366,12 +366,12 @@ async def test_a_request_whose_child_dies_three_times_is_a_dead_letter(tmp_path:
         await run_handlers(
             event_log,
             group="test",
-            source="pappus/test",
+            source="pappus/jobs",
             subscriptions=[subscribe(TrainingRequested, on_training_requested)],
             health=Health(),
         )
 
-    async with event_log.publisher("pappus/test") as publisher:
+    async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([killing, harmless])
     for _ in range(2):
         with pytest.raises(ChildDied, match="lack of memory"):

@@ -43,7 +43,7 @@ class Bench:
         self.folded: list[tuple[Event, Record]] = []
 
     async def __aenter__(self) -> "Bench":
-        self._publishing = self.event_log.publisher("test")
+        self._publishing = self.event_log.publisher("pappus/jobs")
         self._publisher = await self._publishing.__aenter__()
         self.restart()
         return self
@@ -60,7 +60,7 @@ class Bench:
         offset = self.offsets.get(event.topic, 0)
         self.offsets[event.topic] = offset + 1
         now_ms = int(self.clock().timestamp() * 1000)
-        record = record or Record(event.topic, 0, offset, event.key, encode(event, "test"), timestamp_ms=now_ms)
+        record = record or Record(event.topic, 0, offset, event.key, encode(event, "pappus/jobs"), timestamp_ms=now_ms)
         self.folded.append((event, record))
         match event:
             case ImageStored():
@@ -227,7 +227,9 @@ async def test_a_producers_clock_that_is_ahead_holds_nothing_up() -> None:
         for number in range(4):
             event = image(number)
             ahead = int((bench.clock() + timedelta(hours=5)).timestamp() * 1000)
-            await bench.take(event, Record(event.topic, 0, number, event.key, encode(event, "x"), timestamp_ms=ahead))
+            await bench.take(
+                event, Record(event.topic, 0, number, event.key, encode(event, "pappus/jobs"), timestamp_ms=ahead)
+            )
         await bench.tick(2.0)
         assert len(bench.asked) == 1
 

@@ -58,7 +58,7 @@ class Bench:
         self.health = Health()
 
     async def publish(self, *events: Event) -> None:
-        async with self.event_log.publisher("test") as publisher:
+        async with self.event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish(events)
 
     @asynccontextmanager
@@ -68,7 +68,7 @@ class Bench:
             run_handlers(
                 self.event_log,
                 group="trainer-recorder",
-                source="test",
+                source="pappus/jobs",
                 subscriptions=[
                     subscribe(ModelTrained, recorder.on_model_trained),
                     subscribe(ModelPromoted, recorder.on_model_promoted),

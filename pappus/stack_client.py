@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from pappus.stack.addresses import database_url
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
@@ -51,7 +52,7 @@ class RunningStack:
             labeler=addresses["labeler-api"],
             ui=addresses["labeler-ui"],
             mlflow=addresses["mlflow"],
-            plants_dsn=f"postgresql://seeder:{credentials.postgres['seeder']}@127.0.0.1:{postgres}/pappus",
+            plants_dsn=database_url(state, ("seeder", credentials.postgres["seeder"]), postgres),
             images_url=f"http://127.0.0.1:{images}",
             seed_url=f"http://127.0.0.1:{images}/{_unguessable(credentials)}",
             passwords=dict(credentials.users),

@@ -13,6 +13,7 @@ from pappus.commands.screen import console
 from pappus.dead_letters import count_rows, describe, printable
 from pappus.dead_letters import redrive as redrive_letters
 from pappus.errors import Refused
+from pappus.stack import Stack
 from pappus.stack.status import read_status
 from shared.messaging.kafka import ANY_RECORD, KafkaEventLog, open_event_log
 from shared.messaging.kafka.dead_letter_topics import StoredDeadLetter, already_redriven, read_dead_letters
@@ -123,7 +124,7 @@ async def _log(state: Path | None) -> AsyncIterator[tuple[KafkaEventLog, KafkaCo
     kafka = next((component for component in status.components if component.name == "kafka"), None)
     if not status.running or kafka is None:
         raise Refused("Kafka does not run here. Start it: pappus up --only kafka")
-    connection = KafkaConnection(f"127.0.0.1:{kafka.ports['kafka']}")
+    connection = Stack(state).running_context().kafka
     async with open_event_log(connection, [ANY_RECORD]) as event_log:
         yield event_log, connection
 

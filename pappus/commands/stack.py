@@ -32,13 +32,25 @@ Watch = Annotated[
 ]
 
 
-def up(only: Only = None, allow_host: AllowHost = None, watch: Watch = False, state: StateOption = None) -> None:
+Secure = Annotated[
+    bool,
+    typer.Option("--secure", help="TLS, logins and rights on all servers; it is remembered, and the data stays."),
+]
+
+
+def up(
+    only: Only = None,
+    allow_host: AllowHost = None,
+    watch: Watch = False,
+    secure: Secure = False,
+    state: StateOption = None,
+) -> None:
     """Start the components that do not run yet, and wait until the whole stack is ready."""
     stack = Stack(state)
     with refusals(state), starting():
         announce_downloads(stack)
         with Progress(console) as progress:
-            status = stack.up(only or EVERYTHING, allowed_hosts=allow_host or (), watch=progress.show)
+            status = stack.up(only or EVERYTHING, allowed_hosts=allow_host or (), secure=secure, watch=progress.show)
     console.print(summary(status), highlight=False, soft_wrap=True)
     if watch:
         from pappus.commands.watching import watch_until_interrupted  # its library takes 0.1 s to import

@@ -1,6 +1,7 @@
 """The buckets of the object store and their policies."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -12,13 +13,14 @@ from pappus.stack.errors import StackError
 from pappus.stack.s3_policy import BUCKETS, OBJECTS, policy_of
 
 
-def make_buckets(endpoint: str, region: str, root: S3Key) -> None:
+def make_buckets(endpoint: str, region: str, root: S3Key, trusted: Path | None = None) -> None:
     """Create missing buckets and set the policies, as the server's root user; what is overwritten in the bucket of the
-    services is kept as an earlier version. Blocks. Raises StackError."""
+    services is kept as an earlier version. `trusted`: who signs for https. Blocks. Raises StackError."""
     session = botocore.session.Session()
     session.set_credentials(root.access_key, root.secret_key)
     settings = Config(proxies={}, connect_timeout=5, read_timeout=10, s3={"addressing_style": "path"})
-    client: Any = session.create_client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+    verify = None if trusted is None else str(trusted)
+    client: Any = session.create_client("s3", endpoint_url=endpoint, region_name=region, config=settings, verify=verify)
     try:
         there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
         for bucket in BUCKETS:

@@ -13,13 +13,15 @@ from shared.runtime.settings import InvalidSettings, check_installation
 
 class StackConfig(BaseModel):
     """`ports` by name (see `ports.py`). `allowed_hosts`: private addresses (`host` or `host:port`) from which the
-    ingestor may fetch. `lent_hosts`: those too, until the seed or demo that serves images there is done."""
+    ingestor may fetch. `lent_hosts`: those too, until the seed or demo that serves images there is done. `secure`:
+    servers speak TLS, clients log in, and each has the rights of docs/access.md."""
 
     model_config = ConfigDict(extra="forbid")
 
     ports: dict[str, int] = {}
     allowed_hosts: list[str] = []
     lent_hosts: list[str] = []
+    secure: bool = False
 
     @classmethod
     def load(cls, state: StateFolder) -> "StackConfig":

@@ -1,9 +1,12 @@
 """The values from which the components of one stack are built."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pappus.stack.addresses import database_url
 from pappus.stack.cache import Cache
+from pappus.stack.certificates import Authority
 from pappus.stack.config import StackConfig
 from pappus.stack.credentials import Credentials
 from pappus.stack.folders import StateFolder
@@ -12,7 +15,9 @@ from pappus.stack.ownership import claim
 from pappus.stack.ports import HOST, resolve_ports
 from pappus.stack.settings import port_overrides, server_environment
 from pappus.stack.unprivileged import Account, unprivileged_account
-from shared.runtime.kafka_connection import KafkaConnection
+from shared.contract.access import JOBS
+from shared.runtime.certificates import trust
+from shared.runtime.kafka_connection import KafkaConnection, KafkaMechanism
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,34 @@ class StackContext:
         return server_environment(self.environment, MARK)
 
     @property
+    def authority(self) -> Authority:
+        """Who signs for the servers, if the stack is secured."""
+        return Authority(self.state.certificates)
+
+    @property
+    def trusted(self) -> ssl.SSLContext | None:
+        """What checks the certificates of the servers; None if the stack is not secured."""
+        return trust(self.authority.certificate, "the authority of the stack") if self.config.secure else None
+
+    @property
     def kafka(self) -> KafkaConnection:
         """Where the broker is, for the steps and commands of the stack itself."""
-        return KafkaConnection(f"{HOST}:{self.ports['kafka']}")
+        return self.kafka_as(JOBS)
+
+    def kafka_as(self, user: str, mechanism: KafkaMechanism = "SCRAM-SHA-512") -> KafkaConnection:
+        """Return where the broker is; with the login of `user`, if the stack is secured."""
+        address = f"{HOST}:{self.ports['kafka']}"
+        if not self.config.secure:
+            return KafkaConnection(address)
+        password, trusted = self.credentials.kafka[user], self.authority.certificate
+        return KafkaConnection(address, "SASL_SSL", user, password, trusted, mechanism)
+
+    def database_url(self, role: str, database: str = "pappus", driver: str = "postgresql") -> str:
+        """Return the address with which `role` connects to PostgreSQL."""
+        login = (role, self.credentials.postgres[role])
+        return database_url(self.state, login, self.ports["postgres"], database, driver)
 
     def url(self, port: str) -> str:
         """Return the HTTP address of a port, by the name of the port."""
-        return f"http://{HOST}:{self.ports[port]}"
+        scheme = "https" if self.config.secure and port == "s3" else "http"
+        return f"{scheme}://{HOST}:{self.ports[port]}"

@@ -9,9 +9,11 @@ from pydantic import BaseModel, Field
 
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
+from pappus.stack.kafka_security import ADMIN
 from pappus.stack.s3_policy import PREDICTOR_API
+from shared.contract.access import JOBS, PRINCIPALS
 
-SERVICES = ("ingestor", "labeler", "trainer", "predictor")
+SERVICES: tuple[str, ...] = PRINCIPALS
 
 
 def _password() -> str:
@@ -37,13 +39,19 @@ def _s3_keys() -> dict[str, S3Key]:
     return {name: S3Key(access_key=name) for name in ("root", "mlflow", *SERVICES, PREDICTOR_API)}
 
 
+def _kafka_passwords() -> dict[str, str]:
+    return {name: _password() for name in (ADMIN, JOBS, *SERVICES)}
+
+
 class Credentials(BaseModel):
-    """The secrets of one stack. `postgres` and `s3` are keyed by user; the superusers are `postgres` and `root`."""
+    """The secrets of one stack. `postgres`, `s3` and `kafka` are keyed by user; the superusers are `postgres`, `root`
+    and `admin`. Kafka asks for them if the stack is secured."""
 
     postgres: dict[str, str] = Field(
         default_factory=lambda: {name: _password() for name in ("postgres", "seeder", "mlflow", *SERVICES)}
     )
     s3: dict[str, S3Key] = Field(default_factory=_s3_keys)
+    kafka: dict[str, str] = Field(default_factory=_kafka_passwords)
     users: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in ("labeler", "operator")})
     session_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
     grafana: str = Field(default_factory=_password)
@@ -52,12 +60,13 @@ class Credentials(BaseModel):
     @classmethod
     def load_or_create(cls, state: StateFolder) -> "Credentials":
         """Return the credentials of `state`; generate and save them the first time, with the users of the labeler, and
-        later those that an earlier release did not have."""
+        later those of users that an earlier release did not have."""
         if state.credentials.exists():
-            known = cls.model_validate_json(state.credentials.read_bytes())
-            known = known.model_copy(update={"s3": {**_s3_keys(), **known.s3}})
-            if (text := known.model_dump_json(indent=2) + "\n") != state.credentials.read_text():
-                write_private(state.credentials, text)
+            text = state.credentials.read_bytes()
+            known = cls.model_validate_json(text)
+            known = known.model_copy(update={"s3": _s3_keys() | known.s3, "kafka": _kafka_passwords() | known.kafka})
+            if known.model_dump() != json.loads(text):
+                write_private(state.credentials, known.model_dump_json(indent=2) + "\n")
             return known
         made = cls()
         users = [{"name": name, "role": name, "password": password} for name, password in made.users.items()]

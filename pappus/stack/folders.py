@@ -59,6 +59,16 @@ class StateFolder:
         return self.root / "users.json"
 
     @property
+    def certificates(self) -> Path:
+        """The authority of a secured stack and the certificates of its servers."""
+        return self.root / "certificates"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that clients of a secured stack trust."""
+        return self.certificates / "ca.pem"
+
+    @property
     def logs(self) -> Path:
         """One log per process."""
         return self.root / "logs"

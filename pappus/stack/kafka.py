@@ -11,27 +11,33 @@ from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
 from pappus.stack.files import write_private
 from pappus.stack.folders import INFRA, PROJECT
+from pappus.stack.kafka_security import ADMIN, secured_properties
 from pappus.stack.ports import HOST
-from pappus.stack.probes import kafka_answers
+from pappus.stack.probes import kafka_answers, kafka_listens
 from pappus.stack.settings import maven_repository
+from shared.contract.access import acls
 
 FOLDER = INFRA / "local" / "kafka"
 POM = FOLDER / "pom.xml"
 MEMORY = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+READY_SECONDS = 60.0
 QUIET = ("-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true", "-Xlog:disable", "-Xlog:all=error:stderr")
 
 
 def kafka_component(context: StackContext) -> Component:
-    """Return the component of the broker, which is ready when it answers a metadata request."""
+    """Return the component of the broker, which is ready when it answers a first request; users and rights follow."""
     broker, controller = context.ports["kafka"], context.ports["kafka-controller"]
+    server = _Kafka(context)
     return Component(
         name="kafka",
         group="servers",
-        launch=_Kafka(context).launch,
-        probe=lambda: kafka_answers(HOST, broker),
+        launch=server.launch,
+        probe=server.answers,
+        provision=server.provision,
         ports={"kafka": broker, "kafka-controller": controller},
         address=f"{HOST}:{broker}",
         grace_seconds=30.0,
+        config_hash="secured" if context.config.secure else "",
     )
 
 
@@ -63,6 +69,24 @@ class _Kafka:
             folder=self._folder,
         )
 
+    async def answers(self) -> bool:
+        """Return whether the broker answers the first question that a client may ask it."""
+        port = self._context.ports["kafka"]
+        trusted = self._context.trusted
+        return await (kafka_answers(HOST, port) if trusted is None else kafka_listens(HOST, port, trusted))
+
+    async def provision(self) -> None:
+        """Make the users and set their rights, if the stack is secured; repeating it changes nothing."""
+        if not self._context.config.secure:
+            return
+        from shared.messaging.kafka import make_users, set_rights, wait_until_ready  # takes 0.3 s to import
+
+        admin = self._context.kafka_as(ADMIN, "PLAIN")
+        passwords = {name: password for name, password in self._context.credentials.kafka.items() if name != ADMIN}
+        await wait_until_ready(admin, READY_SECONDS)
+        await make_users(admin, passwords)
+        await set_rights(admin, acls())
+
     async def _fetch(self, target: Path, say: Say) -> None:
         say("fetching Kafka's jars (once, 57 MB)")
         environment = self._context.environment
@@ -76,7 +100,12 @@ class _Kafka:
         template = Template((FOLDER / "server.properties.template").read_text())
         ports = self._context.ports
         values = {"broker_port": ports["kafka"], "controller_port": ports["kafka-controller"]}
-        write_private(self._properties, template.substitute(values, data_folder=self._folder / "data"))
+        text = template.substitute(values, data_folder=self._folder / "data")
+        if self._context.config.secure:
+            authority = self._context.authority
+            admin_password = self._context.credentials.kafka[ADMIN]
+            text += secured_properties(ports, authority.server("kafka"), authority.certificate, admin_password)
+        write_private(self._properties, text)
 
     async def _format(self, java: Path, classpath: str, say: Say) -> None:
         if (self._folder / "data" / "meta.properties").exists():

@@ -43,16 +43,15 @@ def mlflow_component(context: StackContext) -> Component:
         address=context.url("mlflow"),
         start_seconds=180.0,
         low_priority=True,
-        config_hash=f"{context.ports['postgres']} {context.ports['s3']}",  # both are passed when it starts
+        config_hash=f"{context.ports['postgres']} {context.url('s3')}",  # both are passed when it starts
     )
 
 
 def _environment(context: StackContext) -> dict[str, str]:
     """Return the environment, which holds the database password: a command line is readable by every user."""
-    login = f"mlflow:{context.credentials.postgres['mlflow']}"
     return {
         **client_environment(context, "mlflow"),
-        "_MLFLOW_SERVER_FILE_STORE": f"postgresql+psycopg://{login}@{HOST}:{context.ports['postgres']}/mlflow",
+        "_MLFLOW_SERVER_FILE_STORE": context.database_url("mlflow", "mlflow", "postgresql+psycopg"),
         "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"s3://{ARTEFACTS}",
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",

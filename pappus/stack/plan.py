@@ -7,7 +7,7 @@ from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
 from pappus.stack.kafka import kafka_component
 from pappus.stack.mlflow import mlflow_component
-from pappus.stack.postgres import postgres_component
+from pappus.stack.postgres import postgres_components
 from pappus.stack.s3 import s3_component
 from pappus.stack.services import SERVICES, service_component
 from pappus.stack.topics import topics_component
@@ -15,7 +15,12 @@ from pappus.stack.topics import topics_component
 
 def all_components(context: StackContext) -> list[Component]:
     """Return every component, servers first."""
-    servers = [build(context) for build in (kafka_component, postgres_component, s3_component, mlflow_component)]
+    servers = [
+        kafka_component(context),
+        *postgres_components(context),
+        s3_component(context),
+        mlflow_component(context),
+    ]
     return [*servers, topics_component(context), *(service_component(service, context) for service in SERVICES)]
 
 

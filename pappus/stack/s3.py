@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pappus.stack import toolchain
 from pappus.stack.command import run_command
@@ -27,11 +28,12 @@ def s3_component(context: StackContext) -> Component:
         name="s3",
         group="servers",
         launch=server.launch,
-        probe=lambda: http_ok(f"{context.url('s3')}/health"),
+        probe=server.answers,
         provision=server.provision,
         ports={"s3": context.ports["s3"]},
         address=context.url("s3"),
         start_seconds=60.0,
+        config_hash="secured" if context.config.secure else "",
     )
 
 
@@ -50,17 +52,33 @@ class _Versitygw:
         secrets = {"ROOT_ACCESS_KEY": root.access_key, "ROOT_SECRET_KEY": root.secret_key}
         arguments = (
             *(str(built / "versitygw"), "--keep-alive", "--quiet", "--region", REGION, "--health", "/health"),
-            *("--port", self._context.url("s3").removeprefix("http://"), "--iam-dir", str(self._folder / "iam")),
+            *self._encryption(),
+            *("--port", urlsplit(self._context.url("s3")).netloc, "--iam-dir", str(self._folder / "iam")),
             *("posix", "--versioning-dir", str(self._folder / "versions"), str(self._folder / "data")),
         )
         return Launch(arguments, {**self._context.server_environment, **secrets}, folder=self._folder)
+
+    async def answers(self) -> bool:
+        """Return whether the server says that it is healthy."""
+        return await http_ok(f"{self._context.url('s3')}/health", trusted=self._context.trusted)
+
+    @property
+    def _secure(self) -> bool:
+        return self._context.config.secure
+
+    def _encryption(self) -> tuple[str, ...]:
+        if not self._secure:
+            return ()
+        pair = self._context.authority.server("s3")
+        return ("--cert", str(pair.certificate), "--key", str(pair.key))
 
     async def provision(self) -> None:
         """Create buckets and policies; repeating it changes nothing."""
         from pappus.stack.buckets import make_buckets  # the AWS library takes long to import: only here is it needed
 
         root = self._context.credentials.s3["root"]
-        await asyncio.to_thread(make_buckets, self._context.url("s3"), REGION, root)
+        trusted = self._context.authority.certificate if self._secure else None
+        await asyncio.to_thread(make_buckets, self._context.url("s3"), REGION, root, trusted)
 
     async def _build(self, target: Path, say: Say) -> None:
         environment = self._context.environment
@@ -95,4 +113,5 @@ def client_environment(context: StackContext, user: str) -> Mapping[str, str]:
         "AWS_SECRET_ACCESS_KEY": key.secret_key,
         "AWS_DEFAULT_REGION": REGION,
         "MLFLOW_S3_ENDPOINT_URL": context.url("s3"),
+        **({"AWS_CA_BUNDLE": str(context.authority.certificate)} if context.config.secure else {}),
     }

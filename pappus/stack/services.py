@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from pappus.stack.component import Component, Launch, Say
 from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
-from pappus.stack.folders import PROJECT
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import REGION
 from pappus.stack.s3_policy import OBJECTS, PREDICTOR_API
 from pappus.stack.settings import PREFIX, passed_on
+from pappus.stack.settings import with_project as with_project
 from pappus.stack.topics import TOPICS_STEP
 
 KAFKA, DATABASE, OBJECTS_STORE, MLFLOW, LOGINS, APIS = "kafka", "database", "objects", "mlflow", "logins", "apis"
@@ -137,12 +136,6 @@ def service_environment(service: Service, context: StackContext) -> dict[str, st
     return {**_defaults(), **caller, **_generated(service, context)}
 
 
-def with_project(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with which Python finds the code from any working directory."""
-    others = environment.get("PYTHONPATH", "")
-    return {**environment, "PYTHONPATH": f"{PROJECT}{os.pathsep}{others}" if others else str(PROJECT)}
-
-
 def replay_environment(owner: str, context: StackContext) -> dict[str, str]:
     """Return the environment of the replay of a service: that of one of its processes with its tables."""
     service = next(service for service in SERVICES if service.owner == owner and DATABASE in service.uses)
@@ -197,13 +190,14 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
     ports, credentials = context.ports, context.credentials
     match use:
         case "kafka":
-            return {"KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}"}
+            return {"KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}", **_kafka_login(service, context)}
         case "database":
-            login = f"{service.owner}:{credentials.postgres[service.owner]}"
-            return {"DATABASE_URL": f"postgresql://{login}@{HOST}:{ports['postgres']}/pappus"}
+            return {"DATABASE_URL": context.database_url(service.owner)}
         case "objects":
             key = credentials.s3[service.s3_user or service.owner]
             names = {"S3_ENDPOINT": context.url("s3"), "S3_REGION": REGION}
+            if context.config.secure:
+                names["S3_CA_FILE"] = str(context.authority.certificate)
             return {**names, "S3_ACCESS_KEY": key.access_key, "S3_SECRET_KEY": key.secret_key}
         case "mlflow":
             return {"MLFLOW_URL": context.url("mlflow")}
@@ -211,6 +205,18 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
             return {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
         case _:
             return {"PREDICTOR_URL": context.url("predictor"), "LABELER_URL": context.url("labeler-api")}
+
+
+def _kafka_login(service: Service, context: StackContext) -> dict[str, str]:
+    """Return how a service logs in, if the stack is secured."""
+    if not context.config.secure:
+        return {}
+    return {
+        "KAFKA_PROTOCOL": "SASL_SSL",
+        "KAFKA_USERNAME": service.owner,
+        "KAFKA_PASSWORD": context.credentials.kafka[service.owner],
+        "KAFKA_CA_FILE": str(context.authority.certificate),
+    }
 
 
 def _allowed_hosts(context: StackContext) -> list[str]:

@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pappus.stack.folders import PROJECT
+
 PREFIX = "PAPPUS_"
 PORT_PREFIX = "PAPPUS_PORT_"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -52,6 +54,12 @@ def server_environment(environment: Mapping[str, str], *kept: str) -> dict[str, 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the part of the caller's environment that a service gets: what a server gets, and settings of Pappus."""
     return server_environment(environment, *(name for name in environment if name.startswith(PREFIX)))
+
+
+def with_project(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with which Python finds the code from any working directory."""
+    others = environment.get("PYTHONPATH", "")
+    return {**environment, "PYTHONPATH": f"{PROJECT}{os.pathsep}{others}" if others else str(PROJECT)}
 
 
 def without_ports(environment: Mapping[str, str]) -> dict[str, str]:

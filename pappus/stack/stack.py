@@ -47,13 +47,15 @@ class Stack:
         allowed_hosts: Sequence[str] = (),
         lent_hosts: Sequence[str] = (),
         ports: Mapping[str, int] | None = None,
+        secure: bool = False,
         parent: int | None = None,
         watch: Callable[[StackStatus], None] = _silent,
     ) -> StackStatus:
         """Start the components of `only` (names or groups) and those they need, and wait until the stack is ready.
 
         `allowed_hosts`, `ports` and the ports in PAPPUS_PORT_ variables are kept in the state's config, `lent_hosts`
-        until `take_back_hosts`. `parent`: a process whose end also ends the stack. `watch` is called with each status
+        until `take_back_hosts`. `secure`: from now on this stack speaks TLS and asks for logins; what ran is started
+        again, and the data stays. `parent`: a process whose end also ends the stack. `watch` is called with each status
         while waiting. Other components that run keep running; components that were stopped on request are started if
         `only` selects them.
 
@@ -63,7 +65,7 @@ class Stack:
         """
         refuse_settings(inherited_environment())
         claim(self.state)
-        config = self._configured(allowed_hosts, lent_hosts, ports or {})
+        config = self._configured(allowed_hosts, lent_hosts, ports or {}, secure=secure)
         started = self._selection(only, config)
         if config != StackConfig.load(self.state):
             config.save(self.state)
@@ -188,7 +190,12 @@ class Stack:
         return [component.name for component in self.running_status().matching(words)]
 
     def _configured(
-        self, allowed_hosts: Sequence[str], lent_hosts: Sequence[str], ports: Mapping[str, int]
+        self,
+        allowed_hosts: Sequence[str],
+        lent_hosts: Sequence[str],
+        ports: Mapping[str, int],
+        *,
+        secure: bool = False,
     ) -> StackConfig:
         """Return the config with the hosts and ports of this start. Raises StackError."""
         known = StackConfig.load(self.state)
@@ -201,6 +208,7 @@ class Stack:
             ports={name: port for name, port in resolved.items() if name in own},
             allowed_hosts=sorted({*known.allowed_hosts, *allowed_hosts}),
             lent_hosts=sorted({*known.lent_hosts, *lent_hosts} - {*known.allowed_hosts, *allowed_hosts}),
+            secure=known.secure or secure,
         )
 
     def _selection(self, only: Sequence[str], config: StackConfig) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
+from pappus.stack.addresses import database_url
 from pappus.stack.credentials import Credentials
 from pappus.stack.folders import StateFolder
 from pappus.stack.ports import DEFAULT_PORTS, HOST, free_ports
@@ -36,13 +37,17 @@ class Servers:
 
     @property
     def kafka(self) -> KafkaConnection:
-        """Return the broker, as the administrator of topics reaches it."""
-        return KafkaConnection(self.kafka_bootstrap)
+        """Return the broker, with the login of those who make topics if the stack is secured."""
+        return self.stack.running_context().kafka
+
+    def kafka_as(self, user: str) -> KafkaConnection:
+        """Return the broker, with the login of `user` if the stack is secured."""
+        return self.stack.running_context().kafka_as(user)
 
     @property
     def s3_endpoint(self) -> str:
         """Return the URL of the object store."""
-        return f"http://{HOST}:{self._port('s3')}"
+        return self.status.component("s3").address
 
     @property
     def mlflow_url(self) -> str:
@@ -51,7 +56,8 @@ class Servers:
 
     def database_url(self, role: str, database: str = "pappus") -> str:
         """Return the DSN with which `role` connects."""
-        return f"postgresql://{role}:{self.credentials.postgres[role]}@{HOST}:{self._port('postgres')}/{database}"
+        login = (role, self.credentials.postgres[role])
+        return database_url(self.stack.state, login, self._port("postgres"), database)
 
     def settings(self, owner: str) -> dict[str, str]:
         """Return the settings of a service by field name: `Settings(**servers.settings("ingestor"))`."""
@@ -71,11 +77,11 @@ class Servers:
 
 
 @contextmanager
-def servers_in(state: Path, only: Sequence[str] = ("servers",)) -> Iterator[Servers]:
+def servers_in(state: Path, only: Sequence[str] = ("servers",), *, secure: bool = False) -> Iterator[Servers]:
     """Start servers in `state` on free ports, and delete them at the end. They also end if this process is killed."""
     stack = Stack(state)
     try:
-        status = stack.up(only, ports=free_ports(DEFAULT_PORTS), parent=os.getpid())
+        status = stack.up(only, ports=free_ports(DEFAULT_PORTS), parent=os.getpid(), secure=secure)
         yield Servers(stack, status, stack.credentials())
     finally:
         keep_logs(stack.state, StackSettings().test_logs)

@@ -13,6 +13,7 @@ from aiobotocore.config import AioConfig
 from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.runtime.certificates import trust
 from shared.runtime.errors import NotReady, PappusError, TransientError
 from shared.runtime.settings import Settings
 
@@ -45,6 +46,7 @@ class ObjectStore(Protocol):
         """Return all keys that start with `prefix`, sorted."""
 
 
+CA_SETTING = "PAPPUS_S3_CA_FILE"
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "Throttling"}
 
@@ -115,7 +117,10 @@ class S3ObjectStore:
 
 @asynccontextmanager
 async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
-    """Open the bucket that the settings name. Opening asks the store nothing, so it may be away."""
+    """Open the bucket that the settings name. Opening asks the store nothing, so it may be away. Raises
+    InvalidSettings if the file of its authority cannot be used."""
+    if settings.s3_ca_file is not None:
+        trust(settings.s3_ca_file, CA_SETTING)
     config = AioConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path"},
@@ -130,6 +135,7 @@ async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
         region_name=settings.s3_region,
         aws_access_key_id=settings.s3_access_key.get_secret_value(),
         aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
+        verify=None if settings.s3_ca_file is None else str(settings.s3_ca_file),
         config=config,
     )
     async with client as opened:

@@ -4,6 +4,7 @@ from shared.messaging.kafka.admin import Copies, check_topics, create_topics, gr
 from shared.messaging.kafka.event_log import KafkaEventLog, open_event_log
 from shared.messaging.kafka.reader import ANY_RECORD
 from shared.messaging.kafka.refusals import KafkaRefused, raise_refusal
+from shared.messaging.kafka.rights import make_users, set_rights
 from shared.messaging.kafka.unreadable import unreadable
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "check_topics",
     "create_topics",
     "group_lag",
+    "make_users",
     "open_event_log",
     "raise_refusal",
+    "set_rights",
     "unreadable",
     "wait_until_ready",
 ]

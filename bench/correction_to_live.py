@@ -17,7 +17,7 @@ from statistics import median, quantiles
 from uuid import UUID
 
 from bench.artefact_parses import print_parses, read_parses
-from pappus.demo.predictions import until_all_answer
+from pappus.installation.replicas import Replicas
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 from shared.clients.api import AsyncApi
@@ -41,7 +41,7 @@ async def measure(state: Path, rounds: int) -> None:
     stack = RunningStack.find(StateFolder.at(state))
     async with (
         stack.labeler_as("labeler") as person,
-        stack.each_replica() as replicas,
+        stack.open_replicas() as replicas,
         AsyncApi(stack.predictor) as predictor,
     ):
         labels = (await person.send(get_labels())).labels
@@ -73,16 +73,14 @@ async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:
     return {image_id: data for _, image_id, data in sorted(found)[:IMAGES]}
 
 
-async def _round(
-    person: AsyncApi, replicas: list[AsyncApi], image_id: UUID, data: bytes, labels: tuple[str, ...]
-) -> float:
+async def _round(person: AsyncApi, replicas: Replicas, image_id: UUID, data: bytes, labels: tuple[str, ...]) -> float:
     """Return the seconds from the request of one correction until every replica answers with it."""
     image = await person.send(get_image(image_id))
-    answered = (await replicas[0].send(predict(data))).label
+    answered = (await replicas.ask(data)).label
     label = next(label for label in labels if label != answered)
     start = time.perf_counter()
     await person.send(correct_label(image_id, label, image.revision, reason="bench: correction to live"))
-    await until_all_answer(replicas, data, label, LIMIT_SECONDS)
+    await replicas.until_all_answer(data, label, LIMIT_SECONDS)
     return time.perf_counter() - start
 
 

@@ -17,7 +17,7 @@ from statistics import quantiles
 
 import httpx2
 
-from pappus.demo.predictions import until_all_serve
+from pappus.installation.replicas import Replicas
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 from shared.clients.api import AsyncApi
@@ -67,7 +67,7 @@ class Load:
 async def measure(state: Path, promotions: int) -> None:
     """Run it and print the figures."""
     stack = RunningStack.find(StateFolder.at(state))
-    async with stack.labeler_as("operator") as operator, stack.each_replica() as replicas:
+    async with stack.labeler_as("operator") as operator, stack.open_replicas() as replicas:
         versions = await _two_versions(operator)
         items = (await operator.send(get_review_queue(IMAGES))).items
         images = [await operator.send(get_image_content(item.image_id)) for item in items]
@@ -101,9 +101,9 @@ async def _two_versions(operator: AsyncApi) -> list[str]:
     return served[:2]
 
 
-async def _promote(operator: AsyncApi, replicas: list[AsyncApi], version: str) -> None:
+async def _promote(operator: AsyncApi, replicas: Replicas, version: str) -> None:
     await operator.send(ask_gate("rollback", "bench: promotions under load", version))
-    await until_all_serve(replicas, version, 30.0)
+    await replicas.until_all_serve(version, 30.0)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pappus.demo.drawing import DRAWN_LABELS, draw
 from pappus.demo.image_server import serve_files
-from pappus.plants import PlantRow, insert
+from pappus.plants import PlantRow
 from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
@@ -52,7 +52,7 @@ async def measure(state: Path, rounds: int) -> None:
                 for number in range(rounds + 1):
                     url = f"{stack.images_url}/{seed}-{number}.jpg"
                     start = time.perf_counter()
-                    await insert(stack.plants_dsn, [PlantRow(url, DRAWN_LABELS[number % 2])])
+                    await stack.plants.insert([PlantRow(url, DRAWN_LABELS[number % 2])])
                     inserts.append(time.perf_counter() - start)
                     await _stored(reader, url)
                     spent.append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""The error of the commands, and reading image files with it."""
+"""The error of the commands, and reading files with it."""
 
 from pathlib import Path
 
@@ -13,3 +13,13 @@ def read_image(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise Refused(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def read_text(path: Path, origin: str) -> str:
+    """Return what a text file holds, without the line break at its end. Raises Refused; `origin` is what named it."""
+    try:
+        return path.read_text().rstrip("\r\n")
+    except OSError as error:
+        raise Refused(f"{path}, which {origin} names, cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}, which {origin} names, is no text.") from error

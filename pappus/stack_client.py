@@ -1,34 +1,32 @@
-"""Clients of a running stack: its addresses and passwords, read from the state folder."""
+"""The local stack as an installation: its addresses and passwords, read from the state folder."""
 
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
+from pappus.installation.access import ROLES, ImageServing, Installation, Login
+from pappus.plants import PlantsTable
 from pappus.stack.addresses import database_url
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.status import read_status
 from shared.clients.api import AsyncApi
-from shared.clients.labeler import log_in
 
 
-@dataclass(frozen=True, slots=True)
-class RunningStack:
-    """Base URLs of the services, the database address for `plants_data`, and the generated passwords by user name.
-    `seed_url`: where the images of a seed are served, with a path that other programs cannot guess; always the same, so
-    that a repeated seed adds no rows."""
+@dataclass(frozen=True, kw_only=True)
+class RunningStack(Installation):
+    """The stack of a state folder, with the two generated people. `images_url`: where its ingestor may be lent images.
+    Those of a seed have a path there that other programs cannot guess; always the same, so that a repeated seed adds no
+    rows."""
 
-    predictor: str
-    replicas: tuple[str, ...]
-    labeler: str
-    ui: str
-    mlflow: str
-    plants_dsn: str
     images_url: str
-    seed_url: str
-    passwords: dict[str, str]
+    serving: ImageServing
+
+    first_contact_seconds: ClassVar[float] = 60.0
+    """A stack that runs may be restarting its services."""
 
     @classmethod
     def find(cls, state: StateFolder) -> "RunningStack":
@@ -54,16 +52,18 @@ class RunningStack:
             mlflow=addresses["mlflow"],
             plants_dsn=database_url(state, ("seeder", credentials.postgres["seeder"]), postgres),
             images_url=f"http://127.0.0.1:{images}",
-            seed_url=f"http://127.0.0.1:{images}/{_unguessable(credentials)}",
-            passwords=dict(credentials.users),
+            serving=ImageServing("127.0.0.1", images, f"http://127.0.0.1:{images}/{_unguessable(credentials)}"),
+            logins={role: Login(role, credentials.users[role]) for role in ROLES},
         )
 
-    @asynccontextmanager
-    async def labeler_as(self, user: str) -> AsyncIterator[AsyncApi]:
-        """Open the labeling API, logged in as `user` ("labeler" or "operator")."""
-        async with AsyncApi(self.labeler) as labeler:
-            labeler.authenticate((await labeler.send(log_in(user, self.passwords[user]))).token)
-            yield labeler
+    @property
+    def plants(self) -> PlantsTable:
+        """The table `plants_data`."""
+        return PlantsTable(self.plants_dsn, "Try: pappus status", f"See: {self.logs_of('ingestor')}")
+
+    def logs_of(self, *components: str) -> str:
+        """Return the commands that show the logs of these components."""
+        return ", ".join(f"pappus logs {component}" for component in components)
 
     @asynccontextmanager
     async def each_replica(self) -> AsyncIterator[list[AsyncApi]]:

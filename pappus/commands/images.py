@@ -8,11 +8,12 @@ from uuid import UUID
 
 import typer
 
-from pappus.commands.options import Reason, StateOption, attempt, state_folder
+from pappus.commands.chosen import Chosen, about_installation
+from pappus.commands.options import Reason
 from pappus.commands.screen import console
 from pappus.commands.views import answers_table, labels_table, models_table
 from pappus.errors import Refused, read_image
-from pappus.stack_client import RunningStack
+from pappus.installation.access import Installation
 from shared.clients.answers import Applied, ImageView, ModelView, Prediction
 from shared.clients.api import AsyncApi
 from shared.clients.errors import ApiError
@@ -32,38 +33,38 @@ from shared.runtime.text import clean_typed
 NoLabelOption = Literal["unsure", "none_of_these", "unusable"]
 
 
-def predict(files: Annotated[list[Path], typer.Argument(help="Image files.")], state: StateOption = None) -> None:
+@about_installation
+def predict(chosen: Chosen, files: Annotated[list[Path], typer.Argument(help="Image files.")]) -> None:
     """Classify image files with the model in service."""
 
-    async def work() -> None:
-        stack = RunningStack.find(state_folder(state))
-        async with AsyncApi(stack.predictor, retry_for_seconds=10) as predictor:
+    async def work(installation: Installation) -> None:
+        async with installation.open_predictor(retry_for_seconds=10) as predictor:
             answers, failures = await _ask(predictor, files)
         if answers:
             console.print(answers_table(answers))
         if failures:
             raise Refused("\n".join(failures))
 
-    attempt(work, state)
+    chosen.attempt(work)
 
 
+@about_installation
 def correct(
+    chosen: Chosen,
     image: Annotated[str, typer.Argument(help="An image id, the sha256 of the bytes, or a file.")],
     label: Annotated[str | None, typer.Argument(help="The right label.")] = None,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the last label back.")] = False,
     no_label: Annotated[NoLabelOption | None, typer.Option(help="Say why the image has no label.")] = None,
     reason: Reason = "",
-    state: StateOption = None,
 ) -> None:
     """Set the label of an image, or take it away. A file that is not stored yet is uploaded first."""
     label = None if label is None else clean_typed(label)
 
-    async def work() -> None:
+    async def work(installation: Installation) -> None:
         if (label is not None) + withdraw + (no_label is not None) != 1:
             raise Refused("Say one thing about the image: a label, or --withdraw, or --no-label WHY.")
         why = "withdrawn" if withdraw else no_label
-        stack = RunningStack.find(state_folder(state))
-        async with stack.labeler_as("labeler") as person:
+        async with installation.labeler_as("labeler") as person:
             found = await _find(person, image, upload=not withdraw)
             outcome = await person.send(
                 correct_label(found.image_id, label, found.revision, no_label=why, reason=reason)
@@ -74,21 +75,21 @@ def correct(
             else:
                 console.print(f"Accepted, not visible yet: pappus history {found.image_id}")
 
-    attempt(work, state)
+    chosen.attempt(work)
 
 
+@about_installation
 def history(
+    chosen: Chosen,
     image: Annotated[
         str | None, typer.Argument(help="An image id, a sha256 or a file; without it, the models.")
     ] = None,
-    state: StateOption = None,
 ) -> None:
     """Show every label an image had, who set it and which model learned it; without an image, the newest 1,000 models
     with their verdicts."""
 
-    async def work() -> None:
-        stack = RunningStack.find(state_folder(state))
-        async with stack.labeler_as("labeler") as person:
+    async def work(installation: Installation) -> None:
+        async with installation.labeler_as("labeler") as person:
             if image is None:
                 models = await person.send(list_models())
                 if models:
@@ -99,7 +100,7 @@ def history(
             found = await _find(person, image, upload=False)
             console.print(labels_table(found, await person.send(get_history(found.image_id))))
 
-    attempt(work, state)
+    chosen.attempt(work)
 
 
 def _show_models(models: list[ModelView]) -> None:

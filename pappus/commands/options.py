@@ -18,7 +18,7 @@ from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.ownership import refuse_foreign
 from pappus.stack.settings import inherited_environment
-from shared.clients.errors import ApiError
+from shared.clients.errors import ApiError, UntrustedServer
 
 StateOption = Annotated[
     Path | None,
@@ -35,19 +35,30 @@ def state_folder(path: Path | None) -> StateFolder:
 
 
 @contextmanager
-def refusals(state: Path | None) -> Iterator[None]:
-    """Print an expected error as one line on stderr and exit with code 1. Refuse an unusable state folder first."""
+def in_one_line() -> Iterator[None]:
+    """Print an expected error as one line on stderr and exit with code 1."""
     try:
-        refuse_foreign(state_folder(state))
         yield
+    except UntrustedServer as error:
+        complain(f"{error} If an authority of your own signed it, name its file: --ca-file FILE, or PAPPUS_CA_FILE.")
+        raise typer.Exit(1) from error
     except (Refused, StackError, ApiError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
-    except OSError as error:
-        if not _is_about(error, state_folder(state).root):
-            raise
-        complain(f"{error.filename}: {error.strerror}. Choose another folder with --state.")
-        raise typer.Exit(1) from error
+
+
+@contextmanager
+def refusals(state: Path | None) -> Iterator[None]:
+    """Do what `in_one_line` does, for a command of the local stack. Refuse an unusable state folder first."""
+    with in_one_line():
+        try:
+            refuse_foreign(state_folder(state))
+            yield
+        except OSError as error:
+            if not _is_about(error, state_folder(state).root):
+                raise
+            complain(f"{error.filename}: {error.strerror}. Choose another folder with --state.")
+            raise typer.Exit(1) from error
 
 
 def announce_downloads(stack: Stack) -> None:

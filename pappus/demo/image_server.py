@@ -10,14 +10,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pappus.errors import Refused
+from pappus.stack.ports import HOST
 
 
 @contextmanager
-def serve_files(files: Mapping[str, Path], port: int) -> Iterator[None]:
-    """Serve each file at its URL on 127.0.0.1:`port` while the context lasts, and nothing else. Without files: nothing.
+def serve_files(files: Mapping[str, Path], port: int, host: str = HOST) -> Iterator[None]:
+    """Serve each file at the path of its URL on `host`:`port` while the context lasts, and nothing else. Without files:
+    nothing.
 
     Raises:
-        Refused: the port is taken.
+        Refused: the port is taken, or the address is none of this machine.
     """
     if not files:
         yield
@@ -40,8 +42,11 @@ def serve_files(files: Mapping[str, Path], port: int) -> Iterator[None]:
             """Log nothing."""
 
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
+        if host != HOST:
+            why = error.strerror or str(error)
+            raise Refused(f"Images cannot be served on {host}:{port} ({why}): choose another, --serve-on") from error
         if error.errno != errno.EADDRINUSE:
             raise
         raise Refused(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pappus.demo.images import ImageSource
 from pappus.errors import Refused
-from pappus.plants import PlantRow, insert, wait_for_outcomes
+from pappus.plants import PlantRow, PlantsTable
 
 AGAIN = "Images not fetched yet will be rejected: run the same command again within 5 minutes."
 
@@ -22,20 +22,22 @@ class Intake:
     rejected: Mapping[str, str]
 
 
-async def ingest_and_wait(dsn: str, source: ImageSource, timeout_seconds: float, show: Callable[[str], None]) -> Intake:
+async def ingest_and_wait(
+    plants: PlantsTable, source: ImageSource, timeout_seconds: float, show: Callable[[str], None]
+) -> Intake:
     """Insert the rows of `source` and wait for their outcomes; `show` is called with the progress.
 
     Raises:
         Refused: after `timeout_seconds`, or on Ctrl-C; the text asks to repeat the command for the images of a folder.
     """
-    new = await insert(dsn, source.rows)
+    new = await plants.insert(source.rows)
 
     def progress(states: Counter[str]) -> None:
         away = f", {states['away']} to be tried again" if states["away"] else ""
         show(f"{states['stored']} of {len(source.rows)} stored ({new} new rows){away}")
 
     with explain_interruption(source):
-        rejected = await wait_for_outcomes(dsn, source.rows, timeout_seconds, progress)
+        rejected = await plants.wait_for_outcomes(source.rows, timeout_seconds, progress)
     return Intake(new, tuple(row for row in source.rows if row.url_source not in rejected), rejected)
 
 

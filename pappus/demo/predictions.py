@@ -1,4 +1,4 @@
-"""Asking the model about many images, and waiting until a correction is live and every replica answers with it."""
+"""Asking the model about many images, and waiting until a correction is live."""
 
 import asyncio
 import time
@@ -14,12 +14,10 @@ from pappus.plants import PlantRow
 from shared.clients.answers import Prediction
 from shared.clients.api import AsyncApi
 from shared.clients.labeler import get_champion, get_history
-from shared.clients.predictor import get_serving_model, predict
+from shared.clients.predictor import predict
 
 AT_ONCE = 8
 LOOK_SECONDS = 0.2
-ASK_AGAIN_SECONDS = 0.01
-"""Between two questions to one replica which model it serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,11 @@ def describe(answers: Sequence[Answer]) -> str:
     return f"{right} of {len(answers)} answers as labelled ({right / len(answers):.1%}), {speed:.1f} ms median"
 
 
-async def until_live_or_aside(person: AsyncApi, image_id: UUID, event_id: UUID, timeout_seconds: float) -> str | None:
+async def until_live_or_aside(
+    person: AsyncApi, image_id: UUID, event_id: UUID, timeout_seconds: float, advice: str
+) -> str | None:
     """Wait until a promoted model holds this correction (None) or the gate has set it aside (why). Raises Refused after
-    `timeout_seconds`."""
+    `timeout_seconds`; `advice` says where to look then."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         entry = next((e for e in await person.send(get_history(image_id)) if e.event_id == event_id), None)
@@ -89,8 +89,7 @@ async def until_live_or_aside(person: AsyncApi, image_id: UUID, event_id: UUID, 
         if time.monotonic() > deadline:
             await _refuse_frozen(person)
             raise Refused(
-                f"The correction of {image_id} is in no model {timeout_seconds:.0f} s after it was made. "
-                "See: pappus logs trainer-fast, pappus logs trainer-gate"
+                f"The correction of {image_id} is in no model {timeout_seconds:.0f} s after it was made. {advice}"
             )
         await asyncio.sleep(0.02)
 
@@ -117,38 +116,3 @@ async def _refuse_frozen(person: AsyncApi) -> None:
     champion = await person.send(get_champion())
     if champion is not None and champion.frozen:
         raise Refused("Promotions are frozen, so no correction becomes live: pappus unfreeze")
-
-
-async def until_all_answer(replicas: Sequence[AsyncApi], data: bytes, label: str, timeout_seconds: float) -> None:
-    """Wait until every replica answers `label` for these bytes. Raises Refused after `timeout_seconds`.
-
-    A replica is asked for an answer again only when it serves another model: each answer costs the cores that the new
-    model waits for."""
-    deadline = time.monotonic() + timeout_seconds
-
-    async def one(replica: AsyncApi) -> None:
-        while (answer := await replica.send(predict(data))).label != label:
-            while (await replica.send(get_serving_model())).version == answer.model_version:
-                if time.monotonic() > deadline:
-                    raise Refused(
-                        f"{replica.base_url} still answers {answer.label!r} with {answer.model_version} "
-                        f"{timeout_seconds:.0f} s after it was corrected to {label!r}. See: pappus logs trainer-fast"
-                    )
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
-
-    await asyncio.gather(*(one(replica) for replica in replicas))
-
-
-async def until_all_serve(replicas: Sequence[AsyncApi], version: str, timeout_seconds: float) -> None:
-    """Wait until every replica serves `version`. Raises Refused after `timeout_seconds`."""
-    deadline = time.monotonic() + timeout_seconds
-
-    async def one(replica: AsyncApi) -> None:
-        while (serving := (await replica.send(get_serving_model())).version) != version:
-            if time.monotonic() > deadline:
-                raise Refused(
-                    f"{replica.base_url} still serves {serving} {timeout_seconds:.0f} s after {version} was promoted."
-                )
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
-
-    await asyncio.gather(*(one(replica) for replica in replicas))

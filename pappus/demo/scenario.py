@@ -14,20 +14,18 @@ from pappus.demo.predictions import (
     ask,
     describe,
     unless_set_aside,
-    until_all_answer,
-    until_all_serve,
     until_live_or_aside,
 )
 from pappus.demo.report import Report
 from pappus.demo.view import View
 from pappus.errors import Refused
-from pappus.plants import PlantRow, count_labelled
-from pappus.stack_client import RunningStack
+from pappus.installation.access import Installation
+from pappus.installation.replicas import Replicas
+from pappus.plants import PlantRow
 from shared.clients.answers import ModelView
 from shared.clients.api import AsyncApi
 from shared.clients.errors import ApiProblem
 from shared.clients.labeler import ask_gate, correct_label, find_images, get_champion, get_first_model, list_models
-from shared.clients.predictor import predict
 
 CORRECTIONS = 5
 TRIES = 15
@@ -48,10 +46,10 @@ class Corrected:
 
 
 class DemoScenario:
-    """One run of the scenario on a running stack."""
+    """One run of the scenario on an installation that runs."""
 
-    def __init__(self, stack: RunningStack, source: ImageSource, report: Report, view: View) -> None:
-        self._stack = stack
+    def __init__(self, installation: Installation, source: ImageSource, report: Report, view: View) -> None:
+        self._installation = installation
         self._source = source
         self._report = report
         self._view = view
@@ -61,10 +59,10 @@ class DemoScenario:
     async def run(self) -> None:
         """Run all stages in order. Raises Refused with the cause and where to look."""
         async with (
-            self._stack.labeler_as("labeler") as person,
-            self._stack.labeler_as("operator") as operator,
-            self._stack.each_replica() as replicas,
-            AsyncApi(self._stack.predictor) as predictor,
+            self._installation.labeler_as("labeler") as person,
+            self._installation.labeler_as("operator") as operator,
+            self._installation.open_replicas() as replicas,
+            self._installation.open_predictor() as predictor,
         ):
             await self._ingest()
             before = await self._first_model(person, replicas)
@@ -77,9 +75,9 @@ class DemoScenario:
         """Ingest the images; the later stages use those that are stored."""
         with self._view.stage("images in") as stage:
             show = partial(setattr, stage, "summary")
-            intake = await ingest_and_wait(self._stack.plants_dsn, self._source, INGEST_SECONDS, show)
+            intake = await ingest_and_wait(self._installation.plants, self._source, INGEST_SECONDS, show)
             self._rows = intake.stored
-            self._labelled = await count_labelled(self._stack.plants_dsn)
+            self._labelled = await self._installation.plants.count_labelled()
             self._report.figures |= {
                 "rows": len(self._source.rows),
                 "new_rows": intake.new,
@@ -94,7 +92,7 @@ class DemoScenario:
                     "None of these images is stored, so the demo cannot go on. Choose others: --images FOLDER"
                 )
 
-    async def _first_model(self, person: AsyncApi, replicas: Sequence[AsyncApi]) -> str:
+    async def _first_model(self, person: AsyncApi, replicas: Replicas) -> str:
         """Wait until a model of a full training over the images is judged and served; return the version in service."""
         with self._view.stage("model trained, judged, served") as stage:
             deadline = time.monotonic() + TRAIN_SECONDS
@@ -103,14 +101,14 @@ class DemoScenario:
                 if time.monotonic() > deadline:
                     raise Refused(
                         f"No model of {self._labelled} images after {TRAIN_SECONDS:.0f} s. {stage.summary}"
-                        " See: pappus logs trainer-full, pappus logs trainer-gate"
+                        f" See: {self._installation.logs_of('trainer-full', 'trainer-gate')}"
                     )
                 await asyncio.sleep(0.2)
             champion = await person.send(get_champion())
             if champion is None:
                 raise Refused(f"The first model was not promoted: {settled.summary}")
-            await until_all_serve(replicas, champion.version, LIVE_SECONDS)
-            stage.summary = f"{champion.version} serves on {len(replicas)} replicas. {champion.summary}"
+            await replicas.until_all_serve(champion.version, LIVE_SECONDS)
+            stage.summary = f"{champion.version} serves on {replicas.description}. {champion.summary}"
             self._report.figures["test_accuracy"] = champion.metrics.get("test_accuracy")
             return champion.version
 
@@ -129,9 +127,7 @@ class DemoScenario:
             self._report.figures["answers_right_before"] = sum(not answer.wrong for answer in answers)
             return answers
 
-    async def _correct(
-        self, person: AsyncApi, replicas: Sequence[AsyncApi], answers: Sequence[Answer]
-    ) -> list[Corrected]:
+    async def _correct(self, person: AsyncApi, replicas: Replicas, answers: Sequence[Answer]) -> list[Corrected]:
         """Correct wrong answers one by one, and wait until every replica serves each; return the live ones. A
         correction that the gate sets aside, because other answers would become wrong, is reported."""
         with self._view.stage("corrections") as stage:
@@ -142,11 +138,12 @@ class DemoScenario:
                     break
                 data = await self._source.read(answer.row)
                 start = time.perf_counter()
-                image_id, event_id = await _correct_one(person, answer, label)
-                if why := await until_live_or_aside(person, image_id, event_id, LIVE_SECONDS):
+                image_id, event_id = await _correct_one(person, answer, label, self._installation)
+                advice = f"See: {self._installation.logs_of('trainer-fast', 'trainer-gate')}"
+                if why := await until_live_or_aside(person, image_id, event_id, LIVE_SECONDS, advice):
                     aside.append(why)
                 else:
-                    await until_all_answer(replicas, data, label, LIVE_SECONDS)
+                    await replicas.until_all_answer(data, label, LIVE_SECONDS)
                     self._report.correction_to_live_seconds.append(time.perf_counter() - start)
                     live.append(Corrected(answer, label, image_id, event_id))
                 stage.summary = _summarize_corrections(self._report.correction_to_live_seconds, aside)
@@ -176,7 +173,7 @@ class DemoScenario:
                 raise Refused(f"{len(corrected) - hold} corrected images are not answered as corrected.")
 
     async def _roll_back(
-        self, operator: AsyncApi, replicas: Sequence[AsyncApi], corrected: Sequence[Corrected], before: str
+        self, operator: AsyncApi, replicas: Replicas, corrected: Sequence[Corrected], before: str
     ) -> None:
         """Roll back to the model before the corrections, then unfreeze: the corrections become live again, but for
         those that the gate sets aside now that it judges all of them at once."""
@@ -184,15 +181,15 @@ class DemoScenario:
         data = await self._source.read(first.answer.row)
         with self._view.stage("rollback") as stage:
             await operator.send(ask_gate("rollback", "demo: show that an operator can go back", before))
-            await until_all_serve(replicas, before, LIVE_SECONDS)
-            answer = (await replicas[0].send(predict(data))).label
+            await replicas.until_all_serve(before, LIVE_SECONDS)
+            answer = (await replicas.ask(data)).label
             stage.summary = f"{before} serves again, frozen; the first corrected image is {answer!r} again"
         with self._view.stage("unfreeze: corrections return") as stage:
             await operator.send(ask_gate("unfreeze", "demo: go on learning"))
             aside = []
             for one in corrected:
                 pixels = await self._source.read(one.answer.row)
-                back = partial(until_all_answer, replicas, pixels, one.label, LIVE_SECONDS)
+                back = partial(replicas.until_all_answer, pixels, one.label, LIVE_SECONDS)
                 if why := await unless_set_aside(operator, one.image_id, one.event_id, back):
                     aside.append(why)
             if len(aside) == len(corrected):
@@ -220,7 +217,7 @@ def _summarize_corrections(seconds: Sequence[float], aside: Sequence[str]) -> st
     return live + (f"; {len(aside)} set aside, for example: {aside[0]}" if aside else "")
 
 
-async def _correct_one(person: AsyncApi, answer: Answer, label: str) -> tuple[UUID, UUID]:
+async def _correct_one(person: AsyncApi, answer: Answer, label: str, installation: Installation) -> tuple[UUID, UUID]:
     """Correct one image as a user does who saw its answer and its revision; return the ids of image and event. If
     another correction came in between (409), read the image again and correct it once more."""
 
@@ -228,7 +225,8 @@ async def _correct_one(person: AsyncApi, answer: Answer, label: str) -> tuple[UU
         found = await person.send(find_images(answer.sha256))
         if not found:
             raise Refused(
-                f"{answer.row.url_source} is not known to the labeler. Run it again, or see: pappus logs labeler-api"
+                f"{answer.row.url_source} is not known to the labeler. Run it again, or see:"
+                f" {installation.logs_of('labeler-api')}"
             )
         image = found[0]
         correction = correct_label(

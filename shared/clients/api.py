@@ -1,17 +1,35 @@
 """Sending requests to one API over HTTP, asynchronous with retries or blocking without."""
 
 import asyncio
+import ssl
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx2
 
-from shared.clients.errors import ApiError, ApiProblem, ApiUnreachable, UnexpectedAnswer
+from shared.clients.errors import LOCAL_STACK, ApiError, ApiProblem, ApiUnreachable, UnexpectedAnswer, UntrustedServer
 from shared.clients.request import ApiRequest
 
 T = TypeVar("T")
 RETRY_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """How to connect to an API. `tls`: whom to trust (None: the authorities of the system); `headers` go with every
+    request; without `keep` each request has a connection of its own, so that a load balancer may give it to another
+    replica; `advice` ends the text of ApiUnreachable: what to check."""
+
+    tls: ssl.SSLContext | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    keep: bool = True
+    advice: str = LOCAL_STACK
+
+
+PLAINLY = Connecting()
 
 
 class AsyncApi:
@@ -19,12 +37,23 @@ class AsyncApi:
     most `retry_for_seconds`. `transport` replaces the network, for tests."""
 
     def __init__(
-        self, base_url: str, retry_for_seconds: float = 60.0, transport: httpx2.AsyncBaseTransport | None = None
+        self,
+        base_url: str,
+        retry_for_seconds: float = 60.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        connecting: Connecting = PLAINLY,
     ) -> None:
         self.base_url = base_url
         self._retry_for_seconds = retry_for_seconds
-        timeout = httpx2.Timeout(30.0, connect=3.0)
-        self._http = httpx2.AsyncClient(base_url=base_url, timeout=timeout, transport=transport)
+        self._advice = connecting.advice
+        self._http = httpx2.AsyncClient(
+            base_url=base_url,
+            timeout=httpx2.Timeout(30.0, connect=3.0),
+            transport=transport,
+            verify=connecting.tls or True,
+            headers=dict(connecting.headers) | ({} if connecting.keep else {"connection": "close"}),
+            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20 if connecting.keep else 0),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,7 +86,9 @@ class AsyncApi:
         try:
             return await self._http.request(request.method, request.path, **request.options())
         except httpx2.RequestError as error:
-            raise ApiUnreachable(self.base_url, error) from error
+            if (distrust := _distrust(error)) is not None:
+                raise UntrustedServer(self.base_url, distrust) from error
+            raise ApiUnreachable(self.base_url, error, self._advice) from error
 
 
 class BlockingApi:
@@ -78,6 +109,15 @@ class BlockingApi:
         except httpx2.RequestError as error:
             raise ApiUnreachable(self.base_url, error) from error
         return _read(request, response)
+
+
+def _distrust(error: BaseException | None) -> str | None:
+    """Return why the certificate of the server was not accepted, None if that was not the cause of the error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _read(request: ApiRequest[T], response: httpx2.Response) -> T:

@@ -5,6 +5,8 @@ from typing import Any
 
 from shared.runtime.errors import PappusError
 
+LOCAL_STACK = "Is the stack up? Try: pappus status"
+"""What to check when an API of the local stack does not answer."""
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 
 
@@ -15,12 +17,20 @@ class ApiError(PappusError):
 
 
 class ApiUnreachable(ApiError):
-    """The API did not answer: no connection, or no response in time."""
+    """The API did not answer: no connection, or no response in time. `advice` says what to check."""
 
     retryable = True
 
-    def __init__(self, base_url: str, cause: Exception) -> None:
-        super().__init__(f"No answer from {base_url} ({cause!r}). Is the stack up? Try: pappus status")
+    def __init__(self, base_url: str, cause: Exception, advice: str = LOCAL_STACK) -> None:
+        super().__init__(f"No answer from {base_url} ({cause!r}). {advice}")
+
+
+class UntrustedServer(ApiError):
+    """The server has a certificate that is not accepted; nothing was sent to it. `reason` says why, in the words of the
+    TLS library."""
+
+    def __init__(self, base_url: str, reason: str) -> None:
+        super().__init__(f"The certificate of {base_url} is not accepted ({reason}).")
 
 
 class ApiProblem(ApiError):

@@ -14,7 +14,6 @@ import pytest
 
 from pappus.demo.drawing import DRAWN_LABELS, write_set
 from pappus.demo.images import choose
-from pappus.plants import wait_for_outcomes
 from pappus.stack import Stack
 from pappus.stack.services import SERVICES
 from pappus.stack_client import RunningStack
@@ -55,8 +54,8 @@ async def test_the_story_ends_right_though_a_service_is_killed_again_and_again(
     assert figures["corrected_hold"] == figures["corrected"] > 0
     await eventually(lambda: (process := stack.status().component(victim).process) and process.pid not in killed, 60)
     running = RunningStack.find(stack.state)
-    source = await choose(str(images), DRAWN_LABELS, running.seed_url, images)
-    assert await wait_for_outcomes(running.plants_dsn, source.rows, 10, lambda _: None) == {}
+    source = await choose(str(images), DRAWN_LABELS, running.serving.url, images)
+    assert await running.plants.wait_for_outcomes(source.rows, 10, lambda _: None) == {}
 
 
 async def _kill(stack: Stack, victim: str) -> int:

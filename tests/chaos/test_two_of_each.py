@@ -143,7 +143,7 @@ async def labeling_api(running: RunningStack, copies: dict[str, Copy], stopped: 
     second = copies["labeler-api"]
     address = running.labeler if second.process.pid == stopped else f"http://127.0.0.1:{second.port}"
     async with AsyncApi(address) as person:
-        person.authenticate((await person.send(log_in("labeler", running.passwords["labeler"]))).token)
+        person.authenticate((await person.send(log_in("labeler", running.logins["labeler"].password))).token)
         yield person
 
 

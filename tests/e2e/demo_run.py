@@ -17,7 +17,7 @@ import psutil
 from pappus.stack import Servers, Stack
 from pappus.stack.identity import marked
 from pappus.stack_client import RunningStack
-from shared.clients.answers import ImageView, Prediction
+from shared.clients.answers import ImageView, Prediction, Role
 from shared.clients.api import AsyncApi
 from shared.clients.labeler import correct_label, get_image, upload_image
 from shared.clients.predictor import predict
@@ -91,9 +91,9 @@ class Told:
 
         await eventually(ready, LIVE_SECONDS)
 
-    def person(self, name: str = "labeler") -> AbstractAsyncContextManager[AsyncApi]:
+    def person(self, role: Role = "labeler") -> AbstractAsyncContextManager[AsyncApi]:
         """Open a client with a login."""
-        return self.running.labeler_as(name)
+        return self.running.labeler_as(role)
 
     def event_log(self) -> AbstractAsyncContextManager[KafkaEventLog]:
         """Open the log."""

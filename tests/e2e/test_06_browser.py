@@ -26,7 +26,7 @@ def test_one_key_turns_the_answer_round(told: Told, tmp_path: Path) -> None:
         page.set_default_timeout(WAIT_MS)
         page.goto(told.running.ui)
         page.get_by_role("textbox", name="Name").fill("labeler")
-        page.get_by_role("textbox", name="Password").fill(told.running.passwords["labeler"])
+        page.get_by_role("textbox", name="Password").fill(told.running.logins["labeler"].password)
         page.keyboard.press("Enter")
         page.get_by_text("Choose an image").wait_for()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from pappus.plants import PlantRow, insert, wait_for_outcomes
+from pappus.plants import PlantRow
 
 from .demo_run import Told
 from .pictures import odd_picture, served
@@ -44,8 +44,8 @@ async def test_each_hostile_row_is_rejected_for_its_reason(told: Told) -> None:
     s3 = told.stack.status().component("s3").ports["s3"]
     expected = outcomes_expected(told, told.web, s3)
     with served(told.web, pages) as web:
-        assert await insert(told.running.plants_dsn, list(expected)) == len(expected)
-        rejected = await wait_for_outcomes(told.running.plants_dsn, list(expected), 60, lambda _: None)
+        assert await told.running.plants.insert(list(expected)) == len(expected)
+        rejected = await told.running.plants.wait_for_outcomes(list(expected), 60, lambda _: None)
     assert {url: why.split(":")[0] for url, why in rejected.items()} == {
         row.url_source: reason for row, reason in expected.items()
     }
@@ -60,6 +60,6 @@ async def test_the_same_bytes_under_another_address_are_a_duplicate(told: Told) 
     base = told.web
     rows = [PlantRow(f"{base}/first.png", None), PlantRow(f"{base}/second.png", None)]
     with served(base, {"first.png": odd_picture(7), "second.png": odd_picture(7)}):
-        await insert(told.running.plants_dsn, rows)
-        rejected = await wait_for_outcomes(told.running.plants_dsn, rows, 60, lambda _: None)
+        await told.running.plants.insert(rows)
+        rejected = await told.running.plants.wait_for_outcomes(rows, 60, lambda _: None)
     assert [why.split(":")[0] for why in rejected.values()] == ["duplicate"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
-from pappus.plants import PlantRow, insert, wait_for_outcomes
+from pappus.plants import PlantRow
 from shared.contract.dead_letter import DeadLetter
 from shared.contract.events import ImageStored
 from shared.contract.topics import EVENT_TOPICS, TRIGGER_APP, dead_letter_topic
@@ -111,8 +111,8 @@ async def test_afterwards_a_row_is_stored_and_a_correction_becomes_live(told: To
     data = odd_picture(9)
     row = PlantRow(f"{told.web}/after.png", None)
     with served(told.web, {"after.png": data}):
-        assert await insert(told.running.plants_dsn, [row]) == 1
-        assert await wait_for_outcomes(told.running.plants_dsn, [row], 60, lambda _: None) == {}
+        assert await told.running.plants.insert([row]) == 1
+        assert await told.running.plants.wait_for_outcomes([row], 60, lambda _: None) == {}
     await told.correct_to_the_other(data)
 
 

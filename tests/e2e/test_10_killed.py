@@ -6,7 +6,7 @@ from signal import SIGKILL
 from uuid import UUID
 
 from pappus.demo.drawing import draw
-from pappus.plants import PlantRow, insert, wait_for_outcomes
+from pappus.plants import PlantRow
 from pappus.stack.status import ComponentState
 from shared.clients.answers import Applied
 from shared.clients.labeler import correct_label
@@ -50,12 +50,12 @@ async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: 
     async with told.person() as person:
         image = await brought(person, data)
         with served(base, PICTURES, seconds_each=0.4):
-            await insert(told.running.plants_dsn, rows)
+            await told.running.plants.insert(rows)
             await eventually(begun, LIVE_SECONDS)
             kill(told, "ingestor")
             done = await person.send(correct_label(image.image_id, label, image.revision, reason="while others die"))
             kill(told, "trainer-gate")
-            assert await wait_for_outcomes(told.running.plants_dsn, rows, 60, lambda _: None) == {}
+            assert await told.running.plants.wait_for_outcomes(rows, 60, lambda _: None) == {}
     assert isinstance(done, Applied)
     await told.until_answered(data, label)
 

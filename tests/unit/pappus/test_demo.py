@@ -18,7 +18,7 @@ from pappus.demo.report import Report
 from pappus.demo.scenario import DemoScenario, _correct_one
 from pappus.demo.view import View
 from pappus.errors import Refused
-from pappus.plants import PlantRow
+from pappus.plants import PlantRow, PlantsTable
 from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
@@ -57,10 +57,10 @@ async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> N
     apis.answers["GET /models/champion"] = (200, champion(frozen=True))
     async with AsyncApi(apis.url) as person:
         with pytest.raises(Refused, match=r"Promotions are frozen, .*: pappus unfreeze"):
-            await until_live_or_aside(person, image_id, event_id, -1)
+            await until_live_or_aside(person, image_id, event_id, -1, "See: there")
         apis.answers["GET /models/champion"] = (200, champion(frozen=False))
-        with pytest.raises(Refused, match="is in no model"):
-            await until_live_or_aside(person, image_id, event_id, -1)
+        with pytest.raises(Refused, match=r"is in no model .* See: there"):
+            await until_live_or_aside(person, image_id, event_id, -1, "See: there")
 
 
 async def test_a_correction_that_the_gate_sets_aside_is_not_waited_for(apis: FakeApis) -> None:
@@ -82,12 +82,12 @@ async def test_a_correction_that_the_gate_sets_aside_is_not_waited_for(apis: Fak
         assert await unless_set_aside(person, image_id, event_id, at_once) is None
 
 
-async def test_a_correction_of_an_image_that_is_not_stored_is_refused(apis: FakeApis) -> None:
+async def test_a_correction_of_an_image_that_is_not_stored_is_refused(apis: FakeApis, state: StateFolder) -> None:
     apis.answers["GET /images?sha256=abc"] = (200, [])
     answer = Answer(ROWS[0], "abc", "grass", "dandelion", 0.9, "fast-1", uuid4(), 1.0)
     async with AsyncApi(apis.url) as person:
         with pytest.raises(Refused, match=r"http://h/1\.jpg is not known to the labeler"):
-            await _correct_one(person, answer, "dandelion")
+            await _correct_one(person, answer, "dandelion", RunningStack.find(state))
 
 
 async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *stored: PlantRow) -> DemoScenario:
@@ -97,11 +97,11 @@ async def take_in_with(monkeypatch: pytest.MonkeyPatch, state: StateFolder, *sto
     async def ingest_and_wait(*_: Any) -> Intake:
         return Intake(len(ROWS), stored, rejected)
 
-    async def count_labelled(_: str) -> int:
+    async def count_labelled(_: PlantsTable) -> int:
         return len(stored)
 
     monkeypatch.setattr("pappus.demo.scenario.ingest_and_wait", ingest_and_wait)
-    monkeypatch.setattr("pappus.demo.scenario.count_labelled", count_labelled)
+    monkeypatch.setattr(PlantsTable, "count_labelled", count_labelled)
     report = Report()
     view = View(Console(file=StringIO()), report)
     story = DemoScenario(RunningStack.find(state), ImageSource("", ROWS, {}), report, view)

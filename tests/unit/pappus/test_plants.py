@@ -30,7 +30,7 @@ async def test_an_image_that_is_fetched_in_the_end_is_not_reported_as_rejected()
     async def look() -> Mapping[str, RowStatus]:
         return next(steps)
 
-    assert await settled(look, ["a"], 30, summary.append) == {}
+    assert await settled(look, ["a"], 30, summary.append, "") == {}
     assert [dict(states) for states in summary] == [{}, {"away": 1}, {"waiting": 1}, {"stored": 1}]
 
 
@@ -38,15 +38,15 @@ async def test_at_the_end_of_the_time_what_is_out_of_reach_counts_as_rejected() 
     async def look() -> Mapping[str, RowStatus]:
         return {"a": UNREACHABLE, "b": STORED}
 
-    assert await settled(look, ["a", "b"], -1, lambda _: None) == {"a": "unreachable: no server there"}
+    assert await settled(look, ["a", "b"], -1, lambda _: None, "See: there") == {"a": "unreachable: no server there"}
 
 
 async def test_at_the_end_of_the_time_a_row_without_an_outcome_is_named() -> None:
     async def look() -> Mapping[str, RowStatus]:
         return {"b": STORED}
 
-    with pytest.raises(Refused, match=r"1 of 2 images have no outcome.*the first is a"):
-        await settled(look, ["a", "b"], -1, lambda _: None)
+    with pytest.raises(Refused, match=r"1 of 2 images have no outcome.*the first is a. See: there"):
+        await settled(look, ["a", "b"], -1, lambda _: None, "See: there")
 
 
 @pytest.mark.parametrize("end", [Refused("Too late."), asyncio.CancelledError()])

@@ -1,0 +1,166 @@
+"""An installation as its users reach it: addresses, logins, and clients of its APIs."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from pappus.errors import Refused
+from pappus.installation.replicas import OneAddress, OwnAddresses, Replicas
+from pappus.installation.settings import how_to_give
+from pappus.plants import PlantsTable
+from shared.clients.answers import Role
+from shared.clients.api import AsyncApi, Connecting
+from shared.clients.errors import LOCAL_STACK, ApiProblem
+from shared.clients.labeler import log_in
+from shared.clients.predictor import get_serving_model
+
+ROLES: tuple[Role, ...] = ("labeler", "operator")
+WRONG_LOGIN = 401
+NO_MODEL = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A name and a password of the labeler."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageServing:
+    """Where the command serves images: it listens on `host`:`port`, and the ingestor reaches it at `url`."""
+
+    host: str
+    port: int
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """Base URLs without a slash at the end, and logins by role; what is empty or missing is not known. `replicas`: the
+    predictor's replicas, each by its own address. `plants_dsn`: PostgreSQL with `plants_data`, as a user who may insert
+    rows. `predictor_key`: what machines show to the predictor. `ca_file`: who signs for the APIs (None: the authorities
+    of the system). `serving`: where images of a folder are served. `origins`: where each value comes from, by field."""
+
+    predictor: str = ""
+    replicas: tuple[str, ...] = ()
+    labeler: str = ""
+    ui: str = ""
+    mlflow: str = ""
+    plants_dsn: str = field(default="", repr=False)
+    logins: Mapping[Role, Login] = field(default_factory=dict)
+    predictor_key: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    serving: ImageServing | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    first_contact_seconds: ClassVar[float] = 5.0
+    """How long an API may be away at first contact; an address may be wrong."""
+
+    @property
+    def plants(self) -> PlantsTable:
+        """The table `plants_data`. Raises Refused if its address is not known."""
+        dsn = self._known("plants_dsn", "Rows are inserted into plants_data, and its address is not known")
+        return PlantsTable(dsn, f"Check {self._origin('plants_dsn')}.", f"See: {self.logs_of('ingestor')}")
+
+    def logs_of(self, *components: str) -> str:
+        """Return where these components say more, for a sentence that begins with "See:"."""
+        return f"the logs of {' and '.join(components)}"
+
+    @asynccontextmanager
+    async def labeler_as(self, role: Role) -> AsyncIterator[AsyncApi]:
+        """Open the labeling API, logged in as this role. Raises Refused or ApiError if that is not possible."""
+        url = self._known("labeler", "The address of the labeling API is not known")
+        token = await self._log_in(url, role)
+        async with AsyncApi(url, connecting=self._connecting("labeler")) as labeler:
+            labeler.authenticate(token)
+            yield labeler
+
+    @asynccontextmanager
+    async def open_predictor(self, retry_for_seconds: float = 60.0) -> AsyncIterator[AsyncApi]:
+        """Open the prediction API at its common address."""
+        url = self._known("predictor", "The address of the prediction API is not known")
+        async with AsyncApi(url, retry_for_seconds, connecting=self._connecting("predictor")) as predictor:
+            yield predictor
+
+    @asynccontextmanager
+    async def open_replicas(self) -> AsyncIterator[Replicas]:
+        """Open every replica of the predictor, by its own address if these are known."""
+        advice = f"See: {self.logs_of('trainer-fast')}"
+        if not self.replicas:
+            url = self._known("predictor", "The address of the prediction API is not known")
+            async with AsyncApi(url, connecting=self._connecting("predictor", keep=False)) as common:
+                yield OneAddress(common, advice)
+            return
+        async with AsyncExitStack() as stack:
+            connecting = self._connecting("replicas")
+            opened = [await stack.enter_async_context(AsyncApi(url, connecting=connecting)) for url in self.replicas]
+            yield OwnAddresses(opened, advice)
+
+    async def check_predictor(self) -> None:
+        """Ask the predictor, and each replica whose address is known, for its model; it may have none yet. Raises
+        ApiError if one does not answer."""
+        common = self._known("predictor", "The address of the prediction API is not known")
+        for setting, urls in (("predictor", (common,)), ("replicas", self.replicas)):
+            for url in urls:
+                async with AsyncApi(url, 0, connecting=self._connecting(setting)) as predictor:
+                    try:
+                        await predictor.send(get_serving_model())
+                    except ApiProblem as problem:
+                        if problem.status != NO_MODEL:
+                            raise
+
+    def may(self, role: Role) -> bool:
+        """Return whether a login of this role is known."""
+        return role in self.logins
+
+    async def _log_in(self, url: str, role: Role) -> str:
+        """Return the token of a new session."""
+        if not self.may(role):
+            raise Refused(f"This needs the password of the {role}: {how_to_give(f'{role}_password')}.")
+        login = self.logins[role]
+        async with AsyncApi(url, self.first_contact_seconds, connecting=self._connecting("labeler")) as labeler:
+            try:
+                return (await labeler.send(log_in(login.name, login.password))).token
+            except ApiProblem as problem:
+                if problem.status != WRONG_LOGIN or not self.origins:
+                    raise
+                given = self._origin(f"{role}_password")
+                raise Refused(
+                    f"{url} does not accept the password of {login.name}, which is from {given}: correct it there."
+                ) from problem
+
+    def _known(self, setting: str, otherwise: str) -> str:
+        """Return the value of a setting. Raises Refused if it is not given, with how to give it."""
+        value: str = getattr(self, setting)
+        if not value:
+            raise Refused(f"{otherwise}: {how_to_give(setting)}.")
+        return value
+
+    def _origin(self, setting: str) -> str:
+        return self.origins.get(setting, how_to_give(setting))
+
+    def _connecting(self, setting: str, keep: bool = True) -> Connecting:
+        """Return how to connect to what the address in `setting` names."""
+        key = {"X-Api-Key": self.predictor_key} if self.predictor_key and setting in ("predictor", "replicas") else {}
+        return Connecting(self._tls(), key, keep, self._advice(setting))
+
+    def _advice(self, setting: str) -> str:
+        if setting not in self.origins:
+            return LOCAL_STACK
+        return f"The address is from {self._origin(setting)}: is it right, and can it be reached from here?"
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self.ca_file is None:
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            why = (
+                error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "it holds no certificate"
+            )
+            raise Refused(f"{self.ca_file} from {self._origin('ca_file')} cannot be used: {why}.") from error

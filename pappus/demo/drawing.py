@@ -48,6 +48,21 @@ def draw(label: str, number: int, seed: int = 7) -> bytes:
     return out.getvalue()
 
 
+def draw_tiles(number: int) -> bytes:
+    """Return a PNG of coloured tiles, unlike any plant. Other numbers give other colours and tile sizes, so a
+    correction of one reaches no other and no plant: the gate has nothing against it."""
+    random = np.random.default_rng(number)
+    tiles = 4 + 3 * (number % 8)
+    colours = random.integers(0, 256, (2, 3)) + random.integers(-20, 20, (tiles, tiles, 1, 3))
+    chosen = np.take_along_axis(colours, random.integers(0, 2, (tiles, tiles, 1, 1)), axis=2)[:, :, 0]
+    image = Image.fromarray(np.clip(chosen, 0, 255).astype(np.uint8)).resize(
+        (SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.NEAREST
+    )
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
 def _meadow(random: np.random.Generator) -> Image.Image:
     """Draw a ground and some hundred blades on it."""
     ground = _near(random, (52, 84, 38))

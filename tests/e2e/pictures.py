@@ -1,32 +1,11 @@
-"""Pictures unlike any dandelion, and a web server for the pictures of a test."""
+"""A web server for the pictures of a test."""
 
-import io
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-import numpy as np
-from PIL import Image
-
-SIDE_PIXELS = 144
-
-
-def odd_picture(number: int) -> bytes:
-    """Return a PNG of coloured tiles. Other numbers give other colours and tile sizes, so a correction of one reaches
-    no other and no plant: the gate has nothing against it."""
-    random = np.random.default_rng(number)
-    tiles = 4 + 3 * (number % 8)
-    colours = random.integers(0, 256, (2, 3)) + random.integers(-20, 20, (tiles, tiles, 1, 3))
-    chosen = np.take_along_axis(colours, random.integers(0, 2, (tiles, tiles, 1, 1)), axis=2)[:, :, 0]
-    image = Image.fromarray(np.clip(chosen, 0, 255).astype(np.uint8)).resize(
-        (SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.NEAREST
-    )
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pappus.demo.drawing import draw_tiles
 from shared.clients.answers import Applied
 from shared.clients.labeler import correct_label, get_history, get_image, get_review_queue, list_models
 from shared.contract.topics import EVENT_TOPICS
@@ -9,7 +10,7 @@ from shared.messaging.event_log import TopicPartition
 from shared.testing import eventually
 
 from .demo_run import LIVE_SECONDS, Told
-from .pictures import odd_picture, served
+from .pictures import served
 
 GOES_ON = {"prediction.logged", "model.loaded"}
 STILL = tuple(topic.name for topic in EVENT_TOPICS if topic.name not in GOES_ON)
@@ -57,7 +58,7 @@ async def test_after_the_replay_the_loop_goes_on_with_the_new_tables(told: Told)
             return bool(last.live_in or last.set_aside)
 
         await eventually(decided, LIVE_SECONDS)
-    await told.answer(odd_picture(4))  # every replica has the same model again
+    await told.answer(draw_tiles(4))  # every replica has the same model again
     assert models
     assert isinstance(done, Applied)
     assert history[-1].event_id == done.event_id

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from .demo_run import Told, other
-from .pictures import odd_picture
+from pappus.demo.drawing import draw_tiles
 
-DATA = odd_picture(4)
+from .demo_run import Told, other
+
+DATA = draw_tiles(4)
 
 
 @pytest.fixture

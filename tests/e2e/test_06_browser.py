@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from pappus.demo.drawing import draw_tiles
+
 from .demo_run import Told, other
-from .pictures import odd_picture
 from .ui.test_browser import ARGUMENTS, CHROMIUM
 
 WAIT_MS = 60_000
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 def test_one_key_turns_the_answer_round(told: Told, tmp_path: Path) -> None:
     picture = tmp_path / "seen.png"
-    picture.write_bytes(odd_picture(5))
+    picture.write_bytes(draw_tiles(5))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 860})

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from PIL import Image
 
+from pappus.demo.drawing import draw_tiles
 from pappus.plants import PlantRow
 
 from .demo_run import Told
-from .pictures import odd_picture, served
+from .pictures import served
 
 
 def large_jpeg() -> bytes:
@@ -39,7 +40,7 @@ async def test_each_hostile_row_is_rejected_for_its_reason(told: Told) -> None:
         "page.jpg": b"<!doctype html><title>Not an image</title>",
         "truncated.jpg": large_jpeg()[:-300],
         "empty.jpg": b"",
-        "fine.png": odd_picture(6),
+        "fine.png": draw_tiles(6),
     }
     s3 = told.stack.status().component("s3").ports["s3"]
     expected = outcomes_expected(told, told.web, s3)
@@ -59,7 +60,7 @@ async def test_each_hostile_row_is_rejected_for_its_reason(told: Told) -> None:
 async def test_the_same_bytes_under_another_address_are_a_duplicate(told: Told) -> None:
     base = told.web
     rows = [PlantRow(f"{base}/first.png", None), PlantRow(f"{base}/second.png", None)]
-    with served(base, {"first.png": odd_picture(7), "second.png": odd_picture(7)}):
+    with served(base, {"first.png": draw_tiles(7), "second.png": draw_tiles(7)}):
         await told.running.plants.insert(rows)
         rejected = await told.running.plants.wait_for_outcomes(rows, 60, lambda _: None)
     assert [why.split(":")[0] for why in rejected.values()] == ["duplicate"]

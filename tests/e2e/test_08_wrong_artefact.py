@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from pappus.demo.drawing import draw_tiles
 from shared.contract.events import ModelLoaded, ModelPromoted
 from shared.contract.race_rules import promotion_counts
 from shared.testing import eventually
 
 from .demo_run import Told, readable
-from .pictures import odd_picture
 
 REPLICAS = {"predictor-api-0", "predictor-api-1"}
 
@@ -50,7 +50,7 @@ def with_wrong_hash(counting: Sequence[ModelPromoted]) -> ModelPromoted:
 
 
 async def test_predictors_refuse_it_say_so_and_go_on_and_a_rollback_heals(told: Told) -> None:
-    data = odd_picture(8)
+    data = draw_tiles(8)
     before, counting = await told.answer(data), await promotions(told)
     wrong = with_wrong_hash(counting)
     async with told.event_log() as event_log, event_log.publisher("pappus/jobs") as publisher:

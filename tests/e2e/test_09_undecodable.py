@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
+from pappus.demo.drawing import draw_tiles
 from pappus.plants import PlantRow
 from shared.contract.dead_letter import DeadLetter
 from shared.contract.events import ImageStored
@@ -14,7 +15,7 @@ from shared.messaging.event_log import TopicPartition
 from shared.testing import eventually, image_stored, label_corrected
 
 from .demo_run import Told
-from .pictures import odd_picture, served
+from .pictures import served
 
 INGESTOR, LABELER, TRAINER, PREDICTOR = (
     f"projection {name}" for name in ("ingestor", "labeler", "trainer", "predictor")
@@ -108,7 +109,7 @@ async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told:
 
 
 async def test_afterwards_a_row_is_stored_and_a_correction_becomes_live(told: Told) -> None:
-    data = odd_picture(9)
+    data = draw_tiles(9)
     row = PlantRow(f"{told.web}/after.png", None)
     with served(told.web, {"after.png": data}):
         assert await told.running.plants.insert([row]) == 1

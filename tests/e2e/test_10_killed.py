@@ -5,7 +5,7 @@ from collections import defaultdict
 from signal import SIGKILL
 from uuid import UUID
 
-from pappus.demo.drawing import draw
+from pappus.demo.drawing import draw, draw_tiles
 from pappus.plants import PlantRow
 from pappus.stack.status import ComponentState
 from shared.clients.answers import Applied
@@ -14,7 +14,7 @@ from shared.contract.events import ImageRejected, ImageStored
 from shared.testing import eventually
 
 from .demo_run import LIVE_SECONDS, Told, brought, other, readable
-from .pictures import odd_picture, served
+from .pictures import served
 
 KILLED = ("ingestor", "trainer-gate")
 PICTURES = {f"late-{number}.jpg": draw("grass", 5000 + number) for number in range(8)}
@@ -38,7 +38,7 @@ async def outcomes(told: Told) -> dict[UUID, set[UUID]]:
 
 
 async def test_every_row_gets_one_outcome_and_the_correction_becomes_live(told: Told) -> None:
-    data, base = odd_picture(10), told.web
+    data, base = draw_tiles(10), told.web
     restarts = {name: told.stack.status().component(name).restarts for name in KILLED}
     label = other((await told.answer(data)).label)
     rows = [PlantRow(f"{base}/{name}", None) for name in PICTURES]

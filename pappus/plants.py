@@ -9,7 +9,7 @@ from functools import partial
 
 from pappus.errors import Refused
 from shared.runtime.errors import TransientError
-from shared.tables.postgres import Connection, close, connector, transient_errors
+from shared.tables.postgres import REFUSALS, Connection, close, connector, transient_errors
 
 STATUSES = (
     "SELECT given AS url_source, state, coalesce(reason, '') AS reason, coalesce(detail, '') AS detail, will_retry "
@@ -73,6 +73,16 @@ class PlantsTable:
         urls = [row.url_source for row in rows]
         return await settled(partial(self._statuses, urls), urls, timeout_seconds, progress, self.if_late)
 
+    async def until_tried(self, row: PlantRow, timeout_seconds: float) -> RowStatus | None:
+        """Wait until the ingestor has tried this row; return its status, or None after `timeout_seconds`."""
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while asyncio.get_running_loop().time() < deadline:
+            status = (await self._statuses([row.url_source])).get(row.url_source)
+            if status is not None and status.state in ("stored", "rejected"):
+                return status
+            await asyncio.sleep(0.25)
+        return None
+
     async def count_labelled(self) -> int:
         """Return how many stored images were registered with a label, earlier runs included, uploads excluded."""
         async with self._connection() as connection:
@@ -106,6 +116,8 @@ class PlantsTable:
                 await close(connection)
         except TransientError as error:
             raise Refused(f"{error} {self.if_away}") from error
+        except REFUSALS as error:
+            raise Refused(f"PostgreSQL refuses this: {error}. {self.if_away}") from error
 
 
 async def settled(

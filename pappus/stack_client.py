@@ -52,7 +52,9 @@ class RunningStack(Installation):
             mlflow=addresses["mlflow"],
             plants_dsn=database_url(state, ("seeder", credentials.postgres["seeder"]), postgres),
             images_url=f"http://127.0.0.1:{images}",
-            serving=ImageServing("127.0.0.1", images, f"http://127.0.0.1:{images}/{_unguessable(credentials)}"),
+            serving=ImageServing(
+                "127.0.0.1", images, f"http://127.0.0.1:{images}/{_unguessable(credentials)}", lent=True
+            ),
             logins={role: Login(role, credentials.users[role]) for role in ROLES},
         )
 

@@ -30,6 +30,7 @@ from shared.clients.labeler import (
 from shared.clients.predictor import predict as predict_request
 from shared.runtime.text import clean_typed
 
+RETRY_SECONDS = 10.0
 NoLabelOption = Literal["unsure", "none_of_these", "unusable"]
 
 
@@ -38,7 +39,7 @@ def predict(chosen: Chosen, files: Annotated[list[Path], typer.Argument(help="Im
     """Classify image files with the model in service."""
 
     async def work(installation: Installation) -> None:
-        async with installation.open_predictor(retry_for_seconds=10) as predictor:
+        async with installation.open_predictor(min(RETRY_SECONDS, installation.first_contact_seconds)) as predictor:
             answers, failures = await _ask(predictor, files)
         if answers:
             console.print(answers_table(answers))

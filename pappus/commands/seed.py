@@ -52,7 +52,7 @@ def seed(
     """Insert images with their labels into plants_data and wait until each has an outcome. Repeating adds nothing."""
 
     async def work(installation: Installation) -> None:
-        plants = installation.plants  # refused at once if no rows can be inserted
+        await installation.plants.count_labelled()  # refused at once if no rows can be inserted
         stack, local = Stack(chosen.state), isinstance(installation, RunningStack)
         with drawn_folder(stack.state if local else None) as drawn:
             source = await choose_source(installation, images, drawn)
@@ -60,7 +60,7 @@ def seed(
             with serve_source(installation, source), console.status("") as line:
                 if isinstance(installation, RunningStack) and source.files:
                     await asyncio.to_thread(stack.lend_hosts, [urlsplit(installation.images_url).netloc])
-                intake = await ingest_and_wait(plants, source, SECONDS, line.update)
+                intake = await ingest_and_wait(installation, source, SECONDS, line.update)
         if local and source.files:  # kept if the seed was interrupted: a row that is refused is refused for good
             await asyncio.to_thread(stack.take_back_hosts)
         console.print(
@@ -68,7 +68,7 @@ def seed(
         )
         for url, why in list(intake.rejected.items())[:10]:
             console.print(f"rejected: {url}: {why}", highlight=False, soft_wrap=True)
-        if not intake.stored:
+        if not intake.usable:
             raise Refused("No image was stored. Correct the causes above, or choose other images: --images FOLDER")
 
     chosen.also(serve_on=serve_on, serve_as=serve_as).attempt(work)

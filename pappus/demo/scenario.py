@@ -75,8 +75,8 @@ class DemoScenario:
         """Ingest the images; the later stages use those that are stored."""
         with self._view.stage("images in") as stage:
             show = partial(setattr, stage, "summary")
-            intake = await ingest_and_wait(self._installation.plants, self._source, INGEST_SECONDS, show)
-            self._rows = intake.stored
+            intake = await ingest_and_wait(self._installation, self._source, INGEST_SECONDS, show)
+            self._rows = intake.usable
             self._labelled = await self._installation.plants.count_labelled()
             self._report.figures |= {
                 "rows": len(self._source.rows),
@@ -87,7 +87,7 @@ class DemoScenario:
             if intake.rejected:
                 url, why = next(iter(intake.rejected.items()))
                 stage.summary += f"; {len(intake.rejected)} rejected, for example {url} ({why})"
-            if not intake.stored:
+            if not intake.usable:
                 raise Refused(
                     "None of these images is stored, so the demo cannot go on. Choose others: --images FOLDER"
                 )

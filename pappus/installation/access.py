@@ -32,11 +32,13 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class ImageServing:
-    """Where the command serves images: it listens on `host`:`port`, and the ingestor reaches it at `url`."""
+    """Where the command serves images: it listens on `host`:`port`, and the ingestor reaches it at `url`. `lent`: the
+    ingestor is allowed to fetch there while the command runs; else its settings decide."""
 
     host: str
     port: int
     url: str
+    lent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,8 @@ class Installation:
     def plants(self) -> PlantsTable:
         """The table `plants_data`. Raises Refused if its address is not known."""
         dsn = self._known("plants_dsn", "Rows are inserted into plants_data, and its address is not known")
-        return PlantsTable(dsn, f"Check {self._origin('plants_dsn')}.", f"See: {self.logs_of('ingestor')}")
+        given = [self.origins[name] for name in ("plants_dsn", "plants_password") if name in self.origins]
+        return PlantsTable(dsn, f"Check {' and '.join(given)}.", f"See: {self.logs_of('ingestor')}")
 
     def logs_of(self, *components: str) -> str:
         """Return where these components say more, for a sentence that begins with "See:"."""

@@ -34,6 +34,13 @@ _PASSING: tuple[type[Exception], ...] = (
     asyncpg.InternalClientError,  # the connection went away in the middle of a call
     TimeoutError,  # a statement took longer than its connection allows
 )
+REFUSALS: tuple[type[Exception], ...] = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # a wrong password, or a user that does not exist
+    asyncpg.InvalidCatalogNameError,  # no such database
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.UndefinedTableError,
+)
+"""Errors that say that this user is wrong here, or this database."""
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 60.0
 """How long a statement may take: a server that was frozen, or a link that died, answers nothing, and says nothing."""

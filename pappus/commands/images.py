@@ -16,7 +16,7 @@ from pappus.errors import Refused, read_image
 from pappus.installation.access import Installation
 from shared.clients.answers import Applied, ImageView, ModelView, Prediction
 from shared.clients.api import AsyncApi
-from shared.clients.errors import ApiError
+from shared.clients.errors import ApiError, UntrustedServer
 from shared.clients.labeler import (
     MAX_MODELS,
     correct_label,
@@ -122,6 +122,8 @@ async def _ask(predictor: AsyncApi, files: list[Path]) -> tuple[list[tuple[Path,
             continue
         try:
             answers.append((path, await predictor.send(predict_request(data, path.name))))
+        except UntrustedServer:
+            raise  # no file is sent there
         except ApiError as error:
             failures.append(f"{path}: {error}")
             if error.retryable:

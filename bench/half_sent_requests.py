@@ -79,7 +79,8 @@ async def measure(state: Path) -> None:
     async with httpx2.AsyncClient(timeout=60, limits=limits) as client, httpx2.AsyncClient(timeout=60) as strangers:
 
         async def predict() -> httpx2.Response:
-            return await client.post(f"{stack.predictor}/predict", files={"file": ("a.jpg", picture)})
+            headers = {"Authorization": f"Bearer {stack.predictor_key}"}
+            return await client.post(f"{stack.predictor}/predict", files={"file": ("a.jpg", picture)}, headers=headers)
 
         async def log_in() -> httpx2.Response:
             body = {"name": "operator", "password": credentials.users["operator"]}

@@ -31,8 +31,9 @@ IMAGES = 8
 class Load:
     """Clients that send requests in a closed loop, and the answers they got."""
 
-    def __init__(self, url: str, images: list[bytes]) -> None:
+    def __init__(self, url: str, key: str, images: list[bytes]) -> None:
         self._url = url
+        self._headers = {"Authorization": f"Bearer {key}"}
         self._images = images
         self.failures: list[str] = []
         self.answers: dict[tuple[str, int], set[str]] = defaultdict(set)
@@ -40,7 +41,7 @@ class Load:
 
     async def client(self, number: int) -> None:
         """Run one client until it is cancelled."""
-        async with httpx2.AsyncClient(timeout=10) as http:
+        async with httpx2.AsyncClient(timeout=10, headers=self._headers) as http:
             turn = number
             while True:
                 turn += 1
@@ -71,7 +72,7 @@ async def measure(state: Path, promotions: int) -> None:
         versions = await _two_versions(operator)
         items = (await operator.send(get_review_queue(IMAGES))).items
         images = [await operator.send(get_image_content(item.image_id)) for item in items]
-        load = Load(stack.predictor, images)
+        load = Load(stack.predictor, stack.predictor_key, images)
         clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
         await asyncio.sleep(QUIET_SECONDS)
         quiet = load.take_times()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from pappus.commands import components, containers, demo, dlq, images, operator, replay, seed, smoke, stack, users
+from pappus.commands import components, containers, demo, dlq, images, keys, operator, replay, seed, smoke, stack, users
 
 app = typer.Typer(name="pappus", help="Corrections fly; the model follows.", no_args_is_help=True, add_completion=False)
 
@@ -33,6 +33,7 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(dlq.app, rich_help_panel=STACK)
+app.add_typer(keys.keys, name="keys", rich_help_panel=STACK)
 app.add_typer(users.users, name="users", rich_help_panel=STACK)
 
 if __name__ == "__main__":

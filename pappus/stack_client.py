@@ -9,7 +9,7 @@ from typing import ClassVar
 from pappus.installation.access import ROLES, ImageServing, Installation, Login
 from pappus.plants import PlantsTable
 from pappus.stack.addresses import database_url
-from pappus.stack.credentials import Credentials
+from pappus.stack.credentials import COMMAND, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.status import read_status
@@ -56,6 +56,7 @@ class RunningStack(Installation):
                 "127.0.0.1", images, f"http://127.0.0.1:{images}/{_unguessable(credentials)}", lent=True
             ),
             logins={role: Login(role, credentials.users[role]) for role in ROLES},
+            predictor_key=credentials.predictor_keys[COMMAND],
         )
 
     @property
@@ -70,8 +71,9 @@ class RunningStack(Installation):
     @asynccontextmanager
     async def each_replica(self) -> AsyncIterator[list[AsyncApi]]:
         """Open every replica of the predictor by its own address."""
+        connecting = self._connecting("replicas")
         async with AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(AsyncApi(url)) for url in self.replicas]
+            yield [await stack.enter_async_context(AsyncApi(url, connecting=connecting)) for url in self.replicas]
 
 
 def _unguessable(credentials: Credentials) -> str:

@@ -13,6 +13,8 @@ from pappus.stack.kafka_security import ADMIN
 from pappus.stack.s3_policy import PREDICTOR_API
 from shared.contract.access import JOBS, PRINCIPALS
 
+PAGES, COMMAND = "labeler-ui", "pappus"
+"""Who of the stack itself asks the predictor."""
 SERVICES: tuple[str, ...] = PRINCIPALS
 
 
@@ -26,6 +28,11 @@ def _cluster_id() -> str:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):
             return text
+
+
+def api_key() -> str:
+    """Return a new key of a machine: 32 random bytes as text."""
+    return f"pappus_{secrets.token_urlsafe(32)}"
 
 
 class S3Key(BaseModel):
@@ -53,6 +60,7 @@ class Credentials(BaseModel):
     s3: dict[str, S3Key] = Field(default_factory=_s3_keys)
     kafka: dict[str, str] = Field(default_factory=_kafka_passwords)
     users: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in ("labeler", "operator")})
+    predictor_keys: dict[str, str] = Field(default_factory=lambda: {name: api_key() for name in (PAGES, COMMAND)})
     session_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
     grafana: str = Field(default_factory=_password)
     kafka_cluster: str = Field(default_factory=_cluster_id)
@@ -60,7 +68,7 @@ class Credentials(BaseModel):
     @classmethod
     def load_or_create(cls, state: StateFolder) -> "Credentials":
         """Return the credentials of `state`; generate and save them the first time, with the users of the labeler, and
-        later those of users that an earlier release did not have."""
+        later what an earlier release did not have."""
         if state.credentials.exists():
             text = state.credentials.read_bytes()
             known = cls.model_validate_json(text)

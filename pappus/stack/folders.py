@@ -68,6 +68,10 @@ class StateFolder:
         """The certificate that clients of a secured stack trust."""
         return self.certificates / "ca.pem"
 
+    def api_keys(self) -> Path:
+        """The hashes of the keys that predictors ask for, mode 0600. Without it they ask for none."""
+        return self.root / "api-keys.json"
+
     @property
     def logs(self) -> Path:
         """One log per process."""

@@ -17,7 +17,7 @@ from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import PROJECT, StateFolder
 
-FILES = frozenset({"pappus-state.json", "config.json", "credentials.json", "users.json"})
+FILES = frozenset({"pappus-state.json", "config.json", "credentials.json", "users.json", "api-keys.json"})
 FOLDERS = frozenset({"run", "logs", "services", "kafka", "postgres", "s3", "drawn", "certificates"})
 # An earlier release made these readable for every user of the machine.
 PRIVATE = ("s3", "drawn")

@@ -1,8 +1,6 @@
 """The people who may log in to the labeler: `users.json` of the state folder, which the running labeler follows."""
 
-import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
-from pappus.stack.files import write_private
+from pappus.stack.files import locked, write_private
 from pappus.stack.folders import StateFolder
 from shared.runtime.text import clean_typed
 
@@ -94,21 +92,12 @@ class People:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Person]]:
-        with self._locked():
+        self._refuse_no_stack()
+        with locked(self._state.root):
             people = self._read()
             yield people
             entries = [person.model_dump(mode="json", exclude_none=True) for person in people.values()]
             write_private(self._state.users, json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._refuse_no_stack()
-        descriptor = os.open(self._state.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _read(self) -> dict[str, Person]:
         self._refuse_no_stack()

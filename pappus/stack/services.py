@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pappus.stack.component import Component, Launch, Say
 from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
+from pappus.stack.credentials import PAGES
 from pappus.stack.errors import StackError
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
@@ -18,7 +19,8 @@ from pappus.stack.settings import PREFIX, passed_on
 from pappus.stack.settings import with_project as with_project
 from pappus.stack.topics import TOPICS_STEP
 
-KAFKA, DATABASE, OBJECTS_STORE, MLFLOW, LOGINS, APIS = "kafka", "database", "objects", "mlflow", "logins", "apis"
+KAFKA, DATABASE, OBJECTS_STORE, MLFLOW = "kafka", "database", "objects", "mlflow"
+LOGINS, API_KEYS, APIS = "logins", "keys", "apis"
 SECRETS = frozenset(
     {
         "DATABASE_URL",
@@ -28,6 +30,8 @@ SECRETS = frozenset(
         "S3_SECRET_KEY",
         "SESSION_SECRET",
         "USERS_FILE",
+        "API_KEYS_FILE",
+        "PREDICTOR_KEY",
     }
 )
 """Settings that reach a service only as its `uses` say, never from the caller's environment."""
@@ -61,7 +65,7 @@ class Service:
 _LOG = frozenset({KAFKA})
 _TABLES = _LOG | {DATABASE}
 _IMAGES = _TABLES | {OBJECTS_STORE}
-_MODELS = _LOG | {OBJECTS_STORE}
+_ANSWERS = _LOG | {OBJECTS_STORE, API_KEYS}
 
 SERVICES: tuple[Service, ...] = (
     Service("ingestor", "services.ingestor", "ingestor", "ingestor", _IMAGES, reserved=("demo-images",)),
@@ -77,14 +81,14 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         *("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0"),
-        _MODELS,
+        _ANSWERS,
         port="predictor",
         probe=LIVE,
         s3_user=PREDICTOR_API,
     ),
     Service(
         *("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1"),
-        _MODELS,
+        _ANSWERS,
         port="predictor",
         probe=LIVE,
         s3_user=PREDICTOR_API,
@@ -203,8 +207,11 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
             return {"MLFLOW_URL": context.url("mlflow")}
         case "logins":
             return {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
+        case "keys":
+            return {"API_KEYS_FILE": str(context.state.api_keys)} if context.state.api_keys.exists() else {}
         case _:
-            return {"PREDICTOR_URL": context.url("predictor"), "LABELER_URL": context.url("labeler-api")}
+            addresses = {"PREDICTOR_URL": context.url("predictor"), "LABELER_URL": context.url("labeler-api")}
+            return {**addresses, "PREDICTOR_KEY": credentials.predictor_keys[PAGES]}
 
 
 def _kafka_login(service: Service, context: StackContext) -> dict[str, str]:

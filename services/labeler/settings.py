@@ -45,3 +45,4 @@ class UiSettings(EnvironmentSettings):
     health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
     labeler_url: str = "http://127.0.0.1:28100"
     predictor_url: str = "http://127.0.0.1:28000"
+    predictor_key: SecretStr = Field(default=SecretStr(""), description="where the predictor asks for an API key")

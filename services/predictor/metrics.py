@@ -6,6 +6,7 @@ from shared.contract.events import ModelPromoted
 
 PREDICTIONS = Counter("pappus_predictions", "Answers given.", ["label", "model_version", "source"])
 REFUSALS = Counter("pappus_prediction_refusals", "Requests for a prediction that got none.", ["reason"])
+KEY_REQUESTS = Counter("pappus_api_key_requests", "Requests where keys are asked for.", ["key", "outcome"])
 STAGE_SECONDS = Histogram(
     "pappus_prediction_stage_seconds",
     "Time of one stage of an answer.",

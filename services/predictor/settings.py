@@ -20,6 +20,9 @@ class PredictorSettings(Settings):
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Public names under which it is asked; addresses and names without a dot need none"
     )
+    api_keys_file: Path | None = Field(
+        default=None, description="JSON [{name, sha256, per_minute}]: who may ask; None: all who reach it"
+    )
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger images are refused with 413")
     in_flight_limit: int = Field(default=64, ge=1, description="Further requests are refused with 503")
     prediction_queue_events: int = Field(default=10_000, ge=1, description="Answers that wait for Kafka at most")

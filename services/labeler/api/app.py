@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.users import Users
-from services.labeler.accounts.users_file import PART, UsersFile
+from services.labeler.accounts.users_file import PART, read_users
 from services.labeler.api import images, labels, models, session
 from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
@@ -21,6 +22,7 @@ from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSetting
 from shared.http.api import Api
 from shared.messaging.event_log import EventLog
 from shared.runtime.clock import Clock, utc_now
+from shared.runtime.followed_file import FollowedFile
 from shared.runtime.health import Health
 from shared.runtime.process import keep_running, run_parts
 from shared.storage.object_store import ObjectStore
@@ -62,6 +64,15 @@ def create_app(
     return app
 
 
+def follow_users(path: Path | None, users: Users, health: Health, clock: Clock) -> FollowedFile:
+    """Return the users file, which the table follows: who is not in it is out."""
+
+    async def take(path: Path) -> list[str]:
+        return await users.set_all(read_users(path), clock())
+
+    return FollowedFile(path, take, health, PART)
+
+
 async def _work(
     app: FastAPI, settings: LabelerSettings, event_log: EventLog, open_store: OpenStore, clock: Clock
 ) -> None:
@@ -72,7 +83,7 @@ async def _work(
     async with Database.open(database_url, SCHEMA, MIGRATIONS) as database, open_store() as store:
         users, publisher = Users(database), ReconnectingPublisher()
         await users.prepare()
-        users_file = UsersFile(settings.users_file, users.set_all, health, clock)
+        users_file = follow_users(settings.users_file, users, health, clock)
         await users_file.look()
         projection = Projection(
             event_log,

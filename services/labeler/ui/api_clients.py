@@ -10,6 +10,10 @@ from shared.runtime.errors import PappusError, TransientError
 
 T = TypeVar("T")
 LABELER_UNAVAILABLE = "The labeler does not answer. Your work is kept here; try again in a moment."
+KEY_REFUSED = (
+    "The model does not answer these pages: the predictor refused their key. Labels can be set without it. Tell those"
+    " who run Pappus: the pages need a key in PAPPUS_PREDICTOR_KEY."
+)
 PREDICTOR_UNAVAILABLE = "The model does not answer right now. Labels can be set without it."
 
 
@@ -72,6 +76,8 @@ class PredictorClient:
         try:
             return self._api.send(request)
         except ApiProblem as problem:
+            if problem.status == 401:  # the key of the pages, not the session of the person
+                raise Declined(KEY_REFUSED) from problem
             raise _page_error(problem) from problem
         except ApiError as error:
             raise _no_answer(error, PREDICTOR_UNAVAILABLE) from error

@@ -5,6 +5,7 @@ last good artefacts. Needs no database.
 """
 
 from services.predictor.api.app import build_app
+from services.predictor.api.keys import PART, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.model.artefact_folder import ArtefactFolder
@@ -25,7 +26,7 @@ async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-api", settings)
-    health = Health(needed={MODEL_PART})
+    health, keys = Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
     model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
@@ -38,7 +39,7 @@ async def main() -> None:
         loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
         follower = Follower(event_log, publisher, loader.set_target, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
-        app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts)
+        app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts, keys)
         with (
             listening(settings.host, settings.port, shared=True) as common,
             listening(settings.host, settings.health_port, shared=False) as own,
@@ -46,6 +47,7 @@ async def main() -> None:
             await run_parts(
                 health,
                 http=serve_http(app, [common, own]),
+                keys=keep_running(health, PART, keys.followed(settings.api_keys_file, health).follow),
                 follower=keep_running(health, "follower", follower.run),
                 loader=keep_running(health, "loader", loader.run),
                 predictions=keep_running(health, "predictions", lambda: prediction_log.run(publisher)),

@@ -1,35 +1,57 @@
 """The routes of one replica."""
 
 from collections.abc import Collection
+from functools import partial
 
-from fastapi import Request
+from fastapi import Request, Security
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from services.predictor.api.bodies import ModelBody, PredictionBody
+from services.predictor.api.key_check import BEARER, HEADER, KeyMiddleware
+from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
 from shared.http.api import Api
 from shared.http.forms import form_description, read_form
 from shared.http.problems import problem_responses
 from shared.runtime.health import Health
 
+FORM = """<form action="/predict" method="post" enctype="multipart/form-data">
+<p><label>An image: <input type="file" name="file" accept="image/*" required></label>
+<button>What is it?</button></p></form>"""
+NO_FORM = """<p>Answers need an API key: <a href="/docs">/docs</a> has a form that sends one.</p>"""
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Pappus predictor</title>
 <h1>Pappus predictor</h1>
-<form action="/predict" method="post" enctype="multipart/form-data">
-<p><label>An image: <input type="file" name="file" accept="image/*" required></label>
-<button>What is it?</button></p></form>
+{form}
 <ul><li><a href="/model">/model</a>: the model in service<li><a href="/docs">/docs</a>: the API
 <li><a href="/health">/health</a>: the state of each part<li><a href="/metrics">/metrics</a>: the metrics</ul></html>"""
 
 
-def build_app(predictions: Predictions, health: Health, upload_limit_bytes: int, hosts: Collection[str] = ()) -> Api:
-    """Return the application. The health paths answer while dependencies are away."""
-    app = Api("Pappus predictor", "Asks the champion about one image.", health, upload_limit_bytes, hosts=hosts)
+def build_app(
+    predictions: Predictions,
+    health: Health,
+    upload_limit_bytes: int,
+    hosts: Collection[str] = (),
+    keys: ApiKeys | None = None,
+) -> Api:
+    """Return the application. The health paths answer while dependencies are away. Without `keys` it is open."""
+    keys = keys or ApiKeys()
+    app = Api(
+        "Pappus predictor",
+        "Asks the champion about one image.",
+        health,
+        upload_limit_bytes,
+        hosts=hosts,
+        checks=[partial(KeyMiddleware, keys=keys)],
+    )
+
+    described = [Security(BEARER), Security(HEADER)]
 
     @app.post(
         "/predict",
         response_model=PredictionBody,
-        responses=problem_responses(400, 408, 413, 415, 422, 503),
+        responses=problem_responses(400, 401, 408, 413, 415, 422, 429, 503),
         openapi_extra=form_description(),
+        dependencies=described,
     )
     async def predict(request: Request) -> Response:
         """Say what is on this image."""
@@ -39,13 +61,13 @@ def build_app(predictions: Predictions, health: Health, upload_limit_bytes: int,
             with predictions.admitted():  # only now: a half-sent request takes no other's place
                 return JSONResponse(await predictions.answer(data))
 
-    @app.get("/model", response_model=ModelBody, responses=problem_responses(503))
+    @app.get("/model", response_model=ModelBody, responses=problem_responses(401, 429, 503), dependencies=described)
     async def model() -> Response:
         """Name the model that answers in this replica."""
         return JSONResponse(predictions.model())
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def page() -> str:
-        return PAGE
+        return PAGE.format(form=NO_FORM if keys.asked_for else FORM)
 
     return app

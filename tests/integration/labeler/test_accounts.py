@@ -14,7 +14,9 @@ from argon2 import PasswordHasher
 from services.labeler.accounts.logins import ADDRESS_FAILURES, NAME_FAILURES, QUEUE, Logins, TooManyLogins
 from services.labeler.accounts.sessions import Principal
 from services.labeler.accounts.users import Users
-from services.labeler.accounts.users_file import UsersFile, read_users
+from services.labeler.accounts.users_file import read_users
+from services.labeler.api.app import follow_users
+from shared.runtime.followed_file import FollowedFile
 from shared.tables.database import Database
 from shared.testing import FixedClock
 
@@ -75,18 +77,18 @@ async def test_a_short_password_counts_if_it_is_old_and_not_if_it_is_new(tables:
 
 
 @pytest.fixture
-async def follow(labeler: Labeler, users_file: Path) -> UsersFile:
+async def follow(labeler: Labeler, users_file: Path) -> FollowedFile:
     """The running API, made to look at the file when a test says so."""
     service = labeler.app.state.service
-    return UsersFile(users_file, service.users.set_all, labeler.health, labeler.clock)
+    return follow_users(users_file, service.users, labeler.health, labeler.clock)
 
 
-async def write(follow: UsersFile, users_file: Path, people: list[dict[str, Any]]) -> None:
+async def write(follow: FollowedFile, users_file: Path, people: list[dict[str, Any]]) -> None:
     write_text(users_file, json.dumps(people))
     await follow.look()
 
 
-async def test_a_person_who_is_removed_is_out_at_once(labeler: Labeler, follow: UsersFile, users_file: Path) -> None:
+async def test_a_person_who_is_removed_is_out_at_once(labeler: Labeler, follow: FollowedFile, users_file: Path) -> None:
     await follow.look()
     labeler.tokens = await log_in(labeler)
     assert await status(labeler, "berta") == 200
@@ -97,7 +99,7 @@ async def test_a_person_who_is_removed_is_out_at_once(labeler: Labeler, follow: 
     assert await status(labeler, "anna") == 200
 
 
-async def test_a_role_counts_from_the_next_request(labeler: Labeler, follow: UsersFile, users_file: Path) -> None:
+async def test_a_role_counts_from_the_next_request(labeler: Labeler, follow: FollowedFile, users_file: Path) -> None:
     await follow.look()
     labeler.tokens = await log_in(labeler)
     people = entries(users_file)
@@ -112,7 +114,7 @@ async def test_a_role_counts_from_the_next_request(labeler: Labeler, follow: Use
 
 
 async def test_a_logout_ends_the_sessions_before_it_and_no_later_one(
-    labeler: Labeler, follow: UsersFile, users_file: Path
+    labeler: Labeler, follow: FollowedFile, users_file: Path
 ) -> None:
     await follow.look()
     labeler.tokens = await log_in(labeler)
@@ -129,7 +131,7 @@ async def test_a_logout_ends_the_sessions_before_it_and_no_later_one(
 
 
 async def test_a_new_password_ends_the_sessions_of_the_old_one(
-    labeler: Labeler, follow: UsersFile, users_file: Path
+    labeler: Labeler, follow: FollowedFile, users_file: Path
 ) -> None:
     await follow.look()
     labeler.tokens = await log_in(labeler)
@@ -143,7 +145,7 @@ async def test_a_new_password_ends_the_sessions_of_the_old_one(
 
 
 async def test_a_broken_file_changes_nothing_and_health_says_so(
-    labeler: Labeler, follow: UsersFile, users_file: Path
+    labeler: Labeler, follow: FollowedFile, users_file: Path
 ) -> None:
     await follow.look()
     labeler.tokens = await log_in(labeler)

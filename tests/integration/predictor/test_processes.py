@@ -1,5 +1,7 @@
 """Real processes on real sockets, with Kafka and the object store away: the replicas serve their last good model."""
 
+import hashlib
+import json
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from pappus.stack.ports import free_ports
 from services.predictor.model.artefact_folder import ArtefactFolder
+from shared.testing import eventually
 from tests.integration.predictor.running import PredictorProcess
 from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import picture, small_artefact
@@ -99,6 +102,33 @@ async def test_a_replica_that_is_asked_to_end_answers_what_it_has_begun(tmp_path
         response = await client.post("/predict", content=in_two_halves(), headers=headers)
     assert response.status_code == 200
     assert await replica.ended() == 0
+
+
+async def test_a_replica_asks_for_the_keys_of_its_file_and_follows_it(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "api-keys.json"
+    monkeypatch.setenv("PAPPUS_API_KEYS_FILE", str(path))
+    refused = start("second")
+    assert await refused.ended() == 1
+    assert "api-keys.json is no list of API keys" in refused.output
+    path.write_text(json.dumps([{"name": "shop", "sha256": hashlib.sha256(b"a long word").hexdigest()}]))
+    keep_artefact(tmp_path / "first")
+    replica = start("first")
+    await replica.until("/readyz")
+
+    async def status(key: str) -> int:
+        async with httpx2.AsyncClient(base_url=replica.url, headers={"X-Api-Key": key}) as client:
+            return (await client.post("/predict", files={"file": picture()})).status_code
+
+    async def is_out() -> bool:
+        return await status("a long word") == 401
+
+    assert [await status("a long word"), await status("another word")] == [200, 401]
+    assert '"api_key": "shop"' in replica.output
+    assert "a long word" not in replica.output
+    path.write_text("[]")
+    await eventually(is_out, 20)
 
 
 async def test_a_taken_port_is_named(ports: dict[str, int], start: Start) -> None:

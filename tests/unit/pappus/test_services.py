@@ -65,7 +65,7 @@ def test_a_service_gets_its_own_credentials_and_no_others(state: StateFolder) ->
     [
         ("ingestor", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("labeler-api", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "SESSION_SECRET", "USERS_FILE"}),
-        ("labeler-ui", set()),
+        ("labeler-ui", {"PREDICTOR_KEY"}),
         ("trainer-fast", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("trainer-gate", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("trainer-full", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),

@@ -223,7 +223,7 @@ async def test_metrics_page_and_documentation_answer_without_a_model(replica: Re
     form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
     errors = {s: r["content"] for s, r in schema["paths"]["/predict"]["post"]["responses"].items() if s >= "400"}
-    assert set(errors) == {"400", "403", "408", "413", "415", "421", "422", "500", "503"}
+    assert set(errors) == {"400", "401", "403", "408", "413", "415", "421", "422", "429", "500", "503"}
     assert all(list(content) == ["application/problem+json"] for content in errors.values())
 
 

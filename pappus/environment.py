@@ -2,6 +2,9 @@
 
 `make` runs it with the Python of .venv, which has nothing but uv yet, so only the standard library is imported here;
 images are built with it from the requirements of one service.
+
+Each file is checked against the sha256 in all.txt before anything of it runs. Of torch's CPU build only the version is
+pinned: it comes from torch's own index, which has other files than the package index that all.txt was made from.
 """
 
 import os
@@ -14,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements" / "all.txt"
+TORCH = "torch=="
 # The packages of torch for NVIDIA cards, which the CPU build does not need.
 CUDA = ("nvidia-", "triton", "cuda-")
 CARD = ("/proc/driver/nvidia/version", "/sys/module/nvidia/version")
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"TORCH is {choice!r}; choose one of {', '.join(CHOICES)}.")  # noqa: T201
         return 2
     requirements = Path(arguments[1]) if len(arguments) > 1 else REQUIREMENTS
-    torch = _torch_of(requirements)
+    torch = pinned_torch(requirements.read_text())
     installed = _installed_torch()
     cpu = torch is not None and _wants_cpu_build(choice, installed, torch)
     if installed or not torch:
@@ -38,17 +42,28 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"Bringing {where} up to date with requirements/{requirements.name} ...")
     else:
         _say(f"Installing the Python packages into .venv, once; with {CPU_SIZE if cpu else DEFAULT_SIZE} ...")
-    return _install(cpu, requirements)
+    return _install(torch if cpu else None, requirements)
 
 
-def cpu_requirements(text: str) -> str:
-    """Return the requirements without the packages of torch for NVIDIA cards."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(CUDA))
+def entries(text: str) -> list[str]:
+    """Return the entries of a requirements file, each with its hashes: the indented lines that follow it."""
+    found: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if line.startswith(" "):
+            found[-1] += line
+        else:
+            found.append(line)
+    return found
 
 
-def _torch_of(requirements: Path) -> str | None:
-    """Return the line that pins torch; None if these requirements need none."""
-    return next((line for line in requirements.read_text().splitlines() if line.startswith("torch==")), None)
+def without_torch(text: str) -> str:
+    """Return the requirements without torch and its packages for NVIDIA cards."""
+    return "".join(entry for entry in entries(text) if not entry.startswith((TORCH, *CUDA)))
+
+
+def pinned_torch(text: str) -> str | None:
+    """Return torch with its version, as installers read it; None if these requirements need none."""
+    return next((entry.split()[0] for entry in entries(text) if entry.startswith(TORCH)), None)
 
 
 def _installed_torch() -> str | None:
@@ -84,7 +99,7 @@ def _has_card() -> bool:
 
 
 def _cpu_index_answers(torch: str) -> bool:
-    command = (*_uv(), "--dry-run", "--no-deps", "--reinstall", "--torch-backend=cpu", torch)
+    command = (*_uv(), "--dry-run", "--reinstall", *_cpu_build_of(torch))
     environment = {**os.environ, "UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}
     try:
         ended = subprocess.run(command, env=environment, capture_output=True, timeout=ANSWER_SECONDS, check=False)  # noqa: S603
@@ -93,13 +108,22 @@ def _cpu_index_answers(torch: str) -> bool:
     return ended.returncode == 0
 
 
-def _install(cpu: bool, requirements: Path) -> int:
-    if not cpu:
-        return subprocess.call((*_uv(), "-r", str(requirements)))  # noqa: S603
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as without_cuda:
-        without_cuda.write(cpu_requirements(requirements.read_text()))
-        without_cuda.flush()
-        return subprocess.call((*_uv(), "--torch-backend=cpu", "-r", without_cuda.name))  # noqa: S603
+def _install(cpu_build: str | None, requirements: Path) -> int:
+    if cpu_build is None:
+        return _install_checked(str(requirements))
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as others:
+        others.write(without_torch(requirements.read_text()))
+        others.flush()
+        return _install_checked(others.name) or subprocess.call((*_uv(), *_cpu_build_of(cpu_build)))  # noqa: S603
+
+
+def _install_checked(requirements: str) -> int:
+    return subprocess.call((*_uv(), "--require-hashes", "-r", requirements))  # noqa: S603
+
+
+def _cpu_build_of(torch: str) -> tuple[str, ...]:
+    """Return the arguments that name torch's CPU build and nothing else: what it needs stands in the requirements."""
+    return ("--no-deps", "--torch-backend=cpu", torch)
 
 
 def _uv() -> tuple[str, ...]:

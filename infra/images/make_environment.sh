@@ -4,7 +4,7 @@
 # TORCH (see the Makefile): cpu insists on the CPU build of torch, default takes the one of the package index.
 set -eu
 python3 -m venv /opt/pappus
-/opt/pappus/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check 'uv==0.13.8'
+/opt/pappus/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt
 export UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 /opt/pappus/bin/python environment.py "${TORCH:-auto}" "$1"
 /opt/pappus/bin/uv pip uninstall --quiet --python /opt/pappus/bin/python uv pip setuptools

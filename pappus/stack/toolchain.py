@@ -4,11 +4,13 @@ import importlib.util
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from pappus.environment import entries
 from pappus.stack.cache import Cache
 from pappus.stack.command import run_command
 from pappus.stack.component import Say
@@ -71,7 +73,12 @@ class Tool:
     @property
     def pin(self) -> str:
         """The package with its version, as installers read it."""
-        return next(line for line in PINS.read_text().splitlines() if line.startswith(f"{self.package}=="))
+        return self.requirement.split()[0]
+
+    @property
+    def requirement(self) -> str:
+        """The entry of the package in the pins, with its hashes."""
+        return next(entry for entry in entries(PINS.read_text()) if entry.startswith(f"{self.package}=="))
 
     @property
     def cached(self) -> str:
@@ -91,7 +98,11 @@ class Tool:
 
     async def _fetch(self, target: Path, environment: Mapping[str, str], say: Say) -> None:
         say(f"fetching {self.title} (once, {self.fetch_mb} MB)")
-        await run_command([*installer(), "--quiet", "--no-deps", "--target", str(target), self.pin], environment)
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as checked:
+            checked.write(self.requirement)
+            checked.flush()
+            options = ("--quiet", "--no-deps", "--target", str(target), "--require-hashes", "-r", checked.name)
+            await run_command([*installer(), *options], environment)
         if self.prepare:
             await run_command([str(target / self.inside), self.prepare], environment)
 

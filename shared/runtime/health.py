@@ -11,6 +11,8 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.runtime.hosts import answers_as
+
 
 @dataclass(frozen=True, slots=True)
 class PartState:
@@ -91,6 +93,13 @@ def health_response(health: Health, path: str) -> HealthAnswer:
     return HealthAnswer(200 if good else 503, json.dumps(health.report()).encode(), "application/json")
 
 
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+"""For browsers: an answer is text, and shown in no frame."""
 CONNECTION_SECONDS = 10.0
 """How long a connection to a health port may last: one request, answered at once."""
 TOO_SLOW = (
@@ -117,15 +126,22 @@ def _give_up(connection: RequestHandler) -> None:
 
 @asynccontextmanager
 async def serve_health(health: Health, port: int, host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """Serve HEALTH_PATHS while the context is open. Yield the port; the system chooses it if `port` is 0."""
+    """Serve HEALTH_PATHS while the context is open. Yield the port; the system chooses it if `port` is 0.
+
+    No setting adds names it answers as: what scrapes it from elsewhere asks by address, as monitoring does."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
+        if not all(answers_as(asked) for asked in request.headers.getall("Host", [])):
+            text = "A health port answers as an address, a name without a dot, or one inside a cluster. Ask so."
+            return web.Response(status=421, text=text, headers=HEADERS)
         if request.method not in ("GET", "HEAD"):
-            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
+            return web.Response(status=405, headers={**HEADERS, "Allow": "GET, HEAD"})
         if request.path not in HEALTH_PATHS:
-            return web.Response(status=404, text=f"There is nothing here. Ask for {', '.join(HEALTH_PATHS)}.")
+            return web.Response(
+                status=404, text=f"There is nothing here. Ask for {', '.join(HEALTH_PATHS)}.", headers=HEADERS
+            )
         found = health_response(health, request.path)
-        headers = {"Content-Type": found.content_type, "X-Content-Type-Options": "nosniff"}
+        headers = {**HEADERS, "Content-Type": found.content_type}
         response = web.Response(status=found.status, body=found.body, headers=headers)
         response.force_close()
         return response

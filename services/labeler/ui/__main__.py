@@ -30,7 +30,7 @@ def main() -> None:
         "theme.baseRadius": "large",
     }
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server has drained by then, and raises it again
-    create_app(settings.labeler_url).run(config=options)
+    create_app(settings.labeler_url, settings.http_hosts).run(config=options)
 
 
 def _serve_health(port: int, host: str) -> None:

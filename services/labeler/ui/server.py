@@ -1,6 +1,7 @@
 """The web server of the pages: Streamlit behind the doors, and the cookie of a session."""
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import streamlit as st
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from services.labeler.ui.doors.browsers import BrowserGuard
 from services.labeler.ui.doors.sockets import SocketGuard
 from services.labeler.ui.doors.token_check import TokenCheck
 from services.labeler.ui.doors.uploads import UploadGuard, files_of_tab
@@ -17,12 +19,16 @@ from services.labeler.ui.sessions import cookie
 SCRIPT = Path(__file__).parent / "pages" / "app.py"
 
 
-def create_app(labeler_url: str) -> st.App:
-    """Return the pages as an ASGI application."""
+def create_app(labeler_url: str, hosts: Collection[str] = ()) -> st.App:
+    """Return the pages as an ASGI application. `hosts`: public names under which they are asked."""
     cookie.SERVED.set()
     routes = [Route(cookie.PATH, _set_cookie, methods=["POST"]), Route(cookie.PATH, _drop_cookie, methods=["DELETE"])]
     check = TokenCheck(labeler_url)
-    doors = [Middleware(SocketGuard, check=check), Middleware(UploadGuard, check=check, files_of_tab=files_of_tab)]
+    doors = [
+        Middleware(BrowserGuard, hosts=hosts),
+        Middleware(SocketGuard, check=check),
+        Middleware(UploadGuard, check=check, files_of_tab=files_of_tab),
+    ]
     return st.App(SCRIPT, routes=routes, middleware=doors)
 
 

@@ -146,7 +146,10 @@ def stranger(browser: Browser) -> Iterator[Page]:
     """A page of a person who is not logged in."""
     with browser.new_context(viewport={"width": 1280, "height": 860}) as context:
         context.set_default_timeout(30_000)
-        yield context.new_page()
+        page, refused = context.new_page(), list[str]()
+        page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+        yield page
+        assert refused == []
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Who comes in before Streamlit, which lets every client in: with sockets, and with files."""
+"""Who comes in before Streamlit, which lets every client in: under which name, with sockets, and with files."""

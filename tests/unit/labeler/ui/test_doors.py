@@ -7,11 +7,13 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from services.labeler.ui.doors import sockets
+from services.labeler.ui.doors import browsers, sockets
+from services.labeler.ui.doors.browsers import BrowserGuard
 from services.labeler.ui.doors.sockets import SocketGuard
 from services.labeler.ui.doors.token_check import TokenCheck
 from services.labeler.ui.doors.uploads import FILES_PER_TAB, UploadGuard
@@ -183,3 +185,55 @@ async def test_a_page_that_was_closed_takes_no_place(guard: SocketGuard) -> None
         page.close()
         await asyncio.wait_for(page.task, 5)
         assert page.sent[-1]["type"] == "websocket.send"
+
+
+def pages(*hosts: str) -> httpx2.AsyncClient:
+    async def answer(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse("a page", headers={"X-Frame-Options": "ALLOWALL"})
+
+    guard = Middleware(BrowserGuard, hosts=hosts)
+    return client(Starlette(routes=[Route("/", answer)], middleware=[guard]))
+
+
+async def test_every_answer_of_the_pages_has_the_headers_for_browsers() -> None:
+    async with pages() as browser:
+        for answer in (
+            await browser.get("/"),
+            await browser.get("/x"),
+            await browser.get("/", headers={"Host": "a.b"}),
+        ):
+            assert {name: answer.headers[name] for name in browsers.HEADERS} == browsers.HEADERS
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "status"),
+    [
+        ("127.0.0.1:8501", (), 200),
+        ("labeler-ui:8501", (), 200),
+        ("evil.example", (), 421),
+        ("plants.example", ("plants.example",), 200),
+        ("any.example", ("*",), 200),
+    ],
+)
+async def test_the_pages_answer_under_their_own_names(host: str, more: tuple[str, ...], status: int) -> None:
+    async with pages(*more) as browser:
+        assert (await browser.get("/", headers={"Host": host})).status_code == status
+
+
+@pytest.mark.parametrize(("host", "closed"), [(b"127.0.0.1:8501", False), (b"evil.example", True)])
+async def test_a_socket_under_a_foreign_name_is_not_opened(host: bytes, closed: bool) -> None:
+    passed, sent = list[Scope](), list[Message]()
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        passed.append(scope)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "headers": [(b"host", host)]}
+    await BrowserGuard(app)(scope, receive, send)
+    assert [message["type"] for message in sent] == (["websocket.close"] if closed else [])
+    assert len(passed) == (0 if closed else 1)

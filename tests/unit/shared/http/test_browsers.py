@@ -21,7 +21,17 @@ async def test_every_answer_has_the_headers_for_browsers(client: httpx2.AsyncCli
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:28000", "localhost.evil.example", "evil.example.", "", "[::1", "1.2.3.4.5"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:28000",
+        "cluster.local.evil.example",
+        "localhost.evil.example",
+        "evil.example.",
+        "",
+        "[::1",
+        "1.2.3.4.5",
+    ],
 )
 async def test_a_name_that_is_not_ours_is_refused(client: httpx2.AsyncClient, host: str) -> None:
     for path in ("/double?number=2", "/metrics"):
@@ -30,7 +40,16 @@ async def test_a_name_that_is_not_ours_is_refused(client: httpx2.AsyncClient, ho
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:28000", "LOCALHOST", "[::1]:28000", "10.0.0.7", "labeler-api:28100", "a.localhost"]
+    "host",
+    [
+        "127.0.0.1:28000",
+        "LOCALHOST",
+        "[::1]:28000",
+        "10.0.0.7",
+        "labeler-api:28100",
+        "a.localhost",
+        "predictor.pappus.svc",
+    ],
 )
 async def test_addresses_and_local_names_are_ours(client: httpx2.AsyncClient, host: str) -> None:
     assert (await client.get("/double?number=2", headers={"Host": host})).status_code == 200

@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from shared.runtime import health as health_module
-from shared.runtime.health import HEALTH_PATHS, Health, health_response, serve_health
+from shared.runtime.health import HEADERS, HEALTH_PATHS, Health, health_response, serve_health
+from shared.runtime.metrics import EVENTS_HANDLED
 
 
 def test_a_process_that_has_said_nothing_is_alive_but_not_ready() -> None:
@@ -56,6 +57,34 @@ def test_any_other_path_is_refused() -> None:
         health_response(Health(), "/")
 
 
+@pytest.mark.parametrize("path", ["/livez", "/metrics", "/nowhere"])
+async def test_every_answer_of_a_health_port_has_the_headers_for_browsers(path: str) -> None:
+    async with serve_health(Health(), 0) as port, aiohttp.ClientSession() as client:
+        answers = [await client.get(f"http://127.0.0.1:{port}{path}"), await client.post(f"http://127.0.0.1:{port}/")]
+        for answer in answers:
+            assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("ingestor:8080", 200),
+        ("a.ingestor.svc.cluster.local", 200),
+        ("", 421),
+        ("evil.example", 421),
+        ("evil.example:8080", 421),
+    ],
+)
+async def test_a_health_port_answers_no_page_under_a_public_name(host: str, status: int) -> None:
+    health = Health()
+    health.set("projection", True)
+    async with serve_health(health, 0) as port, aiohttp.ClientSession() as client:
+        answer = await client.get(f"http://127.0.0.1:{port}/metrics", headers={"Host": host})
+        assert answer.status == status
+        assert ("python_info" in await answer.text()) == (status == 200)
+
+
 async def test_it_is_served_over_http_on_a_free_port() -> None:
     health = Health()
     async with serve_health(health, 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
@@ -66,7 +95,7 @@ async def test_it_is_served_over_http_on_a_free_port() -> None:
             assert answer.status == 200
             assert json.loads(await answer.text())["parts"] == {"projection": {"ok": True, "detail": ""}}
         async with client.get("/metrics") as answer:
-            assert "pappus_events_handled" in await answer.text()
+            assert EVENTS_HANDLED.describe()[0].name in await answer.text()
             assert answer.headers["Content-Type"].startswith("text/plain")
     assert len(HEALTH_PATHS) == 4
 

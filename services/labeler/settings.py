@@ -21,6 +21,9 @@ class LabelerSettings(Settings):
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Public names under which it is asked; addresses and names without a dot need none"
     )
+    http_proxies: tuple[str, ...] = Field(
+        default=(), description="Addresses or networks of reverse proxies, whose X-Forwarded-For is believed"
+    )
     session_secret: SecretStr = Field(min_length=32, description="Signs session tokens; the same for every replica")
     session_hours: float = Field(default=12.0, gt=0, description="How long a login lasts")
     login_failure_seconds: float = Field(

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -51,9 +51,10 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-async def serve_http(app: FastAPI, sockets: list[socket.socket]) -> None:
+async def serve_http(app: FastAPI, sockets: list[socket.socket], proxies: Sequence[str] = ()) -> None:
     """Serve `app` on all of `sockets` until cancelled; then accept nothing more, finish the requests in flight, and
-    close what the lifespan of `app` opened."""
+    close what the lifespan of `app` opened. What `proxies` say of where a request came from (X-Forwarded-For) is
+    believed: addresses, networks, or "*". Of others it is not, since any client can write it."""
     config = uvicorn.Config(
         app,
         http=DeadlineProtocol,
@@ -63,6 +64,7 @@ async def serve_http(app: FastAPI, sockets: list[socket.socket]) -> None:
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
+        forwarded_allow_ips=list(proxies),
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

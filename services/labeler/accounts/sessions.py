@@ -18,10 +18,11 @@ class Unauthorised(PappusError):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user who is logged in."""
+    """A user who is logged in, and the address that the request came from."""
 
     name: str
     role: Role
+    address: str = ""
 
     def may_act_as(self, role: Role) -> bool:
         """Return whether the user has the rights of `role`; an operator has all rights."""

@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.labeler.accounts.users_file import NEW_PASSWORD_CHARACTERS, User
 from shared.clients.answers import Role
+from shared.runtime.audit import audit
 from shared.tables.database import Database
 
 CACHE_SECONDS = 2.0
@@ -27,6 +28,23 @@ class Account:
     role: Role
     password_hash: str
     sessions_from: datetime
+
+
+def _tell(act: str, name: str, outcome: str = "done") -> None:
+    audit(act, who="the users file", on=name, outcome=outcome)
+
+
+def _tell_changes(before: Account | None, now: Account) -> None:
+    """Write what changed to the audit log."""
+    if before is None:
+        _tell("add_user", now.name, now.role)
+        return
+    if now.role != before.role:
+        _tell("change_role", now.name, now.role)
+    if now.password_hash != before.password_hash:
+        _tell("change_password", now.name)
+    elif now.sessions_from != before.sessions_from:
+        _tell("log_out", now.name)
 
 
 class Users:
@@ -59,7 +77,9 @@ class Users:
                     f"The new password of {user.name} has fewer than {NEW_PASSWORD_CHARACTERS} characters and does not"
                     f" count. Choose a longer one: pappus users password {user.name}."
                 )
-        await self._database.execute("DELETE FROM users WHERE name <> ALL($1)", [user.name for user in users])
+        gone = "DELETE FROM users WHERE name <> ALL($1) RETURNING name"
+        for row in await self._database.fetch(gone, [user.name for user in users]):
+            _tell("remove_user", row["name"])
         self._cached.clear()
         return complaints
 
@@ -105,6 +125,7 @@ class Users:
             password_hash,
             since,
         )
+        _tell_changes(stored, Account(user.name, user.role, password_hash, since))
         return True
 
     async def _hash(self, password: str) -> str:

@@ -25,7 +25,7 @@ async def main() -> None:
     async with open_event_log(settings.kafka, settings.lost_records) as event_log:
         app = create_app(settings, event_log, partial(open_object_store, settings), health)
         with listening(settings.host, settings.port, shared=False) as bound:
-            await serve_http(app, [bound])
+            await serve_http(app, [bound], settings.http_proxies)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from services.labeler.api.audited import audited
 from services.labeler.api.images import unknown
 from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
@@ -38,7 +39,11 @@ async def set_label(
     idempotency_key: IdempotencyKey = None,
 ) -> Applied | AcceptedImage:
     """Set the label of an image, or none, given the revision you saw. 409 says who was first, and the current label."""
-    done = await measured("correct", correct(service.command_bus, image_id, correction, user.name, idempotency_key))
+    work = correct(service.command_bus, image_id, correction, user.name, idempotency_key)
+    if correction.no_label == "withdrawn":  # it takes back what another person may have decided
+        done = await audited("withdraw", str(image_id), user, work, command="correct")
+    else:
+        done = await measured("correct", work)
     if isinstance(done, AcceptedImage):
         response.status_code = 202
     return done

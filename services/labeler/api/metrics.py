@@ -1,7 +1,7 @@
 """Metrics of the commands."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from prometheus_client import Counter, Histogram
@@ -29,9 +29,9 @@ class Outcome(Protocol):
 T = TypeVar("T", bound=Outcome)
 
 
-async def measured(command: str, work: Awaitable[T]) -> T:
+async def measured(command: str, work: Awaitable[T], tell: Callable[[str], None] | None = None) -> T:
     """Return the result of `work`, counted and timed under the name of the command. Exceptions are counted and
-    raised."""
+    raised. `tell` gets the outcome."""
     started, outcome = time.perf_counter(), "failed"
     try:
         result = await work
@@ -43,6 +43,8 @@ async def measured(command: str, work: Awaitable[T]) -> T:
         outcome = "unavailable"
         raise
     finally:
+        if tell is not None:
+            tell(outcome)
         COMMANDS.labels(command, outcome).inc()
         COMMAND_SECONDS.labels(command).observe(time.perf_counter() - started)
     return result

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from services.labeler.accounts.sessions import Principal
-from services.labeler.api.metrics import measured
+from services.labeler.api.audited import audited
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, AppContext, CurrentService, IdempotencyKey, Operator
 from services.labeler.commands.outcomes import Refused
@@ -108,7 +108,8 @@ async def _ask(
     reason: str,
     key: str | None,
 ) -> GateAnswer | Accepted:
-    answer = await measured(action, ask_gate(service.command_bus, action, version, reason, user.name, key))
+    work = ask_gate(service.command_bus, action, version, reason, user.name, key)
+    answer = await audited(action, version, user, work)
     if isinstance(answer, Accepted):
         response.status_code = 202
     return answer
@@ -134,4 +135,5 @@ async def train(
     service: CurrentService, user: Operator, body: ReasonBody, idempotency_key: IdempotencyKey = None
 ) -> Accepted:
     """Request a full training."""
-    return await measured("train", request_training(service.command_bus, body.reason, user.name, idempotency_key))
+    work = request_training(service.command_bus, body.reason, user.name, idempotency_key)
+    return await audited("train", service.settings.model_name, user, work)

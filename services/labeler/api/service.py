@@ -14,6 +14,7 @@ from services.labeler.fields import Key
 from services.labeler.settings import LabelerSettings
 from shared.clients.answers import Role
 from shared.http.problems import Problem
+from shared.runtime.audit import audit
 from shared.runtime.errors import NotReady
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
@@ -39,6 +40,11 @@ def current_service(request: Request) -> AppContext:
     return service
 
 
+def address_of(request: Request) -> str:
+    """Return the address that a request came from; empty if the server does not know it."""
+    return request.client.host if request.client else ""
+
+
 CurrentService = Annotated[AppContext, Depends(current_service)]
 
 
@@ -51,6 +57,8 @@ def _needs(role: Role) -> object:
     ) -> Principal:
         found: Principal = request.state.principal  # see session_check.py
         if not found.may_act_as(role):
+            act = request.scope["route"].name
+            audit(act, who=found.name, address=found.address, outcome="forbidden")
             detail = f"{found.name} has the role {found.role}; this needs the role {role}. Ask an operator."
             raise Problem(403, "forbidden", detail)
         return found

@@ -1,5 +1,6 @@
 """Who makes a request is decided before a byte of its body is read."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from fastapi import Request
@@ -8,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.labeler.accounts.sessions import Principal, Unauthorised, verify_token
 from services.labeler.accounts.users import Users
 from services.labeler.api.problems import unauthorised
-from services.labeler.api.service import current_service
+from services.labeler.api.service import address_of, current_service
 from shared.http.docs import DOCS, OPENAPI
 from shared.http.problems import on_transient_error, problem_response
 from shared.runtime.errors import TransientError
@@ -46,7 +47,8 @@ async def _principal(request: Request) -> Principal:
         )
     service = current_service(request)
     secret, now = service.settings.session_secret.get_secret_value(), service.command_bus.clock()
-    return await _user_of(token.strip(), secret, now, service.users)
+    found = await _user_of(token.strip(), secret, now, service.users)
+    return replace(found, address=address_of(request))
 
 
 async def _user_of(token: str, secret: str, now: datetime, users: Users) -> Principal:

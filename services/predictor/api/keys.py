@@ -4,12 +4,13 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from shared.runtime.audit import audit
 from shared.runtime.errors import PappusError
 from shared.runtime.followed_file import FollowedFile
 from shared.runtime.health import Health
@@ -46,6 +47,21 @@ class _Bucket(NamedTuple):
     at: float
 
 
+def _tell(act: str, on: str) -> None:
+    audit(act, who="the keys file", on=on, outcome="done")
+
+
+def _tell_changes(before: Mapping[str, ApiKey], now: Mapping[str, ApiKey]) -> None:
+    """Write what changed to the audit log."""
+    for name in sorted(before.keys() | now.keys()):
+        if name not in before:
+            _tell("add_key", name)
+        elif name not in now:
+            _tell("remove_key", name)
+        elif before[name] != now[name]:
+            _tell("change_key", name)
+
+
 class ApiKeys:
     """The keys that count now. Before any were set, the API is open."""
 
@@ -70,6 +86,10 @@ class ApiKeys:
 
     def set_all(self, keys: Sequence[ApiKey]) -> None:
         """Make these keys count and no others."""
+        if self._keys is None:
+            _tell("load_keys", ", ".join(key.name for key in keys))
+        else:
+            _tell_changes({key.name: key for key in self._keys}, {key.name: key for key in keys})
         self._keys = tuple(keys)
         self._buckets = {key.name: self._buckets[key.name] for key in keys if key.name in self._buckets}
 

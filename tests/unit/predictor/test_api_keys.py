@@ -190,3 +190,21 @@ def test_a_file_of_another_form_is_refused_in_a_sentence(tmp_path: Path, entries
     with pytest.raises(PappusError, match="is no list of API keys") as refused:
         read_keys(path)
     assert KEY not in str(refused.value)
+
+
+def test_each_change_of_the_keys_is_in_the_audit_log_without_them() -> None:
+    shop, camera = entry("shop", KEY), entry("camera", SLOW)
+    with capture_logs() as lines:
+        keys = ApiKeys()
+        for entries in ([shop], [shop, camera], [shop, entry("camera", SLOW, 5)], [camera], [camera]):
+            keys.set_all(entries)
+    acts = [(line["act"], line["on"]) for line in lines if line["event"] == "audit"]
+    assert acts == [
+        ("load_keys", "shop"),
+        ("add_key", "camera"),
+        ("change_key", "camera"),
+        ("change_key", "camera"),
+        ("remove_key", "shop"),
+    ]
+    assert {(line["who"], line["outcome"]) for line in lines} == {("the keys file", "done")}
+    assert shop.sha256 not in str(lines)

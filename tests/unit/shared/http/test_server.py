@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from shared.http.server import PortTaken, listening, serve_http
 from shared.testing import eventually
@@ -65,3 +65,22 @@ def test_a_shared_port_may_be_bound_twice() -> None:
 def test_an_address_of_ipv6_may_be_bound() -> None:
     with listening("::1", 0, shared=False) as bound:
         assert bound.getsockname()[0] == "::1"
+
+
+@pytest.mark.parametrize(("proxies", "address"), [((), "127.0.0.1"), (("127.0.0.1",), "9.9.9.9"), (("*",), "9.9.9.9")])
+async def test_where_a_request_comes_from_is_believed_of_proxies_only(proxies: tuple[str, ...], address: str) -> None:
+    app = FastAPI()
+
+    @app.get("/address")
+    async def address_of(request: Request) -> str:
+        return request.client.host if request.client else ""
+
+    with listening("127.0.0.1", 0, shared=False) as bound:
+        bound.listen()
+        server = asyncio.create_task(serve_http(app, [bound], proxies))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/address"
+        async with httpx2.AsyncClient() as client:
+            answer = await client.get(url, headers={"X-Forwarded-For": "9.9.9.9"})
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+    assert answer.json() == address

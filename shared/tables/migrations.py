@@ -43,6 +43,14 @@ async def migrate(connection: Transaction, schema: str, packages: Sequence[str])
     return applied
 
 
+async def missing_migrations(connection: Transaction, schema: str, packages: Sequence[str]) -> list[str]:
+    """Return the names of the migrations that `schema` lacks; all of them if there is no such schema."""
+    known: set[str] = set()
+    if await connection.fetchval("SELECT to_regclass($1)", f"{schema}.migrations") is not None:
+        known = {row["name"] for row in await connection.fetch(f"SELECT name FROM {schema}.migrations")}  # noqa: S608
+    return [name for name, _ in _scripts(packages) if name not in known]
+
+
 def _scripts(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
     for package in packages:
         scripts = {entry.name: entry for entry in files(package).iterdir() if entry.name.endswith(".sql")}

@@ -1,8 +1,8 @@
 """Waits until `pappus prepare` has made what a service finds: `python -m shared.tables.wait_until_prepared ingestor`.
 
-For a container that runs before the one of the service, from the same image and with the same settings: it ends with 0 once the
-service may log in and its schema has every migration of this release. Topics and objects are no reason to wait here: each
-process waits for those itself.
+For a container that runs before the one of the service, from the same image and with the same settings: it ends with 0
+once the service may log in and its schema has every migration of this release. Topics and objects are no reason to wait
+here: each process waits for those itself.
 """
 
 import asyncio

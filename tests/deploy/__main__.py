@@ -1,4 +1,4 @@
-"""Check what deploys Pappus: `python -m tests.deploy [--root FOLDER] [--only CHECK]`. Exits with 1 if anything fails."""
+"""Check the deployment: `python -m tests.deploy [--root FOLDER] [--only CHECK]`. Exits with 1 if a check fails."""
 
 import argparse
 import asyncio

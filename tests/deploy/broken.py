@@ -72,6 +72,7 @@ def copy_checkout(root: Path, target: Path) -> None:
     """Copy the files that are checked, and no others."""
     wanted = [*checks.dockerfiles(root), *checks.compose_files(root), *checks.workflows(root)]
     wanted += [file for file in (root / "infra" / "k8s").rglob("*") if file.is_file()]
+    wanted += root.glob(".github/actionlint.yaml")
     for file in wanted:
         place = target / file.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)

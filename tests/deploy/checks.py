@@ -37,7 +37,7 @@ class NothingToCheck(Exception):
 
 def dockerfiles(root: Path) -> list[Path]:
     """Return the Dockerfiles of the checkout."""
-    return sorted(file for folder in ("services", "infra") for file in (root / folder).rglob("*Dockerfile*"))
+    return sorted(file for folder in ("services", "infra") for file in (root / folder).rglob("Dockerfile"))
 
 
 def overlays(root: Path) -> list[Path]:
@@ -128,7 +128,9 @@ async def check_workflows(root: Path, workbench: Workbench) -> str:
     """actionlint: each workflow is valid, its expressions and scripts too."""
     files = _some(workflows(root), "workflow in .github/workflows")
     actionlint = await workbench.program(tools.ACTIONLINT)
-    _accept(await finish(actionlint, "-shellcheck=", "-pyflakes=", *files, folder=root))
+    rules = root / ".github" / "actionlint.yaml"
+    options = ("-config-file", rules) if rules.exists() else ()
+    _accept(await finish(actionlint, "-shellcheck=", "-pyflakes=", *options, *files, folder=root))
     return _counted(files, "workflow")
 
 

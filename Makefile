@@ -11,6 +11,7 @@
 #   make check-deploy  images, compose file, manifests, workflows: as they should be, and a broken copy of each fails
 #   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
+#   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
 #   make format   let ruff mend what it can
 #   make secrets  the secrets of an installation in containers, as files
@@ -29,7 +30,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test chaos check check-deploy format bench pins
+.PHONY: help setup secrets demo up down status doctor reset test chaos check check-deploy load format bench pins
 .DEFAULT_GOAL := help
 
 help:
@@ -78,6 +79,10 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# Of the installation that PAPPUS_PREDICTOR_URL, PAPPUS_LABELER_URL and two passwords name, else of the local stack.
+load: $(READY)
+	@$(BIN)/python -m locust --config tests/load/locust.conf $(ARGS)
+
 # What docs/results.md tells, on a stack that runs and has a model: make bench IMAGES=folder (of <label>/*.jpg)
 bench: $(READY)
 	@test -d "$(IMAGES)" || { echo "Say which photographs to use: make bench IMAGES=folder (of <label>/*.jpg)"; exit 1; }
@@ -88,7 +93,7 @@ bench: $(READY)
 
 # Resolve the pins again, each with the sha256 of every file of its version: all.txt first, then each service within it, so
 # that one environment can hold them all; then uv itself, and what the stack brings where the machine has none that is new
-# enough (pappus/stack/toolchain.py).
+# enough (pappus/stack/toolchain.py) or a check needs (tests/deploy/tools.py).
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 pins: $(READY)
 	$(COMPILE) --upgrade pyproject.toml --all-extras -o requirements/all.txt

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from shared.contract.access import JOBS, PRINCIPALS, strimzi_users
 
+from shared.contract.access import JOBS, PRINCIPALS, strimzi_users
 from shared.contract.topics import TOPICS, Topic
 
 FOLDER = Path(__file__).parent / "overlays/prod/kafka"

@@ -86,9 +86,11 @@ class Preparation:
         return f"{len(applied)} migrations applied" if applied else "no migration is missing"
 
     async def _topics(self) -> str:
-        from shared.messaging.kafka import create_topics  # the client takes long to import: only here is it needed
+        # The client takes long to import: only here is it needed.
+        from shared.messaging.kafka import Copies, create_topics
 
-        made = await create_topics(self._settings.kafka_bootstrap)
+        copies = Copies(self._settings.kafka_replication_factor, self._settings.kafka_min_insync_replicas)
+        made = await create_topics(self._settings.kafka, copies=copies)
         return f"{len(made)} topics created" if made else "all topics are there"
 
     async def _buckets(self) -> str:

@@ -68,6 +68,7 @@ class StateFolder:
         """The certificate that clients of a secured stack trust."""
         return self.certificates / "ca.pem"
 
+    @property
     def api_keys(self) -> Path:
         """The hashes of the keys that predictors ask for, mode 0600. Without it they ask for none."""
         return self.root / "api-keys.json"

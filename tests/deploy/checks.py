@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.deploy import compose_rules, tools
 from tests.deploy.schemas import KUBERNETES, schemas

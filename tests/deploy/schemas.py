@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from pappus.stack.errors import StackError, StepFailed
 from pappus.stack.settings import maven_repository

@@ -82,7 +82,7 @@ def authorisation(name: str) -> dict[str, str]:
     return {"authorization": f"Bearer {answer.json()['token']}"}
 
 
-@events.test_start.add_listener
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
 def start_phases(environment: Environment, **_: Any) -> None:
     """Freeze promotions, and let them go on after PAPPUS_LOAD_FROZEN_SECONDS."""
     _ask_gate("freeze")
@@ -106,14 +106,14 @@ def _count_promotions() -> None:
     Phase.promoted_before = promoted
 
 
-@events.request.add_listener
+@events.request.add_listener  # type: ignore[untyped-decorator]
 def measure(name: str, response_time: float, exception: Exception | None = None, **_: Any) -> None:
     """Count one request in the phase that it ended in."""
     if Phase.current is not None:
         FIGURES.add(Phase.current, name, response_time, None if exception is None else repr(exception))
 
 
-@events.test_stop.add_listener
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
 def stop_phases(environment: Environment, **_: Any) -> None:
     """Count the promotions of the last phase, and leave none frozen."""
     _count_promotions()
@@ -121,7 +121,7 @@ def stop_phases(environment: Environment, **_: Any) -> None:
         _ask_gate("unfreeze")
 
 
-@events.quitting.add_listener
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
 def decide(environment: Environment, **_: Any) -> None:
     """Print the figures and each threshold that does not hold, and set the exit code."""
     wrong = judge(FIGURES, SETTINGS)

@@ -51,7 +51,9 @@ def find_installation() -> Installation:
     given = {name: os.environ[name] for name in names if os.environ.get(name)}
     if not given:
         stack = RunningStack.find(StateFolder.at(StackSettings().state))
-        return Installation(stack.predictor, stack.labeler, stack.passwords)
+        return Installation(
+            stack.predictor, stack.labeler, {role: login.password for role, login in stack.logins.items()}
+        )
     if missing := [name for name in names if name not in given]:
         raise SystemExit(f"Set {', '.join(missing)} too, or none of these for the local stack: {', '.join(names)}.")
     predictor, labeler, *passwords = (given[name].rstrip("/") if "URL" in name else given[name] for name in names)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from pappus.containers.preparation import PreparationSettings
+from pydantic import BaseModel
 
+from pappus.containers.preparation import PreparationSettings
 from pappus.stack.services import APIS, DATABASE, KAFKA, MLFLOW, OBJECTS_STORE, SERVICES, Service
 from services.ingestor.settings import IngestorSettings
 from services.labeler.settings import LabelerSettings, UiSettings
@@ -24,7 +25,7 @@ from services.trainer.settings import TrainerSettings
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "infra/k8s"
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
-SETTINGS = {
+SETTINGS: dict[str, type[BaseModel]] = {
     "ingestor": IngestorSettings,
     "labeler-api": LabelerSettings,
     "labeler-ui": UiSettings,

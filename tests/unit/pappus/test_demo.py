@@ -133,6 +133,10 @@ def test_seed_fails_only_if_no_image_was_stored(
     async def choose_source(*_: Any) -> ImageSource:
         return ImageSource("two images", ROWS, {})
 
+    async def count_labelled(_: PlantsTable) -> int:
+        return len(stored)
+
+    monkeypatch.setattr(PlantsTable, "count_labelled", count_labelled)
     monkeypatch.setattr("pappus.commands.seed.ingest_and_wait", ingest_and_wait)
     monkeypatch.setattr("pappus.commands.seed.choose_source", choose_source)
     ended = runner.invoke(app, ["seed", "--state", str(state.root)])

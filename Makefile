@@ -10,6 +10,8 @@
 #   make check    style, types, import rules, unit tests     (under a minute)
 #   make check-deploy  images, compose file, manifests, workflows: as they should be, and a broken copy of each fails
 #   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
+#   make test-containers  the tests that need servers, on containers          (PAPPUS_TEST_IMAGE_...: other images)
+#   make test-cluster     the tests that need Kubernetes, on the cluster of KUBECONFIG
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
@@ -30,7 +32,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test chaos check check-deploy load format bench pins
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-cluster chaos check check-deploy load format bench pins
 .DEFAULT_GOAL := help
 
 help:
@@ -58,6 +60,17 @@ up down status doctor reset: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 4 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
+
+# The same tests as on the Docker-free servers; each says in one sentence what it lacks where it cannot run.
+test-containers: $(READY)
+	@lack=$$($(BIN)/python -c 'from tests.containers import missing; from tests.server_forms import ServerSettings; print(missing(ServerSettings()) or "")'); \
+	if [ -n "$$lack" ]; then echo "No test ran on containers. $$lack"; exit 1; fi
+	@PAPPUS_TEST_SERVERS=containers $(BIN)/python -m pytest -n 2 $(or $(ARGS),tests/contract tests/integration)
+
+test-cluster: $(READY)
+	@lack=$$($(BIN)/python -c 'from tests.cluster.conftest import missing; print(missing() or "")'); \
+	if [ -n "$$lack" ]; then echo "No test ran on a cluster. $$lack"; exit 1; fi
+	@$(BIN)/python -m pytest -n 0 -m cluster tests/cluster $(ARGS)
 
 # kill -9 of each service in turn while the demo runs, then two of each: about six minutes.
 chaos: $(READY)

@@ -2,9 +2,7 @@
 
 import os
 import socket
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,9 +12,9 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
-from pappus.stack.testing import servers_in
 from tests import coverage_summary
 from tests.profiles import register
+from tests.server_forms import start_servers
 
 COLD_SECONDS = 900  # the first time on a machine Kafka is fetched and the S3 server built
 ON_SERVERS = ("tests/contract/", "tests/integration/")
@@ -25,7 +23,7 @@ TOGETHER = ("tests/e2e/", "tests/integration/ingestor/")
 """Folders whose tests stay on one worker, in their order: they share a stack or processes."""
 WITH_MLFLOW = (
     "tests/contract/test_model_registry.py",
-    "tests/integration/stack/test_servers.py",
+    "tests/integration/stack/start_servers.py",
     "tests/integration/trainer/test_recorder_process.py",
 )
 """Files that stay on one worker, because they start MLflow beside its servers."""
@@ -91,16 +89,14 @@ def _needs_servers(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Kafka, PostgreSQL with roles and schemas, S3 with buckets and policies; on free ports, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="pappus-tests-") as folder:
-        Path(folder).chmod(0o711)  # PostgreSQL's own user has to pass when the tests run as root
-        with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
-            yield running
+    with start_servers() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 def servers_with_mlflow(servers: Servers) -> Servers:
     """The same servers, and MLflow beside them."""
-    return Servers(servers.stack, servers.stack.up(["mlflow"]), servers.credentials)
+    return servers.with_mlflow()
 
 
 @pytest.fixture

@@ -2,6 +2,6 @@
 
 from pappus.stack.errors import StackError
 from pappus.stack.stack import Stack
-from pappus.stack.testing import Servers, running_servers
+from pappus.stack.testing import LocalServers, Servers, running_servers
 
-__all__ = ["Servers", "Stack", "StackError", "running_servers"]
+__all__ = ["LocalServers", "Servers", "Stack", "StackError", "running_servers"]

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from pappus.demo.drawing import draw, write_set
-from pappus.stack import Servers, Stack
+from pappus.stack import LocalServers, Servers, Stack
 from pappus.stack.ports import free_ports
 from pappus.stack.services import SERVICES, Service, service_environment, with_project
 from pappus.stack_client import RunningStack
@@ -178,4 +178,4 @@ async def assert_nothing_is_twice(stack: Stack) -> None:
 
 
 def servers_of(stack: Stack) -> Servers:
-    return Servers(stack, stack.status(), stack.credentials())
+    return LocalServers(stack, stack.status(), stack.credentials())

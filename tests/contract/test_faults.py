@@ -1,13 +1,11 @@
 """What happens to events when processes are killed and the broker goes away, on the real one."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -170,33 +168,24 @@ async def test_members_that_come_and_go_lose_nothing_and_hand_over_their_work(
     assert again <= 3 * 4, "only what a leaving member had in flight is done again"
 
 
-def _stands_still(pid: int) -> bool:
-    """Return whether every thread of the process is stopped."""
-    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return set(states) == {"T"}
-
-
 @asynccontextmanager
 async def broker_away(servers: Servers) -> AsyncIterator[None]:
     """Have the broker keep its connections and answer nothing, then continue it and wait until it answers."""
-    process = servers.stack.status().component("kafka").process
-    assert process is not None
-    pid = process.pid
-    os.kill(pid, signal.SIGSTOP)
+    await asyncio.to_thread(servers.pause, "kafka")
     try:
-        await eventually(lambda: _stands_still(pid))  # on another core its threads run on for a moment
+        await eventually(lambda: servers.paused("kafka"))
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        await asyncio.to_thread(servers.resume, "kafka")
         await wait_until_ready(servers.kafka, 60)
 
 
 async def kill_broker(servers: Servers) -> None:
-    """Kill the broker; its supervisor starts it again."""
-    process = servers.stack.status().component("kafka").process
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-    await eventually(lambda: servers.stack.status().component("kafka").process not in (process, None), 60)
+    """Kill the broker, which is started again."""
+    before = servers.start_of("kafka")
+    assert before is not None
+    await asyncio.to_thread(servers.kill, "kafka")
+    await eventually(lambda: servers.start_of("kafka") not in (before, None), 60)
 
 
 async def test_publishing_and_closing_are_bounded_while_the_broker_is_away(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from pappus.stack import Servers, Stack
+from pappus.stack import LocalServers, Servers, Stack
 from pappus.stack.identity import marked
 from pappus.stack_client import RunningStack
 from shared.clients.answers import ImageView, Prediction, Role
@@ -77,7 +77,7 @@ class Told:
     @property
     def servers(self) -> Servers:
         """Addresses and passwords as services use them."""
-        return Servers(self.stack, self.stack.status(), self.stack.credentials())
+        return LocalServers(self.stack, self.stack.status(), self.stack.credentials())
 
     def pappus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command on this stack."""

@@ -12,7 +12,7 @@ import asyncpg
 import psutil
 import pytest
 
-from pappus.stack import Servers, Stack, StackError
+from pappus.stack import LocalServers, Stack, StackError
 from pappus.stack.identity import marked
 from pappus.stack.ports import DEFAULT_PORTS, HOST, free_ports
 from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
@@ -72,7 +72,7 @@ def until_nothing_is_left(stack: Stack) -> None:
 
 
 async def execute(stack: Stack, statement: str) -> object:
-    servers = Servers(stack, stack.status(), stack.credentials())
+    servers = LocalServers(stack, stack.status(), stack.credentials())
     connection = await asyncpg.connect(servers.database_url("trainer"))
     try:
         return await connection.fetchval(statement)

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TypeVar, cast
 import pytest
 
 from pappus.stack import Servers
-from pappus.stack.testing import servers_in
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, TOPICS
 from shared.contract.events import Event, ModelPromoted, ModelTrained
 from shared.messaging.codec import decode
@@ -26,6 +24,7 @@ from shared.tables.projection import wait_until_caught_up
 from shared.testing import read_all
 from tests.integration.trainer.processes import ROOT, TrainerProcess
 from tests.integration.trainer.trainer_env import World, read_candidates
+from tests.server_forms import start_servers
 
 E = TypeVar("E", bound=Event)
 LANE, GATE = "services.trainer.fast_lane", "services.trainer.gate"
@@ -35,10 +34,8 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture(scope="module")
 def own_servers() -> Iterator[Servers]:
     """Servers for this module alone: there is one champion on a log, and others' tests make champions, too."""
-    with tempfile.TemporaryDirectory(prefix="pappus-trainer-") as folder:
-        Path(folder).chmod(0o711)
-        with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
-            yield running
+    with start_servers() as running:
+        yield running
 
 
 @pytest.fixture

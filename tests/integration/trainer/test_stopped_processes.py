@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -13,7 +12,6 @@ import psutil
 import pytest
 
 from pappus.stack import Servers
-from pappus.stack.testing import servers_in
 from services.trainer.data import queries
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, TOPICS
 from services.trainer.dataset.records import ModelRow
@@ -28,6 +26,7 @@ from shared.tables.projection import wait_until_caught_up
 from shared.testing import eventually, read_all
 from tests.integration.trainer.processes import TrainerProcess
 from tests.integration.trainer.trainer_env import Stored, World, read_candidates
+from tests.server_forms import start_servers
 
 LANE, GATE = "services.trainer.fast_lane", "services.trainer.gate"
 FULL, RECORDER = "services.trainer.full_lane", "services.trainer.recorder"
@@ -37,11 +36,9 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def own_servers() -> Iterator[Servers]:
     """Servers for this module alone: there is one champion on a log."""
-    with tempfile.TemporaryDirectory(prefix="pappus-stopped-") as folder:
-        Path(folder).chmod(0o711)
-        with servers_in(Path(folder) / "state", ("kafka", "postgres", "s3")) as running:
-            asyncio.run(create_topics(running.kafka))
-            yield running
+    with start_servers() as running:
+        asyncio.run(create_topics(running.kafka))
+        yield running
 
 
 @pytest.fixture(scope="module")

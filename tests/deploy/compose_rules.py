@@ -12,13 +12,15 @@ import yaml
 Model = dict[str, Any]
 
 SECRET_NAME = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|API_KEY)(?!.*(_FILE|_FOLDER|_PATH|_URL|_NAME)$)", re.I
+    r"(PASSWORD|PASSWD|SECRET(?!S)|TOKEN|ACCESS_KEY|API_KEY)(?!.*(_FILE|_FOLDER|_PATH|_URL|_NAME)$)", re.I
 )
 """Variables that carry a secret itself; those that name the file of one are fine."""
-DEFAULT_SECRET = re.compile(r"\$\{(\w*(?:PASSWORD|SECRET|TOKEN|ACCESS_KEY)\w*):?-([^}]+)\}", re.I)
+DEFAULT_SECRET = re.compile(r"\$\{(\w*(?:PASSWORD|SECRET(?!S)|TOKEN|ACCESS_KEY)\w*):?-([^}]+)\}", re.I)
 """`${PASSWORD:-changeme}`: a secret with a default."""
 WITH_DEFAULT = re.compile(r"\$\{\w+:?-([^}]*)\}")
 WITHOUT_DEFAULT = re.compile(r"\$\{\w+(:?\?[^}]*)?\}|\$\w+")
+WITHOUT_HEALTHCHECK = "x-no-healthcheck"
+"""Says in a service why it can have none: an image with a single program in it, for example."""
 LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 
 
@@ -134,12 +136,15 @@ def _memory(service: Model) -> Iterator[str]:
 
 def _health(name: str, service: Model, model: Model, images_with_healthcheck: frozenset[str]) -> Iterator[str]:
     check = service.get("healthcheck")
-    if check and not check.get("disable"):
+    if (check and not check.get("disable")) or service.get(WITHOUT_HEALTHCHECK):
         return
     if check is None and _repository(service) in images_with_healthcheck:
         return
     if not _is_job(name, service, model):
-        yield "it has no healthcheck: without one `up --wait` and `depends_on` cannot tell whether it works"
+        yield (
+            "it has no healthcheck: without one `up --wait` and `depends_on` cannot tell whether it works "
+            f"({WITHOUT_HEALTHCHECK} says why it can have none)"
+        )
 
 
 def _is_job(name: str, service: Model, model: Model) -> bool:

@@ -24,12 +24,12 @@ def missing() -> str | None:
 
 @pytest.fixture(scope="session")
 def kubectl() -> Kubectl:
-    """Runs kubectl and returns what it prints; skips the test where there is no cluster."""
+    """Runs kubectl with the text `given` as its input, returns what it prints; skips where there is no cluster."""
     if (lack := missing()) is not None:
         pytest.skip(lack)
 
-    def run(*arguments: str) -> str:
-        done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True)
+    def run(*arguments: str, given: str = "") -> str:
+        done = subprocess.run(["kubectl", *arguments], input=given, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from pappus.installation.access import ROLES, ImageServing, Installation, Login
 from pappus.plants import PlantsTable
 from pappus.stack.addresses import database_url
-from pappus.stack.credentials import COMMAND, Credentials
+from pappus.stack.credentials import COMMAND, READER, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.status import read_status
@@ -20,10 +20,11 @@ from shared.clients.api import AsyncApi
 class RunningStack(Installation):
     """The stack of a state folder, with the two generated people. `images_url`: where its ingestor may be lent images.
     Those of a seed have a path there that other programs cannot guess; always the same, so that a repeated seed adds no
-    rows."""
+    rows. `mlflow_password`: of the reader."""
 
     images_url: str
     serving: ImageServing
+    mlflow_password: str
 
     first_contact_seconds: ClassVar[float] = 60.0
     """A stack that runs may be restarting its services."""
@@ -57,6 +58,7 @@ class RunningStack(Installation):
             ),
             logins={role: Login(role, credentials.users[role]) for role in ROLES},
             predictor_key=credentials.predictor_keys[COMMAND],
+            mlflow_password=credentials.mlflow[READER],
         )
 
     @property

@@ -32,6 +32,7 @@ from pappus.demo.view import View
 from pappus.errors import Refused
 from pappus.installation.access import Installation
 from pappus.stack import Stack
+from pappus.stack.credentials import READER
 from pappus.stack_client import RunningStack
 
 
@@ -174,11 +175,14 @@ def _addresses(installation: Installation) -> dict[str, str]:
     local = isinstance(installation, RunningStack)
     login = installation.logins["labeler"]
     known = f"log in as {login.name} / {login.password}" if local else f"log in as {login.name}"
+    mlflow = installation.mlflow
+    if isinstance(installation, RunningStack):
+        mlflow += f"  (log in as {READER} / {installation.mlflow_password})"
     pages = {
         "Upload, review, correct": f"{installation.ui}  ({known})" if installation.ui else "",
         "Prediction API": f"{installation.predictor}/docs",
         "Labeling API": f"{installation.labeler}/docs",
-        "MLflow": installation.mlflow,
+        "MLflow": mlflow,
     }
     found = {name: address for name, address in pages.items() if address}
     return found | ({"What runs": "pappus status", "Stop it": "make down"} if local else {})

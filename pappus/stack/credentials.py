@@ -15,6 +15,8 @@ from shared.contract.access import JOBS, PRINCIPALS
 
 PAGES, COMMAND = "labeler-ui", "pappus"
 """Who of the stack itself asks the predictor."""
+RECORDER, READER = "recorder", "reader"
+"""Who writes to MLflow, and who looks at it."""
 SERVICES: tuple[str, ...] = PRINCIPALS
 
 
@@ -61,6 +63,7 @@ class Credentials(BaseModel):
     kafka: dict[str, str] = Field(default_factory=_kafka_passwords)
     users: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in ("labeler", "operator")})
     predictor_keys: dict[str, str] = Field(default_factory=lambda: {name: api_key() for name in (PAGES, COMMAND)})
+    mlflow: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in (RECORDER, READER)})
     session_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
     grafana: str = Field(default_factory=_password)
     kafka_cluster: str = Field(default_factory=_cluster_id)

@@ -4,13 +4,14 @@ import sys
 
 from pappus.stack.component import Component, Launch, Say
 from pappus.stack.context import StackContext
+from pappus.stack.credentials import READER, RECORDER
 from pappus.stack.errors import StackError
-from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
-from pappus.stack.s3 import client_environment
+from pappus.stack.s3 import REGION
 from pappus.stack.s3_policy import ARTEFACTS
+from pappus.stack.services import with_project
+from pappus.stack.settings import PREFIX
 
-APPLICATION = "mlflow.server.fastapi_app:app"
 FIRST_QUESTION = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
 TABLES_SECONDS = 120.0
 
@@ -18,18 +19,17 @@ TABLES_SECONDS = 120.0
 def mlflow_component(context: StackContext) -> Component:
     """Return the component of MLflow, the index of models. No service waits for it: the recorder catches up.
 
-    `mlflow server` would import all of MLflow, check the store and start this very command as its child: twice the
-    time, 250 MB more, and an orphan when it is killed. The child is started here instead, with the same environment.
+    People look at it as `reader`; only the recorder writes (`pappus.mlflow_server`).
     """
 
     async def launch(_: Say) -> Launch:
-        port = str(context.ports["mlflow"])
-        arguments = (sys.executable, "-m", "uvicorn", "--host", HOST, "--port", port, APPLICATION)
-        environment = {**context.server_environment, **_environment(context)}
-        return Launch(arguments, environment, folder=context.state.working_folder("mlflow"))
+        environment = with_project({**context.server_environment, **_environment(context)})
+        folder = context.state.working_folder("mlflow")
+        return Launch((sys.executable, "-m", "pappus.mlflow_server"), environment, folder)
 
     async def make_tables() -> None:
-        if not await http_ok(f"{context.url('mlflow')}{FIRST_QUESTION}", timeout_seconds=TABLES_SECONDS):
+        login = f"{READER}:{context.credentials.mlflow[READER]}"
+        if not await http_ok(f"{context.url('mlflow')}{FIRST_QUESTION}", TABLES_SECONDS, login=login):
             raise StackError("MLflow runs but cannot use its database. See: pappus logs mlflow")
 
     return Component(
@@ -48,15 +48,21 @@ def mlflow_component(context: StackContext) -> Component:
 
 
 def _environment(context: StackContext) -> dict[str, str]:
-    """Return the environment, which holds the database password: a command line is readable by every user."""
-    return {
-        **client_environment(context, "mlflow"),
-        "_MLFLOW_SERVER_FILE_STORE": context.database_url("mlflow", "mlflow", "postgresql+psycopg"),
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"s3://{ARTEFACTS}",
-        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-        "_MLFLOW_SGI_NAME": "uvicorn",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # with it: 10 processes, 1.3 GB, orphans
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONUNBUFFERED": "1",
+    """Return the settings of `pappus.mlflow_server`."""
+    credentials = context.credentials
+    key = credentials.s3["mlflow"]
+    settings = {
+        "PORT": str(context.ports["mlflow"]),
+        "DATABASE_URL": context.database_url("mlflow", "mlflow"),
+        **({"S3_CA_FILE": str(context.authority.certificate)} if context.config.secure else {}),
+        "S3_ENDPOINT": context.url("s3"),
+        "S3_REGION": REGION,
+        "S3_ACCESS_KEY": key.access_key,
+        "S3_SECRET_KEY": key.secret_key,
+        "S3_BUCKET": ARTEFACTS,
+        "MLFLOW_USERNAME": RECORDER,
+        "MLFLOW_PASSWORD": credentials.mlflow[RECORDER],
+        "MLFLOW_READER_USERNAME": READER,
+        "MLFLOW_READER_PASSWORD": credentials.mlflow[READER],
     }
+    return {"PYTHONUNBUFFERED": "1", **{PREFIX + name: value for name, value in settings.items()}}

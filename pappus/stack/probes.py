@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import struct
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -15,15 +16,19 @@ SSL_REQUEST = 80877103
 UNANSWERED = (OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
-async def http_ok(url: str, timeout_seconds: float = TIMEOUT_SECONDS, trusted: ssl.SSLContext | None = None) -> bool:
-    """Return whether a GET of `url` (with a port) answers 200. `trusted`: what checks the certificate of https.
+async def http_ok(
+    url: str, timeout_seconds: float = TIMEOUT_SECONDS, trusted: ssl.SSLContext | None = None, login: str = ""
+) -> bool:
+    """Return whether a GET of `url` (with a port) answers 200. `trusted`: what checks the certificate of https; `login`:
+    name:password, if it asks for them.
 
     Implemented on raw sockets, because it runs ten times a second for every component that starts: an HTTP client costs
     ten times as much.
     """
     split = urlsplit(url)
     path = f"{split.path or '/'}?{split.query}".rstrip("?")
-    request = f"GET {path} HTTP/1.0\r\nHost: {split.netloc}\r\n\r\n"
+    basic = f"Authorization: Basic {b64encode(login.encode()).decode()}\r\n" if login else ""
+    request = f"GET {path} HTTP/1.0\r\nHost: {split.netloc}\r\n{basic}\r\n"
     try:
         async with _connection(str(split.hostname), int(split.port or 80), timeout_seconds, trusted) as (
             reader,

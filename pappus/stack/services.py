@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pappus.stack.component import Component, Launch, Say
 from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
-from pappus.stack.credentials import PAGES
+from pappus.stack.credentials import PAGES, RECORDER
 from pappus.stack.errors import StackError
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
@@ -32,6 +32,7 @@ SECRETS = frozenset(
         "USERS_FILE",
         "API_KEYS_FILE",
         "PREDICTOR_KEY",
+        "MLFLOW_PASSWORD",
     }
 )
 """Settings that reach a service only as its `uses` say, never from the caller's environment."""
@@ -204,7 +205,8 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
                 names["S3_CA_FILE"] = str(context.authority.certificate)
             return {**names, "S3_ACCESS_KEY": key.access_key, "S3_SECRET_KEY": key.secret_key}
         case "mlflow":
-            return {"MLFLOW_URL": context.url("mlflow")}
+            names = {"MLFLOW_URL": context.url("mlflow"), "MLFLOW_USERNAME": RECORDER}
+            return {**names, "MLFLOW_PASSWORD": credentials.mlflow[RECORDER]}
         case "logins":
             return {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
         case "keys":

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pappus.stack.addresses import database_url
-from pappus.stack.credentials import Credentials
+from pappus.stack.credentials import RECORDER, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.ports import DEFAULT_PORTS, HOST, free_ports
@@ -61,6 +61,11 @@ class Servers(ABC):
     @abstractmethod
     def mlflow_url(self) -> str:
         """Return the URL of MLflow. Raises StackError if it was not started."""
+
+    @property
+    def mlflow_login(self) -> tuple[str, str]:
+        """Return name and password of the one who writes to MLflow."""
+        return RECORDER, self.credentials.mlflow[RECORDER]
 
     @abstractmethod
     def database_url(self, role: str, database: str = "pappus") -> str:

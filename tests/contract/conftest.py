@@ -1,6 +1,7 @@
 """The log in both forms and a schema of its own for each contract test."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -77,5 +78,7 @@ async def database(schema: FreshSchema) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="session")
 def mlflow_url(servers_with_mlflow: Servers) -> str:
-    """Address of a real MLflow beside the other servers."""
+    """Address of a real MLflow beside the other servers; MLflow's own client logs in as the one who writes."""
+    name, password = servers_with_mlflow.mlflow_login
+    os.environ.update(MLFLOW_TRACKING_USERNAME=name, MLFLOW_TRACKING_PASSWORD=password)
     return servers_with_mlflow.mlflow_url

@@ -96,6 +96,15 @@ class TestMlflow:
         assert version.tags["pappus.sequence"] == "3"
         assert version.tags["pappus.rule.floor_accuracy"] == "passed: 0.95 is above 0.8."
 
+    async def test_a_refused_login_is_said_with_its_settings_and_tried_again(
+        self, mlflow_url: str, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for variable in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+            monkeypatch.setenv(variable, "restored afterwards")
+        async with open_model_registry(mlflow_url, "pappus", "recorder", "a wrong password") as registry:
+            with pytest.raises(TransientError, match="PAPPUS_MLFLOW_PASSWORD"):
+                await registry.record_training(model_trained(model_name=name))
+
     async def test_takes_labels_that_its_names_cannot_hold(
         self, client: MlflowClient, mlflow_url: str, name: str
     ) -> None:

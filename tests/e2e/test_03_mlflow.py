@@ -18,8 +18,10 @@ MODEL = "plants"
 
 
 @pytest.fixture
-def mlflow(told: Told) -> MlflowClient:
-    """MLflow through its own client."""
+def mlflow(told: Told, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """MLflow through its own client, as the reader."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "reader")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", told.running.mlflow_password)
     return MlflowClient(tracking_uri=told.running.mlflow, registry_uri=told.running.mlflow)
 
 

@@ -34,7 +34,7 @@ async def main() -> None:
         serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka, settings.lost_records) as event_log,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=2) as database,
-        open_model_registry(settings.mlflow_url, settings.s3_bucket) as mlflow,
+        open_model_registry(settings.mlflow_url, settings.s3_bucket, *settings.mlflow_login) as mlflow,
     ):
         registry = SerialRegistry(mlflow, lambda: turn(database, "recorder"))
         models = TableModels(event_log, database, settings.caught_up_seconds)

@@ -26,6 +26,7 @@ T = TypeVar("T")
 CHAMPION = "champion"
 VERSION_TAG = "pappus.version"
 RECORDED_TAG = "pappus.recorded"
+_REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 _TRANSIENT = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "ABORTED"}
 
 
@@ -205,6 +206,11 @@ async def _in_thread(call: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(call)
     except MlflowException as error:
+        if error.error_code in _REFUSED:  # it may be the server's password that is wrong, and put right there
+            raise TransientError(
+                f"MLflow refused the login of the recorder ({error.message}). Correct PAPPUS_MLFLOW_USERNAME and"
+                " PAPPUS_MLFLOW_PASSWORD."
+            ) from error
         if error.error_code in _TRANSIENT:
             raise TransientError(f"MLflow did not answer as it should: {error}. Is it running?") from error
         raise
@@ -213,8 +219,11 @@ async def _in_thread(call: Callable[[], T]) -> T:
 
 
 @asynccontextmanager
-async def open_model_registry(tracking_uri: str, bucket: str) -> AsyncIterator[ModelRegistry]:
-    """Open MLflow at `tracking_uri`; `bucket` holds the artefacts. Opening sends no request, so MLflow may be away.
+async def open_model_registry(
+    tracking_uri: str, bucket: str, username: str = "", password: str = ""
+) -> AsyncIterator[ModelRegistry]:
+    """Open MLflow at `tracking_uri`, with this login if there is one; `bucket` holds the artefacts. Opening sends no
+    request, so MLflow may be away.
 
     MLflow reads its client settings from the environment of the process only: they are set here, and override others.
     """
@@ -224,6 +233,9 @@ async def open_model_registry(tracking_uri: str, bucket: str) -> AsyncIterator[M
         MLFLOW_HTTP_REQUEST_TIMEOUT="20",
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
     )
+
+    if username:
+        os.environ.update(MLFLOW_TRACKING_USERNAME=username, MLFLOW_TRACKING_PASSWORD=password)
 
     def make() -> "MlflowClient":
         from mlflow import MlflowClient

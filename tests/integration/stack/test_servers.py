@@ -247,10 +247,76 @@ async def test_a_missing_object_is_told_from_a_forbidden_one(servers: Servers) -
     assert await asyncio.to_thread(probe) == "NoSuchKey"
 
 
+def mlflow_as(servers: Servers, name: str) -> httpx2.AsyncClient:
+    """Return a client of MLflow that logs in under this name; "" for a stranger, "guess" with a wrong password."""
+    login = (name, servers.credentials.mlflow[name]) if name in servers.credentials.mlflow else ("recorder", "guess")
+    return httpx2.AsyncClient(base_url=servers.mlflow_url, trust_env=False, timeout=120, auth=login if name else None)
+
+
+CREATE = "/api/2.0/mlflow/experiments/create"
+ALIAS = "/api/2.0/mlflow/registered-models/alias"
+FILE = "/api/2.0/mlflow-artifacts/artifacts/forged/evil.txt"
+WRITES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("POST", ALIAS, {"name": "plants", "alias": "champion", "version": "1"}),
+    ("DELETE", ALIAS, {"name": "plants", "alias": "champion"}),
+    ("PUT", FILE, {}),
+    ("DELETE", FILE, {}),
+    ("POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=x&path=evil.txt", {}),
+    ("POST", "/api/2.0/mlflow-artifacts/mpu/create/forged/evil.txt", {"path": "evil.txt", "num_parts": 1}),
+    *(
+        ("POST", CREATE, {"name": f"forged {place}", "artifact_location": place})
+        for place in ("/etc", "file:///etc", "../..", "s3://pappus/images")
+    ),
+    ("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"}),
+    ("POST", "/api/2.0/mlflow/registered-models/create", {"name": "forged"}),
+    ("POST", "/api/2.0/mlflow/model-versions/create", {"name": "forged", "source": "/etc"}),
+    ("PATCH", "/api/2.0/mlflow/registered-models/update", {"name": "plants", "description": "forged"}),
+    ("POST", "/ajax-api/3.0/mlflow/traces/delete-traces", {"experiment_id": "0", "max_timestamp_millis": 1}),
+    ("PUT", "/ajax-api/3.0/mlflow/assistant/config", {}),
+    ("POST", "/gateway/proxy/x/y", {}),
+    ("POST", "//api/2.0/mlflow/experiments/create", {"name": "forged"}),
+    ("POST", "/graphql/../api/2.0/mlflow/experiments/create", {"name": "forged"}),
+)
+READS = (
+    ("GET", "/", None),
+    ("GET", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default", None),
+    ("POST", "/ajax-api/2.0/mlflow/runs/search", {"experiment_ids": ["0"]}),
+    ("POST", "/api/2.0/mlflow/experiments/search", {"max_results": 5}),
+    ("POST", "/graphql", {"query": "query { __typename }"}),
+)
+
+
 @pytest.mark.timeout(240)  # MLflow starts for it
+@pytest.mark.parametrize(("who", "status"), [("", 401), ("guess", 401), ("reader", 403)])
+async def test_only_the_recorder_changes_anything_in_mlflow(
+    servers_with_mlflow: Servers, who: str, status: int
+) -> None:
+    servers = servers_with_mlflow
+    async with mlflow_as(servers, who) as client, mlflow_as(servers, "recorder") as recorder:
+        answers = {f"{method} {path}": await client.request(method, path, json=body) for method, path, body in WRITES}
+        assert {act: answer.status_code for act, answer in answers.items()} == dict.fromkeys(answers, status)
+        named = await recorder.post("/api/2.0/mlflow/experiments/search", json={"max_results": 100})
+        assert "forged" not in named.text
+        stored = await recorder.get("/api/2.0/mlflow-artifacts/artifacts", params={"path": "forged"})
+        assert stored.json().get("files", []) == []
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("who", "status"), [("", 401), ("guess", 401), ("reader", 200)])
+async def test_mlflow_shows_itself_to_the_reader_alone(servers_with_mlflow: Servers, who: str, status: int) -> None:
+    async with mlflow_as(servers_with_mlflow, who) as client:
+        for method, path, body in READS:
+            answer = await client.request(method, path, json=body)
+            assert (path, answer.status_code) == (path, status)
+            assert ("www-authenticate" in answer.headers) == (status == 401)
+        assert (await client.get("/health")).text == "OK"
+        assert (await client.get("/", headers={"Host": "evil.example"})).status_code == 421
+
+
+@pytest.mark.timeout(240)
 async def test_mlflow_keeps_runs_in_its_database_and_artefacts_in_its_bucket(servers_with_mlflow: Servers) -> None:
     servers = servers_with_mlflow
-    async with httpx2.AsyncClient(base_url=servers.mlflow_url, trust_env=False, timeout=120) as client:
+    async with mlflow_as(servers, "recorder") as client:
         made = await client.post("/api/2.0/mlflow/experiments/create", json={"name": "probe"})
         assert made.status_code == httpx2.codes.OK, made.text
         put = await client.put("/api/2.0/mlflow-artifacts/artifacts/probe/note.txt", content=b"kept")

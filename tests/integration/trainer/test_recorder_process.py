@@ -69,7 +69,7 @@ async def world_of(servers: Servers) -> AsyncIterator[World]:
     async with (
         open_event_log(servers.kafka) as event_log,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
-        open_model_registry(servers.mlflow_url, settings.s3_bucket) as registry,
+        open_model_registry(servers.mlflow_url, settings.s3_bucket, *servers.mlflow_login) as registry,
     ):
         projection = asyncio.ensure_future(Projection(event_log, database, PROJECTORS, Health()).run())
         try:
@@ -80,7 +80,9 @@ async def world_of(servers: Servers) -> AsyncIterator[World]:
 
 
 def recorder(servers: Servers, folder: Path, mlflow_url: str) -> TrainerProcess:
-    own = {"mlflow_url": mlflow_url, "replica": "trainer-recorder-test", "alias_seconds": "1"}
+    name, password = servers.mlflow_login
+    login = {"mlflow_username": name, "mlflow_password": password}
+    own = {"mlflow_url": mlflow_url, **login, "replica": "trainer-recorder-test", "alias_seconds": "1"}
     return TrainerProcess(MODULE, {**servers.settings("trainer"), **own}, folder)
 
 
@@ -108,8 +110,8 @@ async def test_two_recorders_make_one_run_of_a_version(servers_with_mlflow: Serv
     trained = model_trained(model_name=f"plants-{uuid4().hex[:8]}", version=f"full-{uuid4().hex[:12]}")
     async with (
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
-        open_model_registry(servers.mlflow_url, settings.s3_bucket) as one,
-        open_model_registry(servers.mlflow_url, settings.s3_bucket) as other,
+        open_model_registry(servers.mlflow_url, settings.s3_bucket, *servers.mlflow_login) as one,
+        open_model_registry(servers.mlflow_url, settings.s3_bucket, *servers.mlflow_login) as other,
     ):
         recorders = [SerialRegistry(registry, partial(database.lock, "recorder")) for registry in (one, other)]
         runs = await asyncio.gather(*(recorder.record_training(trained) for recorder in recorders))

@@ -19,8 +19,8 @@ UNANSWERED = (OSError, TimeoutError, asyncio.IncompleteReadError)
 async def http_ok(
     url: str, timeout_seconds: float = TIMEOUT_SECONDS, trusted: ssl.SSLContext | None = None, login: str = ""
 ) -> bool:
-    """Return whether a GET of `url` (with a port) answers 200. `trusted`: what checks the certificate of https; `login`:
-    name:password, if it asks for them.
+    """Return whether a GET of `url` (with a port) answers 200. `trusted`: what checks the certificate of https;
+    `login`: name:password, if it asks for them.
 
     Implemented on raw sockets, because it runs ten times a second for every component that starts: an HTTP client costs
     ten times as much.

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -103,15 +102,3 @@ def iam_users(credentials: Credentials) -> str:
         if name != "root"
     }
     return json.dumps({"accessAccounts": accounts})
-
-
-def client_environment(context: StackContext, user: str) -> Mapping[str, str]:
-    """Return the environment with which the AWS libraries use this server as `user`."""
-    key = context.credentials.s3[user]
-    return {
-        "AWS_ACCESS_KEY_ID": key.access_key,
-        "AWS_SECRET_ACCESS_KEY": key.secret_key,
-        "AWS_DEFAULT_REGION": REGION,
-        "MLFLOW_S3_ENDPOINT_URL": context.url("s3"),
-        **({"AWS_CA_BUNDLE": str(context.authority.certificate)} if context.config.secure else {}),
-    }

@@ -129,13 +129,12 @@ def _is_good(pair: Pair, issuer: x509.Certificate) -> bool:
     """Return whether the files are there, the authority is the same and there is time left."""
     if not (pair.certificate.exists() and pair.key.exists()):
         return False
-    known = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-    left = known.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
     try:
+        known = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
         known.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError):
         return False
-    return left > datetime.timedelta(days=RENEW_DAYS)
+    return known.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > datetime.timedelta(days=RENEW_DAYS)
 
 
 def _write(pair: Pair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:

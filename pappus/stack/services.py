@@ -197,7 +197,9 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
         case "kafka":
             return {"KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}", **_kafka_login(service, context)}
         case "database":
-            return {"DATABASE_URL": context.database_url(service.owner)}
+            plain = context.database_url(service.owner).partition("?")[0]
+            trusted = {"DATABASE_CA_FILE": str(context.state.authority)} if context.config.secure else {}
+            return {"DATABASE_URL": plain, **trusted}
         case "objects":
             key = credentials.s3[service.s3_user or service.owner]
             names = {"S3_ENDPOINT": context.url("s3"), "S3_REGION": REGION}

@@ -13,8 +13,6 @@ import struct
 from pathlib import Path
 from typing import cast
 
-import uvloop
-
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 REQUEST = struct.Struct("!ii")
 HELLO_SECONDS = 10.0
@@ -78,7 +76,6 @@ class _Door(asyncio.Protocol):
         if (length, code) == (REQUEST.size, GSS_REQUEST) and not rest:
             self._transport.write(b"N")
         elif (length, code) == (REQUEST.size, SSL_REQUEST) and not rest:  # bytes behind it would not be encrypted
-            self._transport.write(b"S")
             task = asyncio.get_running_loop().create_task(self._open(self._transport))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -87,21 +84,20 @@ class _Door(asyncio.Protocol):
             self._transport.close()
 
     async def _open(self, transport: asyncio.Transport) -> None:
-        """Encrypt the connection, connect to PostgreSQL, and tie both together."""
+        """Connect to PostgreSQL, encrypt the connection, and tie both together: first, since bytes may arrive with the
+        end of the handshake."""
         loop = asyncio.get_running_loop()
         client, server = _End(), _End()
+        client.other, server.other = server, client
         try:
             async with asyncio.timeout(HELLO_SECONDS):
-                transport.pause_reading()
-                client.transport = await loop.start_tls(transport, client, self._context, server_side=True)
-                if client.transport is None:
-                    return
-                client.transport.pause_reading()
-                client.other, server.other = server, client
                 await loop.create_unix_connection(lambda: server, str(self._socket))
-                client.transport.resume_reading()
-        except (OSError, TimeoutError):  # the client trusts another authority, went away, or the server is away
-            (client.transport or transport).abort()
+                transport.write(b"S")
+                client.transport = await loop.start_tls(transport, client, self._context, server_side=True)
+        except (OSError, TimeoutError):  # the client trusts another authority or went away, or the server is away
+            transport.abort()
+            if server.transport is not None:
+                server.transport.abort()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -133,8 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(options.certificate, options.key)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(options.host, options.port, options.socket, context))
+    asyncio.run(serve(options.host, options.port, options.socket, context))  # uvloop loses the answer before TLS
 
 
 if __name__ == "__main__":

@@ -32,6 +32,15 @@ def trust(ca_file: Path | None, setting: str) -> ssl.SSLContext:
         ) from None
 
 
+def certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return what made a client refuse a certificate, from the causes of its error; None if it did not."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError) and hasattr(error, "verify_code"):  # aiohttp's has none
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def explain_certificate(error: ssl.SSLCertVerificationError, ca_setting: str, address_setting: str) -> str:
     """Return what is wrong with the certificate that a server shows, and what to correct: the continuation of "it
     shows a certificate that"."""

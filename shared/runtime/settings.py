@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationErro
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
+from shared.runtime.certificates import trust
 from shared.runtime.errors import InvalidSettings as InvalidSettings
 from shared.runtime.kafka_connection import KafkaConnection, KafkaProtocol
 from shared.runtime.text import check_labels, check_model_name
@@ -104,13 +105,14 @@ class Settings(EnvironmentSettings, Installation):
 
     @property
     def database_dsn(self) -> str:
-        """Where PostgreSQL is, with the password and with what to ask of its certificate."""
+        """Where PostgreSQL is, with the password and with what to ask of its certificate. Raises InvalidSettings."""
         url = urlsplit(self.database_url.get_secret_value())
         query = dict(parse_qsl(url.query))
         if password := self.database_password.get_secret_value():
             login, _, place = url.netloc.rpartition("@")
             url = url._replace(netloc=f"{login.partition(':')[0]}:{quote(password, safe='')}@{place}")
         if self.database_ca_file is not None:
+            trust(self.database_ca_file, "PAPPUS_DATABASE_CA_FILE")
             query = {"sslmode": "verify-full", **query, "sslrootcert": str(self.database_ca_file)}
         return url._replace(query=urlencode(query)).geturl()
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import aioboto3
 from aiobotocore.config import AioConfig
 from aiohttp import ClientError as HttpError
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
-from shared.runtime.certificates import trust
+from shared.runtime.certificates import certificate_error, explain_certificate, trust
 from shared.runtime.errors import NotReady, PappusError, TransientError
 from shared.runtime.settings import Settings
 
@@ -46,7 +46,7 @@ class ObjectStore(Protocol):
         """Return all keys that start with `prefix`, sorted."""
 
 
-CA_SETTING = "PAPPUS_S3_CA_FILE"
+CA_SETTING, ENDPOINT_SETTING = "PAPPUS_S3_CA_FILE", "PAPPUS_S3_ENDPOINT"
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "Throttling"}
 
@@ -70,10 +70,26 @@ def _explained(action: str, key: str) -> Iterator[None]:
                 f"The object store could not {action} {key}: {error}. It will be tried again."
             ) from error
         raise PappusError(
-            f"The object store refused to {action} {key}: {error}. Check its credentials and policy."
+            f"The object store refused to {action} {key}: {error}. Correct"
+            " PAPPUS_S3_ACCESS_KEY and the secret pappus_s3_secret_key, or the policy of the bucket."
         ) from error
+    except SSLError as error:  # waited for in red: no message is at fault
+        raise TransientError(f"{_explain_encryption(error)} ({action} {key}).") from error
     except (BotoCoreError, HttpError, TimeoutError, OSError) as error:
-        raise TransientError(f"The object store did not answer ({action} {key}): {error!r}. Is it running?") from error
+        raise TransientError(
+            f"The object store did not answer ({action} {key}): {error!r}. Is it running where PAPPUS_S3_ENDPOINT names"
+            " it, with http or https as there?"
+        ) from error
+
+
+def _explain_encryption(error: SSLError) -> str:
+    """Return why there is no encrypted connection to the store, and what to correct."""
+    if refused := certificate_error(error):
+        said = explain_certificate(refused, CA_SETTING, ENDPOINT_SETTING)
+        return f"The object store shows a certificate that {said.rstrip('.')}"
+    return (
+        f"The object store speaks no TLS where {ENDPOINT_SETTING} names it: correct {ENDPOINT_SETTING}, http or https"
+    )
 
 
 class S3ObjectStore:

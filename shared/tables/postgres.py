@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +12,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.runtime.certificates import explain_certificate
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.telemetry import logger
 
@@ -69,15 +71,51 @@ def transient_errors() -> Iterator[None]:
         raise TransientError(f"The connection to PostgreSQL was lost: {error!r}. Is it running?") from error
 
 
+class DatabaseRefused(PappusError):
+    """PostgreSQL answers, and does not let this process in with its settings; the text names the one to correct."""
+
+
 @contextmanager
 def connecting() -> Iterator[None]:
     """Turn passing errors of PostgreSQL, as `transient_errors` does, and any failure of the network into
-    TransientError. It is for blocks that do nothing but ask PostgreSQL."""
+    TransientError, and what is wrong with the settings into DatabaseRefused. It is for blocks that do nothing but ask
+    PostgreSQL."""
     try:
-        with transient_errors():
+        with _settings_errors(), transient_errors():
             yield
     except (OSError, TimeoutError) as error:
         raise TransientError(f"PostgreSQL cannot be reached: {error!r}. Is it running?") from error
+
+
+@contextmanager
+def _settings_errors() -> Iterator[None]:
+    """Turn a refused login, certificate or encryption into DatabaseRefused."""
+    try:
+        yield
+    except asyncpg.InvalidPasswordError as error:
+        raise DatabaseRefused(
+            f"PostgreSQL refused the login ({error}): correct PAPPUS_DATABASE_URL or the secret"
+            " pappus_database_password."
+        ) from error
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise DatabaseRefused(
+            f"PostgreSQL refused the connection ({error}): correct PAPPUS_DATABASE_URL or PAPPUS_DATABASE_CA_FILE."
+        ) from error
+    except ssl.SSLCertVerificationError as error:
+        said = explain_certificate(error, "PAPPUS_DATABASE_CA_FILE", "PAPPUS_DATABASE_URL")
+        raise DatabaseRefused(f"PostgreSQL shows a certificate that {said}") from error
+    except FileNotFoundError as error:
+        raise DatabaseRefused(
+            "The file that PAPPUS_DATABASE_CA_FILE, or sslrootcert in PAPPUS_DATABASE_URL, names is not there: mount"
+            " it, readable by the user of this process."
+        ) from error
+    except TransientError as error:
+        if "rejected SSL upgrade" not in str(error):  # asyncpg has no class of its own for it
+            raise
+        raise DatabaseRefused(
+            "PostgreSQL speaks no TLS, which PAPPUS_DATABASE_CA_FILE or sslmode asks for: turn it on there (ssl = on),"
+            " or correct PAPPUS_DATABASE_URL."
+        ) from error
 
 
 def connector(url: str, schema: str) -> Connect:

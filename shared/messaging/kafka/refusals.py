@@ -75,7 +75,7 @@ async def _knock(connection: KafkaConnection, host: str, port: int) -> None:
                 f" SASL_{connection.protocol}, with PAPPUS_KAFKA_USERNAME and the secret pappus_kafka_password."
             )
     finally:
-        opened.close()
+        await _close(opened)
 
 
 async def _compare_protocols(connection: KafkaConnection, host: str, port: int) -> None:
@@ -97,6 +97,12 @@ async def _connect(host: str, port: int, settings: dict[str, Any]) -> AIOKafkaCo
     return await create_conn(host, port, request_timeout_ms=int(ASK_SECONDS * 1000), **settings)
 
 
+async def _close(opened: AIOKafkaConnection) -> None:
+    closed = opened.close()
+    if closed is not None:
+        await closed
+
+
 async def _wants_login(opened: AIOKafkaConnection) -> bool:
     """Return whether the listener starts a login: one without logins says that this is no time for it."""
     answer = await opened.send(SaslHandShakeRequest("SCRAM-SHA-512"))
@@ -105,7 +111,7 @@ async def _wants_login(opened: AIOKafkaConnection) -> bool:
 
 async def _speaks_plainly(host: str, port: int) -> bool:
     try:
-        (await _connect(host, port, {"security_protocol": "PLAINTEXT"})).close()
+        await _close(await _connect(host, port, {"security_protocol": "PLAINTEXT"}))
     except _UNREACHED:
         return False
     return True
@@ -119,4 +125,6 @@ async def _speaks_tls(host: str, port: int) -> bool:
     except _UNREACHED:
         return False
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
     return True

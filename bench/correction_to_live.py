@@ -36,8 +36,8 @@ LOOKED_AT = 200
 LIMIT_SECONDS = 30.0
 
 
-async def measure(state: Path, rounds: int) -> None:
-    """Run the rounds and print the figures."""
+async def measure(state: Path, rounds: int) -> list[float]:
+    """Run the rounds and print the figures. Return the seconds of each round."""
     stack = RunningStack.find(StateFolder.at(state))
     async with (
         stack.labeler_as("labeler") as person,
@@ -58,6 +58,7 @@ async def measure(state: Path, rounds: int) -> None:
     print(f"p50 {middle * 1000:.0f} ms, p95 {worst * 1000:.0f} ms, longest {max(spent) * 1000:.0f} ms")
     print(f"ratio p50 / one plain predict ({median(plain) * 1000:.1f} ms): {middle / median(plain):.1f}")
     print_parses(before, after, len(spent))
+    return spent
 
 
 async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:

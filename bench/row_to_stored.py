@@ -28,8 +28,8 @@ from shared.messaging.kafka import open_event_log
 LIMIT_SECONDS = 30.0
 
 
-async def measure(state: Path, rounds: int) -> None:
-    """Run the rounds and print the figures."""
+async def measure(state: Path, rounds: int) -> list[float]:
+    """Run the rounds and print the figures. Return the seconds of each round."""
     stack = RunningStack.find(StateFolder.at(state))
     lender = Stack(state)
     host = urlsplit(stack.images_url)
@@ -60,6 +60,7 @@ async def measure(state: Path, rounds: int) -> None:
     del spent[0], inserts[0]  # the ingestor has just been started
     print(f"p50 {median(spent) * 1000:.0f} ms, p95 {quantiles(spent, n=20)[-1] * 1000:.0f} ms of {rounds}")
     print(f"ratio p50 / one plain insert ({median(inserts) * 1000:.1f} ms): {median(spent) / median(inserts):.1f}")
+    return spent
 
 
 async def _stored(reader: LogReader, url: str) -> None:

@@ -16,9 +16,7 @@ from typing import cast
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 REQUEST = struct.Struct("!ii")
 HELLO_SECONDS = 10.0
-REFUSAL = (
-    "This server takes encrypted connections only: set sslmode=verify-full and sslrootcert (PAPPUS_DATABASE_CA_FILE)."
-)
+REFUSAL = "This server takes encrypted connections only: set PAPPUS_DATABASE_CA_FILE, or sslmode and sslrootcert."
 
 
 class _End(asyncio.Protocol):
@@ -105,9 +103,7 @@ class _Door(asyncio.Protocol):
 
 def _refusal() -> bytes:
     """Return PostgreSQL's message of a fatal error."""
-    fields = b"".join(
-        kind + text.encode() + b"\0" for kind, text in ((b"S", "FATAL"), (b"C", "28000"), (b"M", REFUSAL))
-    )
+    fields = b"".join(text.encode() + b"\0" for text in ("SFATAL", "VFATAL", "C28000", f"M{REFUSAL}"))
     return b"E" + struct.pack("!i", len(fields) + 5) + fields + b"\0"
 
 

@@ -7,7 +7,7 @@ above them is the owner's alone. Each file is called after the setting that it h
 from collections.abc import Mapping
 from pathlib import Path
 
-from pappus.stack.credentials import Credentials
+from pappus.stack.credentials import READER, RECORDER, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
@@ -76,9 +76,15 @@ def _files(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
             "pappus_session_secret": credentials.session_secret,
         },
         "trainer": {**database("trainer"), **objects("trainer")},
+        "trainer-recorder": {**database("trainer"), "pappus_mlflow_password": credentials.mlflow[RECORDER]},
         "predictor-api": objects(PREDICTOR_API),
         "predictor-worker": {**database("predictor"), **objects("predictor")},
-        "mlflow": {**database("mlflow"), **objects("mlflow")},
+        "mlflow": {
+            **database("mlflow"),
+            **objects("mlflow"),
+            "pappus_mlflow_password": credentials.mlflow[RECORDER],
+            "pappus_mlflow_reader_password": credentials.mlflow[READER],
+        },
         "kafka": {"cluster.env": f"CLUSTER_ID={credentials.kafka_cluster}\n"},
         "postgres": {"password": credentials.postgres["postgres"]},
         "s3": {"root_access_key": root.access_key, "root_secret_key": root.secret_key},

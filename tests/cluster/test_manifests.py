@@ -1,7 +1,7 @@
 """A real API server takes the manifests."""
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from pappus.stack.folders import PROJECT
 from tests.cluster.conftest import Kubectl

@@ -24,7 +24,7 @@ WITHOUT_HEALTHCHECK = "x-no-healthcheck"
 LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.SafeLoader):
     """Reads Compose's own tags: `!reset` removes a key of the file below, `!override` replaces it."""
 
 
@@ -45,6 +45,7 @@ def _construct_override(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
         return _Override(loader.construct_mapping(node, deep=True))
     if isinstance(node, yaml.SequenceNode):
         return _OverrideList(loader.construct_sequence(node, deep=True))
+    assert isinstance(node, yaml.ScalarNode)  # a document has no other kinds
     return loader.construct_scalar(node)
 
 

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-import gevent  # type: ignore[import-untyped]
+import gevent
 import requests
 from locust import HttpUser, constant_pacing, events, task
 from locust.env import Environment

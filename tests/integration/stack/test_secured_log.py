@@ -182,7 +182,7 @@ async def test_a_client_that_logs_in_is_told_that_the_broker_asks_for_none(serve
 
 
 async def test_the_controllers_door_is_closed_to_strangers(secured: Servers) -> None:
-    place = f"127.0.0.1:{secured.status.component('kafka').ports['kafka-controller']}"
+    place = f"127.0.0.1:{secured.stack.status().component('kafka').ports['kafka-controller']}"
     with pytest.raises(KafkaRefused, match="speaks TLS"):
         await raise_refusal(KafkaConnection(place))
     with pytest.raises(KafkaRefused, match=r"knows no SCRAM-SHA-512"):

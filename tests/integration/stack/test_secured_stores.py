@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from pappus.stack import Servers
-from pappus.stack.testing import servers_in
+from pappus.stack.testing import LocalServers, servers_in
 from shared.contract.access import PRINCIPALS
 from shared.messaging.event_log import EventLog
 from shared.messaging.kafka import KafkaRefused, create_topics, open_event_log, raise_refusal
@@ -192,8 +192,10 @@ def test_a_stack_that_was_open_keeps_its_data_when_it_is_secured() -> None:
         with servers_in(Path(folder) / "state", SERVERS) as running:
             asyncio.run(fill(running))
             status = running.stack.up(SERVERS, secure=True)
-            secured = Servers(running.stack, status, running.stack.credentials())
+            secured = LocalServers(running.stack, status, running.stack.credentials())
             asyncio.run(look(secured))
             secured.stack.down()
-            again = Servers(running.stack, running.stack.up(SERVERS), running.stack.credentials())  # it is remembered
+            again = LocalServers(
+                running.stack, running.stack.up(SERVERS), running.stack.credentials()
+            )  # it is remembered
             asyncio.run(look(again))

@@ -139,7 +139,8 @@ def test_go_runs_with_its_own_library_and_fetches_no_other() -> None:
 
 def test_each_package_is_pinned_to_one_version() -> None:
     pins = [entry.split()[0] for entry in entries(PINS.read_text())]
-    assert pins == sorted([JAVA.pin, GO.pin])
+    assert {JAVA.pin, GO.pin} <= set(pins)
+    assert len({pin.split("==")[0] for pin in pins}) == len(pins)
     assert all(len(pin.split("==")) == 2 for pin in pins)
 
 

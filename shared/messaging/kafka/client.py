@@ -71,6 +71,8 @@ PERMANENT = (
 )
 """What does not get better by asking again: Kafka answers, and the answer is no."""
 
+UNAUTHORIZED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
+
 _PARTS = (
     ("_coordinator", "_stop_heartbeat_task"),
     ("_coordinator", "_stop_commit_offsets_refresh_task"),
@@ -155,6 +157,8 @@ def kafka_errors(action: str) -> Iterator[None]:
     """Turn what the client raises into TransientError; into PappusError what no repetition can mend."""
     try:
         yield
+    except UNAUTHORIZED as error:
+        raise missing_right(action, error) from error
     except PERMANENT as error:
         raise PappusError(
             f"Kafka runs, but did not {action}, and will not: {error!r}. {error.__doc__ or ''}"
@@ -163,6 +167,14 @@ def kafka_errors(action: str) -> Iterator[None]:
         raise TransientError(f"Kafka did not {action}: {error!r}. Is it running, at PAPPUS_KAFKA_BOOTSTRAP?") from error
     except KafkaError as error:
         raise TransientError(f"Kafka did not {action}: {error!r}.") from error
+
+
+def missing_right(action: str, error: KafkaError) -> PappusError:
+    """Return what is said to a login without a right."""
+    return PappusError(
+        f"Kafka does not {action}: the login in PAPPUS_KAFKA_USERNAME has no right to it ({error!r}). Correct it, or"
+        " give it the right (docs/access.md)."
+    )
 
 
 @asynccontextmanager
@@ -189,7 +201,10 @@ async def wait_for_topics(client: AIOKafkaConsumer, topics: frozenset[str], what
         with kafka_errors("answer"):
             missing = topics - await with_timeout(client.topics())
         if missing:
-            raise NotReady(f"Topics are missing: {', '.join(sorted(missing))}. `pappus up` creates them.")
+            raise NotReady(
+                f"Topics are missing: {', '.join(sorted(missing))}. `pappus up` creates them; or the"
+                " login in PAPPUS_KAFKA_USERNAME has no right to them."
+            )
 
     await retrying(UNTIL_CANCELLED, look, failed=log_waiting(what))
 

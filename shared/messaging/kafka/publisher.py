@@ -21,7 +21,7 @@ from shared.contract.events import Event
 from shared.contract.topics import LARGEST_BYTES, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
-from shared.messaging.kafka.client import start_with_retry, stop_within
+from shared.messaging.kafka.client import UNAUTHORIZED, missing_right, start_with_retry, stop_within
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.metrics import EVENTS_PUBLISHED
@@ -85,6 +85,8 @@ class KafkaPublisher:
             raise TransientError(
                 f"Kafka no longer accepts this producer ({error!r}); a new one replaces it. Publish the events again."
             ) from error
+        except UNAUTHORIZED as error:
+            raise missing_right(f"take an event on {messages[0][0]}", error) from error
         except KafkaError as error:
             self._replace_if_dead(starting)
             raise TransientError(f"Kafka did not take the events: {error!r}. Is it running?") from error

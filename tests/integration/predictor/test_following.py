@@ -103,7 +103,7 @@ async def test_forged_promotions_of_a_strangers_files_never_serve(world: World) 
         world.sequence += 1
         forged = promotion(world.sequence, artefact)
         await world.store("trainer", forged.artefact_key, artefact)
-        await world.publish("pappus/attacker", forged.model_copy(update={"artefact_key": key or forged.artefact_key}))
+        await world.publish("pappus/trainer", forged.model_copy(update={"artefact_key": key or forged.artefact_key}))
 
         async def refused() -> str | None:
             found = [each for each in await announced(world) if each.wanted_version == forged.version]  # noqa: B023

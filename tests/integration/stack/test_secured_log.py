@@ -21,7 +21,7 @@ from shared.contract.topics import FAUST_TOPICS, TOPICS, dead_letter_topic
 from shared.messaging.kafka import KafkaRefused, create_topics, make_users, open_event_log, raise_refusal, set_rights
 from shared.runtime.errors import PappusError
 from shared.runtime.kafka_connection import KafkaConnection, KafkaProtocol
-from shared.testing import model_trained, read_all
+from shared.testing import eventually, model_trained, read_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 EVENT_TOPICS = [event.topic for event in EVENTS]
@@ -123,6 +123,22 @@ async def test_a_service_makes_and_deletes_no_topic(secured: Servers, principal:
         await admin.close()
     assert [entry[1] for entry in made.topic_errors] == [TopicAuthorizationFailedError.errno]
     assert [entry[1] for entry in gone.topic_error_codes] == [TopicAuthorizationFailedError.errno]
+
+
+async def test_a_publisher_without_a_right_says_so_and_waits_for_nothing(secured: Servers) -> None:
+    async with (
+        open_event_log(secured.kafka_as("predictor")) as event_log,
+        event_log.publisher("pappus/trainer") as publisher,  # what it claims does not help it
+    ):
+        with pytest.raises(PappusError, match=r"take an event on model\.trained: .*PAPPUS_KAFKA_USERNAME has no right"):
+            await publisher.publish([model_trained()])
+
+
+async def test_a_group_without_a_right_says_so_and_waits_for_nothing(secured: Servers) -> None:
+    async with open_event_log(secured.kafka_as("labeler")) as event_log:
+        with pytest.raises(PappusError, match="PAPPUS_KAFKA_USERNAME has no right"):
+            async with event_log.group("trainer-gate", ["model.trained"]) as consumer:
+                await eventually(lambda: consumer.poll(0.5), 30)
 
 
 async def test_jobs_make_every_topic(secured: Servers) -> None:

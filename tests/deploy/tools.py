@@ -7,10 +7,12 @@ import asyncio
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pappus.environment import entries
 from pappus.stack.cache import Cache
 from pappus.stack.command import run_command
 from pappus.stack.component import Say
@@ -28,7 +30,7 @@ class Wheel:
     @property
     def folder(self) -> str:
         """The folder of the cache that holds it."""
-        return self._pin.replace("==", "-")
+        return self._requirement.split()[0].replace("==", "-")
 
     @property
     def inside(self) -> str:
@@ -36,12 +38,17 @@ class Wheel:
         return f"bin/{self.name}"
 
     @property
-    def _pin(self) -> str:
-        return next(line for line in PINS.read_text().splitlines() if line.startswith(f"{self.package}=="))
+    def _requirement(self) -> str:
+        """The entry of the package in the pins, with its hashes."""
+        return next(entry for entry in entries(PINS.read_text()) if entry.startswith(f"{self.package}=="))
 
     async def bring(self, target: Path, workbench: "Workbench") -> None:
         """Put the wheel into `target`. Raises StackError."""
-        await workbench.run(*installer(), "--quiet", "--no-deps", "--target", str(target), self._pin)
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as checked:
+            checked.write(self._requirement)
+            checked.flush()
+            options = ("--quiet", "--no-deps", "--target", str(target), "--require-hashes", "-r", checked.name)
+            await workbench.run(*installer(), *options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ form. Every port is published on 127.0.0.1.
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -223,12 +223,12 @@ def missing(settings: ServerSettings) -> str | None:
     """Return one sentence that says what the containers lack on this machine; None if they can start."""
     images = [settings.image_kafka, settings.image_postgres, settings.image_s3]
     try:
-        engine = docker.from_env()
-        for image in images:
-            try:
-                engine.images.get(image)
-            except docker.errors.ImageNotFound:
-                engine.images.pull(image)
+        with closing(docker.from_env()) as engine:
+            for image in images:
+                try:
+                    engine.images.get(image)
+                except docker.errors.ImageNotFound:
+                    engine.images.pull(image)
     except docker.errors.APIError as error:
         setting = next((name for name, value in settings if value == image), "image")
         return (

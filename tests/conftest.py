@@ -12,6 +12,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
+from pappus.stack.certificates import Authority
 from tests import coverage_summary
 from tests.profiles import register
 from tests.server_forms import start_servers
@@ -112,3 +113,11 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path) -> Path:
+    """The certificate of an authority, in PEM form."""
+    authority = Authority(tmp_path / "authority")
+    authority.prepare()
+    return authority.certificate

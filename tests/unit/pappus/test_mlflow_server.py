@@ -122,15 +122,15 @@ async def test_a_socket_is_closed() -> None:
     assert sent == ["websocket.close"]
 
 
-def test_mlflow_is_told_its_database_and_its_bucket() -> None:
+def test_mlflow_is_told_its_database_and_its_bucket(ca_file: Path) -> None:
     settings = MlflowServerSettings(
         mlflow_password=SecretStr("a long password"),
         mlflow_reader_password=SecretStr("another password"),
         database_url=SecretStr("postgresql://mlflow@postgres:5432/mlflow"),
         database_password=SecretStr("p@ss"),
-        database_ca_file=Path("/ca.pem"),
+        database_ca_file=ca_file,
         s3_endpoint="https://s3:7070",
-        s3_ca_file=Path("/ca.pem"),
+        s3_ca_file=ca_file,
         http_hosts=("ml.example",),
     )
     told = environment_of_mlflow(settings)
@@ -138,7 +138,7 @@ def test_mlflow_is_told_its_database_and_its_bucket() -> None:
         "postgresql+psycopg://mlflow:p%40ss@postgres:5432/mlflow?sslmode="
     )
     assert told["_MLFLOW_SERVER_ARTIFACT_DESTINATION"] == "s3://mlflow"
-    assert (told["MLFLOW_S3_ENDPOINT_URL"], told["AWS_CA_BUNDLE"]) == ("https://s3:7070", "/ca.pem")
+    assert (told["MLFLOW_S3_ENDPOINT_URL"], told["AWS_CA_BUNDLE"]) == ("https://s3:7070", str(ca_file))
     assert told["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "http://ml.example,https://ml.example"
 
 

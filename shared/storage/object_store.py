@@ -70,8 +70,8 @@ def _explained(action: str, key: str) -> Iterator[None]:
                 f"The object store could not {action} {key}: {error}. It will be tried again."
             ) from error
         raise PappusError(
-            f"The object store refused to {action} {key}: {error}. Correct"
-            " PAPPUS_S3_ACCESS_KEY and the secret pappus_s3_secret_key, or the policy of the bucket."
+            f"The object store refused to {action} {key}: {error}. Correct its"
+            " credentials (PAPPUS_S3_ACCESS_KEY, the secret pappus_s3_secret_key), or the policy of the bucket."
         ) from error
     except SSLError as error:  # waited for in red: no message is at fault
         raise TransientError(f"{_explain_encryption(error)} ({action} {key}).") from error

@@ -139,7 +139,7 @@ async def test_a_user_of_the_store_reaches_its_own_prefixes_alone(secured: Serve
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
-        ({"s3_secret_key": "wrong"}, PappusError, r"PAPPUS_S3_ACCESS_KEY and the secret pappus_s3_secret_key"),
+        ({"s3_secret_key": "wrong"}, PappusError, r"PAPPUS_S3_ACCESS_KEY, the secret pappus_s3_secret_key"),
         ({"s3_access_key": "stranger"}, PappusError, r"PAPPUS_S3_ACCESS_KEY"),
         ({"s3_ca_file": "stranger"}, TransientError, r"not signed by whom PAPPUS_S3_CA_FILE names"),
         ({"s3_endpoint": "http"}, TransientError, r"PAPPUS_S3_ENDPOINT"),

@@ -1,0 +1,44 @@
+"""`pappus prepare` on real servers: it may be repeated, and says in one sentence why it cannot go on."""
+
+from pathlib import Path
+
+import pytest
+
+from pappus.containers.preparation import Preparation, PreparationSettings
+from pappus.stack import Servers
+from pappus.stack.errors import StackError
+
+
+def settings(servers: Servers, folder: Path) -> PreparationSettings:
+    file = folder / "credentials.json"
+    file.write_text(servers.credentials.model_dump_json())
+    return PreparationSettings(
+        kafka_bootstrap=servers.kafka_bootstrap,
+        database_url=servers.database_url("postgres", "postgres"),
+        s3_endpoint=servers.s3_endpoint,
+        credentials_file=file,
+    )
+
+
+async def test_each_step_may_be_repeated(servers: Servers, tmp_path: Path) -> None:
+    for _ in range(2):
+        said: list[str] = []
+        await Preparation(settings(servers, tmp_path), said.append).run()
+    assert [line.split(":")[0] for line in said] == ["database", "tables", "topics", "buckets"]
+    assert said[1:3] == ["tables: no migration is missing", "topics: all topics are there"]
+
+
+async def test_single_steps_are_done_by_name(servers: Servers, tmp_path: Path) -> None:
+    said: list[str] = []
+    await Preparation(settings(servers, tmp_path), said.append).run(("topics",))
+    assert said == ["topics: all topics are there"]
+
+
+async def test_an_unknown_step_is_refused_with_the_known_ones(servers: Servers, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=r"no step tabels. The steps are: database, tables, topics, buckets"):
+        await Preparation(settings(servers, tmp_path), print).run(("tabels",))
+
+
+async def test_missing_credentials_are_named() -> None:
+    with pytest.raises(StackError, match="PAPPUS_CREDENTIALS_FILE"):
+        await Preparation(PreparationSettings(), print).run(("tables",))

@@ -13,6 +13,7 @@ from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
 from pappus.stack.s3 import iam_users
 from pappus.stack.s3_policy import PREDICTOR_API
+from shared.contract.access import JOBS
 
 MARKER = "README.txt"
 _TEXT = (
@@ -67,18 +68,26 @@ def _files(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
         key = credentials.s3[user]
         return {"pappus_s3_access_key": key.access_key, "pappus_s3_secret_key": key.secret_key}
 
+    def log(user: str) -> dict[str, str]:
+        return {"pappus_kafka_password": credentials.kafka[user]}
+
     root = credentials.s3["root"]
     return {
-        "ingestor": {**database("ingestor"), **objects("ingestor")},
+        "ingestor": {**database("ingestor"), **objects("ingestor"), **log("ingestor")},
         "labeler": {
             **database("labeler"),
             **objects("labeler"),
+            **log("labeler"),
             "pappus_session_secret": credentials.session_secret,
         },
-        "trainer": {**database("trainer"), **objects("trainer")},
-        "trainer-recorder": {**database("trainer"), "pappus_mlflow_password": credentials.mlflow[RECORDER]},
-        "predictor-api": objects(PREDICTOR_API),
-        "predictor-worker": {**database("predictor"), **objects("predictor")},
+        "trainer": {**database("trainer"), **objects("trainer"), **log("trainer")},
+        "trainer-recorder": {
+            **database("trainer"),
+            **log("trainer"),
+            "pappus_mlflow_password": credentials.mlflow[RECORDER],
+        },
+        "predictor-api": {**objects(PREDICTOR_API), **log("predictor")},
+        "predictor-worker": {**database("predictor"), **objects("predictor"), **log("predictor")},
         "mlflow": {
             **database("mlflow"),
             **objects("mlflow"),
@@ -91,6 +100,7 @@ def _files(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
         "s3-users": {"users.json": iam_users(credentials)},
         "grafana": {"password": credentials.grafana},
         "jobs": {
+            **log(JOBS),
             "credentials.json": credentials.model_dump_json(indent=2) + "\n",
             "labeler_password": credentials.users["labeler"],
             "operator_password": credentials.users["operator"],

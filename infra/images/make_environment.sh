@@ -18,7 +18,7 @@ for data in $packages/botocore/data; do
 done
 for package in $packages; do
   rm -rf "$package/onnxruntime/transformers" "$package/onnxruntime/quantization" "$package/onnxruntime/tools"
-  rm -rf "$package"/pyarrow/*flight* "$package"/pyarrow/*substrait* "$package"/pyarrow/libarrow_python.so \
+  rm -rf "$package"/pyarrow/*flight* "$package"/pyarrow/libarrow_python.so \
          "$package"/pyarrow/libarrow_python.so.*.* "$package/pydeck/nbextension"
   [ -d "$package/cv2/data" ] && find "$package/cv2/data" -name '*.xml' -delete
 done

@@ -61,7 +61,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByShare
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into ORDER, give the first test of each file that needs the servers the time that their start
     takes, and measure no coverage below NOT_MEASURED."""
-    items.sort(key=lambda item: next((turn for turn, folder in enumerate(ORDER) if item.nodeid.startswith(folder)), 0))
+    turns = [*enumerate(ORDER), (len(ORDER), "")]
+    items.sort(key=lambda item: next(turn for turn, folder in turns if item.nodeid.startswith(folder)))
     first_by_file = {item.path: item for item in reversed(items) if _needs_servers(item)}
     for first in first_by_file.values():
         first.add_marker(pytest.mark.timeout(COLD_SECONDS), append=False)

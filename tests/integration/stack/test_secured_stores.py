@@ -136,6 +136,12 @@ async def test_a_user_of_the_store_reaches_its_own_prefixes_alone(secured: Serve
     assert (read, written) == (MAY_READ[user], MAY_WRITE.get(user, set()))
 
 
+async def test_writes_follow_each_other_on_one_connection(secured: Servers) -> None:
+    async with open_object_store(store_settings(secured, "root")) as root:
+        for number in range(100):
+            await root.put(f"images/{number}", b"bytes")
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [

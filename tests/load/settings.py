@@ -21,9 +21,9 @@ class LoadSettings(BaseSettings):
         default=40.0, gt=0, description="The first phase, without promotions, with the warm-up"
     )
     failure_ratio: float = Field(default=0.0, ge=0, le=1, description="Failed requests of all, at most")
-    p95_predict: float = Field(default=500.0, gt=0, description="Predictions")
-    p95_upload: float = Field(default=2500.0, gt=0, description="Uploads, until the image is stored")
-    p95_correct: float = Field(default=2500.0, gt=0, description="Corrections, until they hold")
+    p95_predict: float = Field(default=250.0, gt=0, description="Predictions")
+    p95_upload: float = Field(default=1000.0, gt=0, description="Uploads, until the image is stored")
+    p95_correct: float = Field(default=500.0, gt=0, description="Corrections, until they hold")
     slow_down: float = Field(
         default=2.0, gt=0, description="95th percentile of predictions while promoting by that before"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 
+from shared.runtime.errors import PappusError
 from shared.runtime.health import Health
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
 from shared.runtime.telemetry import logger
@@ -50,7 +51,9 @@ async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
         if not asked:
             raise
     except Exception as error:  # noqa: BLE001 - the last place that can say why a process ends
-        logger.error("the process ends: a part failed", error=describe(error), exc_info=error)
+        # The text of an error of ours says what to do; where it was raised helps only with a fault of the code.
+        raised = None if isinstance(error, PappusError) else error
+        logger.error("the process ends: a part failed", error=describe(error), exc_info=raised)
         _end_anyway(code=1)
         return 1
     logger.info("ended")

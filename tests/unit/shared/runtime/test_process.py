@@ -47,6 +47,10 @@ FAILS = """main():
     print("started", flush=True)
     raise KeyError("a bug")
 """
+REFUSES = """main():
+    print("started", flush=True)
+    Settings.model_validate({"health_port": -1})
+"""
 RETURNS = """main():
     print("started", flush=True)
 """
@@ -97,6 +101,14 @@ def test_a_failed_part_ends_the_process_with_code_1_and_logs_the_reason() -> Non
     assert line["error"] == "KeyError: 'a bug'"
     assert "Traceback" in line["exception"]
     assert line["service"] == "test"
+
+
+def test_a_setting_that_cannot_be_used_is_one_line_that_names_it() -> None:
+    with process(REFUSES) as child:
+        [line] = [json.loads(line) for line in output(child).splitlines()]
+        assert child.returncode == 1
+    assert "PAPPUS_HEALTH_PORT cannot be used" in line["error"]
+    assert "exception" not in line
 
 
 def test_a_process_whose_work_is_done_ends_with_code_0() -> None:

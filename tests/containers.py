@@ -5,7 +5,6 @@ form. Every port is published on 127.0.0.1.
 """
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from types import MappingProxyType
@@ -24,7 +23,7 @@ from pappus.stack.errors import StackError
 from pappus.stack.folders import INFRA
 from pappus.stack.ports import HOST, free_ports
 from pappus.stack.probes import http_ok, kafka_answers
-from pappus.stack.s3 import REGION
+from pappus.stack.s3 import REGION, iam_users
 from pappus.stack.stack import Stack
 from pappus.stack.testing import Servers
 from shared.runtime.kafka_connection import KafkaConnection
@@ -141,7 +140,7 @@ class ContainerServers(Servers):
             {"ROOT_ACCESS_KEY": root.access_key, "ROOT_SECRET_KEY": root.secret_key},
             entrypoint=["/bin/sh", "-ec", OBJECT_STORE],
             user="0:0",  # the folders are the container's own
-            files={"/iam/users.json": _s3_users(self.credentials)},
+            files={"/iam/users.json": iam_users(self.credentials)},
         )
         asyncio.run(self._set_up())
 
@@ -266,14 +265,3 @@ def _kafka_environment(port: int) -> dict[str, str]:
         "KAFKA_BROKER_HEARTBEAT_INTERVAL_MS": "500",
         "KAFKA_HEAP_OPTS": "-Xms128m -Xmx512m",
     }
-
-
-def _s3_users(credentials: Credentials) -> str:
-    """Return the users of the object store, as versitygw reads them."""
-    ids = {"userID": 0, "groupID": 0, "projectID": 0}
-    users = {
-        name: {"access": key.access_key, "secret": key.secret_key, "role": "user", **ids}
-        for name, key in credentials.s3.items()
-        if name != "root"
-    }
-    return json.dumps({"accessAccounts": users})

@@ -4,6 +4,7 @@ Each step may be repeated. The same steps as those of the local stack, against s
 """
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -60,9 +61,7 @@ class Preparation:
                 self._say(f"{name}: {done}")
 
     async def _database(self) -> str:
-        package = package_folder()
-        if package is None:
-            raise StackError(f"psql is not installed: {REMEDY}.")
+        psql = self._psql()
         await self._answers(SUPERUSER, self._dsn_of(SUPERUSER, "postgres"))
         place = urlsplit(self._settings.database_dsn)
         environment = inherited_environment()
@@ -73,13 +72,28 @@ class Preparation:
                 "PGSSLROOTCERT": str(self._settings.database_ca_file),
             }
         await make_roles(
-            package / INSTALLED / "bin" / "psql",
+            psql,
             place.hostname or "",
             place.port or 5432,
             self._credentials.postgres,
             environment,
         )
         return "roles, schemas and the extension are there"
+
+    def _psql(self) -> Path:
+        """Return the psql of the package; over TLS that of the machine, since the packaged one cannot encrypt."""
+        if self._settings.database_ca_file is not None:
+            own = shutil.which("psql")
+            if own is None:
+                raise StackError(
+                    "PAPPUS_DATABASE_CA_FILE is set, and the psql that Pappus brings cannot encrypt. Run the files of"
+                    " infra/postgres with a psql of yours, then: pappus prepare tables topics buckets"
+                )
+            return Path(own)
+        package = package_folder()
+        if package is None:
+            raise StackError(f"psql is not installed: {REMEDY}.")
+        return package / INSTALLED / "bin" / "psql"
 
     async def _tables(self) -> str:
         applied = [name for service in SERVICES for name in await self._migrate(service)]
@@ -96,7 +110,7 @@ class Preparation:
     async def _buckets(self) -> str:
         settings, root = self._settings, self._credentials.s3["root"]
         try:
-            await asyncio.to_thread(make_buckets, settings.s3_endpoint, settings.s3_region, root)
+            await asyncio.to_thread(make_buckets, settings.s3_endpoint, settings.s3_region, root, settings.s3_ca_file)
         except StackError as error:
             if "Could not connect" in str(error):
                 raise TransientError(str(error)) from error

@@ -42,3 +42,9 @@ async def test_an_unknown_step_is_refused_with_the_known_ones(servers: Servers, 
 async def test_missing_credentials_are_named() -> None:
     with pytest.raises(StackError, match="PAPPUS_CREDENTIALS_FILE"):
         await Preparation(PreparationSettings(), print).run(("tables",))
+
+
+async def test_roles_over_tls_need_a_psql_that_encrypts(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(StackError, match="pappus prepare tables topics buckets"):
+        await Preparation(PreparationSettings(database_ca_file=ca_file), print).run(("database",))

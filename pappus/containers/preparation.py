@@ -11,10 +11,10 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import Field
 
-from pappus.stack.buckets import make_buckets
+from pappus.stack.buckets import ObjectStoreAway, make_buckets
 from pappus.stack.credentials import SERVICES, Credentials
 from pappus.stack.errors import StackError
-from pappus.stack.postgres import INSTALLED, REMEDY, package_folder
+from pappus.stack.postgres import INSTALLED, package_folder
 from pappus.stack.roles import SUPERUSER, make_roles
 from pappus.stack.settings import inherited_environment
 from shared.runtime.errors import TransientError
@@ -81,18 +81,17 @@ class Preparation:
         return "roles, schemas and the extension are there"
 
     def _psql(self) -> Path:
-        """Return the psql of the package; over TLS that of the machine, since the packaged one cannot encrypt."""
-        if self._settings.database_ca_file is not None:
-            own = shutil.which("psql")
-            if own is None:
-                raise StackError(
-                    "PAPPUS_DATABASE_CA_FILE is set, and the psql that Pappus brings cannot encrypt. Run the files of"
-                    " infra/postgres with a psql of yours, then: pappus prepare tables topics buckets"
-                )
+        """Return the psql of the machine or image; where it has none, that of the package, which cannot encrypt."""
+        if (own := shutil.which("psql")) is not None:
             return Path(own)
         package = package_folder()
         if package is None:
-            raise StackError(f"psql is not installed: {REMEDY}.")
+            raise StackError("psql is not installed, which makes the roles. Install it (Debian: postgresql-client).")
+        if self._settings.database_ca_file is not None:
+            raise StackError(
+                "PAPPUS_DATABASE_CA_FILE is set, and the psql that Pappus brings cannot encrypt. Install one that can"
+                " (Debian: postgresql-client), and run pappus prepare again."
+            )
         return package / INSTALLED / "bin" / "psql"
 
     async def _tables(self) -> str:
@@ -111,10 +110,8 @@ class Preparation:
         settings, root = self._settings, self._credentials.s3["root"]
         try:
             await asyncio.to_thread(make_buckets, settings.s3_endpoint, settings.s3_region, root, settings.s3_ca_file)
-        except StackError as error:
-            if "Could not connect" in str(error):
-                raise TransientError(str(error)) from error
-            raise
+        except ObjectStoreAway as error:
+            raise TransientError(str(error)) from error
         return "buckets and policies are there"
 
     async def _migrate(self, service: str) -> list[str]:

@@ -6,16 +6,30 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 from pappus.stack.credentials import S3Key
 from pappus.stack.errors import StackError
 from pappus.stack.s3_policy import BUCKETS, OBJECTS, policy_of
 
+_AWAY = (EndpointConnectionError, ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError)
+
+
+class ObjectStoreAway(StackError):
+    """The object store does not answer yet, or not any more."""
+
 
 def make_buckets(endpoint: str, region: str, root: S3Key, trusted: Path | None = None) -> None:
     """Create missing buckets and set the policies, as the server's root user; what is overwritten in the bucket of the
-    services is kept as an earlier version. `trusted`: who signs for https. Blocks. Raises StackError."""
+    services is kept as an earlier version. `trusted`: who signs for https. Blocks. Raises StackError, and
+    ObjectStoreAway if it may go better later."""
     session = botocore.session.Session()
     session.set_credentials(root.access_key, root.secret_key)
     settings = Config(proxies={}, connect_timeout=5, read_timeout=10, s3={"addressing_style": "path"})
@@ -29,6 +43,7 @@ def make_buckets(endpoint: str, region: str, root: S3Key, trusted: Path | None =
             client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy_of(bucket)))
         client.put_bucket_versioning(Bucket=OBJECTS, VersioningConfiguration={"Status": "Enabled"})
     except (BotoCoreError, ClientError) as error:
-        raise StackError(f"The buckets could not be created: {error}. See the log: pappus logs s3") from error
+        kind = ObjectStoreAway if isinstance(error, _AWAY) else StackError
+        raise kind(f"The buckets could not be created: {error}. See the log of the object store.") from error
     finally:
         client.close()

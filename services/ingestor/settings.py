@@ -4,7 +4,7 @@ from pydantic import Field, field_validator
 
 from services.ingestor.decisions.addresses import AllowedHosts
 from services.ingestor.decisions.images import Acceptance
-from shared.imaging.preprocessing import MAXIMUM_PIXELS
+from shared.imaging.decoding import MAXIMUM_PIXELS
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.settings import Settings
 

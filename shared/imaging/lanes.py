@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from shared.imaging.preprocessing import UndecodableImage, image_facts
+from shared.imaging.decoding import UndecodableImage, image_facts
 from shared.runtime.worker_process import ChildDied, WorkerProcess
 
 LARGE_SECONDS = 0.1

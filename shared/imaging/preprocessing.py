@@ -1,50 +1,19 @@
-"""Bytes to pixels: the one decode and the one resize that ingestor, trainer and predictor share.
+"""The one resize that trainer and predictor share, after the one decode.
 
 Antialiasing or another decoder alone flips some answers of a model, so training and serving must not have two of these.
 """
 
-import struct
-import zlib
 from dataclasses import dataclass
 from time import perf_counter
 
 import cv2
 import numpy as np
 
-from shared.imaging.bmp import bmp_structure, is_bmp
-from shared.imaging.foreign_formats import refuse_foreign
-from shared.imaging.gif import SIGNATURES, gif_structure
-from shared.imaging.jpeg import jpeg_structure
-from shared.imaging.png import SIGNATURE, png_structure
-from shared.imaging.refusals import UndecodableImage, damaged, unsupported
-from shared.imaging.structure import Pixels, Structure
-from shared.imaging.webp import webp_structure
-
-__all__ = ["INPUT_SIZE", "MAXIMUM_PIXELS", "MAXIMUM_SIDE", "ImageFacts", "Pixels", "PreparedImage", "UndecodableImage"]
-__all__ += ["decode", "image_facts", "prepare", "prepare_image"]
+from shared.imaging.decoding import decode
+from shared.imaging.structure import Pixels
 
 INPUT_SIZE = 96
 """Side of the square a model sees, in pixels."""
-MAXIMUM_PIXELS = 50_000_000
-MAXIMUM_SIDE = 65_535
-"""The longest side of a JPEG or GIF picture."""
-
-_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
-_DAMAGE = (OSError, SyntaxError, EOFError, struct.error, zlib.error, cv2.error)
-"""What the decoders raise on pixels that are not as announced."""
-_BEYOND = (ValueError, TypeError, LookupError, OverflowError, NotImplementedError)
-"""What they raise on what they do not know."""
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """What the header says: format name in capitals; width and height in pixels after EXIF orientation. `seconds`
-    estimates the CPU time of decoding."""
-
-    format: str
-    width: int
-    height: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -53,40 +22,6 @@ class PreparedImage:
 
     pixels: Pixels
     seconds: float
-
-
-def image_facts(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> ImageFacts:
-    """Read the structure only, so a decompression bomb costs nothing.
-
-    Raises:
-        UndecodableImage: for all reasons but one: that the pixels are complete is known after `decode` only.
-    """
-    structure = _structure(data, maximum_pixels)
-    width, height = structure.width, structure.height
-    if structure.orientation in _SIDEWAYS:
-        width, height = height, width
-    return ImageFacts(structure.format, width, height, structure.seconds)
-
-
-def decode(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
-    """Return the picture as a browser shows it on white paper: uint8 RGB [height, width, 3], EXIF orientation applied.
-
-    Takes JPEG, PNG, WebP, GIF and BMP (of animations the first frame) in any colour mode and depth that browsers show.
-    Colour profiles are not applied.
-
-    Raises:
-        UndecodableImage: with the reason. Size and structure are checked before a pixel is decoded; a picture that ends
-            early is refused as truncated in every format.
-    """
-    structure = _structure(data, maximum_pixels)
-    try:
-        return _oriented(structure.pixels(), structure.orientation)
-    except UndecodableImage:
-        raise
-    except _DAMAGE as error:
-        raise damaged(structure.format) from error
-    except _BEYOND as error:
-        raise unsupported(f"an unusual kind of {structure.format} picture") from error
 
 
 def prepare(pixels: Pixels, size: int = INPUT_SIZE) -> Pixels:
@@ -102,42 +37,3 @@ def prepare_image(data: bytes) -> PreparedImage:
     """Decode and prepare. Raises UndecodableImage."""
     started = perf_counter()
     return PreparedImage(prepare(decode(data)), perf_counter() - started)
-
-
-def _structure(data: bytes, maximum_pixels: int) -> Structure:
-    if not data:
-        raise UndecodableImage("empty", "The file is empty. Send an image.")
-    structure = _read_structure(data)
-    width, height = structure.width, structure.height
-    if width * height > maximum_pixels:
-        detail = f"The picture has {width} x {height} pixels; {maximum_pixels} are taken at most. Send a smaller one."
-        raise UndecodableImage("too_many_pixels", detail)
-    if max(width, height) > MAXIMUM_SIDE:
-        detail = f"The picture has {width} x {height} pixels; a side has {MAXIMUM_SIDE} at most. Send a smaller one."
-        raise UndecodableImage("too_many_pixels", detail)
-    return structure
-
-
-def _read_structure(data: bytes) -> Structure:
-    if data.startswith(b"\xff\xd8\xff"):
-        return jpeg_structure(data)
-    if data.startswith(SIGNATURE):
-        return png_structure(data)
-    if data.startswith(SIGNATURES):
-        return gif_structure(data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return webp_structure(data)
-    if is_bmp(data):
-        return bmp_structure(data)
-    raise refuse_foreign(data)
-
-
-def _oriented(pixels: Pixels, orientation: int) -> Pixels:
-    """Return the pixels transposed, then flipped, as the tag says (EXIF 2.32, tag 0x0112)."""
-    if orientation in _SIDEWAYS:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)

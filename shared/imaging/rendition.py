@@ -1,10 +1,10 @@
 """A picture as it is shown to people: upright, small, in one format."""
 
-import cv2
 import numpy as np
 import simplejpeg  # type: ignore[import-untyped]
+from PIL import Image
 
-from shared.imaging.preprocessing import decode
+from shared.imaging.decoding import decode
 
 LONGEST_SIDE = 1600
 """In pixels; a larger rendition is not made."""
@@ -20,6 +20,6 @@ def render(data: bytes, longest_side: int) -> bytes:
     scale = min(1.0, min(longest_side, LONGEST_SIDE) / max(height, width))
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
     encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=QUALITY, colorspace="RGB")
     return encoded

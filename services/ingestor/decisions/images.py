@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.ingestor.decisions.perceptual_hash import perceptual_hash
 from services.ingestor.decisions.rejection import Rejection
-from shared.imaging.preprocessing import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
+from shared.imaging.decoding import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from services.labeler.fields import Sha256
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
 from shared.http.forms import form_description, read_form
-from shared.imaging.preprocessing import UndecodableImage
+from shared.imaging.decoding import UndecodableImage
 from shared.imaging.rendition import LONGEST_SIDE, MEDIA_TYPE, render
 from shared.runtime.text import clean_typed
 

@@ -11,7 +11,7 @@ from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, REFUSALS, STAGE_S
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
 from shared.http.problems import Problem
-from shared.imaging.preprocessing import UndecodableImage
+from shared.imaging.decoding import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.telemetry import current_trace_id, logger
 

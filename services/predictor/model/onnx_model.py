@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from services.predictor.decisions.answers import Output
 from shared.artefacts import parse_artefact
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
-from shared.imaging.preprocessing import INPUT_SIZE, Pixels
+from shared.imaging.preprocessing import INPUT_SIZE
+from shared.imaging.structure import Pixels
 from shared.runtime.errors import InvalidMessage, PappusError
 from shared.runtime.metrics import ARTEFACT_PARSES
 

@@ -6,7 +6,7 @@ from services.predictor.model.holder import ModelHolder
 from services.predictor.model.scoring import Scoring
 from services.predictor.settings import SOURCE
 from shared.contract.events import ImageStored, PredictionLogged, uuid_of
-from shared.imaging.preprocessing import UndecodableImage
+from shared.imaging.decoding import UndecodableImage
 from shared.messaging.event_log import EventLog
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.clock import Clock, utc_now

@@ -17,7 +17,7 @@ from services.trainer.model.reference_inference import Agreement, compare_runtim
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
 from shared.contract.artefact import FORMAT_VERSION
 from shared.contract.split import side
-from shared.imaging.preprocessing import Pixels
+from shared.imaging.structure import Pixels
 from shared.runtime.errors import PappusError
 
 RECIPE = f"layer kappa={KAPPA} ridge={RIDGE} margin={MARGIN} format={FORMAT_VERSION}"

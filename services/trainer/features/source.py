@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from services.trainer.features.parquet import read_features
 from services.trainer.model.arrays import Vector
+from shared.imaging.decoding import UndecodableImage
 from shared.imaging.lanes import DecodingLanes
-from shared.imaging.preprocessing import Pixels, PreparedImage, UndecodableImage, prepare_image
+from shared.imaging.preprocessing import PreparedImage, prepare_image
+from shared.imaging.structure import Pixels
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.storage.verified import HashMismatch, get_verified

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer.full_lane.image_folder import path_in
-from shared.imaging.preprocessing import INPUT_SIZE, Pixels, UndecodableImage, decode, prepare
+from shared.imaging.decoding import UndecodableImage, decode
+from shared.imaging.preprocessing import INPUT_SIZE, prepare
+from shared.imaging.structure import Pixels
 from shared.runtime.errors import TransientError
 from shared.storage.verified import HashMismatch, check_sha256
 

@@ -10,7 +10,7 @@ from services.trainer.features.source import FeatureSource
 from services.trainer.gate.decisions.comparison import LockedTests, held_corrections, select_locked_tests
 from services.trainer.gate.model_loader import EvaluatedModel
 from services.trainer.model.arrays import Vectors
-from shared.imaging.preprocessing import Pixels
+from shared.imaging.structure import Pixels
 from shared.tables.database import Database
 
 PROBED_TESTS = 2

@@ -10,7 +10,8 @@ from services.trainer.gate.model_loader import EvaluatedModel, ModelLoadError
 from services.trainer.model.arrays import Vectors, stack_features
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
-from shared.imaging.preprocessing import INPUT_SIZE, Pixels
+from shared.imaging.preprocessing import INPUT_SIZE
+from shared.imaging.structure import Pixels
 
 TIMED_RUNS = 3
 TIMING_BUDGET_SECONDS = 1.0

@@ -6,7 +6,10 @@ import pytest
 
 from pappus.containers.preparation import Preparation, PreparationSettings
 from pappus.stack import Servers
+from pappus.stack.buckets import ObjectStoreAway, make_buckets
 from pappus.stack.errors import StackError
+from pappus.stack.ports import HOST, free_ports
+from pappus.stack.s3 import REGION
 
 
 def settings(servers: Servers, folder: Path) -> PreparationSettings:
@@ -44,7 +47,16 @@ async def test_missing_credentials_are_named() -> None:
         await Preparation(PreparationSettings(), print).run(("tables",))
 
 
+async def test_an_object_store_that_is_away_is_told_from_one_that_refuses(servers: Servers) -> None:
+    root = servers.credentials.s3["root"]
+    with pytest.raises(ObjectStoreAway):
+        make_buckets(f"http://{HOST}:{free_ports(['away'])['away']}", REGION, root)
+    with pytest.raises(StackError) as refused:
+        make_buckets(servers.s3_endpoint, REGION, root.model_copy(update={"secret_key": "wrong"}))
+    assert not isinstance(refused.value, ObjectStoreAway)
+
+
 async def test_roles_over_tls_need_a_psql_that_encrypts(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(StackError, match="pappus prepare tables topics buckets"):
+    with pytest.raises(StackError, match="PAPPUS_DATABASE_CA_FILE is set, and the psql"):
         await Preparation(PreparationSettings(database_ca_file=ca_file), print).run(("database",))

@@ -22,7 +22,7 @@ from services.trainer.dataset.manifest import manifest_from_json
 from services.trainer.features.parquet import features_key, read_features
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import ImageStored, ModelTrained, TrainingRequested
-from shared.imaging.preprocessing import decode as decode_image
+from shared.imaging.decoding import decode as decode_image
 from shared.imaging.preprocessing import prepare
 from shared.messaging.codec import decode
 from shared.messaging.kafka import KafkaEventLog, create_topics, open_event_log

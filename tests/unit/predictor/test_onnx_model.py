@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.predictor.model.onnx_model import InvalidArtefact, Model
-from shared.imaging.preprocessing import Pixels
+from shared.imaging.structure import Pixels
 from tests.unit.predictor.small_model import METADATA, small_artefact
 
 

@@ -17,7 +17,8 @@ from services.predictor.model.scoring import (
     score,
     worth_a_thread,
 )
-from shared.imaging.preprocessing import Pixels, UndecodableImage
+from shared.imaging.decoding import UndecodableImage
+from shared.imaging.structure import Pixels
 from shared.testing import eventually
 from tests.unit.predictor.small_model import picture, small_artefact
 

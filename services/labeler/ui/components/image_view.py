@@ -8,7 +8,7 @@ import streamlit as st
 from services.labeler.ui.api_clients import Declined, LabelerClient
 from services.labeler.ui.sessions.tab import clients
 from shared.clients.labeler import get_image_content, get_rendition
-from shared.imaging.preprocessing import UndecodableImage
+from shared.imaging.decoding import UndecodableImage
 from shared.imaging.rendition import MEDIA_TYPE, render
 from shared.runtime.errors import TransientError
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from shared.imaging.decoding import MAXIMUM_SIDE, UndecodableImage, decode, image_facts
 from shared.imaging.jpeg import MAXIMUM_SCANNED_PIXELS, MAXIMUM_SCANS
-from shared.imaging.preprocessing import MAXIMUM_SIDE, UndecodableImage, decode, image_facts
 from shared.imaging.structure import MAXIMUM_BLOCKS
 from tests.integration.imaging.other_files import HEIGHT, WIDTH, bmp, encoded, jpeg, picture, riff, segment
 from tests.integration.imaging.png_files import GREY, RGB, SIGNATURE, header, png, written

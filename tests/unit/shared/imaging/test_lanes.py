@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.imaging.decoding import UndecodableImage
 from shared.imaging.lanes import (
     COSTLY_AT_ONCE,
     COSTLY_SECONDS,
@@ -15,7 +16,7 @@ from shared.imaging.lanes import (
     DecodingLanes,
     estimated_seconds,
 )
-from shared.imaging.preprocessing import UndecodableImage, prepare_image
+from shared.imaging.preprocessing import prepare_image
 from shared.testing import eventually
 from tests.integration.imaging.png_files import GREY, SIGNATURE, header, written
 from tests.unit.shared.imaging import work

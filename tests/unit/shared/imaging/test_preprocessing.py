@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shared.imaging.preprocessing import Pixels, UndecodableImage, decode, image_facts, prepare
+from shared.imaging.decoding import UndecodableImage, decode, image_facts
+from shared.imaging.preprocessing import prepare
+from shared.imaging.structure import Pixels
 from tests.integration.imaging.png_files import GREY, RGB, png, samples_of, written
 from tests.profiles import examples
 

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from shared.imaging.preprocessing import UndecodableImage, decode
+from shared.imaging.decoding import UndecodableImage, decode
 from tests.integration.imaging.other_files import bmp_files, gif_files, jpeg, jpeg_files, segment, webp_files
 from tests.integration.imaging.png_files import png, png_files
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.imaging.preprocessing import UndecodableImage, decode
+from shared.imaging.decoding import UndecodableImage, decode
 from shared.imaging.rendition import render
 
 

@@ -8,19 +8,24 @@ replica answers with it, and of a row of plants_data until its image.stored. Wan
 
 import argparse
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
+
+import psutil
 
 from bench import correction_to_live, row_to_stored
 from pappus.stack import Stack
 from pappus.stack.config import StackConfig
 from pappus.stack.folders import StateFolder
 
-WARM_UP = 5
+WARM_UP = {"row to stored": 100, "correction to live": 10}
+"""Rounds after the start that are not counted: each start leaves the broker cold, and one half has no earlier work."""
+QUIET_SECONDS, QUIET_PERCENT, LONGEST_WAIT = 3, 25.0, 180
 MEASURED: dict[str, Callable[[Path, int], Awaitable[list[float]]]] = {
-    "correction to live": correction_to_live.measure,
     "row to stored": row_to_stored.measure,
+    "correction to live": correction_to_live.measure,  # last: it leaves models to record, and a training
 }
 
 
@@ -37,8 +42,20 @@ def compare(state: Path, rounds: int) -> None:
 
 
 def _measure(state: Path, rounds: int) -> dict[str, list[float]]:
-    asyncio.run(_all(correction_to_live.measure(state, WARM_UP)))  # the first rounds after a start take longer
+    for name, measure in MEASURED.items():
+        asyncio.run(_all(measure(state, WARM_UP[name])))
+    _wait_until_quiet()
     return {name: asyncio.run(_all(measure(state, rounds))) for name, measure in MEASURED.items()}
+
+
+def _wait_until_quiet() -> None:
+    """Wait until the machine is nearly idle for QUIET_SECONDS: what models and their training cost is not compared."""
+    quiet, deadline = 0, time.monotonic() + LONGEST_WAIT
+    while quiet < QUIET_SECONDS:
+        quiet = quiet + 1 if psutil.cpu_percent(interval=1.0) < QUIET_PERCENT else 0
+        if time.monotonic() > deadline:
+            print(f"The machine was not quiet within {LONGEST_WAIT} s: the figures are of a busy one.")
+            return
 
 
 async def _all(measuring: Awaitable[list[float]]) -> list[float]:

@@ -21,4 +21,11 @@ def topics_component(context: StackContext) -> Component:
     async def done() -> bool:
         return True
 
-    return Component(name=TOPICS_STEP, group="services", launch=launch, probe=done, needs=("kafka",))
+    return Component(
+        name=TOPICS_STEP,
+        group="services",
+        launch=launch,
+        probe=done,
+        needs=("kafka",),
+        config_hash="secured" if context.config.secure else "",  # services wait for it, and so for their users in Kafka
+    )

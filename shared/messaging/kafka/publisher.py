@@ -22,7 +22,8 @@ from shared.contract.topics import LARGEST_BYTES, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
 from shared.messaging.kafka.client import UNAUTHORIZED, missing_right, start_with_retry, stop_within
-from shared.runtime.errors import PappusError, TransientError
+from shared.messaging.kafka.refusals import KafkaRefused
+from shared.runtime.errors import NotReady, PappusError, TransientError
 from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.metrics import EVENTS_PUBLISHED
 from shared.runtime.telemetry import inject_headers, logger
@@ -32,7 +33,8 @@ _Message = tuple[str, str | None, bytes]
 
 
 class KafkaPublisher:
-    """One idempotent producer. It starts in the background and is replaced when it has become unusable."""
+    """One idempotent producer. It starts in the background and is replaced when it has become unusable, or was not let
+    in: a login may be made a moment later."""
 
     def __init__(self, connection: KafkaConnection, source: str, timeout_seconds: float) -> None:
         self._connection = connection
@@ -85,6 +87,9 @@ class KafkaPublisher:
             raise TransientError(
                 f"Kafka no longer accepts this producer ({error!r}); a new one replaces it. Publish the events again."
             ) from error
+        except KafkaRefused as error:  # says nothing against the events: they wait until the setting is corrected
+            self._replace(starting)
+            raise NotReady(f"{error} Nothing was sent; this process tries again.") from error
         except UNAUTHORIZED as error:
             raise missing_right(f"take an event on {messages[0][0]}", error) from error
         except KafkaError as error:
@@ -105,7 +110,7 @@ class KafkaPublisher:
         return asyncio.create_task(start, name=f"start publisher {self._source}")
 
     def _replace_if_dead(self, suspect: "asyncio.Task[AIOKafkaProducer]") -> None:
-        if suspect.done() and _is_dead(suspect.result()):
+        if _is_started(suspect) and _is_dead(suspect.result()):
             self._replace(suspect)
 
     def _replace(self, broken: "asyncio.Task[AIOKafkaProducer]") -> None:
@@ -114,15 +119,16 @@ class KafkaPublisher:
             return
         logger.error("the Kafka producer is replaced", source=self._source)
         self._producer = self._start()
-        task = asyncio.create_task(stop_within(broken.result(), f"publisher {self._source}"))
-        self._retired.add(task)
-        task.add_done_callback(self._retired.discard)
+        if _is_started(broken):
+            task = asyncio.create_task(stop_within(broken.result(), f"publisher {self._source}"))
+            self._retired.add(task)
+            task.add_done_callback(self._retired.discard)
 
     async def _close(self) -> None:
         self._closed = True
         self._producer.cancel()
         await asyncio.gather(self._producer, *self._retired, return_exceptions=True)
-        if not self._producer.cancelled() and self._producer.exception() is None:
+        if _is_started(self._producer):
             await stop_within(self._producer.result(), f"publisher {self._source}")
 
 
@@ -149,6 +155,11 @@ async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]
             )
         )
     return records
+
+
+def _is_started(starting: "asyncio.Task[AIOKafkaProducer]") -> bool:
+    """Return whether the producer was let in."""
+    return starting.done() and not starting.cancelled() and starting.exception() is None
 
 
 def _is_dead(producer: AIOKafkaProducer) -> bool:

@@ -19,7 +19,7 @@ from shared.contract.access import GROUPS, PRINCIPALS, published_by, read_by
 from shared.contract.events import EVENTS, Principal
 from shared.contract.topics import FAUST_TOPICS, TOPICS, dead_letter_topic
 from shared.messaging.kafka import KafkaRefused, create_topics, make_users, open_event_log, raise_refusal, set_rights
-from shared.runtime.errors import PappusError
+from shared.runtime.errors import NotReady, PappusError
 from shared.runtime.kafka_connection import KafkaConnection, KafkaProtocol
 from shared.testing import eventually, model_trained, read_all
 
@@ -178,8 +178,24 @@ async def test_a_wrong_setting_ends_a_start_with_one_sentence(
         with pytest.raises(KafkaRefused, match=said):  # a reader waits for a broker that is away, not for this
             await read_all(event_log, ["model.trained"])
         async with event_log.publisher("pappus/trainer") as publisher:
-            with pytest.raises(KafkaRefused, match=said):
+            with pytest.raises(NotReady, match=said):  # in red: the events are not to blame
                 await publisher.publish([model_trained()])
+
+
+async def test_a_publisher_that_was_refused_is_let_in_once_its_login_is_right(secured: Servers) -> None:
+    connection = replace(secured.kafka_as("trainer"), username="latecomer", password="right")
+    async with open_event_log(connection) as event_log, event_log.publisher("pappus/trainer") as publisher:
+        with pytest.raises(NotReady, match=r"refused the login of 'latecomer'.*Nothing was sent"):
+            await publisher.publish([model_trained()])
+        admin = secured.stack.running_context().kafka_as("admin", "PLAIN")
+        await make_users(admin, {"latecomer": "right"})
+
+        async def let_in() -> bool:
+            with pytest.raises(PappusError) as answer:  # it has no right to the topic, and is told so by name
+                await publisher.publish([model_trained()])
+            return "no right" in str(answer.value)
+
+        await eventually(let_in)
 
 
 @pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])

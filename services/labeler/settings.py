@@ -49,6 +49,6 @@ class UiSettings(EnvironmentSettings):
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Public names under which it is asked; addresses and names without a dot need none"
     )
-    labeler_url: str = "http://127.0.0.1:28100"
-    predictor_url: str = "http://127.0.0.1:28000"
+    labeler_url: str = Field(pattern="^https?://")
+    predictor_url: str = Field(pattern="^https?://")
     predictor_key: SecretStr = Field(default=SecretStr(""), description="where the predictor asks for an API key")

@@ -19,6 +19,7 @@ from shared.runtime.text import check_labels, check_model_name
 PREFIX = "PAPPUS_"
 SECRETS_FOLDER = "PAPPUS_SECRETS_FOLDER"
 """Names a folder of files; each is called after a setting, such as pappus_s3_secret_key, and holds its value."""
+DATABASE_EXAMPLE = "postgresql://ingestor@postgres:5432/pappus"
 Labels = Annotated[tuple[str, ...], AfterValidator(check_labels)]
 ModelName = Annotated[str, AfterValidator(check_model_name)]
 
@@ -57,7 +58,7 @@ class Settings(EnvironmentSettings, Installation):
     """What every process needs. A service adds its own fields in its `settings.py`."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address that its HTTP servers listen on")
-    kafka_bootstrap: str = Field(default="127.0.0.1:29092", min_length=1)
+    kafka_bootstrap: str = Field(default="", description="host:port of a broker, or of several")
     kafka_protocol: KafkaProtocol = "PLAINTEXT"
     kafka_username: str = Field(default="", description="with SASL: the name, for SCRAM-SHA-512")
     kafka_password: SecretStr = SecretStr("")
@@ -70,7 +71,7 @@ class Settings(EnvironmentSettings, Installation):
     database_password: SecretStr = Field(default=SecretStr(""), description="instead of one in database_url")
     database_ca_file: Path | None = Field(default=None, description="who signs for PostgreSQL: it must prove its name")
     s3_ca_file: Path | None = Field(default=None, description="who signs for the object store; None: the system")
-    s3_endpoint: str = Field(default="http://127.0.0.1:29000", pattern="^https?://")
+    s3_endpoint: str = Field(default="", pattern="^(https?://.*)?$")
     s3_region: str = "us-east-1"
     s3_bucket: str = Field(default="pappus", min_length=1)
     s3_access_key: SecretStr = SecretStr("")
@@ -96,7 +97,7 @@ class Settings(EnvironmentSettings, Installation):
     def kafka(self) -> KafkaConnection:
         """Where Kafka is, and the login for it. Raises InvalidSettings."""
         return KafkaConnection(
-            bootstrap=self.kafka_bootstrap,
+            bootstrap=required(self.kafka_bootstrap, "PAPPUS_KAFKA_BOOTSTRAP", "kafka:9092"),
             protocol=self.kafka_protocol,
             username=self.kafka_username,
             password=self.kafka_password.get_secret_value(),
@@ -106,7 +107,8 @@ class Settings(EnvironmentSettings, Installation):
     @property
     def database_dsn(self) -> str:
         """Where PostgreSQL is, with the password and with what to ask of its certificate. Raises InvalidSettings."""
-        url = urlsplit(self.database_url.get_secret_value())
+        given = required(self.database_url.get_secret_value(), "PAPPUS_DATABASE_URL", DATABASE_EXAMPLE)
+        url = urlsplit(given)
         query = dict(parse_qsl(url.query))
         if password := self.database_password.get_secret_value():
             login, _, place = url.netloc.rpartition("@")
@@ -122,6 +124,13 @@ class Settings(EnvironmentSettings, Installation):
         processes with defaults share the work."""
         name = self.replica if "replica" in self.model_fields_set else None
         return {"member": name, "dead_letters_in_a_row": self.dead_letters_in_a_row}
+
+
+def required(value: str, name: str, example: str) -> str:
+    """Return the value of a setting without a default. Raises InvalidSettings if it is empty."""
+    if not value:
+        raise InvalidSettings(f"{name} is not set: say where it is, such as {example}, and start again.")
+    return value
 
 
 def check_installation(environment: Mapping[str, str]) -> Installation:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from shared.runtime.certificates import certificate_error, explain_certificate, trust
 from shared.runtime.errors import NotReady, PappusError, TransientError
-from shared.runtime.settings import Settings
+from shared.runtime.settings import Settings, required
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -141,7 +141,7 @@ class S3ObjectStore:
 @asynccontextmanager
 async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
     """Open the bucket that the settings name. Opening asks the store nothing, so it may be away. Raises
-    InvalidSettings if the file of its authority cannot be used."""
+    InvalidSettings if its address is missing, or the file of its authority cannot be used."""
     if settings.s3_ca_file is not None:
         trust(settings.s3_ca_file, CA_SETTING)
     config = AioConfig(
@@ -154,7 +154,7 @@ async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
     )
     client = aioboto3.Session().client(
         "s3",
-        endpoint_url=settings.s3_endpoint,
+        endpoint_url=required(settings.s3_endpoint, "PAPPUS_S3_ENDPOINT", "http://s3:7070"),
         region_name=settings.s3_region,
         aws_access_key_id=settings.s3_access_key.get_secret_value(),
         aws_secret_access_key=settings.s3_secret_key.get_secret_value(),

@@ -84,7 +84,9 @@ def connecting() -> Iterator[None]:
         with _settings_errors(), transient_errors():
             yield
     except (OSError, TimeoutError) as error:
-        raise TransientError(f"PostgreSQL cannot be reached: {error!r}. Is it running?") from error
+        raise TransientError(
+            f"PostgreSQL cannot be reached: {error!r}. Is it running, at PAPPUS_DATABASE_URL?"
+        ) from error
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from services.trainer.settings import TrainerSettings
 class RecorderSettings(TrainerSettings):
     """The address of MLflow and the login there, beside the settings of every process of the trainer."""
 
-    mlflow_url: str = "http://127.0.0.1:25000"
+    mlflow_url: str = Field(pattern="^https?://")
     mlflow_username: str = Field(default="", description="who writes; empty: MLflow asks for no login")
     mlflow_password: SecretStr = SecretStr("")
     alias_seconds: float = Field(default=10.0, gt=0, description="how often the alias is compared without being woken")

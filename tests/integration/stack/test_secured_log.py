@@ -178,7 +178,7 @@ async def test_a_wrong_setting_ends_a_start_with_one_sentence(
         with pytest.raises(KafkaRefused, match=said):  # a reader waits for a broker that is away, not for this
             await read_all(event_log, ["model.trained"])
         async with event_log.publisher("pappus/trainer") as publisher:
-            with pytest.raises(NotReady, match=said):  # in red: the events are not to blame
+            with pytest.raises(NotReady, match=said):  # in red: nothing is wrong with the events
                 await publisher.publish([model_trained()])
 
 

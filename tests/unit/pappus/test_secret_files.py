@@ -60,6 +60,7 @@ def test_each_file_is_a_setting_of_its_container(
     write_secrets(tmp_path / "secrets")
     folder = tmp_path / "secrets" / container
     monkeypatch.setenv("PAPPUS_SECRETS_FOLDER", str(folder))
+    monkeypatch.setenv("PAPPUS_MLFLOW_URL", "http://mlflow")
     settings = SETTINGS[container]()
     for file in folder.glob("pappus_*"):
         assert getattr(settings, file.name.removeprefix("pappus_")).get_secret_value() == file.read_text()

@@ -81,7 +81,7 @@ def test_securing_starts_every_server_and_service_again(state: StateFolder, secu
     locked = {each.name: each.config_hash for each in all_components(secured)}
     assert locked.keys() - plain.keys() == {"postgres-server"}
     same = {name for name, found in plain.items() if locked[name] == found}
-    assert same == {"topics", "labeler-ui"}, "these use no server themselves"
+    assert same == {"labeler-ui"}, "it uses no server itself"
 
 
 def test_no_listener_of_the_broker_is_open(tmp_path: Path) -> None:

@@ -261,7 +261,9 @@ def test_a_refused_key_of_the_pages_logs_no_person_out(anna: AppTest, apis: Fake
 def test_the_pages_send_their_key_to_the_predictor(apis: FakeApis) -> None:
     apis.predictor_key = "pappus_word"
     for key, known in (("pappus_word", True), ("", False)):
-        settings = UiSettings(predictor_key=SecretStr(key))
+        settings = UiSettings(
+            labeler_url="http://labeler", predictor_url="http://predictor", predictor_key=SecretStr(key)
+        )
         pages = PredictorClient(open_predictor(settings, httpx2.MockTransport(apis.predictor)))
         with nullcontext() if known else pytest.raises(Declined, match="PAPPUS_PREDICTOR_KEY"):
             assert pages.send(get_serving_model()).version == "full-1"

@@ -11,14 +11,14 @@ from shared.runtime.settings import InvalidSettings, Settings
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **values: str) -> Settings:
-    for name, value in values.items():
+    for name, value in {"KAFKA_BOOTSTRAP": "127.0.0.1:1", **values}.items():
         monkeypatch.setenv(f"PAPPUS_{name}", value)
     return Settings()
 
 
-def test_without_settings_clients_speak_plainly() -> None:
-    assert Settings().kafka.client_settings == {
-        "bootstrap_servers": "127.0.0.1:29092",
+def test_without_more_settings_clients_speak_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings(monkeypatch, KAFKA_BOOTSTRAP="a:1").kafka.client_settings == {
+        "bootstrap_servers": "a:1",
         "security_protocol": "PLAINTEXT",
     }
 

@@ -122,3 +122,10 @@ def test_a_process_with_defaults_has_no_name_in_its_groups(monkeypatch: pytest.M
 def test_a_name_that_was_set_counts_even_if_it_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPPUS_REPLICA", "local")
     assert Settings().in_groups["member"] == "local"
+
+
+def test_an_address_that_is_missing_is_named() -> None:
+    with pytest.raises(InvalidSettings, match="PAPPUS_KAFKA_BOOTSTRAP is not set: say where it is, such as kafka:9092"):
+        _ = Settings().kafka
+    with pytest.raises(InvalidSettings, match="PAPPUS_DATABASE_URL is not set"):
+        _ = Settings().database_dsn

@@ -11,6 +11,7 @@
 #   make check-deploy  images, compose file, manifests, workflows: as they should be, and a broken copy of each fails
 #   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
 #   make test-containers  the tests that need servers, on containers          (PAPPUS_TEST_IMAGE_...: other images)
+#                         and, alone as make test-compose, those of compose.yaml (COMPOSE_FILE: with the stand-ins)
 #   make test-cluster     the tests that need Kubernetes, on the cluster of KUBECONFIG
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
@@ -32,7 +33,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test test-containers test-cluster chaos check check-deploy load format bench pins
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check check-deploy load format bench pins
 .DEFAULT_GOAL := help
 
 help:
@@ -66,6 +67,13 @@ test-containers: $(READY)
 	@lack=$$($(BIN)/python -c 'from tests.containers import missing; from tests.server_forms import ServerSettings; print(missing(ServerSettings()) or "")'); \
 	if [ -n "$$lack" ]; then echo "No test ran on containers. $$lack"; exit 1; fi
 	@PAPPUS_TEST_SERVERS=containers $(BIN)/python -m pytest -n 2 $(or $(ARGS),tests/contract tests/integration)
+	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-compose)
+
+# All of compose.yaml, or of the files in COMPOSE_FILE, as built: kill -9 and a restart of each container, faults.
+test-compose: $(READY)
+	@lack=$$($(BIN)/python -c 'from tests.compose.conftest import missing; print(missing() or "")'); \
+	if [ -n "$$lack" ]; then echo "No test ran on compose.yaml. $$lack"; exit 1; fi
+	@$(BIN)/python -m pytest -n 0 -m compose tests/compose $(ARGS)
 
 test-cluster: $(READY)
 	@lack=$$($(BIN)/python -c 'from tests.cluster.conftest import missing; print(missing() or "")'); \

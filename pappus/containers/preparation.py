@@ -139,6 +139,8 @@ class Preparation:
                 "PAPPUS_CREDENTIALS_FILE is not set: name the credentials.json that `pappus secrets` wrote."
             )
         try:
-            return Credentials.model_validate_json(file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise StackError(f"PAPPUS_CREDENTIALS_FILE names {file}, which cannot be used: {error}") from error
+            return Credentials.parse(file.read_bytes(), file)
+        except OSError as error:
+            raise StackError(
+                f"PAPPUS_CREDENTIALS_FILE names {file}, which cannot be read: {error.strerror}."
+            ) from error

@@ -4,9 +4,11 @@ import base64
 import json
 import secrets
 import uuid
+from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
+from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
 from pappus.stack.kafka_security import ADMIN
@@ -69,12 +71,23 @@ class Credentials(BaseModel):
     kafka_cluster: str = Field(default_factory=_cluster_id)
 
     @classmethod
+    def parse(cls, text: bytes, file: Path) -> "Credentials":
+        """Return what `file` holds. Raises StackError, without a word of what is in it."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            raise StackError(
+                f"{file} is not a credentials.json that Pappus wrote, or is damaged. Restore it: the servers know the"
+                " passwords in it and no others."
+            ) from None
+
+    @classmethod
     def load_or_create(cls, state: StateFolder) -> "Credentials":
         """Return the credentials of `state`; generate and save them the first time, with the users of the labeler, and
         later what an earlier release did not have."""
         if state.credentials.exists():
             text = state.credentials.read_bytes()
-            known = cls.model_validate_json(text)
+            known = cls.parse(text, state.credentials)
             known = known.model_copy(update={"s3": _s3_keys() | known.s3, "kafka": _kafka_passwords() | known.kafka})
             if known.model_dump() != json.loads(text):
                 write_private(state.credentials, known.model_dump_json(indent=2) + "\n")

@@ -15,6 +15,7 @@ from shared.runtime.certificates import trust
 from shared.runtime.errors import InvalidSettings as InvalidSettings
 from shared.runtime.kafka_connection import KafkaConnection, KafkaProtocol
 from shared.runtime.text import check_labels, check_model_name
+from shared.runtime.writable_folder import check_writable
 
 PREFIX = "PAPPUS_"
 SECRETS_FOLDER = "PAPPUS_SECRETS_FOLDER"
@@ -117,6 +118,11 @@ class Settings(EnvironmentSettings, Installation):
             trust(self.database_ca_file, "PAPPUS_DATABASE_CA_FILE")
             query = {"sslmode": "verify-full", **query, "sslrootcert": str(self.database_ca_file)}
         return url._replace(query=urlencode(query)).geturl()
+
+    @property
+    def writable_folder(self) -> Path:
+        """The folder of this process, in which it can write now. Raises InvalidSettings."""
+        return check_writable(self.state_folder, "PAPPUS_STATE_FOLDER")
 
     @property
     def in_groups(self) -> GroupSettings:

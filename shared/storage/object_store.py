@@ -27,6 +27,10 @@ class ObjectMissing(PappusError):
     """There is no object under this key."""
 
 
+class ObjectStoreRefused(PappusError):
+    """The store answers, and does not let this process in with its settings; the text names the one to correct."""
+
+
 class ObjectTooLarge(PappusError):
     """The object has more bytes than the caller is willing to take."""
 
@@ -49,7 +53,9 @@ class ObjectStore(Protocol):
 
 
 CA_SETTING, ENDPOINT_SETTING = "PAPPUS_S3_CA_FILE", "PAPPUS_S3_ENDPOINT"
+KNOCKED = "images/"
 _MISSING = {"404", "NoSuchKey", "NotFound"}
+_REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "Throttling"}
 
 
@@ -71,7 +77,8 @@ def _explained(action: str, key: str) -> Iterator[None]:
             raise TransientError(
                 f"The object store could not {action} {key}: {error}. It will be tried again."
             ) from error
-        raise PappusError(
+        refused = ObjectStoreRefused if code in _REFUSED else PappusError
+        raise refused(
             f"The object store refused to {action} {key}: {error}. Correct its"
             " credentials (PAPPUS_S3_ACCESS_KEY, the secret pappus_s3_secret_key), or the policy of the bucket."
         ) from error
@@ -137,11 +144,28 @@ class S3ObjectStore:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return sorted([entry["Key"] async for page in pages for entry in page.get("Contents", [])])
 
+    async def knock(self) -> None:
+        """Look whether the store lets this process in; its rights are not looked at. A store that is away, or without
+        the bucket, is no refusal. Raises ObjectStoreRefused."""
+        try:
+            with _explained("list", KNOCKED):
+                await self._client.list_objects_v2(Bucket=self._bucket, Prefix=KNOCKED, MaxKeys=1)
+        except ObjectStoreRefused:
+            raise
+        except PappusError as error:
+            if isinstance(error.__cause__, SSLError) and certificate_error(error.__cause__):
+                raise ObjectStoreRefused(str(error)) from error
+
 
 @asynccontextmanager
-async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
-    """Open the bucket that the settings name. Opening asks the store nothing, so it may be away. Raises
-    InvalidSettings if its address is missing, or the file of its authority cannot be used."""
+async def open_object_store(settings: Settings, knock: bool = True) -> AsyncIterator[ObjectStore]:
+    """Open the bucket that the settings name. The store may be away. Without `knock` nothing is asked: for a process
+    that goes on with what it has when it is not let in.
+
+    Raises:
+        ObjectStoreRefused: the store takes these settings for those of a stranger, or is one itself.
+        InvalidSettings: its address is missing, or the file of its authority cannot be used.
+    """
     if settings.s3_ca_file is not None:
         trust(settings.s3_ca_file, CA_SETTING)
     config = AioConfig(
@@ -162,4 +186,7 @@ async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
         config=config,
     )
     async with client as opened:
-        yield S3ObjectStore(opened, settings.s3_bucket)
+        store = S3ObjectStore(opened, settings.s3_bucket)
+        if knock:
+            await store.knock()
+        yield store

@@ -5,10 +5,15 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+import httpx2
 
 from pappus.containers.secret_files import write_secrets
 from pappus.stack.ports import free_ports
@@ -16,6 +21,9 @@ from pappus.stack.ports import free_ports
 PROJECT = Path(__file__).resolve().parents[2]
 UP_SECONDS = 300
 COMMAND_SECONDS = 240
+GUEST_SECONDS = 60
+VOLUMES = {"full": "size=4k,uid=10001,mode=0700", "read-only": "ro,uid=10001,mode=0700"}
+"""Options of what is mounted instead of a volume."""
 STORY = ("--profile", "story", "run", "--rm", "--no-deps", "--use-aliases", "-T", "story")
 DONE = {"prepare", "s3-volume", "story"}
 """Jobs: they end."""
@@ -115,13 +123,100 @@ class Compose:
         said = {name: state.get("Health", {}).get("Status", state["Status"]) for name, state in states.items()}
         return {name: each for name, each in said.items() if each not in ("healthy", "running")}
 
+    @contextmanager
+    def stopped(self, service: str) -> Iterator[None]:
+        """Have this service stopped meanwhile."""
+        self.run("stop", service)
+        try:
+            yield
+        finally:
+            self.run("start", service)
+
+    def have_a_model(self) -> None:
+        """Tell the story where none was told yet: for a test that runs alone."""
+        address = f"http://127.0.0.1:{self.ports['PREDICTOR_API_0']}/readyz"
+        if httpx2.get(address).status_code != 200:
+            self.tell("demo")
+
+    def guest(self, service: str, secrets: Path, *, network: str = "", volume: str = "", **environment: str) -> "Guest":
+        """A container like that of the service, beside it, with these secrets and changes of its settings. `volume`:
+        how its volume fails, `full` or `read-only`; `network`: host, instead of that of the installation."""
+        known = self.configuration["services"][service]
+        mounted = [volume for volume in known.get("volumes", ()) if volume["target"] == "/run/secrets"]
+        own = [secrets / Path(each["source"]).relative_to(self.secrets) for each in mounted]
+        settings = {**known["environment"], **environment}
+        options = [
+            *("--network", network or f"{self.name}_default"),
+            *(f"--env={name}={value}" for name, value in settings.items()),
+            *(f"--volume={folder}:/run/secrets:ro" for folder in own),
+            *([f"--tmpfs=/var/lib/pappus:{VOLUMES[volume]}"] if volume else []),
+        ]
+        return Guest(known["image"], options, known["command"] or ())
+
+    def bare_guest(self, service: str) -> "Guest":
+        """A container of the service's image and command, without any setting."""
+        known = self.configuration["services"][service]
+        return Guest(known["image"], [], known["command"] or ())
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a container ended: its exit code, None if it had to be killed, and what it printed."""
+
+    code: int | None
+    output: str
+
+
+class Guest:
+    """One container beside those of the installation."""
+
+    def __init__(self, image: str, options: Sequence[str], command: Sequence[str]) -> None:
+        self._name = f"pappus-guest-{uuid4().hex[:12]}"
+        hardened = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--user=10001:10001", "--name", self._name)
+        self._arguments = ("run", "--detach", *hardened, *options, image, *command)
+
+    def __enter__(self) -> "Guest":
+        _docker(*self._arguments)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _docker("rm", "--force", "--volumes", self._name)
+
+    def run(self) -> Ended:
+        """Run until it ends, at most GUEST_SECONDS."""
+        with self:
+            try:
+                code = int(_docker("wait", self._name, seconds=GUEST_SECONDS))
+            except subprocess.TimeoutExpired:
+                return Ended(None, self.logs())
+            return Ended(code, self.logs())
+
+    def logs(self) -> str:
+        """Return what it printed so far, errors last."""
+        done = subprocess.run(["docker", "logs", self._name], capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    def running(self) -> bool:
+        """Return whether its process runs."""
+        return bool(_inspect("container", self._name)["State"]["Running"])
+
+    def stop(self) -> int:
+        """Ask it to end; return the exit code."""
+        _docker("stop", self._name)
+        return int(_inspect("container", self._name)["State"]["ExitCode"])
+
+    def healthy(self) -> bool:
+        """Return whether its process says that it is ready."""
+        asked = ["docker", "exec", self._name, "python", "-m", "shared.runtime.healthcheck", "/readyz"]
+        return subprocess.run(asked, capture_output=True).returncode == 0
+
 
 def _inspect(kind: str, name: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(_docker(kind, "inspect", name))[0]
     return found
 
 
-def _docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
+def _docker(*arguments: str, seconds: float = COMMAND_SECONDS) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=seconds)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -65,7 +65,7 @@ async def test_the_story_ends_right_while_each_container_is_killed(compose: Comp
 
 
 async def test_each_service_is_as_good_as_before_after_a_restart(compose: Compose) -> None:
-    _with_a_model(compose)
+    compose.have_a_model()
     for service in compose.services:
         compose.run("restart", service)
         await eventually(lambda: not compose.unhealthy(), HEALTHY_SECONDS)
@@ -73,19 +73,12 @@ async def test_each_service_is_as_good_as_before_after_a_restart(compose: Compos
 
 
 async def test_all_data_is_there_after_down_and_up(compose: Compose) -> None:
-    _with_a_model(compose)
+    compose.have_a_model()
     before = _model(compose), compose.tell("history")
     compose.run("down")
     compose.up()
     await eventually(lambda: not compose.unhealthy(), HEALTHY_SECONDS)
     assert (_model(compose), compose.tell("history")) == before
-
-
-def _with_a_model(compose: Compose) -> None:
-    """Tell the story where none was told yet: for a test that runs alone."""
-    answer = httpx2.get(f"http://127.0.0.1:{compose.ports['PREDICTOR_API_0']}/readyz")
-    if answer.status_code != 200:
-        compose.tell("demo")
 
 
 def _model(compose: Compose) -> str:

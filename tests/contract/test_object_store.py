@@ -100,7 +100,7 @@ async def test_a_bucket_that_does_not_exist_yet_is_a_transient_error(servers: Se
 
 async def test_wrong_credentials_are_no_transient_error(servers: Servers) -> None:
     values = {**servers.settings("trainer"), "s3_secret_key": "wrong"}
-    async with open_object_store(Settings.model_validate(values)) as store:
+    async with open_object_store(Settings.model_validate(values), knock=False) as store:
         with pytest.raises(PappusError, match="credentials") as raised:
             await store.put("models/x", b"")
     assert not isinstance(raised.value, TransientError)

@@ -11,11 +11,15 @@ import threading
 
 from services.labeler.settings import LIMIT_MEGABYTES, UiSettings
 from services.labeler.ui.server import create_app
+from shared.runtime.errors import InvalidSettings
 from shared.runtime.health import Health, serve_health
 
 
 def main() -> None:
-    settings = UiSettings()
+    try:
+        settings = UiSettings()
+    except InvalidSettings as error:
+        raise SystemExit(f"The pages do not start. {error}") from None
     threading.Thread(target=_serve_health, args=(settings.health_port, settings.host), daemon=True).start()
     options = {
         "server.headless": True,

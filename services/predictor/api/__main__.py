@@ -32,7 +32,7 @@ async def main() -> None:
     async with (
         open_event_log(settings.kafka, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
-        open_object_store(settings) as store,
+        open_object_store(settings, knock=False) as store,
     ):
         load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
         listeners = [readiness(health), model_loaded.notify]

@@ -171,7 +171,7 @@ class ModelLoader:
         try:
             await asyncio.to_thread(self._folder.keep, promotion, artefact)
         except OSError as error:  # a full disk must not stop serving
-            logger.error("the artefact could not be kept on disk for the next start", error=str(error))
+            logger.error("the artefact could not be kept in PAPPUS_STATE_FOLDER for the next start", error=str(error))
 
     async def _kept(self) -> list[ModelPromoted]:
         return await asyncio.to_thread(self._folder.promotions)

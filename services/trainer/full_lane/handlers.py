@@ -48,7 +48,7 @@ class FullLane:
     ) -> None:
         self._dataset = dataset
         self._store = store
-        self._images = ImageFolder(store, settings.state_folder / "images")
+        self._images = ImageFolder(store, settings.writable_folder / "images")
         self._training = training
         self._settings = settings
         self._clock = clock

@@ -23,7 +23,7 @@ async def run_trigger(settings: FullTriggerSettings, publisher: Publisher, healt
     """
     if run_number > 1:
         raise PappusError("The trigger lost its lock. Faust starts once in a process: this one ends, start it again.")
-    folder = settings.state_folder / "faust"
+    folder = settings.writable_folder / "faust"
     app = FaustApp(TRIGGER_APP, settings.kafka, folder=folder, publisher=publisher)
     tables = TriggerTables(app.table("images", 4), app.table("corrections", 4), app.table("trainings", 1))
     trigger = FullTrigger(

@@ -18,7 +18,7 @@ from shared.messaging.kafka import KafkaRefused, create_topics, open_event_log, 
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.settings import Settings
-from shared.storage.object_store import ObjectStore, open_object_store
+from shared.storage.object_store import ObjectStore, ObjectStoreRefused, open_object_store
 from shared.tables.postgres import DatabaseRefused, connector
 from shared.testing import image_registered, read_all
 from tests.integration.stack.secured_settings import settings
@@ -142,26 +142,40 @@ async def test_writes_follow_each_other_on_one_connection(secured: Servers) -> N
             await root.put(f"images/{number}", b"bytes")
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "said"),
-    [
-        ({"s3_secret_key": "wrong"}, PappusError, r"PAPPUS_S3_ACCESS_KEY, the secret pappus_s3_secret_key"),
-        ({"s3_access_key": "stranger"}, PappusError, r"PAPPUS_S3_ACCESS_KEY"),
-        ({"s3_ca_file": "stranger"}, TransientError, r"not signed by whom PAPPUS_S3_CA_FILE names"),
-        ({"s3_endpoint": "http"}, TransientError, r"PAPPUS_S3_ENDPOINT"),
-    ],
-    ids=["secret", "user", "authority", "plain"],
-)
-async def test_the_store_refuses_a_wrong_setting_in_one_sentence(
-    secured: Servers, stranger: Path, change: dict[str, Any], error: type[Exception], said: str
+WRONG_STORE = {
+    "secret": ({"s3_secret_key": "wrong"}, r"PAPPUS_S3_ACCESS_KEY, the secret pappus_s3_secret_key"),
+    "user": ({"s3_access_key": "stranger"}, r"PAPPUS_S3_ACCESS_KEY"),
+    "authority": ({"s3_ca_file": "stranger"}, r"not signed by whom PAPPUS_S3_CA_FILE names"),
+    "plain": ({"s3_endpoint": "http"}, r"PAPPUS_S3_ENDPOINT"),
+}
+
+
+def wrong_store(secured: Servers, stranger: Path, which: str) -> tuple[Settings, str]:
+    """The settings of the ingestor with one that is wrong, and what is said of it."""
+    change, said = WRONG_STORE[which]
+    given = {"stranger": stranger, "http": secured.s3_endpoint.replace("https:", "http:")}
+    changed = {name: given.get(value, value) if name != "s3_access_key" else value for name, value in change.items()}
+    return store_settings(secured, "ingestor", **changed), said
+
+
+@pytest.mark.parametrize("which", ["secret", "user", "authority"])
+async def test_a_store_that_lets_no_one_in_ends_a_start_with_one_sentence(
+    secured: Servers, stranger: Path, which: str
 ) -> None:
-    if "s3_ca_file" in change:
-        change = {"s3_ca_file": stranger}
-    if "s3_endpoint" in change:
-        change = {"s3_endpoint": secured.s3_endpoint.replace("https:", "http:")}
-    async with open_object_store(store_settings(secured, "ingestor", **change)) as store:
-        with pytest.raises(error, match=said):
+    wrong, said = wrong_store(secured, stranger, which)
+    with pytest.raises(ObjectStoreRefused, match=said) as refused:
+        async with open_object_store(wrong):
+            pytest.fail("it was opened")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("which", WRONG_STORE)
+async def test_the_store_refuses_a_wrong_setting_in_one_sentence(secured: Servers, stranger: Path, which: str) -> None:
+    wrong, said = wrong_store(secured, stranger, which)
+    async with open_object_store(wrong, knock=False) as store:
+        with pytest.raises(PappusError, match=said) as error:
             await store.get("images/x")
+    assert isinstance(error.value, TransientError) == (which in ("authority", "plain"))
 
 
 # A stack that was open.

@@ -35,6 +35,13 @@ def test_a_user_of_the_object_store_that_came_later_gets_a_password_too(state: S
     assert stat.S_IMODE(state.credentials.stat().st_mode) == 0o600
 
 
+def test_damaged_credentials_are_named_and_not_shown(state: StateFolder) -> None:
+    state.credentials.write_text('{"session_secret": "hidden", "postgres": 1')
+    with pytest.raises(StackError, match=r"credentials\.json is not a credentials\.json that Pappus wrote") as refused:
+        Credentials.load_or_create(state)
+    assert "hidden" not in str(refused.value)
+
+
 def test_folders_that_others_could_read_are_closed_at_the_next_start(state: StateFolder) -> None:
     for name in ("s3", "drawn"):
         (state.root / name).mkdir(mode=0o755)

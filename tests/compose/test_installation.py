@@ -81,10 +81,10 @@ async def test_all_data_is_there_after_down_and_up(compose: Compose) -> None:
     assert (_model(compose), compose.tell("history")) == before
 
 
-def _model(compose: Compose) -> str:
-    """Return the version that the predictor serves."""
-    answer = httpx2.get(f"http://127.0.0.1:{compose.ports['PREDICTOR']}/model").raise_for_status()
-    return str(answer.json())
+def _model(compose: Compose) -> tuple[str, int, str]:
+    """Return version, sequence and hash of the model that the predictor serves."""
+    model = httpx2.get(f"http://127.0.0.1:{compose.ports['PREDICTOR']}/model").raise_for_status().json()
+    return model["version"], model["sequence"], model["artefact_sha256"]
 
 
 def _read_until(command: subprocess.Popen[str], words: str) -> str:

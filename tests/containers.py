@@ -18,7 +18,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from pappus.stack.buckets import make_buckets
-from pappus.stack.credentials import Credentials
+from pappus.stack.credentials import READER, RECORDER, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import INFRA
 from pappus.stack.ports import HOST, free_ports
@@ -167,6 +167,8 @@ class ContainerServers(Servers):
             "pappus_database_password": self.credentials.postgres["mlflow"],
             "pappus_s3_access_key": key.access_key,
             "pappus_s3_secret_key": key.secret_key,
+            "pappus_mlflow_password": self.credentials.mlflow[RECORDER],
+            "pappus_mlflow_reader_password": self.credentials.mlflow[READER],
         }
         self._start(
             "mlflow",

@@ -44,7 +44,7 @@ async def test_an_unknown_step_is_refused_with_the_known_ones(servers: Servers, 
 
 async def test_missing_credentials_are_named() -> None:
     with pytest.raises(StackError, match="PAPPUS_CREDENTIALS_FILE"):
-        await Preparation(PreparationSettings(), print).run(("tables",))
+        await Preparation(PreparationSettings(database_url="postgresql://x"), print).run(("tables",))
 
 
 async def test_an_object_store_that_is_away_is_told_from_one_that_refuses(servers: Servers) -> None:

@@ -1,5 +1,6 @@
 """The trainer's processes as they run in service, to be killed and started again."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from pappus.stack.ports import free_ports
@@ -67,6 +69,20 @@ class TrainerProcess:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+    def writes_tables(self) -> bool:
+        """Return whether it says that it writes the tables of the trainer. One that stands by says that, too."""
+        if not self.is_running():
+            return False
+        try:
+            answer = urlopen(f"http://127.0.0.1:{self._port}/health", timeout=1)
+        except HTTPError as unhealthy:
+            answer = unhealthy
+        except OSError:
+            return False
+        with answer:
+            part = json.load(answer)["parts"].get("projection trainer", {})
+        return bool(part.get("ok")) and not part["detail"]
 
     def end(self, how: signal.Signals) -> int:
         """Send a signal and wait for the end; gives the exit code."""

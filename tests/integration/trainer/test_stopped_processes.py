@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pappus.stack import Servers
@@ -78,19 +77,16 @@ def processes(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         yield started
 
 
-async def make_writer(database: Database, process: TrainerProcess) -> None:
-    """Wait until this process is the one that writes the tables: the others lose the lock until it has it."""
-    sql = "SELECT pid, client_port FROM pg_stat_activity WHERE application_name = $1"
+async def make_writer(database: Database, module: str, processes: dict[str, TrainerProcess]) -> None:
+    """Wait until the process of this module is the one that writes the tables: the others lose the lock until it has
+    it."""
+    sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
 
     async def writes() -> bool:
-        writer = await database.fetchrow(sql, application_name(database.schema, "writer"))
-        if writer is None:
-            return False
-        ports = {connection.laddr.port for connection in psutil.Process(process.pid).net_connections("tcp")}
-        if writer["client_port"] in ports:
-            return True
-        await database.execute("SELECT pg_terminate_backend($1)", writer["pid"])
-        return False
+        writers = [name for name, process in processes.items() if await asyncio.to_thread(process.writes_tables)]
+        if writers not in ([], [module]):
+            await database.execute(sql, application_name(database.schema, "writer"))
+        return writers == [module]
 
     await eventually(writes, 60)
 
@@ -143,7 +139,7 @@ async def test_without_the_fast_lane_tables_and_gate_go_on(
     real: World, processes: dict[str, TrainerProcess], how: signal.Signals
 ) -> None:
     await first_champion(real)
-    await make_writer(real.database, processes[LANE])
+    await make_writer(real.database, LANE, processes)
     with away(processes[LANE], how):
         corrected = await correct_three(real)
         verdict = await eventually(partial(queries.verdict_on, real.database, (await real.full()).event_id), 60)
@@ -158,7 +154,7 @@ async def test_without_the_gate_the_fast_lane_builds_a_candidate(
     real: World, processes: dict[str, TrainerProcess], how: signal.Signals
 ) -> None:
     await first_champion(real)
-    await make_writer(real.database, processes[GATE])
+    await make_writer(real.database, GATE, processes)
     with away(processes[GATE], how):
         corrected = await correct_three(real)
         (candidate, *_) = await eventually(partial(read_unjudged, real.database), 60)

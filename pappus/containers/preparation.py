@@ -109,7 +109,9 @@ class Preparation:
     async def _buckets(self) -> str:
         settings, root = self._settings, self._credentials.s3["root"]
         try:
-            await asyncio.to_thread(make_buckets, settings.s3_endpoint, settings.s3_region, root, settings.s3_ca_file)
+            await asyncio.to_thread(
+                make_buckets, settings.store_endpoint, settings.s3_region, root, settings.s3_ca_file
+            )
         except ObjectStoreAway as error:
             raise TransientError(str(error)) from error
         return "buckets and policies are there"

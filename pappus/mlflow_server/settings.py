@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from shared.runtime.settings import Settings, required
+from shared.runtime.settings import Settings
 
 
 class MlflowServerSettings(Settings):
@@ -34,7 +34,7 @@ def environment_of_mlflow(settings: MlflowServerSettings) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # with it: 10 processes, 1.3 GB, orphans
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ALLOWED_HOSTS": "*",  # the door has looked, as at every server of Pappus
-        "MLFLOW_S3_ENDPOINT_URL": required(settings.s3_endpoint, "PAPPUS_S3_ENDPOINT", "http://s3:7070"),
+        "MLFLOW_S3_ENDPOINT_URL": settings.store_endpoint,
         "AWS_ACCESS_KEY_ID": settings.s3_access_key.get_secret_value(),
         "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key.get_secret_value(),
         "AWS_DEFAULT_REGION": settings.s3_region,

@@ -98,7 +98,7 @@ class Settings(EnvironmentSettings, Installation):
     def kafka(self) -> KafkaConnection:
         """Where Kafka is, and the login for it. Raises InvalidSettings."""
         return KafkaConnection(
-            bootstrap=required(self.kafka_bootstrap, "PAPPUS_KAFKA_BOOTSTRAP", "kafka:9092"),
+            bootstrap=_required(self.kafka_bootstrap, "PAPPUS_KAFKA_BOOTSTRAP", "kafka:9092"),
             protocol=self.kafka_protocol,
             username=self.kafka_username,
             password=self.kafka_password.get_secret_value(),
@@ -108,7 +108,7 @@ class Settings(EnvironmentSettings, Installation):
     @property
     def database_dsn(self) -> str:
         """Where PostgreSQL is, with the password and with what to ask of its certificate. Raises InvalidSettings."""
-        given = required(self.database_url.get_secret_value(), "PAPPUS_DATABASE_URL", DATABASE_EXAMPLE)
+        given = _required(self.database_url.get_secret_value(), "PAPPUS_DATABASE_URL", DATABASE_EXAMPLE)
         url = urlsplit(given)
         query = dict(parse_qsl(url.query))
         if password := self.database_password.get_secret_value():
@@ -118,6 +118,11 @@ class Settings(EnvironmentSettings, Installation):
             trust(self.database_ca_file, "PAPPUS_DATABASE_CA_FILE")
             query = {"sslmode": "verify-full", **query, "sslrootcert": str(self.database_ca_file)}
         return url._replace(query=urlencode(query)).geturl()
+
+    @property
+    def store_endpoint(self) -> str:
+        """Where the object store is. Raises InvalidSettings."""
+        return _required(self.s3_endpoint, "PAPPUS_S3_ENDPOINT", "http://s3:7070")
 
     @property
     def writable_folder(self) -> Path:
@@ -132,7 +137,7 @@ class Settings(EnvironmentSettings, Installation):
         return {"member": name, "dead_letters_in_a_row": self.dead_letters_in_a_row}
 
 
-def required(value: str, name: str, example: str) -> str:
+def _required(value: str, name: str, example: str) -> str:
     """Return the value of a setting without a default. Raises InvalidSettings if it is empty."""
     if not value:
         raise InvalidSettings(f"{name} is not set: say where it is, such as {example}, and start again.")

@@ -4,6 +4,7 @@ Keys: images/sha256/<aa>/<sha256>, uploads/<aa>/<sha256>, models/<version>/<sha2
 features/<backbone_id>/<sha256 of the manifest>.parquet. They are content-addressed, so writing one twice is harmless.
 """
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from shared.runtime.certificates import certificate_error, explain_certificate, trust
 from shared.runtime.errors import NotReady, PappusError, TransientError
-from shared.runtime.settings import Settings, required
+from shared.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -54,6 +55,8 @@ class ObjectStore(Protocol):
 
 CA_SETTING, ENDPOINT_SETTING = "PAPPUS_S3_CA_FILE", "PAPPUS_S3_ENDPOINT"
 KNOCKED = "images/"
+KNOCK_SECONDS = 5.0
+"""How long a start waits for a store that is frozen."""
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "Throttling"}
@@ -149,7 +152,8 @@ class S3ObjectStore:
         the bucket, is no refusal. Raises ObjectStoreRefused."""
         try:
             with _explained("list", KNOCKED):
-                await self._client.list_objects_v2(Bucket=self._bucket, Prefix=KNOCKED, MaxKeys=1)
+                async with asyncio.timeout(KNOCK_SECONDS):
+                    await self._client.list_objects_v2(Bucket=self._bucket, Prefix=KNOCKED, MaxKeys=1)
         except ObjectStoreRefused:
             raise
         except PappusError as error:
@@ -178,7 +182,7 @@ async def open_object_store(settings: Settings, knock: bool = True) -> AsyncIter
     )
     client = aioboto3.Session().client(
         "s3",
-        endpoint_url=required(settings.s3_endpoint, "PAPPUS_S3_ENDPOINT", "http://s3:7070"),
+        endpoint_url=settings.store_endpoint,
         region_name=settings.s3_region,
         aws_access_key_id=settings.s3_access_key.get_secret_value(),
         aws_secret_access_key=settings.s3_secret_key.get_secret_value(),

@@ -5,11 +5,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .installation import PROJECT, Compose
+from .installation import PROJECT, Compose, let_containers_in
 
 
 def missing() -> str | None:
@@ -37,10 +36,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     if (lack := missing()) is not None:
         pytest.exit(lack, returncode=1)
     folder = tmp_path_factory.mktemp("compose", numbered=True)
-    for place in (folder, *folder.parents):  # the users of containers have to reach the secrets
-        if place == Path(folder.anchor) or place.stat().st_mode & 0o001:
-            break
-        place.chmod(place.stat().st_mode | 0o011)
+    let_containers_in(folder)
     installation = Compose(folder)
     try:
         installation.up()

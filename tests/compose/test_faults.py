@@ -11,7 +11,7 @@ import pytest
 from pappus.stack.certificates import Authority
 from shared.testing import eventually
 
-from .installation import Compose, Ended
+from .installation import Compose, Ended, let_containers_in
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(300)]
 TRAINER = [f"trainer-{part}" for part in ("fast", "gate", "full", "trigger", "recorder")]
@@ -37,10 +37,7 @@ def secrets(compose: Compose, tmp_path: Path) -> Path:
     shutil.copytree(compose.secrets, copy)
     for place in copy.rglob("*"):
         place.chmod(0o777 if place.is_dir() else 0o666)
-    for place in (copy, *copy.parents):
-        if place.stat().st_mode & 0o001:
-            break
-        place.chmod(place.stat().st_mode | 0o011)
+    let_containers_in(copy)
     return copy
 
 

@@ -85,6 +85,25 @@ async def test_a_store_that_is_away_is_a_transient_error(servers: Servers, unuse
             await store.put("models/x", b"")
 
 
+async def test_a_frozen_store_holds_up_no_start(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.storage.object_store.KNOCK_SECONDS", 0.2)
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as frozen:
+        port = frozen.sockets[0].getsockname()[1]
+        settings = {**servers.settings("trainer"), "s3_endpoint": f"http://127.0.0.1:{port}"}
+        async with asyncio.timeout(10), open_object_store(Settings.model_validate(settings)):
+            assert asked.is_set()
+        await gone.wait()
+
+
 async def test_a_bucket_that_does_not_exist_yet_is_a_transient_error(servers: Servers) -> None:
     key = servers.credentials.s3["root"]
     values = {

@@ -22,7 +22,6 @@ from shared.contract.topics import LARGEST_BYTES, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
 from shared.messaging.kafka.client import UNAUTHORIZED, missing_right, start_with_retry, stop_within
-from shared.messaging.kafka.refusals import KafkaRefused
 from shared.runtime.errors import NotReady, PappusError, TransientError
 from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.metrics import EVENTS_PUBLISHED
@@ -87,7 +86,7 @@ class KafkaPublisher:
             raise TransientError(
                 f"Kafka no longer accepts this producer ({error!r}); a new one replaces it. Publish the events again."
             ) from error
-        except KafkaRefused as error:  # says nothing against the events: they wait until the setting is corrected
+        except PappusError as error:  # of the start: nothing is wrong with the events, which wait until it is mended
             self._replace(starting)
             raise NotReady(f"{error} Nothing was sent; this process tries again.") from error
         except UNAUTHORIZED as error:

@@ -129,3 +129,5 @@ def test_an_address_that_is_missing_is_named() -> None:
         _ = Settings().kafka
     with pytest.raises(InvalidSettings, match="PAPPUS_DATABASE_URL is not set"):
         _ = Settings().database_dsn
+    with pytest.raises(InvalidSettings, match="PAPPUS_S3_ENDPOINT is not set"):
+        _ = Settings().store_endpoint

@@ -32,6 +32,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_report_lost)
     task = asyncio.ensure_future(main())
     asked = False
 
@@ -58,6 +59,16 @@ async def _until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
         return 1
     logger.info("ended")
     return 0
+
+
+def _report_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that is not waited for any more. A client that is cancelled while it connects leaves behind why it
+    could not: that is one line. Where something was raised helps only with a fault of the code."""
+    error = context.get("exception")
+    if isinstance(error, OSError | PappusError):
+        logger.warning("an attempt that was given up had failed", what=context["message"], error=describe(error))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _end_anyway(code: int) -> None:

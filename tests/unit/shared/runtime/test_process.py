@@ -51,6 +51,13 @@ REFUSES = """main():
     print("started", flush=True)
     Settings.model_validate({"health_port": -1})
 """
+LOSES = """main():
+    print("started", flush=True)
+    for error in (ConnectionRefusedError("not there"), KeyError("a bug")):
+        lost = asyncio.get_running_loop().create_future()
+        lost.set_exception(error)
+        del lost
+"""
 RETURNS = """main():
     print("started", flush=True)
 """
@@ -203,3 +210,12 @@ async def test_a_part_that_is_given_up_is_dead() -> None:
 def test_an_exception_is_described_in_one_line() -> None:
     assert describe(ValueError("wrong")) == "ValueError: wrong"
     assert describe(TimeoutError()) == "TimeoutError"
+
+
+def test_an_error_that_is_not_waited_for_is_one_line_unless_it_is_a_bug() -> None:
+    with process(LOSES) as child:
+        lines = [json.loads(line) for line in output(child).splitlines()]
+    connection, bug, _ended = lines
+    assert "ConnectionRefusedError: not there" in connection["error"]
+    assert "exception" not in connection
+    assert "KeyError" in bug["exception"]

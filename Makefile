@@ -8,7 +8,7 @@
 #   make doctor   what this machine lacks, and the remedy
 #   make reset    stop the stack and delete its data
 #   make check    style, types, import rules, unit tests     (under a minute)
-#   make check-deploy  images, compose file, manifests, workflows: as they should be, and a broken copy of each fails
+#   make check-deploy  images, compose file, manifests, workflows, events: as they should be, and a broken copy of each fails
 #   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
 #   make test-containers  the tests that need servers, on containers          (PAPPUS_TEST_IMAGE_...: other images)
 #                         and, alone as make test-compose, those of compose.yaml (COMPOSE_FILE: with the stand-ins)
@@ -16,6 +16,7 @@
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
+#   make generated        write again what is made from code: events, metrics, rights, dashboards, alerts
 #   make format   let ruff mend what it can
 #   make secrets  the secrets of an installation in containers, as files
 #   make pins     resolve requirements/ again
@@ -33,7 +34,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check check-deploy load format bench pins
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check check-deploy load format bench pins generated
 .DEFAULT_GOAL := help
 
 help:
@@ -95,6 +96,10 @@ check: $(READY)
 check-deploy: $(READY)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 tests/deploy
+
+# Every file that is made from code: pages of events, metrics and rights, dashboards, alerts, Kafka's topics and users.
+generated: $(READY)
+	@$(BIN)/python -m infra.generate
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

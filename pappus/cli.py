@@ -4,7 +4,21 @@ from collections.abc import Callable
 
 import typer
 
-from pappus.commands import components, containers, demo, dlq, images, keys, operator, replay, seed, smoke, stack, users
+from pappus.commands import (
+    components,
+    containers,
+    demo,
+    dlq,
+    images,
+    keys,
+    operator,
+    replay,
+    seed,
+    smoke,
+    stack,
+    trace,
+    users,
+)
 
 app = typer.Typer(name="pappus", help="Corrections fly; the model follows.", no_args_is_help=True, add_completion=False)
 
@@ -25,7 +39,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         stack.reset,
         replay.replay,
     ),
-    LOOP: (demo.demo, seed.seed, images.predict, images.correct, images.history, smoke.smoke),
+    LOOP: (demo.demo, seed.seed, images.predict, images.correct, images.history, trace.trace, smoke.smoke),
     GATE: (operator.train, operator.rollback, operator.approve, operator.override, operator.freeze, operator.unfreeze),
     CONTAINERS: (containers.secrets, containers.prepare),
 }

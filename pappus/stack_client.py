@@ -51,6 +51,7 @@ class RunningStack(Installation):
             labeler=addresses["labeler-api"],
             ui=addresses["labeler-ui"],
             mlflow=addresses["mlflow"],
+            jaeger=addresses.get("jaeger", ""),
             plants_dsn=database_url(state, ("seeder", credentials.postgres["seeder"]), postgres),
             images_url=f"http://127.0.0.1:{images}",
             serving=ImageServing(

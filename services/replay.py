@@ -31,7 +31,7 @@ async def main() -> None:
     if len(sys.argv) != 2 + force:
         sys.exit("Say which service: python -m services.replay ingestor | labeler | predictor | trainer [--force]")
     service, settings = sys.argv[1], Settings()
-    configure(f"{service}-replay", settings)
+    configure(f"{service}-replay", settings, trace_ratio=0.0)
     async with open_event_log(settings.kafka, settings.lost_records) as event_log:
         await replay(event_log, settings.database_dsn, load_plan(service), force)
 

@@ -1,7 +1,4 @@
-"""Writes the topics and users of the Kafka cluster for Strimzi, from the contract: `python infra/k8s/generate.py`.
-
-tests/unit/deploy checks that the files are what this writes.
-"""
+"""Writes the topics and users of the Kafka cluster for Strimzi, from the contract; `make generated` writes them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +16,7 @@ SECRET_OF = {principal: f"pappus-{principal}" for principal in (*PRINCIPALS, JOB
     "predictor": "pappus-predictor-worker"  # the replicas log in with the same password
 }
 """The Secret that holds the password of a user, as infra/k8s/secrets.sh makes it."""
-HEAD = "# Written by infra/k8s/generate.py from shared/contract: change it there.\n"
+HEAD = "# Written by `make generated` from shared/contract: change it there.\n"
 
 
 def files() -> Mapping[Path, str]:
@@ -57,8 +54,3 @@ def _with_password(user: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _text(resources: Iterable[Mapping[str, Any]]) -> str:
     return HEAD + yaml.safe_dump_all(resources, sort_keys=False, width=120)
-
-
-if __name__ == "__main__":
-    for file, text in files().items():
-        file.write_text(text)

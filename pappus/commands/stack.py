@@ -36,6 +36,10 @@ Secure = Annotated[
     bool,
     typer.Option("--secure", help="TLS, logins and rights on all servers; it is remembered, and the data stays."),
 ]
+Observe = Annotated[
+    bool,
+    typer.Option("--observe", help="Collect metrics and traces: Prometheus and Jaeger run, too; it is remembered."),
+]
 
 
 def up(
@@ -43,6 +47,7 @@ def up(
     allow_host: AllowHost = None,
     watch: Watch = False,
     secure: Secure = False,
+    observe: Observe = False,
     state: StateOption = None,
 ) -> None:
     """Start the components that do not run yet, and wait until the whole stack is ready."""
@@ -50,7 +55,13 @@ def up(
     with refusals(state), starting():
         announce_downloads(stack)
         with Progress(console) as progress:
-            status = stack.up(only or EVERYTHING, allowed_hosts=allow_host or (), secure=secure, watch=progress.show)
+            status = stack.up(
+                only or EVERYTHING,
+                allowed_hosts=allow_host or (),
+                secure=secure,
+                observe=observe,
+                watch=progress.show,
+            )
     console.print(summary(status), highlight=False, soft_wrap=True)
     if watch:
         from pappus.commands.watching import watch_until_interrupted  # its library takes 0.1 s to import

@@ -49,7 +49,13 @@ def summary(status: StackStatus) -> str:
     return "\n".join(lines)
 
 
-PAGES = (("labeler-ui", "Label images"), ("predictor", "Ask for predictions"), ("mlflow", "MLflow"))
+PAGES = (
+    ("labeler-ui", "Label images"),
+    ("predictor", "Ask for predictions"),
+    ("mlflow", "MLflow"),
+    ("prometheus", "Metrics"),
+    ("jaeger", "Traces (its API: see `pappus trace`)"),
+)
 
 
 def _without_supervisor(status: StackStatus) -> str:

@@ -53,6 +53,7 @@ class Installation:
     labeler: str = ""
     ui: str = ""
     mlflow: str = ""
+    jaeger: str = ""
     plants_dsn: str = field(default="", repr=False)
     logins: Mapping[Role, Login] = field(default_factory=dict)
     predictor_key: str = field(default="", repr=False)
@@ -66,7 +67,7 @@ class Installation:
     @property
     def plants(self) -> PlantsTable:
         """The table `plants_data`. Raises Refused if its address is not known."""
-        dsn = self._known("plants_dsn", "Rows are inserted into plants_data, and its address is not known")
+        dsn = self.known("plants_dsn", "Rows are inserted into plants_data, and its address is not known")
         given = [self.origins[name] for name in ("plants_dsn", "plants_password") if name in self.origins]
         return PlantsTable(dsn, f"Check {' and '.join(given)}.", f"See: {self.logs_of('ingestor')}")
 
@@ -77,7 +78,7 @@ class Installation:
     @asynccontextmanager
     async def labeler_as(self, role: Role) -> AsyncIterator[AsyncApi]:
         """Open the labeling API, logged in as this role. Raises Refused or ApiError if that is not possible."""
-        url = self._known("labeler", "The address of the labeling API is not known")
+        url = self.known("labeler", "The address of the labeling API is not known")
         token = await self._log_in(url, role)
         async with AsyncApi(url, connecting=self._connecting("labeler")) as labeler:
             labeler.authenticate(token)
@@ -86,7 +87,7 @@ class Installation:
     @asynccontextmanager
     async def open_predictor(self, retry_for_seconds: float = 60.0) -> AsyncIterator[AsyncApi]:
         """Open the prediction API at its common address."""
-        url = self._known("predictor", "The address of the prediction API is not known")
+        url = self.known("predictor", "The address of the prediction API is not known")
         async with AsyncApi(url, retry_for_seconds, connecting=self._connecting("predictor")) as predictor:
             yield predictor
 
@@ -95,7 +96,7 @@ class Installation:
         """Open every replica of the predictor, by its own address if these are known."""
         advice = f"See: {self.logs_of('trainer-fast')}"
         if not self.replicas:
-            url = self._known("predictor", "The address of the prediction API is not known")
+            url = self.known("predictor", "The address of the prediction API is not known")
             async with AsyncApi(url, connecting=self._connecting("predictor", keep=False)) as common:
                 yield OneAddress(common, advice)
             return
@@ -107,7 +108,7 @@ class Installation:
     async def check_predictor(self) -> None:
         """Ask the predictor, and each replica whose address is known, for its model; it may have none yet. Raises
         ApiError if one does not answer."""
-        common = self._known("predictor", "The address of the prediction API is not known")
+        common = self.known("predictor", "The address of the prediction API is not known")
         for setting, urls in (("predictor", (common,)), ("replicas", self.replicas)):
             for url in urls:
                 async with AsyncApi(url, 0, connecting=self._connecting(setting)) as predictor:
@@ -137,7 +138,7 @@ class Installation:
                     f"{url} does not accept the password of {login.name}, which is from {given}: correct it there."
                 ) from problem
 
-    def _known(self, setting: str, otherwise: str) -> str:
+    def known(self, setting: str, otherwise: str) -> str:
         """Return the value of a setting. Raises Refused if it is not given, with how to give it."""
         value: str = getattr(self, setting)
         if not value:
@@ -150,9 +151,10 @@ class Installation:
     def _connecting(self, setting: str, keep: bool = True) -> Connecting:
         """Return how to connect to what the address in `setting` names."""
         key = {"X-Api-Key": self.predictor_key} if self.predictor_key and setting in ("predictor", "replicas") else {}
-        return Connecting(self._tls(), key, keep, self._advice(setting))
+        return Connecting(self._tls(), key, keep, self.advice(setting))
 
-    def _advice(self, setting: str) -> str:
+    def advice(self, setting: str) -> str:
+        """Return what to check if what the address in `setting` names does not answer."""
         if setting not in self.origins:
             return LOCAL_STACK
         return f"The address is from {self._origin(setting)}: is it right, and can it be reached from here?"

@@ -29,6 +29,7 @@ def resolve(options: Mapping[str, str | Sequence[str] | None], environment: Mapp
         labeler=_url(given, "labeler"),
         ui=_url(given, "ui"),
         mlflow=_url(given, "mlflow"),
+        jaeger=_url(given, "jaeger"),
         plants_dsn=_dsn(given),
         logins=_logins(given),
         predictor_key=_text(given, "predictor_key"),

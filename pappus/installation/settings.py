@@ -13,6 +13,7 @@ BY_OPTION = {
     "predictor": "--predictor URL",
     "replicas": "--replica URL",
     "labeler": "--labeler URL",
+    "jaeger": "--jaeger URL",
     "ca_file": "--ca-file FILE",
     "serve_on": "--serve-on HOST:PORT",
     "serve_as": "--serve-as URL",
@@ -24,6 +25,7 @@ VARIABLES = {
     "labeler": "PAPPUS_LABELER_URL",
     "ui": "PAPPUS_UI_URL",
     "mlflow": "PAPPUS_MLFLOW_URL",
+    "jaeger": "PAPPUS_JAEGER_URL",
     "ca_file": "PAPPUS_CA_FILE",
     "serve_on": "PAPPUS_SERVE_ON",
     "serve_as": "PAPPUS_SERVE_AS",
@@ -37,7 +39,7 @@ VARIABLES = {
 }
 """The variable of each setting. `<variable>_FILE` names a file that holds the value, and so does the file in the folder
 PAPPUS_SECRETS_FOLDER that is called as the variable, in small letters."""
-ADDRESSES = ("predictor", "labeler")
+ADDRESSES = ("predictor", "labeler", "jaeger")
 """Each of these names an installation; the other settings only say more about one."""
 
 

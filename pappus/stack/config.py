@@ -14,7 +14,8 @@ from shared.runtime.settings import InvalidSettings, check_installation
 class StackConfig(BaseModel):
     """`ports` by name (see `ports.py`). `allowed_hosts`: private addresses (`host` or `host:port`) from which the
     ingestor may fetch. `lent_hosts`: those too, until the seed or demo that serves images there is done. `secure`:
-    servers speak TLS, clients log in, and each has the rights of docs/access.md."""
+    servers speak TLS, clients log in, and each has the rights of docs/access.md. `observe`: Prometheus and Jaeger run
+    beside the services."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -22,6 +23,7 @@ class StackConfig(BaseModel):
     allowed_hosts: list[str] = []
     lent_hosts: list[str] = []
     secure: bool = False
+    observe: bool = False
 
     @classmethod
     def load(cls, state: StateFolder) -> "StackConfig":

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pappus.stack import kafka, postgres, s3
+from pappus.stack import jaeger, kafka, postgres, prometheus, s3
 from pappus.stack.cache import Cache
 from pappus.stack.config import StackConfig
 from pappus.stack.errors import StackError
@@ -44,6 +44,8 @@ def examine(stack: Stack, environment: Mapping[str, str]) -> list[Check]:
         _program(JAVA, cache, environment),
         _once("Kafka's jars", kafka.jars_name(), cache, "fetches them, 57 MB"),
         *_s3(cache, environment),
+        _prometheus(stack, environment),
+        _once("Jaeger", jaeger.NAME, cache, "with --observe builds it, 2 to 6 minutes"),
         _account(),
         _space(stack.cache),
         _space(stack.state.root),
@@ -97,6 +99,20 @@ def _s3(cache: Cache, environment: Mapping[str, str]) -> Iterator[Check]:
     if not cache.holds(s3.NAME):
         yield _program(GO, cache, environment)
     yield _once("S3 server", s3.NAME, cache, "builds it")
+
+
+def _prometheus(stack: Stack, environment: Mapping[str, str]) -> Check:
+    """Without it the stack runs, unless it is to be observed."""
+    name = "Prometheus"
+    try:
+        return Check(name, True, str(prometheus.find_prometheus(environment)))
+    except StackError:
+        found = f"none: pappus up --observe needs it. {prometheus.REMEDY}"
+    try:
+        wanted = StackConfig.load(stack.state).observe
+    except StackError:
+        wanted = False
+    return Check(name, not wanted, found, prometheus.REMEDY)
 
 
 def _account() -> Check:

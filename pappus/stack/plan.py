@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from pappus.stack.component import Component
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
+from pappus.stack.jaeger import jaeger_component
 from pappus.stack.kafka import kafka_component
 from pappus.stack.mlflow import mlflow_component
 from pappus.stack.postgres import postgres_components
+from pappus.stack.prometheus import prometheus_component
 from pappus.stack.s3 import s3_component
 from pappus.stack.services import SERVICES, service_component
 from pappus.stack.topics import topics_component
@@ -21,7 +23,9 @@ def all_components(context: StackContext) -> list[Component]:
         s3_component(context),
         mlflow_component(context),
     ]
-    return [*servers, topics_component(context), *(service_component(service, context) for service in SERVICES)]
+    observers = [jaeger_component(context), prometheus_component(context)] if context.config.observe else []
+    services = [service_component(service, context) for service in SERVICES]
+    return [*servers, topics_component(context), *observers, *services]
 
 
 def chosen(components: Sequence[Component], only: Iterable[str]) -> list[Component]:

@@ -35,6 +35,11 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "predictor-worker": 28206,
     "labeler-ui-health": 28207,
     "demo-images": 28300,
+    "prometheus": 29090,
+    "jaeger": 26686,
+    "jaeger-otlp": 24318,
+    "jaeger-otlp-grpc": 24317,
+    "jaeger-health": 23133,
 }
 
 

@@ -11,6 +11,7 @@ from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
 from pappus.stack.credentials import PAGES, RECORDER
 from pappus.stack.errors import StackError
+from pappus.stack.jaeger import trace_settings
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import REGION
@@ -138,7 +139,8 @@ def service_environment(service: Service, context: StackContext) -> dict[str, st
     """
     secrets = {PREFIX + name for name in SECRETS}
     caller = {name: value for name, value in passed_on(context.environment).items() if name not in secrets}
-    return {**_defaults(), **caller, **_generated(service, context)}
+    traces = trace_settings(context) if context.config.observe else {}
+    return {**_defaults(), **traces, **caller, **_generated(service, context)}
 
 
 def replay_environment(owner: str, context: StackContext) -> dict[str, str]:
@@ -157,7 +159,8 @@ def exported_environment(name: str, context: StackContext) -> dict[str, str]:
     if service is None:
         names = ", ".join(service.name for service in SERVICES)
         raise StackError(f"There is no service {name}. The services are: {names}.")
-    exported = _defaults().keys() | _generated(service, context).keys()
+    traces = trace_settings(context) if context.config.observe else {}
+    exported = _defaults().keys() | traces.keys() | _generated(service, context).keys()
     return {key: value for key, value in service_environment(service, context).items() if key in exported}
 
 

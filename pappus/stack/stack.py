@@ -17,6 +17,7 @@ from pappus.stack.ownership import claim, delete, refuse_deletion, refuse_foreig
 from pappus.stack.plan import all_components, chosen
 from pappus.stack.ports import resolve_ports
 from pappus.stack.postgres import remove_home
+from pappus.stack.prometheus import find_prometheus
 from pappus.stack.reap import reap
 from pappus.stack.settings import StackSettings, inherited_environment, port_overrides
 from pappus.stack.status import ComponentState, ComponentStatus, StackStatus, read_status
@@ -48,6 +49,7 @@ class Stack:
         lent_hosts: Sequence[str] = (),
         ports: Mapping[str, int] | None = None,
         secure: bool = False,
+        observe: bool = False,
         parent: int | None = None,
         watch: Callable[[StackStatus], None] = _silent,
     ) -> StackStatus:
@@ -55,9 +57,9 @@ class Stack:
 
         `allowed_hosts`, `ports` and the ports in PAPPUS_PORT_ variables are kept in the state's config, `lent_hosts`
         until `take_back_hosts`. `secure`: from now on this stack speaks TLS and asks for logins; what ran is started
-        again, and the data stays. `parent`: a process whose end also ends the stack. `watch` is called with each status
-        while waiting. Other components that run keep running; components that were stopped on request are started if
-        `only` selects them.
+        again, and the data stays. `observe`: from now on Prometheus and Jaeger run, too. `parent`: a process whose end
+        also ends the stack. `watch` is called with each status while waiting. Other components that run keep running;
+        components that were stopped on request are started if `only` selects them.
 
         Raises:
             StackError: a name, port, host or setting is invalid, then nothing is kept; or a port is taken, something is
@@ -65,7 +67,9 @@ class Stack:
         """
         refuse_settings(inherited_environment())
         claim(self.state)
-        config = self._configured(allowed_hosts, lent_hosts, ports or {}, secure=secure)
+        config = self._configured(allowed_hosts, lent_hosts, ports or {}, secure=secure, observe=observe)
+        if observe:
+            find_prometheus(inherited_environment())
         started = self._selection(only, config)
         if config != StackConfig.load(self.state):
             config.save(self.state)
@@ -196,6 +200,7 @@ class Stack:
         ports: Mapping[str, int],
         *,
         secure: bool = False,
+        observe: bool = False,
     ) -> StackConfig:
         """Return the config with the hosts and ports of this start. Raises StackError."""
         known = StackConfig.load(self.state)
@@ -209,6 +214,7 @@ class Stack:
             allowed_hosts=sorted({*known.allowed_hosts, *allowed_hosts}),
             lent_hosts=sorted({*known.lent_hosts, *lent_hosts} - {*known.allowed_hosts, *allowed_hosts}),
             secure=known.secure or secure,
+            observe=known.observe or observe,
         )
 
     def _selection(self, only: Sequence[str], config: StackConfig) -> list[str]:

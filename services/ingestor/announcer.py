@@ -16,7 +16,8 @@ from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy, delay
-from shared.runtime.telemetry import continued, logger, traceparent
+from shared.runtime.telemetry import logger
+from shared.runtime.tracing import continued, traceparent
 from shared.tables.database import Database
 from shared.tables.single_worker import run_in_one_process
 

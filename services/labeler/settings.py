@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from shared.runtime.settings import EnvironmentSettings, Settings
+from shared.runtime.settings import EnvironmentSettings, Settings, TraceSettings
 
 SCHEMA = "labeler"
 MIGRATIONS = "services.labeler.data.sql"
@@ -40,7 +40,7 @@ class LabelerSettings(Settings):
     )
 
 
-class UiSettings(EnvironmentSettings):
+class UiSettings(EnvironmentSettings, TraceSettings):
     """Settings of the pages: their own address, and the two APIs they use."""
 
     host: str = "127.0.0.1"

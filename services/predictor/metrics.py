@@ -3,8 +3,15 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.contract.events import ModelPromoted
+from shared.runtime.metric_aliases import Alias
 
-PREDICTIONS = Counter("pappus_predictions", "Answers given.", ["label", "model_version", "source"])
+PREDICTIONS = Counter("pappus_predictions", "Answers given: to the API, or about stored images.", ["label", "source"])
+CONFIDENCE = Histogram(
+    "pappus_prediction_confidence_ratio",
+    "Probability of the label that was answered, 0 to 1.",
+    ["source"],
+    buckets=(0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0),
+)
 REFUSALS = Counter("pappus_prediction_refusals", "Requests for a prediction that got none.", ["reason"])
 KEY_REQUESTS = Counter("pappus_api_key_requests", "Requests where keys are asked for.", ["key", "outcome"])
 STAGE_SECONDS = Histogram(
@@ -24,18 +31,27 @@ MODEL_LOAD_SECONDS = Histogram(
 )
 MODEL_LOAD_FAILURES = Counter("pappus_model_load_failures", "Promoted models that could not be loaded.", ["error"])
 
-VERSIONS_COUNTED = 20
-"""The fast lane makes a version for each correction, so the series of PREDICTIONS need a bound."""
-_counted: list[str] = []
+CORRECTION_TO_LIVE_SECONDS = Histogram(
+    "pappus_correction_to_live_seconds",
+    "From a correction to this replica answering with the first model that holds it.",
+    buckets=(0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 60, 600),
+)
+
+ALIASES = (
+    Alias("mlops_model_predictions", PREDICTIONS, {"label": "predicted_class"}, {"source": "api"}),
+    Alias("mlops_model_confidence", CONFIDENCE, where={"source": "api"}),
+)
+
+
+def count_answer(label: str, probability: float, source: str) -> None:
+    """Count an answer and its confidence. The version is not a label: each correction makes one, and a rate never sees
+    the first step of a series. Join with MODEL_INFO instead."""
+    PREDICTIONS.labels(label, source).inc()
+    CONFIDENCE.labels(source).observe(probability)
 
 
 def show_model(promotion: ModelPromoted) -> None:
-    """Show this model as the one that answers, and drop the counts of versions that served long ago."""
-    if promotion.version not in _counted:
-        _counted.append(promotion.version)
-    for old in _counted[:-VERSIONS_COUNTED]:
-        PREDICTIONS.remove_by_labels({"model_version": old})
-    del _counted[:-VERSIONS_COUNTED]
+    """Show this model as the one that answers."""
     MODEL_INFO.clear()
     MODEL_INFO.labels(promotion.version, promotion.artefact_sha256).set(1)
     MODEL_SEQUENCE.set(promotion.sequence)

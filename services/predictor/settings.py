@@ -31,6 +31,12 @@ class PredictorSettings(Settings):
     )
     load_timeout_seconds: float = Field(default=120.0, gt=0, description="For one download, session and self-check")
     loaded_every_seconds: float = Field(default=10.0, gt=0, description="Between two repetitions of model.loaded")
+    trace_answers_ratio: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="share of the answers that are traced; those to a traced caller always are",
+    )
     prediction_days: int = Field(default=14, ge=1, description="How long the worker's table keeps predictions")
 
     @property

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
+from shared.runtime.tracing import traceparent
+
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -25,9 +27,11 @@ class ApiRequest(Generic[T_co]):
     none_if_missing: bool = False
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that httpx2 takes for this request."""
+        """Return the keyword arguments that httpx2 takes for this request, made in the current trace."""
         files = None if self.file is None else {"file": self.file}
-        return {"params": self.params, "json": self.json, "files": files, "headers": self.headers}
+        trace = traceparent()
+        headers = self.headers if trace is None else {**(self.headers or {}), "traceparent": trace}
+        return {"params": self.params, "json": self.json, "files": files, "headers": headers}
 
 
 def idempotency(key: str | None) -> dict[str, str]:

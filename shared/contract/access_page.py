@@ -1,6 +1,5 @@
-"""The page docs/access.md, made from the table: `python -m shared.contract.access_page > docs/access.md`."""
+"""The page docs/access.md, made from the table; `make generated` writes it."""
 
-import sys
 from collections.abc import Iterable
 
 from shared.contract.access import FAUST, GROUPS, JOBS, PRINCIPALS, acls, groups_of, published_by, read_by
@@ -10,7 +9,7 @@ from shared.contract.topics import FAUST_TOPICS
 INTRODUCTION = f"""# Who may do what on the log
 
 Made from `shared/contract/access.py`, which derives it from the publishers and readers of the events: change those,
-and run `python -m shared.contract.access_page > docs/access.md`. The same table makes the rights on the broker of the
+and run `make generated`. The same table makes the rights on the broker of the
 secured stack, and the users of an operator (`strimzi_users()`). Why: [ADR 21](adr/0021-rights-are-derived.md).
 
 A service logs in under its own name, with SCRAM-SHA-512. What is not listed here is refused. Who reads a topic may
@@ -58,7 +57,3 @@ def _row(*cells: str) -> str:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "-"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

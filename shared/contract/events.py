@@ -32,6 +32,11 @@ def uuid_of(*parts: object) -> UUID:
     return uuid5(NAMESPACE, "|".join(str(part) for part in parts))
 
 
+def _is_empty(value: tuple[object, ...]) -> bool:
+    """Whether a later field of an event is left out where it is empty: rows that older events gave stay as they are."""
+    return not value
+
+
 class Event(BaseModel):
     """What all events share. `topic` names type and topic alike. `publishers` may write it and `readers` may read it:
     from these two come the rights on the broker (`shared.contract.access`)."""
@@ -267,6 +272,8 @@ class ModelTrained(ArtefactOfModel):
     seconds: dict[str, float] = {}
     positions: dict[str, int] = {}
     manifest_cut_at: AwareDatetime | None = None
+    corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=_is_empty)
+    """When the corrections were made that the champion does not hold and this candidate does; of many the newest."""
 
 
 class RuleOutcome(BaseModel):
@@ -304,6 +311,8 @@ class ModelPromoted(ArtefactOfModel):
     requested_by: str | None = None
     answers: UUID | None = None
     """The promotion.requested this answers, or None when the cause is a candidate."""
+    corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=_is_empty)
+    """When the corrections were made that this version is the first to hold; of many the newest."""
 
     @property
     def cause(self) -> UUID:

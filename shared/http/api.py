@@ -1,5 +1,5 @@
-"""An API as both services have it: problem documents, limits on bodies and browsers, one span a request, a page that
-shows it, health and metrics."""
+"""An API as both services have it: problem documents, limits on bodies and browsers, one span and one count a request,
+a page that shows it, health and metrics."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +17,7 @@ from shared.http import problems
 from shared.http.browsers import HEADERS, BrowserMiddleware
 from shared.http.docs import OPENAPI, serve_docs
 from shared.http.limits import BodyLimitMiddleware
+from shared.http.metrics import MetricsMiddleware
 from shared.http.problems import Problem
 from shared.http.tracing import TraceMiddleware
 from shared.runtime.errors import TransientError
@@ -60,6 +61,7 @@ class Api(FastAPI):
         self.add_middleware(BodyLimitMiddleware, upload_limit_bytes=upload_limit_bytes)
         for check in checks:
             self.add_middleware(check)
+        self.add_middleware(MetricsMiddleware)
         self.add_middleware(TraceMiddleware)
         self.add_middleware(BrowserMiddleware, hosts=hosts)
         self._answer_health(health)

@@ -9,7 +9,8 @@ from shared.messaging.event_log import Record
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError
 from shared.runtime.metrics import DEAD_LETTERS
-from shared.runtime.telemetry import current_trace_id, logger
+from shared.runtime.telemetry import logger
+from shared.runtime.tracing import current_trace_id
 
 DEAD_LETTERS_IN_A_ROW = 20
 """Up to this many in a row the messages are assumed to be wrong; one more means that the code is."""

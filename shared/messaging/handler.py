@@ -11,6 +11,7 @@ from shared.messaging.in_flight import CAPACITY, InFlight, PartitionState
 from shared.messaging.record_handler import Handler, RecordHandler, Subscription, subscribe
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.health import Health
+from shared.runtime.metrics import OLDEST_WAITING_SECONDS
 from shared.runtime.retry import RetryPolicy, retrying
 from shared.runtime.telemetry import logger as logger
 
@@ -56,6 +57,7 @@ async def run_handlers(
         worker = RecordHandler(publisher, group, subscriptions, health, retry, dead_letters_in_a_row)
         consumer.on_membership(worker.report_membership)
         loop = _Loop(consumer, worker, concurrency)
+        OLDEST_WAITING_SECONDS.labels(group).set_function(lambda: loop.in_flight.oldest_seconds)
         worker.commit = loop.in_flight.commit
         try:
             await loop.run()

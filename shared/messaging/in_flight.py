@@ -1,6 +1,7 @@
 """The records that a handler has polled and not committed yet, per partition, and which of them may be started."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,16 +26,20 @@ class PartitionState:
         """None until the committed metadata was read; no record is started before."""
         self.committed: tuple[int, str] | None = None
         self._waiting: deque[Record] = deque()
+        self._times: dict[int, int] = {}
         self._started = 0
         self._suspect_before = 0
 
     def add(self, record: Record) -> None:
         """Add a polled record."""
         self.offsets.add(record.offset)
+        self._times[record.offset] = record.timestamp_ms
         self._waiting.append(record)
 
     def drop_waiting(self) -> None:
         """Drop the records that were not started; they are delivered again."""
+        for record in self._waiting:
+            self._times.pop(record.offset, None)
         self._waiting.clear()
 
     def startable(self) -> Iterator[Record]:
@@ -73,6 +78,7 @@ class PartitionState:
     def finish(self, offset: int, *, dead: bool) -> None:
         """Mark a record as handled, or as dead-lettered."""
         self._started -= 1
+        self._times.pop(offset, None)
         self.offsets.finish(offset)
         self.failures = self.known_failures.finished(offset, dead)
 
@@ -80,6 +86,11 @@ class PartitionState:
         """Count an exception at this offset; return the count."""
         self.failures = self.known_failures.raised(offset)
         return self.failures.exceptions[offset]
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """The time of the oldest record that is not finished, in milliseconds since 1970; None if all are."""
+        return min(self._times.values(), default=None)
 
     @property
     def known_failures(self) -> Failures:
@@ -107,6 +118,12 @@ class InFlight:
     def unfinished(self) -> int:
         """How many records are unfinished, plus the finished ones behind an unfinished one."""
         return sum(state.offsets.unfinished for state in self._taken.values())
+
+    @property
+    def oldest_seconds(self) -> float:
+        """The age of the oldest record that is not finished; 0 if all are."""
+        times = [oldest for state in self._taken.values() if (oldest := state.oldest_ms) is not None]
+        return max(0.0, time.time() - min(times) / 1000) if times else 0.0
 
     @property
     def partitions(self) -> list[TopicPartition]:

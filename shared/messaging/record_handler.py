@@ -1,6 +1,7 @@
 """One record of a handler: handled, published, marked as finished; and the policy on exceptions."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,10 +12,10 @@ from shared.messaging.dead_letters import TooManyDeadLetters, make_dead_letter, 
 from shared.messaging.event_log import Publisher, Record
 from shared.messaging.failures import LAST_DEATH, LAST_FAILURE
 from shared.messaging.in_flight import PartitionState
-from shared.messaging.tracing import process_span
+from shared.messaging.tracing import describe_event, process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
-from shared.runtime.metrics import EVENTS_HANDLED, HANDLE_SECONDS, RETRIES
+from shared.runtime.metrics import EVENTS_HANDLED, HANDLE_SECONDS, QUEUE_WAIT_SECONDS, RETRIES
 from shared.runtime.retry import RetryPolicy, retrying
 from shared.runtime.telemetry import logger
 
@@ -80,9 +81,12 @@ class RecordHandler:
     async def handle(self, state: PartitionState, record: Record, slots: asyncio.Semaphore) -> None:
         """Handle, publish, mark as finished. A slot is held while working, not while waiting for a retry."""
         with (
-            process_span(record, f"process {record.topic}"),
+            process_span(record, group=self._group),
             HANDLE_SECONDS.labels(self._group, record.topic).time(),
         ):
+            if record.timestamp_ms:
+                waited = max(0.0, time.time() - record.timestamp_ms / 1000)
+                QUEUE_WAIT_SECONDS.labels(self._group, record.topic).observe(waited)
             try:
                 if state.deaths(record.offset) >= LAST_DEATH - 1:  # the first death came before anything was noted
                     raise KilledProcess(record)
@@ -131,6 +135,7 @@ class RecordHandler:
     async def _handle_noted(self, state: PartitionState, record: Record) -> Sequence[Event]:
         """Handle the record; if it may have ended the process before, note that in the log first."""
         event = decode_record(record)
+        describe_event(event)
         if not state.suspect(record.offset):
             return await self._handlers[record.topic](event)
         state.begin(record.offset)

@@ -12,6 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.runtime.hosts import answers_as
+from shared.runtime.metrics import PART_HEALTHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,12 @@ class Health:
     def set(self, part: str, ok: bool, detail: str = "") -> None:
         """Report the state of a part. `detail` is a sentence for people, or empty."""
         self._parts[part] = PartState(ok, detail)
+        PART_HEALTHY.labels(part).set(ok)
 
     def dead(self, part: str, detail: str) -> None:
         """Report that a part has ended; only a restart of the process brings it back."""
         self._parts[part] = PartState(False, detail, dead=True)
+        PART_HEALTHY.labels(part).set(0)
 
     def state(self, part: str) -> PartState | None:
         """Return the last reported state of a part; None before the first."""

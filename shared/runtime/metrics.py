@@ -15,6 +15,18 @@ HANDLE_SECONDS = Histogram(
     ["group", "topic"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
+QUEUE_WAIT_SECONDS = Histogram(
+    "pappus_queue_wait_seconds",
+    "From the time of a record in the log to the start of its handling.",
+    ["group", "topic"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
+)
+OLDEST_WAITING_SECONDS = Gauge(
+    "pappus_oldest_waiting_seconds",
+    "Age of the oldest record in the log that this part has not done; 0 if it has done all.",
+    ["part"],
+)
+PART_HEALTHY = Gauge("pappus_part_healthy", "1 for a part of this process that works, 0 for one that is red.", ["part"])
 ARTEFACT_PARSES = Counter(
     "pappus_artefact_parses", "Artefacts parsed: by onnx for their pieces, by onnxruntime for a session.", ["library"]
 )

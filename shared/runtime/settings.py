@@ -39,13 +39,25 @@ class EnvironmentSettings(BaseSettings):
             raise InvalidSettings(f'{error}. Write it as JSON, such as ["a", "b"].') from None
 
 
-class Installation(BaseModel, protected_namespaces=()):
+class TraceSettings(BaseModel):
+    """Which traces are recorded, and where their spans go."""
+
+    trace_exporter: str = Field(
+        default="none",
+        pattern="^(none|otlp|console)$",
+        description="otlp: where the standard OTEL_EXPORTER_OTLP_* variables say",
+    )
+    trace_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="share of the traces that begin in this process and are recorded"
+    )
+
+
+class Installation(TraceSettings, protected_namespaces=()):
     """What all processes of an installation have to agree on."""
 
     labels: Labels = ("dandelion", "grass")
     model_name: ModelName = "plants"
     log_level: str = Field(default="INFO", pattern="(?i)^(debug|info|warning|error|critical)$")
-    trace_exporter: str = Field(default="none", pattern="^(none|otlp|console)$")
 
 
 class GroupSettings(TypedDict):

@@ -6,18 +6,19 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from shared.contract.events import Event
 from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
-from shared.messaging.tracing import process_span
+from shared.messaging.tracing import describe_event, process_span, recorded_parent
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError, UnknownContent
 from shared.runtime.health import Health
-from shared.runtime.metrics import EVENTS_PROJECTED, PROJECTION_LAG, PROJECTION_SECONDS
+from shared.runtime.metrics import EVENTS_PROJECTED, OLDEST_WAITING_SECONDS, PROJECTION_LAG, PROJECTION_SECONDS
 from shared.runtime.retry import UNTIL_CANCELLED, delay
 from shared.runtime.telemetry import logger as logger
-from shared.tables import positions
+from shared.tables import positions, traces
 from shared.tables.database import Database, notify
 from shared.tables.fold_version import check_fold_version
 from shared.tables.lock_holder import SILENCE_SECONDS
@@ -40,6 +41,7 @@ E = TypeVar("E", bound=Event)
 POLL_SECONDS = 1.0
 LAG_EVERY_SECONDS = 5.0
 LASTS_SECONDS = 1.0
+FORGET_EVERY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,17 @@ class _Stopped(Exception):
 
 class ProjectionBatch:
     """Applies batches of records to the tables of one schema. `publisher` takes the dead letters of skipped records;
-    None, as in replay, publishes none."""
+    None, as in replay, publishes none. `keep_traces`: see Projection."""
 
-    def __init__(self, schema: str, projectors: Sequence[Projector], publisher: Publisher | None) -> None:
+    def __init__(
+        self, schema: str, projectors: Sequence[Projector], publisher: Publisher | None, keep_traces: bool = False
+    ) -> None:
         self._schema = schema
         self._projectors = {projector.event.topic: projector for projector in projectors}
         if len(self._projectors) != len(projectors):
             raise PappusError(f"Two projectors of {schema} fold the same topic: join them into one function.")
         self._publisher = publisher
+        self._keep_traces = keep_traces
         self.skipped = 0
 
     @property
@@ -100,8 +105,10 @@ class ProjectionBatch:
         while True:
             try:
                 async with connection.transaction():
-                    after = await self._apply(connection, records, invalid)
+                    parents: dict[UUID, str] = {}
+                    after = await self._apply(connection, records, invalid, parents)
                     await self._publish_invalid(records, invalid)
+                    await traces.keep(connection, parents)
                     await positions.store(connection, after)
                     await notify(connection, self._schema)
             except _Skipped as skipped:  # the transaction is rolled back: once more, without this one
@@ -117,11 +124,15 @@ class ProjectionBatch:
             EVENTS_PROJECTED.labels(self._schema, record.topic).inc()
 
     async def _apply(
-        self, connection: Transaction, records: Sequence[Record], invalid: dict[int, InvalidMessage]
+        self,
+        connection: Transaction,
+        records: Sequence[Record],
+        invalid: dict[int, InvalidMessage],
+        parents: dict[UUID, str],
     ) -> dict[TopicPartition, Position]:
         after: dict[TopicPartition, Position] = {}
         for index, record in enumerate(records):
-            with process_span(record, f"process {record.topic}"):
+            with process_span(record, "fold"):
                 try:
                     event = None if index in invalid else decode_record(record)
                 except InvalidMessage as error:  # nothing was written for it, so nothing is rolled back
@@ -129,7 +140,10 @@ class ProjectionBatch:
                 except UnknownContent as error:
                     raise _Stopped(index, error) from error
                 if event is not None:
+                    describe_event(event)
                     await self._apply_one(connection, index, record, event)
+                    if self._keep_traces and (parent := recorded_parent(record)) is not None:
+                        parents[event.event_id] = parent
                     after[record.topic_partition] = Position(record.offset + 1, event.event_id)
                     continue
             after[record.topic_partition] = Position(record.offset + 1, positions.identity(record))
@@ -158,7 +172,8 @@ class Projection:
     and the others stand by; `silence_seconds` and `reserve` say when one takes over (see `writer_lock`).
 
     `fold_version` is the version of the folding code: raised when events that are folded already would give other rows.
-    Tables made by an older one turn health red until a replay, and are folded on meanwhile.
+    Tables made by an older one turn health red until a replay, and are folded on meanwhile. `keep_traces`: keep the
+    trace of each event for a day, for what is decided from the tables (`shared.tables.traces`).
     """
 
     def __init__(
@@ -171,12 +186,14 @@ class Projection:
         silence_seconds: float = SILENCE_SECONDS,
         reserve: bool = False,
         fold_version: int = 1,
+        keep_traces: bool = False,
     ) -> None:
         self._event_log = event_log
         self._database = database
         self._projectors = projectors
         self._health = health
         self._fold_version = fold_version
+        self._keep_traces = keep_traces
         self._part = f"projection {database.schema}"
         self._failures = 0
         self._stand_by = StandBy(event_log, database, self.topics, silence_seconds, reserve)
@@ -222,7 +239,7 @@ class Projection:
                         waiting.cancel()
                         self._failures = 0
                         self._health.set(self._part, True)
-                        fold = ProjectionBatch(self._database.schema, self._projectors, publisher)
+                        fold = ProjectionBatch(self._database.schema, self._projectors, publisher, self._keep_traces)
                         await self._fold(lock, fold, reader, dict(next_offsets))
 
     async def _check_fold_version(self, transaction: Transaction) -> None:
@@ -242,6 +259,7 @@ class Projection:
         self, lock: WriterLock, fold: ProjectionBatch, reader: LogReader, next_offsets: dict[TopicPartition, int]
     ) -> None:
         measured = -LAG_EVERY_SECONDS
+        forgotten = -FORGET_EVERY_SECONDS
         while await lock.may_keep():
             records = await reader.poll(POLL_SECONDS)
             if records:
@@ -251,13 +269,24 @@ class Projection:
             if time.monotonic() - measured >= LAG_EVERY_SECONDS:
                 measured = time.monotonic()
                 await self._measure_lag(reader, next_offsets)
+            if self._keep_traces and time.monotonic() - forgotten >= FORGET_EVERY_SECONDS:
+                forgotten = time.monotonic()
+                await traces.forget_old(lock.connection)
 
     async def _measure_lag(self, reader: LogReader, next_offsets: dict[TopicPartition, int]) -> None:
         lag = dict.fromkeys(self.topics, 0)
-        for partition, end in (await reader.end_offsets()).items():
+        ends = await reader.end_offsets()
+        for partition, end in ends.items():
             lag[partition.topic] += end - next_offsets[partition]
         for topic, events in lag.items():
             PROJECTION_LAG.labels(self._database.schema, topic).set(events)
+        oldest = 0.0
+        for partition, end in ends.items():
+            if end > next_offsets[partition]:
+                record = await reader.record_at(partition, next_offsets[partition])
+                if record is not None:
+                    oldest = max(oldest, time.time() - record.timestamp_ms / 1000)
+        OLDEST_WAITING_SECONDS.labels(self._part).set(oldest)
 
 
 async def wait_until_caught_up(

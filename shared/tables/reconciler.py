@@ -1,6 +1,7 @@
 """Reconcilers: wake on a change or a timer -> compare the tables with what should be -> publish what is missing."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from shared.contract.events import Event
@@ -9,9 +10,11 @@ from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.metrics import RECONCILIATIONS, RETRIES
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
-from shared.runtime.telemetry import logger, tracer
+from shared.runtime.telemetry import logger
+from shared.runtime.tracing import caused_by
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_projected
+from shared.tables.traces import find_traces
 
 FOLDED_SECONDS = 10.0
 
@@ -29,12 +32,19 @@ async def run_reconciler(
 ) -> None:
     """Run `reconcile` as `run_on_changes` does, and publish the events it returns.
 
-    It never runs on tables older than its own last publication.
+    It never runs on tables older than its own last publication. What it publishes continues the trace of the event that
+    caused it, as far as the projection keeps traces; if several did, it has a trace of its own that links to theirs.
     """
 
     async def publish_missing() -> None:
-        published = await publisher.publish(await reconcile())
-        await wait_until_projected(database, published, FOLDED_SECONDS)
+        began = time.time_ns()
+        events = await reconcile()
+        if not events:
+            return
+        causes = [cause for event in events for cause in event.causes]
+        with caused_by(await find_traces(database, causes), f"reconcile {name}", began):
+            published = await publisher.publish(events)
+            await wait_until_projected(database, published, FOLDED_SECONDS)
 
     await run_on_changes(
         publish_missing,
@@ -70,8 +80,7 @@ async def run_on_changes(
     async with database.changes() as changes:
         while True:
             try:
-                with tracer().start_as_current_span(f"reconcile {name}"):
-                    await reconcile()
+                await reconcile()
             except TransientError as error:
                 failures += 1
                 seconds = delay(retry, failures)

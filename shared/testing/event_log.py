@@ -13,8 +13,8 @@ from shared.contract.events import Event
 from shared.contract.topics import dead_letter_topic
 from shared.messaging.codec import decode, encode
 from shared.messaging.event_log import Record, TopicPartition
+from shared.messaging.tracing import SendSpan
 from shared.runtime.errors import LogReplaced, PappusError, TransientError
-from shared.runtime.telemetry import inject_headers
 from shared.testing.consumer_group import Members, MemoryGroup
 from shared.testing.partitions import declared_topic, partitions_of
 
@@ -57,12 +57,16 @@ class MemoryEventLog:
         found = self.records(dead_letter_topic(topic))
         return [DeadLetter.model_validate_json(record.value or b"") for record in found]
 
-    def append(self, topic: str, key: str | None, value: bytes | None, partition: int | None = None) -> Record:
-        """Append any bytes, valid or not."""
+    def append(
+        self, topic: str, key: str | None, value: bytes | None, partition: int | None = None, event: Event | None = None
+    ) -> Record:
+        """Append any bytes, valid or not; `event` is what they say, if they say something."""
+        span = SendSpan(topic, key, event)
         number = zlib.crc32((key or "").encode()) % len(partitions_of([topic])) if partition is None else partition
         stored = self._partitions[TopicPartition(topic, number)]
         offset = stored.begins + len(stored.records)
-        record = Record(topic, number, offset, key, value, tuple(inject_headers()))
+        record = Record(topic, number, offset, key, value, tuple(span.headers()))
+        span.end()
         stored.records.append(record)
         self.wake()
         return record
@@ -180,15 +184,15 @@ class MemoryPublisher:
 
     async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
         """See Publisher."""
-        return await self._write([(event.topic, event.key, encode(event, self._source)) for event in events])
+        return await self._write([(event.topic, event.key, encode(event, self._source), event) for event in events])
 
     async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
         """See Publisher."""
         await self._write(
-            [(dead_letter_topic(dead_letter.topic), dead_letter.key, dead_letter.model_dump_json().encode())]
+            [(dead_letter_topic(dead_letter.topic), dead_letter.key, dead_letter.model_dump_json().encode(), None)]
         )
 
-    async def _write(self, messages: Sequence[tuple[str, str | None, bytes]]) -> Sequence[Record]:
+    async def _write(self, messages: Sequence[tuple[str, str | None, bytes, Event | None]]) -> Sequence[Record]:
         if not messages:
             return []
         await asyncio.sleep(0)  # as the real one, it lets others run
@@ -196,10 +200,10 @@ class MemoryPublisher:
         failure = self._event_log.publish_failure()
         if failure is False:
             raise TransientError("The log in memory is set to fail this publish.")
-        for topic, key, value in messages:
+        for topic, key, value, _ in messages:
             if len(value) + len(key or "") + OVERHEAD_BYTES > declared_topic(topic).max_bytes:
                 raise PappusError(f"An event on {topic} is too large for the log in memory.")
-        records = [self._event_log.append(topic, key, value) for topic, key, value in messages]
+        records = [self._event_log.append(topic, key, value, event=event) for topic, key, value, event in messages]
         if failure is True:
             raise TransientError("The log in memory is set to fail this publish although it was written.")
         return records

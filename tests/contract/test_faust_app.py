@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,44 @@ async def test_a_table_survives_a_restart_and_every_event_is_counted(
             await eventually(lambda: len(counting.table) == 30, 60)
             assert {row["event_id"] for row in counting.table.values()} == {str(event.event_id) for event in events}
             assert len(counting.seen) < 30, "what was committed is not taken again"
+
+
+@asynccontextmanager
+async def relay(port: int, address: str) -> AsyncIterator[None]:
+    """Pass on what comes to `port` to another address, as long as the context is open."""
+    host, _, other = address.rpartition(":")
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(host, int(other))
+        await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer), return_exceptions=True)
+
+    async with await asyncio.start_server(connect, "127.0.0.1", port):
+        yield
+
+
+async def test_a_broker_that_is_away_at_the_start_is_waited_for(
+    servers: Servers, kafka: EventLog, tmp_path: Path, unused_port: int
+) -> None:
+    elsewhere = replace(servers.kafka, bootstrap=f"127.0.0.1:{unused_port}")
+    async with kafka.publisher("pappus/jobs") as publisher:
+        app, health = FaustApp(TRIGGER_APP, elsewhere, folder=tmp_path, publisher=publisher), Health()
+        Counting(app)
+        task = asyncio.create_task(app.run(health))
+        try:
+            await eventually(lambda: health.state(TRIGGER_APP) is not None, 20)
+            assert not health.ready
+            assert not task.done()
+            async with relay(unused_port, servers.kafka.bootstrap):
+                await eventually(lambda: health.ready or task.done(), 60)
+                assert health.ready
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_an_invalid_event_becomes_a_dead_letter_and_the_agent_goes_on(

@@ -13,7 +13,7 @@ from shared.messaging.codec import decode
 from shared.messaging.dead_letters import make_dead_letter
 from shared.messaging.event_log import EventLog, GroupConsumer, LogReader, Record, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced
-from shared.runtime.telemetry import tracer
+from shared.runtime.tracing import tracer
 from shared.testing import eventually, image_registered, training_requested
 
 TOPIC = ImageRegistered.topic

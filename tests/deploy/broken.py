@@ -1,5 +1,6 @@
 """Faults to make in a copy of a checkout, one for each rule that must find it."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def copy_checkout(root: Path, target: Path) -> None:
     wanted = [*checks.dockerfiles(root), *checks.compose_files(root), *checks.workflows(root)]
     wanted += [file for file in (root / "infra" / "k8s").rglob("*") if file.is_file()]
     wanted += root.glob(".github/actionlint.yaml")
+    wanted += root.glob("docs/asyncapi.json")
     for file in wanted:
         place = target / file.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +126,20 @@ def _in_workflow(job: str) -> Callable[[Path], None]:
         file.write_text(f"{file.read_text().rstrip()}\n{job}")
 
     return make
+
+
+def _in_events(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    def make(root: Path) -> None:
+        file = root / "docs" / "asyncapi.json"
+        document = json.loads(file.read_text())
+        change(document)
+        file.write_text(json.dumps(document))
+
+    return make
+
+
+def _point_nowhere(document: dict[str, Any]) -> None:
+    next(iter(document["operations"].values()))["channel"] = {"$ref": "#/channels/nowhere"}
 
 
 INJECTION = """
@@ -183,4 +199,6 @@ FAULTS = (
     Fault("no steps", "actionlint", _in_workflow(WITHOUT_STEPS), "steps"),
     Fault("stranger's text in a script", "zizmor", _in_workflow(INJECTION), "template-injection"),
     Fault("unpinned action", "zizmor", _in_workflow(UNPINNED), "unpinned-uses"),
+    Fault("document without a title", "asyncapi", _in_events(lambda document: document["info"].pop("title")), "title"),
+    Fault("operation without its channel", "asyncapi", _in_events(_point_nowhere), "nowhere"),
 )

@@ -62,6 +62,11 @@ def workflows(root: Path) -> list[Path]:
     return sorted(root.glob(".github/workflows/*.yml"))
 
 
+def event_documents(root: Path) -> list[Path]:
+    """Return the AsyncAPI document of our events."""
+    return sorted(root.glob("docs/asyncapi.json"))
+
+
 async def check_dockerfiles(root: Path, workbench: Workbench) -> str:
     """hadolint: each Dockerfile is well made, down to its advice."""
     files = _some(dockerfiles(root), "Dockerfile below services or infra")
@@ -150,6 +155,14 @@ async def check_workflow_security(root: Path, workbench: Workbench) -> str:
     return _counted(files, "workflow")
 
 
+async def check_events(root: Path, workbench: Workbench) -> str:
+    """The parser of AsyncAPI: the document of our events is valid."""
+    files = _some(event_documents(root), "docs/asyncapi.json")
+    folder = await workbench.program(tools.ASYNCAPI)
+    _accept(await finish("node", Path(__file__).with_name("asyncapi.cjs"), folder, *files))
+    return _counted(files, "document")
+
+
 CHECKS: dict[str, Check] = {
     "hadolint": check_dockerfiles,
     "compose": check_compose,
@@ -158,6 +171,7 @@ CHECKS: dict[str, Check] = {
     "kube-score": check_score,
     "actionlint": check_workflows,
     "zizmor": check_workflow_security,
+    "asyncapi": check_events,
 }
 
 

@@ -19,7 +19,7 @@ from tests.deploy.schemas import schemas_name
 from tests.deploy.tools import Workbench
 
 SAMPLES = Path(__file__).with_name("samples")
-NEEDED: dict[str, list[tools.Wheel | tools.GoProgram]] = {
+NEEDED: dict[str, list[tools.Tool]] = {
     "hadolint": [tools.HADOLINT],
     "compose": [],
     "kustomize": [tools.KUSTOMIZE],
@@ -27,6 +27,7 @@ NEEDED: dict[str, list[tools.Wheel | tools.GoProgram]] = {
     "kube-score": [tools.KUSTOMIZE, tools.KUBE_SCORE],
     "actionlint": [tools.ACTIONLINT],
     "zizmor": [tools.ZIZMOR],
+    "asyncapi": [tools.ASYNCAPI],
 }
 FOLDERS = {"kubeconform": [schemas_name()], "compose": [checks.compose_schema_name()]}
 

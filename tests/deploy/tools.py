@@ -76,6 +76,35 @@ class GoProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class NodePackage:
+    """A package for Node, with all it needs; no script of it runs while it is installed."""
+
+    name: str
+    package: str
+    version: str
+
+    @property
+    def folder(self) -> str:
+        """The folder of the cache that holds it."""
+        return f"{self.name}-{self.version}"
+
+    @property
+    def inside(self) -> str:
+        """The folder in which it is looked for: the whole."""
+        return ""
+
+    async def bring(self, target: Path, workbench: "Workbench") -> None:
+        """Install the package into `target`. Raises StackError, StepFailed."""
+        if shutil.which("npm", path=workbench.environment.get("PATH", "")) is None:
+            raise StackError(f"{self.name} needs Node 20 or newer with npm: https://nodejs.org")
+        options = ("--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
+        await workbench.run("npm", "install", *options, f"{self.package}@{self.version}")
+
+
+Tool = Wheel | GoProgram | NodePackage
+
+
+@dataclass(frozen=True, slots=True)
 class Workbench:
     """What tools are made with: the cache, the caller's environment, and a way to say what is being fetched."""
 
@@ -83,11 +112,11 @@ class Workbench:
     environment: Mapping[str, str]
     say: Say
 
-    def holds(self, tool: Wheel | GoProgram) -> bool:
+    def holds(self, tool: Tool) -> bool:
         """Return whether the tool is in the cache."""
         return self.cache.holds(tool.folder)
 
-    async def program(self, tool: Wheel | GoProgram) -> Path:
+    async def program(self, tool: Tool) -> Path:
         """Return the path of the tool, which is brought the first time.
 
         Raises:
@@ -127,7 +156,8 @@ ACTIONLINT = GoProgram("actionlint", "github.com/rhysd/actionlint/cmd/actionlint
 KUSTOMIZE = GoProgram("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "5.8.1")
 KUBECONFORM = GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "0.7.0")
 KUBE_SCORE = GoProgram("kube-score", "github.com/zegl/kube-score/cmd/kube-score", "1.20.0")
-TOOLS = (HADOLINT, ZIZMOR, ACTIONLINT, KUSTOMIZE, KUBECONFORM, KUBE_SCORE)
+ASYNCAPI = NodePackage("asyncapi-parser", "@asyncapi/parser", "3.6.6")
+TOOLS = (HADOLINT, ZIZMOR, ACTIONLINT, KUSTOMIZE, KUBECONFORM, KUBE_SCORE, ASYNCAPI)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from services.labeler.settings import LIMIT_MEGABYTES, UiSettings
 from services.labeler.ui.server import create_app
 from shared.runtime.errors import InvalidSettings
 from shared.runtime.health import Health, serve_health
+from shared.runtime.tracing import configure_traces
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
         settings = UiSettings()
     except InvalidSettings as error:
         raise SystemExit(f"The pages do not start. {error}") from None
+    configure_traces("labeler-ui", settings.trace_exporter, settings.trace_ratio)
     threading.Thread(target=_serve_health, args=(settings.health_port, settings.host), daemon=True).start()
     options = {
         "server.headless": True,

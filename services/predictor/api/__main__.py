@@ -25,7 +25,7 @@ from shared.storage.object_store import open_object_store
 async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
-    configure("predictor-api", settings)
+    configure("predictor-api", settings, settings.trace_answers_ratio)
     health, keys = Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
     model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)

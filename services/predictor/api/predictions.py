@@ -7,13 +7,14 @@ from uuid import uuid4
 
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.decisions.answers import PredictionContext, prediction_logged
-from services.predictor.metrics import IN_FLIGHT, PREDICTIONS, REFUSALS, STAGE_SECONDS
+from services.predictor.metrics import IN_FLIGHT, REFUSALS, STAGE_SECONDS, count_answer
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
 from shared.http.problems import Problem
 from shared.imaging.decoding import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
-from shared.runtime.telemetry import current_trace_id, logger
+from shared.runtime.telemetry import logger
+from shared.runtime.tracing import current_trace_id, describe
 
 
 class Predictions:
@@ -82,7 +83,8 @@ class Predictions:
         except UndecodableImage as error:
             raise Problem(422, error.reason, str(error)) from error
         body = self._body(serving, scored)
-        _count(serving, scored)
+        _count(scored)
+        describe(prediction_id=body["prediction_id"], version=body["model_version"])
         logger.info(
             "answered",
             prediction_id=body["prediction_id"],
@@ -125,7 +127,7 @@ class Predictions:
         }
 
 
-def _count(serving: ServingModel, scored: Scored) -> None:
-    PREDICTIONS.labels(scored.answer.label, serving.promotion.version, "api").inc()
+def _count(scored: Scored) -> None:
+    count_answer(scored.answer.label, scored.answer.probability, "api")
     STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
     STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)

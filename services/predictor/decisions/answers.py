@@ -48,6 +48,11 @@ class Answer:
     corrections: tuple[UsedCorrection, ...]
     projection: tuple[float, ...]
 
+    @property
+    def probability(self) -> float:
+        """The probability of the label, in [0, 1]."""
+        return self.probabilities[self.label]
+
 
 def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
     """Return the answer with the likeliest label, of equal ones the first."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from services.predictor.decisions.promotions import Promotions
-from services.predictor.metrics import MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
+from services.predictor.metrics import CORRECTION_TO_LIVE_SECONDS, MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
@@ -21,6 +21,7 @@ from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import RetryPolicy, delay
 from shared.runtime.telemetry import logger
+from shared.runtime.tracing import continued, describe, traceparent
 from shared.storage.verified import ReadableStore, check_sha256
 
 RETRY = RetryPolicy(first_seconds=0.2, factor=2.0, longest_seconds=15.0, attempts=None)
@@ -67,11 +68,12 @@ class ModelLoader:
         self._settings = settings
         self._clock = clock
         self._promotions = Promotions()
+        self._trace: str | None = None
         self._target_changed = asyncio.Event()
 
     def set_target(self, promotions: Promotions) -> None:
-        """Make the newest of `promotions` the target."""
-        self._promotions = promotions
+        """Make the newest of `promotions` the target. What loading it leads to belongs to the current trace."""
+        self._promotions, self._trace = promotions, traceparent()
         self._target_changed.set()
 
     async def run(self) -> None:
@@ -100,14 +102,16 @@ class ModelLoader:
         wanted, current = promotions.wanted, self.in_service.current
         if wanted is None or (current is not None and current.promotion == wanted):
             return True
-        try:
-            await self._load(wanted)
-        except PappusError as error:
-            if self.in_service.current is None:
-                kept, earlier = await self._kept(), list(promotions.fallbacks())
-                await self._load_first(kept + earlier if isinstance(error, TransientError) else earlier + kept)
-            self._notify(Failure(wanted, str(error)))
-            return False
+        with continued(self._trace, "load model"):
+            describe(version=wanted.version)
+            try:
+                await self._load(wanted)
+            except PappusError as error:
+                if self.in_service.current is None:
+                    kept, earlier = await self._kept(), list(promotions.fallbacks())
+                    await self._load_first(kept + earlier if isinstance(error, TransientError) else earlier + kept)
+                self._notify(Failure(wanted, str(error)))
+                return False
         return True
 
     async def _load_first(self, promotions: Iterable[ModelPromoted]) -> None:
@@ -152,6 +156,10 @@ class ModelLoader:
         return await asyncio.to_thread(Model, artefact, self._settings.labels), artefact
 
     def _swap(self, serving: ServingModel) -> None:
+        if self.in_service.current is not None:  # else the process starts, with what was live before
+            for corrected_at in serving.promotion.corrected_at:
+                seconds = (serving.loaded_at - corrected_at).total_seconds()
+                CORRECTION_TO_LIVE_SECONDS.observe(max(0.0, seconds))
         self.in_service.swap(serving)
         self._notify(None)
         show_model(serving.promotion)

@@ -8,6 +8,7 @@ from shared.contract.events import ModelPromoted
 from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
+from shared.messaging.tracing import describe_event, process_span
 from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError, UnknownContent
 from shared.runtime.health import Health
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, delay
@@ -75,11 +76,12 @@ class Follower:
 
     async def _follow(self, reader: LogReader, promotions: Promotions) -> None:
         while True:
-            before = promotions
             for record in await reader.poll(POLL_SECONDS):
-                promotions = self._fold_or_stop(promotions, record)
-            if promotions is not before:
-                self._set_target(promotions)
+                before = promotions
+                with process_span(record, "fold"):
+                    promotions = self._fold_or_stop(promotions, record)
+                    if promotions is not before:
+                        self._set_target(promotions)
             self._report_health()
             await self._send_to_dlq()
 
@@ -105,6 +107,7 @@ class Follower:
             raise TypeError(
                 f"shared.messaging.codec read {type(event).__name__} from {record.topic}: that is a bug there."
             )
+        describe_event(event)
         if event.sequence > promotions.sequence + 1:
             self._missing = promotions.sequence + 1
         elif event.sequence == self._missing:

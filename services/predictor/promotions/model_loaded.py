@@ -9,6 +9,7 @@ from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
+from shared.runtime.tracing import inside, traceparent
 
 
 class ModelLoadedReporter:
@@ -21,11 +22,12 @@ class ModelLoadedReporter:
         self._clock = clock
         self._serving: ServingModel | None = None
         self._failure: Failure | None = None
+        self._trace: str | None = None
         self._changed = asyncio.Event()
 
     def notify(self, serving: ServingModel | None, failure: Failure | None) -> None:
-        """Take the new state of the loader; it is published soon."""
-        self._serving, self._failure = serving, failure
+        """Take the new state of the loader; it is published soon, in the current trace."""
+        self._serving, self._failure, self._trace = serving, failure, traceparent()
         self._changed.set()
 
     def event(self) -> ModelLoaded | None:
@@ -53,8 +55,10 @@ class ModelLoadedReporter:
             self._changed.clear()
             event = self.event()
             if event is not None:
+                trace, self._trace = self._trace, None  # repetitions are not part of it
                 try:
-                    await publisher.publish([event])
+                    with inside(trace):
+                        await publisher.publish([event])
                 except TransientError as error:
                     logger.warning("model.loaded could not be published", error=str(error))
             try:

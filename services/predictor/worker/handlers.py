@@ -1,7 +1,7 @@
 """image.stored -> prediction.logged, for images without a trusted label."""
 
 from services.predictor.decisions.answers import PredictionContext, prediction_logged
-from services.predictor.metrics import PREDICTIONS, STAGE_SECONDS
+from services.predictor.metrics import STAGE_SECONDS, count_answer
 from services.predictor.model.holder import ModelHolder
 from services.predictor.model.scoring import Scoring
 from services.predictor.settings import SOURCE
@@ -72,7 +72,7 @@ class StoredImages:
         context = PredictionContext(
             promotion, self._replica, "stored", event.sha256, scored.milliseconds, event.image_id, (event.event_id,)
         )
-        PREDICTIONS.labels(scored.answer.label, promotion.version, "stored").inc()
+        count_answer(scored.answer.label, scored.answer.probability, "stored")
         STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
         STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)
         prediction_id = uuid_of("stored", event.image_id, promotion.version)

@@ -133,6 +133,7 @@ def trainer_projection(
         silence_seconds=silence_seconds,
         reserve=reserve,
         fold_version=FOLD_VERSION,
+        keep_traces=True,
     )
 
 

@@ -28,6 +28,7 @@ from services.trainer.fast_lane.decisions.build_plan import (
     decide,
     find_excluded,
     find_unserved,
+    new_corrections,
     newest_unserved,
     oldest_unserved,
 )
@@ -55,6 +56,8 @@ PART = "fast lane"
 KEPT = 3
 """Models in memory, up to 30 MB each."""
 COMPARED_IMAGES = 2
+TIMES = 50
+"""Of so many new corrections the event says when they were made."""
 LEFT_OUT_FOR = timedelta(minutes=10)
 """How long an image is left out before it is tried again."""
 
@@ -283,4 +286,5 @@ def _make_event(
         metrics={"layer_rows": len(candidate.artefact.layer.entries), "parity_difference": candidate.parity.difference},
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,
+        corrected_at=tuple(one.corrected_at for one in new_corrections(decision))[-TIMES:],
     )

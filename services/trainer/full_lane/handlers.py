@@ -18,6 +18,7 @@ from shared.contract.events import AppliedCorrection, Event, ModelTrained, Train
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.telemetry import logger
+from shared.runtime.tracing import add_links
 from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
 from shared.storage.verified import HashMismatch, get_verified
 
@@ -59,6 +60,7 @@ class FullLane:
         restart; at the third death it becomes a dead letter, and only new causes lead to the next request."""
         if event.model_name != self._settings.model_name:
             return []
+        add_links(await self._dataset.find_traces(event.causes))
         try:
             return [await self._train(event)]
         except NotEnoughImages as too_few:

@@ -1,9 +1,10 @@
 """A snapshot of the labelled images, with the log positions that it is folded from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
@@ -14,6 +15,7 @@ from shared.runtime.clock import Clock, utc_now
 from shared.tables import positions
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
+from shared.tables.traces import find_traces
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class Dataset(Protocol):
 
     async def champion_version(self) -> str | None:
         """Return the version in service; None before the first promotion. Raises TransientError."""
+
+    async def find_traces(self, causes: Sequence[UUID]) -> Sequence[str]:
+        """Return the trace context of those of these events that were traced. Raises TransientError."""
 
 
 class TableDataset:
@@ -71,3 +76,7 @@ class TableDataset:
         """See Dataset."""
         promotion = await queries.promotion(self._database)
         return promotion.version if promotion else None
+
+    async def find_traces(self, causes: Sequence[UUID]) -> Sequence[str]:
+        """See Dataset."""
+        return await find_traces(self._database, causes)

@@ -20,7 +20,7 @@ from services.trainer.gate.decisions.verdict_events import (
     rule_outcome,
 )
 from services.trainer.gate.evaluator import ChampionLost, Evaluator
-from services.trainer.gate.metrics import VERDICTS
+from services.trainer.gate.metrics import RULES, VERDICTS
 from services.trainer.gate.model_loader import ModelLoadError
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained, PromotionRequested
 from shared.runtime.clock import Clock
@@ -48,6 +48,8 @@ class GateContext:
         """Return the decision as an event, and count it."""
         verdict = make_verdict_event(decision, cause, champion, self.clock())
         VERDICTS.labels(verdict.topic).inc()
+        for rule in verdict.verdict:
+            RULES.labels(rule.rule, rule.outcome).inc()
         logger.info("verdict", version=verdict.version, kind=verdict.topic, summary=verdict.summary)
         return verdict
 

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Histogram
 VERDICTS = Counter(
     "pappus_verdicts", "Verdicts the gate decided, with those that another promotion overtook.", ["topic"]
 )
+RULES = Counter("pappus_verdict_rules", "Rules of the verdicts that the gate decided.", ["rule", "outcome"])
 VERDICT_SECONDS = Histogram(
     "pappus_verdict_seconds",
     "From taking a candidate to the verdict on it being visible in the tables.",

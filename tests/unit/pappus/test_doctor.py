@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 from pappus.stack import Stack, kafka, s3
+from pappus.stack.config import StackConfig
 from pappus.stack.doctor import Check, examine
 from pappus.stack.ports import HOST
 from pappus.stack.toolchain import JAVA
@@ -42,3 +43,13 @@ def test_a_taken_port_is_found_with_its_remedy(tmp_path: Path) -> None:
         found = checks(tmp_path, PATH=str(tmp_path), PAPPUS_PORT_MLFLOW=str(taken.getsockname()[1]))
     assert not found["port of mlflow"].fine
     assert "PAPPUS_PORT_MLFLOW" in found["port of mlflow"].remedy
+
+
+def test_prometheus_is_a_problem_only_where_it_is_needed(tmp_path: Path) -> None:
+    found = checks(tmp_path, PATH=str(tmp_path))["Prometheus"]
+    assert found.fine
+    assert "apt install prometheus" in found.found
+    stack = Stack(tmp_path / "state", tmp_path / "cache")
+    stack.state.root.mkdir(parents=True)
+    StackConfig(observe=True).save(stack.state)
+    assert not checks(tmp_path, PATH=str(tmp_path))["Prometheus"].fine

@@ -1,5 +1,6 @@
 """Which components a command selects."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import pytest
 
 from pappus.stack.cache import Cache
 from pappus.stack.component import Component
+from pappus.stack.config import StackConfig
 from pappus.stack.context import StackContext
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.plan import all_components, chosen
-from pappus.stack.services import SERVICES
+from pappus.stack.prometheus import configuration
+from pappus.stack.services import SERVICES, service_environment
 
 MakeComponent = Callable[..., Component]
 
@@ -72,3 +75,23 @@ def test_a_server_on_another_port_restarts_those_that_know_it(state: StateFolder
     assert restarted() == set()
     assert restarted(PAPPUS_PORT_POSTGRES="1234") == restarted(PAPPUS_PORT_S3="1234") == {"mlflow"}
     assert restarted(PAPPUS_PORT_MLFLOW="1234") == set()
+
+
+def test_observers_are_there_once_asked_for_and_services_send_to_them(state: StateFolder, tmp_path: Path) -> None:
+    StackConfig(observe=True).save(state)
+    context = StackContext.load(state, Cache(tmp_path / "cache"), {})
+    assert {"prometheus", "jaeger"} <= set(names(all_components(context)))
+    environment = service_environment(SERVICES[0], context)
+    assert environment["PAPPUS_TRACE_EXPORTER"] == "otlp"
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == context.url("jaeger-otlp")
+    told = json.loads(configuration(context))
+    asked = {each["labels"]["service"] for each in told["scrape_configs"][0]["static_configs"]}
+    assert asked == {service.name for service in SERVICES}
+
+
+def test_who_has_a_collector_of_their_own_keeps_it(state: StateFolder, tmp_path: Path) -> None:
+    StackConfig(observe=True).save(state)
+    own = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    context = StackContext.load(state, Cache(tmp_path / "cache"), own)
+    environment = service_environment(SERVICES[0], context)
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"

@@ -1,25 +1,29 @@
-"""What is counted stays bounded."""
+"""What is counted stays bounded, and tells when a correction was live."""
 
 from prometheus_client import REGISTRY
 
-from services.predictor.metrics import PREDICTIONS, VERSIONS_COUNTED, show_model
+from services.predictor.metrics import count_answer, show_model
 from tests.unit.predictor.promotions import promotion
 
 
-def counted(version: str) -> float | None:
-    labels = {"label": "grass", "model_version": version, "source": "api"}
-    return REGISTRY.get_sample_value("pappus_predictions_total", labels)
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def test_counts_of_versions_that_served_long_ago_are_dropped() -> None:
-    versions = [f"bounded-{number}" for number in range(VERSIONS_COUNTED + 3)]
-    for number, version in enumerate(versions, start=1):
-        show_model(promotion(number, version=version))
-        PREDICTIONS.labels("grass", version, "api").inc()
-    assert counted(versions[0]) is None
-    assert counted(versions[2]) is None
-    assert counted(versions[3]) == 1
-    assert counted(versions[-1]) == 1
+def test_an_answer_is_counted_by_label_and_source_and_by_its_older_names() -> None:
+    before = [value("pappus_predictions_total", label="grass", source=source) for source in ("api", "stored")]
+    older = value("mlops_model_predictions_total", predicted_class="grass")
+    count_answer("grass", 0.75, "api")
+    count_answer("grass", 0.75, "stored")
+    after = [value("pappus_predictions_total", label="grass", source=source) for source in ("api", "stored")]
+    assert after == [count + 1 for count in before]
+    assert value("mlops_model_predictions_total", predicted_class="grass") == older + 1
+
+
+def test_confidence_is_that_of_the_label_which_was_answered() -> None:
+    before = value("mlops_model_confidence_sum")
+    count_answer("grass", 0.75, "api")
+    assert value("mlops_model_confidence_sum") == before + 0.75
 
 
 def test_the_model_that_answers_is_the_only_one_shown() -> None:

@@ -13,7 +13,7 @@ from shared.contract.events import Event, PredictionLogged
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import RetryPolicy
-from shared.runtime.telemetry import continued, current_trace_id
+from shared.runtime.tracing import continued, current_trace_id
 from shared.testing import MemoryEventLog, eventually, prediction_logged
 
 QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)

@@ -15,6 +15,7 @@ from shared.clients.answers import Accepted, HistoryEntry, ShownPrediction
 from shared.clients.labeler import correct_label, get_history
 from shared.contract.events import NoLabel
 from shared.runtime.errors import TransientError
+from shared.runtime.tracing import describe, span
 
 FOLLOW_SECONDS = 30.0
 ENDED = "The session had ended. Press Try again."
@@ -80,7 +81,9 @@ def new_correction(
 
 def send(correction: PendingCorrection) -> SentCorrection:
     """Send a correction, for the first time or again. If the session has ended, the login is shown next."""
-    sent = _send(clients().labeler, correction)
+    with span("correct label"):
+        describe(image_id=correction.image_id, prediction_id=correction.prediction_id)
+        sent = _send(clients().labeler, correction)
     CORRECTIONS.labels(sent.outcome).inc()
     if sent.logged_out:
         log_out("The session has ended. Log in again. Your label is kept, and can be sent then.")

@@ -23,6 +23,7 @@ from shared.clients.answers import Prediction, Uploaded
 from shared.clients.labeler import get_first_model, get_image, upload_image
 from shared.clients.predictor import predict
 from shared.runtime.errors import TransientError
+from shared.runtime.tracing import describe, span
 
 LOAD_SECONDS = 10.0
 UNAVAILABLE = "The image could not be saved yet. Press Try again."
@@ -77,7 +78,8 @@ class UploadSession:
     def predict(self) -> None:
         """Request a prediction."""
         try:
-            self.predictions.append(clients().predictor.send(predict(self.data)))
+            with span("ask the model"):
+                self.predictions.append(clients().predictor.send(predict(self.data)))
         except (TransientError, Declined) as error:
             self.no_prediction = messages.no_model(_waits_for()) if isinstance(error, NoModel) else str(error)
             self.may_predict_later = isinstance(error, TransientError)
@@ -97,7 +99,9 @@ class UploadSession:
             if self.image_id is not None:
                 self._look(labeler, self.image_id)
                 return
-            done = labeler.send(upload_image(self.name, self.data, self.key), UNAVAILABLE)
+            with span("upload image"):
+                done = labeler.send(upload_image(self.name, self.data, self.key), UNAVAILABLE)
+                describe(image_id=done.image_id)
         except TransientError as error:
             self.problem = str(error)
         except Declined as error:

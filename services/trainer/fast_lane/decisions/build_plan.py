@@ -139,9 +139,14 @@ def _plan_build(champion: Champion, wanted: Sequence[Correction], state: FastLan
     return BuildCandidate(version_of(champion, wanted, state.recipe), champion, tuple(wanted), causes)
 
 
+def new_corrections(make: BuildCandidate) -> list[Correction]:
+    """Return the corrections that the champion does not hold, the oldest first."""
+    return _find_new(make.champion, make.corrections)
+
+
 def newest_unserved(make: BuildCandidate) -> Correction | None:
     """Return the newest correction that the champion does not hold; None if it holds all of them."""
-    return next(reversed(_find_new(make.champion, make.corrections)), None)
+    return next(reversed(new_corrections(make)), None)
 
 
 def version_of(champion: Champion, corrections: Sequence[Correction], recipe: str) -> str:

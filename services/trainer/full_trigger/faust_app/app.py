@@ -10,10 +10,12 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import faust
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faust.auth import SASLCredentials, SSLCredentials
 
 from services.trainer.full_trigger.faust_app.recovery import LosslessTableManager
@@ -22,7 +24,7 @@ from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import Publisher, Record
 from shared.messaging.kafka import group_lag, raise_refusal, unreadable
-from shared.messaging.tracing import process_span
+from shared.messaging.tracing import describe_event, process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
 from shared.runtime.kafka_connection import KafkaConnection
@@ -38,6 +40,7 @@ RETRY = RetryPolicy(first_seconds=0.1, factor=3.0, longest_seconds=2.0, attempts
 WATCH_SECONDS = 15.0
 STUCK_SECONDS = 120.0
 STOP_SECONDS = 6.0
+ASK_AGAIN_SECONDS = 1.0
 
 SETTINGS: dict[str, Any] = {
     "processing_guarantee": "at_least_once",
@@ -126,7 +129,9 @@ class FaustApp:
         """
 
         async def decoded(record: Record) -> None:
-            await body(cast("E", decode_record(record)), record)
+            found = decode_record(record)
+            describe_event(found)
+            await body(cast("E", found), record)
 
         self._agent(event.topic, decoded)
 
@@ -134,7 +139,7 @@ class FaustApp:
         """Run `body` every so many seconds, in an agent: a timer may not write tables, so it only sends a tick through
         `topic`. A run that was missed while the process was down is not made up for; compare with the last time
         instead."""
-        ticks = self._agent(topic, body)
+        ticks = self._agent(topic, body, traced=False)
 
         async def tick() -> None:
             await ticks.send(key=None, value=b"tick")
@@ -142,15 +147,20 @@ class FaustApp:
         self._app.timer(seconds, name=f"tick {topic}")(tick)
 
     async def run(self, health: Health) -> None:
-        """Run until cancelled.
+        """Run until cancelled. A broker that is away at the start is waited for.
 
         Raises:
             KafkaRefused: Kafka lets no client in with these settings, of which Faust would say nothing.
             PappusError: Faust stopped by itself, or makes no progress although events are waiting; end the process
                 and start it again.
         """
-        await raise_refusal(self._connection)
-        await self._app.start()
+        while not await raise_refusal(self._connection):
+            health.set(self._name, False, "waiting for Kafka: is it running, at PAPPUS_KAFKA_BOOTSTRAP?")
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+        try:
+            await self._app.start()
+        except KafkaError as error:
+            raise PappusError(f"Kafka went away while Faust started: {error!r}. Start the process again.") from error
         health.set(self._name, True)
         watching = asyncio.create_task(self._watch())
         stopped = asyncio.create_task(self._app.wait_until_stopped())
@@ -172,23 +182,23 @@ class FaustApp:
         except TimeoutError:
             logger.warning("Faust did not stop in time; events in flight are delivered again", app=self._name)
 
-    def _agent(self, topic: str, body: Body) -> Any:
-        """Declare the agent that reads `topic`; return Faust's topic."""
+    def _agent(self, topic: str, body: Body, traced: bool = True) -> Any:
+        """Declare the agent that reads `topic`; return Faust's topic. `traced`: each record has a span."""
         self._topics.append(topic)
         source = self._app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
         async def consume(stream: Any) -> None:
             async for event in stream.events():
-                await self.guarded(_to_record(event.message), body)
+                await self.guarded(_to_record(event.message), body, traced)
                 self._last_progress = time.monotonic()
 
         self._app.agent(source, name=f"{self._name}.{topic}", concurrency=1)(consume)
         return source
 
-    async def guarded(self, record: Record, body: Body) -> None:
+    async def guarded(self, record: Record, body: Body, traced: bool = True) -> None:
         """Run a body so that in every case the event was handled, is a dead letter, or is not acknowledged."""
         try:
-            with process_span(record, f"process {record.topic}"):
+            with process_span(record, group=self._name) if traced else nullcontext():
                 await self._process_or_dead_letter(record, body)
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the event and go on
             logger.error(

@@ -18,6 +18,9 @@ from shared.contract.events import (
 
 Route = Literal["first", "superior", "non_inferior", "rollback", "approve", "override", "freeze", "unfreeze"]
 
+FIRST_SERVED: tuple[Route, ...] = ("first", "superior", "non_inferior", "approve", "override")
+"""The routes by which a version may serve for the first time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promote:
@@ -80,6 +83,7 @@ def make_verdict_event(
         summary=decision.summary,
         requested_by=cause.requested_by if isinstance(cause, PromotionRequested) else None,
         answers=answers,
+        corrected_at=decision.model.corrected_at if decision.route in FIRST_SERVED else (),
     )
 
 

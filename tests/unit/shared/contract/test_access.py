@@ -24,7 +24,6 @@ from shared.contract.access import (
     principal_of,
     strimzi_users,
 )
-from shared.contract.access_page import page
 from shared.contract.events import EVENTS, ImageStored, LabelCorrected, ModelPromoted, PromotionRequested
 from shared.contract.topics import TOPICS, TRIGGER_APP
 from shared.messaging.codec import decode, encode
@@ -155,9 +154,3 @@ def test_an_operators_users_have_the_rights_of_the_table() -> None:
         for acl in spec["authorization"]["acls"]
     }
     assert given == {(acl.principal, acl.resource, acl.name, acl.operations) for acl in acls()}
-
-
-def test_the_page_is_that_of_the_table() -> None:
-    assert (ROOT / "docs" / "access.md").read_text() == page(), (
-        "The rights have changed: python -m shared.contract.access_page > docs/access.md"
-    )

@@ -10,7 +10,7 @@ from shared.http.api import Api
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
-from shared.runtime.telemetry import current_trace_id
+from shared.runtime.tracing import current_trace_id
 
 LIMIT_BYTES = 1_000
 
@@ -57,6 +57,7 @@ def api(health: Health) -> Api:
     async def length(request: Request) -> int:
         return len(await request.body())
 
+    @app.post("/trace")
     @app.get("/trace")
     async def trace() -> str | None:
         return current_trace_id()

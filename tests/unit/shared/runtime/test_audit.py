@@ -8,7 +8,8 @@ from typing import Any
 PROCESS = """
 from shared.runtime.audit import audit
 from shared.runtime.settings import Settings
-from shared.runtime.telemetry import configure, logger, tracer
+from shared.runtime.telemetry import configure, logger
+from shared.runtime.tracing import tracer
 configure("labeler-api", Settings(log_level="ERROR"))
 logger.info("not shown")
 with tracer().start_as_current_span("a request"):
@@ -21,6 +22,7 @@ def test_a_line_has_fixed_fields_at_every_log_level() -> None:
     line: dict[str, Any] = json.loads(ended.stdout)
     assert "\x1b" not in ended.stdout
     assert len(line.pop("trace_id")) == 32
+    assert len(line.pop("span_id")) == 16
     assert line.pop("time").endswith("Z")
     assert line == {
         "event": "audit",

@@ -54,6 +54,9 @@ class MemoryDataset:
     async def champion_version(self) -> str | None:
         return self.champion
 
+    async def find_traces(self, causes: Sequence[UUID]) -> list[str]:
+        return []
+
 
 class CountingTraining:
     """`TrainingSteps` that learn nothing; the artefact is a text about the manifest."""

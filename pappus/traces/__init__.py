@@ -1,0 +1,1 @@
+"""Traces as Jaeger keeps them: found by what they are about, put together, drawn."""

@@ -1,0 +1,139 @@
+"""Spans of a process, and the W3C trace context that joins them across processes, records and table rows."""
+
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+MOST_LINKS = 128
+"""As many as the SDK keeps; the newest are kept here."""
+
+
+def configure_traces(service: str, exporter: str, ratio: float, replica: str = "") -> None:
+    """Give spans real ids, and send them where `exporter` says: `otlp` (to OTEL_EXPORTER_OTLP_ENDPOINT), `console`
+    (stderr) or `none`, which records nothing. Spans are sent by a thread of their own from a bounded queue, so an
+    exporter that is away costs spans and never waits.
+
+    `ratio` is the share of traces that begin in this process and are recorded; one that began elsewhere is recorded if
+    it is there. A process has one provider: a second call changes nothing.
+    """
+    # Here, not above: the command and the pages' clients pass a trace on, and have no provider.
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio, Sampler
+
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
+    sampler: Sampler = ALWAYS_OFF if exporter == "none" else ParentBasedTraceIdRatio(ratio)
+    resource = Resource.create(
+        {"service.name": service, "service.namespace": "pappus", "service.instance.id": replica or service}
+    )
+    provider = TracerProvider(resource=resource, sampler=sampler)
+    if exporter == "otlp":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=1000))
+    elif exporter == "console":
+        provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
+    trace.set_tracer_provider(provider)
+
+
+def tracer() -> Tracer:
+    """Return the tracer of this process."""
+    return trace.get_tracer("pappus")
+
+
+def current_trace_id() -> str | None:
+    """Return the trace id of the current span, 32 hex digits; None outside of any span."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.is_valid else None
+
+
+def current_span_id() -> str | None:
+    """Return the id of the current span, 16 hex digits; None outside of any span."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.span_id:016x}" if span.is_valid else None
+
+
+def traceparent() -> str | None:
+    """Return the current trace context as W3C `traceparent`, to be kept in a row that starts an event; None outside of
+    any span."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def describe(**attributes: Any) -> None:
+    """Add attributes to the current span under `pappus.`, by which it can be found: image_id, prediction_id, version.
+    None is left out."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attributes({f"pappus.{key}": str(value) for key, value in attributes.items() if value is not None})
+
+
+@contextmanager
+def span(name: str) -> Iterator[Span]:
+    """Open a span inside the current one."""
+    with tracer().start_as_current_span(name) as opened:
+        yield opened
+
+
+@contextmanager
+def continued(
+    parent: str | None, name: str, kind: SpanKind = SpanKind.INTERNAL, began: int | None = None
+) -> Iterator[Span]:
+    """Open a span that continues a `traceparent` kept elsewhere (a table row), or starts a trace if there is none.
+    `began` is when the work did, in nanoseconds since 1970; None: now."""
+    context = _PROPAGATOR.extract({"traceparent": parent}) if parent else otel_context.get_current()
+    with tracer().start_as_current_span(name, context=context, kind=kind, start_time=began) as opened:
+        yield opened
+
+
+@contextmanager
+def inside(parent: str | None) -> Iterator[None]:
+    """Let spans and records continue a `traceparent` without a span for it; with None they belong to a trace that is
+    not recorded, as what is repeated all the time does."""
+    if parent is None:
+        unrecorded = SpanContext(random.getrandbits(128), random.getrandbits(64), is_remote=True)
+        context = trace.set_span_in_context(NonRecordingSpan(unrecorded))
+    else:
+        context = _PROPAGATOR.extract({"traceparent": parent})
+    token = otel_context.attach(context)
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+@contextmanager
+def caused_by(parents: Sequence[str], name: str, began: int | None = None) -> Iterator[Span]:
+    """Open a span for what these traces (each a `traceparent`) led to: a child of the only one; for several a trace of
+    its own with a link to each, so that none of them claims what all caused. `began` as in `continued`."""
+    if len(parents) == 1:
+        with continued(parents[0], name, began=began) as opened:
+            yield opened
+        return
+    links = [Link(context) for parent in parents[-MOST_LINKS:] if (context := _span_context(parent)).is_valid]
+    own = otel_context.Context()
+    with tracer().start_as_current_span(name, context=own, links=links, start_time=began) as opened:
+        yield opened
+
+
+def add_links(parents: Sequence[str]) -> None:
+    """Link the current span to these traces, each a `traceparent`."""
+    current = trace.get_current_span()
+    for parent in parents[-MOST_LINKS:]:
+        if (context := _span_context(parent)).is_valid:
+            current.add_link(context)
+
+
+def _span_context(parent: str) -> SpanContext:
+    return trace.get_current_span(_PROPAGATOR.extract({"traceparent": parent})).get_span_context()

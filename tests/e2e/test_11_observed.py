@@ -1,0 +1,149 @@
+"""`pappus up --observe`: one trace from the click to the answer, the same ids in the logs, and data in every panel."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from infra.observability.dashboards import DASHBOARDS
+from pappus.demo.drawing import draw_tiles
+from shared.clients.labeler import find_images
+from shared.testing import eventually
+
+from .browser_story import turn_round, with_browser
+from .demo_run import Told
+
+SECONDS = 60.0
+CORRECTION = {
+    "labeler-ui",
+    "labeler-api",
+    "ingestor",
+    "trainer-fast",
+    "trainer-gate",
+    "trainer-trigger",
+    "trainer-recorder",
+    "predictor-api-0",
+    "predictor-api-1",
+}
+"""Who takes part from the key that is pressed to the model that answers."""
+UPLOAD = {"labeler-ui", "labeler-api", "ingestor", "predictor-worker", "trainer-trigger"}
+VARIABLES = {"$__rate_interval": "5m", "$service": ".*", "$version": ".*"}
+
+pytestmark = [
+    with_browser,
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="This machine has no Prometheus: pappus doctor"),
+    pytest.mark.timeout(900),  # the first time on a machine Jaeger is built
+]
+
+
+@pytest.fixture(scope="module")
+def picture() -> bytes:
+    """A picture that no other test brings."""
+    return draw_tiles(11)
+
+
+@pytest.fixture(scope="module")
+def observed(told: Told, picture: bytes, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """The stack with its observers, after a person has turned an answer round in the browser."""
+    told.stack.up(observe=True)
+    folder = tmp_path_factory.mktemp("observed")
+    (folder / "seen.png").write_bytes(picture)
+    turn_round(told, folder / "seen.png", folder / "corrected.png")
+    return told
+
+
+async def traces_of(told: Told, about: str, complete: Callable[[list[Any]], bool]) -> list[dict[str, Any]]:
+    """Return what `pappus trace` says, once it is complete: spans come in up to a second later."""
+
+    def read() -> list[dict[str, Any]] | None:
+        ended = told.pappus("trace", about, "--json")
+        found = json.loads(ended.stdout) if ended.returncode == 0 else []
+        return found if complete(found) else None
+
+    found = await eventually(read, SECONDS)
+    assert found is not None
+    return list(found)
+
+
+def services(trace: dict[str, Any]) -> set[str]:
+    return {span["service"] for span in trace["spans"]}
+
+
+def log_of(told: Told, service: str) -> str:
+    return (told.stack.state.logs / f"{service}.log").read_text()
+
+
+async def image_id(told: Told, picture: bytes) -> str:
+    async with told.person() as person:
+        (image,) = await person.send(find_images(hashlib.sha256(picture).hexdigest()))
+    return str(image.image_id)
+
+
+async def test_upload_and_correction_are_one_trace_each_without_an_orphan(observed: Told, picture: bytes) -> None:
+    about = await image_id(observed, picture)
+
+    def complete(found: list[dict[str, Any]]) -> bool:
+        steps = [services(trace) for trace in found if not trace["orphans"]]
+        return any(step >= UPLOAD for step in steps) and any(step >= CORRECTION for step in steps)
+
+    found = await traces_of(observed, about, complete)
+    correction = next(trace for trace in found if services(trace) >= CORRECTION)
+    names = [(span["service"], span["name"]) for span in correction["spans"]]
+    assert names[0] == ("labeler-ui", "correct label")
+    for step in (
+        ("labeler-api", "send label.corrected"),
+        ("trainer-fast", "reconcile fast lane"),
+        ("trainer-fast", "send model.trained"),
+        ("trainer-gate", "process model.trained"),
+        ("trainer-gate", "send model.promoted"),
+        ("predictor-api-0", "load model"),
+        ("predictor-api-1", "load model"),
+        ("trainer-recorder", "process model.promoted"),
+    ):
+        assert step in names
+    assert [span for span in correction["spans"] if span["parent"] is None] == [correction["spans"][0]]
+
+
+async def test_the_logs_have_the_ids_of_the_trace(observed: Told, picture: bytes) -> None:
+    about = await image_id(observed, picture)
+    found = await traces_of(observed, about, lambda found: any(services(each) >= CORRECTION for each in found))
+    trace_id = next(trace["trace_id"] for trace in found if services(trace) >= CORRECTION)
+    for service in ("trainer-gate", "predictor-api-0", "predictor-api-1"):
+        assert f'"trace_id": "{trace_id}"' in log_of(observed, service), service
+
+
+async def test_a_trace_is_drawn_in_the_terminal(observed: Told, picture: bytes) -> None:
+    ended = observed.pappus("trace", await image_id(observed, picture))
+    assert ended.returncode == 0, ended.stderr
+    assert "reconcile fast lane" in ended.stdout
+    unknown = observed.pappus("trace", "fast-0000")
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith("Jaeger has no trace about fast-0000.")
+
+
+@pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.name)
+async def test_every_panel_has_data(observed: Told, board: Any) -> None:
+    address = observed.stack.status().addresses["prometheus"]
+
+    async def missing() -> list[str]:
+        async with httpx2.AsyncClient(base_url=address) as prometheus:
+            empty = []
+            for panel in board.panels:
+                for query in panel.queries.values():
+                    for variable, value in VARIABLES.items():
+                        query = query.replace(variable, value)
+                    answer = (await prometheus.get("/api/v1/query", params={"query": query})).json()
+                    assert answer["status"] == "success", answer
+                    if not answer["data"]["result"]:
+                        empty.append(f"{panel.title}: {query}")
+        return empty
+
+    async def complete() -> bool:
+        return not await missing()
+
+    await eventually(complete, SECONDS)
+    assert await missing() == []

@@ -44,11 +44,11 @@ def compare(state: Path, rounds: int) -> None:
 def _measure(state: Path, rounds: int) -> dict[str, list[float]]:
     for name, measure in MEASURED.items():
         asyncio.run(_all(measure(state, WARM_UP[name])))
-    _wait_until_quiet()
+    wait_until_quiet()
     return {name: asyncio.run(_all(measure(state, rounds))) for name, measure in MEASURED.items()}
 
 
-def _wait_until_quiet() -> None:
+def wait_until_quiet() -> None:
     """Wait until the machine is nearly idle for QUIET_SECONDS: what models and their training cost is not compared."""
     quiet, deadline = 0, time.monotonic() + LONGEST_WAIT
     while quiet < QUIET_SECONDS:

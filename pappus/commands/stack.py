@@ -37,8 +37,10 @@ Secure = Annotated[
     typer.Option("--secure", help="TLS, logins and rights on all servers; it is remembered, and the data stays."),
 ]
 Observe = Annotated[
-    bool,
-    typer.Option("--observe", help="Collect metrics and traces: Prometheus and Jaeger run, too; it is remembered."),
+    bool | None,
+    typer.Option(
+        "--observe/--no-observe", help="Collect metrics and traces: Prometheus and Jaeger run, too; it is remembered."
+    ),
 ]
 
 
@@ -47,7 +49,7 @@ def up(
     allow_host: AllowHost = None,
     watch: Watch = False,
     secure: Secure = False,
-    observe: Observe = False,
+    observe: Observe = None,
     state: StateOption = None,
 ) -> None:
     """Start the components that do not run yet, and wait until the whole stack is ready."""

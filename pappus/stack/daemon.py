@@ -84,9 +84,11 @@ class Daemon:
         problem: str | None = None
         try:
             context = StackContext.load(self._state, self._cache, self._environment)
-            components = chosen(all_components(context), desired.selected)
+            known = all_components(context)
+            components = chosen(known, desired.selected)
             running = [component for component in components if component.name not in desired.stopped]
             _refuse_busy_ports([component for component in running if component.name not in supervisor.names])
+            await supervisor.remove(supervisor.names - {component.name for component in known})
             await supervisor.stop_components(desired.stopped)
             await supervisor.apply(running, desired.restart)
         except StackError as error:

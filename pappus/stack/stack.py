@@ -49,7 +49,7 @@ class Stack:
         lent_hosts: Sequence[str] = (),
         ports: Mapping[str, int] | None = None,
         secure: bool = False,
-        observe: bool = False,
+        observe: bool | None = None,
         parent: int | None = None,
         watch: Callable[[StackStatus], None] = _silent,
     ) -> StackStatus:
@@ -57,9 +57,9 @@ class Stack:
 
         `allowed_hosts`, `ports` and the ports in PAPPUS_PORT_ variables are kept in the state's config, `lent_hosts`
         until `take_back_hosts`. `secure`: from now on this stack speaks TLS and asks for logins; what ran is started
-        again, and the data stays. `observe`: from now on Prometheus and Jaeger run, too. `parent`: a process whose end
-        also ends the stack. `watch` is called with each status while waiting. Other components that run keep running;
-        components that were stopped on request are started if `only` selects them.
+        again, and the data stays. `observe`: from now on Prometheus and Jaeger run, too, or no longer; None: as before.
+        `parent`: a process whose end also ends the stack. `watch` is called with each status while waiting. Other
+        components that run keep running; components that were stopped on request are started if `only` selects them.
 
         Raises:
             StackError: a name, port, host or setting is invalid, then nothing is kept; or a port is taken, something is
@@ -200,7 +200,7 @@ class Stack:
         ports: Mapping[str, int],
         *,
         secure: bool = False,
-        observe: bool = False,
+        observe: bool | None = None,
     ) -> StackConfig:
         """Return the config with the hosts and ports of this start. Raises StackError."""
         known = StackConfig.load(self.state)
@@ -214,7 +214,7 @@ class Stack:
             allowed_hosts=sorted({*known.allowed_hosts, *allowed_hosts}),
             lent_hosts=sorted({*known.lent_hosts, *lent_hosts} - {*known.allowed_hosts, *allowed_hosts}),
             secure=known.secure or secure,
-            observe=known.observe or observe,
+            observe=known.observe if observe is None else observe,
         )
 
     def _selection(self, only: Sequence[str], config: StackConfig) -> list[str]:

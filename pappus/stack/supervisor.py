@@ -44,6 +44,13 @@ class Supervisor:
         running = [each for each in self._supervised.values() if not each.status.stopped_on_request]
         await asyncio.gather(*(each.stop_on_request() for each in running if each.component.name in names))
 
+    async def remove(self, names: Collection[str]) -> None:
+        """Stop these and forget them: the stack has them no longer."""
+        gone = [self._supervised.pop(name) for name in names]
+        await asyncio.gather(*(each.stop() for each in gone))
+        self._status.components = [known for known in self._status.components if known.name not in names]
+        self._save()
+
     async def stop(self) -> None:
         """Stop everything; a component stops when all components that need it have stopped."""
         stopped = {name: asyncio.Event() for name in self._supervised}

@@ -286,6 +286,20 @@ async def test_a_component_with_new_settings_is_started_anew(state: StateFolder,
         assert not alive(first)
 
 
+async def test_a_component_that_is_wanted_no_longer_is_stopped_and_forgotten(
+    state: StateFolder, make_component: MakeComponent
+) -> None:
+    async with supervising(state, make_component("stays"), make_component("goes")) as stack:
+        await stack.ready("stays")
+        await stack.ready("goes")
+        process = stack.pid("goes")
+        await stack.supervisor.remove({"goes"})
+        assert not alive(process)
+        assert [component.name for component in stack.status.components] == ["stays"]
+        await stack.supervisor.apply([make_component("stays"), make_component("goes")])
+        await stack.ready("goes")
+
+
 async def test_a_bug_in_a_component_is_not_retried_but_reported(
     state: StateFolder, make_component: MakeComponent
 ) -> None:

@@ -17,6 +17,7 @@ from statistics import median, quantiles
 from uuid import UUID
 
 from bench.artefact_parses import print_parses, read_parses
+from pappus.errors import Refused
 from pappus.installation.replicas import Replicas
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
@@ -31,9 +32,9 @@ from shared.clients.labeler import (
 )
 from shared.clients.predictor import predict
 
-IMAGES = 5
+IMAGES = 8
 LOOKED_AT = 200
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 15.0
 
 
 async def measure(state: Path, rounds: int) -> list[float]:
@@ -50,7 +51,14 @@ async def measure(state: Path, rounds: int) -> list[float]:
         before, spent = await read_parses(state), list[float]()
         for turn in range(rounds):
             image_id = list(chosen)[turn % len(chosen)]
-            spent.append(await _round(person, replicas, image_id, chosen[image_id], labels))
+            try:
+                spent.append(await _round(person, replicas, image_id, chosen[image_id], labels))
+            except Refused as refused:  # the labels are wrong on purpose, and the gate may keep one out
+                print(f"round {turn + 1:2d}: {refused}")
+                del chosen[image_id]
+                if not chosen:
+                    raise
+                continue
             print(f"round {turn + 1:2d}: {spent[-1] * 1000:7.1f} ms")
         after = await read_parses(state)
     middle, worst = median(spent), quantiles(spent, n=20)[-1]

@@ -40,9 +40,9 @@ def _read(state: Path) -> dict[Series, float]:
     status = read_status(StateFolder.at(state))
     found: dict[Series, float] = {}
     for component in status.components:
-        if component.group != "services":
+        port = component.ports.get(f"{component.name}-health") or component.ports.get(component.name)
+        if component.group != "services" or port is None:
             continue
-        port = component.ports.get(component.name) or component.ports[f"{component.name}-health"]
         text = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
         for family in text_string_to_metric_families(text):
             for sample in family.samples:

@@ -24,7 +24,10 @@ def status_table(status: StackStatus) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("component", "state", "since", "pid", "restarts", "address", ""):
         numeric = heading in ("since", "pid", "restarts")
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=heading != "")
+        folds = heading in ("address", "")  # in a narrow terminal these go on below; the others are never cut
+        table.add_column(
+            heading, justify="right" if numeric else "left", no_wrap=not folds, overflow="fold" if folds else "ellipsis"
+        )
     for component in status.components:
         table.add_row(*_row(component))
     return table

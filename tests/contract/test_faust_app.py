@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from faust.transport.consumer import Consumer
+from prometheus_client import REGISTRY
 
 from pappus.stack import Servers
 from services.trainer.full_trigger.faust_app import FaustApp
@@ -191,6 +192,8 @@ async def test_a_tick_may_write_tables(servers: Servers, kafka: EventLog, tmp_pa
         running(servers, publisher, tmp_path, declare) as (table, _),
     ):
         await eventually(lambda: table.get("last") and table["last"]["offset"] >= 1, 60)
+    ticks = {"group": TRIGGER_APP, "topic": TRIGGER_TICKS}
+    assert REGISTRY.get_sample_value("pappus_events_handled_total", ticks) is None, "ticks are no traffic"
 
 
 async def test_a_restart_with_a_backlog_drops_no_event(

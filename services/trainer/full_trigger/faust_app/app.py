@@ -139,7 +139,7 @@ class FaustApp:
         """Run `body` every so many seconds, in an agent: a timer may not write tables, so it only sends a tick through
         `topic`. A run that was missed while the process was down is not made up for; compare with the last time
         instead."""
-        ticks = self._agent(topic, body, traced=False)
+        ticks = self._agent(topic, body, own=True)
 
         async def tick() -> None:
             await ticks.send(key=None, value=b"tick")
@@ -182,48 +182,51 @@ class FaustApp:
         except TimeoutError:
             logger.warning("Faust did not stop in time; events in flight are delivered again", app=self._name)
 
-    def _agent(self, topic: str, body: Body, traced: bool = True) -> Any:
-        """Declare the agent that reads `topic`; return Faust's topic. `traced`: each record has a span."""
+    def _agent(self, topic: str, body: Body, own: bool = False) -> Any:
+        """Declare the agent that reads `topic`; return Faust's topic. `own`: the records are the app's own ticks, which
+        are neither traced nor counted."""
         self._topics.append(topic)
         source = self._app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
         async def consume(stream: Any) -> None:
             async for event in stream.events():
-                await self.guarded(_to_record(event.message), body, traced)
+                await self.guarded(_to_record(event.message), body, own)
                 self._last_progress = time.monotonic()
 
         self._app.agent(source, name=f"{self._name}.{topic}", concurrency=1)(consume)
         return source
 
-    async def guarded(self, record: Record, body: Body, traced: bool = True) -> None:
+    async def guarded(self, record: Record, body: Body, own: bool = False) -> None:
         """Run a body so that in every case the event was handled, is a dead letter, or is not acknowledged."""
         try:
-            with process_span(record, group=self._name) if traced else nullcontext():
-                await self._process_or_dead_letter(record, body)
+            with nullcontext() if own else process_span(record, group=self._name):
+                handled = await self._process_or_dead_letter(record, body)
+            if handled and not own:
+                EVENTS_HANDLED.labels(self._name, record.topic).inc()
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the event and go on
             logger.error(
                 "the process ends so that no event is lost", app=self._name, error=describe(error), exc_info=error
             )
             self._give_up()
 
-    async def _process_or_dead_letter(self, record: Record, body: Body) -> None:
+    async def _process_or_dead_letter(self, record: Record, body: Body) -> bool:
+        """Return whether the body took the record; else it is a dead letter."""
         attempt = 0
         while True:
             attempt += 1
             try:
                 await body(record)
-                EVENTS_HANDLED.labels(self._name, record.topic).inc()
-                break
+                return True
             except InvalidMessage as error:
                 await self._send_to_dlq(record, error, attempt)
-                break
+                return False
             except Exception as error:
                 seconds = delay(RETRY, attempt)
                 if seconds is None:
                     if isinstance(error, TransientError):
                         raise  # a dependency is at fault, not the event: end, and handle the event again
                     await self._send_to_dlq(record, error, attempt)
-                    break
+                    return False
                 RETRIES.labels(self._name).inc()
                 logger.warning("will be tried again", app=self._name, attempt=attempt, reason=describe(error))
             await asyncio.sleep(seconds)

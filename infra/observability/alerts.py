@@ -50,7 +50,7 @@ ALERTS: Sequence[Alert] = (
     ),
     Alert(
         "PappusDeadLetters",
-        f"sum by (handler, topic)({_grown('pappus_dead_letters_total', '10m')}) > 0",
+        f"sum by (handler, topic)({_grown('pappus_dead_letters_total', '5m')}) > 0",
         0,
         "ticket",
         "{{ $labels.handler }} could not handle a message of {{ $labels.topic }}: pappus dlq ls.",

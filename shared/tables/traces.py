@@ -28,8 +28,7 @@ async def forget_old(transaction: Transaction) -> None:
 
 
 async def find_traces(database: Database, causes: Sequence[UUID]) -> list[str]:
-    """Return the `traceparent` of those of these events that have one still, at most of the MOST_CAUSES newest, which
-    stand last."""
+    """Return the `traceparent` of those of these events that have one still, of the last MOST_CAUSES at most."""
     if not causes:
         return []
     return [row["parent"] for row in await database.fetch(_FIND, list(causes[-MOST_CAUSES:]))]

@@ -78,17 +78,17 @@ def processes(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 async def make_writer(database: Database, module: str, processes: dict[str, TrainerProcess]) -> None:
-    """Wait until the process of this module is the one that writes the tables: the others lose the lock until it has
-    it."""
+    """Let the process of this module be the one that writes the tables: the others are stopped until it does."""
     sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
-
-    async def writes() -> bool:
-        writers = [name for name, process in processes.items() if await asyncio.to_thread(process.writes_tables)]
-        if writers not in ([], [module]):
-            await database.execute(sql, application_name(database.schema, "writer"))
-        return writers == [module]
-
-    await eventually(writes, 60)
+    wanted = processes[module]
+    if wanted.writes_tables():
+        return
+    with ExitStack() as stopped:
+        for name, process in processes.items():
+            if name != module and process.is_running():
+                stopped.enter_context(away(process, signal.SIGSTOP))
+        await database.execute(sql, application_name(database.schema, "writer"))
+        await eventually(lambda: asyncio.to_thread(wanted.writes_tables), 60)
 
 
 async def first_champion(world: World) -> None:

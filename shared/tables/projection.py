@@ -240,7 +240,10 @@ class Projection:
                         self._failures = 0
                         self._health.set(self._part, True)
                         fold = ProjectionBatch(self._database.schema, self._projectors, publisher, self._keep_traces)
-                        await self._fold(lock, fold, reader, dict(next_offsets))
+                        try:
+                            await self._fold(lock, fold, reader, dict(next_offsets))
+                        finally:
+                            self._forget_measures()  # another process measures now, or this one again
 
     async def _check_fold_version(self, transaction: Transaction) -> None:
         older = await check_fold_version(transaction, self._database.schema, self._fold_version)
@@ -272,6 +275,12 @@ class Projection:
             if self._keep_traces and time.monotonic() - forgotten >= FORGET_EVERY_SECONDS:
                 forgotten = time.monotonic()
                 await traces.forget_old(lock.connection)
+
+    def _forget_measures(self) -> None:
+        """Show no lag: what was measured last would stand there as long as another process writes."""
+        OLDEST_WAITING_SECONDS.labels(self._part).set(0)
+        for topic in self.topics:
+            PROJECTION_LAG.labels(self._database.schema, topic).set(0)
 
     async def _measure_lag(self, reader: LogReader, next_offsets: dict[TopicPartition, int]) -> None:
         lag = dict.fromkeys(self.topics, 0)

@@ -70,6 +70,13 @@ ALERTS: Sequence[Alert] = (
         "A correction is not live after {{ $value | humanizeDuration }}.",
     ),
     Alert(
+        "PappusDrift",
+        "max by (statistic)(pappus_drift_open) == 1",
+        0,
+        "ticket",
+        "Drift of {{ $labels.statistic }}: pictures, or people's agreement, are not what they were.",
+    ),
+    Alert(
         "PappusPredictionsRefused",
         'sum(rate(pappus_http_requests_total{route="/predict", status=~"5.."}[2m]))'
         ' / sum(rate(pappus_http_requests_total{route="/predict"}[2m])) > 0.05',

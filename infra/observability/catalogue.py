@@ -15,6 +15,7 @@ DECLARED = {
     "services.labeler.api.metrics": "labeler-api",
     "services.labeler.ui.metrics": "labeler-ui",
     "services.predictor.metrics": "predictor-api, predictor-worker",
+    "services.predictor.monitor.metrics": "predictor-monitor",
     "services.trainer.fast_lane.metrics": "trainer-fast",
     "services.trainer.gate.metrics": "trainer-gate",
     "services.trainer.model.metrics": "trainer-fast, trainer-gate, trainer-full",

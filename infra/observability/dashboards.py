@@ -213,11 +213,57 @@ LEARNING = Dashboard(
     ),
 )
 
+BESIDE = 'statistic=~"labels|confidence"'
+
 DRIFT = Dashboard(
     "drift",
     "Pappus: drift and accuracy",
-    "Whether what is asked still looks like what was learned.",
+    "Whether what is asked still looks like what was learned, and whether people agree with the answers.",
     (
+        Panel(
+            "How far pictures are from those that were learned",
+            "Under the threshold, mostly under a third of it. Above: PappusDrift.",
+            "none",
+            {
+                "pictures": gauge("pappus_drift_statistic_value", where='statistic="features"'),
+                "threshold": gauge("pappus_drift_threshold_value", where='statistic="features"'),
+            },
+        ),
+        Panel(
+            "Labels and confidence, as a share of their thresholds",
+            "Under 1. They explain a drift, and raise no alarm of their own.",
+            "percentunit",
+            {
+                "{{statistic}}": (
+                    f"{gauge('pappus_drift_statistic_value', 'statistic', where=BESIDE)}"
+                    f" / {gauge('pappus_drift_threshold_value', 'statistic', where=BESIDE)}"
+                )
+            },
+        ),
+        Panel(
+            "Drifts that are open",
+            "0. At 1 until pictures are as they were, or a full model has learned them.",
+            "short",
+            {"{{statistic}}": gauge("pappus_drift_open", "statistic")},
+        ),
+        Panel(
+            "Answers compared with what was learned",
+            "As many as pictures are asked for the first time; 0 without a reference: train in full once.",
+            "ops",
+            {"per second": rate("pappus_drift_answers_compared_total")},
+        ),
+        Panel(
+            "Live accuracy since the last full model",
+            "A little under the test accuracy, since review shows doubtful images first; with its 95 % interval.",
+            "percentunit",
+            {"{{bound}}": gauge("pappus_live_accuracy_ratio", "bound")},
+        ),
+        Panel(
+            "Answers people decided about",
+            "Rises with review; the more, the narrower the interval beside it.",
+            "short",
+            {"answers": gauge("pappus_live_accuracy_answers")},
+        ),
         Panel(
             "Confidence",
             "The median stays where it was at the last full training; a fall comes before wrong answers.",
@@ -248,7 +294,7 @@ INFRASTRUCTURE = Dashboard(
     (
         Panel(
             "Processes that answer",
-            "All: 11 in a stack with two replicas.",
+            "All: 12 in a stack with two replicas.",
             "short",
             {"{{service}}": 'max by (service)(up{job="pappus", service=~"$service"})'},
         ),

@@ -34,6 +34,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "trainer-recorder": 28205,
     "predictor-worker": 28206,
     "labeler-ui-health": 28207,
+    "predictor-monitor": 28208,
     "demo-images": 28300,
     "prometheus": 29090,
     "jaeger": 26686,

@@ -97,6 +97,11 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", _IMAGES, probe=LIVE),
     Service(
+        *("predictor-monitor", "services.predictor.monitor", "predictor", "predictor-monitor"),
+        _IMAGES,
+        low_priority=True,
+    ),
+    Service(
         *("labeler-ui", "services.labeler.ui", "labeler", "labeler-ui-health"),
         frozenset({APIS}),
         port="labeler-ui",

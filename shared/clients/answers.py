@@ -187,10 +187,38 @@ class PromotionView(Body):
     promoted_at: AwareDatetime
 
 
+class LiveAccuracy(Body):
+    """How often people agreed with answers they were shown: `agreed` of `answers`, as a share (None of nothing), and
+    the 95 % interval of the true share, all 0 to 1. Review shows doubtful images first: of all, more are right."""
+
+    answers: int
+    agreed: int
+    share: float | None
+    low: float
+    high: float
+
+
+class DriftView(Body):
+    """A drift that was noticed. `statistic`: "features", other pictures than were learned, or "accuracy", people agree
+    with fewer answers; `value` has passed `threshold`. It lasts since `window_from`, over `answers` answers up to
+    `detected_at`. `figures` explain it. `open`: no full training was made since."""
+
+    event_id: UUID
+    statistic: str
+    model_version: str
+    detected_at: AwareDatetime
+    window_from: AwareDatetime
+    answers: int
+    value: float
+    threshold: float
+    figures: dict[str, float]
+    open: bool
+
+
 class ModelView(Body):
     """One model version. `summary` and `verdict` are the gate's about the candidate: those of its first promotion, or
     of its rejection. `sequence` and `promoted_at` belong to its latest promotion, None if it never served; `promotions`
-    are all of them, oldest first."""
+    are all of them, oldest first. `live`: how often people agreed with it, None if it was shown to none."""
 
     version: str
     lane: Literal["fast", "full"]
@@ -207,6 +235,7 @@ class ModelView(Body):
     trained_at: AwareDatetime | None
     promoted_at: AwareDatetime | None
     promotions: list[PromotionView] = []
+    live: LiveAccuracy | None = None
 
 
 class FirstModel(Body):
@@ -217,11 +246,14 @@ class FirstModel(Body):
 
 class ChampionView(ModelView):
     """The model in service. `frozen`: no candidate is promoted until an operator unfreezes; `freeze` is the promotion
-    since which it is so."""
+    since which it is so. `live_since_full`: how often people agreed since the last full model. `drifts`: the open ones,
+    newest first."""
 
     frozen: bool
     requested_by: str | None
     freeze: PromotionView | None = None
+    live_since_full: LiveAccuracy | None = None
+    drifts: list[DriftView] = []
 
 
 class CorrectionWeight(Body):

@@ -10,6 +10,7 @@ from shared.clients.answers import (
     AcceptedImage,
     Applied,
     ChampionView,
+    DriftView,
     FirstModel,
     GateAnswer,
     HistoryEntry,
@@ -36,6 +37,7 @@ _CHAMPION: TypeAdapter[ChampionView | None] = TypeAdapter(ChampionView | None)
 _IMAGES = TypeAdapter(list[ImageView])
 _HISTORY = TypeAdapter(list[HistoryEntry])
 _MODELS = TypeAdapter(list[ModelView])
+_DRIFTS = TypeAdapter(list[DriftView])
 
 
 def log_in(name: str, password: str) -> ApiRequest[Session]:
@@ -117,6 +119,11 @@ def list_models(limit: int = MAX_MODELS) -> ApiRequest[list[ModelView]]:
 def get_champion() -> ApiRequest[ChampionView | None]:
     """Get the model in service, None before the first promotion."""
     return ApiRequest("GET", "/models/champion", _CHAMPION.validate_json, none_if_missing=True)
+
+
+def list_drifts(limit: int = 50) -> ApiRequest[list[DriftView]]:
+    """Get the newest drifts, newest first."""
+    return ApiRequest("GET", "/drifts", _DRIFTS.validate_json, params={"limit": limit})
 
 
 def get_first_model() -> ApiRequest[FirstModel]:

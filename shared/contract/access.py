@@ -18,11 +18,12 @@ from shared.contract.events import (
     ModelPromoted,
     ModelRejected,
     ModelTrained,
+    PredictionLogged,
     Principal,
     PromotionRequested,
     TrainingRequested,
 )
-from shared.contract.topics import FAUST_TOPICS, TRIGGER_APP, dead_letter_topic
+from shared.contract.topics import FAUST_TOPICS_OF, MONITOR_APP, TRIGGER_APP, dead_letter_topic
 
 PRINCIPALS: tuple[Principal, ...] = get_args(Principal)
 JOBS = "jobs"
@@ -48,13 +49,12 @@ GROUPS: tuple[Group, ...] = (
     Group("ingestor-fetcher", "ingestor", (ImageRegistered,)),
     Group("ingestor-uploads", "ingestor", (ImageRegistered,)),
     Group("predictor-worker", "predictor", (ImageStored,)),
+    Group(MONITOR_APP, "predictor", (PredictionLogged, LabelCorrected)),
     Group("trainer-full", "trainer", (TrainingRequested,)),
     Group("trainer-gate", "trainer", (ModelTrained, PromotionRequested)),
     Group("trainer-recorder", "trainer", (ModelTrained, ModelPromoted, ModelRejected)),
     Group(TRIGGER_APP, "trainer", (ImageStored, LabelCorrected, ModelTrained, TrainingRequested, DriftDetected)),
 )
-FAUST: Principal = "trainer"
-"""Who alone reads and writes Faust's own topics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def _of_service(principal: Principal) -> Iterator[Acl]:
             yield Acl(principal, "topic", event.topic, (*allowed, DESCRIBE))
     for topic in read:
         yield Acl(principal, "topic", dead_letter_topic(topic), (WRITE, DESCRIBE))
-    if principal == FAUST:
-        for internal in FAUST_TOPICS:
+    for group in groups_of(principal):
+        for internal in FAUST_TOPICS_OF.get(group, ()):  # of an app of Faust, and of no other service
             yield Acl(principal, "topic", internal.name, (READ, WRITE, DESCRIBE))
     for group in groups_of(principal):
         yield Acl(principal, "group", group, (READ, DESCRIBE))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from shared.contract.access import FAUST, GROUPS, JOBS, PRINCIPALS, acls, groups_of, published_by, read_by
+from shared.contract.access import GROUPS, JOBS, PRINCIPALS, acls, groups_of, published_by, read_by
 from shared.contract.events import EVENTS
-from shared.contract.topics import FAUST_TOPICS
+from shared.contract.topics import FAUST_TOPICS_OF
 
 INTRODUCTION = f"""# Who may do what on the log
 
@@ -33,6 +33,7 @@ def page() -> str:
     groups = [
         _row(f"`{group.name}`", group.principal, _list(event.topic for event in group.events)) for group in GROUPS
     ]
+    faust = [_row(f"`{app}`", _list(topic.name for topic in topics)) for app, topics in FAUST_TOPICS_OF.items()]
     rights = [_row(acl.principal, acl.resource, f"`{acl.name}`", ", ".join(acl.operations)) for acl in acls()]
     parts = (
         ("By service", _table(("service", "publishes", "reads", "groups"), services)),
@@ -40,7 +41,7 @@ def page() -> str:
         ("Consumer groups", _table(("group", "service", "reads"), groups)),
         (
             "Faust's own topics",
-            [f"Read and written by {FAUST} alone: {_list(topic.name for topic in FAUST_TOPICS)}.", ""],
+            _table(("group", "alone reads and writes"), faust),
         ),
         ("Every right on the broker", _table(("principal", "kind", "name", "operations"), rights)),
     )

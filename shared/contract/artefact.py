@@ -12,7 +12,8 @@ as `shared.imaging.preprocessing.prepare` makes them) with
 import json
 import re
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
+from hashlib import sha256
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -59,11 +60,41 @@ def check_artefact_key(key: str, version: str) -> None:
 
 
 @dataclass(frozen=True)
+class StatisticReference:
+    """What vectors of k numbers look like without drift: their mean [k], a matrix [k][k] that makes them uncorrelated
+    with variance 1 (z = (x - mean) whitening), and the value of the statistic from which on there is a drift."""
+
+    mean: tuple[float, ...]
+    whitening: tuple[tuple[float, ...], ...]
+    threshold: float
+
+
+@dataclass(frozen=True)
+class DriftReference:
+    """What answers look like without drift, from the images of a full training: their features as sixteen numbers,
+    their labels, and how sure they are. `images`: how many there were. `run_images`: how many answers come on average
+    between two false alarms, as stated."""
+
+    images: int
+    run_images: int
+    features: StatisticReference
+    labels: StatisticReference
+    confidence: StatisticReference
+
+    @cached_property
+    def id(self) -> str:
+        """The name of this reference, 16 hex digits: answers with the same one can be compared."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
 class ArtefactMetadata:
     """What an artefact says about itself.
 
     input_size: side in pixels of the square it takes. kappa: concentration of the kernel of the correction layer.
-    corrections: one entry for each row of the layer, in order.
+    corrections: one entry for each row of the layer, in order. drift: what its answers are compared with; None in
+    artefacts of earlier releases, and where a training had too few images.
     """
 
     labels: tuple[str, ...]
@@ -74,6 +105,12 @@ class ArtefactMetadata:
     kappa: float
     corrections: tuple[CorrectionEntry, ...] = ()
     format_version: int = FORMAT_VERSION
+    drift: DriftReference | None = None
+
+    @property
+    def drift_reference(self) -> str:
+        """The name of its reference, empty without one."""
+        return "" if self.drift is None else self.drift.id
 
     def to_json(self) -> str:
         """Return JSON, sorted and without spaces: equal metadata gives equal text."""

@@ -7,11 +7,17 @@ CONTRIBUTING.md, "Changing an event"). `event_id` is a uuid5 of the natural key,
 published twice has the same id. `causes` are the ids of the events that led to this one.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from shared.contract.event_parts import LARGEST as LARGEST
+from shared.contract.event_parts import AppliedCorrection as AppliedCorrection
+from shared.contract.event_parts import Count as Count
+from shared.contract.event_parts import Ordinal as Ordinal
+from shared.contract.event_parts import RuleOutcome as RuleOutcome
+from shared.contract.event_parts import SetAside as SetAside
 from shared.contract.labels import HeldLabel as HeldLabel
 from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
@@ -20,11 +26,6 @@ from shared.contract.rejections import RejectionReason as RejectionReason
 Principal = Literal["ingestor", "labeler", "trainer", "predictor"]
 """As whom the processes of a service log in to Kafka."""
 NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
-
-LARGEST = 2**31 - 1
-"""The largest number that an `integer` column keeps."""
-Count = Annotated[int, Field(ge=0, le=LARGEST)]
-Ordinal = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 def uuid_of(*parts: object) -> UUID:
@@ -142,7 +143,7 @@ class LabelCorrected(ImageEvent):
 
     topic: ClassVar[str] = "label.corrected"
     publishers: ClassVar[tuple[Principal, ...]] = ("labeler",)
-    readers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler", "trainer")
+    readers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler", "trainer", "predictor")
     label_from: str | None
     label_to: str | None
     revision: Ordinal
@@ -174,9 +175,10 @@ class LabelCorrected(ImageEvent):
 class PredictionLogged(Event):
     """The model answered. Keyed by prediction. Best effort.
 
-    `probabilities` sum to 1; `projection` is 16 numbers of the features for drift; `corrections` are the images whose
-    corrections shaped the answer, heaviest first; `image_id` is None for an image that is not stored. `source` says who
-    asked: "api", "stored" (the worker) or "probe".
+    `probabilities` sum to 1; `projection` is 16 numbers of the features for drift, and `drift_reference` the name of
+    what they may be compared with, empty if the model has none; `corrections` are the images whose corrections shaped
+    the answer, heaviest first; `image_id` is None for an image that is not stored. `source` says who asked: "api",
+    "stored" (the worker) or "probe".
     """
 
     topic: ClassVar[str] = "prediction.logged"
@@ -194,6 +196,7 @@ class PredictionLogged(Event):
     sha256: str
     projection: tuple[float, ...] = ()
     corrections: tuple[UUID, ...] = ()
+    drift_reference: str = ""
 
     @property
     def key(self) -> str:
@@ -201,11 +204,19 @@ class PredictionLogged(Event):
 
 
 class DriftDetected(ModelEvent):
-    """A window of answers differs from its reference. Not published yet; the trigger reads it."""
+    """Answers differ from their reference, or people contradict more of them: once for each drift. Natural key: model,
+    reference, statistic and episode.
+
+    `statistic` says which: "features" (other pictures than those of the last full training) or "accuracy" (fewer
+    answers that people agree with). `value` has passed `threshold`: features rise above it, accuracy falls below it.
+    `window_from` is since when, and `answers` how many answers came since then, up to `window_to`. `figures` say more:
+    "confidence", "share_<label>", and the same as they were expected. Its causes are the answer, or the correction,
+    with which it was noticed.
+    """
 
     topic: ClassVar[str] = "drift.detected"
-    publishers: ClassVar[tuple[Principal, ...]] = ()
-    readers: ClassVar[tuple[Principal, ...]] = ("trainer",)
+    publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
     model_version: str
     statistic: str
     value: float
@@ -213,6 +224,9 @@ class DriftDetected(ModelEvent):
     window_from: AwareDatetime
     window_to: AwareDatetime
     answers: Count
+    reference: str = ""
+    episode: Count = 0
+    figures: dict[str, float] = {}
 
 
 class TrainingRequested(ModelEvent):
@@ -233,14 +247,6 @@ class ArtefactOfModel(ModelEvent):
     version: str
     artefact_key: str
     artefact_sha256: str
-
-
-class AppliedCorrection(BaseModel):
-    """One revision of one image's label, as a model holds it or sets it aside."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    image_id: UUID
-    revision: Count
 
 
 class ModelTrained(ArtefactOfModel):
@@ -276,17 +282,6 @@ class ModelTrained(ArtefactOfModel):
     """When the corrections were made that the champion does not hold and this candidate does; of many the newest."""
 
 
-class RuleOutcome(BaseModel):
-    """One rule of a verdict, in a sentence a person can judge. `outcome`: "passed", "failed", "insufficient_evidence"
-    or "not_applicable"."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    rule: str
-    outcome: str
-    sentence: str
-    figures: dict[str, float] = {}
-
-
 def _cause_of_verdict(answers: UUID | None, causes: tuple[UUID, ...], event_id: UUID) -> UUID:
     if answers is not None:
         return answers
@@ -318,12 +313,6 @@ class ModelPromoted(ArtefactOfModel):
     def cause(self) -> UUID:
         """The promotion.requested this verdict answers, else the model.trained it judges (the first of its causes)."""
         return _cause_of_verdict(self.answers, self.causes, self.event_id)
-
-
-class SetAside(AppliedCorrection):
-    """A correction left out of the fast lane until a person or the next full training looks at it, and why."""
-
-    sentence: str
 
 
 class ModelRejected(ModelEvent):

@@ -72,15 +72,27 @@ DEAD_LETTER_TOPICS: tuple[Topic, ...] = tuple(
 )
 
 # Faust's own. Its tables keep their changelog in compacted topics with the partition count of the topic they follow;
-# the trigger's timer speaks to its agent through a topic, because a timer may not write a table.
+# an app's timer speaks to its agent through a topic, because a timer may not write a table.
 TRIGGER_APP = "trainer-trigger"
 TRIGGER_TICKS = f"{TRIGGER_APP}-ticks"
-FAUST_TOPICS: tuple[Topic, ...] = (
-    Topic(TRIGGER_TICKS, 1, DAY_MS),
-    Topic(f"{TRIGGER_APP}-images-changelog", 4, cleanup="compact"),
-    Topic(f"{TRIGGER_APP}-corrections-changelog", 4, cleanup="compact"),
-    Topic(f"{TRIGGER_APP}-trainings-changelog", 1, cleanup="compact"),
-)
+MONITOR_APP = "predictor-monitor"
+MONITOR_TICKS = f"{MONITOR_APP}-ticks"
+FAUST_TOPICS_OF: dict[str, tuple[Topic, ...]] = {
+    TRIGGER_APP: (
+        Topic(TRIGGER_TICKS, 1, DAY_MS),
+        Topic(f"{TRIGGER_APP}-images-changelog", 4, cleanup="compact"),
+        Topic(f"{TRIGGER_APP}-corrections-changelog", 4, cleanup="compact"),
+        Topic(f"{TRIGGER_APP}-trainings-changelog", 1, cleanup="compact"),
+    ),
+    MONITOR_APP: (
+        Topic(MONITOR_TICKS, 1, DAY_MS),
+        Topic(f"{MONITOR_APP}-answers-changelog", 4, cleanup="compact"),
+        Topic(f"{MONITOR_APP}-outcomes-changelog", 4, cleanup="compact"),
+        Topic(f"{MONITOR_APP}-watches-changelog", 1, cleanup="compact"),
+    ),
+}
+"""By the consumer group of the app."""
+FAUST_TOPICS: tuple[Topic, ...] = tuple(topic for topics in FAUST_TOPICS_OF.values() for topic in topics)
 
 TOPICS: tuple[Topic, ...] = EVENT_TOPICS + DEAD_LETTER_TOPICS + FAUST_TOPICS
 TOPIC_OF_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -123,12 +123,12 @@ def drift_detected(**changes: Any) -> DriftDetected:
     values = {
         "model_name": MODEL,
         "model_version": "v1",
-        "statistic": "kolmogorov_smirnov",
-        "value": 0.31,
-        "threshold": 0.2,
+        "statistic": "features",
+        "value": 66.4,
+        "threshold": 61.8,
         "window_from": NOON,
         "window_to": NOON,
-        "answers": 500,
+        "answers": 31,
     }
     changes.setdefault("event_id", uuid4())
     return _made(DriftDetected, values, changes)

@@ -38,6 +38,7 @@ pytestmark = [
 FIRING_SECONDS = 260.0
 GONE_SECONDS = 500.0
 """The longest look back of an alert is five minutes."""
+OTHER_PICTURES, USUAL_PICTURES = 60, 50
 BURST, PIXELS = 200, (5000, 5000)
 """More requests at once than both replicas take, each with a picture that takes long to decode."""
 
@@ -223,6 +224,24 @@ async def freeze_kafka_under_load(stack: Stack, servers: Servers, running: Runni
             await asyncio.gather(*clients)
 
 
+async def ask_about_other_things(stack: Stack, running: RunningStack) -> None:
+    """PappusDrift: coloured tiles instead of plants; then plants again, until the drift is over."""
+    async with running.each_replica() as replicas:
+        for number in range(OTHER_PICTURES):
+            await replicas[0].send(predict(draw_tiles(20_000 + number)))
+        await until_fires(stack, "PappusDrift")
+        number = 0
+
+        async def over() -> bool:
+            nonlocal number
+            for _ in range(USUAL_PICTURES):
+                await replicas[0].send(predict(draw(("dandelion", "grass")[number % 2], 30_000 + number)))
+                number += 1
+            return "PappusDrift" not in await firing(stack)
+
+        await eventually(over, FIRING_SECONDS)
+
+
 async def test_each_alert_is_fired_by_a_real_fault_and_is_gone_after_it(stack: Stack, servers: Servers) -> None:
     ended = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pappus.cli", "demo", "--state", str(stack.state.root)),
@@ -234,6 +253,7 @@ async def test_each_alert_is_fired_by_a_real_fault_and_is_gone_after_it(stack: S
     assert not await firing(stack)
     await stop_a_process(stack)
     await send_rubbish(stack, servers)
+    await ask_about_other_things(stack, running)
     await freeze_promotions(stack, running)
     await lose_an_artefact(stack, servers, running)
     await ask_too_much(stack, running)
@@ -250,6 +270,7 @@ def test_the_faults_are_those_of_all_alerts() -> None:
     faults = (
         stop_a_process,
         send_rubbish,
+        ask_about_other_things,
         freeze_promotions,
         lose_an_artefact,
         ask_too_much,

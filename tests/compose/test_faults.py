@@ -15,10 +15,11 @@ from .installation import Compose, Ended, let_containers_in
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(300)]
 TRAINER = [f"trainer-{part}" for part in ("fast", "gate", "full", "trigger", "recorder")]
-OURS = ["ingestor", "labeler-api", "labeler-ui", "predictor-api-0", "predictor-worker", "mlflow", "prepare", *TRAINER]
-OF_THE_DATABASE = ["ingestor", "predictor-worker", *TRAINER]
-OF_THE_STORE = ["ingestor", "predictor-worker", "trainer-fast", "trainer-gate", "trainer-full"]
-WRITERS = ["trainer-full", "trainer-trigger"]
+PREDICTOR = ["predictor-worker", "predictor-monitor"]
+OURS = ["ingestor", "labeler-api", "labeler-ui", "predictor-api-0", *PREDICTOR, "mlflow", "prepare", *TRAINER]
+OF_THE_DATABASE = ["ingestor", *PREDICTOR, *TRAINER]
+OF_THE_STORE = ["ingestor", *PREDICTOR, "trainer-fast", "trainer-gate", "trainer-full"]
+WRITERS = ["trainer-full", "trainer-trigger", "predictor-monitor"]
 
 
 def says(ended: Ended) -> str:

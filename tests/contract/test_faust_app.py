@@ -13,10 +13,10 @@ from faust.transport.consumer import Consumer
 from prometheus_client import REGISTRY
 
 from pappus.stack import Servers
-from services.trainer.full_trigger.faust_app import FaustApp
 from shared.contract.dead_letter import DeadLetter
 from shared.contract.events import Event, ImageStored
 from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS, dead_letter_topic
+from shared.faust_app import FaustApp
 from shared.messaging.codec import encode
 from shared.messaging.event_log import EventLog, Publisher, Record
 from shared.messaging.kafka import group_lag
@@ -200,7 +200,7 @@ async def test_a_restart_with_a_backlog_drops_no_event(
     servers: Servers, kafka: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Holds the window open in which Faust as it comes may fetch events and drop them (see
-    services.trainer.full_trigger.faust_app.recovery)."""
+    shared.faust_app.recovery)."""
     seek = Consumer.perform_seek
 
     async def slow_seek(self: Any) -> None:

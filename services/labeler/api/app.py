@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import PART, read_users
-from services.labeler.api import images, labels, models, session
+from services.labeler.api import images, labels, models, session, watching
+from services.labeler.api.live_accuracy import show_live_accuracy
 from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
 from services.labeler.api.session_check import SessionMiddleware
@@ -58,7 +59,7 @@ def create_app(
         checks=[SessionMiddleware],
     )
     app.state.service, app.state.health = None, health
-    for router in (session.router, images.router, labels.router, models.router):
+    for router in (session.router, images.router, labels.router, models.router, watching.router):
         app.include_router(router)
     report_exceptions(app)
     return app
@@ -101,6 +102,7 @@ async def _work(
             await run_parts(
                 health,
                 users=keep_running(health, PART, users_file.follow),
+                accuracy=keep_running(health, "live accuracy", partial(show_live_accuracy, database)),
                 projection=keep_running(health, f"projection {SCHEMA}", projection.run),
                 publisher=keep_running(
                     health, "publisher", partial(publisher.stay_connected, event_log, SOURCE, health)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.labeler.commands.outcomes import Refused
 from shared.runtime.errors import TransientError
@@ -16,6 +16,13 @@ COMMAND_SECONDS = Histogram(
     ["command"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
+
+LIVE_ACCURACY = Gauge(
+    "pappus_live_accuracy_ratio",
+    "Share of shown answers that people agreed with since the last full model, and its 95 % interval.",
+    ["bound"],
+)
+LIVE_ANSWERS = Gauge("pappus_live_accuracy_answers", "How many shown answers people decided about since then.")
 
 
 class Outcome(Protocol):

@@ -8,6 +8,7 @@ promotions) are decided by `shared.contract.race_rules`, as in every other servi
 from services.labeler.decisions.sampling import margin
 from services.labeler.settings import MIGRATIONS, SCHEMA
 from shared.contract.events import (
+    DriftDetected,
     ImageRegistered,
     ImageRejected,
     ImageStored,
@@ -133,7 +134,10 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         held_revision,
         held_label,
     )
-    if status != INSERTED or not applied:
+    if status != INSERTED:
+        return
+    await _count_shown_answer(event, transaction)
+    if not applied:
         return
     await transaction.execute(
         """INSERT INTO images (image_id, revision, corrected_label, corrected_by, held_revision, no_label)
@@ -148,6 +152,28 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         event.corrected_by,
         held_revision,
         None if held is None else held.no_label,
+    )
+
+
+async def _count_shown_answer(event: LabelCorrected, transaction: Transaction) -> None:
+    """Count whether a person agreed with the answer they were shown, once for each image and version."""
+    if event.shown_model_version is None or event.shown_label is None or event.label_to is None:
+        return
+    decided = await transaction.fetchval(
+        """SELECT EXISTS (SELECT FROM label_history
+                          WHERE image_id = $1 AND shown_model_version = $2 AND event_id <> $3
+                            AND shown_label IS NOT NULL AND label_to IS NOT NULL)""",
+        event.image_id,
+        event.shown_model_version,
+        event.event_id,
+    )
+    if decided:
+        return
+    await transaction.execute(
+        """INSERT INTO shown_answers AS known (version, answers, agreed) VALUES ($1, 1, $2)
+           ON CONFLICT (version) DO UPDATE SET answers = known.answers + 1, agreed = known.agreed + excluded.agreed""",
+        event.shown_model_version,
+        int(event.label_to == event.shown_label),
     )
 
 
@@ -242,6 +268,16 @@ async def apply_promotion_requested(event: PromotionRequested, transaction: Tran
     )
 
 
+async def apply_drift_detected(event: DriftDetected, transaction: Transaction) -> None:
+    """Insert the drift."""
+    await transaction.execute(
+        "INSERT INTO drifts (event_id, detected_at, event) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        event.event_id,
+        event.occurred_at,
+        event.model_dump(mode="json"),
+    )
+
+
 async def _mark_corrections_live(version: str, transaction: Transaction) -> None:
     """Mark the corrections of `version` as live since its first counting promotion, once both events are projected.
     Corrections that an earlier promotion made live keep their row."""
@@ -268,6 +304,7 @@ PROJECTORS: tuple[Projector, ...] = (
     on_event(ModelPromoted, apply_model_promoted),
     on_event(ModelRejected, apply_model_rejected),
     on_event(PromotionRequested, apply_promotion_requested),
+    on_event(DriftDetected, apply_drift_detected),
 )
 
 

@@ -18,7 +18,8 @@ class Candidate:
     """A stored image that has not been reviewed.
 
     `label` is the registered label, None without one; `probabilities` are those of the newest prediction, None before
-    the first; `seed`: the label comes from a data set; `unsure`: a person has looked and could not tell.
+    the first; `seed`: the label comes from a data set; `unsure`: a person has looked and could not tell; `drifted`: it
+    was stored while pictures are others than those of the last full training.
     """
 
     image_id: UUID
@@ -27,6 +28,7 @@ class Candidate:
     seed: bool
     probabilities: Mapping[str, float] | None
     unsure: bool = False
+    drifted: bool = False
 
 
 def margin(probabilities: Mapping[str, float]) -> float:
@@ -40,15 +42,16 @@ def margin(probabilities: Mapping[str, float]) -> float:
 def review_order(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]:
     """Return the candidates in review order, each with its reason, one sentence.
 
-    First predictions that contradict the label, then unsure predictions by margin, then images without a prediction,
-    then seed images, last those that a person was unsure about. The second image of a near-duplicate group comes after
-    the first of every other group.
+    While pictures drift, those stored since then come first: no model has learned them. Then predictions that
+    contradict the label, then unsure predictions by margin, then images without a prediction, then seed images, last
+    those that a person was unsure about. The second image of a near-duplicate group comes after the first of every
+    other group.
     """
     ranked = sorted(candidates, key=lambda candidate: (*_rank(candidate), str(candidate.image_id)))
     seen: Counter[str] = Counter()
     spread = []
     for position, candidate in enumerate(ranked):
-        spread.append(((candidate.unsure, candidate.seed), seen[candidate.group_id], position, candidate))
+        spread.append((_class(candidate), seen[candidate.group_id], position, candidate))
         seen[candidate.group_id] += 1
     return [(candidate, reason(candidate)) for *_, candidate in sorted(spread, key=lambda entry: entry[:3])]
 
@@ -57,6 +60,12 @@ def reason(candidate: Candidate) -> str:
     """Return why this image is worth a look."""
     if candidate.unsure:
         return "A person looked at it and was unsure."
+    if candidate.drifted:
+        return f"Pictures look different lately, and this is one of them. {_usual_reason(candidate)}"
+    return _usual_reason(candidate)
+
+
+def _usual_reason(candidate: Candidate) -> str:
     if candidate.probabilities:
         best, share = max(candidate.probabilities.items(), key=lambda entry: entry[1])
         if candidate.label is not None and candidate.label != best:
@@ -70,8 +79,12 @@ def reason(candidate: Candidate) -> str:
     return "It has no label yet."
 
 
-def _rank(candidate: Candidate) -> tuple[tuple[bool, bool], int, float]:
-    first = (candidate.unsure, candidate.seed)
+def _class(candidate: Candidate) -> tuple[bool, bool, bool]:
+    return candidate.unsure, not candidate.drifted, candidate.seed
+
+
+def _rank(candidate: Candidate) -> tuple[tuple[bool, bool, bool], int, float]:
+    first = _class(candidate)
     if not candidate.probabilities:
         return first, 2, 0.0
     best = max(

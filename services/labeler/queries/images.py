@@ -1,9 +1,11 @@
 """Queries about images and their labels."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.labeler.decisions.sampling import Candidate, review_order
+from services.labeler.queries.watching import drifted_since
 from shared.clients.answers import HistoryEntry, ImageView, Rejection, ReviewItem, ReviewQueue, ShownPrediction
 from shared.contract.events import HeldLabel
 from shared.tables.database import Database
@@ -91,14 +93,17 @@ async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | No
 
 async def review_queue(database: Database, limit: int) -> ReviewQueue:
     """Return the next `limit` images to review."""
+    drifted = await drifted_since(database)
     rows = await database.fetch(
         f"""{_IMAGE} WHERE to_review
-            ORDER BY no_label IS NOT NULL, stored_trust = 'seed', coalesce(predictions.label = stored_label, true),
+            ORDER BY no_label IS NOT NULL, coalesce(stored_at < $1, true), stored_trust = 'seed',
+                     coalesce(predictions.label = stored_label, true),
                      CASE WHEN predictions.label <> stored_label THEN -margin ELSE margin END NULLS LAST, image_id
-            LIMIT {max(REVIEW_WINDOW, limit)}"""
+            LIMIT {max(REVIEW_WINDOW, limit)}""",
+        drifted,
     )
     by_id = {row["image_id"]: row for row in rows}
-    ordered = review_order([_candidate(row) for row in rows])[:limit]
+    ordered = review_order([_candidate(row, drifted) for row in rows])[:limit]
     items = [_review_item(by_id[candidate.image_id], reason) for candidate, reason in ordered]
     waiting = await database.fetchval("SELECT count(*) FROM current_images WHERE to_review")
     return ReviewQueue(items=items, waiting=waiting)
@@ -197,10 +202,11 @@ def _revision(row: Row) -> HistoryEntry:
     return HistoryEntry(**values)
 
 
-def _candidate(row: Row) -> Candidate:
+def _candidate(row: Row, drifted_since: datetime | None) -> Candidate:
     unsure = row["no_label"] is not None
     seed = row["trust"] == "seed"
-    return Candidate(row["image_id"], row["group_id"], row["label"], seed, row["probabilities"], unsure)
+    drifted = drifted_since is not None and row["stored_at"] >= drifted_since
+    return Candidate(row["image_id"], row["group_id"], row["label"], seed, row["probabilities"], unsure, drifted)
 
 
 def _review_item(row: Row, reason: str) -> ReviewItem:

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from services.labeler.queries.watching import accuracy_of, accuracy_since_full, drifts
 from shared.clients.answers import ChampionView, ModelView, PromotionView
 from shared.contract.events import ModelPromoted, ModelRejected
 from shared.contract.first_model import what_is_missing
 from shared.contract.split import Side, side
 from shared.tables.database import Database
 from shared.tables.postgres import Row
+
+SHOWN_DRIFTS = 3
 
 _MODELS = """
 SELECT models.version, models.lane, models.parent, models.trained_at, models.event AS trained,
@@ -36,7 +39,8 @@ ORDER BY sequence LIMIT 1
 async def models(database: Database, limit: int) -> list[ModelView]:
     """Return the newest `limit` models, newest first."""
     rows = await database.fetch(f"{_MODELS} ORDER BY models.trained_at DESC, models.version LIMIT $1", limit)
-    return [_model(row) for row in rows]
+    live = await accuracy_of(database, [row["version"] for row in rows])
+    return [_model(row).model_copy(update={"live": live.get(row["version"])}) for row in rows]
 
 
 async def champion(database: Database) -> ChampionView | None:
@@ -48,8 +52,11 @@ async def champion(database: Database) -> ChampionView | None:
         return None
     newest = row["promoted"][-1]
     freeze = await database.fetchval(_FREEZE) if newest["frozen"] else None
+    live = await accuracy_of(database, [row["version"]])
     return ChampionView(
-        **_model(row).model_dump(),
+        **{**_model(row).model_dump(), "live": live.get(row["version"])},
+        live_since_full=await accuracy_since_full(database),
+        drifts=await drifts(database, SHOWN_DRIFTS, open_only=True),
         frozen=newest["frozen"],
         requested_by=newest["requested_by"],
         freeze=None if freeze is None else _promotion(freeze),

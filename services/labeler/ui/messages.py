@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from shared.clients.answers import HistoryEntry, Prediction, PromotionView, ReviewItem, ShownPrediction
+from shared.clients.answers import DriftView, HistoryEntry, Prediction, PromotionView, ReviewItem, ShownPrediction
 
 UNDONE = "Your last label is undone. The image is as it was before."
 KEPT = "Your work is kept here."
@@ -66,6 +66,21 @@ def frozen(freeze: PromotionView, *, operator: bool) -> str:
     next_step = " To lift the freeze: `pappus unfreeze`." if operator else ""
     reason = plain(freeze.summary).rstrip(".")
     return f"Promotions are frozen since {since}. {reason}. Labels are saved; the model follows later.{next_step}"
+
+
+def drifted(drift: DriftView) -> str:
+    """Return what a drift is, since when, and what helps."""
+    since = f"{drift.window_from:%d %B, %H:%M} UTC"
+    if drift.statistic == "accuracy":
+        before = drift.figures.get("accuracy_before", 1.0)
+        return (
+            f"Since {since} people agree with {drift.value:.0%} of the answers they are shown; before it was"
+            f" {before:.0%}. New labels help: the model is trained again with them."
+        )
+    return (
+        f"Since {since} pictures look different from those the model has learned. Review shows these first: labels for"
+        " them help most, and the model is trained again with them."
+    )
 
 
 def not_confirmed(label: str | None, detail: str) -> str:

@@ -109,7 +109,14 @@ class Predictions:
 
     def _body(self, serving: ServingModel, scored: Scored) -> dict[str, Any]:
         prediction_id = uuid4()
-        context = PredictionContext(serving.promotion, self._replica, "api", scored.sha256, scored.milliseconds)
+        context = PredictionContext(
+            serving.promotion,
+            self._replica,
+            "api",
+            scored.sha256,
+            scored.milliseconds,
+            drift_reference=serving.model.metadata.drift_reference,
+        )
         self._prediction_log.offer(prediction_logged(scored.answer, context, prediction_id, self._clock()))
         return {
             "label": scored.answer.label,

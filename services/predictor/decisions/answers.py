@@ -8,9 +8,9 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.predictor.decisions.feature_sketch import project_features
 from shared.contract.artefact import ArtefactMetadata
 from shared.contract.events import ModelPromoted, PredictionLogged, uuid_of
+from shared.drift.sketch import project_features
 
 NAMED_CORRECTIONS = 3
 NAMED_WEIGHT = 0.135
@@ -77,7 +77,8 @@ def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -
 class PredictionContext:
     """The origin of an answer: the promotion, the replica, the source, the bytes and the time.
 
-    `image_id` is None for an image that is not stored; `causes` are the events that the answer follows from.
+    `image_id` is None for an image that is not stored; `causes` are the events that the answer follows from;
+    `drift_reference` names what the answer may be compared with, empty without one.
     """
 
     promotion: ModelPromoted
@@ -87,6 +88,7 @@ class PredictionContext:
     milliseconds: float
     image_id: UUID | None = None
     causes: tuple[UUID, ...] = ()
+    drift_reference: str = ""
 
 
 def prediction_logged(
@@ -109,4 +111,5 @@ def prediction_logged(
         sha256=context.sha256,
         projection=answer.projection,
         corrections=tuple(correction.image_id for correction in answer.corrections),
+        drift_reference=context.drift_reference,
     )

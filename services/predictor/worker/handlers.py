@@ -70,7 +70,14 @@ class StoredImages:
             raise InvalidMessage(f"Image {event.image_id} was stored as {event.object_key}, but: {error}") from error
         promotion = serving.promotion
         context = PredictionContext(
-            promotion, self._replica, "stored", event.sha256, scored.milliseconds, event.image_id, (event.event_id,)
+            promotion,
+            self._replica,
+            "stored",
+            event.sha256,
+            scored.milliseconds,
+            event.image_id,
+            (event.event_id,),
+            serving.model.metadata.drift_reference,
         )
         count_answer(scored.answer.label, scored.answer.probability, "stored")
         STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)

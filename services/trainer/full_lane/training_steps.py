@@ -11,6 +11,7 @@ import numpy as np
 
 from services.trainer.dataset.manifest import Sample
 from services.trainer.features.parquet import write_features
+from services.trainer.full_lane.decisions.drift import drift_reference
 from services.trainer.full_lane.decisions.evaluation import evaluate_model, truths_of
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
 from services.trainer.full_lane.learned_backbone import LearnedBackbone, learn_backbone
@@ -22,7 +23,9 @@ from services.trainer.model.reference_inference import compare_runtimes, predict
 from services.trainer.model.sessions import ArtefactSession
 from services.trainer.training import recipe_parameters, train_backbone
 from services.trainer.training.logistic_regression import INVERSE_PENALTY, fit_head
-from shared.contract.artefact import FORMAT_VERSION, ArtefactMetadata
+from shared.contract.artefact import FORMAT_VERSION, ArtefactMetadata, DriftReference
+from shared.drift.mewma import LAMBDA
+from shared.drift.reference import RUN_IMAGES
 from shared.imaging.preprocessing import INPUT_SIZE
 
 _latest: LearnedBackbone | None = None
@@ -38,6 +41,8 @@ def parameters(backbone: str, backbone_settings: Mapping[str, float]) -> Paramet
         "kappa": KAPPA,
         "ridge": RIDGE,
         "margin": MARGIN,
+        "drift_lambda": LAMBDA,
+        "drift_run_images": RUN_IMAGES,
     }
     return recipe_parameters(backbone, backbone_settings) | constants
 
@@ -79,14 +84,18 @@ def fit(job: FitJob) -> Fitted:
     head_done = time.perf_counter()
     corrected = [sample for sample in job.manifest.samples if sample.revision]
     layer = _fit_layer(fitted.head, corrected, learned.features, row)
-    artefact = assemble(learned.backbone.onnx, fitted.head, layer, _describe(job, learned, layer))
-    assembled = time.perf_counter()
+    layer_done = time.perf_counter()
     features = dict(zip(learned.sha256s, learned.features, strict=True))
+    drift = drift_reference(fitted.head, layer, job.manifest, features)
+    drift_done = time.perf_counter()
+    artefact = assemble(learned.backbone.onnx, fitted.head, layer, _describe(job, learned, layer, drift))
+    assembled = time.perf_counter()
     metrics, confusion = evaluate_model(fitted.head, layer, job.manifest, features)
     metrics |= _check_parity(learned, fitted.head, layer, artefact.data)
     seconds = {
         "head": head_done - started,
-        "layer": assembled - head_done,
+        "layer": layer_done - head_done + assembled - drift_done,
+        "drift": drift_done - layer_done,
         "evaluation": time.perf_counter() - assembled,
     }
     return Fitted(
@@ -108,7 +117,9 @@ def _learn_and_keep(job: LearnJob) -> LearnedBackbone:
     return _latest
 
 
-def _describe(job: FitJob, learned: LearnedBackbone, layer: CorrectionLayer) -> ArtefactMetadata:
+def _describe(
+    job: FitJob, learned: LearnedBackbone, layer: CorrectionLayer, drift: DriftReference | None
+) -> ArtefactMetadata:
     return ArtefactMetadata(
         labels=job.labels,
         backbone_kind=learned.backbone.kind,
@@ -117,6 +128,7 @@ def _describe(job: FitJob, learned: LearnedBackbone, layer: CorrectionLayer) -> 
         input_size=INPUT_SIZE,
         kappa=layer.kappa,
         corrections=layer.entries,
+        drift=drift,
     )
 
 

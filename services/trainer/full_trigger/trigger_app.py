@@ -3,10 +3,10 @@
 from functools import partial
 
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
-from services.trainer.full_trigger.faust_app import FaustApp
 from services.trainer.full_trigger.settings import FullTriggerSettings
 from shared.contract.events import DriftDetected, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
 from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS
+from shared.faust_app import FaustApp
 from shared.messaging.event_log import Publisher
 from shared.runtime.clock import utc_now
 from shared.runtime.errors import PappusError

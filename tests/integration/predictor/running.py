@@ -60,6 +60,18 @@ class PredictorProcess:
         except httpx2.TransportError:
             return False
 
+    async def says(self, words: str) -> bool:
+        """Return whether its health report has these words now."""
+        return words in await self.report()
+
+    async def report(self) -> str:
+        """Return its health report, empty while it does not answer."""
+        try:
+            async with httpx2.AsyncClient() as client:
+                return (await client.get(f"{self.url}/health")).text
+        except httpx2.TransportError:
+            return ""
+
     async def until(self, path: str) -> None:
         """Wait until it answers `path` with 200."""
         await eventually(lambda: self.answers(path), START_SECONDS)

@@ -35,6 +35,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "trainer-recorder": RecorderSettings,
     "predictor": PredictorSettings,
     "predictor-worker": PredictorSettings,
+    "predictor-monitor": PredictorSettings,
     "prepare": PreparationSettings,
 }
 READ_ELSEWHERE = {"PAPPUS_SECRETS_FOLDER"}

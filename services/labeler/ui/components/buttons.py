@@ -7,9 +7,9 @@ import streamlit as st
 
 from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.sessions.champion import current_freeze
 from services.labeler.ui.sessions.click_guard import ClickGuard
 from services.labeler.ui.sessions.corrections import FollowedCorrection
-from services.labeler.ui.sessions.freeze import current_freeze
 from services.labeler.ui.sessions.tab import clients, log_out
 from shared.clients.answers import ShownPrediction
 from shared.runtime.errors import TransientError

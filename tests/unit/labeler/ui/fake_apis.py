@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from shared.clients.answers import ChampionView, PromotionView, Session
+from shared.clients.answers import ChampionView, DriftView, PromotionView, Session
 from shared.imaging.rendition import render
 from shared.testing.events import NOON
 
@@ -35,6 +35,23 @@ class Image:
     before: list[str | None] = field(default_factory=list)
 
 
+def drift_view(**changes: Any) -> DriftView:
+    """Return an open drift of the pictures."""
+    values = {
+        "event_id": uuid4(),
+        "statistic": "features",
+        "model_version": "full-1",
+        "detected_at": NOON,
+        "window_from": NOON,
+        "answers": 31,
+        "value": 66.4,
+        "threshold": 61.8,
+        "figures": {},
+        "open": True,
+    }
+    return DriftView.model_validate(values | changes)
+
+
 @dataclass
 class FakeApis:
     """The labeler and the predictor. `log_down`: commands are 503. `live_in`: the model that corrections go live in.
@@ -53,6 +70,7 @@ class FakeApis:
     failing: str = ""
     behind: UUID | None = None
     frozen_by: str = ""
+    drifts: list[DriftView] = field(default_factory=list)
     refusing_predictions: str = ""
     predictor_key: str = ""
     labels: tuple[str, str] = ("dandelion", "grass")
@@ -139,7 +157,7 @@ class FakeApis:
         }
 
     def _champion(self) -> httpx2.Response:
-        if not self.frozen_by:
+        if not self.frozen_by and not self.drifts:
             return httpx2.Response(404, json={"error": "model_unknown", "detail": "No model has been promoted yet."})
         freeze = PromotionView(
             sequence=2,
@@ -152,7 +170,8 @@ class FakeApis:
         )
         values = dict.fromkeys(ChampionView.model_fields) | {"version": "full-1", "lane": "full", "state": "champion"}
         values |= {"sequence": 2, "summary": "", "verdict": [], "metrics": {}, "corrections": 0, "seconds": {}}
-        values |= {"promotions": [freeze], "frozen": True, "freeze": freeze}
+        values |= {"promotions": [freeze], "frozen": bool(self.frozen_by), "freeze": freeze if self.frozen_by else None}
+        values |= {"drifts": self.drifts}
         return httpx2.Response(200, json=ChampionView.model_validate(values).model_dump(mode="json"))
 
     def _login(self, body: dict[str, str]) -> httpx2.Response:

@@ -12,7 +12,7 @@ from services.labeler.ui.api_clients import Declined, PredictorClient
 from services.labeler.ui.sessions.tab import open_predictor
 from shared.clients.predictor import get_serving_model
 
-from .fake_apis import FakeApis
+from .fake_apis import FakeApis, drift_view
 from .page_driver import log_in, press, shown_text, upload
 
 pytestmark = pytest.mark.slow  # each test runs a whole page
@@ -242,6 +242,18 @@ def test_every_page_says_that_promotions_are_frozen_and_why(anna: AppTest, apis:
     press(anna, "grass")
     assert "is saved. The model follows when promotions are no longer frozen." in shown_text(anna)
     assert "ask an operator" not in shown_text(anna)
+
+
+def test_every_page_says_that_pictures_have_changed(anna: AppTest, apis: FakeApis) -> None:
+    apis.drifts = [drift_view()]
+    upload(anna)
+    assert "pictures look different from those the model has learned" in shown_text(anna)
+
+
+def test_every_page_says_that_people_agree_less(anna: AppTest, apis: FakeApis) -> None:
+    apis.drifts = [drift_view(statistic="accuracy", value=0.6, figures={"accuracy_before": 0.94})]
+    upload(anna)
+    assert "agree with 60% of the answers they are shown; before it was 94%" in shown_text(anna)
 
 
 def test_a_refused_file_has_one_reason_on_its_page(anna: AppTest, apis: FakeApis) -> None:

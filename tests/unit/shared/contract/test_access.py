@@ -25,7 +25,7 @@ from shared.contract.access import (
     strimzi_users,
 )
 from shared.contract.events import EVENTS, ImageStored, LabelCorrected, ModelPromoted, PromotionRequested
-from shared.contract.topics import TOPICS, TRIGGER_APP
+from shared.contract.topics import MONITOR_APP, TOPICS, TRIGGER_APP
 from shared.messaging.codec import decode, encode
 from shared.runtime.errors import InvalidMessage, PappusError
 from shared.testing import image_stored
@@ -80,7 +80,7 @@ def test_a_service_makes_the_events_that_the_table_says(service: str) -> None:
 
 def test_the_groups_of_the_table_are_those_of_the_services() -> None:
     names = {fetcher.GROUP, fetcher.UPLOADS_GROUP, worker.GROUP, full_lane.GROUP, gate.GROUP, recorder.GROUP}
-    assert {group.name for group in GROUPS} == names | {TRIGGER_APP}
+    assert {group.name for group in GROUPS} == names | {TRIGGER_APP, MONITOR_APP}
     for group in GROUPS:
         assert all(group.principal in event.readers for event in group.events), group.name
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.predictor.decisions.feature_sketch import NUMBERS, project_features
+from shared.drift.sketch import NUMBERS, project_features
 
 
 def test_the_same_features_give_the_same_numbers_in_every_process() -> None:

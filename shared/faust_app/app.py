@@ -18,8 +18,8 @@ import faust
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 from faust.auth import SASLCredentials, SSLCredentials
 
-from services.trainer.full_trigger.faust_app.recovery import LosslessTableManager
 from shared.contract.events import Event
+from shared.faust_app.recovery import LosslessTableManager
 from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import Publisher, Record

@@ -1,4 +1,4 @@
-"""Sixteen numbers that represent the features of an image in prediction.logged, for the drift monitor. Pure.
+"""Sixteen numbers that represent the features of an image: in prediction.logged, and in the reference of a model. Pure.
 
 A random projection keeps distances between feature vectors (Johnson & Lindenstrauss 1984) for any backbone, and is
 the same in every process: its matrix comes from a fixed seed.

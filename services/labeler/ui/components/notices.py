@@ -1,0 +1,21 @@
+"""The notices on every page: that promotions are frozen, and that pictures or answers are not what they were."""
+
+import streamlit as st
+
+from services.labeler.ui import messages
+from services.labeler.ui.sessions.champion import current_drift, current_freeze
+from services.labeler.ui.sessions.tab import session
+
+LOOK_EVERY_SECONDS = 5.0
+
+
+@st.fragment(run_every=LOOK_EVERY_SECONDS)
+def show_notices() -> None:
+    """Show by whom and why promotions are frozen, while they are, and a drift until a training has answered it."""
+    freeze, drift, person = current_freeze(), current_drift(), session()
+    if person is None:
+        return
+    if freeze is not None:
+        st.warning(messages.frozen(freeze, operator=person.role == "operator"), icon=":material/ac_unit:")
+    if drift is not None:
+        st.info(messages.drifted(drift), icon=":material/trending_up:")

@@ -1,0 +1,39 @@
+"""The model in service, as this tab last heard: whether promotions are frozen, and whether there is a drift."""
+
+import time
+
+import streamlit as st
+
+from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.sessions.tab import clients
+from shared.clients.answers import ChampionView, DriftView, PromotionView
+from shared.clients.labeler import get_champion
+from shared.runtime.errors import TransientError
+
+ASK_AGAIN_SECONDS = 2.0
+
+
+def current_freeze() -> PromotionView | None:
+    """Return the promotion that froze promotions; None if they are not frozen, or if the labeler does not answer."""
+    champion = _current_champion()
+    return champion.freeze if champion is not None and champion.frozen else None
+
+
+def current_drift() -> DriftView | None:
+    """Return the newest drift that no full training has answered; None without one, or if the labeler does not
+    answer."""
+    champion = _current_champion()
+    return champion.drifts[0] if champion is not None and champion.drifts else None
+
+
+def _current_champion() -> ChampionView | None:
+    heard_at, champion = st.session_state.get("champion", (float("-inf"), None))
+    if time.monotonic() - heard_at < ASK_AGAIN_SECONDS:
+        known: ChampionView | None = champion
+        return known
+    try:
+        found = clients().labeler.send(get_champion())
+    except (TransientError, Declined, LoggedOut):
+        return None
+    st.session_state.champion = (time.monotonic(), found)
+    return found

@@ -1,0 +1,282 @@
+"""The monitor's agents on tables that are dicts: what they keep, count and publish, also after a restart."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.predictor.decisions.promotions import Promotions
+from services.predictor.monitor.agents import Monitor, MonitorTables
+from services.predictor.monitor.decisions.pictures import Reference
+from services.predictor.monitor.references import References
+from shared.contract.events import DriftDetected, Event, LabelCorrected, ModelPromoted, PredictionLogged
+from shared.contract.topics import MONITOR_TICKS
+from shared.messaging.codec import decode_record, encode
+from shared.messaging.event_log import Record
+from shared.runtime.errors import TransientError
+from shared.testing import MemoryEventLog, MemoryObjectStore, label_corrected, prediction_logged, read_all
+from tests.unit.predictor.monitor.references_in_tests import answers, reference
+from tests.unit.predictor.promotions import promotion
+from tests.unit.predictor.small_model import METADATA, small_artefact
+
+
+def artefact(of: Reference) -> bytes:
+    return small_artefact(metadata=replace(METADATA, drift=of.drift))
+
+
+class Bench:
+    """The monitor, its tables, a log and a store with one artefact; `restart` keeps tables and log."""
+
+    def __init__(self) -> None:
+        self.event_log, self.store = MemoryEventLog(), MemoryObjectStore()
+        self.model_name = "plants"
+        self.tables: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
+        self.offsets: dict[tuple[str, int], int] = {}
+        self.promoted: tuple[ModelPromoted, ...] = ()
+        self.records: list[tuple[Event, Record]] = []
+
+    async def __aenter__(self) -> "Bench":
+        self._publishing = self.event_log.publisher("pappus/predictor")
+        self._publisher = await self._publishing.__aenter__()
+        self.restart()
+        await self.promote(artefact(reference()), "full-1")
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self._publishing.__aexit__(None, None, None)
+
+    def restart(self) -> None:
+        self.told: list[str] = []
+        self.references = References(self.store)
+        if self.promoted:
+            self.references.set_promotions(Promotions(self.promoted))
+        tables = MonitorTables(*self.tables)
+        self.monitor = Monitor(tables, self.references, self._publisher, self.model_name, self.told.append)
+
+    async def promote(self, data: bytes, version: str) -> None:
+        made = promotion(len(self.promoted) + 1, data, version)
+        await self.store.put(made.artefact_key, data, "application/octet-stream")
+        self.promoted = (*self.promoted, made)
+        self.references.set_promotions(Promotions(self.promoted))
+
+    async def take(self, events: list[PredictionLogged] | list[LabelCorrected]) -> None:
+        for event in events:
+            partition = event.event_id.int % 4
+            offset = self.offsets.get((event.topic, partition), 0)
+            self.offsets[event.topic, partition] = offset + 1
+            record = Record(event.topic, partition, offset, event.key, encode(event, "pappus/jobs"))
+            self.records.append((event, record))
+            await self._handle(event, record)
+
+    async def repeat(self) -> None:
+        """Deliver everything again."""
+        for event, record in self.records:
+            await self._handle(event, record)
+
+    async def _handle(self, event: Event, record: Record) -> None:
+        if isinstance(event, PredictionLogged):
+            await self.monitor.on_prediction_logged(event, record)
+        elif isinstance(event, LabelCorrected):
+            await self.monitor.on_label_corrected(event, record)
+
+    async def tick(self) -> None:
+        await self.monitor.on_tick(Record(MONITOR_TICKS, 0, 0, None, b"tick"))
+
+    async def drifts(self) -> list[DriftDetected]:
+        found = [decode_record(record) for record in await read_all(self.event_log, [DriftDetected.topic])]
+        return [event for event in found if isinstance(event, DriftDetected)]
+
+    @property
+    def watch(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.tables[2]["plants/pictures"]
+        return found
+
+
+@pytest.fixture
+async def bench() -> Any:
+    async with Bench() as made:
+        yield made
+
+
+async def test_other_pictures_are_one_drift_with_everything_in_it(bench: Bench) -> None:
+    await bench.take(answers(150))
+    await bench.tick()
+    assert await bench.drifts() == []
+    await bench.take(answers(100, shift=1.0, seed=3))
+    await bench.tick()
+    (drift,) = await bench.drifts()
+    assert (drift.statistic, drift.episode, drift.reference) == ("features", 1, reference().id)
+    assert drift.value >= drift.threshold
+    assert drift.window_from <= drift.window_to
+    assert {"confidence", "expected_confidence", "share_dandelion", "share_grass"} <= set(drift.figures)
+    assert drift.causes[0] in {event.event_id for event, _ in bench.records}
+    assert bench.told[-1].startswith("Drift after 250 answers")
+
+
+async def test_repeated_deliveries_and_restarts_count_nothing_twice(bench: Bench) -> None:
+    await bench.take(answers(120))
+    await bench.tick()
+    before = bench.watch
+    await bench.repeat()
+    await bench.tick()
+    assert bench.watch == before
+    bench.restart()
+    await bench.repeat()
+    await bench.tick()
+    assert bench.watch == before
+
+
+async def test_what_was_kept_before_a_kill_is_counted_after_it(bench: Bench) -> None:
+    await bench.take(answers(60))
+    await bench.tick()
+    await bench.take(answers(40, seed=9))
+    bench.restart()
+    await bench.tick()
+    assert bench.watch["answers"] == 100
+
+
+async def test_a_kill_between_publication_and_table_gives_the_same_event(bench: Bench) -> None:
+    await bench.take(answers(100))
+    await bench.tick()
+    kept = dict(bench.tables[2])
+    await bench.take(answers(80, shift=1.0, seed=3))
+    await bench.tick()
+    bench.tables[2].update(kept)  # the row of the watch was not written
+    bench.restart()
+    await bench.tick()
+    first, second = await bench.drifts()
+    assert first.event_id == second.event_id
+
+
+async def test_the_same_picture_asked_again_and_again_counts_once(bench: Bench) -> None:
+    (answer,) = answers(1, shift=5.0)
+    again = [
+        answer.model_copy(update={"prediction_id": made.prediction_id, "event_id": made.event_id})
+        for made in answers(99)
+    ]
+    await bench.take([answer, *again])
+    await bench.tick()
+    assert bench.watch["answers"] == 1
+    assert await bench.drifts() == []
+
+
+async def test_only_answers_to_the_api_of_this_model_with_a_reference_count(bench: Bench) -> None:
+    one = answers(3)
+    await bench.take(
+        [
+            one[0].model_copy(update={"source": "stored"}),
+            one[1].model_copy(update={"model_name": "animals"}),
+            one[2].model_copy(update={"drift_reference": ""}),
+            prediction_logged(),
+        ]
+    )
+    await bench.tick()
+    assert bench.tables[0] == {}
+    assert bench.told[-1].startswith("There is nothing to compare answers with")
+
+
+async def test_rows_of_a_model_of_another_name_do_not_count(bench: Bench) -> None:
+    await bench.take(answers(10))
+    bench.model_name = "animals"
+    bench.restart()
+    await bench.take([event.model_copy(update={"model_name": "animals"}) for event in answers(5, seed=4)])
+    await bench.tick()
+    assert bench.tables[2]["animals/pictures"]["answers"] == 5
+
+
+async def test_a_new_full_model_begins_anew_without_late_answers_of_the_old(bench: Bench) -> None:
+    await bench.take(answers(100, shift=1.0))
+    await bench.tick()
+    other = reference(seed=7)
+    await bench.promote(artefact(other), "full-2")
+    await bench.take(answers(30, version="full-2", of=other, seed=11))
+    await bench.take(answers(20, shift=1.0, seed=12))
+    await bench.tick()
+    assert (bench.watch["reference"], bench.watch["answers"], bench.watch["open_since"]) == (other.id, 30, None)
+    assert len(await bench.drifts()) == 1
+
+
+async def test_corrected_versions_of_a_model_are_compared_together(bench: Bench) -> None:
+    await bench.take(answers(50))
+    await bench.promote(artefact(reference()), "fast-2")
+    await bench.take(answers(50, version="fast-2", seed=4))
+    await bench.tick()
+    assert (bench.watch["answers"], bench.watch["sequence"]) == (100, 2)
+
+
+async def test_a_rollback_to_an_earlier_full_model_is_followed(bench: Bench) -> None:
+    other = reference(seed=7)
+    await bench.promote(artefact(other), "full-2")
+    await bench.take(answers(10, version="full-2", of=other))
+    await bench.tick()
+    await bench.promote(artefact(reference()), "full-1")
+    await bench.take(answers(5, seed=4))
+    await bench.tick()
+    assert (bench.watch["reference"], bench.watch["answers"]) == (reference().id, 5)
+
+
+async def test_answers_wait_until_the_promotions_and_the_store_are_there(bench: Bench) -> None:
+    bench.monitor._references = References(bench.store)  # as before the first reading of model.promoted
+    await bench.take(answers(10))
+    await bench.tick()
+    assert bench.tables[2] == {}
+    bench.restart()
+
+    class Away(MemoryObjectStore):
+        async def get(self, *_: Any) -> bytes:
+            raise TransientError("The object store is away.")
+
+    bench.monitor._references = References(Away())
+    bench.monitor._references.set_promotions(Promotions(bench.promoted))
+    await bench.tick()
+    assert bench.tables[2] == {}
+    bench.monitor._references = bench.references
+    await bench.tick()
+    assert bench.watch["answers"] == 10
+
+
+async def test_a_damaged_artefact_stops_nothing(bench: Bench) -> None:
+    data = artefact(reference(seed=7))
+    await bench.promote(data, "full-2")
+    await bench.store.put(bench.promoted[-1].artefact_key, b"damaged", "application/octet-stream")
+    await bench.take(answers(10, version="full-2", of=reference(seed=7)))
+    await bench.take(answers(10))
+    await bench.tick()
+    assert bench.watch["answers"] == 10
+
+
+async def test_the_result_does_not_depend_on_the_order_between_partitions(bench: Bench) -> None:
+    events = answers(200)
+    await bench.take(events)
+    await bench.tick()
+    async with Bench() as other:
+        by_partition = sorted(bench.records, key=lambda found: found[1].partition)
+        random.Random(1).shuffle(by_partition)
+        for event, record in sorted(by_partition, key=lambda found: found[1].offset):
+            await other._handle(event, record)
+        await other.tick()
+        assert other.watch["averages"] == bench.watch["averages"]
+
+
+async def test_people_who_disagree_more_and_more_are_one_fall(bench: Bench) -> None:
+    shown = {"shown_model_version": "full-1", "shown_label": "dandelion", "label_from": None}
+    await bench.take([label_corrected(label_to="dandelion", **shown) for _ in range(120)])
+    await bench.tick()
+    assert await bench.drifts() == []
+    await bench.take([label_corrected(label_to="grass", **shown) for _ in range(40)])
+    await bench.tick()
+    (drift,) = await bench.drifts()
+    assert (drift.statistic, drift.model_version) == ("accuracy", "full-1")
+    assert drift.value < drift.threshold < drift.figures["accuracy_before"]
+    await bench.repeat()
+    await bench.tick()
+    assert len(await bench.drifts()) == 1
+
+
+async def test_a_person_who_saw_no_answer_or_decides_again_says_nothing_about_it(bench: Bench) -> None:
+    first = label_corrected(shown_model_version="full-1", shown_label="dandelion", label_to="grass")
+    again = first.model_copy(update={"event_id": label_corrected().event_id, "revision": 2, "label_to": "dandelion"})
+    await bench.take([label_corrected(shown_model_version=None, shown_label=None), first, again])
+    await bench.tick()
+    assert bench.tables[2]["plants/agreement"]["window"] == [0]

@@ -14,8 +14,8 @@ from shared.drift.mewma import LAMBDA, Floats, statistic
 
 RUN_IMAGES = 2000
 """The stated run: how many images come on average between two false alarms."""
-FEWEST_VECTORS = 10
-"""From fewer no covariance is estimated, and there is no reference."""
+FEWEST_IMAGES, FEWEST_ANSWERS = 10, 5
+"""From fewer there is no reference: too little is known about what varies."""
 
 _FITS = 10
 _FITTED_SHARE = 0.6
@@ -36,7 +36,7 @@ def make_reference(features: Floats, answers: Sequence[int], confidences: Floats
     did not learn, as an index; confidences: the probability of that label, [t], 0 to 1. The same values give the same
     reference, in every process.
     """
-    if len(features) < FEWEST_VECTORS or len(answers) < FEWEST_VECTORS:
+    if len(features) < FEWEST_IMAGES or len(answers) < FEWEST_ANSWERS:
         return None
     return DriftReference(
         images=len(features),

@@ -5,7 +5,7 @@ import pytest
 
 from shared.contract.artefact import StatisticReference
 from shared.drift.mewma import Floats, advance, statistic
-from shared.drift.reference import FEWEST_VECTORS, RUN_IMAGES, label_vector, make_reference
+from shared.drift.reference import FEWEST_ANSWERS, FEWEST_IMAGES, RUN_IMAGES, label_vector, make_reference
 
 IMAGES, STREAMS, LENGTH = 200, 30, 1000
 
@@ -77,7 +77,7 @@ def test_another_reference_has_another_name() -> None:
     assert one.id != other.id
 
 
-@pytest.mark.parametrize(("images", "answers"), [(FEWEST_VECTORS - 1, 50), (50, FEWEST_VECTORS - 1)])
+@pytest.mark.parametrize(("images", "answers"), [(FEWEST_IMAGES - 1, 50), (50, FEWEST_ANSWERS - 1)])
 def test_few_images_give_no_reference(images: int, answers: int) -> None:
     random = np.random.default_rng(1)
     sketches = random.standard_normal((images, 16))

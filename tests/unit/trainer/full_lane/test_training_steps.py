@@ -24,6 +24,7 @@ from services.trainer.full_lane.training_steps import fit, learn, parameters
 from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import uuid_of
+from shared.drift.sketch import project_features
 from shared.runtime.errors import TransientError
 from shared.runtime.worker_process import WorkerProcess
 from shared.testing import eventually
@@ -156,6 +157,23 @@ def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Fitted])
     assert metadata.manifest_sha256 == manifest.sha256
     assert metadata.backbone_id == fitted.backbone_id
     assert metadata.labels == LABELS
+
+
+def test_the_artefact_says_what_its_answers_look_like(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
+    manifest, fitted = plain
+    artefact = Artefact.parse(fitted.artefact)
+    drift = artefact.metadata.drift
+    assert drift is not None
+    assert (drift.images, len(drift.features.mean), len(drift.labels.mean)) == (len(manifest.samples), 16, 1)
+    assert drift.labels.mean[0] == pytest.approx(0.5)
+    assert 0.5 < drift.confidence.mean[0] <= 1
+    assert artefact.with_layer(artefact.layer, "ab" * 32).metadata.drift == drift  # the fast lane keeps it
+    assert drift.features.mean == pytest.approx(_mean_sketch(fitted), abs=1e-3)
+
+
+def _mean_sketch(fitted: Fitted) -> list[float]:
+    features = read_features(fitted.features_parquet)
+    return list(np.mean([project_features(row) for row in features.values()], axis=0))
 
 
 def test_a_file_that_is_no_picture_is_named_and_left_out(folder: Path) -> None:

@@ -11,11 +11,13 @@ import pytest
 
 from infra.observability.dashboards import DASHBOARDS
 from pappus.demo.drawing import draw_tiles
-from shared.clients.labeler import find_images
+from shared.clients.labeler import correct_label, find_images
+from shared.contract.events import ModelTrained
+from shared.messaging.codec import decode_record
 from shared.testing import eventually
 
 from .browser_story import turn_round, with_browser
-from .demo_run import Told
+from .demo_run import Told, brought
 
 SECONDS = 60.0
 CORRECTION = {
@@ -42,6 +44,15 @@ STEPS = {
 }
 """What happens on the way; the recorder comes last, when the correction has long been live."""
 UPLOAD = {"labeler-ui", "labeler-api", "ingestor", "predictor-worker", "trainer-trigger"}
+TRAINING = {
+    ("trainer-trigger", "send training.requested"),
+    ("trainer-full", "process training.requested"),
+    ("trainer-full", "send model.trained"),
+    ("trainer-gate", "process model.trained"),
+    ("trainer-recorder", "process model.trained"),
+}
+NEW_IMAGES, TRAINING_SECONDS = 10, 90.0
+"""So many new images are a reason for a full training."""
 VARIABLES = {"$__rate_interval": "5m", "$service": ".*", "$version": ".*"}
 
 pytestmark = [
@@ -84,6 +95,10 @@ def steps(trace: dict[str, Any]) -> set[tuple[str, str]]:
     return {(span["service"], span["name"]) for span in trace["spans"]}
 
 
+def links(trace: dict[str, Any]) -> set[str]:
+    return {link for span in trace["spans"] for link in span["links"]}
+
+
 def services(trace: dict[str, Any]) -> set[str]:
     return {span["service"] for span in trace["spans"]}
 
@@ -118,6 +133,25 @@ async def test_the_logs_have_the_ids_of_the_trace(observed: Told, picture: bytes
     trace_id = next(trace["trace_id"] for trace in found if services(trace) >= CORRECTION)
     for service in ("trainer-gate", "predictor-api-0", "predictor-api-1"):
         assert f'"trace_id": "{trace_id}"' in log_of(observed, service), service
+
+
+async def test_a_full_training_has_links_to_all_that_led_to_it(observed: Told) -> None:
+    async with observed.person() as person:
+        for number in range(NEW_IMAGES):
+            image = await brought(person, draw_tiles(50_000 + number))
+            await person.send(correct_label(image.image_id, "grass", image.revision, reason="a trace is looked at"))
+
+    async def newest_training() -> dict[str, Any] | None:
+        events = [decode_record(record) for record in await observed.records([ModelTrained.topic])]
+        version = [event.version for event in events if isinstance(event, ModelTrained) and event.lane == "full"][-1]
+        ended = observed.pappus("trace", version, "--json")
+        found = json.loads(ended.stdout) if ended.returncode == 0 else []
+        whole = [trace for trace in found if steps(trace) >= TRAINING and not trace["orphans"]]
+        return next((trace for trace in whole if len(links(trace)) >= NEW_IMAGES), None)
+
+    training = await eventually(newest_training, TRAINING_SECONDS)
+    assert training is not None
+    assert services(training) >= {"trainer-trigger", "trainer-full", "trainer-gate"}
 
 
 async def test_a_trace_is_drawn_in_the_terminal(observed: Told, picture: bytes) -> None:

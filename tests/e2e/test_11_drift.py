@@ -17,7 +17,7 @@ SECONDS = 60.0
 
 
 async def test_pictures_that_no_model_has_learned_are_noticed_once_and_shown(told: Told) -> None:
-    async with told.person() as person, told.each_replica() as replicas:
+    async with told.person() as person, told.running.each_replica() as replicas:
         before = await person.send(list_drifts())
         for number in range(PICTURES):
             await replicas[number % 2].send(predict(draw_tiles(40_000 + number)))

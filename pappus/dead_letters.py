@@ -1,7 +1,7 @@
 """Dead letters as people see them: counted, shown as text that a terminal cannot take for anything else, redriven."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.contract.dead_letter import DeadLetter
@@ -90,9 +90,15 @@ def describe(stored: StoredDeadLetter, redriven: bool) -> Iterator[str]:
 
 
 async def redrive(
-    event_log: KafkaEventLog, connection: KafkaConnection, chosen: Iterable[StoredDeadLetter], *, dry_run: bool
+    event_log: KafkaEventLog,
+    connection: KafkaConnection,
+    chosen: Iterable[StoredDeadLetter],
+    *,
+    dry_run: bool,
+    show: Callable[[str], None],
 ) -> list[Redriven]:
-    """Publish the original of each chosen dead letter again, unless that was done; return what came of each."""
+    """Publish the original of each chosen dead letter again, unless that was done; return what came of each. `show` is
+    called with the progress."""
     by_place: dict[tuple[str, int, int], list[StoredDeadLetter]] = defaultdict(list)
     letters: dict[tuple[str, int, int], DeadLetter] = {}
     for stored in chosen:
@@ -101,12 +107,13 @@ async def redrive(
             by_place[place].append(stored)
             letters[place] = stored.letter
     done = await already_redriven(event_log, list(letters.values()))
-    outcomes = []
+    outcomes: list[Redriven] = []
     topics = sorted({topic for topic, _, _ in letters})
     if not topics:
         return []
     async with event_log.reader(topics) as reader, open_redrive(connection) as again:
         for place, letter in letters.items():
+            show(f"{len(outcomes)} of {len(letters)} messages are done")
             ids = tuple(stored.id for stored in by_place[place])
             where = f"{letter.topic}[{letter.partition}]@{letter.offset}"
             if done & set(ids):

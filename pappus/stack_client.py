@@ -12,6 +12,7 @@ from pappus.stack.addresses import database_url
 from pappus.stack.credentials import COMMAND, READER, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
+from pappus.stack.people import People
 from pappus.stack.status import read_status
 from shared.clients.api import AsyncApi
 
@@ -22,12 +23,21 @@ class RunningStack(Installation):
     Those of a seed have a path there that other programs cannot guess; always the same, so that a repeated seed adds no
     rows. `mlflow_password`: of the reader."""
 
+    state: StateFolder
     images_url: str
     serving: ImageServing
     mlflow_password: str
 
     first_contact_seconds: ClassVar[float] = 60.0
     """A stack that runs may be restarting its services."""
+    operator_advice: ClassVar[str] = "Give the role: pappus users role NAME operator; or name an operator: --as NAME."
+
+    def _known_logins(self) -> list[Login]:
+        """Return the logins of all people of the stack. Raises StackError if their file cannot be read."""
+        return [Login(person.name, person.password) for person in People(self.state).all()]
+
+    def _unknown(self, name: str, known: list[str]) -> str:
+        return f"There is no user {name} in this stack. The users are: {', '.join(known)}. See: pappus users ls"
 
     @classmethod
     def find(cls, state: StateFolder) -> "RunningStack":
@@ -46,6 +56,7 @@ class RunningStack(Installation):
         postgres = status.component("postgres").ports["postgres"]
         images = status.component("ingestor").ports["demo-images"]
         return cls(
+            state=state,
             predictor=f"http://127.0.0.1:{replicas[0].ports['predictor']}",
             replicas=tuple(f"http://127.0.0.1:{component.ports[component.name]}" for component in replicas),
             labeler=addresses["labeler-api"],

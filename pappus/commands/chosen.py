@@ -1,21 +1,20 @@
 """Which installation a command is about: the local stack, or one that options, environment or a profile name."""
 
-import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
 from pappus.commands.options import StateOption, in_one_line, refusals, state_folder
 from pappus.errors import Refused
-from pappus.installation.access import Installation
-from pappus.installation.resolve import resolve
-from pappus.stack_client import RunningStack
+
+if TYPE_CHECKING:
+    from pappus.installation.access import Installation
 
 P = ParamSpec("P")
 ELSEWHERE = "Another installation than the local stack"
@@ -24,34 +23,49 @@ ELSEWHERE = "Another installation than the local stack"
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What a person said about the installation: options by setting, and the state folder of --state, else of
-    PAPPUS_STATE. `state_typed`: it stands on the command line, and so means the local stack."""
+    PAPPUS_STATE. `state_typed`: it stands on the command line, and so means the local stack. `acting`: the login of
+    --as."""
 
     options: Mapping[str, str | Sequence[str] | None]
     state: Path | None
     state_typed: bool = False
+    acting: str | None = None
 
     def also(self, **options: str | None) -> "Chosen":
         """Return the same with more options, by setting."""
         return replace(self, options={**self.options, **options})
 
-    def elsewhere(self) -> Installation | None:
+    def acting_as(self, name: str | None) -> "Chosen":
+        """Return the same for a command that acts for a person: as this login, None for the one of the role."""
+        return replace(self, acting=name)
+
+    def elsewhere(self) -> "Installation | None":
         """Return the installation that is named; None for the local stack. Raises Refused."""
+        from pappus.installation.resolve import resolve
+
         if not self.state_typed:
             return resolve(self.options, os.environ)
         if any(self.options.values()):
             raise Refused("--state means the local stack, and another option another installation: give one of them.")
         return None
 
-    def attempt(self, work: Callable[[Installation], Coroutine[Any, Any, None]]) -> None:
+    def attempt(self, work: "Callable[[Installation], Coroutine[Any, Any, None]]") -> None:
         """Run `work` on the installation that is named, else on the local stack. Expected errors are printed as one
         line."""
+        import asyncio
+
         with in_one_line():
             elsewhere = self.elsewhere()
             if elsewhere is not None:
-                asyncio.run(work(elsewhere))
+                asyncio.run(work(self._as_person(elsewhere)))
                 return
+        from pappus.stack_client import RunningStack
+
         with refusals(self.state):
-            asyncio.run(work(RunningStack.find(state_folder(self.state))))
+            asyncio.run(work(self._as_person(RunningStack.find(state_folder(self.state)))))
+
+    def _as_person(self, installation: "Installation") -> "Installation":
+        return installation if self.acting is None else installation.acting_as(self.acting)
 
 
 def _chosen(

@@ -1,32 +1,31 @@
 """`pappus train | rollback | approve | override | freeze | unfreeze`: what an operator requests."""
 
-from typing import Annotated
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pappus.commands.chosen import Chosen, about_installation
-from pappus.commands.options import REASON_HELP, Reason
-from pappus.commands.screen import console
-from pappus.errors import Refused
-from pappus.installation.access import Installation
-from shared.clients.answers import Accepted
-from shared.clients.labeler import GateAction, ask_gate, request_training
+from pappus.commands.options import REASON_HELP, As, Reason
+from pappus.terminal.output import Json, Output
+
+if TYPE_CHECKING:
+    from pappus.installation.access import Installation
+    from shared.clients.labeler import GateAction
 
 REQUESTED_BY_HAND = "asked for by hand"
 Version = Annotated[str, typer.Argument(help="A version: pappus history")]
 
 
 @about_installation
-def train(chosen: Chosen, reason: Reason = REQUESTED_BY_HAND) -> None:
+def train(chosen: Chosen, reason: Reason = REQUESTED_BY_HAND, as_name: As = None, as_json: Json = False) -> None:
     """Request a full training now."""
 
-    async def work(installation: Installation) -> None:
-        async with installation.labeler_as("operator") as operator:
-            event_id = (await operator.send(request_training(reason))).event_id
-            console.print(_requested(event_id, installation.logs_of("trainer-full")))
+    async def work(installation: "Installation") -> None:
+        from pappus.actions import operator
 
-    chosen.attempt(work)
+        await operator.train(installation, Output(as_json), reason)
+
+    chosen.acting_as(as_name).attempt(work)
 
 
 @about_installation
@@ -34,48 +33,53 @@ def rollback(
     chosen: Chosen,
     version: Annotated[str, typer.Argument(help="A version that served before: pappus history")],
     reason: Reason = REQUESTED_BY_HAND,
+    as_name: As = None,
+    as_json: Json = False,
 ) -> None:
     """Serve an earlier version again and freeze promotions, so that nothing replaces it until `pappus unfreeze`."""
-    _ask_gate("rollback", reason, version, chosen)
+    _ask_gate("rollback", reason, version, chosen.acting_as(as_name), Output(as_json))
 
 
 @about_installation
-def approve(chosen: Chosen, version: Version, reason: Reason = REQUESTED_BY_HAND) -> None:
+def approve(
+    chosen: Chosen,
+    version: Version,
+    reason: Reason = REQUESTED_BY_HAND,
+    as_name: As = None,
+    as_json: Json = False,
+) -> None:
     """Promote a candidate that passes the gate now, for example one that was trained while promotions were frozen."""
-    _ask_gate("approve", reason, version, chosen)
+    _ask_gate("approve", reason, version, chosen.acting_as(as_name), Output(as_json))
 
 
 @about_installation
-def override(chosen: Chosen, version: Version, reason: Annotated[str, typer.Option(help=REASON_HELP)]) -> None:
+def override(
+    chosen: Chosen,
+    version: Version,
+    reason: Annotated[str, typer.Option(help=REASON_HELP)],
+    as_name: As = None,
+    as_json: Json = False,
+) -> None:
     """Promote a model against the verdict of the gate. It still has to load and to answer."""
-    _ask_gate("override", reason, version, chosen)
+    _ask_gate("override", reason, version, chosen.acting_as(as_name), Output(as_json))
 
 
 @about_installation
-def freeze(chosen: Chosen, reason: Reason = REQUESTED_BY_HAND) -> None:
+def freeze(chosen: Chosen, reason: Reason = REQUESTED_BY_HAND, as_name: As = None, as_json: Json = False) -> None:
     """Promote nothing until `pappus unfreeze`."""
-    _ask_gate("freeze", reason, None, chosen)
+    _ask_gate("freeze", reason, None, chosen.acting_as(as_name), Output(as_json))
 
 
 @about_installation
-def unfreeze(chosen: Chosen, reason: Reason = REQUESTED_BY_HAND) -> None:
+def unfreeze(chosen: Chosen, reason: Reason = REQUESTED_BY_HAND, as_name: As = None, as_json: Json = False) -> None:
     """Allow promotions again; corrections made meanwhile become live."""
-    _ask_gate("unfreeze", reason, None, chosen)
+    _ask_gate("unfreeze", reason, None, chosen.acting_as(as_name), Output(as_json))
 
 
-def _ask_gate(action: GateAction, reason: str, version: str | None, chosen: Chosen) -> None:
-    async def work(installation: Installation) -> None:
-        async with installation.labeler_as("operator") as operator:
-            answer = await operator.send(ask_gate(action, reason, version))
-            if isinstance(answer, Accepted):
-                console.print(_requested(answer.event_id, installation.logs_of("trainer-gate")))
-                return
-            if answer.outcome == "rejected":
-                raise Refused(f"The gate rejected the request: {answer.summary}")
-            console.print(answer.summary)
+def _ask_gate(action: "GateAction", reason: str, version: str | None, chosen: Chosen, output: Output) -> None:
+    async def work(installation: "Installation") -> None:
+        from pappus.actions import operator
+
+        await operator.ask_gate(installation, output, action, reason, version)
 
     chosen.attempt(work)
-
-
-def _requested(event_id: UUID, logs: str) -> str:
-    return f"Requested as {event_id}. See the result: pappus history. If nothing new appears: {logs}"

@@ -1,24 +1,22 @@
 """What the commands share: options, and errors as one line on stderr."""
 
-import asyncio
 import errno
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pappus.commands.screen import complain, console, errors
 from pappus.errors import Refused
-from pappus.stack import Stack
-from pappus.stack.cache import Cache
-from pappus.stack.downloads import announcement, missing_downloads
 from pappus.stack.errors import StackError
 from pappus.stack.folders import StateFolder
-from pappus.stack.ownership import refuse_foreign
-from pappus.stack.settings import inherited_environment
+from pappus.terminal.output import Output
+from pappus.terminal.screen import complain, errors
 from shared.clients.errors import ApiError, UntrustedServer
+
+if TYPE_CHECKING:
+    from pappus.stack import Stack
 
 StateOption = Annotated[
     Path | None,
@@ -26,6 +24,14 @@ StateOption = Annotated[
 ]
 REASON_HELP = "The reason, shown in the history."
 Reason = Annotated[str, typer.Option(help=REASON_HELP)]
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="Act as this login, whose password is known; without it, as the generated one of the role.",
+    ),
+]
 UNUSABLE = frozenset({errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC})
 
 
@@ -50,6 +56,8 @@ def in_one_line() -> Iterator[None]:
 @contextmanager
 def refusals(state: Path | None) -> Iterator[None]:
     """Do what `in_one_line` does, for a command of the local stack. Refuse an unusable state folder first."""
+    from pappus.stack.ownership import refuse_foreign
+
     with in_one_line():
         try:
             refuse_foreign(state_folder(state))
@@ -61,12 +69,18 @@ def refusals(state: Path | None) -> Iterator[None]:
             raise typer.Exit(1) from error
 
 
-def announce_downloads(stack: Stack) -> None:
+def announce_downloads(stack: "Stack", output: Output) -> None:
     """Print before a first start what it will fetch and build."""
+    import asyncio
+
+    from pappus.stack.cache import Cache
+    from pappus.stack.downloads import announcement, missing_downloads
+    from pappus.stack.settings import inherited_environment
+
     cache = Cache(stack.cache)
     missing = asyncio.run(missing_downloads(cache, inherited_environment()))
     if missing:
-        console.print(announcement(missing, cache), highlight=False, soft_wrap=True)
+        output.progress.print(announcement(missing, cache), highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -83,6 +97,7 @@ def starting() -> Iterator[None]:
 
 def attempt(work: Callable[[], Awaitable[None]], state: Path | None) -> None:
     """Run `work`, with expected errors printed as by `refusals`. `state` is the folder of --state."""
+    import asyncio
 
     async def run() -> None:
         await work()

@@ -1,20 +1,18 @@
 """`pappus up | down | status | doctor | logs | reset`: the whole stack."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pappus.commands.options import StateOption, announce_downloads, refusals, starting
-from pappus.commands.progress import Progress
-from pappus.commands.screen import console
-from pappus.commands.tables import checks_table, status_table, summary
-from pappus.stack import Stack, StackError
-from pappus.stack.desired_state import EVERYTHING
-from pappus.stack.doctor import examine
-from pappus.stack.logs import follow, last_lines
-from pappus.stack.ownership import refuse_deletion
-from pappus.stack.settings import inherited_environment
+from pappus.errors import Refused
+from pappus.stack.errors import StackError
+from pappus.terminal.output import Json, Output
+from pappus.terminal.progress import Progress, stopping
+from pappus.terminal.screen import errors, harmless
+from pappus.terminal.status import checks_table, status_table, summary
 
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="A group (servers, services) or a component; may be repeated.")
@@ -50,13 +48,20 @@ def up(
     watch: Watch = False,
     secure: Secure = False,
     observe: Observe = None,
+    as_json: Json = False,
     state: StateOption = None,
 ) -> None:
     """Start the components that do not run yet, and wait until the whole stack is ready."""
-    stack = Stack(state)
+    output = Output(as_json)
     with refusals(state), starting():
-        announce_downloads(stack)
-        with Progress(console) as progress:
+        from pappus.stack.desired_state import EVERYTHING
+        from pappus.stack.stack import Stack
+
+        if watch and as_json:
+            raise Refused("--json gives one document, and --watch goes on until Ctrl-C: give one of them.")
+        stack = Stack(state)
+        announce_downloads(stack, output)
+        with Progress(output.progress) as progress:
             status = stack.up(
                 only or EVERYTHING,
                 allowed_hosts=allow_host or (),
@@ -64,84 +69,129 @@ def up(
                 observe=observe,
                 watch=progress.show,
             )
-    console.print(summary(status), highlight=False, soft_wrap=True)
+    output.say(summary(status))
+    output.give(json.loads(status.report()))
     if watch:
-        from pappus.commands.watching import watch_until_interrupted  # its library takes 0.1 s to import
+        from pappus.actions.watching import watch_until_interrupted
 
         with refusals(state):
             watch_until_interrupted(stack)
 
 
-def down(state: StateOption = None) -> None:
+def down(as_json: Json = False, state: StateOption = None) -> None:
     """Stop the stack. Its data stays for the next `up`."""
+    output, left_overs = Output(as_json), list[str]()
     with refusals(state):
-        Stack(state).down(console.print)
-    console.print("Stopped.")
+        from pappus.stack.stack import Stack
+
+        with stopping(output.progress) as watch:
+            Stack(state).down(left_overs.append, watch)
+    for left_over in left_overs:
+        output.say(left_over)
+    output.say("Stopped.")
+    output.give({"stopped": True, "left_overs": left_overs})
 
 
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, state: StateOption = None
-) -> None:
+def status(as_json: Json = False, state: StateOption = None) -> None:
     """Show every component: state, address, process, restarts. Exit code 0 if all that should run are ready, else 3."""
+    output = Output(as_json)
     with refusals(state):
+        from pappus.stack.stack import Stack
+
         now = Stack(state).status()
-    if as_json:
-        typer.echo(now.report())
-    else:
-        console.print(status_table(now))
-        console.print(summary(now), highlight=False, soft_wrap=True)
+    if now.components:
+        output.show(status_table(now))
+    output.say(summary(now))
+    output.give(json.loads(now.report()))
     if not now.ready:
         raise typer.Exit(3)
 
 
-def doctor(state: StateOption = None) -> None:
+def doctor(as_json: Json = False, state: StateOption = None) -> None:
     """Check what this machine lacks, and show how to install it."""
+    output = Output(as_json)
     with refusals(state):
+        from pappus.stack.doctor import examine
+        from pappus.stack.settings import inherited_environment
+        from pappus.stack.stack import Stack
+
         checks = examine(Stack(state), inherited_environment())
-    console.print(checks_table(checks))
-    if not all(check.fine for check in checks):
+    fine = all(check.fine for check in checks)
+    output.show(checks_table(checks))
+    fields = ("name", "fine", "found", "remedy")
+    output.give({"fine": fine, "checks": [{field: getattr(check, field) for field in fields} for check in checks]})
+    if not fine:
         raise typer.Exit(1)
 
 
 def logs(
     name: Annotated[str | None, typer.Argument(help="A component, or `supervisor`; without it, all.")] = None,
     follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines to show.")] = 40,
+    limit: Annotated[
+        int, typer.Option("--limit", "--lines", "-n", min=0, help="How many of the last lines of each log to show.")
+    ] = 40,
+    as_json: Json = False,
     state: StateOption = None,
 ) -> None:
     """Show the log of one component, or of all."""
     with refusals(state):
-        shown = _logs(Stack(state), name)
+        from pappus.stack.logs import follow, last_lines
+        from pappus.stack.stack import Stack
+
+        if follow_on and as_json:
+            raise Refused("--json gives one document, and --follow goes on until Ctrl-C: give one of them.")
+        shown = _logs(Stack(state).state.logs, name)
+    lines = {each: last_lines(file, limit + 1) for each, file in shown.items()}
+    more = any(len(found) > limit for found in lines.values())
+    if as_json:
+        ends: dict[str, Any] = {each: found[-limit:] if limit else [] for each, found in lines.items()}
+        Output(as_json).give({"logs": ends, "more": more})
+        return
     width = 0 if name else max(map(len, shown))
-    for each, file in shown.items():
-        for line in last_lines(file, lines):
+    if more and limit:  # not on stdout, which other programs filter
+        hint = f"Earlier lines are left out. To see more: pappus logs {name or ''} --limit {4 * limit}"
+        errors.print(" ".join(hint.split()), style="dim", highlight=False, soft_wrap=True)
+    for each, found in lines.items():
+        for line in found[-limit:] if limit else []:
             _print_line(each, width, line)
     if follow_on:
         for each, line in follow(shown, ended=lambda: False):
             _print_line(each, width, line)
 
 
-def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, state: StateOption = None) -> None:
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+    state: StateOption = None,
+) -> None:
     """Stop the stack and delete all its data. Fetched and built things are kept."""
-    stack = Stack(state)
+    output = Output(as_json)
     with refusals(state):
+        from pappus.stack.ownership import refuse_deletion
+        from pappus.stack.stack import Stack
+
+        stack = Stack(state)
         if not stack.state.root.exists():
-            console.print(f"There is nothing in {stack.state.root}.", highlight=False)
+            output.say(f"There is nothing in {stack.state.root}.")
+            output.give({"deleted": None})
             return
         refuse_deletion(stack.state)
         if not yes:
-            typer.confirm(f"Delete all images, labels, models and logs in {stack.state.root}?", abort=True)
-        stack.reset()
-    console.print(f"Deleted {stack.state.root}.", highlight=False)
+            question = f"Delete all images, labels, models and logs in {stack.state.root}?"
+            typer.confirm(question, abort=True, err=as_json)
+        with stopping(output.progress) as watch:
+            stack.reset(watch)
+    output.say(f"Deleted {stack.state.root}.")
+    output.give({"deleted": stack.state.root})
 
 
-def _logs(stack: Stack, name: str | None) -> dict[str, Path]:
+def _logs(folder: Path, name: str | None) -> dict[str, Path]:
     """Return the log of `name`, or all logs, by name. Raises StackError if there is none."""
-    files = {file.stem: file for file in sorted(stack.state.logs.glob("*.log"))}
+    files = {file.stem: file for file in sorted(folder.glob("*.log"))}
     if not files or (name is not None and name not in files):
         raise StackError(f"There is no log of {name or 'this stack'}. There are: {', '.join(files) or 'none'}.")
     return {name: files[name]} if name else files
 
 
 def _print_line(name: str, width: int, line: str) -> None:
-    typer.echo(f"{name:<{width}} | {line}" if width else line)
+    typer.echo(harmless(f"{name:<{width}} | {line}" if width else line))

@@ -40,8 +40,9 @@ class Preparation:
         self._settings = settings
         self._say = say
 
-    async def run(self, only: tuple[str, ...] = ()) -> None:
-        """Do the steps, or those named, in order. A server that does not answer is waited for, up to three minutes.
+    async def run(self, only: tuple[str, ...] = ()) -> dict[str, str]:
+        """Do the steps, or those named, in order; return what each did. A server that does not answer is waited for, up
+        to three minutes.
 
         Raises:
             StackError: there is no such step, or no credentials.
@@ -55,10 +56,12 @@ class Preparation:
         }
         if unknown := set(only) - steps.keys():
             raise StackError(f"There is no step {', '.join(sorted(unknown))}. The steps are: {', '.join(steps)}.")
+        done = {}
         for name, step in steps.items():
             if not only or name in only:
-                done = await retrying(ATTEMPTS, step, failed=lambda error, _: self._say(f"waiting: {error}"))
-                self._say(f"{name}: {done}")
+                done[name] = await retrying(ATTEMPTS, step, failed=lambda error, _: self._say(f"waiting: {error}"))
+                self._say(f"{name}: {done[name]}")
+        return done
 
     async def _database(self) -> str:
         psql = self._psql()

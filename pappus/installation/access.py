@@ -3,19 +3,20 @@
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pappus.errors import Refused
 from pappus.installation.replicas import OneAddress, OwnAddresses, Replicas
 from pappus.installation.settings import how_to_give
 from pappus.plants import PlantsTable
-from shared.clients.answers import Role
+from shared.clients.answers import Role, Session
 from shared.clients.api import AsyncApi, Connecting
 from shared.clients.errors import LOCAL_STACK, ApiProblem
 from shared.clients.labeler import log_in
 from shared.clients.predictor import get_serving_model
+from shared.runtime.text import clean_typed
 
 ROLES: tuple[Role, ...] = ("labeler", "operator")
 WRONG_LOGIN = 401
@@ -45,8 +46,10 @@ class ImageServing:
 class Installation:
     """Base URLs without a slash at the end, and logins by role; what is empty or missing is not known. `replicas`: the
     predictor's replicas, each by its own address. `plants_dsn`: PostgreSQL with `plants_data`, as a user who may insert
-    rows. `predictor_key`: what machines show to the predictor. `ca_file`: who signs for the APIs (None: the authorities
-    of the system). `serving`: where images of a folder are served. `origins`: where each value comes from, by field."""
+    rows. `own`: a further login, of the person who runs the command. `acting`: the login that all is done as; None:
+    that of the role. `predictor_key`: what machines show to the predictor. `ca_file`: who signs for the APIs (None: the
+    authorities of the system). `serving`: where images of a folder are served. `origins`: where each value comes from,
+    by field."""
 
     predictor: str = ""
     replicas: tuple[str, ...] = ()
@@ -56,6 +59,8 @@ class Installation:
     jaeger: str = ""
     plants_dsn: str = field(default="", repr=False)
     logins: Mapping[Role, Login] = field(default_factory=dict)
+    own: Login | None = None
+    acting: Login | None = None
     predictor_key: str = field(default="", repr=False)
     ca_file: Path | None = None
     serving: ImageServing | None = None
@@ -79,10 +84,36 @@ class Installation:
     async def labeler_as(self, role: Role) -> AsyncIterator[AsyncApi]:
         """Open the labeling API, logged in as this role. Raises Refused or ApiError if that is not possible."""
         url = self.known("labeler", "The address of the labeling API is not known")
-        token = await self._log_in(url, role)
+        session = await self._log_in(url, role)
+        if self.acting is not None and role == "operator" and session.role != role:
+            raise Refused(f"{session.name} is a {session.role}, and this needs an operator. {self.operator_advice}")
         async with AsyncApi(url, connecting=self._connecting("labeler")) as labeler:
-            labeler.authenticate(token)
+            labeler.authenticate(session.token)
             yield labeler
+
+    operator_advice: ClassVar[str] = "Name one of its operators: --as NAME."
+
+    def acting_as(self, name: str) -> Self:
+        """Return the same, with all that is done for a person done as this login: its name, or `labeler` or `operator`
+        for the login of that role. Raises Refused if its password is not known."""
+        known = self._known_logins()
+        name = clean_typed(name)
+        named = [*known, *(login for role, login in self.logins.items() if role == name)]
+        login = next((each for each in named if each.name == name), named[-1] if len(named) > len(known) else None)
+        if login is None:
+            raise Refused(self._unknown(name, [each.name for each in known]))
+        return replace(self, acting=login)
+
+    def _known_logins(self) -> list[Login]:
+        """Return every login whose password is known."""
+        return [*self.logins.values(), *([self.own] if self.own else [])]
+
+    def _unknown(self, name: str, known: list[str]) -> str:
+        """Return what is said about a name without a known password."""
+        return (
+            f"The password of {name} is not known; those of these logins are: {', '.join(known) or 'none'}. For a login"
+            f" of your own: {how_to_give('own_name')}, and likewise own_password."
+        )
 
     @asynccontextmanager
     async def open_predictor(self, retry_for_seconds: float = 60.0) -> AsyncIterator[AsyncApi]:
@@ -122,21 +153,26 @@ class Installation:
         """Return whether a login of this role is known."""
         return role in self.logins
 
-    async def _log_in(self, url: str, role: Role) -> str:
-        """Return the token of a new session."""
-        if not self.may(role):
+    async def _log_in(self, url: str, role: Role) -> Session:
+        """Return a new session of the acting login, else of that of the role."""
+        login = self.acting or self.logins.get(role)
+        if login is None:
             raise Refused(f"This needs the password of the {role}: {how_to_give(f'{role}_password')}.")
-        login = self.logins[role]
         async with AsyncApi(url, self.first_contact_seconds, connecting=self._connecting("labeler")) as labeler:
             try:
-                return (await labeler.send(log_in(login.name, login.password))).token
+                return await labeler.send(log_in(login.name, login.password))
             except ApiProblem as problem:
                 if problem.status != WRONG_LOGIN or not self.origins:
                     raise
-                given = self._origin(f"{role}_password")
+                given = self._origin(self._password_setting(login))
                 raise Refused(
                     f"{url} does not accept the password of {login.name}, which is from {given}: correct it there."
                 ) from problem
+
+    def _password_setting(self, login: Login) -> str:
+        """Return the setting that the password of this login is from."""
+        of_role = (f"{role}_password" for role, known in self.logins.items() if known is login)
+        return next(of_role, "own_password")
 
     def known(self, setting: str, otherwise: str) -> str:
         """Return the value of a setting. Raises Refused if it is not given, with how to give it."""

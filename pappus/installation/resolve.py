@@ -8,6 +8,7 @@ from pappus.errors import Refused
 from pappus.installation.access import ROLES, ImageServing, Installation, Login
 from pappus.installation.settings import Given, collect, how_to_give
 from shared.clients.answers import Role
+from shared.runtime.text import clean_typed
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - a person asked for it: the ingestor is on another machine
 WEB_PORTS = {"http": 80, "https": 443}
@@ -32,6 +33,7 @@ def resolve(options: Mapping[str, str | Sequence[str] | None], environment: Mapp
         jaeger=_url(given, "jaeger"),
         plants_dsn=_dsn(given),
         logins=_logins(given),
+        own=_own(given),
         predictor_key=_text(given, "predictor_key"),
         ca_file=Path(given["ca_file"].value).expanduser() if "ca_file" in given else None,
         serving=_serving(given),
@@ -90,6 +92,16 @@ def _logins(given: Mapping[str, Given]) -> dict[Role, Login]:
         for role in ROLES
         if f"{role}_password" in given
     }
+
+
+def _own(given: Mapping[str, Given]) -> Login | None:
+    """Return the login of the person who runs the command. Raises Refused if only half of it is given."""
+    if "own_name" not in given and "own_password" not in given:
+        return None
+    for half, other in (("own_name", "own_password"), ("own_password", "own_name")):
+        if half not in given:
+            raise Refused(f"{given[other].origin} is half of a login: {how_to_give(half)}.")
+    return Login(clean_typed(_text(given, "own_name")), _text(given, "own_password"))
 
 
 def _serving(given: Mapping[str, Given]) -> ImageServing | None:

@@ -35,6 +35,8 @@ VARIABLES = {
     "labeler_password": "PAPPUS_LABELER_PASSWORD",
     "operator_name": "PAPPUS_OPERATOR_NAME",
     "operator_password": "PAPPUS_OPERATOR_PASSWORD",
+    "own_name": "PAPPUS_OWN_NAME",
+    "own_password": "PAPPUS_OWN_PASSWORD",
     "predictor_key": "PAPPUS_PREDICTOR_KEY",
 }
 """The variable of each setting. `<variable>_FILE` names a file that holds the value, and so does the file in the folder

@@ -7,6 +7,7 @@ from pathlib import Path
 LARGEST_BYTES = 50 * 1024 * 1024
 KEPT_BYTES = 5 * 1024 * 1024
 LOOK_SECONDS = 0.2
+BLOCK_BYTES = 64 * 1024
 
 
 def trim(log: Path, largest_bytes: int = LARGEST_BYTES, kept_bytes: int = KEPT_BYTES) -> None:
@@ -22,13 +23,17 @@ def trim(log: Path, largest_bytes: int = LARGEST_BYTES, kept_bytes: int = KEPT_B
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """Return the last lines of a log; none if it does not exist yet."""
-    if not log.exists():
+    """Return the last lines of a log, however long they are; none if it does not exist yet."""
+    if not log.exists() or count < 1:
         return []
+    end = b""
     with log.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(-min(file.tell(), 400 * count), 2)
-        return file.read().decode(errors="replace").splitlines()[-count:]
+        place = file.seek(0, 2)
+        while place and end.count(b"\n") <= count:
+            step = min(place, BLOCK_BYTES)
+            place = file.seek(place - step)
+            end = file.read(step) + end
+    return end.decode(errors="replace").splitlines()[-count:]
 
 
 def follow(logs: dict[str, Path], ended: Callable[[], bool]) -> Iterator[tuple[str, str]]:

@@ -5,17 +5,16 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from pappus.roles import Role
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.files import locked, write_private
 from pappus.stack.folders import StateFolder
 from shared.runtime.text import clean_typed
 
-Role = Literal["labeler", "operator"]
 PASSWORD_CHARACTERS = 12
 NAME_CHARACTERS = 100
 

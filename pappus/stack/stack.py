@@ -111,18 +111,21 @@ class Stack:
         self._supervisor.request(self._supervisor.desired().with_restart(names))
         return self._wait_until_ready(lambda status: status.matching(names), watch, give_up_failures=1)
 
-    def stop(self, words: Sequence[str]) -> list[str]:
-        """Stop these components (names or groups) until `restart` or `up` names them; return their names.
+    def stop(self, words: Sequence[str], watch: Callable[[StackStatus], None] = _silent) -> list[str]:
+        """Stop these components (names or groups) until `restart` or `up` names them; return their names. `watch` is
+        called with each status while waiting.
 
         Raises:
             StackError: no stack runs, or a word is not a component.
         """
         names = self._running_names(words)
-        self._supervisor.request(self._supervisor.desired().with_stopped(names))
+        desired = self._supervisor.desired().with_stopped(names)
+        self._supervisor.request(desired, while_waiting=lambda: watch(self.status()))
         return names
 
-    def down(self, report: Callable[[str], None] = _silent) -> None:
-        """Stop everything and wait until it has ended, left-overs of a killed supervisor included. Data stays.
+    def down(self, report: Callable[[str], None] = _silent, watch: Callable[[StackStatus], None] = _silent) -> None:
+        """Stop everything and wait until it has ended, left-overs of a killed supervisor included. Data stays. `report`
+        is called with a sentence for each left-over, `watch` with each status while waiting.
 
         Raises:
             StackError: the folder is not a state folder, then nothing is touched; or a process does not stop.
@@ -130,7 +133,7 @@ class Stack:
         refuse_foreign(self.state)
         if not self.state.run.exists():
             return
-        self._supervisor.stop()
+        self._supervisor.stop(lambda: watch(self.status()))
         lock = take_lock(self.state, DOWN_SECONDS)
         if lock is None:
             raise StackError(f"The supervisor of {self.state.root} did not stop. See: pappus logs supervisor")
@@ -151,8 +154,9 @@ class Stack:
                 component.enter(ComponentState.ORPHANED if orphaned else ComponentState.STOPPED)
         return status
 
-    def reset(self) -> None:
-        """Stop everything and delete the state folder. Fetched and built things stay in the cache.
+    def reset(self, watch: Callable[[StackStatus], None] = _silent) -> None:
+        """Stop everything and delete the state folder. Fetched and built things stay in the cache. `watch` is called
+        with each status while waiting.
 
         Raises:
             StackError: the folder is not a state folder, or holds something else too; then nothing is touched.
@@ -160,7 +164,7 @@ class Stack:
         refuse_foreign(self.state)
         if self.state.root.exists():
             refuse_deletion(self.state)
-            self.down()
+            self.down(watch=watch)
             remove_home(self.state)
             delete(self.state)
 

@@ -68,7 +68,7 @@ class SupervisorProcess:
             while_waiting()
             time.sleep(POLL_SECONDS)
 
-    def stop(self) -> None:
+    def stop(self, while_waiting: Callable[[], None] = do_nothing) -> None:
         """Stop the running supervisor, if any, and wait until it has ended; kill it after 90 s."""
         supervisor = read_status(self._state).supervisor
         if supervisor is None or not supervisor.alive():
@@ -78,6 +78,7 @@ class SupervisorProcess:
         while supervisor.alive():
             if time.monotonic() > limit:
                 signal_process(supervisor.pid, SIGKILL)
+            while_waiting()
             time.sleep(POLL_SECONDS)
 
     def _signal_once(self, status: StackStatus, signalled: set[int]) -> None:

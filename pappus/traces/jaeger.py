@@ -26,9 +26,9 @@ class Jaeger:
         self._http = http
         self._advice = advice
 
-    async def find(self, about: str) -> list[Trace]:
+    async def find(self, about: str, most: int = MOST) -> list[Trace]:
         """Return the traces about an image, a prediction, an event (their ids), a model version or with a trace id,
-        oldest first. Raises Refused if there are none."""
+        oldest first; more than `most`, if Jaeger has more. Empty if there are none."""
         if TRACE_ID.fullmatch(about):
             found = await self._trace(about)
             return [] if found is None else [found]
@@ -37,7 +37,9 @@ class Jaeger:
         if UUID.fullmatch(about):
             tags.append({"messaging.message.id": about})
         services = await self._data("/api/services", {}) or []
-        answers = await asyncio.gather(*(self._search(str(service), tag) for service in services for tag in tags))
+        answers = await asyncio.gather(
+            *(self._search(str(service), tag, max(MOST, most + 1)) for service in services for tag in tags)
+        )
         found_ids = sorted({str(each["traceID"]) for answer in answers for each in answer})
         traces = await asyncio.gather(*(self._trace(trace_id) for trace_id in found_ids))
         return sorted((trace for trace in traces if trace is not None), key=lambda trace: trace.start)
@@ -49,10 +51,10 @@ class Jaeger:
         found = await asyncio.gather(*(self._trace(link) for link in dict.fromkeys(links)))
         return [trace for trace in found if trace is not None]
 
-    async def _search(self, service: str, tags: dict[str, str]) -> list[dict[str, Any]]:
+    async def _search(self, service: str, tags: dict[str, str], most: int) -> list[dict[str, Any]]:
         now = int(time.time() * 1e6)
         window = {"start": now - LOOK_BACK_SECONDS * 1_000_000, "end": now + 60_000_000}
-        parameters = {"service": service, "tags": json.dumps(tags), "limit": MOST, **window}
+        parameters = {"service": service, "tags": json.dumps(tags), "limit": most, **window}
         return await self._data("/api/traces", parameters) or []
 
     async def _trace(self, trace_id: str) -> Trace | None:

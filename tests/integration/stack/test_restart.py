@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from pappus.commands.watching import restart_on_edits
+from pappus.actions.watching import restart_on_edits
 from pappus.stack import Stack
 from pappus.stack.folders import PROJECT
 from pappus.stack.ports import DEFAULT_PORTS, free_ports

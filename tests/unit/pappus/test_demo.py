@@ -137,8 +137,8 @@ def test_seed_fails_only_if_no_image_was_stored(
         return len(stored)
 
     monkeypatch.setattr(PlantsTable, "count_labelled", count_labelled)
-    monkeypatch.setattr("pappus.commands.seed.ingest_and_wait", ingest_and_wait)
-    monkeypatch.setattr("pappus.commands.seed.choose_source", choose_source)
+    monkeypatch.setattr("pappus.actions.seed.ingest_and_wait", ingest_and_wait)
+    monkeypatch.setattr("pappus.actions.seed.choose_source", choose_source)
     ended = runner.invoke(app, ["seed", "--state", str(state.root)])
     assert ended.exit_code == code
     assert f"2 new rows; {len(stored)} of 2 images stored." in ended.stdout

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pappus.cli import app
-from pappus.commands import screen
+from pappus.terminal import screen
 from pappus.stack.folders import StateFolder
 from shared.testing.events import NOON
 
@@ -54,7 +54,7 @@ def test_one_bad_file_keeps_no_other_answer_back_and_is_named(apis: FakeApis, ca
 def test_brackets_in_what_people_wrote_are_shown(apis: FakeApis, call: Any) -> None:
     summary = "operator froze promotions: see [/docs] :smile:"
     apis.answers["POST /models/freeze"] = (200, gate_answer("promoted", summary))
-    apis.answers["GET /models?limit=1000"] = (200, [model("full-1", summary)])
+    apis.answers["GET /models?limit=51"] = (200, [model("full-1", summary)])
     frozen, history = call("freeze", "--reason", "see [/docs] :smile:"), call("history")
     assert (frozen.exit_code, frozen.stdout.strip()) == (0, summary)
     assert history.exit_code == 0
@@ -67,15 +67,24 @@ def test_brackets_in_a_refusal_are_shown(apis: FakeApis, call: Any) -> None:
     assert (ended.exit_code, ended.stderr) == (1, "The gate rejected the request: no [/docs]\n")
 
 
+def test_history_shows_fifty_models_and_how_to_see_more(apis: FakeApis, call: Any) -> None:
+    apis.answers["GET /models?limit=51"] = (200, [model(f"fast-{number}") for number in range(51)])
+    shown = call("history").stdout
+    assert ("fast-49" in shown, "fast-50" in shown) == (True, False)
+    assert "Older models are left out. To see more: --limit 200" in shown
+    apis.answers["GET /models?limit=51"] = (200, [model("fast-1")])
+    assert "left out" not in call("history").stdout
+
+
 def test_history_asks_for_a_thousand_models_and_says_if_there_may_be_more(apis: FakeApis, call: Any) -> None:
     apis.answers["GET /models?limit=1000"] = (200, [model(f"fast-{number}") for number in range(1000)])
-    assert "Only the newest 1000 are shown." in call("history").stdout
+    assert "Only the newest 1000 are shown." in call("history", "--limit", "1000").stdout
     apis.answers["GET /models?limit=1000"] = (200, [model("fast-1")])
-    assert "Only the newest" not in call("history").stdout
+    assert "Only the newest" not in call("history", "--limit", "1000").stdout
 
 
 def test_history_before_the_first_model_says_what_it_needs(apis: FakeApis, call: Any) -> None:
-    apis.answers["GET /models?limit=1000"] = (200, [])
+    apis.answers["GET /models?limit=51"] = (200, [])
     apis.answers["GET /models/first"] = (200, {"waits_for": "It needs a test image of grass."})
     assert call("history").stdout == "No model yet. It needs a test image of grass.\n"
 
@@ -151,6 +160,6 @@ def test_the_history_says_that_a_label_was_taken_back(apis: FakeApis, call: Any)
 def test_the_history_keeps_why_a_model_was_first_promoted(apis: FakeApis, call: Any) -> None:
     values = {"verdict": [], "frozen": False, "requested_by": None, "promoted_at": NOON.isoformat(), "route": "first"}
     again = [values | {"sequence": n, "summary": f"Reason {n}."} for n in (1, 5)]
-    apis.answers["GET /models?limit=1000"] = (200, [model("full-1", "Reason 1.") | {"promotions": again}])
+    apis.answers["GET /models?limit=51"] = (200, [model("full-1", "Reason 1.") | {"promotions": again}])
     shown = call("history").stdout
     assert (shown.count("Reason 1."), "5: Reason 5." in shown) == (1, True)

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner, Result
 
 from pappus.cli import app
-from pappus.commands import screen
+from pappus.terminal import screen
 from pappus.installation.access import Installation
 from pappus.installation.replicas import OneAddress, OwnAddresses
 from pappus.stack.folders import StateFolder

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.table import Table
 
-from pappus.commands.screen import LiteralConsole
+from pappus.terminal.screen import LiteralConsole
 
 HOSTILE = "\x1b]0;PWNED\x07\x1b[31mred\x9b2J\x7f\x00\u202e"
 

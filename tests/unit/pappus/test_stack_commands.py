@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from pappus.cli import app
 from pappus.commands.options import refusals
-from pappus.commands.screen import console
-from pappus.commands.tables import checks_table, summary
+from pappus.terminal.screen import console
+from pappus.terminal.status import checks_table, summary
 from pappus.stack import Stack
 from pappus.stack.config import StackConfig
 from pappus.stack.credentials import Credentials
@@ -68,7 +68,8 @@ def test_reset_never_deletes_a_folder_that_is_not_a_state(tmp_path: Path) -> Non
 def test_logs_shows_the_end_of_one_log(state: StateFolder) -> None:
     state.log("kafka").write_text("one\ntwo\nthree\n")
     result = runner.invoke(app, ["logs", "kafka", "-n", "2", "--state", str(state.root)])
-    assert result.output == "two\nthree\n"
+    assert result.stdout == "two\nthree\n"
+    assert result.stderr == "Earlier lines are left out. To see more: pappus logs kafka --limit 8\n"
 
 
 def test_logs_of_all_name_each_line(state: StateFolder) -> None:
@@ -175,5 +176,5 @@ def test_components_without_their_supervisor_are_counted() -> None:
 def test_a_remedy_is_shown_letter_by_letter(capsys: pytest.CaptureFixture[str]) -> None:
     console.print(checks_table([Check("package mlflow", False, "not installed", 'pip install -e ".[cli]"')]))
     shown = capsys.readouterr().out
-    assert shown.startswith("problem")
+    assert shown.splitlines()[1].startswith("problem")
     assert '-e ".[cli]"' in shown

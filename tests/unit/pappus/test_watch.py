@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from watchfiles import Change
 
-from pappus.commands.watching import restart_on_edits
+from pappus.actions.watching import restart_on_edits
 from pappus.stack import Stack, StackError
 from pappus.stack.folders import StateFolder
 from pappus.stack.services import SERVICES

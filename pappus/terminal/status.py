@@ -2,38 +2,36 @@
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
-from pappus.stack.doctor import Check
-from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
+from pappus.terminal.listing import Column, Listing
 
-COLOURS = {
-    ComponentState.READY: "green",
-    ComponentState.BACKOFF: "red",
-    ComponentState.UNREADY: "red",
-    ComponentState.ORPHANED: "red",
-    ComponentState.STOPPED: "dim",
-}
-TROUBLED = (ComponentState.BACKOFF, ComponentState.UNREADY)
+if TYPE_CHECKING:
+    from pappus.stack.doctor import Check
+    from pappus.stack.status import ComponentStatus, StackStatus
+
+COLOURS = {"ready": "green", "backoff": "red", "unready": "red", "orphaned": "red", "stopped": "dim"}
+TROUBLED = ("backoff", "unready")
 
 
-def status_table(status: StackStatus) -> Table:
+def status_table(status: "StackStatus") -> Listing:
     """Return one row per component."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("component", "state", "since", "pid", "restarts", "address", ""):
-        numeric = heading in ("since", "pid", "restarts")
-        folds = heading in ("address", "")  # in a narrow terminal these go on below; the others are never cut
-        table.add_column(
-            heading, justify="right" if numeric else "left", no_wrap=not folds, overflow="fold" if folds else "ellipsis"
-        )
+    table = Listing(
+        Column("component", whole=True),
+        Column("state", whole=True),
+        Column("since", whole=True, right=True),
+        Column("pid", whole=True, right=True),
+        Column("address"),
+        Column("", if_any=True),
+    )
     for component in status.components:
-        table.add_row(*_row(component))
+        table.add(*_row(component))
     return table
 
 
-def summary(status: StackStatus) -> str:
+def summary(status: "StackStatus") -> str:
     """Return what the user does next: which page to open, where the passwords are, what is wrong."""
     if not status.running:
         return _without_supervisor(status)
@@ -61,8 +59,8 @@ PAGES = (
 )
 
 
-def _without_supervisor(status: StackStatus) -> str:
-    left = sum(component.state is ComponentState.ORPHANED for component in status.components)
+def _without_supervisor(status: "StackStatus") -> str:
+    left = sum(component.state == "orphaned" for component in status.components)
     if not left:
         return "No stack runs here. Start it: pappus up"
     still = "1 component still runs" if left == 1 else f"{left} components still run"
@@ -70,18 +68,29 @@ def _without_supervisor(status: StackStatus) -> str:
     return f"The supervisor was killed; {still}. `pappus up` replaces {them}, `pappus down` ends {them}."
 
 
-def checks_table(checks: Sequence[Check]) -> Table:
+def checks_table(checks: Sequence["Check"]) -> Listing:
     """Return one row per check, with the remedy of each failed check."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = Listing(Column("state", whole=True), "check", "found")
     for check in checks:
         mark = Text("ok", "green") if check.fine else Text("problem", "bold red")
-        table.add_row(mark, check.name, check.found if check.fine else f"{check.found}\n-> {check.remedy}")
+        table.add(mark, check.name, check.found if check.fine else f"{check.found}\n-> {check.remedy}")
     return table
 
 
-def _row(component: ComponentStatus) -> tuple[Text | str, ...]:
+def _row(component: "ComponentStatus") -> tuple[Text | str, ...]:
     state = Text(component.state, COLOURS.get(component.state, "yellow"))
-    since = f"{time.time() - component.since:.0f} s" if component.since else ""
     pid = str(component.process.pid) if component.process else ""
+    return component.name, state, _since(component), pid, component.address, _remark(component)
+
+
+def _since(component: "ComponentStatus") -> str:
+    if not component.since:
+        return ""
+    seconds = time.time() - component.since
+    return f"{seconds:.0f} s" if seconds < 6000 else f"{seconds / 3600:.0f} h"
+
+
+def _remark(component: "ComponentStatus") -> str:
     remark = component.detail or (f"last exit: {component.last_exit}" if component.last_exit else "")
-    return component.name, state, since, pid, str(component.restarts), component.address, Text(remark)
+    again = f"restarts: {component.restarts}" if component.restarts else ""
+    return ", ".join(filter(None, (remark, again)))

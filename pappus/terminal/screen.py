@@ -1,11 +1,14 @@
 """The consoles of the commands. Texts are printed literally: [brackets] and :colons: are not markup, and characters
 that would command the terminal, such as ESC in a name or in a reason that is in the log, are printed as pictures."""
 
+import os
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+UNFOLDED = 10_000
+"""The width, in characters, of a console without a terminal."""
 _KEPT = "\n\t"
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
 _PICTURES |= dict.fromkeys(range(0x80, 0xA0), "\ufffd")
@@ -30,8 +33,17 @@ class LiteralConsole(Console):
             yield segment if segment.control else Segment(harmless(segment.text), segment.style)
 
 
-console = LiteralConsole(markup=False, emoji=False)
-errors = LiteralConsole(stderr=True, markup=False, emoji=False)
+def _open(*, stderr: bool = False) -> LiteralConsole:
+    """Return a console that folds at the width of the terminal, or of COLUMNS. Where no terminal is, a row is a line:
+    what reads it looks for whole values."""
+    made = LiteralConsole(stderr=stderr, markup=False, emoji=False)
+    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        made.width = UNFOLDED
+    return made
+
+
+console = _open()
+errors = _open(stderr=True)
 
 
 def complain(text: str) -> None:

@@ -2,47 +2,45 @@
 
 from pathlib import Path
 
-from rich.table import Column, Table
-
+from pappus.terminal.listing import Column, Listing
 from shared.clients.answers import HistoryEntry, ImageView, ModelView, Prediction
 
 
-def answers_table(answers: list[tuple[Path, Prediction]]) -> Table:
+def answers_table(answers: list[tuple[Path, Prediction]]) -> Listing:
     """Return one row per file, with the corrections that shaped its answer and their weights."""
-    table = Table(
-        Column("file", overflow="fold"),
+    table = Listing(
+        "file",
         "label",
-        "probability",
-        "model",
-        "ms",
-        Column("corrections behind it", overflow="fold"),
+        Column("probability", whole=True, right=True),
+        Column("model", whole=True),
+        Column("ms", whole=True, right=True),
+        Column("corrections behind it", whole=True, if_any=True),
     )
     for path, answer in answers:
-        behind = ", ".join(f"{c.image_id} ({c.weight:.2f})" for c in answer.corrections)
-        table.add_row(
+        table.add(
             str(path),
             answer.label,
             f"{answer.probabilities[answer.label]:.3f}",
             answer.model_version,
             f"{answer.milliseconds:.1f}",
-            behind or "-",
+            "\n".join(f"{c.image_id} ({c.weight:.2f})" for c in answer.corrections),
         )
     return table
 
 
-def models_table(models: list[ModelView]) -> Table:
+def models_table(models: list[ModelView]) -> Listing:
     """Return one row per model, with the accuracy on the locked test images, the verdict of the gate, and why it was
     promoted again."""
-    table = Table(
-        Column("version", no_wrap=True),
-        "state",
-        Column("seq.", justify="right"),
-        Column("accuracy", justify="right"),
+    table = Listing(
+        Column("version", whole=True),
+        Column("state", whole=True),
+        Column("seq.", whole=True, right=True),
+        Column("accuracy", whole=True, right=True),
         "verdict",
     )
     for model in models:
         accuracy = _accuracy(model)
-        table.add_row(
+        table.add(
             model.version,
             model.state,
             str(model.sequence or "-"),
@@ -59,17 +57,26 @@ def _accuracy(model: ModelView) -> float | None:
     return None if found is None else float(found)
 
 
-def labels_table(image: ImageView, entries: list[HistoryEntry]) -> Table:
+def labels_table(image: ImageView, entries: list[HistoryEntry]) -> Listing:
     """Return one row per label that the image had, oldest first."""
-    table = Table("rev.", "from", "to", "by", "when", "state", "live in", title=f"{image.image_id} ({image.state})")
+    table = Listing(
+        Column("rev.", whole=True, right=True),
+        "from",
+        "to",
+        "by",
+        Column("when", whole=True),
+        "state",
+        Column("live in", whole=True),
+        title=f"{image.image_id} ({image.state})",
+    )
     for entry in entries:
         state = f"set aside: {entry.set_aside}" if entry.set_aside else entry.state
-        table.add_row(
+        table.add(
             str(entry.revision),
             entry.label_from or "-",
             entry.label_to or (f"- ({entry.no_label})" if entry.no_label else "-"),
-            entry.corrected_by,
-            "-" if entry.occurred_at is None else entry.occurred_at.isoformat()[:19],
+            entry.corrected_by or "-",
+            "-" if entry.occurred_at is None else entry.occurred_at.isoformat(timespec="seconds")[:19],
             state,
             entry.live_in or "-",
         )

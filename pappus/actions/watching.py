@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import PurePath
 
-from pappus.commands.screen import complain, console
 from pappus.stack import Stack, StackError
 from pappus.stack.watch import edits, services_of
+from pappus.terminal.screen import complain, console
 
 SHOWN_FILES = 3
 

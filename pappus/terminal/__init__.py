@@ -1,0 +1,1 @@
+"""What the commands show: on a terminal, in a pipe, and to programs. Light to import: every `--help` brings it."""

@@ -30,7 +30,7 @@ class RunningStack(Installation):
 
     first_contact_seconds: ClassVar[float] = 60.0
     """A stack that runs may be restarting its services."""
-    operator_advice: ClassVar[str] = "Give the role: pappus users role NAME operator; or name an operator: --as NAME."
+    for_an_operator: ClassVar[str] = "Name one that is (--as NAME), or give the role: pappus users role NAME operator"
 
     def _known_logins(self) -> list[Login]:
         """Return the logins of all people of the stack. Raises StackError if their file cannot be read."""

@@ -23,7 +23,7 @@ from shared.runtime.kafka_connection import KafkaConnection
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which dead letters: those of this topic and this group, None for all; of these the ones in `ids`, if it has some."""
+    """Which dead letters: those of this topic and this group, None for all; of these only `ids`, if there are some."""
 
     topic: str | None = None
     group: str | None = None
@@ -63,7 +63,7 @@ async def list_each(state: StateFolder, output: Output, choice: Choice, limit: i
     for stored in shown:
         output.say(f"{stored.id}  {_one_line(stored)}{'  (redriven)' if stored.id in redriven else ''}")
     output.note("" if found else "There are no dead letters.")
-    output.note(left_out(len(found), limit, "older dead letters"))
+    output.note(left_out(len(found), limit, "dead letters, the newest"))
     output.give(
         {"dead_letters": [_document(each, each.id in redriven) for each in shown], "more": len(found) > len(shown)}
     )

@@ -81,7 +81,7 @@ async def show_labels(installation: Installation, output: Output, image: str, li
         entries = await person.send(get_history(found.image_id))
     shown = entries[-limit:]
     output.show(labels_table(found, shown))
-    output.note(left_out(len(entries), len(shown), "older labels"))
+    output.note(left_out(len(entries), len(shown), "labels, the newest"))
     output.give(
         {
             "image": found.model_dump(mode="json"),

@@ -13,10 +13,9 @@ from pappus.stack.services import SERVICES, replay_environment, with_project
 from pappus.stack.settings import inherited_environment
 from pappus.terminal.listing import Column, Listing
 from pappus.terminal.output import Output
-from pappus.terminal.progress import ProgressLine, progress_line
+from pappus.terminal.progress import progress_line
 
 OWNERS = tuple(sorted({service.owner for service in SERVICES}))
-LOOK_SECONDS = 0.5
 REPORTED = ("records", "skipped", "seconds", "compared", "differing", "swapped", "explained")
 
 
@@ -28,7 +27,8 @@ async def replay(stack: Stack, output: Output, services: list[str] | None, force
     reports: dict[str, dict[str, Any]] = {}
     with progress_line(output.progress) as line:
         for owner in _chosen(services):
-            reports[owner] = await _replay_one(stack, owner, force, line)
+            line.say(f"folding the tables of {owner} again")
+            reports[owner] = await _replay_one(stack, owner, force)
     output.show(replays_table(reports))
     output.give(
         {"replays": [{"tables": owner, **{key: each[key] for key in REPORTED}} for owner, each in reports.items()]}
@@ -75,7 +75,7 @@ def _chosen(named: list[str] | None) -> tuple[str, ...]:
     return tuple(named) if named else OWNERS
 
 
-async def _replay_one(stack: Stack, owner: str, force: bool, line: ProgressLine) -> dict[str, Any]:
+async def _replay_one(stack: Stack, owner: str, force: bool) -> dict[str, Any]:
     """Run the replay of one service under its own role; return its report."""
     context = StackContext.load(stack.state, Cache(stack.cache), inherited_environment())
     environment = with_project(replay_environment(owner, context))
@@ -89,11 +89,7 @@ async def _replay_one(stack: Stack, owner: str, force: bool, line: ProgressLine)
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    ended = asyncio.create_task(process.communicate())
-    while not ended.done():
-        line.say(f"folding the tables of {owner} again")
-        await asyncio.wait([ended], timeout=LOOK_SECONDS)
-    out, err = ended.result()
+    out, err = await process.communicate()
     reports = [line for line in map(_json, out.decode().splitlines()) if line.get("event") == "replayed"]
     if process.returncode != 0 or not reports:
         tail = "\n".join((out + err).decode(errors="replace").splitlines()[-15:])

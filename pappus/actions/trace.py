@@ -13,7 +13,8 @@ from pappus.terminal.output import Output
 from pappus.traces.graph import Span, Trace
 from pappus.traces.jaeger import Jaeger
 
-BAR = 24
+WIDE_BAR, BAR, WIDE = 24, 12, 100
+"""Characters of a bar in a terminal of WIDE columns or more, and in another."""
 NO_JAEGER = "The address of Jaeger is not known (the local stack collects traces after `pappus up --observe`)"
 
 
@@ -32,13 +33,13 @@ async def trace(installation: Installation, output: Output, about: str, limit: i
         shown = found[-limit:]
         led_to = await keeper.follow_links(shown)
     for each in shown:
-        output.show(trace_table(each))
+        output.show(trace_table(each, WIDE_BAR if output.progress.width >= WIDE else BAR))
         if each.orphans:
             output.say(f"The parents of {len(each.orphans)} spans are missing: not recorded, lost, or not ended.")
     for each in led_to:
         first = each.spans[0]
         output.say(f"Led to by {each.trace_id}: {first.service}, {first.name}.")
-    output.note(left_out(len(found), len(shown), "older traces"))
+    output.note(left_out(len(found), len(shown), "traces, the newest"))
     output.give(
         {
             "traces": [_document(each) for each in shown],
@@ -52,8 +53,8 @@ def _document(found: Trace) -> dict[str, Any]:
     return {**asdict(found), "orphans": len(found.orphans)}
 
 
-def trace_table(found: Trace) -> Listing:
-    """Return one row per span: where, what, when and how long, drawn as a bar."""
+def trace_table(found: Trace, bar: int = BAR) -> Listing:
+    """Return one row per span: where, what, when and how long, drawn as a bar of at most so many characters."""
     began, whole = found.start, max(found.end - found.start, 1)
     table = Listing(
         Column("service", whole=True),
@@ -69,12 +70,12 @@ def trace_table(found: Trace) -> Listing:
             Text("  " * depth + span.name, "red" if "error.type" in span.attributes else ""),
             f"{(span.start - began) / 1000:.1f}",
             f"{span.duration / 1000:.1f}",
-            _bar(span, began, whole),
+            _bar(span, began, whole, bar),
         )
     return table
 
 
-def _bar(span: Span, began: int, whole: int) -> str:
-    first = min(BAR - 1, (span.start - began) * BAR // whole)
-    length = max(1, span.duration * BAR // whole)
-    return " " * first + "━" * min(length, BAR - first)
+def _bar(span: Span, began: int, whole: int, width: int) -> str:
+    first = min(width - 1, (span.start - began) * width // whole)
+    length = max(1, span.duration * width // whole)
+    return " " * first + "━" * min(length, width - first)

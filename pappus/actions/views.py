@@ -64,7 +64,7 @@ def labels_table(image: ImageView, entries: list[HistoryEntry]) -> Listing:
         "from",
         "to",
         "by",
-        Column("when", whole=True),
+        "when",
         "state",
         Column("live in", whole=True),
         title=f"{image.image_id} ({image.state})",
@@ -76,7 +76,7 @@ def labels_table(image: ImageView, entries: list[HistoryEntry]) -> Listing:
             entry.label_from or "-",
             entry.label_to or (f"- ({entry.no_label})" if entry.no_label else "-"),
             entry.corrected_by or "-",
-            "-" if entry.occurred_at is None else entry.occurred_at.isoformat(timespec="seconds")[:19],
+            "-" if entry.occurred_at is None else f"{entry.occurred_at:%Y-%m-%d %H:%M:%S}",
             state,
             entry.live_in or "-",
         )

@@ -176,9 +176,10 @@ def reset(
             output.give({"deleted": None})
             return
         refuse_deletion(stack.state)
+        if not yes and as_json:
+            raise Refused("With --json no question is asked: give --yes to delete all images, labels, models and logs.")
         if not yes:
-            question = f"Delete all images, labels, models and logs in {stack.state.root}?"
-            typer.confirm(question, abort=True, err=as_json)
+            typer.confirm(f"Delete all images, labels, models and logs in {stack.state.root}?", abort=True)
         with stopping(output.progress) as watch:
             stack.reset(watch)
     output.say(f"Deleted {stack.state.root}.")

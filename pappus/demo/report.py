@@ -56,14 +56,14 @@ class Report:
             "addresses": self.addresses,
         }
 
-    def as_table(self) -> Table:
-        """Return the stages as a table, the running one marked."""
+    def as_table(self, newest: int | None = None) -> Table:
+        """Return the stages as a table, the running one marked; only the `newest` ones, None for all."""
         table = Table(title=None, show_lines=False, pad_edge=False, expand=False)
         table.add_column("")
         table.add_column("stage", no_wrap=True)
         table.add_column("seconds", justify="right")
         table.add_column("what happened", overflow="fold")
-        for stage in self.stages:
+        for stage in self.stages[-newest:] if newest else self.stages:
             seconds = "" if stage.seconds is None else f"{stage.seconds:.2f}"
             table.add_row(_mark(stage), stage.name, seconds, Text(stage.summary))
         return table

@@ -5,9 +5,14 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from pappus.demo.report import Report, Stage
+
+BORDERS = 4
+LINES_OF_A_STAGE = 5
+"""The most lines that a stage takes in 80 columns."""
 
 
 class View:
@@ -20,14 +25,17 @@ class View:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the report while the context lasts; the finished table stays on the screen."""
+        """Show the report while the context lasts: of a table that is higher than the terminal, its end."""
         if not self._console.is_terminal:
             yield
             return
-        with Live(get_renderable=self._report.as_table, console=self._console, refresh_per_second=8) as live:
+        with Live(get_renderable=self._draw, console=self._console, refresh_per_second=8, transient=True) as live:
             self._live = live
             yield
         self._live = None
+
+    def _draw(self) -> Table:
+        return self._report.as_table(newest=max(1, (self._console.height - BORDERS) // LINES_OF_A_STAGE))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:

@@ -86,12 +86,12 @@ class Installation:
         url = self.known("labeler", "The address of the labeling API is not known")
         session = await self._log_in(url, role)
         if self.acting is not None and role == "operator" and session.role != role:
-            raise Refused(f"{session.name} is a {session.role}, and this needs an operator. {self.operator_advice}")
+            raise Refused(f"{session.name} is a {session.role}, and this needs an operator. {self.for_an_operator}")
         async with AsyncApi(url, connecting=self._connecting("labeler")) as labeler:
             labeler.authenticate(session.token)
             yield labeler
 
-    operator_advice: ClassVar[str] = "Name one of its operators: --as NAME."
+    for_an_operator: ClassVar[str] = "Name another login: --as NAME."
 
     def acting_as(self, name: str) -> Self:
         """Return the same, with all that is done for a person done as this login: its name, or `labeler` or `operator`

@@ -97,7 +97,5 @@ def _lines(column: Column, cell: Text, name_width: int, width: int) -> Iterator[
 
 
 def left_out(count: int, shown: int, what: str) -> str:
-    """Return how many are not shown, and how to see them; empty if all are."""
-    if count <= shown:
-        return ""
-    return f"{count - shown} {what} are left out. To see all: --limit {count}"
+    """Return that not all of `what` are shown, and how to see them; empty if they are."""
+    return "" if count <= shown else f"Shown: {shown} of {count} {what}. To see all: --limit {count}"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,11 @@ from pappus.terminal.status import status_table
 if TYPE_CHECKING:
     from pappus.stack.status import StackStatus
 
+FIRST_SECONDS = 1.0
+"""What is over sooner leaves no plain line."""
 BETWEEN_SECONDS = 3.0
 """At least so long lies between two plain lines of one command."""
-AT_ONCE_SECONDS = 1.0
-"""What is over sooner leaves no plain line."""
+TICK_SECONDS = 0.5
 
 
 class Progress:
@@ -65,26 +67,40 @@ class ProgressLine:
         self._console = console
         self._clock = clock
         self._began = clock()
-        self._next = self._began + AT_ONCE_SECONDS
+        self._next = self._began + FIRST_SECONDS
         self._text = self._printed = ""
+        self._ended = Event()
 
     @contextmanager
     def shown(self) -> Iterator["ProgressLine"]:
-        """Show the line while the context lasts."""
-        if not self._console.is_terminal:
-            yield self
+        """Show the line while the context lasts, also while the caller is busy with something else."""
+        if self._console.is_terminal:
+            with Live(get_renderable=self._draw, console=self._console, transient=True, refresh_per_second=8):
+                yield self
             return
-        with Live(get_renderable=self._draw, console=self._console, transient=True, refresh_per_second=8):
+        ticks = Thread(target=self._tick, daemon=True)
+        ticks.start()
+        try:
             yield self
+        finally:
+            self._ended.set()
+            ticks.join()
 
     def say(self, text: str) -> None:
         """Show this text from now on."""
         self._text = text
-        if self._console.is_terminal or text == self._printed or self._clock() < self._next:
+
+    def print_if_due(self) -> None:
+        """Print the newest text, unless it was printed or the last line is too fresh."""
+        if self._text == self._printed or self._clock() < self._next:
             return
-        self._printed = text
+        self._printed = self._text
         self._next = self._clock() + BETWEEN_SECONDS
         self._console.print(self._draw(), highlight=False, soft_wrap=True)
+
+    def _tick(self) -> None:
+        while not self._ended.wait(TICK_SECONDS):
+            self.print_if_due()
 
     def _draw(self) -> RenderableType:
         return Text(f"{self._clock() - self._began:6.1f} s  {self._text}", no_wrap=True, overflow="ellipsis")

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pappus.cli import app
-from pappus.terminal import screen
 from pappus.stack.folders import StateFolder
+from pappus.terminal import screen
 from shared.testing.events import NOON
 
 from .api_answers import history_entry, image, model, prediction

@@ -20,10 +20,10 @@ from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner, Result
 
 from pappus.cli import app
-from pappus.terminal import screen
 from pappus.installation.access import Installation
 from pappus.installation.replicas import OneAddress, OwnAddresses
 from pappus.stack.folders import StateFolder
+from pappus.terminal import screen
 
 from .api_answers import image, prediction
 from .conftest import FakeApis

@@ -10,8 +10,6 @@ from typer.testing import CliRunner
 
 from pappus.cli import app
 from pappus.commands.options import refusals
-from pappus.terminal.screen import console
-from pappus.terminal.status import checks_table, summary
 from pappus.stack import Stack
 from pappus.stack.config import StackConfig
 from pappus.stack.credentials import Credentials
@@ -20,6 +18,8 @@ from pappus.stack.folders import StateFolder
 from pappus.stack.settings import without_ports
 from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
 from pappus.stack.supervisor_process import SupervisorProcess
+from pappus.terminal.screen import console
+from pappus.terminal.status import checks_table, summary
 
 runner = CliRunner()
 

@@ -19,8 +19,15 @@ from pappus.commands import (
     trace,
     users,
 )
+from pappus.commands.group import CommandGroup
 
-app = typer.Typer(name="pappus", help="Corrections fly; the model follows.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    name="pappus",
+    help="Corrections fly; the model follows.",
+    cls=CommandGroup,
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 STACK = "The stack"
 LOOP = "The loop"

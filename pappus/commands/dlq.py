@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pappus.commands.group import CommandGroup
 from pappus.commands.options import StateOption, attempt, state_folder
 from pappus.errors import Refused
 from pappus.terminal.listing import LIMIT, Limit
@@ -15,6 +16,7 @@ from shared.runtime.errors import PappusError
 app = typer.Typer(
     name="dlq",
     help="Messages that could not be handled: see them, skip them, publish them again.",
+    cls=CommandGroup,
     no_args_is_help=True,
 )
 Topic = Annotated[str | None, typer.Option(help="Only those of this topic, such as image.registered.")]

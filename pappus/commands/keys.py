@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pappus.commands.group import CommandGroup
 from pappus.commands.options import StateOption, refusals, state_folder
 from pappus.terminal.listing import LIMIT, Column, Limit, Listing, left_out
 from pappus.terminal.output import Json, Output
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from pappus.stack.keys import Keys
 
 keys = typer.Typer(
-    help="API keys of machines for the predictor, which is open until the first is added.", no_args_is_help=True
+    help="API keys of machines for the predictor, which is open until the first is added.",
+    cls=CommandGroup,
+    no_args_is_help=True,
 )
 
 Name = Annotated[str, typer.Argument(help="What the key is called in logs and metrics.")]

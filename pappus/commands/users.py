@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pappus.commands.group import CommandGroup
 from pappus.commands.options import StateOption, refusals, state_folder
 from pappus.roles import Role
 from pappus.terminal.listing import LIMIT, Column, Limit, Listing, left_out
@@ -13,7 +14,9 @@ from pappus.terminal.output import Json, Output
 if TYPE_CHECKING:
     from pappus.stack.people import People
 
-users = typer.Typer(help="Who may log in to the labeler; a change counts a few seconds later.", no_args_is_help=True)
+users = typer.Typer(
+    help="Who may log in to the labeler; a change counts a few seconds later.", cls=CommandGroup, no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="The name of a person.")]
 RoleArgument = Annotated[Role, typer.Argument(help="labeler: upload, correct, read; operator: models too.")]

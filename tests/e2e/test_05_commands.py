@@ -1,12 +1,16 @@
 """The commands a person types: what they say, and the exit code."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
 from pappus.demo.drawing import draw_tiles
+from shared.testing import eventually
 
 from .demo_run import Told, other
 
@@ -21,24 +25,27 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def cells(line: str) -> list[str]:
-    """Return the cells of one row of a table."""
-    return [cell.strip() for cell in line.strip().strip("│").split("│")]
+def document(ended: CompletedProcess[str]) -> dict[str, Any]:
+    """Return what a command with --json gave."""
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
 
 
-def row_with(output: str, *texts: str) -> list[str]:
-    """Return the first row of the table in which all of `texts` stand."""
-    return next(cells(line) for line in output.splitlines() if all(text in line for text in texts))
+def first_full(told: Told) -> str:
+    """Return the version of a full model that served before."""
+    models = document(told.pappus("history", "--limit", "1000", "--json"))["models"]
+    return str(next(each["version"] for each in models if (each["lane"], each["state"]) == ("full", "former")))
 
 
 async def test_predict_correct_history(told: Told, picture: Path) -> None:
-    before = told.pappus("predict", str(picture))
-    assert before.returncode == 0, before.stderr
-    name, label, probability, version, _, behind = row_with(before.stdout, "found.png")
-    assert Path(name) == picture
-    assert 0.5 <= float(probability) <= 1
+    before = document(told.pappus("predict", str(picture), "--json"))
+    [answer] = before["answers"]
+    label, version = answer["label"], answer["model_version"]
+    assert (answer["file"], before["failures"]) == (str(picture), [])
+    assert 0.5 <= answer["probabilities"][label] <= 1
     assert version == (await told.answer(DATA)).model_version
-    assert behind == "-"
+    assert answer["corrections"] == []
 
     corrected = told.pappus("correct", str(picture), other(label), "--reason", "I was there")
     assert corrected.returncode == 0, corrected.stderr
@@ -46,32 +53,58 @@ async def test_predict_correct_history(told: Told, picture: Path) -> None:
     image_id = corrected.stdout.split()[0]
     await told.until_answered(DATA, other(label))
 
-    after = told.pappus("predict", str(picture))
-    _, label_now, _, version_now, _, behind = row_with(after.stdout, "found.png")
-    assert (label_now, version_now != version) == (other(label), True)
-    assert behind.startswith(image_id[:8])
+    shown = told.pappus("predict", str(picture)).stdout
+    [after] = document(told.pappus("predict", str(picture), "--json"))["answers"]
+    version_now = after["model_version"]
+    assert (after["label"], version_now != version) == (other(label), True)
+    assert after["corrections"][0]["image_id"] == image_id
+    assert image_id in shown
+    assert version_now in shown
 
     history = told.pappus("history", str(picture))
     assert history.returncode == 0, history.stderr
     assert image_id in history.stdout
-    revision, _, label_to, by, _, state, live_in = row_with(history.stdout, "applied │ fast-")
-    assert (revision, label_to, by, state, live_in) == ("1", other(label), "labeler", "applied", version_now)
+    assert version_now in history.stdout
+    [_, entry] = document(told.pappus("history", str(picture), "--json"))["labels"]
+    assert (entry["revision"], entry["label_to"], entry["corrected_by"]) == (1, other(label), "labeler")
+    assert (entry["state"], entry["live_in"]) == ("applied", version_now)
 
 
 def test_history_names_every_model_with_its_verdict(told: Told) -> None:
-    ended = told.pappus("history")
-    assert ended.returncode == 0, ended.stderr
-    version, _, sequence, _, verdict = row_with(ended.stdout, "champion ")
-    assert version.startswith("fast-")
-    assert int(sequence) > 1
-    assert verdict.startswith("Promoted: ")
-    accuracy = row_with(ended.stdout, " full-", "former")[3]
+    models = document(told.pappus("history", "--limit", "1000", "--json"))["models"]
+    champion = next(each for each in models if each["state"] == "champion")
+    assert champion["version"].startswith("fast-")
+    assert champion["sequence"] > 1
+    assert champion["summary"].startswith("Promoted: ")
+    line = next(line for line in told.pappus("history").stdout.splitlines() if " full-" in f" {line}")
+    accuracy = line.split()[3]
     assert float(accuracy) == pytest.approx(told.report["figures"]["test_accuracy"], abs=0.001)
+
+
+async def test_a_person_of_their_own_name_corrects_and_may_not_roll_back(told: Told, picture: Path) -> None:
+    assert told.pappus("users", "add", "anna").returncode == 0
+    label = other((await told.answer(DATA)).label)
+
+    def corrected() -> CompletedProcess[str] | None:
+        ended = told.pappus("correct", str(picture), label, "--as", "anna", "--json")
+        return ended if ended.returncode == 0 else None
+
+    done = await eventually(corrected, 30)  # the labeler follows the file of people
+    assert done is not None
+    await told.until_answered(DATA, label)
+    labels = document(told.pappus("history", str(picture), "--json"))["labels"]
+    assert labels[-1]["corrected_by"] == "anna"
+    refused = told.pappus("rollback", first_full(told), "--as", "anna")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("anna is a labeler, and this needs an operator.")
+    assert told.pappus("correct", str(picture), "--withdraw").returncode == 0
+    await told.until_answered(DATA, other(label))
+    assert told.pappus("users", "remove", "anna").returncode == 0
 
 
 async def test_a_rollback_freezes_until_it_is_lifted(told: Told) -> None:
     corrected = await told.answer(DATA)
-    first = row_with(told.pappus("history").stdout, " full-", "former")[0]
+    first = first_full(told)
 
     rolled = told.pappus("rollback", first, "--reason", "to see it")
     assert rolled.returncode == 0, rolled.stderr

@@ -82,8 +82,9 @@ async def traces_of(told: Told, about: str, complete: Callable[[list[Any]], bool
     """Return what `pappus trace` says, once it is complete: spans come in up to a second later."""
 
     def read() -> list[dict[str, Any]] | None:
-        ended = told.pappus("trace", about, "--json")
-        found = json.loads(ended.stdout) if ended.returncode == 0 else []
+        ended = told.pappus("trace", about, "--limit", "100", "--json")
+        document = json.loads(ended.stdout) if ended.returncode == 0 else {"traces": [], "led_to": []}
+        found = [*document["led_to"], *document["traces"]]
         return found if complete(found) else None
 
     found = await eventually(read, SECONDS)

@@ -10,10 +10,21 @@ from .commands import COMMANDS
 
 HEAVY = {
     *("aioboto3", "aiohttp", "aiokafka", "asyncpg", "botocore", "cryptography", "fastapi", "faust", "httpx", "httpx2"),
-    *("mlflow", "numpy", "onnxruntime", "opentelemetry", "pandas", "PIL", "psutil", "pydantic_settings", "services"),
+    *(
+        "mlflow",
+        "numpy",
+        "onnxruntime",
+        "opentelemetry",
+        "pandas",
+        "PIL",
+        "psutil",
+        "pydantic",
+        "pydantic_settings",
+        "services",
+    ),
     *("streamlit", "structlog", "torch", "uvicorn", "watchfiles"),
 }
-"""Rich and pydantic are none of them: typer uses both for the page."""
+"""Rich is none of them: typer draws the page with it."""
 ASK = """
 import json, sys
 from typer.testing import CliRunner

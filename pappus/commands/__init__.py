@@ -1,0 +1,1 @@
+"""What one types: the commands with their options, and nothing that takes long to import."""

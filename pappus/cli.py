@@ -50,9 +50,17 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     GATE: (operator.train, operator.rollback, operator.approve, operator.override, operator.freeze, operator.unfreeze),
     CONTAINERS: (containers.secrets, containers.prepare),
 }
+
+
+def _first_sentence(command: Callable[..., None]) -> str:
+    """Return what the list of all commands says about one."""
+    first, ends, _ = " ".join((command.__doc__ or "").split()).partition(". ")
+    return first + ends.strip()
+
+
 for panel, commands in COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(rich_help_panel=panel, short_help=_first_sentence(command))(command)
 app.add_typer(dlq.app, rich_help_panel=STACK)
 app.add_typer(keys.keys, name="keys", rich_help_panel=STACK)
 app.add_typer(users.users, name="users", rich_help_panel=STACK)

@@ -17,13 +17,21 @@ Version = Annotated[str, typer.Argument(help="A version: pappus history")]
 
 
 @about_installation
-def train(chosen: Chosen, reason: Reason = REQUESTED_BY_HAND, as_name: As = None, as_json: Json = False) -> None:
+def train(
+    chosen: Chosen,
+    reason: Reason = REQUESTED_BY_HAND,
+    wait: Annotated[
+        int | None, typer.Option(min=1, metavar="SECONDS", help="Wait so long for the model and its verdict.")
+    ] = None,
+    as_name: As = None,
+    as_json: Json = False,
+) -> None:
     """Request a full training now."""
 
     async def work(installation: "Installation") -> None:
         from pappus.actions import operator
 
-        await operator.train(installation, Output(as_json), reason)
+        await operator.train(installation, Output(as_json), reason, wait)
 
     chosen.acting_as(as_name).attempt(work)
 

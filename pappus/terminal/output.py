@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from pappus.terminal.screen import LiteralConsole, console, errors
 
-Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON document on stdout, nothing else there.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
 
 
 class Output:

@@ -117,6 +117,28 @@ def test_what_is_not_answered_yet_says_where_to_look(apis: FakeApis, call: Any) 
     assert "pappus logs trainer-full" in call("train").stdout
 
 
+def full(version: str, state: str) -> dict[str, Any]:
+    return model(version, "The verdict.") | {"lane": "full", "state": state}
+
+
+def test_a_training_that_is_waited_for_ends_with_the_verdict(apis: FakeApis, call: Any) -> None:
+    seen = [[full("full-1", "champion")]]
+    seen += [seen[0], [full("full-2", "candidate"), *seen[0]], [full("full-2", "rejected"), *seen[0]]]
+    apis.answers["POST /trainings"] = (202, {"event_id": str(EVENT)})
+    apis.answers["GET /models?limit=1000"] = (200, lambda _: seen.pop(0))
+    ended = call("train", "--wait", "30")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1], seen) == (0, "full-2: The verdict.", [])
+
+
+def test_a_training_that_gives_no_new_model_in_time_says_where_to_look(apis: FakeApis, call: Any) -> None:
+    apis.answers["POST /trainings"] = (202, {"event_id": str(EVENT)})
+    apis.answers["GET /models?limit=1000"] = (200, [full("full-1", "champion")])
+    ended = call("train", "--wait", "1", "--json")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert f"1 s after request {EVENT} there is no new full model" in ended.stderr
+    assert "pappus logs trainer-full" in ended.stderr
+
+
 def applied(label: str | None, **changes: Any) -> dict[str, Any]:
     return {
         "image_id": str(IMAGE),

@@ -1,12 +1,12 @@
-"""How long `pappus --help` takes, as a ratio to a Python that imports typer and Rich and does nothing: what is above 1 is
-ours. `python bench/help_page.py [ROUNDS]`."""
+"""How long `pappus --help` takes, as a ratio to a Python that imports typer and Rich and does nothing: what is above 1
+is ours. `python bench/help_page.py [ROUNDS]`."""
 
 import subprocess
 import sys
 import time
 from statistics import median
 
-PAGES = ([], ["predict"], ["dlq", "redrive"], ["demo"])
+PAGES: tuple[list[str], ...] = ([], ["predict"], ["dlq", "redrive"], ["demo"])
 NOTHING = "import typer, typer.rich_utils, rich.table, rich.live"
 
 

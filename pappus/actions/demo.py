@@ -90,7 +90,7 @@ async def _reach(installation: Installation) -> None:
 
 def _up(stack: Stack, port: int, run: Run) -> None:
     """Start the stack outside of asyncio, so that Ctrl-C ends the waiting at once."""
-    with run.view.stage("stack up") as stage:
+    with run.view.stage("stack up", shows_itself=True) as stage:
         with Progress(run.output.progress) as progress:
             stack.up(lent_hosts=[f"127.0.0.1:{port}"], watch=progress.show)
         stage.summary = "Kafka, PostgreSQL, S3, MLflow and all services"

@@ -114,7 +114,8 @@ def call(apis: FakeApis, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
 def test_each_step_is_a_line_and_all_is_taken_back(installed: Installed, call: Callable[..., Result]) -> None:
     ended = call()
     assert (ended.exit_code, ended.stderr) == (0, "")
-    assert [line.split(":")[0] for line in ended.stdout.splitlines()] == EVERY_STEP
+    steps = [line for line in ended.stdout.splitlines() if not line.startswith(" ")]  # else: what takes long goes on
+    assert [line.split(":")[0] for line in steps] == EVERY_STEP
     assert installed.asked == [AFTER, "rollback fast-1", "unusable", "unfreeze"]
 
 

@@ -9,6 +9,7 @@ from pappus.commands import (
     containers,
     demo,
     dlq,
+    drift,
     images,
     keys,
     operator,
@@ -46,7 +47,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         stack.reset,
         replay.replay,
     ),
-    LOOP: (demo.demo, seed.seed, images.predict, images.correct, images.history, trace.trace, smoke.smoke),
+    LOOP: (demo.demo, seed.seed, images.predict, images.correct, images.history, drift.drift, trace.trace, smoke.smoke),
     GATE: (operator.train, operator.rollback, operator.approve, operator.override, operator.freeze, operator.unfreeze),
     CONTAINERS: (containers.secrets, containers.prepare),
 }

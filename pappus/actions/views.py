@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pappus.terminal.listing import Column, Listing
-from shared.clients.answers import HistoryEntry, ImageView, ModelView, Prediction
+from shared.clients.answers import HistoryEntry, ImageView, LiveAccuracy, ModelView, Prediction
 
 
 def answers_table(answers: list[tuple[Path, Prediction]]) -> Listing:
@@ -36,6 +36,7 @@ def models_table(models: list[ModelView]) -> Listing:
         Column("state", whole=True),
         Column("seq.", whole=True, right=True),
         Column("accuracy", whole=True, right=True),
+        Column("live", whole=True, right=True, if_any=True),
         "verdict",
     )
     for model in models:
@@ -45,9 +46,15 @@ def models_table(models: list[ModelView]) -> Listing:
             model.state,
             str(model.sequence or "-"),
             "-" if accuracy is None else f"{accuracy:.3f}",
+            percent_with_interval(model.live) if model.live is not None and model.live.answers else "",
             "\n".join([model.summary or "-", *(f"{each.sequence}: {each.summary}" for each in model.promotions[1:])]),
         )
     return table
+
+
+def percent_with_interval(live: LiveAccuracy) -> str:
+    """Return how often people agreed, the 95 % interval, and of how many answers: "83% (64-93%, 24)"."""
+    return f"{live.agreed / live.answers:.0%} ({100 * live.low:.0f}-{100 * live.high:.0f}%, {live.answers})"
 
 
 def _accuracy(model: ModelView) -> float | None:

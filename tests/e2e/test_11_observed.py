@@ -146,8 +146,8 @@ async def test_a_full_training_has_links_to_all_that_led_to_it(observed: Told) -
         events = [decode_record(record) for record in await observed.records([ModelTrained.topic])]
         version = [event.version for event in events if isinstance(event, ModelTrained) and event.lane == "full"][-1]
         ended = observed.pappus("trace", version, "--json")
-        found = json.loads(ended.stdout) if ended.returncode == 0 else []
-        whole = [trace for trace in found if steps(trace) >= TRAINING and not trace["orphans"]]
+        document = json.loads(ended.stdout) if ended.returncode == 0 else {"traces": []}
+        whole = [trace for trace in document["traces"] if steps(trace) >= TRAINING and not trace["orphans"]]
         return next((trace for trace in whole if len(links(trace)) >= NEW_IMAGES), None)
 
     training = await eventually(newest_training, TRAINING_SECONDS)

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 from shared.clients.answers import (
     ChampionView,
+    DriftView,
     HistoryEntry,
     ImageView,
     ModelView,
@@ -36,6 +37,23 @@ def image(image_id: UUID) -> dict[str, Any]:
         attempt=1,
     )
     return stored.model_dump(mode="json")
+
+
+def drift(**changes: Any) -> dict[str, Any]:
+    """Return an open drift of the pictures."""
+    values = {
+        "event_id": UUID(int=5),
+        "statistic": "features",
+        "model_version": "full-0123456789abcdef",
+        "detected_at": NOON,
+        "window_from": NOON,
+        "answers": 31,
+        "value": 66.4,
+        "threshold": 61.8,
+        "figures": {"confidence": 0.71, "expected_confidence": 0.93},
+        "open": True,
+    }
+    return DriftView.model_validate(values | changes).model_dump(mode="json")
 
 
 def history_entry(**changes: Any) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from pappus.stack.credentials import Credentials
 from pappus.stack.folders import StateFolder
 from pappus.stack.supervisor_process import SupervisorProcess
 
-from .api_answers import history_entry, image, model, prediction
+from .api_answers import champion, drift, history_entry, image, model, prediction
 from .commands import COMMANDS, options_of
 from .conftest import FakeApis
 
 IMAGE = UUID("3f2c0f50-0000-4000-8000-000000000001")
 WITHOUT_JSON: dict[str, str] = {}
 """Commands without --json, each with the reason."""
-LISTINGS = ("history", "logs", "trace", "dlq ls", "keys ls", "users ls", "seed")
+LISTINGS = ("history", "drift", "logs", "trace", "dlq ls", "keys ls", "users ls", "seed")
 NEED_SERVERS = {"up", "restart", "replay", "demo", "seed", "smoke", "trace", "prepare"} | {
     f"dlq {word}" for word in ("ls", "show", "skip", "redrive")
 }
@@ -54,6 +54,8 @@ def prepared(apis: FakeApis, state: StateFolder, tmp_path: Path, monkeypatch: py
         f"GET /images/{IMAGE}/history": (200, [history_entry(), history_entry(revision=2)]),
         f"POST /images/{IMAGE}/label": (200, applied),
         "GET /models?limit=51": (200, [model("full-1")]),
+        "GET /drifts?limit=51": (200, [drift()]),
+        "GET /models/champion": (200, champion(frozen=False)),
         "POST /trainings": (202, event),
         "POST /models/freeze": (202, event),
         "POST /models/unfreeze": (202, event),
@@ -78,6 +80,7 @@ CALLS = [
     (f"correct {IMAGE} grass", 0, {"outcome", "revision", "before"}),
     ("history", 0, {"models", "more"}),
     (f"history {IMAGE} --limit 1", 0, {"image", "labels", "more"}),
+    ("drift", 0, {"drifts", "more", "live_since_full"}),
     ("train", 0, {"outcome", "event_id"}),
     ("rollback full-1", 0, {"outcome", "version", "sequence", "summary"}),
     ("approve full-1", 0, {"outcome", "version"}),

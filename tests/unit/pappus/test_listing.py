@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from pappus.actions.dlq import counts_table
+from pappus.actions.drift import drifts_table
 from pappus.actions.replay import replays_table
 from pappus.actions.trace import trace_table
 from pappus.actions.views import answers_table, labels_table, models_table
@@ -20,9 +21,9 @@ from pappus.terminal.listing import Column, Listing, left_out
 from pappus.terminal.screen import UNFOLDED, LiteralConsole
 from pappus.terminal.status import checks_table, status_table
 from pappus.traces.graph import Span, Trace
-from shared.clients.answers import HistoryEntry, ImageView, ModelView, Prediction
+from shared.clients.answers import DriftView, HistoryEntry, ImageView, ModelView, Prediction
 
-from .api_answers import history_entry, image, model, prediction
+from .api_answers import drift, history_entry, image, model, prediction
 
 WIDTH = 80
 IMAGE = UUID("3f2c0f50-0000-4000-8000-000000000001")
@@ -73,6 +74,11 @@ def replays() -> Listing:
     return replays_table({"predictor": {**report, "differing": ["predictions"], "compared": []}})
 
 
+def drifts() -> Listing:
+    figures = {"confidence": 0.71, "expected_confidence": 0.93, "share_dandelion": 0.9, "expected_share_dandelion": 0.5}
+    return drifts_table([DriftView.model_validate(drift(model_version=VERSION, figures=figures))])
+
+
 def checks() -> Listing:
     return checks_table([Check("package onnxruntime", False, FILE, WORDS), Check("Java", True, FILE)])
 
@@ -86,6 +92,7 @@ LISTINGS: dict[Callable[[], Listing], tuple[str, ...]] = {
     traces: ("a" * 32, "trainer-recorder-0123456789ab", WORDS),
     replays: ("predictor", "predictions", WORDS),
     checks: ("package onnxruntime", FILE, WORDS),
+    drifts: (VERSION, "features", "66.40", "confidence 0.71 (0.93), share dandelion 0.90 (0.50)"),
 }
 """Each list of the commands, with values longer than people like, and what has to be in it."""
 

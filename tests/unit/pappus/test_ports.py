@@ -62,7 +62,7 @@ def test_free_ports_are_free_and_differ() -> None:
 
 
 def test_no_two_processes_are_given_the_same_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = range(31500, 31560)
+    few = range(31500, 31650)
     monkeypatch.setattr(ports, "TEST_PORTS", few)
     mine = set(free_ports(DEFAULT_PORTS).values())
     code = (

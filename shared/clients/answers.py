@@ -29,6 +29,14 @@ class Session(Body):
     expires_at: AwareDatetime
 
 
+class AccessToken(Body):
+    """The same token in the words of OAuth 2.0. `expires_in`: seconds."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the type of a token
+    expires_in: int
+
+
 class Labels(Body):
     """The labels an image can have, and the name of the model that learns them."""
 

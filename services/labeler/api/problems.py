@@ -33,7 +33,8 @@ def unauthorised(error: Unauthorised) -> Problem:
     return Problem(401, "unauthorised", str(error), headers={"WWW-Authenticate": "Bearer"})
 
 
-def _too_many_logins(error: TooManyLogins) -> Problem:
+def too_many_logins(error: TooManyLogins) -> Problem:
+    """Return the problem of a login that has to wait."""
     return Problem(429, "too_many_logins", str(error), retry_after_seconds=error.retry_after_seconds)
 
 
@@ -45,5 +46,5 @@ def report_exceptions(app: Api) -> None:
     """Answer the exceptions of commands, sessions and the store with their problems."""
     app.report_as(Refused, _refused)
     app.report_as(Unauthorised, unauthorised)
-    app.report_as(TooManyLogins, _too_many_logins)
+    app.report_as(TooManyLogins, too_many_logins)
     app.report_as(ObjectMissing, _missing)

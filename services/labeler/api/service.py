@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import OAuth2PasswordBearer
 
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.sessions import Principal
@@ -48,13 +48,17 @@ def address_of(request: Request) -> str:
 CurrentService = Annotated[AppContext, Depends(current_service)]
 
 
-_BEARER = HTTPBearer(auto_error=False, description="The token of POST /login")
+_LOGIN = OAuth2PasswordBearer(
+    "token",
+    scheme_name="login",
+    auto_error=False,
+    description="Log in with your name and password. Programs may send the token of `POST /login` instead.",
+)
+"""Only describes the API: the check is the middleware's."""
 
 
 def _needs(role: Role) -> object:
-    def principal(
-        request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
-    ) -> Principal:
+    def principal(request: Request, _documented: Annotated[str | None, Security(_LOGIN)]) -> Principal:
         found: Principal = request.state.principal  # see session_check.py
         if not found.may_act_as(role):
             act = request.scope["route"].name

@@ -10,12 +10,13 @@ from services.labeler.accounts.sessions import Principal, Unauthorised, verify_t
 from services.labeler.accounts.users import Users
 from services.labeler.api.problems import unauthorised
 from services.labeler.api.service import address_of, current_service
+from services.labeler.api.session import LOGIN, TOKEN
 from shared.http.docs import DOCS, OPENAPI
 from shared.http.problems import on_transient_error, problem_response
 from shared.runtime.errors import TransientError
 from shared.runtime.health import HEALTH_PATHS
 
-PUBLIC = frozenset({"/login", DOCS, OPENAPI, *HEALTH_PATHS})
+PUBLIC = frozenset({LOGIN, TOKEN, DOCS, OPENAPI, *HEALTH_PATHS})
 
 
 class SessionMiddleware:
@@ -43,7 +44,8 @@ async def _principal(request: Request) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorised(
-            "There is no session. Log in with POST /login and send its token as Authorization: Bearer <token>."
+            "There is no session. Log in with POST /login or POST /token, and send the token as"
+            " Authorization: Bearer <token>."
         )
     service = current_service(request)
     secret, now = service.settings.session_secret.get_secret_value(), service.command_bus.clock()

@@ -1,7 +1,7 @@
 """An API as both services have it: problem documents, limits on bodies and browsers, one span and one count a request,
 a page that shows it, health and metrics."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from shared.http import problems
 from shared.http.browsers import HEADERS, BrowserMiddleware
 from shared.http.docs import OPENAPI, serve_docs
+from shared.http.examples import Example, declare_examples
 from shared.http.limits import BodyLimitMiddleware
 from shared.http.metrics import MetricsMiddleware
 from shared.http.problems import Problem
@@ -26,6 +27,8 @@ from shared.runtime.health import HEALTH_PATHS, Health, health_response
 NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 """The framework's own four spans cost a sixth of an answer of the predictor; TraceMiddleware opens the one needed."""
 AnError = TypeVar("AnError", bound=Exception)
+Examples = Callable[[], Mapping[str, Example]]
+"""Returns examples by the names of the routes; called when the description is first asked for."""
 
 
 class Api(FastAPI):
@@ -50,6 +53,7 @@ class Api(FastAPI):
             lifespan=lifespan,
             telemetry=NO_SPANS,
             openapi_url=OPENAPI,
+            generate_unique_id_function=lambda route: route.name,
             docs_url=None,
             redoc_url=None,
         )
@@ -64,6 +68,8 @@ class Api(FastAPI):
         self.add_middleware(MetricsMiddleware)
         self.add_middleware(TraceMiddleware)
         self.add_middleware(BrowserMiddleware, hosts=hosts)
+        self._examples: Examples = dict
+        self._problems: Sequence[Problem] = ()
         self._answer_health(health)
         serve_docs(self)
 
@@ -76,10 +82,18 @@ class Api(FastAPI):
 
         self.add_exception_handler(kind, respond)
 
+    def explain(self, tags: Mapping[str, str], examples: Examples, problems: Sequence[Problem] = ()) -> None:
+        """Say in the description what each tag is about, in this order, and show examples; `problems` are those that
+        operations have in common."""
+        self.openapi_tags = [{"name": name, "description": about} for name, about in tags.items()]
+        self._examples, self._problems = examples, problems
+
     def openapi(self) -> dict[str, Any]:
-        """Return the description of the API, its problems included."""
+        """Return the description of the API, its problems and examples included."""
         if self.openapi_schema is None:
-            problems.declare_problems(super().openapi())
+            document = super().openapi()
+            problems.declare_problems(document)
+            declare_examples(document, self._examples(), self._problems)
         return super().openapi()
 
     def _answer_health(self, health: Health) -> None:

@@ -10,11 +10,13 @@ from shared.http.problems import Problem, problem_response
 from shared.runtime.hosts import answers_as
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""What a page may load, and from where (Content Security Policy, level 3)."""
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
+    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # Not no-referrer: with that a browser sends `Origin: null` with the forms of our own pages.
@@ -24,7 +26,7 @@ HEADERS = {
 
 class BrowserMiddleware:
     """Refuses requests under a host name that is not ours (421), and commands from pages of other origins (403). Adds
-    HEADERS to each answer.
+    HEADERS to each answer that has not its own.
 
     A page of another origin could else send forms in the name of its visitor, or read answers under a name of its own
     that leads here (see shared.runtime.hosts). Clients that are no browsers send no Origin and are not concerned.

@@ -7,6 +7,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from shared.http.docs import PICTURE
 from shared.http.limits import too_large
 from shared.http.problems import Problem
 
@@ -142,7 +143,11 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-FORM_SCHEMA_OF_FILE = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF, BMP"}
+FORM_SCHEMA_OF_FILE = {
+    "type": "string",
+    "format": "binary",
+    "description": f"JPEG, PNG, WebP, GIF or BMP; for a first try [{PICTURE}](docs/{PICTURE})",
+}
 
 
 def form_description(**texts: object) -> dict[str, object]:

@@ -58,9 +58,9 @@ class ProblemDocument(BaseModel):
     error: str = Field(description="A code for programs")
 
 
-def problem_response(problem: Problem) -> JSONResponse:
-    """Return the problem as a response. Facts cannot replace the standard members."""
-    document = {
+def problem_document(problem: Problem) -> dict[str, object]:
+    """Return the members of a problem document. Facts cannot replace the standard ones."""
+    return {
         **problem.facts,
         "type": TYPE_PREFIX + problem.error,
         "title": problem.error.replace("_", " ").capitalize(),
@@ -68,7 +68,12 @@ def problem_response(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
         "error": problem.error,
     }
-    return JSONResponse(document, problem.status_code, dict(problem.headers or {}), media_type=MEDIA_TYPE)
+
+
+def problem_response(problem: Problem) -> JSONResponse:
+    """Return the problem as a response."""
+    headers = dict(problem.headers or {})
+    return JSONResponse(problem_document(problem), problem.status_code, headers, media_type=MEDIA_TYPE)
 
 
 async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
@@ -126,4 +131,5 @@ def declare_problems(openapi: dict[str, Any]) -> None:
                 operation["responses"].setdefault(str(status), response)
             for status, response in operation["responses"].items():
                 if status >= "400":
-                    response["content"] = content
+                    response["content"] = {MEDIA_TYPE: dict(content[MEDIA_TYPE])}
+            operation["responses"] = dict(sorted(operation["responses"].items()))

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import PART, read_users
-from services.labeler.api import images, labels, models, session, watching
+from services.labeler.api import examples, images, labels, models, session, watching
 from services.labeler.api.live_accuracy import show_live_accuracy
 from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
@@ -50,8 +50,8 @@ def create_app(
             await asyncio.gather(task, return_exceptions=True)
 
     app = Api(
-        title="Pappus labeler",
-        description="People upload images and correct labels; every answer reports the outcome.",
+        title="Pappus labeling API",
+        description=examples.ABOUT,
         health=health,
         upload_limit_bytes=settings.upload_limit_bytes,
         lifespan=lifespan,
@@ -61,6 +61,7 @@ def create_app(
     app.state.service, app.state.health = None, health
     for router in (session.router, images.router, labels.router, models.router, watching.router):
         app.include_router(router)
+    app.explain(examples.TAGS, lambda: examples.of_labels(settings.labels, settings.model_name), examples.PROBLEMS)
     report_exceptions(app)
     return app
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
@@ -19,7 +19,9 @@ from shared.imaging.decoding import UndecodableImage
 from shared.imaging.rendition import LONGEST_SIDE, MEDIA_TYPE, render
 from shared.runtime.text import clean_typed
 
-LABEL_SCHEMA = {"type": "string", "maxLength": 200, "description": "One of GET /labels, if known"}
+LABEL_SCHEMA = {"type": "string", "maxLength": 200, "description": "One of `GET /labels`, if known"}
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+ImageId = Annotated[UUID, Path(description="From an upload or from `GET /review`")]
 router = APIRouter(prefix="/images", tags=["images"])
 UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"}
 
@@ -27,8 +29,10 @@ UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-T
 @router.post(
     "",
     status_code=201,
+    summary="Upload an image",
     responses={
         200: {"model": Uploaded, "description": "These bytes were stored before"},
+        201: {"description": "The image is stored"},
         202: {"model": AcceptedImage, "description": "Accepted; not stored yet"},
         **error_responses(400, 408, 413, 415, 422),
     },
@@ -41,7 +45,8 @@ async def upload_image(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> Uploaded | AcceptedImage:
-    """Upload an image, with its label if known. An image that cannot be used is 422 with the reason."""
+    """Store an image, with its label if you know it. The model looks at it within a second. An image that cannot be
+    used is 422 with the reason."""
     form = await read_form(request)
     data, label = form.file(service.settings.upload_limit_bytes), clean_typed(form.text("label") or "")
     work = upload(service.command_bus, service.store, data, label or None, user.name, idempotency_key)
@@ -54,15 +59,19 @@ async def upload_image(
     return _uploaded(result)
 
 
-@router.get("", responses=error_responses(422))
-async def find(service: CurrentService, _user: AnyUser, sha256: Annotated[Sha256, Query()]) -> list[ImageView]:
-    """Return the image stored with these bytes: none or one."""
+@router.get("", summary="Find an image by its bytes", responses=error_responses(422))
+async def find_images(
+    service: CurrentService,
+    _user: AnyUser,
+    sha256: Annotated[Sha256, Query(description="Hash of the file, 64 hex digits in small letters")],
+) -> list[ImageView]:
+    """List the image that is stored with these bytes: none or one."""
     return await images.images_of_bytes(service.database, sha256)
 
 
-@router.get("/{image_id}", responses=error_responses(404, 422))
-async def show(service: CurrentService, _user: AnyUser, image_id: UUID) -> ImageView:
-    """Return one image in any state."""
+@router.get("/{image_id}", summary="Show an image", responses=error_responses(404, 422))
+async def get_image(service: CurrentService, _user: AnyUser, image_id: ImageId) -> ImageView:
+    """Show an image in any state: its label, who set it, and what the model says."""
     image = await images.image(service.database, image_id)
     if image is None:
         raise unknown(image_id)
@@ -71,11 +80,12 @@ async def show(service: CurrentService, _user: AnyUser, image_id: UUID) -> Image
 
 @router.get(
     "/{image_id}/content",
+    summary="Download an image",
     response_class=Response,
-    responses={200: {"content": {"image/*": {}}, "description": "The bytes"}, **error_responses(404, 422)},
+    responses={200: {"content": {"image/*": BYTES}, "description": "The bytes"}, **error_responses(404, 422)},
 )
-async def content(service: CurrentService, _user: AnyUser, image_id: UUID) -> Response:
-    """Return the bytes of a stored image, as they were uploaded."""
+async def get_image_content(service: CurrentService, _user: AnyUser, image_id: ImageId) -> Response:
+    """Download the bytes of a stored image, as they were uploaded."""
     found = await images.object_key(service.database, image_id)
     if found is None:
         raise Refused("image_unknown", f"There is no stored image {image_id}. Check the id, or upload the image.")
@@ -85,21 +95,22 @@ async def content(service: CurrentService, _user: AnyUser, image_id: UUID) -> Re
 
 @router.get(
     "/{image_id}/rendition",
+    summary="Show an image as the model sees it",
     response_class=Response,
     responses={
-        200: {"content": {MEDIA_TYPE: {}}, "description": "The picture as people see it"},
+        200: {"content": {MEDIA_TYPE: BYTES}, "description": "The picture as people see it"},
         304: {"description": "The rendition with this ETag is the newest"},
         **error_responses(404, 422),
     },
 )
-async def rendition(
+async def get_rendition(
     service: CurrentService,
     _user: AnyUser,
-    image_id: UUID,
+    image_id: ImageId,
     w: Annotated[int, Query(ge=16, le=LONGEST_SIDE, description="Longest side in pixels")] = LONGEST_SIDE,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header(description="The ETag of an earlier answer")] = None,
 ) -> Response:
-    """Return a stored image as the model sees it: upright, small, as a JPEG. It never changes."""
+    """Show a stored image upright, small and as a JPEG. It never changes."""
     image = await images.image(service.database, image_id)
     found = await images.object_key(service.database, image_id)
     if image is None or found is None:

@@ -1,12 +1,11 @@
 """Routes about labels: list them, correct one, read its history, and get the review queue."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from services.labeler.api.audited import audited
-from services.labeler.api.images import unknown
+from services.labeler.api.images import ImageId, unknown
 from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
@@ -17,15 +16,17 @@ from shared.clients.answers import AcceptedImage, Applied, HistoryEntry, Labels,
 router = APIRouter(tags=["labels"])
 
 
-@router.get("/labels", responses=error_responses())
-async def labels(service: CurrentService, _user: AnyUser) -> Labels:
-    """Return the labels of this installation."""
+@router.get("/labels", summary="List the labels", responses=error_responses())
+async def get_labels(service: CurrentService, _user: AnyUser) -> Labels:
+    """List the labels that an image can have in this installation."""
     return Labels(labels=service.settings.labels, model_name=service.settings.model_name)
 
 
 @router.post(
     "/images/{image_id}/label",
+    summary="Set or correct a label",
     responses={
+        200: {"description": "The label holds"},
         202: {"model": AcceptedImage, "description": "Accepted; not applied yet"},
         **error_responses(400, 404, 409, 422),
     },
@@ -34,11 +35,13 @@ async def set_label(
     service: CurrentService,
     user: AnyUser,
     response: Response,
-    image_id: UUID,
+    image_id: ImageId,
     correction: CorrectionRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Applied | AcceptedImage:
-    """Set the label of an image, or none, given the revision you saw. 409 says who was first, and the current label."""
+    """Say what an image shows, given the revision of the label that you saw. If another person was first, 409 says
+    who, and which label holds now. Instead of a label, `no_label` says why there is none; `withdrawn` takes the last
+    decision back."""
     work = correct(service.command_bus, image_id, correction, user.name, idempotency_key)
     if correction.no_label == "withdrawn":  # it takes back what another person may have decided
         done = await audited("withdraw", str(image_id), user, work, command="correct")
@@ -49,18 +52,20 @@ async def set_label(
     return done
 
 
-@router.get("/images/{image_id}/history", responses=error_responses(404, 422))
-async def history(service: CurrentService, _user: AnyUser, image_id: UUID) -> list[HistoryEntry]:
-    """Return every correction of the image's label: by whom, when, why, and since when a model holds it."""
+@router.get("/images/{image_id}/history", summary="Show who set which label", responses=error_responses(404, 422))
+async def get_history(service: CurrentService, _user: AnyUser, image_id: ImageId) -> list[HistoryEntry]:
+    """List every label the image had: set by whom, when and why, and since when a model holds it."""
     entries = await images.history(service.database, image_id)
     if entries is None:
         raise unknown(image_id)
     return entries
 
 
-@router.get("/review", responses=error_responses(422))
-async def review(
-    service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 20
+@router.get("/review", summary="List the images to review", responses=error_responses(422))
+async def get_review_queue(
+    service: CurrentService,
+    _user: AnyUser,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many images at most")] = 20,
 ) -> ReviewQueue:
-    """Return stored images that have not been reviewed, the most useful first."""
+    """List stored images that no person has reviewed, the most useful first."""
     return await images.review_queue(service.database, limit)

@@ -19,15 +19,20 @@ from shared.clients.labeler import GateAction
 
 router = APIRouter(tags=["models"])
 
-VERSION_ACTIONS: dict[GateAction, str] = {
-    "rollback": "Put this version back into service, and freeze promotions.",
-    "approve": "Promote a candidate that the gate accepts now, for example one trained while promotions were frozen.",
-    "override": "Put this version into service against the verdict.",
+VERSION_ACTIONS: dict[GateAction, tuple[str, str]] = {
+    "rollback": ("Roll back", "Put this version back into service, and freeze promotions."),
+    "approve": (
+        "Approve a candidate",
+        "Promote a candidate that the gate accepts now, for example one trained while promotions were frozen.",
+    ),
+    "override": ("Override the gate", "Put this version into service against the verdict."),
 }
-FREEZE_ACTIONS: dict[GateAction, str] = {
-    "freeze": "Promote nothing until an operator unfreezes.",
-    "unfreeze": "Let candidates be promoted again.",
+FREEZE_ACTIONS: dict[GateAction, tuple[str, str]] = {
+    "freeze": ("Freeze promotions", "Promote nothing until an operator unfreezes."),
+    "unfreeze": ("Unfreeze promotions", "Let candidates be promoted again."),
 }
+"""Summary and description of each action."""
+FOR_OPERATORS = "Needs the role `operator`."
 
 
 class ReasonBody(BaseModel):
@@ -42,26 +47,28 @@ class VersionReasonBody(ReasonBody):
     version: Key
 
 
-@router.get("/models", responses=error_responses(422))
+@router.get("/models", summary="List the models", responses=error_responses(422))
 async def list_models(
-    service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    service: CurrentService,
+    _user: AnyUser,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many models at most")] = 50,
 ) -> list[ModelView]:
-    """Return the models that were trained, newest first."""
+    """List the models that were trained, newest first, each with the verdict of the gate."""
     return await models.models(service.database, limit)
 
 
-@router.get("/models/champion", responses=error_responses(404))
-async def champion(service: CurrentService, _user: AnyUser) -> ChampionView:
-    """Return the model in service."""
+@router.get("/models/champion", summary="Show the model in service", responses=error_responses(404))
+async def get_champion(service: CurrentService, _user: AnyUser) -> ChampionView:
+    """Show the champion, why it was promoted, and whether promotions are frozen."""
     found = await models.champion(service.database)
     if found is None:
         raise Refused("model_unknown", f"No model is in service yet. {await _why_none(service)}")
     return found
 
 
-@router.get("/models/first", responses=error_responses())
-async def first(service: CurrentService, _user: AnyUser) -> FirstModel:
-    """Return what the first model of this installation waits for."""
+@router.get("/models/first", summary="Say what the first model waits for", responses=error_responses())
+async def get_first_model(service: CurrentService, _user: AnyUser) -> FirstModel:
+    """Say in a sentence which images the first model of this installation still needs."""
     return FirstModel(waits_for=await _why_none(service))
 
 
@@ -116,24 +123,32 @@ async def _ask(
 
 
 for _actions, _route in ((VERSION_ACTIONS, _version_route), (FREEZE_ACTIONS, _freeze_route)):
-    for _action, _description in _actions.items():
+    for _action, (_summary, _description) in _actions.items():
         router.add_api_route(
             f"/models/{_action}",
             _route(_action),
             methods=["POST"],
             name=_action,
-            description=_description,
+            summary=_summary,
+            description=f"{_description} {FOR_OPERATORS}",
             responses={
+                200: {"description": "The gate answered: promoted or rejected"},
                 202: {"model": Accepted, "description": "Requested; no answer yet"},
-                **error_responses(400, 403, 404, 422),
+                **error_responses(400, 403, 422, *(() if _route is _freeze_route else (404,))),
             },
         )
 
 
-@router.post("/trainings", status_code=202, responses=error_responses(400, 403, 422))
+@router.post(
+    "/trainings",
+    status_code=202,
+    summary="Request a training",
+    response_description="Requested",
+    responses=error_responses(400, 403, 422),
+)
 async def train(
     service: CurrentService, user: Operator, body: ReasonBody, idempotency_key: IdempotencyKey = None
 ) -> Accepted:
-    """Request a full training."""
+    """Request a full training; the new model, if any, follows minutes later. Needs the role `operator`."""
     work = request_training(service.command_bus, body.reason, user.name, idempotency_key)
     return await audited("train", service.settings.model_name, user, work)

@@ -6,8 +6,9 @@ from functools import partial
 from fastapi import Request, Security
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from services.predictor.api import examples
 from services.predictor.api.bodies import ModelBody, PredictionBody
-from services.predictor.api.key_check import BEARER, HEADER, KeyMiddleware
+from services.predictor.api.key_check import API_KEY, KeyMiddleware
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
 from shared.http.api import Api
@@ -36,34 +37,46 @@ def build_app(
     """Return the application. The health paths answer while dependencies are away. Without `keys` it is open."""
     keys = keys or ApiKeys()
     app = Api(
-        "Pappus predictor",
-        "Asks the champion about one image.",
+        "Pappus prediction API",
+        examples.about(keys.asked_for),
         health,
         upload_limit_bytes,
         hosts=hosts,
         checks=[partial(KeyMiddleware, keys=keys)],
     )
-
-    described = [Security(BEARER), Security(HEADER)]
+    app.explain(examples.TAGS, examples.examples, examples.PROBLEMS)
+    needs_key = [Security(API_KEY)] if keys.asked_for else []
+    of_key = (401, 429) if keys.asked_for else ()
 
     @app.post(
         "/predict",
+        tags=["predictions"],
+        summary="Say what an image shows",
+        response_description="What the image shows",
         response_model=PredictionBody,
-        responses=problem_responses(400, 401, 408, 413, 415, 422, 429, 503),
+        responses=problem_responses(*of_key, 400, 408, 413, 415, 422, 503),
         openapi_extra=form_description(),
-        dependencies=described,
+        dependencies=needs_key,
     )
     async def predict(request: Request) -> Response:
-        """Say what is on this image."""
+        """Ask the model in service. The answer names the model, and the corrections that shaped it."""
         with predictions.refusals_counted():
             predictions.serving()  # without a model there is no point in reading the image
             data = (await read_form(request)).file(upload_limit_bytes)
             with predictions.admitted():  # only now: a half-sent request takes no other's place
                 return JSONResponse(await predictions.answer(data))
 
-    @app.get("/model", response_model=ModelBody, responses=problem_responses(401, 429, 503), dependencies=described)
+    @app.get(
+        "/model",
+        tags=["model"],
+        summary="Show the model in service",
+        response_description="The model in service",
+        response_model=ModelBody,
+        responses=problem_responses(*of_key, 503),
+        dependencies=needs_key,
+    )
     async def model() -> Response:
-        """Name the model that answers in this replica."""
+        """Show the model that answers in this replica. Each of several replicas follows a promotion by itself."""
         return JSONResponse(predictions.model())
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)

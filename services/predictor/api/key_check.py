@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyHeader
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
@@ -15,9 +15,13 @@ from shared.runtime.health import HEALTH_PATHS
 
 PUBLIC = frozenset({"/", DOCS, OPENAPI, *HEALTH_PATHS})
 KEY_HEADER = "X-Api-Key"
-BEARER = HTTPBearer(auto_error=False, description="An API key, where the installation asks for one")
-HEADER = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="The same, in a header of its own")
-"""Only describe the API: the check is the middleware's."""
+API_KEY = APIKeyHeader(
+    name=KEY_HEADER,
+    scheme_name="key",
+    auto_error=False,
+    description="An API key, as `pappus keys add NAME` prints it. `Authorization: Bearer KEY` counts, too.",
+)
+"""Only describes the API: the check is the middleware's."""
 
 
 class KeyMiddleware:

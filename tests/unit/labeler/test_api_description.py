@@ -1,19 +1,72 @@
 """The description of the labeler's API."""
 
 from contextlib import nullcontext
+from typing import Any
+
+import pytest
 
 from services.labeler.api.app import create_app
+from services.labeler.api.session import LOGIN, TOKEN
 from services.labeler.settings import LabelerSettings
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, MemoryObjectStore
+from tests.examples import operations, wrong_examples
+
+OPERATORS = {"rollback", "approve", "override", "freeze", "unfreeze", "train"}
 
 
-def test_every_error_is_declared_as_a_problem_document() -> None:
-    settings = LabelerSettings.model_validate({"session_secret": "a secret of at least thirty-two bytes"})
-    app = create_app(settings, MemoryEventLog(), lambda: nullcontext(MemoryObjectStore()), Health())
-    operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
-    errors = [(s, r) for o in operations for s, r in o["responses"].items() if s >= "400"]
+def described(*labels: str) -> dict[str, Any]:
+    """Return the description of an installation with these labels."""
+    values = {"session_secret": "a secret of at least thirty-two bytes", "labels": labels}
+    settings = LabelerSettings.model_validate(values)
+    return create_app(settings, MemoryEventLog(), lambda: nullcontext(MemoryObjectStore()), Health()).openapi()
 
-    assert len(operations) > 10
-    assert all({"401", "500", "503"} <= set(operation["responses"]) for operation in operations)
-    assert all(list(response["content"]) == ["application/problem+json"] for _, response in errors)
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return described("dandelion", "grass")
+
+
+def test_every_error_is_declared_as_a_problem_document(document: dict[str, Any]) -> None:
+    responses = [each.described["responses"] for each in operations(document)]
+    errors = [response for found in responses for status, response in found.items() if status >= "400"]
+
+    assert len(responses) > 10
+    assert all({"500", "503"} <= set(found) for found in responses)
+    assert all(list(response["content"]) == ["application/problem+json"] for response in errors)
+
+
+def test_all_but_the_logins_need_a_login_and_say_so(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        public = operation.path in (LOGIN, TOKEN)
+        assert operation.described.get("security") == (None if public else [{"login": []}]), str(operation)
+        assert public or "401" in operation.described["responses"], str(operation)
+        if operation.described["operationId"] in OPERATORS:
+            assert "403" in operation.described["responses"], str(operation)
+            assert "`operator`" in operation.described["description"], str(operation)
+
+
+def test_the_button_of_the_page_logs_in_with_name_and_password(document: dict[str, Any]) -> None:
+    assert list(document["components"]["securitySchemes"]) == ["login"]
+    flows = document["components"]["securitySchemes"]["login"]["flows"]
+    assert flows == {"password": {"scopes": {}, "tokenUrl": TOKEN.lstrip("/")}}
+
+
+def test_every_operation_has_a_summary_a_known_tag_and_right_examples(document: dict[str, Any]) -> None:
+    assert wrong_examples(document) == []
+    tags = [tag["name"] for tag in document["tags"]]
+    for operation in operations(document):
+        assert operation.described["summary"][0].isupper(), str(operation)
+        assert operation.described["description"].endswith("."), str(operation)
+        assert operation.described["tags"][0] in tags, str(operation)
+
+
+@pytest.mark.parametrize("labels", [("cat", "dog"), ("oak", "ash", "elm")])
+def test_the_examples_use_the_labels_of_the_installation(labels: tuple[str, ...]) -> None:
+    document = described(*labels)
+    assert wrong_examples(document) == []
+    (upload,) = document["paths"]["/images"]["post"]["requestBody"]["content"].values()
+    (correction,) = document["paths"]["/images/{image_id}/label"]["post"]["requestBody"]["content"].values()
+    shown = document["paths"]["/labels"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+    assert upload["example"]["label"] == correction["example"]["label"] == labels[0]
+    assert shown["labels"] == list(labels)

@@ -23,6 +23,7 @@ from services.predictor.model.scoring import INLINE_BYTES
 from shared.contract.events import PredictionLogged
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
+from tests.examples import send_examples
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
@@ -223,8 +224,16 @@ async def test_metrics_page_and_documentation_answer_without_a_model(replica: Re
     form = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
     errors = {s: r["content"] for s, r in schema["paths"]["/predict"]["post"]["responses"].items() if s >= "400"}
-    assert set(errors) == {"400", "401", "403", "408", "413", "415", "421", "422", "429", "500", "503"}
+    assert set(errors) == {"400", "403", "408", "413", "415", "421", "422", "500", "503"}  # no key, so no 401 and 429
     assert all(list(content) == ["application/problem+json"] for content in errors.values())
+
+
+async def test_each_example_runs_and_none_speaks_of_a_key(replica: Replica) -> None:
+    replica.serve(1, small_artefact())
+    assert await send_examples(replica.client, {}) == ["POST /predict", "GET /model"]
+    document = (await replica.client.get("/openapi.json")).json()
+    assert "securitySchemes" not in document["components"]
+    assert "Authorize" not in document["info"]["description"]
 
 
 async def test_a_request_without_an_answer_is_counted_by_its_reason(replica: Replica) -> None:

@@ -19,6 +19,7 @@ from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.runtime.errors import PappusError
 from shared.runtime.health import HEALTH_PATHS, Health
+from tests.examples import operations, send_examples
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
@@ -98,6 +99,17 @@ async def test_a_key_of_odd_bytes_is_refused_like_any_other(client: httpx2.Async
 @pytest.mark.parametrize("path", [*HEALTH_PATHS, "/", "/docs", "/docs/start.js", "/openapi.json"])
 async def test_health_and_the_description_stay_open(client: httpx2.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 200
+
+
+async def test_each_example_runs_with_a_key_and_the_page_asks_for_one(client: httpx2.AsyncClient) -> None:
+    assert await send_examples(client, {"X-Api-Key": KEY}) == ["POST /predict", "GET /model"]
+    document = (await client.get("/openapi.json")).json()
+    (scheme,) = document["components"]["securitySchemes"].items()
+    assert scheme[0] == "key"
+    assert (scheme[1]["type"], scheme[1]["in"], scheme[1]["name"]) == ("apiKey", "header", "X-Api-Key")
+    for operation in operations(document):
+        assert operation.described["security"] == [{"key": []}], str(operation)
+        assert {"401", "429"} <= set(operation.described["responses"]), str(operation)
 
 
 async def test_the_page_offers_no_form_where_a_key_is_needed(client: httpx2.AsyncClient) -> None:

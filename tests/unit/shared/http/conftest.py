@@ -58,7 +58,7 @@ def api(health: Health) -> Api:
         return len(await request.body())
 
     @app.post("/trace")
-    @app.get("/trace")
+    @app.get("/trace", name="trace_of_a_read")
     async def trace() -> str | None:
         return current_trace_id()
 

@@ -4,7 +4,8 @@ import httpx2
 import pytest
 
 from shared.http.api import Api
-from shared.http.browsers import HEADERS
+from shared.http.browsers import HEADERS, POLICY
+from shared.http.docs import PAGE_POLICY
 from shared.runtime.health import Health
 
 OWN = "http://localhost"
@@ -17,7 +18,14 @@ async def post(client: httpx2.AsyncClient, **headers: str) -> httpx2.Response:
 @pytest.mark.parametrize("path", ["/double?number=2", "/nowhere", "/bug", "/livez", "/docs"])
 async def test_every_answer_has_the_headers_for_browsers(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
-    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    own = {"Content-Security-Policy": PAGE_POLICY} if path == "/docs" else {}
+    assert {name: answer.headers[name] for name in HEADERS} == {**HEADERS, **own}
+
+
+def test_the_page_of_the_api_may_show_pictures_from_memory_and_no_more() -> None:
+    assert PAGE_POLICY.replace("blob: ", "") == POLICY
+    assert "img-src blob: 'self'" in PAGE_POLICY
+    assert "default-src 'none'; script-src 'self';" in PAGE_POLICY
 
 
 @pytest.mark.parametrize(
@@ -91,7 +99,7 @@ async def test_the_page_of_the_api_needs_no_other_server(client: httpx2.AsyncCli
     assert page.status_code == 200
     assert "http://" not in page.text
     assert "https://" not in page.text
-    for path in ("start.js", "assets/swagger-ui.css", "assets/swagger-ui-bundle.js", "assets/favicon.png"):
+    for path in ("start.js", "page.css", "assets/swagger-ui.css", "assets/swagger-ui-bundle.js", "assets/favicon.png"):
         assert f"docs/{path}" in page.text
         assert (await client.get(f"/docs/{path}")).status_code == 200
     assert "<script>" not in page.text  # the policy lets no script run that stands in a page

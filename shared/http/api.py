@@ -92,6 +92,7 @@ class Api(FastAPI):
         """Return the description of the API, its problems and examples included."""
         if self.openapi_schema is None:
             document = super().openapi()
+            _drop_null(document)
             problems.declare_problems(document)
             declare_examples(document, self._examples(), self._problems)
         return super().openapi()
@@ -103,6 +104,16 @@ class Api(FastAPI):
 
         for path in HEALTH_PATHS:
             self.add_api_route(path, answer, methods=["GET"], include_in_schema=False)
+
+
+def _drop_null(openapi: dict[str, Any]) -> None:
+    """Describe an optional parameter by the type that it has when it is sent: over HTTP it cannot be null."""
+    for operations in openapi["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                kinds = [kind for kind in parameter["schema"].get("anyOf", ()) if kind != {"type": "null"}]
+                if len(kinds) == 1:
+                    parameter["schema"] = kinds[0]
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:

@@ -31,12 +31,14 @@ OPTIONS = {
 }
 START = f"SwaggerUIBundle({json.dumps(OPTIONS)})"
 STYLE = """
+.swagger-ui .info { margin: 24px 0 8px }
+.swagger-ui .scheme-container { margin: 0; padding: 8px 0; box-shadow: none }
 .scope-def, .response-col_links { display: none }
 .auth-container .wrapper > .wrapper:has(#password_type),
 .auth-container .wrapper:has(> section > #client_id_password),
 .auth-container .wrapper:has(> section > #client_secret_password) { display: none }
 """
-"""Hides what means nothing in these APIs: scopes, links between answers, and the names of OAuth clients."""
+"""Less empty space; and what means nothing in these APIs is hidden: scopes, links between answers, clients of OAuth."""
 
 
 def serve_docs(app: FastAPI) -> None:

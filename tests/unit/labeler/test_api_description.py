@@ -61,6 +61,13 @@ def test_every_operation_has_a_summary_a_known_tag_and_right_examples(document: 
         assert operation.described["tags"][0] in tags, str(operation)
 
 
+def test_an_optional_header_is_text_and_never_null(document: dict[str, Any]) -> None:
+    found = {each["name"]: each for operation in operations(document) for each in operation.parameters}
+    key = found["Idempotency-Key"]
+    assert (key["required"], key["schema"]["type"]) == (False, "string")
+    assert found["if-none-match"]["schema"] == {"type": "string"}
+
+
 @pytest.mark.parametrize("labels", [("cat", "dog"), ("oak", "ash", "elm")])
 def test_the_examples_use_the_labels_of_the_installation(labels: tuple[str, ...]) -> None:
     document = described(*labels)

@@ -79,7 +79,8 @@ async def send_examples(client: httpx2.AsyncClient, headers: Mapping[str, str]) 
         The operations that were asked. Raises AssertionError if an answer is not as the document describes it.
     """
     document = (await client.get("/openapi.json")).json()
-    assert wrong_examples(document) == []
+    wrong = wrong_examples(document)
+    assert not wrong, "\n".join(wrong)
     asked = []
     for operation in operations(document):
         needs_login = bool(operation.described.get("security"))

@@ -36,7 +36,7 @@ class DocsPage:
         window = self.page.locator(".modal-ux-content")
         for name, value in fields.items():
             window.get_by_label(name).fill(value)
-        assert window.locator("input:visible").count() == len(fields)
+        assert window.locator("input:visible").count() == len(fields), "the page asks for more than was filled in"
         window.get_by_text("Authorize", exact=True).click()
         expect(window.get_by_text("Logout")).to_be_visible()
         window.get_by_text("Close").click()
@@ -94,4 +94,4 @@ def docs_page(screenshot: Path) -> Iterator[DocsPage]:
         finally:
             page.screenshot(path=screenshot, full_page=True)
             browser.close()
-        assert opened.complaints == []
+        assert not opened.complaints, "\n".join(opened.complaints)

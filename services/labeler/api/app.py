@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import PART, read_users
-from services.labeler.api import examples, images, labels, models, session, watching
+from services.labeler.api import images, labels, models, session, watching
+from services.labeler.api.examples import description
 from services.labeler.api.live_accuracy import show_live_accuracy
 from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
@@ -51,7 +52,7 @@ def create_app(
 
     app = Api(
         title="Pappus labeling API",
-        description=examples.ABOUT,
+        description=description.ABOUT,
         health=health,
         upload_limit_bytes=settings.upload_limit_bytes,
         lifespan=lifespan,
@@ -61,7 +62,8 @@ def create_app(
     app.state.service, app.state.health = None, health
     for router in (session.router, images.router, labels.router, models.router, watching.router):
         app.include_router(router)
-    app.explain(examples.TAGS, lambda: examples.of_labels(settings.labels, settings.model_name), examples.PROBLEMS)
+    examples = partial(description.examples_of, settings.labels, settings.model_name)
+    app.explain(description.TAGS, examples, description.PROBLEMS)
     report_exceptions(app)
     return app
 

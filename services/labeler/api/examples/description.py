@@ -1,0 +1,47 @@
+"""What the description says above the routes, and all examples together."""
+
+from collections.abc import Mapping, Sequence
+
+from services.labeler.api.examples.images import of_images
+from services.labeler.api.examples.labels import of_labels
+from services.labeler.api.examples.models import of_models, of_operators
+from services.labeler.api.examples.session import of_session
+from shared.http.docs import PICTURE
+from shared.http.examples import Example
+from shared.http.problems import Problem
+
+ABOUT = f"""People upload images and correct labels; operators command the gate. Each command waits for its outcome and
+answers with it.
+
+**To try it:** press *Authorize* and log in with your name and password. Open a request, press *Try it out*, then
+*Execute*. Send [{PICTURE}](docs/{PICTURE}) with *Upload an image* as the user `labeler` first: the examples below are
+about this image. What you send is real and stays.
+
+An error is a problem document (RFC 9457). The header `X-Trace-Id` of each answer names its trace."""
+TAGS = {
+    "session": "Log in. The token counts for hours; `pappus users logout` ends it earlier.",
+    "images": "Upload images and look at them.",
+    "labels": "Say what images show, and find those that need it most.",
+    "models": "See the models and what the gate said about them. Operators roll back, approve, freeze and train.",
+}
+PROBLEMS = (
+    Problem(
+        401,
+        "unauthorised",
+        "There is no session. Log in with POST /login or POST /token, and send the token as Authorization: Bearer"
+        " <token>.",
+    ),
+    Problem(422, "invalid_request", "body.revision: Field required"),
+)
+
+
+def examples_of(labels: Sequence[str], model_name: str) -> Mapping[str, Example]:
+    """Return the examples of an installation with these labels (two or more), by the names of the routes. The first
+    label is that of the picture."""
+    return {
+        **of_session(),
+        **of_images(labels),
+        **of_labels(labels, model_name),
+        **of_models(labels),
+        **of_operators(),
+    }

@@ -1,0 +1,68 @@
+"""The picture: how it is uploaded, found and looked at."""
+
+from collections.abc import Sequence
+
+from services.labeler.api.examples.story import FORMER, USER, example_image_id, example_sha256
+from shared.clients.answers import AcceptedImage, ImageView, ShownPrediction, Uploaded
+from shared.contract.events import ImageRegistered, PredictionLogged, uuid_of
+from shared.http.docs import PICTURE
+from shared.http.examples import Example
+from shared.http.problems import Problem
+
+NO_IMAGE = Problem(
+    404,
+    "image_unknown",
+    "There is no image 1f0c7a52-91d4-5e0b-8c11-7a3b5d0e6f20. Check the id, or upload the image.",
+)
+NO_ID = Problem(422, "invalid_request", "path.image_id: Input should be a valid UUID")
+
+
+def of_images(labels: Sequence[str]) -> dict[str, Example]:
+    """Return the examples of the routes below /images; the picture shows the first label."""
+    image_id, sha256 = example_image_id(), example_sha256()
+    view = ImageView(
+        image_id=image_id,
+        state="stored",
+        label=labels[0],
+        revision=0,
+        trust="claimed",
+        sha256=sha256,
+        width=144,
+        height=144,
+        source="upload",
+        registered_by=USER,
+        corrected_by=None,
+        attempt=1,
+        prediction=example_prediction(labels),
+    )
+    uploaded = Uploaded(image_id=image_id, sha256=sha256, label=labels[0], revision=0)
+    about = {"image_id": image_id}
+    return {
+        "upload_image": Example(
+            body={"file": PICTURE, "label": labels[0]},
+            answers={
+                200: uploaded.model_copy(update={"duplicate_of": image_id}),
+                201: uploaded,
+                202: AcceptedImage(event_id=uuid_of(ImageRegistered.topic, image_id, 1), image_id=image_id),
+            },
+            problems=(Problem(422, "not_an_image", "This is not an image. Send a JPEG, PNG, WebP, GIF or BMP."),),
+        ),
+        "find_images": Example(
+            parameters={"sha256": sha256},
+            answers={200: [view]},
+            problems=(Problem(422, "invalid_request", "query.sha256: Field required"),),
+        ),
+        "get_image": Example(parameters=about, answers={200: view}, problems=(NO_IMAGE, NO_ID)),
+        "get_image_content": Example(parameters=about, problems=(NO_IMAGE, NO_ID)),
+        "get_rendition": Example(parameters={**about, "w": 320}, problems=(NO_IMAGE, NO_ID)),
+    }
+
+
+def example_prediction(labels: Sequence[str]) -> ShownPrediction:
+    """Return what the model says about the picture: the wrong label, and not for sure."""
+    return ShownPrediction(
+        prediction_id=uuid_of(PredictionLogged.topic, example_image_id()),
+        label=labels[1],
+        probabilities={labels[0]: 0.41, labels[1]: 0.59, **dict.fromkeys(labels[2:], 0.0)},
+        model_version=FORMER,
+    )

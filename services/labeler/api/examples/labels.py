@@ -1,0 +1,74 @@
+"""The label of the picture: wanted, set and remembered."""
+
+from collections.abc import Sequence
+
+from services.labeler.api.examples.images import NO_ID, NO_IMAGE, example_prediction
+from services.labeler.api.examples.story import FORMER, NOON, USER, VERSION, example_image_id
+from shared.clients.answers import AcceptedImage, Applied, HistoryEntry, Labels, ReviewItem, ReviewQueue
+from shared.contract.events import LabelCorrected, uuid_of
+from shared.http.examples import Example
+from shared.http.problems import Problem
+
+REASON = "Yellow petals."
+MANY = Problem(422, "invalid_request", "query.limit: Input should be less than or equal to 1000")
+
+
+def of_labels(labels: Sequence[str], model_name: str) -> dict[str, Example]:
+    """Return the examples of the routes about labels."""
+    item = ReviewItem(
+        image_id=example_image_id(),
+        label=labels[0],
+        revision=0,
+        trust="claimed",
+        prediction=example_prediction(labels),
+        reason=f"It was uploaded as {labels[0]}, and the model says {labels[1]} (59%).",
+    )
+    return {
+        "get_labels": Example(answers={200: Labels(labels=tuple(labels), model_name=model_name)}),
+        "set_label": _of_a_correction(labels),
+        "get_history": _of_a_history(labels),
+        "get_review_queue": Example(
+            parameters={"limit": 5}, answers={200: ReviewQueue(items=[item], waiting=17)}, problems=(MANY,)
+        ),
+    }
+
+
+def _of_a_correction(labels: Sequence[str]) -> Example:
+    image_id = example_image_id()
+    event_id = uuid_of(LabelCorrected.topic, image_id, 1)
+    first = Problem(
+        409,
+        "superseded",
+        f"anna was first: the label is {labels[1]} now (revision 1). Look at it again, and correct it if it is wrong.",
+        {"label": labels[1], "revision": 1, "corrected_by": "anna"},
+    )
+    unknown = f"'moss' is not a label of this installation. Choose one of: {', '.join(labels)}."
+    return Example(
+        parameters={"image_id": image_id},
+        body={"label": labels[0], "revision": 0, "reason": REASON},
+        answers={
+            200: Applied(image_id=image_id, label=labels[0], revision=1, event_id=event_id),
+            202: AcceptedImage(event_id=event_id, image_id=image_id),
+        },
+        problems=(NO_IMAGE, first, Problem(422, "unknown_label", unknown)),
+    )
+
+
+def _of_a_history(labels: Sequence[str]) -> Example:
+    image_id = example_image_id()
+    entry = HistoryEntry(
+        event_id=uuid_of(LabelCorrected.topic, image_id, 1),
+        revision=1,
+        label_from=labels[0],
+        label_to=labels[0],
+        corrected_by=USER,
+        occurred_at=NOON,
+        reason=REASON,
+        shown_model_version=FORMER,
+        shown_label=labels[1],
+        state="applied",
+        live_in=VERSION,
+        live_at=NOON,
+        set_aside=None,
+    )
+    return Example(parameters={"image_id": image_id}, answers={200: [entry]}, problems=(NO_IMAGE, NO_ID))

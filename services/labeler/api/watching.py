@@ -12,9 +12,11 @@ from shared.clients.answers import DriftView
 router = APIRouter(tags=["models"])
 
 
-@router.get("/drifts", responses=error_responses(422))
+@router.get("/drifts", summary="List the drifts", responses=error_responses(422))
 async def list_drifts(
-    service: CurrentService, _user: AnyUser, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    service: CurrentService,
+    _user: AnyUser,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many drifts at most")] = 50,
 ) -> list[DriftView]:
-    """Return the drifts that were noticed, newest first."""
+    """List when pictures were others than the model had learned, or people agreed less; newest first."""
     return await watching.drifts(service.database, limit)

@@ -12,7 +12,7 @@ from PIL import Image
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import read_users
 from shared.contract.events import ImageRegistered
-from shared.testing import image_stored, model_promoted, model_trained
+from shared.testing import drift_detected, image_stored, model_promoted, model_trained
 from tests.examples import operations, send_examples
 
 from .conftest import Labeler, token
@@ -62,7 +62,8 @@ async def story(labeler: Labeler, document: dict[str, Any], tmp_path: Path) -> N
     await labeler.store.put(image.object_key, picture)
     versions = {body_of(document, f"/models/{action}")["version"] for action in ("rollback", "approve", "override")}
     trained = [model_trained(version=version) for version in sorted(versions)]
-    await labeler.publish(image, *trained, model_promoted(version=trained[0].version, sequence=1))
+    promoted = model_promoted(version=trained[0].version, sequence=1)
+    await labeler.publish(image, *trained, promoted, drift_detected(statistic="features"))
 
 
 @pytest.mark.usefixtures("no_waiting", "story")

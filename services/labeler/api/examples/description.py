@@ -22,7 +22,7 @@ TAGS = {
     "session": "Log in. The token counts for hours; `pappus users logout` ends it earlier.",
     "images": "Upload images and look at them.",
     "labels": "Say what images show, and find those that need it most.",
-    "models": "See the models and what the gate said about them. Operators roll back, approve, freeze and train.",
+    "models": "See the models, what the gate said about them, and drifts. Operators roll back, approve, freeze, train.",
 }
 PROBLEMS = (
     Problem(

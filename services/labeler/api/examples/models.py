@@ -1,11 +1,21 @@
 """The models that learn from the label, and what operators ask of the gate."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from services.labeler.api.examples.labels import MANY
 from services.labeler.api.examples.story import FORMER, NO_MODEL, NOON, OPERATOR, VERSION
-from shared.clients.answers import Accepted, ChampionView, FirstModel, GateAnswer, ModelView, PromotionView
-from shared.contract.events import PromotionRequested, RuleOutcome, TrainingRequested, uuid_of
+from shared.clients.answers import (
+    Accepted,
+    ChampionView,
+    DriftView,
+    FirstModel,
+    GateAnswer,
+    LiveAccuracy,
+    ModelView,
+    PromotionView,
+)
+from shared.contract.events import DriftDetected, PromotionRequested, RuleOutcome, TrainingRequested, uuid_of
 from shared.http.examples import Example
 from shared.http.problems import Problem
 
@@ -43,6 +53,7 @@ def of_models(labels: Sequence[str]) -> dict[str, Example]:
         "list_models": Example(parameters={"limit": 5}, answers={200: [model]}, problems=(MANY,)),
         "get_champion": Example(answers={200: champion}, problems=(none,)),
         "get_first_model": Example(answers={200: FirstModel(waits_for=waits)}),
+        "list_drifts": Example(parameters={"limit": 5}, answers={200: [_drift()]}, problems=(MANY,)),
     }
 
 
@@ -107,4 +118,20 @@ def _model() -> ModelView:
         trained_at=NOON,
         promoted_at=NOON,
         promotions=[promotion],
+        live=LiveAccuracy(answers=40, agreed=38, share=0.95, low=0.835, high=0.986),
+    )
+
+
+def _drift() -> DriftView:
+    return DriftView(
+        event_id=uuid_of(DriftDetected.topic, VERSION, "features"),
+        statistic="features",
+        model_version=VERSION,
+        detected_at=NOON,
+        window_from=NOON - timedelta(minutes=20),
+        answers=31,
+        value=66.4,
+        threshold=61.8,
+        figures={"confidence": 0.71, "expected_confidence": 0.93},
+        open=True,
     )

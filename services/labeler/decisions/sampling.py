@@ -11,6 +11,8 @@ from uuid import UUID
 
 UNSURE_BELOW = 0.5
 """Below this margin the model is called unsure."""
+DRIFTED = "Pictures look different lately, and this is one of them."
+"""With this begins the reason for an image that no model has learned the like of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def reason(candidate: Candidate) -> str:
     if candidate.unsure:
         return "A person looked at it and was unsure."
     if candidate.drifted:
-        return f"Pictures look different lately, and this is one of them. {_usual_reason(candidate)}"
+        return f"{DRIFTED} {_usual_reason(candidate)}"
     return _usual_reason(candidate)
 
 

@@ -3,7 +3,16 @@
 import re
 from datetime import datetime
 
-from shared.clients.answers import DriftView, HistoryEntry, Prediction, PromotionView, ReviewItem, ShownPrediction
+from services.labeler.decisions.sampling import DRIFTED
+from shared.clients.answers import (
+    DriftView,
+    HistoryEntry,
+    LiveAccuracy,
+    Prediction,
+    PromotionView,
+    ReviewItem,
+    ShownPrediction,
+)
 
 UNDONE = "Your last label is undone. The image is as it was before."
 KEPT = "Your work is kept here."
@@ -83,6 +92,14 @@ def drifted(drift: DriftView) -> str:
     )
 
 
+def live_accuracy(live: LiveAccuracy) -> str:
+    """Return how often people agreed, with the interval and of how many."""
+    return (
+        f"People agreed with {live.agreed / live.answers:.0%} of {live.answers} answers since the last full training"
+        f" ({live.low:.0%} to {live.high:.0%})."
+    )
+
+
 def not_confirmed(label: str | None, detail: str) -> str:
     """Return the warning about a label that was sent without an answer."""
     return f"Your label **{plain(label or '')}** is not saved yet. {plain(detail)}"
@@ -107,6 +124,8 @@ def why_shown(item: ReviewItem, prediction: ShownPrediction | None) -> str:
     label = current_label(item)
     if item.prediction is None or prediction is None or item.reason == UNDONE:
         return f"{plain(item.reason)}  \n{label}"
+    if item.reason.startswith(DRIFTED):
+        return f"{DRIFTED}  \n{label}"
     if item.label is not None and item.label != prediction.label:
         return f"{label[:-1]}; the model contradicts it."
     return f"The model is unsure.  \n{label}" if "unsure" in item.reason else f"Not checked by a person yet.  \n{label}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.labeler.decisions.sampling import Candidate, margin, reason, review_order
+from services.labeler.decisions.sampling import DRIFTED, Candidate, margin, reason, review_order
 
 
 def candidate(number: int, share: float | None = None, label: str | None = None, **changes: object) -> Candidate:
@@ -75,3 +75,15 @@ def test_the_margin_is_the_lead_of_the_best_label(probabilities: dict[str, float
 )
 def test_the_reason_is_a_sentence(image: Candidate, sentence: str) -> None:
     assert reason(image) == sentence
+
+
+def test_images_stored_since_a_drift_come_first_and_say_so() -> None:
+    mixed = [
+        candidate(1, share=0.9, label="grass"),
+        candidate(2, share=0.9, drifted=True),
+        candidate(3, share=0.6, drifted=True),
+        candidate(4, share=0.5, drifted=True, seed=True),
+        candidate(5, share=0.5, drifted=True, unsure=True),
+    ]
+    assert numbers(mixed) == [3, 2, 4, 1, 5]
+    assert reason(mixed[1]) == f"{DRIFTED} The model says dandelion (90%); no person has checked it yet."

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services.labeler.ui import messages
-from services.labeler.ui.sessions.champion import current_drift, current_freeze
+from services.labeler.ui.sessions.champion import current_accuracy, current_drift, current_freeze
 from services.labeler.ui.sessions.tab import session
 
 LOOK_EVERY_SECONDS = 5.0
@@ -19,3 +19,11 @@ def show_notices() -> None:
         st.warning(messages.frozen(freeze, operator=person.role == "operator"), icon=":material/ac_unit:")
     if drift is not None:
         st.info(messages.drifted(drift), icon=":material/trending_up:")
+
+
+@st.fragment(run_every=LOOK_EVERY_SECONDS)
+def show_live_accuracy() -> None:
+    """Show how often people agreed with the answers they saw."""
+    live = current_accuracy()
+    if live is not None:
+        st.caption(messages.live_accuracy(live))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from services.labeler.ui.api_clients import Declined, LoggedOut
-from services.labeler.ui.components.notices import show_notices
+from services.labeler.ui.components.notices import show_live_accuracy, show_notices
 from services.labeler.ui.components.presses import watch_presses
 from services.labeler.ui.messages import plain
 from services.labeler.ui.pages import login, review, upload
@@ -64,6 +64,7 @@ def run() -> None:
     with st.sidebar:
         st.caption(plain(current.name) if current.name == current.role else f"{plain(current.name)} · {current.role}")
         st.button("Log out", on_click=log_out, type="tertiary")
+        show_live_accuracy()
     show_notices()
     guarded(chosen.run)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from services.labeler.ui.api_clients import Declined, LoggedOut
 from services.labeler.ui.sessions.tab import clients
-from shared.clients.answers import ChampionView, DriftView, PromotionView
+from shared.clients.answers import ChampionView, DriftView, LiveAccuracy, PromotionView
 from shared.clients.labeler import get_champion
 from shared.runtime.errors import TransientError
 
@@ -24,6 +24,14 @@ def current_drift() -> DriftView | None:
     answer."""
     champion = _current_champion()
     return champion.drifts[0] if champion is not None and champion.drifts else None
+
+
+def current_accuracy() -> LiveAccuracy | None:
+    """Return how often people agreed since the last full model; None before the first decision, or if the labeler does
+    not answer."""
+    champion = _current_champion()
+    live = None if champion is None else champion.live_since_full
+    return live if live is not None and live.answers else None
 
 
 def _current_champion() -> ChampionView | None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from shared.clients.answers import ChampionView, DriftView, PromotionView, Session
+from shared.clients.answers import ChampionView, DriftView, LiveAccuracy, PromotionView, Session
 from shared.imaging.rendition import render
 from shared.testing.events import NOON
 
@@ -71,6 +71,7 @@ class FakeApis:
     behind: UUID | None = None
     frozen_by: str = ""
     drifts: list[DriftView] = field(default_factory=list)
+    live: LiveAccuracy | None = None
     refusing_predictions: str = ""
     predictor_key: str = ""
     labels: tuple[str, str] = ("dandelion", "grass")
@@ -171,7 +172,7 @@ class FakeApis:
         values = dict.fromkeys(ChampionView.model_fields) | {"version": "full-1", "lane": "full", "state": "champion"}
         values |= {"sequence": 2, "summary": "", "verdict": [], "metrics": {}, "corrections": 0, "seconds": {}}
         values |= {"promotions": [freeze], "frozen": bool(self.frozen_by), "freeze": freeze if self.frozen_by else None}
-        values |= {"drifts": self.drifts}
+        values |= {"drifts": self.drifts, "live_since_full": self.live}
         return httpx2.Response(200, json=ChampionView.model_validate(values).model_dump(mode="json"))
 
     def _login(self, body: dict[str, str]) -> httpx2.Response:

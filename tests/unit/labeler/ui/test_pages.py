@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from services.labeler.settings import UiSettings
 from services.labeler.ui.api_clients import Declined, PredictorClient
 from services.labeler.ui.sessions.tab import open_predictor
+from shared.clients.answers import LiveAccuracy
 from shared.clients.predictor import get_serving_model
 
 from .fake_apis import FakeApis, drift_view
@@ -254,6 +255,13 @@ def test_every_page_says_that_people_agree_less(anna: AppTest, apis: FakeApis) -
     apis.drifts = [drift_view(statistic="accuracy", value=0.6, figures={"accuracy_before": 0.94})]
     upload(anna)
     assert "agree with 60% of the answers they are shown; before it was 94%" in shown_text(anna)
+
+
+def test_every_page_says_how_often_people_agreed(anna: AppTest, apis: FakeApis) -> None:
+    apis.drifts = [drift_view()]
+    apis.live = LiveAccuracy(answers=40, agreed=36, share=0.9, low=0.77, high=0.96)
+    upload(anna)
+    assert "People agreed with 90% of 40 answers since the last full training (77% to 96%)." in shown_text(anna)
 
 
 def test_a_refused_file_has_one_reason_on_its_page(anna: AppTest, apis: FakeApis) -> None:

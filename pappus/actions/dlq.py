@@ -1,24 +1,18 @@
 """The dead letters of the running stack: counted, shown, skipped, redriven."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from pappus.actions.event_log import running_event_log
 from pappus.dead_letters import Row, count_rows, describe, printable
 from pappus.dead_letters import redrive as redrive_letters
 from pappus.errors import Refused
-from pappus.stack import Stack
 from pappus.stack.folders import StateFolder
-from pappus.stack.status import read_status
 from pappus.terminal.listing import Column, Listing, left_out
 from pappus.terminal.output import Output
 from pappus.terminal.progress import progress_line
-from shared.messaging.kafka import ANY_RECORD, KafkaEventLog, open_event_log
 from shared.messaging.kafka.dead_letter_topics import StoredDeadLetter, already_redriven, read_dead_letters
 from shared.messaging.kafka.dead_letter_topics import skip as skip_letters
-from shared.runtime.kafka_connection import KafkaConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ async def show(state: StateFolder, output: Output, letter_id: str) -> None:
 
 async def skip(state: StateFolder, output: Output, group: str) -> None:
     """Say that what a group gave up so far is in order."""
-    async with _log(state) as (_, connection):
+    async with running_event_log(state) as (_, connection):
         places = sorted((await skip_letters(connection, group)).items())
     for place, offset in places:
         output.say(f"{printable(place.topic)}[{place.partition}]: what came before offset {offset} is in order")
@@ -92,7 +86,7 @@ async def redrive(state: StateFolder, output: Output, choice: Choice, *, dry_run
     """Publish the originals of the chosen dead letters again, unless that was done."""
     with progress_line(output.progress) as line:
         line.say("reading the dead letters")
-        async with _log(state) as (event_log, connection):
+        async with running_event_log(state) as (event_log, connection):
             chosen = choice.of(await read_dead_letters(event_log))
             outcomes = await redrive_letters(event_log, connection, chosen, dry_run=dry_run, show=line.say)
     for outcome in outcomes:
@@ -122,21 +116,9 @@ async def _read(state: StateFolder, output: Output, choice: Choice) -> tuple[lis
     """Return the chosen dead letters, the oldest first, and the ids of those that were redriven."""
     with progress_line(output.progress) as line:
         line.say("reading the dead letters")
-        async with _log(state) as (event_log, _):
+        async with running_event_log(state) as (event_log, _):
             found = choice.of(await read_dead_letters(event_log))
             return found, await already_redriven(event_log, [stored.letter for stored in found if stored.letter])
-
-
-@asynccontextmanager
-async def _log(state: StateFolder) -> AsyncIterator[tuple[KafkaEventLog, KafkaConnection]]:
-    """Open the log of the running stack; yield it with the way to it."""
-    status = read_status(state)
-    kafka = next((component for component in status.components if component.name == "kafka"), None)
-    if not status.running or kafka is None:
-        raise Refused("Kafka does not run here. Start it: pappus up --only kafka")
-    connection = Stack(Path(state.root)).running_context().kafka
-    async with open_event_log(connection, [ANY_RECORD]) as event_log:
-        yield event_log, connection
 
 
 def _document(stored: StoredDeadLetter, redriven: bool) -> dict[str, Any]:

@@ -1,17 +1,13 @@
 """`pappus dlq ls | show | skip | redrive`: the dead letters, and the way out after too many in a row."""
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pappus.commands.group import CommandGroup
-from pappus.commands.options import StateOption, attempt, state_folder
-from pappus.errors import Refused
+from pappus.commands.options import StateOption, attempt_on_kafka, state_folder
 from pappus.terminal.listing import LIMIT, Limit
 from pappus.terminal.output import Json, Output
-from shared.runtime.errors import PappusError
 
 app = typer.Typer(
     name="dlq",
@@ -40,7 +36,7 @@ def ls(
         look = dlq.list_each if each else dlq.count
         await look(state_folder(state), Output(as_json), dlq.Choice(topic, group), limit)
 
-    _attempt(work, state)
+    attempt_on_kafka(work, state)
 
 
 @app.command()
@@ -56,7 +52,7 @@ def show(
 
         await dlq.show(state_folder(state), Output(as_json), letter_id)
 
-    _attempt(work, state)
+    attempt_on_kafka(work, state)
 
 
 @app.command()
@@ -72,7 +68,7 @@ def skip(
 
         await dlq.skip(state_folder(state), Output(as_json), group)
 
-    _attempt(work, state)
+    attempt_on_kafka(work, state)
 
 
 @app.command()
@@ -94,16 +90,4 @@ def redrive(
         choice = dlq.Choice(topic, group, tuple(letter_ids or ()))
         await dlq.redrive(state_folder(state), Output(as_json), choice, dry_run=dry_run)
 
-    _attempt(work, state)
-
-
-def _attempt(work: Callable[[], Awaitable[None]], state: Path | None) -> None:
-    """Run `work`; what Kafka says is an expected error, too."""
-
-    async def refusing() -> None:
-        try:
-            await work()
-        except PappusError as error:
-            raise Refused(str(error)) from error
-
-    attempt(refusing, state)
+    attempt_on_kafka(work, state)

@@ -14,6 +14,7 @@ from pappus.stack.folders import StateFolder
 from pappus.terminal.output import Output
 from pappus.terminal.screen import complain, errors
 from shared.clients.errors import ApiError, UntrustedServer
+from shared.runtime.errors import PappusError
 
 if TYPE_CHECKING:
     from pappus.stack import Stack
@@ -104,6 +105,18 @@ def attempt(work: Callable[[], Awaitable[None]], state: Path | None) -> None:
 
     with refusals(state):
         asyncio.run(run())
+
+
+def attempt_on_kafka(work: Callable[[], Awaitable[None]], state: Path | None) -> None:
+    """Do what `attempt` does; what Kafka says is an expected error, too."""
+
+    async def refusing() -> None:
+        try:
+            await work()
+        except PappusError as error:
+            raise Refused(str(error)) from error
+
+    attempt(refusing, state)
 
 
 def _is_about(error: OSError, folder: Path) -> bool:

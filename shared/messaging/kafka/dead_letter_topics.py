@@ -14,13 +14,12 @@ from shared.contract.topics import DEAD_LETTER_TOPICS, LARGEST_BYTES
 from shared.messaging.event_log import LogReader, Record, TopicPartition
 from shared.messaging.kafka.client import kafka_errors, open_admin, stop_within, with_timeout
 from shared.messaging.kafka.event_log import KafkaEventLog
-from shared.runtime.errors import PappusError, TransientError
+from shared.messaging.reading import read_to_the_end
+from shared.runtime.errors import PappusError
 from shared.runtime.kafka_connection import KafkaConnection
 
 REDRIVEN_FROM = "pappus-redriven-from"
 """The header of a record that was published again: the id of its dead letter."""
-POLL_SECONDS = 1.0
-SILENT_POLLS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ async def read_dead_letters(event_log: KafkaEventLog) -> list[StoredDeadLetter]:
     """Return all dead letters that have not expired, the oldest first. Raises TransientError."""
     found = []
     async with event_log.reader([topic.name for topic in DEAD_LETTER_TOPICS]) as reader:
-        async for record in _to_the_end(reader):
+        async for record in read_to_the_end(reader):
             found.append(StoredDeadLetter(record, _parsed(record)))
     return sorted(found, key=_failed_at)
 
@@ -101,7 +100,7 @@ async def already_redriven(event_log: KafkaEventLog, letters: Sequence[DeadLette
         ends = await reader.end_offsets()
         beginnings = await reader.beginning_offsets()
         starts = {place: max(first.get(place, end), beginnings[place]) for place, end in ends.items()}
-        async for record in _to_the_end(reader, starts):
+        async for record in read_to_the_end(reader, starts):
             for name, value in record.headers:
                 if name == REDRIVEN_FROM:
                     found |= set(value.decode(errors="replace").split(","))
@@ -152,22 +151,6 @@ class Redrive:
                 )
             )
         return int(sent.offset)
-
-
-async def _to_the_end(reader: LogReader, starts: dict[TopicPartition, int] | None = None) -> AsyncIterator[Record]:
-    """Yield every record up to the end as it is now. Raises TransientError."""
-    beginnings, ends = await reader.beginning_offsets(), await reader.end_offsets()
-    positions = {**beginnings, **(starts or {})}
-    await reader.start_at(positions)
-    silent = 0
-    while any(positions[place] < end for place, end in ends.items()):
-        records = await reader.poll(POLL_SECONDS)
-        silent = 0 if records else silent + 1
-        if silent > SILENT_POLLS:
-            raise TransientError(f"Kafka delivered nothing for {SILENT_POLLS * POLL_SECONDS:g} s. Is it running?")
-        for record in records:
-            positions[record.topic_partition] = record.offset + 1
-            yield record
 
 
 def _parsed(record: Record) -> DeadLetter | None:

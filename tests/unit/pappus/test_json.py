@@ -21,8 +21,8 @@ from .conftest import FakeApis
 IMAGE = UUID("3f2c0f50-0000-4000-8000-000000000001")
 WITHOUT_JSON: dict[str, str] = {}
 """Commands without --json, each with the reason."""
-LISTINGS = ("history", "drift", "logs", "trace", "dlq ls", "keys ls", "users ls", "seed")
-NEED_SERVERS = {"up", "restart", "replay", "demo", "seed", "smoke", "trace", "prepare"} | {
+LISTINGS = ("history", "drift", "events", "logs", "trace", "dlq ls", "keys ls", "users ls", "seed")
+NEED_SERVERS = {"up", "events", "restart", "replay", "demo", "seed", "smoke", "trace", "prepare"} | {
     f"dlq {word}" for word in ("ls", "show", "skip", "redrive")
 }
 """These run with --json in the tests that have what they need."""

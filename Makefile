@@ -16,7 +16,8 @@
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
-#   make generated        write again what is made from code: events, metrics, rights, dashboards, alerts
+#   make generated        write again what is made from code: events, metrics, rights, dashboards, alerts, badges
+#   make pictures         the pictures of README and docs again, in a browser (of a stack that runs: ARGS="--state FOLDER")
 #   make format   let ruff mend what it can
 #   make secrets  the secrets of an installation in containers, as files
 #   make pins     resolve requirements/ again
@@ -34,7 +35,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check check-deploy load format bench pins generated
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check check-deploy load format bench pins generated pictures
 .DEFAULT_GOAL := help
 
 help:
@@ -100,6 +101,10 @@ check-deploy: $(READY)
 # Every file that is made from code: pages of events, metrics and rights, dashboards, alerts, Kafka's topics and users.
 generated: $(READY)
 	@$(BIN)/python -m infra.generate
+
+# In a real browser (CHROMIUM, else /usr/bin/chromium), on a stack of its own that it deletes afterwards: a minute.
+pictures: $(READY)
+	@$(BIN)/python -m infra.documents.pictures $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

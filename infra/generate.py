@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.documents import asyncapi, events_page
+from infra.documents.badges import badges
 from infra.documents.compatibility import find_breaks
 from infra.k8s import generate as kubernetes
 from infra.observability import generate as observability
@@ -26,6 +27,7 @@ def files() -> Mapping[Path, str]:
         EVENTS: json.dumps(asyncapi.document(), indent=1, ensure_ascii=False) + "\n",
         DOCS / "events.md": events_page.page(),
         DOCS / "access.md": access_page.page(),
+        **{DOCS / "images" / name: drawn for name, drawn in badges().items()},
     }
 
 

@@ -79,3 +79,16 @@ def test_every_hook_runs_from_the_projects_environment() -> None:
     hooks = [hook for repo in read_yaml(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
     assert [hook["id"] for hook in hooks] == ["ruff", "ruff-format", "lint-imports"]
     assert all(hook["entry"].startswith(".venv/bin/") for hook in hooks)
+
+
+def test_a_checking_job_can_be_moved_to_a_runner_of_ones_own() -> None:
+    jobs = [job for name in ("ci", "nightly") for job in read_yaml(f".github/workflows/{name}.yml")["jobs"].values()]
+    assert {job["runs-on"] for job in jobs} == {"${{ vars.RUNNER || 'ubuntu-24.04' }}"}
+
+
+def test_images_are_pushed_only_where_a_namespace_is_set() -> None:
+    jobs = read_yaml(".github/workflows/images.yml")["jobs"].values()
+    pushing = [job for job in jobs if any((step.get("with") or {}).get("push") is True for step in job["steps"])]
+    assert pushing
+    assert all("vars.DOCKERHUB_NAMESPACE != ''" in job["if"] for job in pushing)
+    assert all("!github.event.repository.fork" in job["if"] for job in pushing)

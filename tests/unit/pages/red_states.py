@@ -28,7 +28,7 @@ REPORTED_BY = {
     "shared/runtime/process.py",
     "shared/tables/reconciler.py",
     "shared/tables/single_worker.py",
-    "services/trainer/full_trigger/faust_app/app.py",
+    "shared/faust_app/app.py",
 }
 """The modules of those functions: a part without a name of its own may be reported here, and nowhere else."""
 UNKNOWN = ""

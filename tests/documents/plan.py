@@ -13,13 +13,14 @@ RUN_PAGES = (
     "README.md",
     "services/predictor/README.md",
     "docs/operations.md",
-    "CONTRIBUTING.md",
+    "docs/debugging.md",
     "docs/tutorial.md",
 )
 """In the order in which they are run, all on one running stack; the tutorial leaves it observed."""
 
 LIST = "A list of what one may type, not a script; each command in it is checked."
 DOCKER = "Needs Docker; make test-compose tests the file."
+IN_A_COPY = "tests/unit/pages/test_extending.py runs it in a copy of the project, with the example applied."
 CLUSTER = "Needs a cluster; make test-cluster tests the manifests."
 
 NOT_RUN: Mapping[str, Mapping[str, str]] = {
@@ -27,8 +28,20 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
     "CONTRIBUTING.md": {
         "make check    style, types": LIST,
         "pappus up --watch ": LIST,
-        '(eval "$(pappus env trainer-gate)"': "Runs until Ctrl-C.",
-        ".venv/bin/python -m pytest": "Its debugger would wait for a person; make check runs the same test.",
+    },
+    "docs/debugging.md": {
+        "python -m pytest -n 0": "Its debugger would wait for a person; make check runs the same tests.",
+        '(eval "$(pappus env trainer-gate)"': "Its debugger would wait for a person.",
+        "pappus logs trainer-gate -f": LIST,
+        "kcat -b": LIST,
+        "KEY=": "Needs kcat; the dead letters' redrive, which does the same, has tests of its own.",
+    },
+    "docs/extending.md": {
+        "make generated": IN_A_COPY,
+        ".venv/bin/python -m pytest -n 0 tests/unit/predictor": IN_A_COPY,
+        ".venv/bin/python -m pytest -n 0 tests/unit/trainer/gate/test_verdict.py": IN_A_COPY,
+        ".venv/bin/python -m pytest -q -n 0 tests/unit/trainer/gate": IN_A_COPY,
+        ".venv/bin/python -m pytest -n 0 tests/unit/trainer/training": IN_A_COPY,
     },
     "docs/operations.md": {
         'make demo ARGS="--images FOLDER"': "Needs photographs of the reader; test_demo.py reads folders.",
@@ -51,6 +64,12 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
 """Blocks that no test runs, and the reason in a sentence."""
 
 NEEDS: Mapping[str, Mapping[str, str]] = {
+    "docs/debugging.md": {
+        "curl -s -F file": "jq",
+        "curl -s http://127.0.0.1:28204/health": "jq",
+        "JARS=": "java",
+        "java": "java",
+    },
     "docs/operations.md": {"export PGPASSWORD=": "psql"},
     "docs/tutorial.md": {
         "pappus up --observe": "prometheus",

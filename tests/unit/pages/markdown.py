@@ -1,4 +1,4 @@
-"""What stands in the pages: tables, headings and blocks of code."""
+"""What stands in the pages: tables and blocks of code."""
 
 import re
 from collections.abc import Iterator
@@ -23,11 +23,6 @@ class Block:
 def blocks(text: str) -> list[Block]:
     """Return the fenced blocks of a text, in order."""
     return [Block(match[1], match[2] or "", match[3]) for match in _BLOCK.finditer(text)]
-
-
-def headings(text: str) -> list[str]:
-    """Return the headings below the title, of any depth."""
-    return [match[2] for match in _HEADING.finditer(_BLOCK.sub("", text))]
 
 
 def sections(text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the pages name exists: files, headings, tests, settings, benchmarks, metrics and routes."""
+"""What the pages name exists: tests, settings, benchmarks, metrics and routes."""
 
 import re
 from pathlib import Path
@@ -6,23 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.unit.pages import named
-from tests.unit.pages.markdown import ROOT, headings, pages
+from tests.unit.pages.markdown import ROOT, pages
 
 EXPANDED = re.compile(r"PAPPUS_[A-Z0-9_]*[A-Z0-9]\b(?![<…*])")
 TEST = re.compile(r"tests/[\w/]+\.py::\w+")
 BENCHMARK = re.compile(r"\bbench\.([a-z_]+)")
 METRIC = re.compile(r"\bpappus_[a-z_]+_(?:total|seconds|events|ratio|info|requests|corrections|number|healthy)\b")
 ROUTE = re.compile(r"`((?:GET|POST|PUT|DELETE) /[^`\s]*)`")
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def relative(file: Path) -> str:
     return str(file.relative_to(ROOT))
-
-
-def anchor(heading: str) -> str:
-    """Return the anchor that Git hosts give a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def text_of(page: Path) -> str:
@@ -31,22 +25,6 @@ def text_of(page: Path) -> str:
     if page.name == "older-projects.md":  # the first column is theirs
         return re.sub(r"^\|(?:[^|\\]|\\.)*\|", "|", text, flags=re.MULTILINE)
     return text
-
-
-@pytest.mark.parametrize("page", pages(), ids=relative)
-def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
-    broken = []
-    for target in LINK.findall(page.read_text()):
-        name, _, heading = target.partition("#")
-        if ":" in name:
-            continue
-        file = (page.parent / name).resolve() if name else page
-        known = (
-            {anchor(each) for each in headings(file.read_text())} if file.suffix == ".md" and file.is_file() else {""}
-        )
-        if not file.exists() or (heading and heading not in known):
-            broken.append(target)
-    assert broken == []
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if page.name != "CHANGELOG.md"], ids=relative)

@@ -20,7 +20,7 @@ RUN_PAGES = (
 
 LIST = "A list of what one may type, not a script; each command in it is checked."
 DOCKER = "Needs Docker; make test-compose tests the file."
-IN_A_COPY = "tests/unit/pages/test_extending.py runs it in a copy of the project, with the example applied."
+IN_A_COPY = "tests/unit/documents/test_extending.py runs it in a copy of the project, with the example applied."
 CLUSTER = "Needs a cluster; make test-cluster tests the manifests."
 
 NOT_RUN: Mapping[str, Mapping[str, str]] = {

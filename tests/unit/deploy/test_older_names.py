@@ -11,7 +11,7 @@ from infra.observability.catalogue import DECLARED
 from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
 from services.predictor.metrics import count_answer
 from shared.http.metrics import REQUEST_SECONDS, REQUESTS
-from tests.unit.pages.markdown import ROOT
+from tests.documents.markdown import ROOT
 
 ROUTE = {"method": "POST", "endpoint": "/older"}
 MOVES: dict[str, tuple[dict[str, str], Callable[[], None]]] = {

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tests.unit.pages import named
-from tests.unit.pages.markdown import DOCS, rows, sections
-from tests.unit.pages.test_names import TEST
+from tests.documents import named
+from tests.documents.markdown import DOCS, rows, sections
+from tests.unit.documents.test_names import TEST
 
 PROMISING = ("older-projects.md", "security.md")
 TABLES = [

@@ -22,7 +22,7 @@ from services.predictor.model.holder import ModelHolder
 from shared.runtime.health import HEALTH_PATHS, Health
 from shared.runtime.settings import SECRETS_FOLDER
 from shared.testing import MemoryEventLog, MemoryObjectStore
-from tests.unit.pages.markdown import ROOT
+from tests.documents.markdown import ROOT
 
 SETTINGS = (
     "pappus.mlflow_server.settings",

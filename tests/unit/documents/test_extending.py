@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.pages.markdown import DOCS, ROOT, Block, blocks, sections
+from tests.documents.markdown import DOCS, ROOT, Block, blocks, sections
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

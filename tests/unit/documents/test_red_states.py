@@ -5,8 +5,8 @@ import re
 import pytest
 
 from pappus.stack.status import ComponentState
-from tests.unit.pages import red_states
-from tests.unit.pages.markdown import DOCS, rows, sections
+from tests.documents import red_states
+from tests.documents.markdown import DOCS, rows, sections
 
 RUNBOOK = (DOCS / "runbook.md").read_text()
 SECTIONS = sections(RUNBOOK)

@@ -11,7 +11,7 @@ import yaml
 
 from pappus.stack.toolchain import GO, JAVA
 from shared.contract.access import GROUPS
-from tests.unit.pages.markdown import ROOT
+from tests.documents.markdown import ROOT
 
 NAMED_BY_CALLER: Mapping[str, int | str] = {
     "keep_running": 1,

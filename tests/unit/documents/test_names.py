@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.pages import named
-from tests.unit.pages.markdown import ROOT, pages
+from tests.documents import named
+from tests.documents.markdown import ROOT, pages
 
 EXPANDED = re.compile(r"PAPPUS_[A-Z0-9_]*[A-Z0-9]\b(?![<…*])")
 TEST = re.compile(r"tests/[\w/]+\.py::\w+")

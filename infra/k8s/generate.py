@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from shared.contract.access import JOBS, PRINCIPALS, strimzi_users
-from shared.contract.topics import TOPICS, Topic
+from shared.contract.topics import TOPICS, Topic, settings_of
 
 FOLDER = Path(__file__).parent / "overlays/prod/kafka"
 CLUSTER = "pappus"
@@ -35,12 +35,7 @@ def _topic(topic: Topic) -> Mapping[str, Any]:
         "spec": {
             "partitions": topic.partitions,
             "replicas": REPLICATION,
-            "config": {
-                "cleanup.policy": topic.cleanup,
-                "max.message.bytes": str(topic.max_bytes),
-                "min.insync.replicas": str(IN_SYNC),
-                "retention.ms": str(topic.retention_ms),
-            },
+            "config": dict(sorted({**settings_of(topic), "min.insync.replicas": str(IN_SYNC)}.items())),
         },
     }
 

@@ -222,7 +222,7 @@ DRIFT = Dashboard(
     (
         Panel(
             "How far pictures are from those that were learned",
-            "Under the threshold, mostly under a third of it. Above: PappusDrift.",
+            "Around 16 without drift, under the threshold. Above: PappusDrift.",
             "none",
             {
                 "pictures": gauge("pappus_drift_statistic_value", where='statistic="features"'),

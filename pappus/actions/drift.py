@@ -57,7 +57,7 @@ def drifts_table(drifts: list[DriftView]) -> Listing:
             f"{drift.value:.2f}",
             f"{drift.threshold:.2f}",
             drift.model_version,
-            "open" if drift.open else "answered by a full training",
+            "open" if drift.open else "answered by a full model",
             _figures(drift.figures),
         )
     return table

@@ -237,6 +237,7 @@ async def _correct_one(person: AsyncApi, answer: Answer, label: str, installatio
             prediction_id=answer.prediction_id,
             shown_model_version=answer.model_version,
             shown_label=answer.label,
+            shown_probability=answer.confidence,
         )
         return image.image_id, (await person.send(correction)).event_id
 

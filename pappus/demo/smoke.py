@@ -183,6 +183,7 @@ class SmokeTest:
             prediction_id=first.prediction_id,
             shown_model_version=first.model_version,
             shown_label=first.label,
+            shown_probability=first.probabilities[first.label],
         )
         by_hand = f"pappus correct {image.image_id} --withdraw"
         self._changes.append(Change("The correction", lambda: self._withdraw(person, picture, image), by_hand))

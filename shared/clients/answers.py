@@ -209,7 +209,7 @@ class LiveAccuracy(Body):
 class DriftView(Body):
     """A drift that was noticed. `statistic`: "features", other pictures than were learned, or "accuracy", people agree
     with fewer answers; `value` has passed `threshold`. It lasts since `window_from`, over `answers` answers up to
-    `detected_at`. `figures` explain it. `open`: no full training was made since."""
+    `detected_at`. `figures` explain it. `open`: no full model that was trained since came into service."""
 
     event_id: UUID
     statistic: str

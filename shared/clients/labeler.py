@@ -95,6 +95,7 @@ def correct_label(
     prediction_id: UUID | None = None,
     shown_model_version: str | None = None,
     shown_label: str | None = None,
+    shown_probability: float | None = None,
     key: str | None = None,
 ) -> ApiRequest[Applied | AcceptedImage]:
     """Set the label of an image that was seen at `revision`, or none: then `no_label` says why. The shown values are
@@ -107,6 +108,7 @@ def correct_label(
         "prediction_id": None if prediction_id is None else str(prediction_id),
         "shown_model_version": shown_model_version,
         "shown_label": shown_label,
+        "shown_probability": shown_probability,
     }
     return ApiRequest("POST", f"/images/{image_id}/label", _APPLIED.validate_json, json=body, headers=idempotency(key))
 

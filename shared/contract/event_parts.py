@@ -9,6 +9,7 @@ LARGEST = 2**31 - 1
 """The largest number that an `integer` column keeps."""
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Ordinal = Annotated[int, Field(ge=1, le=LARGEST)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class AppliedCorrection(BaseModel):

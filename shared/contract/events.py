@@ -16,6 +16,7 @@ from shared.contract.event_parts import LARGEST as LARGEST
 from shared.contract.event_parts import AppliedCorrection as AppliedCorrection
 from shared.contract.event_parts import Count as Count
 from shared.contract.event_parts import Ordinal as Ordinal
+from shared.contract.event_parts import Probability as Probability
 from shared.contract.event_parts import RuleOutcome as RuleOutcome
 from shared.contract.event_parts import SetAside as SetAside
 from shared.contract.labels import HeldLabel as HeldLabel
@@ -137,8 +138,9 @@ class LabelCorrected(ImageEvent):
     """A person set a label, or none. Natural key: the client's idempotency key, with image, revision and label. It is
     applied if `revision` is the image's current revision plus one (`shared.contract.race_rules`).
 
-    `label_to` is None exactly if `no_label` says why. "withdrawn" takes the last decision back: `restored` is the
-    decision before it, None if there was none, so that the image is again as it was stored.
+    The shown values are the answer that the person saw, None if they saw none. `label_to` is None exactly if `no_label`
+    says why. "withdrawn" takes the last decision back: `restored` is the decision before it, None if there was none, so
+    that the image is again as it was stored.
     """
 
     topic: ClassVar[str] = "label.corrected"
@@ -151,6 +153,7 @@ class LabelCorrected(ImageEvent):
     reason: str = ""
     shown_model_version: str | None = None
     shown_label: str | None = None
+    shown_probability: Probability | None = None
     prediction_id: UUID | None = None
     no_label: NoLabel | None = None
     restored: HeldLabel | None = None

@@ -44,6 +44,20 @@ class Topic:
         return self.retention_ms != UNLIMITED
 
 
+COMPACTED = {"segment.bytes": str(16 * 1024 * 1024), "segment.ms": str(3600 * 1000), "min.cleanable.dirty.ratio": "0.1"}
+"""Of compacted topics: only closed segments are compacted, and a table is read whole before its process works again."""
+
+
+def settings_of(topic: Topic) -> dict[str, str]:
+    """Return the settings of a topic by Kafka's names; how many copies there are is the installation's."""
+    return {
+        "retention.ms": str(topic.retention_ms),
+        "cleanup.policy": topic.cleanup,
+        "max.message.bytes": str(topic.max_bytes),
+        **(COMPACTED if topic.cleanup == "compact" else {}),
+    }
+
+
 def dead_letter_topic(topic: str) -> str:
     """Return the topic that takes what could not be handled on `topic`."""
     return f"{topic}.dlq"

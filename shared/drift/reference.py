@@ -5,12 +5,14 @@ Streams drawn from the very images that gave the mean look calmer than new ones:
 The mean of 40 % lies farther from that of 60 % than new pictures lie from the mean of all; so far it is drawn in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from shared.contract.artefact import DriftReference, StatisticReference
-from shared.drift.mewma import LAMBDA, Floats, statistic
+from shared.drift.mewma import LAMBDA, Floats, shorten, statistic
+from shared.drift.sketch import NUMBERS
+from shared.runtime.errors import InvalidMessage
 
 RUN_IMAGES = 2000
 """The stated run: how many images come on average between two false alarms."""
@@ -22,11 +24,13 @@ _FITTED_SHARE = 0.6
 _STREAMS = 100
 _STREAM_IMAGES = 1000
 _SEED = 20_251_126
-_OFFSET_SHARE = float(np.sqrt((1 + 1 / 0.4) / (1 / 0.6 + 1 / 0.4)))
+_OFFSET_SHARE = float(np.sqrt((1 + 1 / 0.6) / (1 / 0.6 + 1 / 0.4)))
 """How much of the distance between both means stays. The means of m and of n pictures differ by 1/m + 1/n in the
-square: in service, all of them gave the reference instead of 60 %; what comes is taken to be as varied as the 40 %."""
-_DIGITS = 6
-_SMALLEST_VARIANCE = 1e-9
+square: in service, all of them gave the reference instead of 60 %; what comes is taken to be as varied as those."""
+_DIGITS = 9
+_LOWEST_THRESHOLD = 1.5
+"""Times the number of dimensions, which the statistic is without drift: where nothing varies, streams are calm."""
+_SMALLEST_SHARE, _SMALLEST_VARIANCE = 1e-9, 1e-18
 
 
 def make_reference(features: Floats, answers: Sequence[int], confidences: Floats, labels: int) -> DriftReference | None:
@@ -47,6 +51,23 @@ def make_reference(features: Floats, answers: Sequence[int], confidences: Floats
     )
 
 
+def check_reference(reference: DriftReference, labels: int) -> None:
+    """Look whether a reference, which may come from a stranger, can be compared with.
+
+    Raises:
+        InvalidMessage: its numbers do not fit each other, or are none.
+    """
+    for name, part, numbers in (
+        ("features", reference.features, NUMBERS),
+        ("labels", reference.labels, labels - 1),
+        ("confidence", reference.confidence, 1),
+    ):
+        fits = len(part.mean) == numbers and [len(row) for row in part.whitening] == [numbers] * numbers
+        finite = fits and np.isfinite([part.threshold, *part.mean, *np.ravel(part.whitening)]).all()
+        if not finite or part.threshold <= numbers or np.linalg.matrix_rank(np.asarray(part.whitening)) < numbers:
+            raise InvalidMessage(f"The drift reference of this artefact is none, see its {name}. Train it again.")
+
+
 def label_vector(answer: int, labels: int) -> Floats:
     """Return float64 [labels - 1]: 1 at the index of the answer, all 0 for the last label, which the others imply."""
     return np.eye(labels)[answer, : labels - 1]
@@ -58,7 +79,7 @@ def _reference(vectors: Floats) -> StatisticReference:
     return StatisticReference(
         mean=_rounded(mean),
         whitening=tuple(_rounded(row) for row in whitening),
-        threshold=round(_cross_fitted_threshold(vectors), _DIGITS),
+        threshold=_rounded([max(_cross_fitted_threshold(vectors), _LOWEST_THRESHOLD * vectors.shape[1])])[0],
     )
 
 
@@ -67,7 +88,8 @@ def _fit(vectors: Floats) -> tuple[Floats, Floats]:
     from few images its small eigenvalues come out too small."""
     count, dimensions = vectors.shape
     covariance = np.atleast_2d(np.cov(vectors, rowvar=False))
-    diagonal = np.diag(np.maximum(np.diag(covariance), _SMALLEST_VARIANCE))
+    variances = np.diag(covariance)
+    diagonal = np.diag(np.maximum(variances, max(_SMALLEST_SHARE * variances.max(), _SMALLEST_VARIANCE)))
     shrinkage = min(1.0, dimensions / count)
     shrunk = (1 - shrinkage) * covariance + shrinkage * diagonal
     shrunk[np.diag_indices(dimensions)] = np.diag(diagonal)
@@ -88,7 +110,7 @@ def _largest_statistics(vectors: Floats, random: np.random.Generator) -> Floats:
     fitted = int(len(vectors) * _FITTED_SHARE)
     mean, whitening = _fit(vectors[order[:fitted]])
     rest = (vectors[order[fitted:]] - mean) @ whitening  # [m, k]
-    rest -= (1 - _OFFSET_SHARE) * rest.mean(axis=0)
+    rest = shorten(rest - (1 - _OFFSET_SHARE) * rest.mean(axis=0))
     drawn = random.integers(0, len(rest), (_STREAM_IMAGES, _STREAMS))
     average, largest = np.zeros((_STREAMS, vectors.shape[1])), np.zeros(_STREAMS)
     for images in drawn:
@@ -97,5 +119,6 @@ def _largest_statistics(vectors: Floats, random: np.random.Generator) -> Floats:
     return largest
 
 
-def _rounded(numbers: Floats) -> tuple[float, ...]:
-    return tuple(round(float(number), _DIGITS) for number in numbers)
+def _rounded(numbers: Iterable[float]) -> tuple[float, ...]:
+    """Return the numbers with so many significant digits: features may have any scale."""
+    return tuple(float(f"{number:.{_DIGITS}g}") for number in numbers)

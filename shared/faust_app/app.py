@@ -10,7 +10,6 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -111,6 +110,7 @@ class FaustApp:
         self._publisher = publisher
         self._give_up = give_up
         self._topics: list[str] = []
+        self._health: Health | None = None
         self._last_progress = time.monotonic()
 
     def table(self, name: str, partitions: int) -> MutableMapping[str, Any]:
@@ -154,6 +154,7 @@ class FaustApp:
             PappusError: Faust stopped by itself, or makes no progress although events are waiting; end the process
                 and start it again.
         """
+        self._health = health
         while not await raise_refusal(self._connection):
             health.set(self._name, False, "waiting for Kafka: is it running, at PAPPUS_KAFKA_BOOTSTRAP?")
             await asyncio.sleep(ASK_AGAIN_SECONDS)
@@ -197,17 +198,37 @@ class FaustApp:
         return source
 
     async def guarded(self, record: Record, body: Body, own: bool = False) -> None:
-        """Run a body so that in every case the event was handled, is a dead letter, or is not acknowledged."""
+        """Run a body so that in every case the event was handled, is a dead letter, or is not acknowledged. A tick of
+        the app's own is none of these: the next one comes anyway."""
+        if own:
+            await self._run_tick(record, body)
+            return
         try:
-            with nullcontext() if own else process_span(record, group=self._name):
+            with process_span(record, group=self._name):
                 handled = await self._process_or_dead_letter(record, body)
-            if handled and not own:
+            if handled:
                 EVENTS_HANDLED.labels(self._name, record.topic).inc()
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the event and go on
             logger.error(
                 "the process ends so that no event is lost", app=self._name, error=describe(error), exc_info=error
             )
             self._give_up()
+
+    async def _run_tick(self, record: Record, body: Body) -> None:
+        """Run a body at a tick. While it fails, a part of the health is red, and each tick tries again."""
+        try:
+            await body(record)
+        except Exception as error:  # noqa: BLE001 - Faust would go on as if nothing had happened
+            logger.error(
+                "a tick failed; the next one tries again", app=self._name, error=describe(error), exc_info=error
+            )
+            self._report_tick(False, f"The last tick failed: {describe(error)}")
+        else:
+            self._report_tick(True)
+
+    def _report_tick(self, ok: bool, detail: str = "") -> None:
+        if self._health is not None:
+            self._health.set(f"{self._name} ticks", ok, detail)
 
     async def _process_or_dead_letter(self, record: Record, body: Body) -> bool:
         """Return whether the body took the record; else it is a dead letter."""
@@ -245,6 +266,8 @@ class FaustApp:
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            if self._app.in_recovery:
+                self._last_progress = time.monotonic()
             try:
                 lag = await group_lag(self._connection, self._name, self._topics)
             except TransientError as error:

@@ -13,11 +13,10 @@ from infra.observability.dashboards import DASHBOARDS
 from pappus.demo.drawing import draw_tiles
 from shared.clients.labeler import correct_label, find_images
 from shared.contract.events import ModelTrained
-from shared.messaging.codec import decode_record
 from shared.testing import eventually
 
 from .browser_story import turn_round, with_browser
-from .demo_run import Told, brought
+from .demo_run import Told, brought, readable
 
 SECONDS = 60.0
 CORRECTION = {
@@ -143,7 +142,7 @@ async def test_a_full_training_has_links_to_all_that_led_to_it(observed: Told) -
             await person.send(correct_label(image.image_id, "grass", image.revision, reason="a trace is looked at"))
 
     async def newest_training() -> dict[str, Any] | None:
-        events = [decode_record(record) for record in await observed.records([ModelTrained.topic])]
+        events = [readable(record) for record in await observed.records([ModelTrained.topic])]
         version = [event.version for event in events if isinstance(event, ModelTrained) and event.lane == "full"][-1]
         ended = observed.pappus("trace", version, "--json")
         document = json.loads(ended.stdout) if ended.returncode == 0 else {"traces": []}

@@ -19,6 +19,8 @@ async def show_live_accuracy(database: Database) -> None:
             pass
         else:
             LIVE_ANSWERS.set(found.answers)
+            if not found.answers:
+                LIVE_ACCURACY.clear()
             for bound, value in (("value", found.share), ("low", found.low), ("high", found.high)):
                 if found.answers and value is not None:
                     LIVE_ACCURACY.labels(bound).set(value)

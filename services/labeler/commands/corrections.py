@@ -12,7 +12,7 @@ from services.labeler.commands.outcomes import Refused
 from services.labeler.fields import Label, Line, Text
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, Applied, ImageView
-from shared.contract.events import LabelCorrected, NoLabel
+from shared.contract.events import LabelCorrected, NoLabel, Probability
 from shared.tables.postgres import Row
 
 
@@ -27,6 +27,7 @@ class CorrectionRequest(BaseModel):
     prediction_id: UUID | None = None
     shown_model_version: Line | None = None
     shown_label: Line | None = None
+    shown_probability: Probability | None = None
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -81,6 +82,7 @@ async def correct(
             reason=correction.reason,
             shown_model_version=correction.shown_model_version,
             shown_label=correction.shown_label,
+            shown_probability=correction.shown_probability,
             prediction_id=correction.prediction_id,
             no_label=correction.no_label,
             restored=restored,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 UNSURE_BELOW = 0.5
 """Below this margin the model is called unsure."""
-DRIFTED = "Pictures look different lately, and this is one of them."
+DRIFTED = "It was stored while pictures look different from those that were learned."
 """With this begins the reason for an image that no model has learned the like of."""
 
 

@@ -10,13 +10,14 @@ from shared.tables.database import Database
 from shared.tables.postgres import Row
 
 _ANSWERED = """
-SELECT max(coalesce((event ->> 'manifest_cut_at')::timestamptz, trained_at)) FROM models WHERE lane = 'full'
+SELECT max(coalesce((models.event ->> 'manifest_cut_at')::timestamptz, trained_at))
+FROM models JOIN promotions USING (version) WHERE lane = 'full' AND counts
 """
-"""Up to when drifts are answered: the cut of the newest full training."""
+"""Up to when drifts are answered: the cut of the newest full training whose model came into service."""
 
 
 async def drifts(database: Database, limit: int, *, open_only: bool = False) -> list[DriftView]:
-    """Return the newest `limit` drifts, newest first; `open_only`: those that no full training has answered."""
+    """Return the newest `limit` drifts, newest first; `open_only`: those that no full model in service has answered."""
     answered: datetime | None = await database.fetchval(_ANSWERED)
     rows = await database.fetch(
         """SELECT event, coalesce(detected_at > $1, true) AS open FROM drifts

@@ -3,14 +3,13 @@
 Tables and records come from Faust, which this module does not import. A record may be delivered again to every method.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from services.predictor.monitor.decisions.adwin import Cut
-from services.predictor.monitor.decisions.agreement import NOTHING_SAID, AgreementWatch, count_outcome
+from services.predictor.monitor.decisions.agreement import NOTHING_SAID, AgreementWatch, Fall, count_outcome
 from services.predictor.monitor.decisions.pictures import (
     FEATURES,
     NOTHING_WATCHED,
@@ -18,8 +17,9 @@ from services.predictor.monitor.decisions.pictures import (
     Reference,
     count_answer,
     describe_answers,
-    start_watch,
+    follow,
     statistics,
+    stop_watch,
 )
 from services.predictor.monitor.decisions.rows import (
     AnswerRow,
@@ -40,8 +40,9 @@ from services.predictor.monitor.metrics import (
 )
 from services.predictor.monitor.recent_rows import RecentRows
 from services.predictor.monitor.references import References
-from shared.contract.events import DriftDetected, LabelCorrected, PredictionLogged, uuid_of
+from shared.contract.events import DriftDetected, LabelCorrected, ModelPromoted, PredictionLogged, uuid_of
 from shared.messaging.event_log import Publisher, Record
+from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
 
@@ -58,7 +59,7 @@ class MonitorTables:
 
 
 class Monitor:
-    """The monitor of one model. `report` is told in a sentence how it is."""
+    """The monitor of one model. `report` is told whether all is well, and in a sentence how it is."""
 
     def __init__(
         self,
@@ -66,7 +67,8 @@ class Monitor:
         references: References,
         publisher: Publisher,
         model_name: str,
-        report: Callable[[str], None] = lambda _sentence: None,
+        report: Callable[[bool, str], None] = lambda _ok, _sentence: None,
+        clock: Clock = utc_now,
     ) -> None:
         self._answers: RecentRows[AnswerRow] = RecentRows(tables.answers, model_name)
         self._outcomes: RecentRows[OutcomeRow] = RecentRows(tables.outcomes, model_name)
@@ -75,49 +77,69 @@ class Monitor:
         self._publisher = publisher
         self._model_name = model_name
         self._report = report
+        self._clock = clock
+        self._published: set[UUID] = set()
         self._new_answers = self._new_outcomes = True  # what was kept before this start may not be counted yet
 
     async def on_prediction_logged(self, event: PredictionLogged, record: Record) -> None:
         """Keep the answer, if it is one to the API about a picture that was not asked lately."""
-        row = answer_row(event, _position(record))
+        row = answer_row(event, _position(record), self._time_of(record))
         if row is not None and event.model_name == self._model_name and self._answers.add(answer_key(event), row):
             self._new_answers = True
 
     async def on_label_corrected(self, event: LabelCorrected, record: Record) -> None:
         """Keep what a person said about the answer they were shown."""
-        row = outcome_row(event, _position(record))
+        row = outcome_row(event, _position(record), self._time_of(record))
         if row is not None and self._outcomes.add(outcome_key(event), row):
             self._new_outcomes = True
 
     async def on_tick(self, _tick: Record) -> None:
         """Count what is new, and publish a drift that it shows. What cannot be published or read now waits."""
+        away = [
+            str(error)
+            for error in (await self._tried(self._count_answers), await self._tried(self._count_outcomes))
+            if error is not None
+        ]
+        if away:
+            self._report(False, f"Answers are compared later. {away[0]}")
+            logger.warning("answers are compared later", reason=away[0])
+
+    async def _tried(self, count: Callable[[], Awaitable[None]]) -> TransientError | None:
+        """Count; return what was away meanwhile."""
         try:
-            if self._new_answers and self._references.known:
-                await self._count_answers()
-            if self._new_outcomes:
-                await self._count_outcomes()
+            await count()
         except TransientError as error:
-            logger.warning("answers are compared later", reason=str(error))
+            return error
+        return None
 
     async def _count_answers(self) -> None:
-        self._new_answers = False
+        change = self._references.newest_change()
+        if not self._references.known or not (self._new_answers or self._is_replaced(change)):
+            return
         watch = before = self._picture_watch
-        try:
-            reference = await self._reference_of(watch)
-            for row in self._answers.after(before["seen"]):
-                watch, reference = await self._follow_model(watch, reference, row)
-                if reference is not None and row["reference"] == watch["reference"]:
-                    watch, begins = count_answer(watch, row, reference)
-                    if begins:
-                        await self._publish(_pictures_drifted(watch, row, reference, self._model_name))
-                watch = {**watch, "seen": {**watch["seen"], row["partition"]: _next_offset(watch, row)}}
-        except TransientError:
-            self._new_answers = True
-            raise
+        if change is not None and self._is_replaced(change):  # also where no answer of the new model came yet
+            found = await self._references.of(change)
+            if found is not None:
+                watch = follow(watch, found, change.sequence)
+            elif not self._references.is_missing(change):
+                watch = stop_watch(watch, change.sequence)
+        reference = await self._reference_of(watch)
+        for row in self._answers.after(before["seen"]):
+            watch, reference = await self._follow_model(watch, reference, row)
+            if reference is not None and row["reference"] == watch["reference"]:
+                watch, begins = count_answer(watch, row, reference)
+                if begins:
+                    await self._publish(_pictures_drifted(watch, row, reference, self._model_name))
+            watch = {**watch, "seen": {**watch["seen"], row["partition"]: _next_offset(watch, row)}}
         if watch is not before:
             self._watches[f"{self._model_name}/pictures"] = watch
             ANSWERS_COMPARED.inc(max(0, watch["answers"] - before["answers"]))
+        self._new_answers = False
         self._show(watch, reference)
+
+    def _is_replaced(self, change: ModelPromoted | None) -> bool:
+        """Whether this promotion came after all that the watch knows."""
+        return change is not None and change.sequence > self._picture_watch["sequence"]
 
     async def _follow_model(
         self, watch: PictureWatch, reference: Reference | None, row: AnswerRow
@@ -130,26 +152,28 @@ class Monitor:
         if row["reference"] == watch["reference"]:
             return {**watch, "sequence": sequence}, reference
         found = await self._references.find(row["reference"], row["version"])
-        return (watch, reference) if found is None else (start_watch(watch, found, sequence), found)
+        return (watch, reference) if found is None else (follow(watch, found, sequence), found)
 
     async def _count_outcomes(self) -> None:
-        self._new_outcomes = False
+        if not self._new_outcomes:
+            return
         watch = before = self._agreement_watch
-        try:
-            for row in self._outcomes.after(before["seen"]):
-                watch, cut = count_outcome(watch, row)
-                if cut is not None:
-                    await self._publish(_agreement_fell(watch, cut, row, self._model_name))
-        except TransientError:
-            self._new_outcomes = True
-            raise
+        for row in self._outcomes.after(before["seen"]):
+            watch, fall = count_outcome(watch, row)
+            if fall is not None:
+                await self._publish(_agreement_fell(watch, fall, row, self._model_name))
         if watch is not before:
             self._watches[f"{self._model_name}/agreement"] = watch
+        self._new_outcomes = False
         DRIFT_OPEN.labels(ACCURACY).set(watch["open_since"] is not None)
 
     async def _publish(self, drift: DriftDetected) -> None:
-        """Publish a drift before it is counted: after a crash in between, the same rows give the same event id."""
+        """Publish a drift before it is counted: after a crash in between, the same rows give the same event id. What
+        this process has published it does not publish again."""
+        if drift.event_id in self._published:
+            return
         await self._publisher.publish([drift])
+        self._published.add(drift.event_id)
         DRIFTS_DETECTED.labels(drift.statistic).inc()
         logger.warning(
             "a drift is detected",
@@ -159,6 +183,11 @@ class Monitor:
             since=drift.window_from.isoformat(),
             answers=drift.answers,
         )
+
+    def _time_of(self, record: Record) -> float:
+        """Return when the record was appended, in seconds since 1970; a producer's clock that is ahead does not make it
+        come later."""
+        return min(record.timestamp_ms / 1000, self._clock().timestamp())
 
     async def _reference_of(self, watch: PictureWatch) -> Reference | None:
         """Return the reference of the watch; None if it cannot be had any more, and the next one is awaited."""
@@ -176,8 +205,10 @@ class Monitor:
 
     def _show(self, watch: PictureWatch, reference: Reference | None) -> None:
         """Show how it is, as metrics and in a sentence."""
+        DRIFT_OPEN.labels(FEATURES).set(watch["open_since"] is not None)
         if reference is None:
-            self._report("There is nothing to compare answers with: the next full training makes a reference.")
+            sentence = "There is nothing to compare answers with: the next full training makes a reference."
+            self._report(True, sentence)
             return
         values, thresholds = statistics(watch), reference.thresholds()
         for name, value in values.items():
@@ -185,10 +216,10 @@ class Monitor:
             DRIFT_THRESHOLD.labels(name).set(thresholds[name])
         for name, figure in describe_answers(watch, reference).items() if watch["answers"] else ():
             DRIFT_FIGURES.labels(name).set(figure)
-        DRIFT_OPEN.labels(FEATURES).set(watch["open_since"] is not None)
         self._report(
+            True,
             f"{'Drift' if watch['open_since'] else 'No drift'} after {watch['answers']} answers: the statistic is"
-            f" {values[FEATURES]:.1f}, the threshold {thresholds[FEATURES]:.1f}."
+            f" {values[FEATURES]:.1f}, the threshold {thresholds[FEATURES]:.1f}.",
         )
 
 
@@ -211,7 +242,7 @@ def _pictures_drifted(watch: PictureWatch, row: AnswerRow, reference: Reference,
     )
 
 
-def _agreement_fell(watch: AgreementWatch, cut: Cut, row: OutcomeRow, model_name: str) -> DriftDetected:
+def _agreement_fell(watch: AgreementWatch, fall: Fall, row: OutcomeRow, model_name: str) -> DriftDetected:
     return DriftDetected(
         event_id=uuid_of(DriftDetected.topic, model_name, "", ACCURACY, watch["episode"]),
         occurred_at=_time(row["at"]),
@@ -219,13 +250,13 @@ def _agreement_fell(watch: AgreementWatch, cut: Cut, row: OutcomeRow, model_name
         model_name=model_name,
         model_version=row["version"],
         statistic=ACCURACY,
-        value=round(cut.after, 4),
-        threshold=round(cut.before - cut.allowed, 4),
+        value=round(fall.after, 4),
+        threshold=round(fall.before, 4),
         window_from=_time(watch["open_since"] or row["at"]),
         window_to=_time(row["at"]),
         answers=len(watch["window"]),
         episode=watch["episode"],
-        figures={"accuracy": round(cut.after, 4), "accuracy_before": round(cut.before, 4)},
+        figures={"accuracy": round(fall.after, 4), "accuracy_before": round(fall.before, 4)},
     )
 
 

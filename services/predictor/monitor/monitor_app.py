@@ -28,7 +28,7 @@ async def run_monitor(
     folder = settings.writable_folder / "faust"
     app = FaustApp(MONITOR_APP, settings.kafka, folder=folder, publisher=publisher)
     tables = MonitorTables(app.table("answers", 4), app.table("outcomes", 4), app.table("watches", 1))
-    monitor = Monitor(tables, references, publisher, settings.model_name, partial(health.set, "drift", True))
+    monitor = Monitor(tables, references, publisher, settings.model_name, partial(health.set, "drift"))
     app.on(PredictionLogged, monitor.on_prediction_logged)
     app.on(LabelCorrected, monitor.on_label_corrected)
     app.every(TICK_SECONDS, MONITOR_TICKS, monitor.on_tick)

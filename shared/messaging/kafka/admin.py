@@ -12,7 +12,7 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
     for_code,
 )
 
-from shared.contract.topics import TOPICS, Topic
+from shared.contract.topics import TOPICS, Topic, settings_of
 from shared.messaging.event_log import TopicPartition
 from shared.messaging.kafka.client import ANSWER_SECONDS, kafka_errors, open_admin, with_timeout
 from shared.messaging.kafka.reader import Probe
@@ -89,12 +89,7 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic], made: 
 
 
 def _settings(topic: Topic, copies: Copies) -> dict[str, str]:
-    return {
-        "retention.ms": str(topic.retention_ms),
-        "cleanup.policy": topic.cleanup,
-        "max.message.bytes": str(topic.max_bytes),
-        "min.insync.replicas": str(copies.min_insync),
-    }
+    return {**settings_of(topic), "min.insync.replicas": str(copies.min_insync)}
 
 
 async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Topic], copies: Copies) -> None:

@@ -15,9 +15,9 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 )
 
 from pappus.stack import Servers
-from shared.contract.access import GROUPS, PRINCIPALS, published_by, read_by
+from shared.contract.access import GROUPS, PRINCIPALS, groups_of, published_by, read_by
 from shared.contract.events import EVENTS, Principal
-from shared.contract.topics import FAUST_TOPICS, TOPICS, dead_letter_topic
+from shared.contract.topics import FAUST_TOPICS, FAUST_TOPICS_OF, TOPICS, dead_letter_topic
 from shared.messaging.kafka import KafkaRefused, create_topics, make_users, open_event_log, raise_refusal, set_rights
 from shared.runtime.errors import NotReady, PappusError
 from shared.runtime.kafka_connection import KafkaConnection, KafkaProtocol
@@ -71,7 +71,8 @@ async def test_a_service_writes_its_own_topics_and_no_others(secured: Servers, p
     internal = [topic.name for topic in FAUST_TOPICS if topic.cleanup == "delete"]  # others want keys
     found = await allowed_to_write(secured.kafka_as(principal), [*EVENT_TOPICS, *letters, *internal])
     own = {*published_by(principal), *map(dead_letter_topic, read_by(principal))}
-    assert found == own | (set(internal) if principal == "trainer" else set())
+    apps = [topics for group, topics in FAUST_TOPICS_OF.items() if group in groups_of(principal)]
+    assert found == own | {topic.name for topics in apps for topic in topics} & set(internal)
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)

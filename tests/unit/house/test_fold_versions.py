@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PINNED = {
-    "ingestor": (1, "8f878844393b87c4"),
-    "labeler": (1, "3f3626b18f8a9308"),
+    "ingestor": (1, "1f67c1c19c8e9dde"),
+    "labeler": (1, "525606bdaeed4a90"),
     "predictor": (1, "7dfd9ee4ada81ef5"),
-    "trainer": (1, "33c8cc5c2bf29a03"),
+    "trainer": (1, "86bbcff38a734b4e"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

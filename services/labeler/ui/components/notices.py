@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services.labeler.ui import messages
-from services.labeler.ui.sessions.champion import current_accuracy, current_drift, current_freeze
+from services.labeler.ui.sessions.champion import current_accuracy, current_drifts, current_freeze
 from services.labeler.ui.sessions.tab import session
 
 LOOK_EVERY_SECONDS = 5.0
@@ -12,12 +12,12 @@ LOOK_EVERY_SECONDS = 5.0
 @st.fragment(run_every=LOOK_EVERY_SECONDS)
 def show_notices() -> None:
     """Show by whom and why promotions are frozen, while they are, and a drift until a training has answered it."""
-    freeze, drift, person = current_freeze(), current_drift(), session()
+    freeze, drifts, person = current_freeze(), current_drifts(), session()
     if person is None:
         return
     if freeze is not None:
         st.warning(messages.frozen(freeze, operator=person.role == "operator"), icon=":material/ac_unit:")
-    if drift is not None:
+    for drift in drifts:
         st.info(messages.drifted(drift), icon=":material/trending_up:")
 
 

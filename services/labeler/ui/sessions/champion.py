@@ -1,6 +1,7 @@
 """The model in service, as this tab last heard: whether promotions are frozen, and whether there is a drift."""
 
 import time
+from contextlib import suppress
 
 import streamlit as st
 
@@ -19,11 +20,11 @@ def current_freeze() -> PromotionView | None:
     return champion.freeze if champion is not None and champion.frozen else None
 
 
-def current_drift() -> DriftView | None:
-    """Return the newest drift that no full training has answered; None without one, or if the labeler does not
-    answer."""
+def current_drifts() -> list[DriftView]:
+    """Return the newest open drift of each kind; empty without one, or if the labeler does not answer."""
     champion = _current_champion()
-    return champion.drifts[0] if champion is not None and champion.drifts else None
+    newest = {drift.statistic: drift for drift in reversed(champion.drifts)} if champion is not None else {}
+    return list(newest.values())
 
 
 def current_accuracy() -> LiveAccuracy | None:
@@ -39,9 +40,8 @@ def _current_champion() -> ChampionView | None:
     if time.monotonic() - heard_at < ASK_AGAIN_SECONDS:
         known: ChampionView | None = champion
         return known
-    try:
+    found: ChampionView | None = None
+    with suppress(TransientError, Declined, LoggedOut):  # not asked again at once: the page would wait each time
         found = clients().labeler.send(get_champion())
-    except (TransientError, Declined, LoggedOut):
-        return None
     st.session_state.champion = (time.monotonic(), found)
     return found

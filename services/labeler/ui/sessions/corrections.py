@@ -37,6 +37,7 @@ class PendingCorrection(BaseModel):
     prediction_id: UUID | None = None
     shown_model_version: str | None = None
     shown_label: str | None = None
+    shown_probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def new_correction(
         prediction_id=shown.prediction_id if shown else None,
         shown_model_version=shown.model_version if shown else None,
         shown_label=shown.label if shown else None,
+        shown_probability=shown.probabilities[shown.label] if shown else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""ADWIN, adaptive windowing (Bifet and Gavalda 2007), on outcomes that are right or wrong. Pure.
+"""ADWIN, adaptive windowing (Bifet and Gavalda 2007), on numbers from 0 to 1. Pure.
 
 The window is cut wherever its older and its newer part have means that differ by more than chance allows. All cuts of a
 window of at most some hundred outcomes are tried, so none of the paper's compressed buckets are needed.
@@ -26,12 +26,12 @@ class Cut:
     allowed: float
 
 
-def find_cut(outcomes: Sequence[bool]) -> Cut | None:
-    """Return where the mean of the outcomes, oldest first, changes most; None if it does not change."""
-    count = len(outcomes)
+def find_cut(numbers: Sequence[float]) -> Cut | None:
+    """Return where the mean of the numbers, oldest first, changes most; None if it does not change."""
+    count = len(numbers)
     if count < 2 * SMALLEST_PART:
         return None
-    values = np.asarray(outcomes, np.float64)
+    values = np.asarray(numbers, np.float64)
     older = np.arange(SMALLEST_PART, count - SMALLEST_PART + 1)  # [cuts]: the size of the older part
     sums = np.cumsum(values)
     before, after = sums[older - 1] / older, (sums[-1] - sums[older - 1]) / (count - older)

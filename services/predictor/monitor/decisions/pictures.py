@@ -7,25 +7,31 @@ import numpy as np
 
 from services.predictor.monitor.decisions.rows import AnswerRow
 from shared.contract.artefact import DriftReference
-from shared.drift.mewma import LAMBDA, Floats, advance, statistic
+from shared.drift.mewma import LAMBDA, Floats, advance, statistic, whiten
 from shared.drift.reference import label_vector
 
 FEATURES, LABELS, CONFIDENCE = "features", "labels", "confidence"
 USUAL_SHARE = 1 / 3
-"""Below this share of its threshold a statistic is called usual: a drift began after the last such answer."""
+"""Below this share of the way from what it is without drift to its threshold, the statistic is called usual: a drift
+began after the last such answer."""
 OVER_SHARE = 1 / 2
 OVER_ANSWERS = 100
-"""A drift is over after so many answers in a row with less than half the threshold; then another can be noticed."""
+"""A drift is over after so many more answers below half of that way than above it; then another can be noticed."""
+LATEST = 20
+NEAR = 0.1
+"""An answer does not count if its picture is nearly one of the latest: the square of their distance is below this share
+of what it is between two usual ones. Ten shots of one flower are one picture."""
 
 
 class PictureWatch(TypedDict):
     """The state of the watch: see `start_watch`.
 
     reference: what answers are compared with. version, sequence: of the newest answer, and its promotion. seen: by
-    partition, the offset up to which answers are counted. averages: of each statistic. answers: how many were
-    compared. usual_at, since_usual: when the features were last usual, in seconds since 1970, and how many answers came
-    after. open_since: since when there is a drift, None without one. below: answers in a row that look as if it were
-    over. episode: how many drifts there were.
+    partition, the offset up to which answers are counted. averages: of each statistic. plain: those of labels and
+    confidence as they are. latest: the whitened sketches of the latest answers. answers: how many were compared.
+    usual_at, since_usual: when the features were last usual, in seconds since 1970, and how many answers came after.
+    open_since: since when there is a drift, None without one. below: how many more answers look as if it were over.
+    episode: how many drifts there were.
     """
 
     reference: str
@@ -33,6 +39,8 @@ class PictureWatch(TypedDict):
     sequence: int
     seen: dict[str, int]
     averages: dict[str, list[float]]
+    plain: dict[str, list[float]]
+    latest: list[list[float]]
     answers: int
     usual_at: float | None
     since_usual: int
@@ -47,6 +55,8 @@ NOTHING_WATCHED: PictureWatch = {
     "sequence": 0,
     "seen": {},
     "averages": {},
+    "plain": {},
+    "latest": [],
     "answers": 0,
     "usual_at": None,
     "since_usual": 0,
@@ -91,15 +101,32 @@ def start_watch(before: PictureWatch, reference: Reference, sequence: int) -> Pi
         "sequence": sequence,
         "seen": before["seen"],
         "averages": zero,
+        "plain": {name: zero[name] for name in (LABELS, CONFIDENCE)},
         "episode": before["episode"],
     }
 
 
+def stop_watch(before: PictureWatch, sequence: int) -> PictureWatch:
+    """Return the watch of a model without a reference: nothing is compared, and no drift is open."""
+    return {**NOTHING_WATCHED, "sequence": sequence, "seen": before["seen"], "episode": before["episode"]}
+
+
+def follow(before: PictureWatch, reference: Reference, sequence: int) -> PictureWatch:
+    """Return the watch after a promotion with this number: the same, if its model has the same reference."""
+    if reference.id == before["reference"]:
+        return {**before, "sequence": sequence}
+    return start_watch(before, reference, sequence)
+
+
 def count_answer(watch: PictureWatch, answer: AnswerRow, reference: Reference) -> tuple[PictureWatch, bool]:
     """Return the watch with one more answer under its reference, and whether it is the one that shows a drift. An
-    answer with a label or a sketch that the reference does not know changes nothing."""
+    answer with a label or a sketch that the reference does not know changes nothing, and none that is nearly one of the
+    latest."""
     drift = reference.drift
     if answer["label"] not in reference.labels or len(answer["sketch"]) != len(drift.features.mean):
+        return watch, False
+    whitened = whiten(np.asarray(answer["sketch"]), drift.features)
+    if _is_nearly_known(whitened, watch["latest"]):
         return watch, False
     vectors = {
         FEATURES: (np.asarray(answer["sketch"]), drift.features),
@@ -110,16 +137,22 @@ def count_answer(watch: PictureWatch, answer: AnswerRow, reference: Reference) -
         name: advance(np.asarray(watch["averages"][name]), vector, expected)
         for name, (vector, expected) in vectors.items()
     }
-    share = float(statistic(averages[FEATURES])) / drift.features.threshold
+    usually = len(drift.features.mean)  # what the statistic is on average without drift
+    share = (float(statistic(averages[FEATURES])) - usually) / (drift.features.threshold - usually)
     begins = watch["open_since"] is None and share >= 1
     usual = share < USUAL_SHARE
-    below = watch["below"] + 1 if watch["open_since"] is not None and share < OVER_SHARE else 0
+    below = max(0, watch["below"] + (1 if share < OVER_SHARE else -1)) if watch["open_since"] is not None else 0
     over = below >= OVER_ANSWERS
-    since = watch["usual_at"] or answer["at"]
+    since = min(watch["usual_at"] or answer["at"], answer["at"])
     return {
         **watch,
         "version": answer["version"],
         "averages": {name: _rounded(average) for name, average in averages.items()},
+        "plain": {
+            name: _rounded((1 - LAMBDA) * np.asarray(watch["plain"][name]) + LAMBDA * vectors[name][0])
+            for name in (LABELS, CONFIDENCE)
+        },
+        "latest": [*watch["latest"], [round(float(number), 3) for number in whitened]][-LATEST:],
         "answers": watch["answers"] + 1,
         "usual_at": answer["at"] if usual else watch["usual_at"] or answer["at"],
         "since_usual": 0 if usual else watch["since_usual"] + 1,
@@ -127,6 +160,13 @@ def count_answer(watch: PictureWatch, answer: AnswerRow, reference: Reference) -
         "below": 0 if over else below,
         "episode": watch["episode"] + begins,
     }, begins
+
+
+def _is_nearly_known(whitened: Floats, latest: list[list[float]]) -> bool:
+    if not latest:
+        return False
+    squared = np.square(np.asarray(latest) - whitened).sum(axis=1)
+    return bool(squared.min() < NEAR * 2 * len(whitened))
 
 
 def statistics(watch: PictureWatch) -> dict[str, float]:
@@ -140,22 +180,13 @@ def describe_answers(watch: PictureWatch, reference: Reference) -> dict[str, flo
     drift = reference.drift
     weight = 1 - (1 - LAMBDA) ** watch["answers"]  # an average that began at zero has not seen its whole window
     shares, expected_shares = (
-        _shares(numbers) for numbers in (_value(watch, LABELS, weight, reference), np.asarray(drift.labels.mean))
+        _shares(np.asarray(watch["plain"][LABELS]) / weight),
+        _shares(np.asarray(drift.labels.mean)),
     )
-    figures = {
-        "confidence": float(_value(watch, CONFIDENCE, weight, reference)[0]),
-        "expected_confidence": drift.confidence.mean[0],
-    }
+    figures = {"confidence": watch["plain"][CONFIDENCE][0] / weight, "expected_confidence": drift.confidence.mean[0]}
     for label, share, expected in zip(reference.labels, shares, expected_shares, strict=True):
         figures |= {f"share_{label}": share, f"expected_share_{label}": expected}
     return {name: round(value, 4) for name, value in figures.items()}
-
-
-def _value(watch: PictureWatch, name: str, weight: float, reference: Reference) -> Floats:
-    """Return the averaged vector itself, [k]: whitening undone."""
-    expected = reference.drift.labels if name == LABELS else reference.drift.confidence
-    whitened = np.asarray(watch["averages"][name]) / weight
-    return np.asarray(np.asarray(expected.mean) + whitened @ np.linalg.inv(np.asarray(expected.whitening)))
 
 
 def _shares(implied: Floats) -> list[float]:

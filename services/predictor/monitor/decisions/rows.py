@@ -4,12 +4,18 @@ A row of `answers` or `outcomes` stands for one event and never changes. The row
 they are counted in it: it is written as a whole, so nothing is counted twice after a restart.
 """
 
+import re
 from typing import TypedDict
 
 from shared.contract.events import LabelCorrected, PredictionLogged
+from shared.drift.sketch import NUMBERS
 
 DIGEST_DIGITS = 16
 API = "api"
+REFERENCE = re.compile(r"[0-9a-f]{16}")
+LONGEST_NAME = 200
+LARGEST = 1e9
+"""No number of a sketch is larger; those that a stranger sends may be."""
 
 
 class Position(TypedDict):
@@ -33,27 +39,33 @@ class AnswerRow(Position):
 
 
 class OutcomeRow(Position):
-    """What a person said about an answer: when, about which version, and whether they agreed."""
+    """What a person said about an answer: when, about which version, whether they agreed, and how sure the answer was
+    (0 to 1)."""
 
     event_id: str
     at: float
     version: str
     right: bool
+    probability: float
 
 
-def answer_row(event: PredictionLogged, position: Position) -> AnswerRow | None:
-    """Return the row of an answer; None if it is not compared: it was not asked over the API, or its model has no
-    reference."""
-    if event.source != API or not event.drift_reference or event.label not in event.probabilities:
+def answer_row(event: PredictionLogged, position: Position, at: float) -> AnswerRow | None:
+    """Return the row of an answer that was appended at `at`; None if it is not compared: it was not asked over the API,
+    its model has no reference, or it holds what no answer holds."""
+    probability = event.probabilities.get(event.label, -1.0)
+    possible = 0 <= probability <= 1 and len(event.projection) == NUMBERS
+    if event.source != API or not possible or not REFERENCE.fullmatch(event.drift_reference):
+        return None
+    if max(map(abs, event.projection)) > LARGEST or max(len(event.label), len(event.model_version)) > LONGEST_NAME:
         return None
     return {
         **position,
         "event_id": str(event.event_id),
-        "at": event.occurred_at.timestamp(),
+        "at": at,
         "version": event.model_version,
         "reference": event.drift_reference,
         "label": event.label,
-        "confidence": event.probabilities[event.label],
+        "confidence": probability,
         "sketch": list(event.projection),
     }
 
@@ -64,16 +76,21 @@ def answer_key(event: PredictionLogged) -> str:
     return f"{event.drift_reference}/{event.sha256[-DIGEST_DIGITS:]}"
 
 
-def outcome_row(event: LabelCorrected, position: Position) -> OutcomeRow | None:
-    """Return the row of what a person said; None if they saw no answer, or set no label."""
-    if event.shown_model_version is None or event.shown_label is None or event.label_to is None:
+def outcome_row(event: LabelCorrected, position: Position, at: float) -> OutcomeRow | None:
+    """Return the row of what a person said at `at`; None if they saw no answer or set no label, or if it is not known
+    how sure the answer was, as in events of earlier releases."""
+    version, probability = event.shown_model_version, event.shown_probability
+    if version is None or event.shown_label is None or event.label_to is None or probability is None:
+        return None
+    if len(version) > LONGEST_NAME:
         return None
     return {
         **position,
         "event_id": str(event.event_id),
-        "at": event.occurred_at.timestamp(),
-        "version": event.shown_model_version,
+        "at": at,
+        "version": version,
         "right": event.label_to == event.shown_label,
+        "probability": probability,
     }
 
 

@@ -74,13 +74,15 @@ class LoggedRequest(TypedDict):
 
 class TrainingRow(TypedDict):
     """The trainings and their requests; the newest request is the last. `answers` are the requests that full trainings
-    name as their causes: an answer may be folded before its request, since they are on different topics. The records of
+    name as their causes: an answer may be folded before its request, since they are on different topics. `answered` are
+    the drifts that a full training came after: published again, they are no new ones. The records of
     training.requested before the offset `asked_upto` are folded, those of model.trained before `trained_upto`."""
 
     last: Training | None
     asked: list[LoggedRequest]
     answers: list[str]
     drifts: list[LoggedEvent]
+    answered: NotRequired[list[str]]
     asked_upto: int
     trained_upto: int
 
@@ -160,14 +162,22 @@ def on_model_trained(row: TrainingRow, event: ModelTrained, position: RecordPosi
         "positions": _merge_offsets(before["positions"] if before else {}, event.positions),
     }
     drifts = [drift for drift in row["drifts"] if drift["at"] > last["cut_at"]]
-    return {**row, "last": last, "answers": answers, "drifts": drifts, "trained_upto": position.offset + 1}
+    over = [drift["event_id"] for drift in row["drifts"] if drift not in drifts]
+    return {
+        **row,
+        "last": last,
+        "answers": answers,
+        "drifts": drifts,
+        "answered": [*row.get("answered", []), *over][-KEPT_DRIFTS:],
+        "trained_upto": position.offset + 1,
+    }
 
 
 def on_drift_detected(row: TrainingRow, event: DriftDetected, position: RecordPosition) -> TrainingRow:
     """Add a drift to the row, until the next full training; the newest KEPT_DRIFTS are kept."""
     last = row["last"]
-    answered = last is not None and position.at <= last["cut_at"]
-    if answered or any(drift["event_id"] == str(event.event_id) for drift in row["drifts"]):
+    known = {*(drift["event_id"] for drift in row["drifts"]), *row.get("answered", [])}
+    if str(event.event_id) in known or (last is not None and position.at <= last["cut_at"]):
         return row
     return {**row, "drifts": [*row["drifts"], log_event(event, position)][-KEPT_DRIFTS:]}
 

@@ -158,9 +158,10 @@ def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -
     images, corrections, drifts = state.new_images, state.new_corrections, state.drifts
     labels = sort_by_time({arrival.event_id: arrival for arrival in (*images, *corrections)}.values())
     due_reasons: list[_DueReason] = []
-    if drifts and labels:
-        detail = f"Drift was detected, and there are {len(labels)} new labels."
-        due_reasons += _due_reason("drift", detail, [drifts[0], labels[0]], [*drifts, *labels])
+    later = [label for label in labels if drifts and label.at > drifts[0].at]  # those before it say nothing about it
+    if later:
+        detail = f"Drift was detected, and there are {len(later)} labels since."
+        due_reasons += _due_reason("drift", detail, [drifts[0], later[0]], [*drifts, *later])
     if len(corrections) >= settings.grown_corrections:
         detail = f"{len(corrections)} corrections since the last full training."
         due_reasons += _due_reason(

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ import pytest
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.monitor.agents import Monitor, MonitorTables
 from services.predictor.monitor.decisions.pictures import Reference
-from services.predictor.monitor.references import References
+from services.predictor.monitor.references import AGAIN_SECONDS, References
 from shared.contract.events import DriftDetected, Event, LabelCorrected, ModelPromoted, PredictionLogged
 from shared.contract.topics import MONITOR_TICKS
 from shared.messaging.codec import decode_record, encode
 from shared.messaging.event_log import Record
 from shared.runtime.errors import TransientError
-from shared.testing import MemoryEventLog, MemoryObjectStore, label_corrected, prediction_logged, read_all
+from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, label_corrected, prediction_logged, read_all
+from shared.testing.events import NOON
 from tests.unit.predictor.monitor.references_in_tests import answers, reference
 from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import METADATA, small_artefact
@@ -31,6 +33,7 @@ class Bench:
     def __init__(self) -> None:
         self.event_log, self.store = MemoryEventLog(), MemoryObjectStore()
         self.model_name = "plants"
+        self.milliseconds = int(NOON.timestamp() * 1000) - 1_000_000_000
         self.tables: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
         self.offsets: dict[tuple[str, int], int] = {}
         self.promoted: tuple[ModelPromoted, ...] = ()
@@ -48,14 +51,20 @@ class Bench:
 
     def restart(self) -> None:
         self.told: list[str] = []
+        self.well = True
         self.references = References(self.store)
         if self.promoted:
             self.references.set_promotions(Promotions(self.promoted))
         tables = MonitorTables(*self.tables)
-        self.monitor = Monitor(tables, self.references, self._publisher, self.model_name, self.told.append)
+        self.monitor = Monitor(tables, self.references, self._publisher, self.model_name, self._hear, FixedClock())
+
+    def _hear(self, ok: bool, sentence: str) -> None:
+        self.well = ok
+        self.told.append(sentence)
 
     async def promote(self, data: bytes, version: str) -> None:
-        made = promotion(len(self.promoted) + 1, data, version)
+        lane = version.split("-", maxsplit=1)[0]
+        made = promotion(len(self.promoted) + 1, data, version).model_copy(update={"lane": lane})
         await self.store.put(made.artefact_key, data, "application/octet-stream")
         self.promoted = (*self.promoted, made)
         self.references.set_promotions(Promotions(self.promoted))
@@ -65,7 +74,9 @@ class Bench:
             partition = event.event_id.int % 4
             offset = self.offsets.get((event.topic, partition), 0)
             self.offsets[event.topic, partition] = offset + 1
-            record = Record(event.topic, partition, offset, event.key, encode(event, "pappus/jobs"))
+            self.milliseconds += 1000
+            encoded = encode(event, "pappus/jobs")
+            record = Record(event.topic, partition, offset, event.key, encoded, timestamp_ms=self.milliseconds)
             self.records.append((event, record))
             await self._handle(event, record)
 
@@ -108,7 +119,7 @@ async def test_other_pictures_are_one_drift_with_everything_in_it(bench: Bench) 
     (drift,) = await bench.drifts()
     assert (drift.statistic, drift.episode, drift.reference) == ("features", 1, reference().id)
     assert drift.value >= drift.threshold
-    assert drift.window_from <= drift.window_to
+    assert timedelta() < drift.window_to - drift.window_from < timedelta(seconds=60)
     assert {"confidence", "expected_confidence", "share_dandelion", "share_grass"} <= set(drift.figures)
     assert drift.causes[0] in {event.event_id for event, _ in bench.records}
     assert bench.told[-1].startswith("Drift after 250 answers")
@@ -173,7 +184,7 @@ async def test_only_answers_to_the_api_of_this_model_with_a_reference_count(benc
     )
     await bench.tick()
     assert bench.tables[0] == {}
-    assert bench.told[-1].startswith("There is nothing to compare answers with")
+    assert bench.told[-1].startswith("No drift after 0 answers")
 
 
 async def test_rows_of_a_model_of_another_name_do_not_count(bench: Bench) -> None:
@@ -236,14 +247,94 @@ async def test_answers_wait_until_the_promotions_and_the_store_are_there(bench: 
     assert bench.watch["answers"] == 10
 
 
+async def test_a_store_that_is_away_turns_the_health_red_and_stops_no_outcome(bench: Bench) -> None:
+    class Away(MemoryObjectStore):
+        async def get(self, *_: Any) -> bytes:
+            raise TransientError("The object store is away.")
+
+    bench.monitor._references = References(Away())
+    bench.monitor._references.set_promotions(Promotions(bench.promoted))
+    said = label_corrected(shown_model_version="full-1", shown_label="grass", shown_probability=0.9, label_to="grass")
+    await bench.take(answers(3))
+    await bench.take([said])
+    await bench.tick()
+    assert not bench.well
+    assert "The object store is away." in bench.told[-1]
+    assert bench.tables[2]["plants/agreement"]["window"] == [1]
+
+
+async def test_what_no_answer_holds_is_not_counted(bench: Bench) -> None:
+    good = answers(8)
+    await bench.take(
+        [
+            good[0].model_copy(update={"projection": (1e160,) * 16}),
+            good[1].model_copy(update={"projection": (0.0,) * 3}),
+            good[2].model_copy(update={"probabilities": {good[2].label: 1e308}}),
+            good[3].model_copy(update={"drift_reference": "a" * 600_000}),
+            good[4].model_copy(update={"model_version": "v" * 1000}),
+            good[5].model_copy(update={"label": "moss"}),
+            *good[6:],
+        ]
+    )
+    await bench.tick()
+    assert bench.watch["answers"] == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"threshold": 0.0},
+        {"threshold": float("nan")},
+        {"mean": (0.0,) * 3},
+        {"whitening": ((1.0,),)},
+        {"whitening": ((0.0,) * 16,) * 16},
+    ],
+    ids=["no threshold", "threshold is no number", "short mean", "small matrix", "singular matrix"],
+)
+async def test_a_reference_that_is_none_is_not_compared_with(bench: Bench, changes: dict[str, Any]) -> None:
+    drift = reference().drift
+    wrong = Reference(replace(drift, features=replace(drift.features, **changes)), reference().labels)
+    await bench.promote(artefact(wrong), "full-2")
+    await bench.take(answers(5, version="full-2", of=wrong))
+    await bench.tick()
+    assert bench.well
+    assert bench.watch["answers"] == 0
+
+
+async def test_an_open_drift_ends_with_its_model(bench: Bench) -> None:
+    await bench.take(answers(100, shift=1.0))
+    await bench.tick()
+    assert bench.watch["open_since"] is not None
+    await bench.promote(small_artefact(), "full-2")  # of an earlier release: it has no reference
+    await bench.tick()
+    assert bench.watch["open_since"] is None
+    assert bench.told[-1].startswith("There is nothing to compare answers with")
+
+
+async def test_a_lost_artefact_that_is_restored_is_read_again(bench: Bench) -> None:
+    data, seconds = artefact(reference(seed=7)), [0.0]
+    await bench.promote(data, "full-2")
+    key = bench.promoted[-1].artefact_key
+    await bench.store.put(key, b"damaged", "application/octet-stream")
+    bench.references = bench.monitor._references = References(bench.store, lambda: seconds[0])
+    bench.references.set_promotions(Promotions(bench.promoted))
+    await bench.take(answers(5, version="full-2", of=reference(seed=7)))
+    await bench.tick()
+    await bench.store.put(key, data, "application/octet-stream")
+    seconds[0] = AGAIN_SECONDS
+    await bench.take(answers(6, version="full-2", of=reference(seed=7), seed=5))
+    await bench.tick()
+    assert bench.watch["answers"] == 6
+
+
 async def test_a_damaged_artefact_stops_nothing(bench: Bench) -> None:
     data = artefact(reference(seed=7))
     await bench.promote(data, "full-2")
     await bench.store.put(bench.promoted[-1].artefact_key, b"damaged", "application/octet-stream")
     await bench.take(answers(10, version="full-2", of=reference(seed=7)))
-    await bench.take(answers(10))
     await bench.tick()
-    assert bench.watch["answers"] == 10
+    assert bench.well
+    assert bench.watch["answers"] == 0
 
 
 async def test_the_result_does_not_depend_on_the_order_between_partitions(bench: Bench) -> None:
@@ -260,7 +351,7 @@ async def test_the_result_does_not_depend_on_the_order_between_partitions(bench:
 
 
 async def test_people_who_disagree_more_and_more_are_one_fall(bench: Bench) -> None:
-    shown = {"shown_model_version": "full-1", "shown_label": "dandelion", "label_from": None}
+    shown = {"shown_model_version": "full-1", "shown_label": "dandelion", "shown_probability": 0.95, "label_from": None}
     await bench.take([label_corrected(label_to="dandelion", **shown) for _ in range(120)])
     await bench.tick()
     assert await bench.drifts() == []
@@ -268,15 +359,18 @@ async def test_people_who_disagree_more_and_more_are_one_fall(bench: Bench) -> N
     await bench.tick()
     (drift,) = await bench.drifts()
     assert (drift.statistic, drift.model_version) == ("accuracy", "full-1")
-    assert drift.value < drift.threshold < drift.figures["accuracy_before"]
+    assert drift.value < drift.threshold == drift.figures["accuracy_before"]
     await bench.repeat()
     await bench.tick()
     assert len(await bench.drifts()) == 1
 
 
 async def test_a_person_who_saw_no_answer_or_decides_again_says_nothing_about_it(bench: Bench) -> None:
-    first = label_corrected(shown_model_version="full-1", shown_label="dandelion", label_to="grass")
+    first = label_corrected(
+        shown_model_version="full-1", shown_label="dandelion", shown_probability=0.9, label_to="grass"
+    )
     again = first.model_copy(update={"event_id": label_corrected().event_id, "revision": 2, "label_to": "dandelion"})
-    await bench.take([label_corrected(shown_model_version=None, shown_label=None), first, again])
+    of_an_earlier_release = label_corrected(shown_model_version="full-1", shown_label="grass", label_to="grass")
+    await bench.take([label_corrected(), of_an_earlier_release, first, again])
     await bench.tick()
     assert bench.tables[2]["plants/agreement"]["window"] == [0]

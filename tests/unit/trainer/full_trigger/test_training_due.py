@@ -96,10 +96,13 @@ def test_fifty_corrections_make_the_layer_grown() -> None:
     assert asked(after_training(new_corrections=arrivals(50))).reason == "correction_layer_grown"
 
 
-def test_drift_alone_waits_for_a_new_label() -> None:
+def test_drift_alone_waits_for_a_label_that_comes_after_it() -> None:
     drifts = arrivals(1, "drift")
     assert waits(after_training(drifts=drifts)).time is None
-    correction = arrivals(1, "correction")
+    before = [replace(one, at=drifts[0].at - timedelta(seconds=1)) for one in arrivals(3, "earlier")]
+    state = after_training(drifts=drifts, new_corrections=before)
+    assert waits(state).time == NOON + timedelta(days=7)
+    correction = [replace(one, at=drifts[0].at + timedelta(seconds=1)) for one in arrivals(1, "correction")]
     request = asked(after_training(drifts=drifts, new_corrections=correction))
     assert request.reason == "drift"
     assert set(request.causes) == ids([*drifts, *correction])

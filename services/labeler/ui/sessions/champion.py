@@ -12,6 +12,8 @@ from shared.clients.labeler import get_champion
 from shared.runtime.errors import TransientError
 
 ASK_AGAIN_SECONDS = 2.0
+FEWEST_ANSWERS = 10
+"""Of fewer decisions the share says nothing yet."""
 
 
 def current_freeze() -> PromotionView | None:
@@ -28,11 +30,11 @@ def current_drifts() -> list[DriftView]:
 
 
 def current_accuracy() -> LiveAccuracy | None:
-    """Return how often people agreed since the last full model; None before the first decision, or if the labeler does
+    """Return how often people agreed since the last full model; None before some have decided, or if the labeler does
     not answer."""
     champion = _current_champion()
     live = None if champion is None else champion.live_since_full
-    return live if live is not None and live.answers else None
+    return live if live is not None and live.answers >= FEWEST_ANSWERS else None
 
 
 def _current_champion() -> ChampionView | None:

@@ -87,8 +87,8 @@ def drifted(drift: DriftView) -> str:
             f" {before:.0%}. New labels help: the model is trained again with them."
         )
     return (
-        f"Since {since} pictures look different from those the model has learned. Review shows first what was stored since"
-        " then: labels for it help most, and the model is trained again with them."
+        f"Since {since} pictures look different from those the model has learned. Review begins with what was stored"
+        " since then: labels for it help most, and the model is trained again with them."
     )
 
 

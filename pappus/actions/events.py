@@ -9,6 +9,7 @@ from pappus.stack.folders import StateFolder
 from pappus.terminal.listing import left_out
 from pappus.terminal.output import Output
 from pappus.terminal.progress import progress_line
+from pappus.terminal.screen import errors
 from shared.contract.topics import TOPIC_OF_NAME
 from shared.messaging.event_log import Record
 from shared.messaging.reading import read_to_the_end
@@ -25,7 +26,8 @@ async def show(state: StateFolder, output: Output, topic: str, about: str | None
     shown = sorted(found, key=lambda record: record.timestamp_ms)[-limit:]
     for record in shown:
         output.say(as_line(record))
-    output.note(left_out(len(found), limit, "events, the newest"))
+    if cut := left_out(len(found), limit, "events, the newest"):
+        errors.print(cut)  # a pipe gets one line of JSON for each event, and nothing else
     output.give({"records": [document_of(record) for record in shown], "more": len(found) > len(shown)})
 
 

@@ -68,7 +68,8 @@ async def correct(installation: Installation, output: Output, image: str, said: 
         )
     if isinstance(outcome, Applied):
         now = f"{outcome.label!r}" if outcome.label is not None else f"no label ({said.no_label})"
-        output.say(f"{found.image_id} : {now} (revision {outcome.revision}, before: {found.label!r}).")
+        before = "no label" if found.label is None else repr(found.label)
+        output.say(f"{found.image_id} : {now} (revision {outcome.revision}, before: {before}).")
     else:
         output.say(f"Accepted, not visible yet: pappus history {found.image_id}")
     output.give({"outcome": outcome.outcome, "before": found.label, **outcome.model_dump(mode="json")})

@@ -27,8 +27,8 @@ async def trace(installation: Installation, output: Output, about: str, limit: i
         found = await keeper.find(about, limit)
         if not found:
             raise Refused(
-                f"Jaeger has no trace about {about}. It keeps the newest traces only, and answers of the prediction"
-                " API are traced in part: see PAPPUS_TRACE_ANSWERS_RATIO."
+                f"Jaeger has no trace about {about}. It keeps the newest traces since `pappus up --observe`, and"
+                " answers of the prediction API are traced in part: see PAPPUS_TRACE_ANSWERS_RATIO."
             )
         shown = found[-limit:]
         led_to = await keeper.follow_links(shown)

@@ -36,7 +36,7 @@ def models_table(models: list[ModelView]) -> Listing:
         Column("state", whole=True),
         Column("seq.", whole=True, right=True),
         Column("accuracy", whole=True, right=True),
-        Column("live", whole=True, right=True, if_any=True),
+        Column("agreed", whole=True, right=True, if_any=True),
         "verdict",
     )
     for model in models:

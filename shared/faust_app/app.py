@@ -227,8 +227,9 @@ class FaustApp:
             self._report_tick(True)
 
     def _report_tick(self, ok: bool, detail: str = "") -> None:
+        name = self._name
         if self._health is not None:
-            self._health.set(f"{self._name} ticks", ok, detail)
+            self._health.set(f"{name} ticks", ok, detail)
 
     async def _process_or_dead_letter(self, record: Record, body: Body) -> bool:
         """Return whether the body took the record; else it is a dead letter."""

@@ -8,6 +8,7 @@ succeeds or the target changes.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from time import perf_counter
 
 from services.predictor.decisions.promotions import Promotions
@@ -157,7 +158,7 @@ class ModelLoader:
 
     def _swap(self, serving: ServingModel) -> None:
         if self.in_service.current is not None:  # else the process starts, with what was live before
-            for corrected_at in serving.promotion.corrected_at:
+            for corrected_at in _first_held(serving.promotion, self._promotions):
                 seconds = (serving.loaded_at - corrected_at).total_seconds()
                 CORRECTION_TO_LIVE_SECONDS.observe(max(0.0, seconds))
         self.in_service.swap(serving)
@@ -183,3 +184,10 @@ class ModelLoader:
 
     async def _kept(self) -> list[ModelPromoted]:
         return await asyncio.to_thread(self._folder.promotions)
+
+
+def _first_held(promotion: ModelPromoted, promotions: Promotions) -> list[datetime]:
+    """Return when the corrections were made that no earlier promotion held: after a rollback a later model holds again
+    what was live before."""
+    earlier = {at for each in promotions.counting if each.sequence < promotion.sequence for at in each.corrected_at}
+    return [at for at in promotion.corrected_at if at not in earlier]

@@ -42,7 +42,7 @@ def test_the_limits_are_these_unless_an_installation_sets_others() -> None:
         "slowest_milliseconds": 50.0,
         "largest_difference": 0.001,
     }
-    assert LIMITS.model_dump() == expected
+    assert expected.items() <= LIMITS.model_dump().items()
 
 
 @pytest.mark.parametrize(("mistakes", "outcome"), [(12, "passed"), (13, "failed")])  # 28 of 40 are 70 %

@@ -100,7 +100,7 @@ async def test_a_frozen_store_holds_up_no_start(servers: Servers, monkeypatch: p
         port = frozen.sockets[0].getsockname()[1]
         settings = {**servers.settings("trainer"), "s3_endpoint": f"http://127.0.0.1:{port}"}
         async with asyncio.timeout(10), open_object_store(Settings.model_validate(settings)):
-            assert asked.is_set()
+            await asked.wait()
         await gone.wait()
 
 

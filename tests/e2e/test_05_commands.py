@@ -49,7 +49,7 @@ async def test_predict_correct_history(told: Told, picture: Path) -> None:
 
     corrected = told.pappus("correct", str(picture), other(label), "--reason", "I was there")
     assert corrected.returncode == 0, corrected.stderr
-    assert f": '{other(label)}' (revision 1, before: None)." in corrected.stdout
+    assert f": '{other(label)}' (revision 1, before: no label)." in corrected.stdout
     image_id = corrected.stdout.split()[0]
     await told.until_answered(DATA, other(label))
 

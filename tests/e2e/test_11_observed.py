@@ -51,7 +51,7 @@ TRAINING = {
     ("trainer-gate", "process model.trained"),
     ("trainer-recorder", "process model.trained"),
 }
-NEW_IMAGES, TRAINING_SECONDS = 10, 90.0
+NEW_IMAGES, TRAINING_SECONDS = 10, 300.0
 """So many new images are a reason for a full training."""
 SCRAPES_SECONDS = 15.0
 VARIABLES = {"$__rate_interval": "5m", "$service": ".*", "$version": ".*"}

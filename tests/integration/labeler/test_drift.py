@@ -32,7 +32,7 @@ def said(version: str, *, agreed: bool) -> LabelCorrected:
     )
 
 
-async def test_images_stored_since_a_drift_come_first_until_a_training(labeler: Labeler) -> None:
+async def test_images_stored_since_a_drift_come_first_until_a_model_knows_them(labeler: Labeler) -> None:
     before = image_stored(label="grass", trust="claimed", occurred_at=NOON - HOUR)
     after = image_stored(label=None, trust="claimed", occurred_at=NOON + HOUR)
     contradicted = prediction_logged(image_id=before.image_id, probabilities={"dandelion": 0.9, "grass": 0.1})
@@ -43,13 +43,15 @@ async def test_images_stored_since_a_drift_come_first_until_a_training(labeler: 
     await labeler.publish(drift, drift)
     assert await order(labeler) == [after.image_id, before.image_id]
     queue = await labeler.get("/review")
-    assert queue["items"][0]["reason"].startswith("Pictures look different lately, and this is one of them.")
+    assert queue["items"][0]["reason"].startswith("It was stored while pictures look different from those that were learned.")
 
-    await labeler.publish(model_trained(lane="full", manifest_cut_at=NOON + 2 * HOUR))
+    await labeler.publish(model_trained(version="full-1", lane="full", manifest_cut_at=NOON + 2 * HOUR))
+    assert await order(labeler) == [after.image_id, before.image_id]  # the gate may keep it out of service
+    await labeler.publish(model_promoted(version="full-1", sequence=1, lane="full"))
     assert await order(labeler) == [before.image_id, after.image_id]
 
 
-async def test_a_drift_is_open_until_a_full_training_was_cut_after_it(labeler: Labeler) -> None:
+async def test_a_drift_is_open_until_a_full_model_cut_after_it_serves(labeler: Labeler) -> None:
     full = model_trained(version="full-1", lane="full", manifest_cut_at=NOON - HOUR)
     await labeler.publish(full, model_promoted(version="full-1", sequence=1, lane="full"))
     drift = drift_detected(occurred_at=NOON, window_from=NOON - HOUR, figures={"confidence": 0.7})
@@ -62,6 +64,8 @@ async def test_a_drift_is_open_until_a_full_training_was_cut_after_it(labeler: L
     await labeler.publish(model_trained(version="fast-2", lane="fast", occurred_at=NOON + HOUR))
     assert (await labeler.get("/drifts"))[0]["open"]
     await labeler.publish(model_trained(version="full-3", lane="full", manifest_cut_at=NOON + HOUR))
+    assert (await labeler.get("/drifts"))[0]["open"]
+    await labeler.publish(model_promoted(version="full-3", sequence=2, lane="full"))
     assert not (await labeler.get("/drifts"))[0]["open"]
     assert (await labeler.get("/models/champion"))["drifts"] == []
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from random import Random
 from uuid import UUID
 
+from services.labeler.decisions.sampling import DRIFTED
 from shared.contract.events import LabelCorrected
 from shared.testing import (
     drift_detected,
@@ -43,7 +44,7 @@ async def test_images_stored_since_a_drift_come_first_until_a_model_knows_them(l
     await labeler.publish(drift, drift)
     assert await order(labeler) == [after.image_id, before.image_id]
     queue = await labeler.get("/review")
-    assert queue["items"][0]["reason"].startswith("It was stored while pictures look different from those that were learned.")
+    assert queue["items"][0]["reason"].startswith(DRIFTED)
 
     await labeler.publish(model_trained(version="full-1", lane="full", manifest_cut_at=NOON + 2 * HOUR))
     assert await order(labeler) == [after.image_id, before.image_id]  # the gate may keep it out of service

@@ -84,7 +84,7 @@ test-cluster: $(READY)
 
 # kill -9 of each service in turn while the demo runs, then two of each: about six minutes.
 chaos: $(READY)
-	@$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -m chaos tests/chaos tests/e2e/test_11_observed.py $(ARGS)
 
 # mypy uses one core for a minute when its cache is empty: it runs beside the others.
 check: $(READY)

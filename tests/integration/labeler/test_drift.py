@@ -19,6 +19,7 @@ from shared.testing.events import NOON
 from .conftest import Labeler
 
 HOUR = timedelta(hours=1)
+AT_ONCE = 200
 
 
 async def order(labeler: Labeler) -> list[UUID]:
@@ -107,7 +108,8 @@ async def test_the_truth_lies_in_the_interval_in_nine_of_ten_streams(labeler: La
         for _ in range(random.randint(20, 60))
     ]
     random.shuffle(stream)
-    await labeler.publish(*stream)
+    for start in range(0, len(stream), AT_ONCE):
+        await labeler.publish(*stream[start : start + AT_ONCE])
     shown = {model["version"]: model["live"] for model in await labeler.get("/models?limit=100")}
     assert sum(live["answers"] for live in shown.values()) == len(stream)
     inside = [version for version, truth in truths.items() if shown[version]["low"] <= truth <= shown[version]["high"]]

@@ -94,6 +94,7 @@ class References:
     def _keep(self, digest: str, found: Reference | None) -> None:
         self._of_artefact[digest] = None if found is None else found.id
         if found is not None:
+            self._by_id.pop(found.id, None)  # the newest last, as in `_of_artefact`: no artefact outlives its reference
             self._by_id[found.id] = found
         for kept in (self._of_artefact, self._by_id, self._missing_since):
             while len(kept) > KEPT:

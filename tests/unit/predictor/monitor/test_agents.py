@@ -10,7 +10,7 @@ import pytest
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.monitor.agents import Monitor, MonitorTables
 from services.predictor.monitor.decisions.pictures import Reference
-from services.predictor.monitor.references import AGAIN_SECONDS, References
+from services.predictor.monitor.references import AGAIN_SECONDS, KEPT, References
 from shared.contract.events import DriftDetected, Event, LabelCorrected, ModelPromoted, PredictionLogged
 from shared.contract.topics import MONITOR_TICKS
 from shared.messaging.codec import decode_record, encode
@@ -325,6 +325,15 @@ async def test_a_lost_artefact_that_is_restored_is_read_again(bench: Bench) -> N
     await bench.take(answers(6, version="full-2", of=reference(seed=7), seed=5))
     await bench.tick()
     assert bench.watch["answers"] == 6
+
+
+async def test_a_reference_is_found_again_after_many_others(bench: Bench) -> None:
+    first = reference()
+    for number in range(2, 2 + KEPT):
+        await bench.references.of(bench.promoted[-1])
+        await bench.promote(artefact(reference(seed=number)), f"full-{number}")
+    await bench.promote(artefact(first), "full-again")
+    assert (await bench.references.of(bench.promoted[-1])) == first
 
 
 async def test_a_damaged_artefact_stops_nothing(bench: Bench) -> None:

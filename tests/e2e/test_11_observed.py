@@ -137,7 +137,7 @@ async def test_the_logs_have_the_ids_of_the_trace(observed: Told, picture: bytes
         assert f'"trace_id": "{trace_id}"' in log_of(observed, service), service
 
 
-# It waits for a training of its own, which what the other tests have left may hold up: on demand, with test_11_drift.
+# It waits for up to two full trainings, which run at nice 15: beside other tests that may take minutes. On demand.
 @pytest.mark.chaos
 async def test_a_full_training_has_links_to_all_that_led_to_it(observed: Told) -> None:
     numbers = count(50_000)

@@ -23,4 +23,7 @@ for package in $packages; do
   [ -d "$package/cv2/data" ] && find "$package/cv2/data" -name '*.xml' -delete
 done
 find $packages -type f \( -name '*.pyi' -o -name '*.a' -o -name '*.pxd' \) -delete
+# What the compiled modules were compiled from.
+find $packages -type f \( -name '*.pyx' -o -name '*.c' -o -name '*.cc' -o -name '*.cpp' -o -name '*.h' \) \
+  -not -path '*/torch/*' -delete
 rm -rf /opt/pappus/bin/activate* /opt/pappus/bin/Activate.ps1 $packages/*.md

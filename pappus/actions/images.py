@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from pappus.actions.views import answers_table, labels_table, models_table
+from pappus.actions.views import answers_table, classes_table, labels_table, models_table, rules_table
 from pappus.errors import Refused, read_image
 from pappus.installation.access import Installation
 from pappus.terminal.listing import left_out
@@ -23,6 +23,7 @@ from shared.clients.labeler import (
     get_first_model,
     get_history,
     get_image,
+    get_model,
     list_models,
     upload_image,
 )
@@ -90,6 +91,23 @@ async def show_labels(installation: Installation, output: Output, image: str, li
             "more": len(entries) > len(shown),
         }
     )
+
+
+async def show_model(installation: Installation, output: Output, version: str, limit: int) -> None:
+    """Show one model: the verdict rule by rule, each class, and at most `limit` of the test images gained and lost."""
+    async with installation.labeler_as("labeler") as person:
+        model = await person.send(get_model(version))
+    output.show(rules_table(model))
+    evidence = model.evidence
+    if evidence is not None:
+        output.show(classes_table(evidence))
+        for what, count, images in (
+            ("gained", evidence.gained, evidence.gained_images),
+            ("lost", evidence.lost, evidence.lost_images),
+        ):
+            named = ", ".join(str(image) for image in images[:limit])
+            output.say(f"Test images {what}: {count}{': ' + named if named else ''}{', ...' * (count > limit)}")
+    output.give({"model": model.model_dump(mode="json")})
 
 
 async def show_models(installation: Installation, output: Output, limit: int) -> None:

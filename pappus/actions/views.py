@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pappus.terminal.listing import Column, Listing
 from shared.clients.answers import HistoryEntry, ImageView, LiveAccuracy, ModelView, Prediction
+from shared.contract.events import VerdictEvidence
 
 
 def answers_table(answers: list[tuple[Path, Prediction]]) -> Listing:
@@ -43,11 +44,35 @@ def models_table(models: list[ModelView]) -> Listing:
         accuracy = _accuracy(model)
         table.add(
             model.version,
-            model.state,
+            "waits" if model.waits_for_approval else model.state,
             str(model.sequence or "-"),
             "-" if accuracy is None else f"{accuracy:.3f}",
             percent_with_interval(model.live) if model.live is not None and model.live.answers else "",
             "\n".join([model.summary or "-", *(f"{each.sequence}: {each.summary}" for each in model.promotions[1:])]),
+        )
+    return table
+
+
+def rules_table(model: ModelView) -> Listing:
+    """Return one row per rule of the verdict on a model."""
+    table = Listing(Column("rule", whole=True), Column("outcome", whole=True), "what was seen", title=model.summary)
+    for rule in model.verdict:
+        table.add(rule.rule, rule.outcome.replace("_", " "), rule.sentence)
+    return table
+
+
+def classes_table(evidence: VerdictEvidence) -> Listing:
+    """Return one row per class: how many of the locked test images are right, and as what they were answered."""
+    table = Listing(
+        "label", Column("right", whole=True, right=True), Column("recall", whole=True, right=True), "answered as"
+    )
+    names = [one.label for one in evidence.classes]
+    for one, answered in zip(evidence.classes, evidence.confusion, strict=False):
+        table.add(
+            one.label,
+            f"{one.right} of {one.images}",
+            f"{one.recall:.0%} ({100 * one.low:.0f}-{100 * one.high:.0f}%)",
+            ", ".join(f"{name} {count}" for name, count in zip(names, answered, strict=False)),
         )
     return table
 

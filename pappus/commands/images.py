@@ -1,5 +1,6 @@
 """`pappus predict | correct | history`: images, their answers and their labels."""
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 NoLabelOption = Literal["unsure", "none_of_these", "unusable"]
 MOST_MODELS = 1000
+VERSION = re.compile(r"(full|fast)-[0-9a-f]+")
 
 
 @about_installation
@@ -63,7 +65,7 @@ def correct(
 def history(
     chosen: Chosen,
     image: Annotated[
-        str | None, typer.Argument(help="An image id, a sha256 or a file; without it, the models.")
+        str | None, typer.Argument(help="An image id, a sha256, a file or a version; without it, the models.")
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=MOST_MODELS, help="How many to show at most, the newest.")
@@ -71,13 +73,18 @@ def history(
     as_name: As = None,
     as_json: Json = False,
 ) -> None:
-    """Show every label an image had, who set it and which model learned it; without an image, the newest models with
-    their verdicts."""
+    """Show every label an image had, who set it and which model learned it; or the verdict on a version, rule by rule;
+    without either, the newest models with their verdicts."""
 
     async def work(installation: "Installation") -> None:
         from pappus.actions import images
 
-        show = images.show_models if image is None else partial(images.show_labels, image=image)
+        if image is None:
+            show = images.show_models
+        elif VERSION.fullmatch(image):
+            show = partial(images.show_model, version=image)
+        else:
+            show = partial(images.show_labels, image=image)
         await show(installation, Output(as_json), limit=limit)
 
     chosen.acting_as(as_name).attempt(work)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.contract.events import NoLabel, RuleOutcome, Trust
+from shared.contract.events import NoLabel, RuleOutcome, Trust, VerdictEvidence
 
 Role = Literal["labeler", "operator"]
 """A labeler uploads, corrects and reads; an operator may also command the gate and request trainings."""
@@ -226,7 +226,9 @@ class DriftView(Body):
 class ModelView(Body):
     """One model version. `summary` and `verdict` are the gate's about the candidate: those of its first promotion, or
     of its rejection. `sequence` and `promoted_at` belong to its latest promotion, None if it never served; `promotions`
-    are all of them, oldest first. `live`: how often people agreed with it, None if it was shown to none."""
+    are all of them, oldest first. `live`: how often people agreed with it, None if it was shown to none.
+    `waits_for_approval`: the gate would promote it, and an operator has to approve it. `evidence`: what the verdict
+    rests on; only where one model is asked for."""
 
     version: str
     lane: Literal["fast", "full"]
@@ -244,6 +246,8 @@ class ModelView(Body):
     promoted_at: AwareDatetime | None
     promotions: list[PromotionView] = []
     live: LiveAccuracy | None = None
+    waits_for_approval: bool = False
+    evidence: VerdictEvidence | None = None
 
 
 class FirstModel(Body):

@@ -1,6 +1,7 @@
 """The requests of the labeler's API, one function each. Send them with `AsyncApi` or `BlockingApi`."""
 
 from typing import Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -116,6 +117,11 @@ def correct_label(
 def list_models(limit: int = MAX_MODELS) -> ApiRequest[list[ModelView]]:
     """Get the newest models, newest first."""
     return ApiRequest("GET", "/models", _MODELS.validate_json, params={"limit": limit})
+
+
+def get_model(version: str) -> ApiRequest[ModelView]:
+    """Get one model, with what its verdict rests on."""
+    return ApiRequest("GET", f"/models/{quote(version, safe='')}", ModelView.model_validate_json)
 
 
 def get_champion() -> ApiRequest[ChampionView | None]:

@@ -52,6 +52,7 @@ GROUPS: tuple[Group, ...] = (
     Group(MONITOR_APP, "predictor", (PredictionLogged, LabelCorrected)),
     Group("trainer-full", "trainer", (TrainingRequested,)),
     Group("trainer-gate", "trainer", (ModelTrained, PromotionRequested)),
+    Group("trainer-gate-full", "trainer", (ModelTrained, PromotionRequested)),
     Group("trainer-recorder", "trainer", (ModelTrained, ModelPromoted, ModelRejected)),
     Group(TRIGGER_APP, "trainer", (ImageStored, LabelCorrected, ModelTrained, TrainingRequested, DriftDetected)),
 )

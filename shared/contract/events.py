@@ -14,11 +14,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from shared.contract.event_parts import LARGEST as LARGEST
 from shared.contract.event_parts import AppliedCorrection as AppliedCorrection
+from shared.contract.event_parts import ClassFigures as ClassFigures
 from shared.contract.event_parts import Count as Count
 from shared.contract.event_parts import Ordinal as Ordinal
 from shared.contract.event_parts import Probability as Probability
 from shared.contract.event_parts import RuleOutcome as RuleOutcome
 from shared.contract.event_parts import SetAside as SetAside
+from shared.contract.event_parts import VerdictEvidence as VerdictEvidence
 from shared.contract.labels import HeldLabel as HeldLabel
 from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
@@ -34,7 +36,7 @@ def uuid_of(*parts: object) -> UUID:
     return uuid5(NAMESPACE, "|".join(str(part) for part in parts))
 
 
-def _is_empty(value: tuple[object, ...]) -> bool:
+def _is_empty(value: object) -> bool:
     """Whether a later field of an event is left out where it is empty: rows that older events gave stay as they are."""
     return not value
 
@@ -311,6 +313,8 @@ class ModelPromoted(ArtefactOfModel):
     """The promotion.requested this answers, or None when the cause is a candidate."""
     corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=_is_empty)
     """When the corrections were made that this version is the first to hold; of many the newest."""
+    evidence: VerdictEvidence | None = Field(default=None, exclude_if=_is_empty)
+    """What the candidate answered on the locked test images; None if it was not measured for this promotion."""
 
     @property
     def cause(self) -> UUID:
@@ -320,7 +324,7 @@ class ModelPromoted(ArtefactOfModel):
 
 class ModelRejected(ModelEvent):
     """This version does not serve, or this request was refused, rule by rule. `version` is None when a request named
-    nothing that exists."""
+    nothing that exists. `waits_for_approval`: it would have been promoted, and waits for an operator who approves it."""
 
     topic: ClassVar[str] = "model.rejected"
     publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)
@@ -330,6 +334,9 @@ class ModelRejected(ModelEvent):
     summary: str
     set_aside: tuple[SetAside, ...] = ()
     answers: UUID | None = None
+    evidence: VerdictEvidence | None = Field(default=None, exclude_if=_is_empty)
+    """What the candidate answered on the locked test images; None if it was not measured."""
+    waits_for_approval: bool = Field(default=False, exclude_if=_is_empty)
 
     @property
     def cause(self) -> UUID:

@@ -72,6 +72,15 @@ async def get_first_model(service: CurrentService, _user: AnyUser) -> FirstModel
     return FirstModel(waits_for=await _why_none(service))
 
 
+@router.get("/models/{version}", summary="Show one model", responses=error_responses(404, 422))
+async def get_model(service: CurrentService, _user: AnyUser, version: Key) -> ModelView:
+    """Show one model and the verdict on it: rule by rule, the test images it gained and lost, and each class."""
+    found = await models.model(service.database, version)
+    if found is None:
+        raise Refused("model_unknown", f"There is no model {version!r}. `pappus history` lists them.")
+    return found
+
+
 async def _why_none(service: AppContext) -> str:
     settings, trained = service.settings, await models.models(service.database, 1)
     if trained:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.labeler.queries.watching import accuracy_of, accuracy_since_full, drifts
 from shared.clients.answers import ChampionView, ModelView, PromotionView
-from shared.contract.events import ModelPromoted, ModelRejected
+from shared.contract.events import ModelPromoted, ModelRejected, VerdictEvidence
 from shared.contract.first_model import what_is_missing
 from shared.contract.split import Side, side
 from shared.tables.database import Database
@@ -41,6 +41,21 @@ async def models(database: Database, limit: int) -> list[ModelView]:
     rows = await database.fetch(f"{_MODELS} ORDER BY models.trained_at DESC, models.version LIMIT $1", limit)
     live = await accuracy_of(database, [row["version"] for row in rows])
     return [_model(row).model_copy(update={"live": live.get(row["version"])}) for row in rows]
+
+
+async def model(database: Database, version: str) -> ModelView | None:
+    """Return the model with this version, with what its verdict rests on; None if it was not trained."""
+    row = await database.fetchrow(f"{_MODELS} WHERE models.version = $1", version)
+    if row is None:
+        return None
+    live = await accuracy_of(database, [version])
+    verdict = _verdict(row) or {}
+    return _model(row).model_copy(
+        update={
+            "live": live.get(version),
+            "evidence": VerdictEvidence.model_validate(found) if (found := verdict.get("evidence")) else None,
+        }
+    )
 
 
 async def champion(database: Database) -> ChampionView | None:
@@ -99,8 +114,7 @@ async def answer(database: Database, event_id: UUID) -> ModelPromoted | ModelRej
 
 
 def _model(row: Row) -> ModelView:
-    trained, promoted = row["trained"], row["promoted"] or []
-    verdict = promoted[0] if promoted else row["rejected"]
+    trained, promoted, verdict = row["trained"], row["promoted"] or [], _verdict(row)
     if row["champion"]:
         state = "champion"
     elif promoted:
@@ -124,8 +138,15 @@ def _model(row: Row) -> ModelView:
             "trained_at": row["trained_at"],
             "promoted_at": promoted[-1]["occurred_at"] if promoted else None,
             "promotions": [_promotion(event) for event in promoted],
+            "waits_for_approval": not promoted and bool((verdict or {}).get("waits_for_approval")),
         }
     )
+
+
+def _verdict(row: Row) -> Mapping[str, Any] | None:
+    """Return the verdict on the candidate as an event: its first promotion, or its rejection; None if there is none."""
+    verdict: Mapping[str, Any] | None = row["promoted"][0] if row["promoted"] else row["rejected"]
+    return verdict
 
 
 def _promotion(event: Mapping[str, Any]) -> PromotionView:

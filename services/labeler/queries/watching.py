@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.labeler.decisions.intervals import wilson_interval
+from shared.contract.intervals import wilson_interval
 from shared.clients.answers import DriftView, LiveAccuracy
 from shared.contract.events import DriftDetected
 from shared.tables.database import Database

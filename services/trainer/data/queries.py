@@ -37,7 +37,7 @@ async def labelled_images(tables: Tables) -> list[LabelledImage]:
               OR (coalesce(c.held_revision, 0) = 0 AND i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed'))
            ORDER BY i.image_id"""
     )
-    return [LabelledImage(_sample(row), row["object_key"]) for row in rows]
+    return [LabelledImage(_sample(row), row["object_key"], row["group_id"]) for row in rows]
 
 
 async def newest_images(tables: Tables, limit: int) -> list[tuple[str, str]]:
@@ -60,6 +60,17 @@ async def images_stored_since(tables: Tables, since: datetime, limit: int) -> li
         limit,
     )
     return [(row["sha256"], row["object_key"], row["stored_at"]) for row in rows]
+
+
+async def some_images(tables: Tables, image_ids: Collection[UUID], limit: int) -> dict[str, str]:
+    """Return sha256 and object key of those of these images that are stored, and of at most `limit` others."""
+    rows = await tables.fetch(
+        """SELECT sha256, object_key FROM images WHERE image_id = ANY($1::uuid[])
+           UNION (SELECT sha256, object_key FROM images ORDER BY image_id LIMIT $2)""",
+        list(image_ids),
+        limit,
+    )
+    return {row["sha256"]: row["object_key"] for row in rows}
 
 
 async def object_keys(tables: Tables, sha256s: Collection[str]) -> dict[str, str]:
@@ -161,6 +172,25 @@ async def set_aside(tables: Tables) -> list[SetAside]:
            ORDER BY image_id, revision, cause"""
     )
     return [SetAside(**dict(row)) for row in rows]
+
+
+async def last_full(tables: Tables, version: str) -> ModelTrained | None:
+    """Return the full training at the root of this version; None if its line of parents is not known to the end."""
+    event = await tables.fetchval(
+        """WITH RECURSIVE line AS (
+             SELECT version, lane, parent FROM models WHERE version = $1
+             UNION SELECT m.version, m.lane, m.parent FROM models m JOIN line l ON m.version = l.parent
+             WHERE l.lane = 'fast')
+           SELECT m.event FROM line JOIN models m USING (version) WHERE line.lane = 'full'""",
+        version,
+    )
+    return None if event is None else ModelTrained.model_validate(event)
+
+
+async def first_promotion_of(tables: Tables, version: str) -> ModelPromoted | None:
+    """Return the promotion that first put this version into service; None if it never served."""
+    event = await tables.fetchval("SELECT event FROM promotions WHERE version = $1 ORDER BY sequence LIMIT 1", version)
+    return None if event is None else ModelPromoted.model_validate(event)
 
 
 async def verdict_on(tables: Tables, cause: UUID) -> ModelPromoted | ModelRejected | None:

@@ -11,10 +11,11 @@ from shared.contract.events import AppliedCorrection, ModelPromoted, ModelReject
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """A stored image with a trusted label, and where its bytes lie."""
+    """A stored image with a trusted label, where its bytes lie, and its group of near-duplicates."""
 
     sample: Sample
     object_key: str
+    group_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Features of stored images under an exported backbone: from memory, or computed from the bytes in the object store."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +9,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from services.trainer.features.kept import KeptFeatures
 from services.trainer.features.parquet import read_features
 from services.trainer.model.arrays import Vector
 from shared.imaging.decoding import UndecodableImage
@@ -49,6 +50,7 @@ class FeatureSource:
     def __init__(self, store: ObjectStore, cache: FeatureCache) -> None:
         self._store = store
         self._cache = cache
+        self._kept = KeptFeatures(store)
         self._fetching = asyncio.Semaphore(FETCHES)
         self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
         self._prepared_images: LRUCache[str, Pixels] = LRUCache(PREPARED_IMAGES)
@@ -75,6 +77,13 @@ class FeatureSource:
                     self._cache[backbone_id, digest] = vector.copy()
                     found.features[digest] = vector
         return found
+
+    async def recall(self, backbone_id: str, digests: Collection[str], width: int) -> None:
+        """Take what full trainings kept of these images under this backbone into memory, so that `features` downloads
+        none of them. `width`: the numbers of a vector. Raises TransientError if the store does not answer."""
+        missing = [digest for digest in digests if (backbone_id, digest) not in self._cache]
+        for digest, vector in (await self._kept.find(backbone_id, missing, width)).items():
+            self._cache[backbone_id, digest] = vector
 
     async def preload(self, backbone_id: str) -> int:
         """Take what full trainings kept under this backbone (Parquet in the object store) into memory; gives how many

@@ -8,12 +8,10 @@ from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_project
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.cases import GateContext
 from services.trainer.gate.evaluator import Evaluator
-from services.trainer.gate.handlers import GROUP, GateHandlers
+from services.trainer.gate.handlers import FULL_GROUP, GROUP, SOURCE, GateHandlers, run_gate
 from services.trainer.gate.prefetch import run_prefetch
 from services.trainer.gate.settings import GateProcessSettings
 from services.trainer.model.blas_threads import one_blas_thread
-from shared.contract.events import ModelTrained, PromotionRequested
-from shared.messaging.handler import run_handlers, subscribe
 from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health, serve_health
@@ -21,8 +19,6 @@ from shared.runtime.process import run, run_parts
 from shared.runtime.telemetry import configure
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
-
-SOURCE = "pappus/trainer-gate"
 
 
 async def main() -> None:
@@ -37,20 +33,24 @@ async def main() -> None:
         open_object_store(settings) as store,
         event_log.publisher(SOURCE) as publisher,
     ):
-        source = FeatureSource(store, FeatureCache(settings.cached_features))
-        evaluator = Evaluator(database, store, source, settings.gate, settings.labels)
-        projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
-        gate = GateHandlers(event_log, publisher, GateContext(database, evaluator, utc_now), settings)
-        subscriptions = [
-            subscribe(ModelTrained, gate.on_model_trained),
-            subscribe(PromotionRequested, gate.on_promotion_requested),
-        ]
-        handlers = run_handlers(  # its own publisher sends dead letters only: the gate publishes through run_decider
-            event_log, group=GROUP, source=SOURCE, subscriptions=subscriptions, health=health, **settings.in_groups
+        cache = FeatureCache(settings.cached_features)
+        quick, full = (
+            Evaluator(database, store, FeatureSource(store, cache), settings.gate, settings.labels) for _ in range(2)
         )
+        projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
+        lanes = {}
+        for group, evaluator in ((GROUP, quick), (FULL_GROUP, full)):
+            context = GateContext(database, evaluator, utc_now, settings.gate.approval)
+            gate = GateHandlers(event_log, publisher, context, settings, full=group == FULL_GROUP)
+            lanes[group] = run_gate(gate, event_log, group, health, **settings.in_groups)
         with one_blas_thread():
-            prefetching = run_prefetch(database, evaluator, health)
-            await run_parts(health, projection=projection.run(), handlers=handlers, prefetcher=prefetching)
+            await run_parts(
+                health,
+                projection=projection.run(),
+                handlers=lanes[GROUP],
+                full_handlers=lanes[FULL_GROUP],
+                prefetcher=run_prefetch(database, quick, health),
+            )
 
 
 if __name__ == "__main__":

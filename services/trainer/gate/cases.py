@@ -12,10 +12,12 @@ from services.trainer.gate.decisions.promotion_requests import (
     reason_frozen,
     reason_if_superseded,
 )
+from services.trainer.gate.decisions.rules import Approval
 from services.trainer.gate.decisions.verdict_events import (
     Decision,
     Promote,
     Reject,
+    ask_first,
     make_verdict_event,
     rule_outcome,
 )
@@ -37,6 +39,7 @@ class GateContext:
     database: Database
     evaluator: Evaluator
     clock: Clock
+    approval: Approval = "automatic"
 
     async def find_verdict(self, cause: ModelTrained | PromotionRequested) -> Outcome | None:
         """Return the verdict on `cause` that counts; None if there is none."""
@@ -67,9 +70,9 @@ class GateContext:
             return Reject(candidate.version, f"Rejected: {error}", (rule_outcome("artefact_loads", False, str(error)),))
         verdict = evaluation.verdict
         if verdict.route is None:
-            return Reject(candidate.version, verdict.summary, verdict.rules, evaluation.set_aside)
+            return Reject(candidate.version, verdict.summary, verdict.rules, evaluation.set_aside, evaluation.evidence)
         frozen = champion is not None and champion.frozen
-        return Promote(candidate, verdict.route, verdict.summary, frozen, verdict.rules)
+        return Promote(candidate, verdict.route, verdict.summary, frozen, verdict.rules, evaluation.evidence)
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ class CandidateCase:
         return await queries.champion(self.context.database)
 
     async def find_outcome(self) -> Outcome | None:
-        """See Case."""
-        return await self.context.find_verdict(self.candidate)
+        """See Case. An operator may have been faster and promoted it."""
+        found = await self.context.find_verdict(self.candidate)
+        return found or await queries.first_promotion_of(self.context.database, self.candidate.version)
 
     async def decide(self, state: Champion | None) -> Outcome:
         """See Case."""
@@ -99,11 +103,12 @@ class CandidateCase:
         frozen = await self._reason_if_frozen(champion)
         decision = await self.context.evaluate(candidate, champion)
         if frozen is None:
-            return decision
+            return ask_first(decision, self.context.approval)
         rules = (*decision.rules, rule_outcome("promotions_open", False, frozen))
-        if isinstance(decision, Reject):
-            return Reject(candidate.version, f"{decision.summary} {frozen}", rules)
-        return Reject(candidate.version, f"Rejected: {frozen} It would have passed, so it can be approved.", rules)
+        said = f"{decision.summary} {frozen}"
+        if isinstance(decision, Promote):
+            said = f"Rejected: {frozen} It would have passed, so it can be approved."
+        return Reject(candidate.version, said, rules, evidence=decision.evidence)
 
     async def _reason_if_frozen(self, champion: Champion | None) -> str | None:
         """Return the sentence that promotions are frozen, by whom and why; None if they are not."""
@@ -167,5 +172,5 @@ class RequestCase:
             return Reject(model.version, f"Rejected: {error}", rules)
         if isinstance(decision, Reject):
             summary = f"{decision.summary} Override it if it should serve despite that."
-            return Reject(model.version, summary, decision.rules)
-        return Promote(model, wanted.route, wanted.summary, wanted.frozen, decision.rules)
+            return Reject(model.version, summary, decision.rules, evidence=decision.evidence)
+        return Promote(model, wanted.route, wanted.summary, wanted.frozen, decision.rules, decision.evidence)

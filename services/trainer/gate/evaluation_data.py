@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.trainer.data import queries
-from services.trainer.dataset.records import Correction, LabelledImage, Retraction
-from services.trainer.features.source import FeatureSource
+from services.trainer.dataset.records import Correction, Retraction
+from services.trainer.features.source import FeatureResult, FeatureSource
 from services.trainer.gate.decisions.comparison import LockedTests, held_corrections, select_locked_tests
+from services.trainer.gate.decisions.test_sample import choose_tests
 from services.trainer.gate.model_loader import EvaluatedModel
 from services.trainer.model.arrays import Vectors
 from shared.imaging.structure import Pixels
@@ -31,37 +32,58 @@ class EvaluationData:
 
 
 async def load_evaluation_data(
-    database: Database, source: FeatureSource, loaded: EvaluatedModel, baselines: Sequence[EvaluatedModel] = ()
+    database: Database,
+    source: FeatureSource,
+    loaded: EvaluatedModel,
+    baselines: Sequence[EvaluatedModel],
+    most_tests: int,
 ) -> EvaluationData:
-    """Return what to evaluate a model on, for it and for those it is compared with (the champion first). An image that
+    """Return what to evaluate a model on, for it and for those it is compared with (the champion first): `most_tests`
+    test images at most. Features that a full training kept are read, the others computed from the images. An image that
     cannot be read is left out for all of them. Raises TransientError if a dependency does not answer."""
     model = loaded.compared.trained
     champion = baselines[0].compared.trained if baselines else None
     images, applied, retractions = await asyncio.gather(
         queries.labelled_images(database), queries.applied_corrections(database), queries.retractions(database)
     )
-    tests = select_locked_tests([image.sample for image in images], model, champion)
-    test_keys = _keys(images, tests)
+    chosen = choose_tests(images, most_tests)
+    tests = select_locked_tests([image.sample for image in chosen], model, champion)
+    wanted = {sample.sha256 for sample in tests.samples}
+    test_keys = {image.sample.sha256: image.object_key for image in chosen if image.sample.sha256 in wanted}
     corrections = held_corrections(model, applied)
     keys = test_keys | {one.sha256: one.object_key for one in corrections}
-    found = await source.features(model.backbone_id, loaded.extractor, keys)
+    found = await _features(source, loaded, keys)
     features, unreadable = {model.backbone_id: found.features}, set(found.unreadable)
     for baseline in baselines:
         identity = baseline.compared.trained.backbone_id
         if identity not in features:
-            found = await source.features(identity, baseline.extractor, test_keys)
+            found = await _features(source, baseline, test_keys)
             features[identity] = found.features
             unreadable |= set(found.unreadable)
     if unreadable:
-        readable = [image.sample for image in images if image.sample.sha256 not in unreadable]
+        readable = [image.sample for image in chosen if image.sample.sha256 not in unreadable]
         tests = select_locked_tests(readable, model, champion)
         corrections = [one for one in corrections if one.sha256 not in unreadable]
-    chosen = [sample.sha256 for sample in tests.samples[:PROBED_TESTS]]
-    chosen += [one.sha256 for one in sorted(corrections, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]]
-    prepared, _ = await source.prepared_images({digest: keys[digest] for digest in chosen})
+    probed = [sample.sha256 for sample in tests.samples[:PROBED_TESTS]]
+    probed += [one.sha256 for one in sorted(corrections, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]]
+    prepared, _ = await source.prepared_images({digest: keys[digest] for digest in probed})
     return EvaluationData(tests, corrections, features, prepared, retractions)
 
 
-def _keys(images: Sequence[LabelledImage], tests: LockedTests) -> dict[str, str]:
-    chosen = {sample.sha256 for sample in tests.samples}
-    return {image.sample.sha256: image.object_key for image in images if image.sample.sha256 in chosen}
+async def load_probes(
+    database: Database, source: FeatureSource, loaded: EvaluatedModel
+) -> tuple[Vectors, Mapping[str, Pixels]]:
+    """Return features and pixels of a few stored images by sha256, some of them corrections that the model holds:
+    enough to see whether it answers as trained, and never the features of all test images. Raises TransientError."""
+    model = loaded.compared.trained
+    held = [one.image_id for one in model.corrections[-PROBED_CORRECTIONS:]]
+    keys = await queries.some_images(database, held, PROBED_TESTS)
+    prepared, _ = await source.prepared_images(keys)
+    found = await source.features(model.backbone_id, loaded.extractor, {digest: keys[digest] for digest in prepared})
+    return found.features, prepared
+
+
+async def _features(source: FeatureSource, model: EvaluatedModel, keys: Mapping[str, str]) -> FeatureResult:
+    identity = model.compared.trained.backbone_id
+    await source.recall(identity, keys, len(model.compared.head.mean))
+    return await source.features(identity, model.extractor, keys)

@@ -18,14 +18,15 @@ from services.trainer.gate.decisions.comparison import (
     find_broken_corrections,
     predict_tests,
 )
+from services.trainer.gate.decisions.evidence import make_evidence
 from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Verdict, judge
 from services.trainer.gate.decisions.verdict_events import failed_rules
-from services.trainer.gate.evaluation_data import EvaluationData, load_evaluation_data
+from services.trainer.gate.evaluation_data import EvaluationData, load_evaluation_data, load_probes
 from services.trainer.gate.model_loader import EvaluatedModel, ModelLoader, ModelLoadError
 from services.trainer.gate.new_images import find_new_images
 from services.trainer.gate.smoke_test import SmokeTest, run_smoke_test
 from services.trainer.model.arrays import Indices
-from shared.contract.events import ModelTrained, SetAside
+from shared.contract.events import ModelTrained, SetAside, VerdictEvidence
 from shared.runtime.errors import TransientError
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
@@ -37,9 +38,10 @@ RULES_BROKEN_BY_CORRECTIONS = ("corrections_hold", "accuracy", "recall_", "non_i
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The verdict, and the corrections it sets aside."""
+    """The verdict, what it rests on, and the corrections it sets aside."""
 
     verdict: Verdict
+    evidence: VerdictEvidence
     set_aside: tuple[SetAside, ...] = ()
 
 
@@ -74,7 +76,7 @@ class Evaluator:
             await self._loader.load(model)
 
     async def run_smoke_test(self, model: ModelTrained) -> SmokeTest:
-        """Load the model from the store and have it answer.
+        """Load the model from the store and have it answer a few images.
 
         Raises:
             ModelLoadError: it cannot serve.
@@ -83,11 +85,8 @@ class Evaluator:
         self._refuse_foreign_labels(model)
         self._loader.forget(model)
         loaded = await self._loader.load(model)
-        data = await load_evaluation_data(self._database, self._source, loaded)
-        features = data.features[model.backbone_id]
-        return await asyncio.to_thread(
-            run_smoke_test, loaded, data.prepared, features, self._settings.slowest_milliseconds
-        )
+        features, prepared = await load_probes(self._database, self._source, loaded)
+        return await asyncio.to_thread(run_smoke_test, loaded, prepared, features, self._settings.slowest_milliseconds)
 
     async def evaluate(
         self, candidate: ModelTrained, champion: Champion | None, anchor: ModelTrained | None
@@ -102,7 +101,7 @@ class Evaluator:
         self._refuse_foreign_labels(candidate)
         loaded = await self._loader.load(candidate)
         baselines, anchor_lost = await self._load_baselines(champion, anchor)
-        data = await load_evaluation_data(self._database, self._source, loaded, baselines)
+        data = await self._load_data(loaded, baselines)
         if not data.tests.samples:
             raise ModelLoadError(
                 f"{candidate.version} cannot be judged: there is no labelled test image that can be read."
@@ -123,12 +122,25 @@ class Evaluator:
                 f"{model.version} names labels that are not those of this installation: {named}. Look at PAPPUS_LABELS."
             )
 
-    async def prefetch(self, champion: Champion, anchor: ModelTrained | None) -> None:
-        """Load champion and anchor and have their features and answers in memory. Raises TransientError."""
+    async def prefetch(
+        self, champion: Champion | None, anchor: ModelTrained | None, candidate: ModelTrained | None = None
+    ) -> None:
+        """Load champion and anchor, and a candidate if there is one, and have what is compared in memory. Raises
+        ChampionLost, TransientError."""
         baselines, _ = await self._load_baselines(champion, anchor)
-        data = await load_evaluation_data(self._database, self._source, baselines[0], baselines)
-        for baseline in baselines:
-            await self._answers_of(baseline, data)
+        challenger = None
+        if candidate is not None:
+            with suppress(ModelLoadError):  # the evaluation that follows reports it
+                challenger = await self._loader.load(candidate)
+        for first in [one for one in (challenger, *baselines[:1]) if one is not None][:1]:
+            data = await self._load_data(first, baselines)
+            for baseline in baselines:
+                await self._answers_of(baseline, data)
+
+    async def _load_data(self, loaded: EvaluatedModel, baselines: Sequence[EvaluatedModel]) -> EvaluationData:
+        return await load_evaluation_data(
+            self._database, self._source, loaded, baselines, self._settings.most_tests
+        )
 
     async def _load_baselines(
         self, champion: Champion | None, anchor: ModelTrained | None
@@ -182,15 +194,17 @@ class Evaluator:
             difference=probed.difference,
             disagreements=probed.disagreements,
             anchor_lost=anchor_lost,
+            full=model.trained.lane == "full",
         )
         compared, anchored = [*baseline_answers, None, None][:2]
         verdict = judge(answers, compared, anchored, inputs, self._settings)
+        evidence = make_evidence(tests, answers, compared)
         if champion is None or not _corrections_caused_it(verdict, model.trained):
-            return Evaluation(verdict)
+            return Evaluation(verdict, evidence)
         differ = "parity" in failed_rules(verdict.rules)
         regressions = Regressions(verdict.lost_images, answers, inputs.broken, differ)
         aside = choose_set_aside(model, champion.trained, tests, regressions, data.corrections, vectors)
-        return Evaluation(verdict, aside)
+        return Evaluation(verdict, evidence, aside)
 
     async def _answers_of(self, loaded: EvaluatedModel, data: EvaluationData) -> Indices:
         """Return what another model answers on these test images; scored again only when they change."""

@@ -2,46 +2,86 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Unpack
 
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.gate.cases import CandidateCase, GateContext, RequestCase
+from services.trainer.gate.evaluator import ChampionLost
 from services.trainer.gate.metrics import VERDICT_SECONDS
 from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, PromotionRequested
 from shared.messaging.event_log import EventLog, Publisher
+from shared.messaging.handler import run_handlers, subscribe
+from shared.runtime.health import Health
+from shared.runtime.settings import GroupSettings
 from shared.tables.decider import run_decider
 from shared.tables.projection import wait_until_caught_up
 
+SOURCE = "pappus/trainer-gate"
 GROUP = "trainer-gate"
+"""Candidates of the fast lane, and requests that only need a model to load."""
+FULL_GROUP = "trainer-gate-full"
+"""Full candidates, and requests that have one measured."""
+QUICK_AT_ONCE = 2
+"""A candidate of the fast lane and a request: neither waits for the other."""
 
 
 class GateHandlers:
-    """Handles model.trained and promotion.requested, one after the other. It is a decider: what it returns is empty,
-    since `run_decider` has published the verdict and seen that it counts."""
+    """Handles model.trained and promotion.requested, either what is quick or (`full`) what takes long: each kind in its
+    own consumer group, so that minutes of measuring hold up no correction and no rollback. Which promotion counts, the
+    sequence decides. It is a decider: what it returns is empty, since `run_decider` has published the verdict and seen
+    that it counts."""
 
     def __init__(
-        self, event_log: EventLog, publisher: Publisher, context: GateContext, settings: TrainerSettings
+        self, event_log: EventLog, publisher: Publisher, context: GateContext, settings: TrainerSettings, full: bool
     ) -> None:
         self._event_log = event_log
         self._publisher = publisher
         self._context = context
         self._settings = settings
+        self._full = full
 
     async def on_model_trained(self, event: ModelTrained) -> Sequence[Event]:
         """Promote or reject a candidate, against the champion of this moment."""
+        if (event.lane == "full") != self._full:
+            return ()
+        case = CandidateCase(self._context, event)
         with VERDICT_SECONDS.time():
-            await asyncio.gather(self._wait_for_tables(), self._context.evaluator.fetch(event))
-            row = await queries.model(self._context.database, event.version)
-            if row is None or not row.promoted:  # else an operator was faster and approved it
-                await self._decide(CandidateCase(self._context, event))
+            if self._full:
+                await self._wait_for_tables()
+                if await case.find_outcome() is None:
+                    await self._measure(event)
+            else:
+                await asyncio.gather(self._wait_for_tables(), self._context.evaluator.fetch(event))
+            await self._decide(case)
         return ()
 
     async def on_promotion_requested(self, event: PromotionRequested) -> Sequence[Event]:
         """Grant what an operator asks for, or reject it with the reason."""
+        if (event.action == "approve") != self._full:
+            return ()
         await self._wait_for_tables()
-        await self._decide(RequestCase(self._context, event))
+        case = RequestCase(self._context, event)
+        if event.action == "approve" and event.version is not None and await case.find_outcome() is None:
+            row = await queries.model(self._context.database, event.version)
+            if row is not None:
+                with suppress(ChampionLost):  # the answer says so
+                    await self._measure(row.trained)
+        await self._decide(case)
         return ()
+
+    async def _measure(self, candidate: ModelTrained) -> None:
+        """Do what takes long before the state is read that the decision depends on: then hardly a promotion comes in
+        between, after which it would be made again."""
+        champion, anchor = await queries.champion(self._context.database), await queries.anchor(self._context.database)
+        await self._context.evaluator.prefetch(champion, anchor, candidate)
+
+    @property
+    def at_once(self) -> int:
+        """How many events this kind of handler takes at once."""
+        return 1 if self._full else QUICK_AT_ONCE
 
     async def _wait_for_tables(self) -> None:
         await wait_until_caught_up(self._event_log, self._context.database, TOPICS, self._settings.caught_up_seconds)
@@ -53,3 +93,23 @@ class GateHandlers:
             database=self._context.database,
             projected_seconds=self._settings.verdict_seconds,
         )
+
+
+async def run_gate(
+    gate: GateHandlers, event_log: EventLog, group: str, health: Health, **in_groups: Unpack[GroupSettings]
+) -> None:
+    """Handle events as a member of `group` until cancelled, as `run_handlers` does. Its own publisher sends dead letters
+    only: the gate publishes through `run_decider`."""
+    subscriptions = [
+        subscribe(ModelTrained, gate.on_model_trained),
+        subscribe(PromotionRequested, gate.on_promotion_requested),
+    ]
+    await run_handlers(
+        event_log,
+        group=group,
+        source=SOURCE,
+        subscriptions=subscriptions,
+        health=health,
+        concurrency=gate.at_once,
+        **in_groups,
+    )

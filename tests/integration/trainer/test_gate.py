@@ -9,6 +9,7 @@ import pytest
 
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
+from services.trainer.gate.decisions.rules import GateSettings
 from services.trainer.model.head import Head
 from services.trainer.settings import TrainerSettings
 from shared.contract.dead_letter import DeadLetter
@@ -59,6 +60,21 @@ async def test_the_same_again_is_no_reason_to_change(world: World, parts: Parts,
         verdict = await world.verdict(await world.full())
     assert isinstance(verdict, ModelRejected)
     assert "reason" in [one.rule for one in verdict.verdict if one.outcome == "failed"]
+
+
+async def test_nine_new_images_are_no_reason_to_change_and_ten_are(
+    world: World, parts: Parts, first: ModelTrained
+) -> None:
+    parts.limits = GateSettings()
+    async with parts.running("projection", "gate"):
+        for index in range(9):
+            await world.image(LABELS[index % 2], "train" if index else "test")
+        nine = await world.verdict(await world.full())
+        await world.image(LABELS[1])
+        ten = await world.verdict(await world.full())
+    assert isinstance(nine, ModelRejected)
+    assert "Only 9 new images since the champion" in nine.summary
+    assert isinstance(ten, ModelPromoted), ten.summary
 
 
 async def test_new_images_are_a_reason_to_change(world: World, parts: Parts, first: ModelTrained) -> None:
@@ -223,12 +239,13 @@ async def test_every_request_without_a_champion_is_refused_with_a_sentence(world
 
 async def test_a_repeated_message_gets_no_second_verdict(world: World, parts: Parts, first: ModelTrained) -> None:
     async with parts.running("projection"):
-        keeper = parts.keeper()
+        slow, quick = parts.keeper(), parts.keeper(full=False)
         request = promotion_requested(action="freeze", version=None)
         await world.publish(request)
         for _ in range(3):
-            await keeper.on_model_trained(first)
-            await keeper.on_promotion_requested(request)
+            for keeper in (slow, quick):
+                await keeper.on_model_trained(first)
+                await keeper.on_promotion_requested(request)
         assert (await world.champion()).sequence == 2
 
 

@@ -25,7 +25,7 @@ from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.cases import GateContext
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.evaluator import Evaluator
-from services.trainer.gate.handlers import GROUP, GateHandlers
+from services.trainer.gate.handlers import FULL_GROUP, GROUP, GateHandlers, run_gate
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import assemble
@@ -46,7 +46,6 @@ from shared.contract.events import (
 )
 from shared.contract.split import Side, side
 from shared.messaging.event_log import EventLog, Publisher
-from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health
 from shared.storage.object_store import ObjectStore
@@ -166,13 +165,23 @@ class World:
         await self.publish(event)
         return event
 
+    async def request(self, action: str, version: str | None = None, reason: str = "because") -> PromotionRequested:
+        """Ask the gate as a person does."""
+        request = promotion_requested(
+            action=action, version=version, requested_by="carla", reason=reason, occurred_at=utc_now()
+        )
+        await self.publish(request)
+        return request
+
     async def ask(
         self, action: str, version: str | None = None, reason: str = "because"
     ) -> ModelPromoted | ModelRejected:
         """Ask the gate as a person does, and wait for the answer."""
-        request = promotion_requested(action=action, version=version, requested_by="carla", reason=reason)
-        await self.publish(request)
-        return await self.verdict(request)
+        return await self.verdict(await self.request(action, version, reason))
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return the images, uint8 [n, 96, 96, 3]."""
+        return np.stack([image.pixels for image in self.images])
 
     async def full(
         self, head: Head | None = None, corrections: tuple[LabelCorrected, ...] = (), **changes: Any
@@ -255,16 +264,18 @@ class Parts:
     world: World
     health: Health = field(default_factory=Health)
     settings: TrainerSettings = field(default_factory=lambda: TrainerSettings(reconcile_seconds=1.0))
+    limits: GateSettings = GateSettings(least_changes=1)
+    """One new image is reason enough here, so that tests need not store ten."""
 
     def source(self) -> FeatureSource:
         return FeatureSource(self.world.store, FeatureCache(1000))
 
-    def keeper(self, publisher: Publisher | None = None) -> GateHandlers:
+    def keeper(self, publisher: Publisher | None = None, full: bool = True) -> GateHandlers:
         """Return the handlers of a gate; `publisher` may do something else in between."""
         world = self.world
-        evaluator = Evaluator(world.database, world.store, self.source(), GateSettings(), self.settings.labels)
-        context = GateContext(world.database, evaluator, utc_now)
-        return GateHandlers(world.event_log, publisher or world.publisher, context, self.settings)
+        evaluator = Evaluator(world.database, world.store, self.source(), self.limits, self.settings.labels)
+        context = GateContext(world.database, evaluator, utc_now, self.limits.approval)
+        return GateHandlers(world.event_log, publisher or world.publisher, context, self.settings, full)
 
     def lane(self) -> FastLane:
         return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)
@@ -274,17 +285,10 @@ class Parts:
         await trainer_projection(world.event_log, world.database, self.health, silence_seconds=10).run()
 
     async def gate(self) -> None:
-        keeper = self.keeper()
-        await run_handlers(
-            self.world.event_log,
-            group=GROUP,
-            source="pappus/trainer-gate",
-            subscriptions=[
-                subscribe(ModelTrained, keeper.on_model_trained),
-                subscribe(PromotionRequested, keeper.on_promotion_requested),
-            ],
-            health=self.health,
-        )
+        lanes = ((GROUP, False), (FULL_GROUP, True))
+        async with asyncio.TaskGroup() as group:
+            for name, full in lanes:
+                group.create_task(run_gate(self.keeper(full=full), self.world.event_log, name, self.health, **self.settings.in_groups))
 
     async def fast(self) -> None:
         world = self.world

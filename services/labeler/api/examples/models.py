@@ -15,7 +15,15 @@ from shared.clients.answers import (
     ModelView,
     PromotionView,
 )
-from shared.contract.events import DriftDetected, PromotionRequested, RuleOutcome, TrainingRequested, uuid_of
+from shared.contract.events import (
+    ClassFigures,
+    DriftDetected,
+    PromotionRequested,
+    RuleOutcome,
+    TrainingRequested,
+    VerdictEvidence,
+    uuid_of,
+)
 from shared.http.examples import Example
 from shared.http.problems import Problem
 
@@ -51,6 +59,11 @@ def of_models(labels: Sequence[str]) -> dict[str, Example]:
     champion = ChampionView(**model.model_dump(), frozen=False, requested_by=None)
     return {
         "list_models": Example(parameters={"limit": 5}, answers={200: [model]}, problems=(MANY,)),
+        "get_model": Example(
+            parameters={"version": VERSION},
+            answers={200: model.model_copy(update={"evidence": _evidence(labels)})},
+            problems=(NO_MODEL,),
+        ),
         "get_champion": Example(answers={200: champion}, problems=(none,)),
         "get_first_model": Example(answers={200: FirstModel(waits_for=waits)}),
         "list_drifts": Example(parameters={"limit": 5}, answers={200: [_drift()]}, problems=(MANY,)),
@@ -90,6 +103,19 @@ def _of_gate(action: str, version: str | None, reason: str, done: str) -> Exampl
     body = {"reason": reason} if version is None else {"version": version, "reason": reason}
     problems = OF_OPERATORS if version is None else (*OF_OPERATORS, NO_MODEL)
     return Example(body=body, answers={200: answer, 202: accepted}, problems=problems)
+
+
+def _evidence(labels: Sequence[str]) -> VerdictEvidence:
+    classes = tuple(
+        ClassFigures(label=label, images=30, right=right, recall=right / 30, low=low, high=high)
+        for label, right, low, high in ((labels[0], 28, 0.787, 0.982), (labels[1], 29, 0.833, 0.994))
+    )
+    return VerdictEvidence(
+        gained=1,
+        gained_images=(uuid_of("image", "gained"),),
+        classes=classes,
+        confusion=((28, 2), (1, 29)),
+    )
 
 
 def _model() -> ModelView:

@@ -60,6 +60,11 @@ def reason_frozen(summary: str) -> str:
     return f"Promotions are frozen: {summary.rstrip('.')}."
 
 
+def _rolled_back_since(request: PromotionRequested, champion: Champion) -> bool:
+    """Whether a rollback overtook the request: it does not wait for a candidate that is still being measured."""
+    return champion.promotion.route == "rollback" and champion.promotion.occurred_at > request.occurred_at
+
+
 def _freeze(request: PromotionRequested, champion: Champion | None) -> Decision:
     freeze = request.action == "freeze"
     if champion is None:
@@ -93,6 +98,8 @@ def _approve(
         return Reject(request.version, f"{request.version} was in service before. Roll back to it instead.")
     frozen = champion is not None and champion.frozen
     if request.action == "approve":
+        if champion is not None and _rolled_back_since(request, champion):
+            return Reject(request.version, f"{champion.promotion.summary} That was after this request: ask again.")
         summary = f"{request.requested_by} approved {request.version}: {request.reason}"
         return RequiresEvaluation(Promote(target.trained, "approve", summary, frozen))
     if not request.reason.strip():

@@ -1,7 +1,7 @@
 """How the rules make a verdict: may this model serve?
 
 A challenger is promoted if no floor is broken and it is either superior to the champion, or non-inferior to champion
-*and* anchor while there is a recorded reason to change. "Better accuracy" would promote half of all retrains on
+*and* anchor while there is a recorded reason to change (of the full lane: ten new images or corrections). "Better accuracy" would promote half of all retrains on
 identical data by luck; superiority alone would block nearly every useful correction; non-inferiority to the last
 champion alone would let small losses add up (biocreep), which the anchor - the last superior champion - stops.
 """
@@ -78,7 +78,7 @@ def _compare(
     grounds = [
         rule.non_inferior("champion", challenger, champion, inputs.truths, settings),
         rule.non_inferior_to_anchor(challenger, anchor, inputs, settings),
-        rule.reason(inputs),
+        rule.reason(inputs, settings),
     ]
     if superior.outcome == "passed":
         return "superior", [superior, *grounds]

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from services.trainer.dataset.records import Champion
+from services.trainer.gate.decisions.rules import Approval
 from shared.contract.events import (
     ModelPromoted,
     ModelRejected,
@@ -13,6 +14,7 @@ from shared.contract.events import (
     PromotionRequested,
     RuleOutcome,
     SetAside,
+    VerdictEvidence,
     uuid_of,
 )
 
@@ -31,16 +33,20 @@ class Promote:
     summary: str
     frozen: bool = False
     rules: tuple[RuleOutcome, ...] = ()
+    evidence: VerdictEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """This version does not serve, or this request is refused. `version` None: it named nothing that exists."""
+    """This version does not serve, or this request is refused. `version` None: it named nothing that exists.
+    `waits_for_approval`: it would pass, and an operator decides."""
 
     version: str | None
     summary: str
     rules: tuple[RuleOutcome, ...] = ()
     set_aside: tuple[SetAside, ...] = field(default=())
+    evidence: VerdictEvidence | None = None
+    waits_for_approval: bool = False
 
 
 Decision = Promote | Reject
@@ -65,6 +71,8 @@ def make_verdict_event(
             summary=decision.summary,
             set_aside=decision.set_aside,
             answers=answers,
+            evidence=decision.evidence,
+            waits_for_approval=decision.waits_for_approval,
         )
     return ModelPromoted(
         event_id=event_id,
@@ -84,6 +92,24 @@ def make_verdict_event(
         requested_by=cause.requested_by if isinstance(cause, PromotionRequested) else None,
         answers=answers,
         corrected_at=decision.model.corrected_at if decision.route in FIRST_SERVED else (),
+        evidence=decision.evidence,
+    )
+
+
+def ask_first(decision: Decision, approval: Approval) -> Decision:
+    """Return the decision, or that a full candidate waits for an operator if people want to be asked. Candidates of the
+    fast lane never wait: they hold what a person has decided already."""
+    if approval == "automatic" or isinstance(decision, Reject) or decision.model.lane == "fast":
+        return decision
+    version = decision.model.version
+    sentence = f"An operator has to approve it: pappus approve {version}."
+    passed = decision.summary.removeprefix("Promoted: ")
+    return Reject(
+        version,
+        f"Waits for an operator: {passed} {sentence}",
+        (*decision.rules, rule_outcome("operator_approves", False, sentence)),
+        evidence=decision.evidence,
+        waits_for_approval=True,
     )
 
 

@@ -80,6 +80,7 @@ def test_a_service_makes_the_events_that_the_table_says(service: str) -> None:
 
 def test_the_groups_of_the_table_are_those_of_the_services() -> None:
     names = {fetcher.GROUP, fetcher.UPLOADS_GROUP, worker.GROUP, full_lane.GROUP, gate.GROUP, recorder.GROUP}
+    names |= {gate.FULL_GROUP}
     assert {group.name for group in GROUPS} == names | {TRIGGER_APP, MONITOR_APP}
     for group in GROUPS:
         assert all(group.principal in event.readers for event in group.events), group.name

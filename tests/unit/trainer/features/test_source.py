@@ -94,3 +94,35 @@ async def test_asking_for_many_at_once_keeps_each_with_its_own() -> None:
     found = await asyncio.gather(*(source.features("one", backbone, part) for part in parts))
     merged = {digest: vector for one in found for digest, vector in one.features.items()}
     assert [float(merged[digest][0]) for digest in keys] == list(range(40))
+
+
+async def test_kept_features_are_read_and_nothing_is_downloaded() -> None:
+    store, backbone = MemoryObjectStore(), Means()
+    digests = [f"{number:064x}" for number in range(5)]
+    await store.put(features_key("one", "a"), write_features(digests, np.arange(15, dtype=np.float32).reshape(5, 3)))
+    source = FeatureSource(store, FeatureCache(100))
+    await source.recall("one", digests[:4], width=3)
+    found = await source.features("one", backbone, dict.fromkeys(digests[:4], "images/gone"))
+    assert backbone.computed == 0
+    assert found.features[digests[3]].tolist() == [9, 10, 11]
+
+
+async def test_kept_features_of_another_width_are_none() -> None:
+    store, backbone = MemoryObjectStore(), Means()
+    keys = await stored(store, 10)
+    (digest,) = keys
+    await store.put(features_key("one", "a"), write_features([digest], np.ones((1, 7), np.float32)))
+    source = FeatureSource(store, FeatureCache(100))
+    await source.recall("one", [digest], width=3)
+    assert (await source.features("one", backbone, keys)).features[digest].shape == (3,)
+
+
+async def test_an_image_that_no_training_kept_is_looked_for_once() -> None:
+    store = MemoryObjectStore()
+    await store.put(features_key("one", "a"), write_features(["0" * 64], np.ones((1, 3), np.float32)))
+    source = FeatureSource(store, FeatureCache(100))
+    await source.recall("one", ["1" * 64], width=3)
+    await store.put(features_key("one", "a"), b"read again, this would be a warning")
+    await source.recall("one", ["1" * 64], width=3)
+    await source.recall("one", ["0" * 64], width=3)
+    assert (await source.features("one", Means(), {"0" * 64: "images/gone"})).features == {}

@@ -1,6 +1,6 @@
 """What a request means in each state of promotions."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
@@ -16,7 +16,7 @@ from services.trainer.gate.decisions.promotion_requests import (
     reason_frozen,
     reason_if_superseded,
 )
-from services.trainer.gate.decisions.verdict_events import Promote, Reject, make_verdict_event
+from services.trainer.gate.decisions.verdict_events import Promote, Reject, ask_first, make_verdict_event
 from shared.contract.events import ModelPromoted, ModelTrained
 from shared.testing import model_promoted, model_rejected, model_trained, promotion_requested
 
@@ -125,3 +125,30 @@ def test_the_sentence_about_a_freeze_ends_with_one_stop(stop: str) -> None:
     assert reason_frozen(f"carla froze promotions: the fair is on{stop}") == (
         "Promotions are frozen: carla froze promotions: the fair is on."
     )
+
+
+def test_an_approval_that_a_rollback_overtook_is_refused() -> None:
+    request = promotion_requested(action="approve", version="full-2", occurred_at=NOW)
+    serving = champion(frozen=True)
+    later = serving.promotion.model_copy(update={"route": "rollback", "occurred_at": NOW + timedelta(seconds=1)})
+    refused = plan_request(request, RequestContext(Champion(later, serving.model), row("full-2")))
+    assert isinstance(refused, Reject)
+    assert "ask again" in refused.summary
+    earlier = later.model_copy(update={"occurred_at": NOW - timedelta(seconds=1)})
+    asked_afterwards = plan_request(request, RequestContext(Champion(earlier, serving.model), row("full-2")))
+    assert isinstance(asked_afterwards, RequiresEvaluation)
+
+
+def test_who_wants_to_be_asked_is_asked_for_full_models_only() -> None:
+    full = Promote(model_trained(version="full-2"), "non_inferior", "Promoted: it is no worse.")
+    fast = Promote(model_trained(version="fast-2", lane="fast", parent="full-1"), "non_inferior", "Promoted: fine.")
+    assert ask_first(full, "automatic") == full
+    assert ask_first(fast, "ask") == fast
+    waits = ask_first(full, "ask")
+    assert isinstance(waits, Reject)
+    assert waits.waits_for_approval
+    assert waits.summary == (
+        "Waits for an operator: it is no worse. An operator has to approve it: pappus approve full-2."
+    )
+    refused = Reject("full-2", "Rejected: it is worse.")
+    assert ask_first(refused, "ask") == refused

@@ -67,6 +67,19 @@ def test_each_kind_of_news_is_a_reason(inputs: GateInputs) -> None:
     assert judge(answers(), answers(), None, inputs).route == "non_inferior"
 
 
+def test_a_full_model_needs_ten_new_images_or_corrections() -> None:
+    nine = replace(CALM, full=True, newly_held=2, new_images=4, absorbed=2, taken_back=1)
+    refused = judge(answers(), answers(), None, nine)
+    assert refused.route is None
+    assert "Only 2 corrections that the champion does not hold, 4 new images" in refused.summary
+    assert judge(answers(), answers(), None, replace(nine, new_images=5)).route == "non_inferior"
+    assert judge(answers(), answers(), None, nine, GateSettings(least_changes=9)).route == "non_inferior"
+
+
+def test_one_correction_is_reason_enough_for_the_fast_lane() -> None:
+    assert judge(answers(), answers(), None, replace(CALM, full=False, newly_held=1)).route == "non_inferior"
+
+
 def test_a_clear_gain_is_superior_and_needs_no_reason() -> None:
     verdict = judge(answers(), answers(*range(8)), answers(), replace(CALM, newly_held=0))
     assert verdict.promote

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.labeler.decisions.intervals import wilson_interval
+from shared.contract.intervals import wilson_interval
 
 
 def test_nothing_counted_says_nothing() -> None:

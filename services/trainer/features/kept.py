@@ -1,0 +1,51 @@
+"""The features that full trainings kept in the object store, by backbone and manifest: read instead of computed."""
+
+import asyncio
+from collections.abc import Collection
+
+from cachetools import LRUCache
+
+from services.trainer.features.parquet import read_features
+from services.trainer.model.arrays import Vector
+from shared.runtime.telemetry import logger
+from shared.storage.object_store import ObjectMissing, ObjectStore
+
+KNOWN_FILES = 8
+
+
+class KeptFeatures:
+    """Reads a file once for what it holds, and again only for images that are in it: an image that was stored after the
+    training is in none, and is not looked for in them each time."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._inside: LRUCache[str, frozenset[str]] = LRUCache(KNOWN_FILES)
+
+    async def find(self, backbone_id: str, wanted: Collection[str], width: int) -> dict[str, Vector]:
+        """Return float32 [width] for those of the images (by sha256) that a training under this backbone kept. A file
+        that cannot be read, or that holds vectors of another width, counts as none. Raises TransientError if the store
+        does not answer."""
+        found: dict[str, Vector] = {}
+        missing = set(wanted)
+        if not missing:
+            return found
+        for key in await self._store.keys(f"features/{backbone_id}/"):
+            inside = self._inside.get(key)
+            if not missing or (inside is not None and missing.isdisjoint(inside)):
+                continue
+            vectors = await self._read(key)
+            self._inside[key] = frozenset(vectors)
+            chosen = {digest: vectors[digest].copy() for digest in missing & vectors.keys()}
+            if any(vector.shape != (width,) for vector in chosen.values()):
+                logger.warning("kept features are of another width", key=key, expected=width)
+                continue
+            found |= chosen
+            missing -= chosen.keys()
+        return found
+
+    async def _read(self, key: str) -> dict[str, Vector]:
+        try:
+            return await asyncio.to_thread(read_features, await self._store.get(key))
+        except (ObjectMissing, ValueError) as error:
+            logger.warning("kept features cannot be read", key=key, reason=str(error))
+            return {}

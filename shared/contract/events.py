@@ -324,7 +324,7 @@ class ModelPromoted(ArtefactOfModel):
 
 class ModelRejected(ModelEvent):
     """This version does not serve, or this request was refused, rule by rule. `version` is None when a request named
-    nothing that exists. `waits_for_approval`: it would have been promoted, and waits for an operator who approves it."""
+    nothing that exists. `waits_for_approval`: it would have been promoted, and an operator has to approve it."""
 
     topic: ClassVar[str] = "model.rejected"
     publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.contract.intervals import wilson_interval
 from shared.clients.answers import DriftView, LiveAccuracy
 from shared.contract.events import DriftDetected
+from shared.contract.intervals import wilson_interval
 from shared.tables.database import Database
 from shared.tables.postgres import Row
 

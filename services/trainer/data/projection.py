@@ -15,7 +15,7 @@ from shared.tables.replay import ReplayPlan
 
 SCHEMA = "trainer"
 MIGRATIONS = "services.trainer.data.sql"
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 
@@ -37,7 +37,9 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
 
 
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
-    """Remember the revision if it applies; one that is superseded or repeated is not the image's current plus one."""
+    """Remember whether the person agreed with the answer they saw, and the revision if it applies; one that is
+    superseded or repeated is not the image's current plus one."""
+    await _remember_shown_answer(event, transaction)
     current = await transaction.fetchval(
         "SELECT coalesce(max(revision), 0) FROM corrections WHERE image_id = $1", event.image_id
     )
@@ -54,6 +56,18 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         event.corrected_by,
         event.occurred_at,
         0 if held is None else held.revision,
+    )
+
+
+async def _remember_shown_answer(event: LabelCorrected, transaction: Transaction) -> None:
+    """The first decision about an answer counts."""
+    if event.shown_model_version is None or event.shown_label is None or event.label_to is None:
+        return
+    await transaction.execute(
+        "INSERT INTO shown_answers (version, image_id, agreed) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        event.shown_model_version,
+        event.image_id,
+        event.label_to == event.shown_label,
     )
 
 

@@ -11,6 +11,7 @@ from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import FULL_GROUP, GROUP, SOURCE, GateHandlers, run_gate
 from services.trainer.gate.prefetch import run_prefetch
 from services.trainer.gate.settings import GateProcessSettings
+from services.trainer.gate.watch import PromotionWatch, run_watch
 from services.trainer.model.blas_threads import one_blas_thread
 from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
@@ -38,6 +39,10 @@ async def main() -> None:
             Evaluator(database, store, FeatureSource(store, cache), settings.gate, settings.labels) for _ in range(2)
         )
         projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
+        watched = GateContext(database, full, utc_now)
+        watch = PromotionWatch(
+            watched, store, FeatureSource(store, cache), publisher, settings, settings.watch, settings.gate.margin
+        )
         lanes = {}
         for group, evaluator in ((GROUP, quick), (FULL_GROUP, full)):
             context = GateContext(database, evaluator, utc_now, settings.gate.approval)
@@ -50,6 +55,7 @@ async def main() -> None:
                 handlers=lanes[GROUP],
                 full_handlers=lanes[FULL_GROUP],
                 prefetcher=run_prefetch(database, quick, health),
+                watch=run_watch(watch, watched, health),
             )
 
 

@@ -14,6 +14,7 @@ from services.trainer.gate.decisions.promotion_requests import (
 )
 from services.trainer.gate.decisions.rules import Approval
 from services.trainer.gate.decisions.verdict_events import (
+    Cause,
     Decision,
     Promote,
     Reject,
@@ -41,13 +42,11 @@ class GateContext:
     clock: Clock
     approval: Approval = "automatic"
 
-    async def find_verdict(self, cause: ModelTrained | PromotionRequested) -> Outcome | None:
+    async def find_verdict(self, cause: Cause) -> Outcome | None:
         """Return the verdict on `cause` that counts; None if there is none."""
         return await queries.verdict_on(self.database, cause.event_id)
 
-    def announce(
-        self, decision: Decision, cause: ModelTrained | PromotionRequested, champion: Champion | None
-    ) -> Outcome:
+    def announce(self, decision: Decision, cause: Cause, champion: Champion | None) -> Outcome:
         """Return the decision as an event, and count it."""
         verdict = make_verdict_event(decision, cause, champion, self.clock())
         VERDICTS.labels(verdict.topic).inc()

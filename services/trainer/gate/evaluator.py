@@ -138,9 +138,7 @@ class Evaluator:
                 await self._answers_of(baseline, data)
 
     async def _load_data(self, loaded: EvaluatedModel, baselines: Sequence[EvaluatedModel]) -> EvaluationData:
-        return await load_evaluation_data(
-            self._database, self._source, loaded, baselines, self._settings.most_tests
-        )
+        return await load_evaluation_data(self._database, self._source, loaded, baselines, self._settings.most_tests)
 
     async def _load_baselines(
         self, champion: Champion | None, anchor: ModelTrained | None

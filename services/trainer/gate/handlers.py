@@ -98,7 +98,7 @@ class GateHandlers:
 async def run_gate(
     gate: GateHandlers, event_log: EventLog, group: str, health: Health, **in_groups: Unpack[GroupSettings]
 ) -> None:
-    """Handle events as a member of `group` until cancelled, as `run_handlers` does. Its own publisher sends dead letters
+    """Handle events as a member of `group` until cancelled, as `run_handlers` does, whose publisher sends dead letters
     only: the gate publishes through `run_decider`."""
     subscriptions = [
         subscribe(ModelTrained, gate.on_model_trained),

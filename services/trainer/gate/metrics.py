@@ -6,6 +6,11 @@ VERDICTS = Counter(
     "pappus_verdicts", "Verdicts the gate decided, with those that another promotion overtook.", ["topic"]
 )
 RULES = Counter("pappus_verdict_rules", "Rules of the verdicts that the gate decided.", ["rule", "outcome"])
+ROLLBACKS = Counter(
+    "pappus_automatic_rollbacks",
+    "Promotions that the gate itself rolled back, by the check that found them.",
+    ["check"],
+)
 VERDICT_SECONDS = Histogram(
     "pappus_verdict_seconds",
     "From taking a candidate to the verdict on it being visible in the tables.",

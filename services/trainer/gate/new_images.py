@@ -10,9 +10,9 @@ from shared.tables.database import Database
 async def find_new_images(
     database: Database, store: ObjectStore, challenger: ModelTrained, champion: ModelTrained | None
 ) -> int:
-    """Return how many images the challenger's manifest holds and that of the champion's last full training does not,
-    on either side of the split, as the full trigger counts them; 0 for the fast lane, which adds corrections only. If a manifest is gone, by how many images it has grown.
-    Raises TransientError if the store is away."""
+    """Return how many images the challenger's manifest holds and that of the champion's last full training does not, on
+    either side of the split, as the full trigger counts them; 0 for the fast lane, which adds corrections only. If a
+    manifest is gone, by how many images it has grown. Raises TransientError if the store is away."""
     if challenger.lane == "fast" or champion is None:
         return 0
     ancestor = await queries.last_full(database, champion.version) or champion

@@ -24,8 +24,10 @@ from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.cases import GateContext
 from services.trainer.gate.decisions.verdict import GateSettings
+from services.trainer.gate.decisions.watching import WatchSettings
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import FULL_GROUP, GROUP, GateHandlers, run_gate
+from services.trainer.gate.watch import PromotionWatch, run_watch
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import assemble
@@ -264,18 +266,24 @@ class Parts:
     world: World
     health: Health = field(default_factory=Health)
     settings: TrainerSettings = field(default_factory=lambda: TrainerSettings(reconcile_seconds=1.0))
-    limits: GateSettings = GateSettings(least_changes=1)
+    limits: GateSettings = field(default_factory=lambda: GateSettings(least_changes=1))
     """One new image is reason enough here, so that tests need not store ten."""
+    watching: WatchSettings = field(default_factory=WatchSettings)
 
     def source(self) -> FeatureSource:
         return FeatureSource(self.world.store, FeatureCache(1000))
 
     def keeper(self, publisher: Publisher | None = None, full: bool = True) -> GateHandlers:
         """Return the handlers of a gate; `publisher` may do something else in between."""
-        world = self.world
-        evaluator = Evaluator(world.database, world.store, self.source(), self.limits, self.settings.labels)
-        context = GateContext(world.database, evaluator, utc_now, self.limits.approval)
+        world, context = self.world, self._context(self.evaluator())
         return GateHandlers(world.event_log, publisher or world.publisher, context, self.settings, full)
+
+    def evaluator(self) -> Evaluator:
+        world = self.world
+        return Evaluator(world.database, world.store, self.source(), self.limits, self.settings.labels)
+
+    def _context(self, evaluator: Evaluator) -> GateContext:
+        return GateContext(self.world.database, evaluator, utc_now, self.limits.approval)
 
     def lane(self) -> FastLane:
         return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)
@@ -288,7 +296,25 @@ class Parts:
         lanes = ((GROUP, False), (FULL_GROUP, True))
         async with asyncio.TaskGroup() as group:
             for name, full in lanes:
-                group.create_task(run_gate(self.keeper(full=full), self.world.event_log, name, self.health, **self.settings.in_groups))
+                group.create_task(
+                    run_gate(self.keeper(full=full), self.world.event_log, name, self.health, **self.settings.in_groups)
+                )
+
+    async def watch(self) -> None:
+        await run_watch(self.promotion_watch(), self._context(self.evaluator()), self.health)
+
+    def promotion_watch(self, publisher: Publisher | None = None) -> PromotionWatch:
+        """Return what looks after promotions."""
+        world, context = self.world, self._context(self.evaluator())
+        return PromotionWatch(
+            context,
+            world.store,
+            self.source(),
+            publisher or world.publisher,
+            self.settings,
+            self.watching,
+            self.limits.margin,
+        )
 
     async def fast(self) -> None:
         world = self.world

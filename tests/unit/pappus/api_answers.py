@@ -67,7 +67,11 @@ def history_entry(**changes: Any) -> dict[str, Any]:
 def _model(version: str, **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(ModelView.model_fields)
     values |= {"version": version, "lane": "fast", "state": "former", "sequence": 1, "summary": ""}
-    return values | {"verdict": [], "metrics": {}, "seconds": {}, "corrections": 0, "promotions": [], "waits_for_approval": False, **changes}
+    return (
+        values
+        | {"verdict": [], "metrics": {}, "seconds": {}, "corrections": 0, "promotions": []}
+        | {"waits_for_approval": False, **changes}
+    )
 
 
 def model(version: str, summary: str = "") -> dict[str, Any]:

@@ -48,8 +48,9 @@ class GateInputs:
     corrections: how many applied corrections the challenger must hold; broken: the images of those it answers
     otherwise.
     newly_held: corrections it holds and the champion does not; new_images: labelled images, of either side, that the
-    champion's last full training did not know; absorbed: corrections that moved from the champion's layer into the challenger's head; taken_back: corrections that
-    the champion holds although people took them back.
+    champion's last full training did not know; absorbed: corrections that moved from the champion's layer into the
+    challenger's head; taken_back: corrections that the champion holds although people took them back.
+    full: whether it comes from the full lane; it changes answers everywhere, so its reason has to be larger.
     milliseconds: a whole answer for one image.
     anchor_lost: why nothing can be compared with the anchor; empty if it can, or if the champion is the anchor.
     difference: the largest absolute difference between the probabilities of the two runtimes that were compared (torch
@@ -69,7 +70,6 @@ class GateInputs:
     anchor_lost: str = ""
     taken_back: int = 0
     full: bool = False
-    """Whether the challenger comes from the full lane: it changes answers everywhere, so its reason has to be larger."""
 
 
 def every_class_is_tested(inputs: GateInputs) -> RuleOutcome:
@@ -190,7 +190,7 @@ def non_inferior(
 
 
 def reason(inputs: GateInputs, settings: GateSettings) -> RuleOutcome:
-    """Return whether there is a reason to change: one correction for the fast lane, `least_changes` for the full one."""
+    """Return whether there is a reason to change: a correction for the fast lane, `least_changes` for the full one."""
     counts = (
         (inputs.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
         (inputs.new_images, "new image", "new images"),

@@ -1,9 +1,10 @@
 """How the rules make a verdict: may this model serve?
 
 A challenger is promoted if no floor is broken and it is either superior to the champion, or non-inferior to champion
-*and* anchor while there is a recorded reason to change (of the full lane: ten new images or corrections). "Better accuracy" would promote half of all retrains on
-identical data by luck; superiority alone would block nearly every useful correction; non-inferiority to the last
-champion alone would let small losses add up (biocreep), which the anchor - the last superior champion - stops.
+*and* anchor while there is a recorded reason to change (of the full lane: ten new images or corrections). "Better
+accuracy" would promote half of all retrains on identical data by luck; superiority alone would block nearly every
+useful correction; non-inferiority to the last champion alone would let small losses add up (biocreep), which the anchor
+- the last superior champion - stops.
 """
 
 from collections.abc import Sequence

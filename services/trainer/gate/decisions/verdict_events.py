@@ -1,6 +1,6 @@
 """The gate's verdicts as events: which numbers, ids and causes they carry. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -50,10 +50,12 @@ class Reject:
 
 
 Decision = Promote | Reject
+Cause = ModelTrained | PromotionRequested | ModelPromoted
+"""What a verdict is about: a candidate, a request, or a promotion that turned out to be a mistake."""
 
 
 def make_verdict_event(
-    decision: Decision, cause: ModelTrained | PromotionRequested, champion: Champion | None, now: datetime
+    decision: Decision, cause: Cause, champion: Champion | None, now: datetime
 ) -> ModelPromoted | ModelRejected:
     """Return the decision as an event. It was made while `champion` served, so it takes the next sequence: should
     another promotion get that number first, this one does not count, and the gate decides again under another id."""
@@ -118,6 +120,7 @@ def failed_rules(rules: Sequence[RuleOutcome]) -> list[str]:
     return [one.rule for one in rules if one.outcome == "failed"]
 
 
-def rule_outcome(rule: str, passed: bool, sentence: str) -> RuleOutcome:
+def rule_outcome(rule: str, passed: bool, sentence: str, figures: Mapping[str, float] | None = None) -> RuleOutcome:
     """Return a rule that passed or failed, in a sentence."""
-    return RuleOutcome(rule=rule, outcome="passed" if passed else "failed", sentence=sentence)
+    outcome = "passed" if passed else "failed"
+    return RuleOutcome(rule=rule, outcome=outcome, sentence=sentence, figures=dict(figures or {}))

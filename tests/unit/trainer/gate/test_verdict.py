@@ -71,7 +71,7 @@ def test_a_full_model_needs_ten_new_images_or_corrections() -> None:
     nine = replace(CALM, full=True, newly_held=2, new_images=4, absorbed=2, taken_back=1)
     refused = judge(answers(), answers(), None, nine)
     assert refused.route is None
-    assert "Only 2 corrections that the champion does not hold, 4 new images" in refused.summary
+    assert "Only 2 corrections that it does not hold, 4 new images" in refused.summary
     assert judge(answers(), answers(), None, replace(nine, new_images=5)).route == "non_inferior"
     assert judge(answers(), answers(), None, nine, GateSettings(least_changes=9)).route == "non_inferior"
 

@@ -33,11 +33,11 @@ class GateSettings(BaseModel, frozen=True):
     margin: float = Field(default=0.05, gt=0, le=1, description="how much worse still counts as no worse")
     confidence: float = Field(default=0.85, gt=0, lt=1)
     significance: float = Field(default=0.05, gt=0, lt=1)
+    slowest_milliseconds: float = Field(default=50.0, gt=0)
+    largest_difference: float = Field(default=1e-3, ge=0, description="Of a probability, between two runtimes")
     most_tests: int = Field(default=5000, ge=100, description="test images that are measured; more are chosen by hash")
     approval: Approval = Field(default="automatic", description="of full candidates that pass: automatic, or ask")
     least_changes: int = Field(default=10, ge=1, description="new images and corrections that a full candidate needs")
-    slowest_milliseconds: float = Field(default=50.0, gt=0)
-    largest_difference: float = Field(default=1e-3, ge=0, description="Of a probability, between two runtimes")
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class GateInputs:
     milliseconds: float
     difference: float
     disagreements: int
+    full: bool = False
     anchor_lost: str = ""
     taken_back: int = 0
-    full: bool = False
 
 
 def every_class_is_tested(inputs: GateInputs) -> RuleOutcome:

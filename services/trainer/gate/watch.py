@@ -40,6 +40,7 @@ from shared.tables.reconciler import run_on_changes
 PART = "watch"
 KEPT_ANSWERS = 4
 EVERY_SECONDS = 10.0
+PAUSE_SECONDS = 1.0
 
 
 class CannotWatch(TransientError):
@@ -180,5 +181,13 @@ class PromotionWatch:
 
 
 async def run_watch(watch: PromotionWatch, context: GateContext, health: Health) -> None:
-    """Look after each change of the tables until cancelled."""
-    await run_on_changes(watch.look, database=context.database, health=health, name=PART, every_seconds=EVERY_SECONDS)
+    """Look after each change of the tables, at most once a second, until cancelled: of many quick promotions only the
+    newest is asked, and what they wait for comes first."""
+
+    async def look_and_rest() -> None:
+        await watch.look()
+        await asyncio.sleep(PAUSE_SECONDS)
+
+    await run_on_changes(
+        look_and_rest, database=context.database, health=health, name=PART, every_seconds=EVERY_SECONDS
+    )

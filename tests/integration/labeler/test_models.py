@@ -2,11 +2,18 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 
-from shared.contract.events import PromotionRequested, RuleOutcome, TrainingRequested
+from shared.contract.events import (
+    ClassFigures,
+    PromotionRequested,
+    RuleOutcome,
+    TrainingRequested,
+    VerdictEvidence,
+)
 from shared.testing import (
     eventually,
     group_on,
@@ -68,6 +75,35 @@ async def test_a_refused_request_about_a_model_does_not_make_the_model_rejected(
     )
 
     assert (await labeler.get("/models"))[0]["state"] == "candidate"
+
+
+async def test_one_model_is_shown_with_what_its_verdict_rests_on(labeler: Labeler) -> None:
+    lost = uuid4()
+    grass = ClassFigures(label="grass", images=4, right=3, recall=0.75, low=0.3, high=0.95)
+    evidence = VerdictEvidence(lost=1, lost_images=(lost,), classes=(grass,), confusion=((3,),))
+    await labeler.publish(
+        model_trained(version="full-1"),
+        model_trained(version="full-2"),
+        model_rejected(version="full-1", summary="Worse.", evidence=evidence),
+    )
+    judged, candidate = await labeler.get("/models/full-1"), await labeler.get("/models/full-2")
+    assert judged["evidence"]["lost_images"] == [str(lost)]
+    assert judged["evidence"]["classes"][0]["right"] == 3
+    assert (judged["waits_for_approval"], candidate["evidence"]) == (False, None)
+    assert [one["evidence"] for one in await labeler.get("/models")] == [None, None]
+    async with labeler.client("anna") as client:
+        unknown = await client.get("/models/full-3")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "model_unknown")
+
+
+async def test_a_model_waits_for_approval_until_it_is_promoted(labeler: Labeler) -> None:
+    await labeler.publish(
+        model_trained(version="full-1"),
+        model_rejected(version="full-1", summary="Waits for an operator.", waits_for_approval=True),
+    )
+    assert (await labeler.get("/models"))[0]["waits_for_approval"] is True
+    await labeler.publish(model_promoted(version="full-1", sequence=1, route="approve"))
+    assert (await labeler.get("/models"))[0]["waits_for_approval"] is False
 
 
 async def test_without_a_model_there_is_no_champion(labeler: Labeler) -> None:

@@ -51,6 +51,28 @@ def test_one_bad_file_keeps_no_other_answer_back_and_is_named(apis: FakeApis, ca
     assert "not an image" in ended.stderr
 
 
+def test_the_history_of_a_version_shows_rules_classes_and_images(apis: FakeApis, call: Any) -> None:
+    shown = model("full-1a", "Rejected: it is worse.")
+    shown["verdict"] = [
+        {"rule": "reason", "outcome": "not_applicable", "sentence": "There is no champion.", "figures": {}}
+    ]
+    grass = {"label": "grass", "images": 4, "right": 3, "recall": 0.75, "low": 0.3, "high": 0.95}
+    images = [str(UUID(int=number)) for number in range(3)]
+    shown["evidence"] = {"lost": 3, "lost_images": images, "classes": [grass], "confusion": [[3]]}
+    apis.answers["GET /models/full-1a"] = (200, shown)
+    ended = call("history", "full-1a", "--limit", "2")
+    assert ended.exit_code == 0, ended.stderr
+    assert "There is no champion." in ended.stdout
+    assert "75% (30-95%)" in ended.stdout
+    assert f"Test images lost: 3: {images[0]}, {images[1]}, ..." in ended.stdout
+    assert json.loads(call("history", "full-1a", "--json").stdout)["model"]["evidence"]["lost"] == 3
+
+
+def test_a_model_that_waits_for_an_operator_says_so(apis: FakeApis, call: Any) -> None:
+    apis.answers["GET /models?limit=51"] = (200, [{**model("full-1"), "waits_for_approval": True}])
+    assert "waits" in call("history").stdout
+
+
 def test_brackets_in_what_people_wrote_are_shown(apis: FakeApis, call: Any) -> None:
     summary = "operator froze promotions: see [/docs] :smile:"
     apis.answers["POST /models/freeze"] = (200, gate_answer("promoted", summary))

@@ -264,7 +264,7 @@ class ModelTrained(ArtefactOfModel):
 
     topic: ClassVar[str] = "model.trained"
     publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)
-    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer", "predictor")
     lane: Literal["fast", "full"]
     parent: str | None
     backbone_id: str

@@ -1,16 +1,16 @@
 """One replica of the predictor: answers over HTTP with the champion.
 
-Consumes model.promoted, all of it, without a group. Publishes prediction.logged and model.loaded. Owns its folder of
-last good artefacts. Needs no database.
+Consumes model.promoted, all of it, and model.trained from its end, without a group. Publishes prediction.logged and
+model.loaded. Owns its folder of last good artefacts. Needs no database.
 """
 
 from services.predictor.api.app import build_app
 from services.predictor.api.keys import PART, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
-from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.loader import LoadSettings, ModelLoader
+from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import MODEL_PART, readiness
+from services.predictor.promotions.candidate_follower import CandidateFollower
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from services.predictor.settings import SOURCE, PredictorSettings
@@ -34,10 +34,9 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings, knock=False) as store,
     ):
-        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
-        listeners = [readiness(health), model_loaded.notify]
-        loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)
+        loader = make_loader(settings, store, [readiness(health), model_loaded.notify])
         follower = Follower(event_log, publisher, loader.set_target, health)
+        ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
         app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts, keys)
         with (
@@ -49,6 +48,7 @@ async def main() -> None:
                 http=serve_http(app, [common, own]),
                 keys=keep_running(health, PART, keys.followed(settings.api_keys_file, health).follow),
                 follower=keep_running(health, "follower", follower.run),
+                candidates=keep_running(health, "candidates", ahead.run),
                 loader=keep_running(health, "loader", loader.run),
                 predictions=keep_running(health, "predictions", lambda: prediction_log.run(publisher)),
                 model_loaded=keep_running(health, "model.loaded", lambda: model_loaded.run(publisher)),

@@ -14,16 +14,18 @@ from time import perf_counter
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.metrics import CORRECTION_TO_LIVE_SECONDS, MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
 from services.predictor.model.artefact_folder import ArtefactFolder
+from services.predictor.model.candidates import CandidateModels, LoadedModel, load_bytes, load_model
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
-from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, check_artefact_key
+from services.predictor.settings import PredictorSettings
+from shared.contract.artefact import check_artefact_key
 from shared.contract.events import ModelPromoted
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import RetryPolicy, delay
 from shared.runtime.telemetry import logger
 from shared.runtime.tracing import continued, describe, traceparent
-from shared.storage.verified import ReadableStore, check_sha256
+from shared.storage.verified import ReadableStore
 
 RETRY = RetryPolicy(first_seconds=0.2, factor=2.0, longest_seconds=15.0, attempts=None)
 
@@ -62,6 +64,8 @@ class ModelLoader:
         settings: LoadSettings = LoadSettings(),
         clock: Clock = utc_now,
     ) -> None:
+        self.candidates = CandidateModels(store, settings.labels)
+        """Models that are loaded before they are promoted, once something tells of them."""
         self.in_service = ModelHolder()
         self._store = store
         self._folder = folder
@@ -150,11 +154,15 @@ class ModelLoader:
         current = self.in_service.current
         if current is not None and current.promotion.artefact_sha256 == promotion.artefact_sha256:
             return current.model, None
+        loaded = await self.candidates.take(promotion) or await self._load_kept(promotion)
+        if loaded is None:
+            loaded = await load_model(promotion, self._store, self._settings.labels)
+        return loaded.model, loaded.artefact
+
+    async def _load_kept(self, promotion: ModelPromoted) -> LoadedModel | None:
+        """Return the model from disk, None if it is not there."""
         artefact = await asyncio.to_thread(self._folder.read, promotion)
-        if artefact is None:
-            artefact = await self._store.get(promotion.artefact_key, LARGEST_ARTEFACT_BYTES)
-            await asyncio.to_thread(check_sha256, artefact, promotion.artefact_sha256, promotion.artefact_key)
-        return await asyncio.to_thread(Model, artefact, self._settings.labels), artefact
+        return None if artefact is None else await load_bytes(promotion, artefact, self._settings.labels)
 
     def _swap(self, serving: ServingModel) -> None:
         if self.in_service.current is not None:  # else the process starts, with what was live before
@@ -191,3 +199,9 @@ def _first_held(promotion: ModelPromoted, promotions: Promotions) -> list[dateti
     what was live before."""
     earlier = {at for each in promotions.counting if each.sequence < promotion.sequence for at in each.corrected_at}
     return [at for at in promotion.corrected_at if at not in earlier]
+
+
+def make_loader(settings: PredictorSettings, store: ReadableStore, listeners: Sequence[Notify]) -> ModelLoader:
+    """Return the loader of a process with these settings."""
+    load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
+    return ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)

@@ -5,8 +5,7 @@ Publishes prediction.logged. Owns schema `predictor`.
 """
 
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors
-from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.loader import LoadSettings, ModelLoader
+from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.settings import SOURCE, PredictorSettings
@@ -33,8 +32,7 @@ async def main() -> None:
         open_object_store(settings) as store,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
     ):
-        load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
-        loader = ModelLoader(store, ArtefactFolder(settings.artefact_folder), [readiness(health)], load_settings)
+        loader = make_loader(settings, store, [readiness(health)])
         images = StoredImages(store, loader.in_service, settings.replica)
         await run_parts(
             health,

@@ -54,7 +54,11 @@ GROUPS: tuple[Group, ...] = (
     Group("trainer-gate", "trainer", (ModelTrained, PromotionRequested)),
     Group("trainer-gate-full", "trainer", (ModelTrained, PromotionRequested)),
     Group("trainer-recorder", "trainer", (ModelTrained, ModelPromoted, ModelRejected)),
-    Group(TRIGGER_APP, "trainer", (ImageStored, LabelCorrected, ModelTrained, TrainingRequested, DriftDetected)),
+    Group(
+        TRIGGER_APP,
+        "trainer",
+        (ImageStored, LabelCorrected, ModelTrained, ModelPromoted, TrainingRequested, DriftDetected),
+    ),
 )
 
 

@@ -1,6 +1,6 @@
 """The trigger: requests a full training when there is a reason.
 
-Consumes image.stored, label.corrected, model.trained, training.requested, drift.detected (Faust, group
+Consumes image.stored, label.corrected, model.trained, model.promoted, training.requested, drift.detected (Faust, group
 `trainer-trigger`). Publishes training.requested. Owns the Faust tables images, corrections and trainings. One process
 works, since it counts over all partitions; others stand by for its lock.
 """

@@ -16,16 +16,18 @@ from services.trainer.full_trigger.decisions.rows import (
     on_drift_detected,
     on_image_stored,
     on_label_corrected,
+    on_model_promoted,
     on_model_trained,
     on_training_requested,
 )
 from services.trainer.full_trigger.decisions.state import state_of
-from services.trainer.full_trigger.decisions.training_due import Request, TriggerSettings, decide
+from services.trainer.full_trigger.decisions.training_due import Request, TriggerSettings, WaitUntil, decide
 from shared.contract.events import (
     DriftDetected,
     Event,
     ImageStored,
     LabelCorrected,
+    ModelPromoted,
     ModelTrained,
     TrainingRequested,
     uuid_of,
@@ -84,8 +86,10 @@ class FullTrigger:
             self._tables.corrections[key] = after
             self._decide_soon()
 
-    async def on_training(self, event: ModelTrained | TrainingRequested | DriftDetected, record: Record) -> None:
-        """Fold a training, a request or a drift of this model into the row of trainings."""
+    async def on_training(
+        self, event: ModelTrained | TrainingRequested | DriftDetected | ModelPromoted, record: Record
+    ) -> None:
+        """Fold a training, a request, a drift or a promotion of this model into the row of trainings."""
         if event.model_name == self._model_name:
             self._fold(event, self._position(record))
             self._decide_soon()
@@ -97,6 +101,10 @@ class FullTrigger:
             return
         state = state_of(self._tables.images, self._tables.corrections, self._training, self._settings.labels)
         answer = decide(state, now, self._settings)
+        if isinstance(answer, Request) and self._settings.trigger_dry_run:
+            answer = WaitUntil(
+                None, f"A full training would be requested: {answer.detail} PAPPUS_TRIGGER_DRY_RUN is on."
+            )
         if isinstance(answer, Request):
             await self._request_training(answer, now)
             return
@@ -139,6 +147,8 @@ class FullTrigger:
                 row = on_model_trained(row, event, position)
             case DriftDetected():
                 row = on_drift_detected(row, event, position)
+            case ModelPromoted():
+                row = on_model_promoted(row, event)
         if row is not before:
             self._tables.trainings[self._model_name] = row
 

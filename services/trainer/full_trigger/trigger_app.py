@@ -4,7 +4,14 @@ from functools import partial
 
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
 from services.trainer.full_trigger.settings import FullTriggerSettings
-from shared.contract.events import DriftDetected, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
+from shared.contract.events import (
+    DriftDetected,
+    ImageStored,
+    LabelCorrected,
+    ModelPromoted,
+    ModelTrained,
+    TrainingRequested,
+)
 from shared.contract.topics import TRIGGER_APP, TRIGGER_TICKS
 from shared.faust_app import FaustApp
 from shared.messaging.event_log import Publisher
@@ -32,6 +39,7 @@ async def run_trigger(settings: FullTriggerSettings, publisher: Publisher, healt
     app.on(ImageStored, trigger.on_image_stored)
     app.on(LabelCorrected, trigger.on_label_corrected)
     app.on(ModelTrained, trigger.on_training)
+    app.on(ModelPromoted, trigger.on_training)
     app.on(TrainingRequested, trigger.on_training)
     app.on(DriftDetected, trigger.on_training)
     app.every(TICK_SECONDS, TRIGGER_TICKS, trigger.on_tick)

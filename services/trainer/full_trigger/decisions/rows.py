@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
-from shared.contract.events import DriftDetected, Event, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
+from shared.contract.events import (
+    DriftDetected,
+    Event,
+    ImageStored,
+    LabelCorrected,
+    ModelPromoted,
+    ModelTrained,
+    TrainingRequested,
+)
 from shared.contract.race_rules import label_applies
 from shared.contract.split import Side, side
 
-KEPT_REQUESTS = 20
+KEPT_REQUESTS = 100
+"""As many as may be requested in a day at most (`daily_trainings`)."""
 KEPT_DRIFTS = 100
 
 
@@ -57,12 +66,14 @@ class CorrectionRow(TypedDict):
 
 
 class Training(TypedDict):
-    """The last full training: when it was appended to the log, when its manifest was cut (seconds since 1970), and the
-    next offset at the cut of each partition ("topic/partition") that the manifest is folded from."""
+    """The last full training: when it was appended to the log, when its manifest was cut (seconds since 1970), the next
+    offset at the cut of each partition ("topic/partition") that the manifest is folded from, and how many seconds it
+    took. Rows of earlier releases have no `seconds`."""
 
     at: float
     cut_at: float
     positions: dict[str, int]
+    seconds: NotRequired[float]
 
 
 class LoggedRequest(TypedDict):
@@ -76,7 +87,8 @@ class TrainingRow(TypedDict):
     """The trainings and their requests; the newest request is the last. `answers` are the requests that full trainings
     name as their causes: an answer may be folded before its request, since they are on different topics. `answered` are
     the drifts that a full training came after: published again, they are no new ones. The records of
-    training.requested before the offset `asked_upto` are folded, those of model.trained before `trained_upto`."""
+    training.requested before the offset `asked_upto` are folded, those of model.trained before `trained_upto`.
+    `promoted` is the newest promotion: whether it froze promotions. Rows of earlier releases have none."""
 
     last: Training | None
     asked: list[LoggedRequest]
@@ -85,6 +97,14 @@ class TrainingRow(TypedDict):
     answered: NotRequired[list[str]]
     asked_upto: int
     trained_upto: int
+    promoted: NotRequired["PromotedRow"]
+
+
+class PromotedRow(TypedDict):
+    """The newest promotion."""
+
+    sequence: int
+    frozen: bool
 
 
 NOTHING_TRAINED: TrainingRow = {
@@ -160,6 +180,7 @@ def on_model_trained(row: TrainingRow, event: ModelTrained, position: RecordPosi
         "at": position.at,
         "cut_at": max(cut_at, before["cut_at"]) if before else cut_at,
         "positions": _merge_offsets(before["positions"] if before else {}, event.positions),
+        "seconds": event.seconds.get("total", 0.0),
     }
     drifts = [drift for drift in row["drifts"] if drift["at"] > last["cut_at"]]
     over = [drift["event_id"] for drift in row["drifts"] if drift not in drifts]
@@ -171,6 +192,15 @@ def on_model_trained(row: TrainingRow, event: ModelTrained, position: RecordPosi
         "answered": [*row.get("answered", []), *over][-KEPT_DRIFTS:],
         "trained_upto": position.offset + 1,
     }
+
+
+def on_model_promoted(row: TrainingRow, event: ModelPromoted) -> TrainingRow:
+    """Note whether promotions are frozen now. A number that is missing does not stop it, unlike those who serve: a
+    training too many is rejected, and a training that is never requested would not be noticed."""
+    before = row.get("promoted")
+    if before is not None and event.sequence <= before["sequence"]:
+        return row
+    return {**row, "promoted": {"sequence": event.sequence, "frozen": event.frozen}}
 
 
 def on_drift_detected(row: TrainingRow, event: DriftDetected, position: RecordPosition) -> TrainingRow:

@@ -49,6 +49,9 @@ def state_of(
         drifts=sort_by_time([_arrival([drift], asked_at) for drift in training["drifts"]]),
         trained_at=to_datetime(training["last"]["at"]) if training["last"] else None,
         asked_at=to_datetime(max(unanswered)) if unanswered else None,
+        took_seconds=training["last"].get("seconds", 0.0) if training["last"] else 0.0,
+        requests=[to_datetime(asked["at"]) for asked in training["asked"]],
+        frozen="promoted" in training and training["promoted"]["frozen"],
     )
 
 

@@ -5,9 +5,12 @@ grown, new images, a week with anything new. A reason alone is not enough: at le
 after the last request. So every request uses up a new image, label or drift, and the trigger cannot set itself off.
 
 A burst of events is one training: a request waits until no event came for `quiet_seconds`, but never longer than
-`longest_wait_seconds` after its threshold was met, and never while another request is unanswered.
+`longest_wait_seconds` after its threshold was met, and never while another request is unanswered. After a training the
+lane rests for as long as it took (`rest_ratio`), so that a large data set does not train without end; in 24 hours no
+more than `daily_trainings` are requested, and none while promotions are frozen, since none of them could serve.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +23,8 @@ from pydantic import BaseModel, Field
 from shared.contract.first_model import SIDES, what_is_missing
 from shared.contract.split import Side
 
+DAY = timedelta(days=1)
+
 Reason = Literal["first_model", "drift", "correction_layer_grown", "new_images", "weekly"]
 
 
@@ -28,12 +33,27 @@ class TriggerSettings(BaseModel, frozen=True):
 
     labels: tuple[str, ...]
     first_images_per_label: int = Field(default=20, ge=1)
-    new_images: int = Field(default=10, ge=1, description="new trusted images that make a training")
-    grown_corrections: int = Field(default=50, ge=1)
+    new_images: int = Field(default=10, ge=1, description="new trusted images that make a training, at least")
+    new_images_share: float = Field(
+        default=0.05, ge=0, le=1, description="the same, as a share of those that the last training knew"
+    )
+    grown_corrections: int = Field(default=10, ge=1, description="corrections that make a training")
     week_seconds: float = Field(default=7 * 24 * 3600.0, gt=0)
     quiet_seconds: float = Field(default=2.0, ge=0, description="without an event for so long a burst is over")
     longest_wait_seconds: float = Field(default=15.0, ge=0)
     request_timeout_seconds: float = Field(default=600.0, gt=0, description="how long a request may take")
+    rest_ratio: float = Field(
+        default=1.0, ge=0, description="how long to rest after a full training, in lengths of that training"
+    )
+    daily_trainings: int = Field(
+        default=100,
+        ge=1,
+        le=100,
+        description="in 24 hours so many trainings are requested at most, by a person or the trigger",
+    )
+    trigger_dry_run: bool = Field(
+        default=False, description="whether the trigger only says what it would request, and publishes nothing"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +73,8 @@ class State:
 
     `trusted` holds one arrival per trusted image under its current label: the event that made the image trusted.
     `new_images` are those the last full manifest does not know, `new_corrections` and `drifts` those after its cut.
-    `trained_at` is the last full training, None before the first; `asked_at` the newest request without an answer.
+    `trained_at` is the last full training, None before the first, and `took_seconds` how long it took; `asked_at` the
+    newest request without an answer, `requests` when the last ones were made. `frozen`: no other model may serve.
     """
 
     trusted: Mapping[str, Sequence[Arrival]]
@@ -62,6 +83,9 @@ class State:
     drifts: Sequence[Arrival] = ()
     trained_at: datetime | None = None
     asked_at: datetime | None = None
+    took_seconds: float = 0.0
+    requests: Sequence[datetime] = ()
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +127,11 @@ def decide(state: State, now: datetime, settings: TriggerSettings) -> Request | 
     )
     if not due_reasons:
         return WaitUntil(None, _describe_counts(state, settings))
+    if state.frozen:
+        return WaitUntil(None, f"{due_reasons[0].detail} Promotions are frozen: no model that is trained may serve.")
+    latest = sorted(state.requests)[-settings.daily_trainings :]
+    if len(latest) == settings.daily_trainings and now < (room_at := latest[0] + DAY):
+        return WaitUntil(room_at, f"{due_reasons[0].detail} {len(latest)} trainings were requested within 24 hours.")
     due_at = {due: _due_at(due, state, settings) for due in due_reasons}
     for due in due_reasons:
         if due_at[due] <= now:
@@ -113,10 +142,9 @@ def decide(state: State, now: datetime, settings: TriggerSettings) -> Request | 
 
 def _describe_counts(state: State, settings: TriggerSettings) -> str:
     if state.trained_at is not None:
-        images, corrections = len(state.new_images), len(state.new_corrections)
-        return (
-            f"{images} new images and {corrections} corrections since the last full training: too few to train again."
-        )
+        images = f"{len(state.new_images)} of {_images_needed(state, settings)} new images"
+        corrections = f"{len(state.new_corrections)} of {settings.grown_corrections} corrections"
+        return f"{images} and {corrections} since the last full training: too few to train again."
     missing = what_is_missing(_counts(state), settings.labels, settings.first_images_per_label)
     return missing or "The first model was requested and not made; it is requested again when something new comes."
 
@@ -167,14 +195,20 @@ def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -
         due_reasons += _due_reason(
             "correction_layer_grown", detail, corrections[: settings.grown_corrections], corrections
         )
-    if len(images) >= settings.new_images:
+    if len(images) >= (needed := _images_needed(state, settings)):
         detail = f"{len(images)} new trusted images since the last full training."
-        due_reasons += _due_reason("new_images", detail, images[: settings.new_images], images)
+        due_reasons += _due_reason("new_images", detail, images[:needed], images)
     if labels:
         detail = f"A week since the last full training, and {len(labels)} new labels."
         week_ends = trained_at + timedelta(seconds=settings.week_seconds)
         due_reasons += _due_reason("weekly", detail, labels[:1], labels, not_before=week_ends)
     return due_reasons
+
+
+def _images_needed(state: State, settings: TriggerSettings) -> int:
+    """Return how many new images make a training: with the data set grows what changes a model."""
+    known = sum(len(arrivals) for arrivals in state.trusted.values()) - len(state.new_images)
+    return max(settings.new_images, math.ceil(settings.new_images_share * known))
 
 
 def _due_reason(
@@ -195,13 +229,16 @@ def _due_reason(
 
 
 def _due_at(due: _DueReason, state: State, settings: TriggerSettings) -> datetime:
-    """Return the end of `quiet_seconds` after the last event, or of the longest wait after `met_at` if sooner."""
+    """Return the end of `quiet_seconds` after the last event, or of the longest wait after `met_at` if sooner; never
+    before the lane has rested."""
     arrivals = [*state.new_images, *state.new_corrections, *state.drifts]
     if state.trained_at is None:
         arrivals += [arrival for label in settings.labels for arrival in state.trusted.get(label, ())]
     last = max((arrival.at for arrival in arrivals), default=due.met_at)
     quiet = last + timedelta(seconds=settings.quiet_seconds)
-    return max(due.met_at, min(quiet, due.met_at + timedelta(seconds=settings.longest_wait_seconds)))
+    rested = timedelta(seconds=settings.rest_ratio * state.took_seconds)
+    rests_until = due.met_at if state.trained_at is None else state.trained_at + rested
+    return max(due.met_at, rests_until, min(quiet, due.met_at + timedelta(seconds=settings.longest_wait_seconds)))
 
 
 def sort_by_time(arrivals: Iterable[Arrival]) -> list[Arrival]:

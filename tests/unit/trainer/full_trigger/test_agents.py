@@ -8,7 +8,15 @@ import pytest
 from services.trainer.full_trigger.agents import FullTrigger, TriggerTables
 from services.trainer.full_trigger.decisions.rows import RecordPosition, on_image_stored
 from services.trainer.full_trigger.settings import FullTriggerSettings
-from shared.contract.events import DriftDetected, Event, ImageStored, LabelCorrected, ModelTrained, TrainingRequested
+from shared.contract.events import (
+    DriftDetected,
+    Event,
+    ImageStored,
+    LabelCorrected,
+    ModelPromoted,
+    ModelTrained,
+    TrainingRequested,
+)
 from shared.contract.topics import TRIGGER_TICKS
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
@@ -19,6 +27,7 @@ from shared.testing import (
     group_on,
     image_stored,
     label_corrected,
+    model_promoted,
     model_trained,
     training_requested,
 )
@@ -51,10 +60,10 @@ class Bench:
     async def __aexit__(self, *_: Any) -> None:
         await self._publishing.__aexit__(None, None, None)
 
-    def restart(self) -> None:
+    def restart(self, settings: FullTriggerSettings = SETTINGS) -> None:
         self.told: list[str] = []
         told = self.told.append
-        self.trigger = FullTrigger(self.tables, self._publisher, "plants", SETTINGS, self.clock, told)
+        self.trigger = FullTrigger(self.tables, self._publisher, "plants", settings, self.clock, told)
 
     async def take(self, event: Event, record: Record | None = None) -> None:
         offset = self.offsets.get(event.topic, 0)
@@ -67,7 +76,7 @@ class Bench:
                 await self.trigger.on_image_stored(event, record)
             case LabelCorrected():
                 await self.trigger.on_label_corrected(event, record)
-            case ModelTrained() | TrainingRequested() | DriftDetected():
+            case ModelTrained() | TrainingRequested() | DriftDetected() | ModelPromoted():
                 await self.trigger.on_training(event, record)
 
     async def tick(self, seconds: float = 0.0) -> None:
@@ -201,6 +210,32 @@ async def test_drift_with_a_new_label_asks() -> None:
         await bench.tick(60)
         assert bench.asked[-1].reason == "drift"
         assert set(bench.asked[-1].causes) == {drift.event_id, correction.event_id}
+
+
+async def test_a_freeze_holds_requests_back_until_it_is_lifted() -> None:
+    async with Bench() as bench:
+        await bench.take(model_trained())
+        await bench.take(model_promoted(sequence=7, frozen=True))
+        bench.clock.move(10)
+        await bench.images(4)
+        await bench.tick(60)
+        assert bench.asked == []
+        await bench.take(model_promoted(sequence=8, frozen=False))
+        await bench.take(model_promoted(sequence=7, frozen=True, version="late"))
+        await bench.tick(1)
+        assert [request.reason for request in bench.asked] == ["new_images"]
+
+
+async def test_a_dry_run_says_what_it_would_request() -> None:
+    async with Bench() as bench:
+        bench.restart(SETTINGS.model_copy(update={"trigger_dry_run": True}))
+        await bench.images(4)
+        await bench.tick(60)
+        assert bench.asked == []
+        assert bench.told[-1].startswith("A full training would be requested: Each label has 2 trusted images")
+        bench.restart()
+        await bench.tick(60)
+        assert [request.reason for request in bench.asked] == ["first_model"]
 
 
 async def test_while_the_log_is_away_the_request_waits() -> None:

@@ -91,9 +91,45 @@ def test_more_of_the_same_does_not_change_the_causes() -> None:
     )
 
 
-def test_fifty_corrections_make_the_layer_grown() -> None:
-    assert waits(after_training(new_corrections=arrivals(49))).time == NOON + timedelta(days=7)
-    assert asked(after_training(new_corrections=arrivals(50))).reason == "correction_layer_grown"
+def test_ten_corrections_make_the_layer_grown() -> None:
+    assert waits(after_training(new_corrections=arrivals(9))).time == NOON + timedelta(days=7)
+    assert asked(after_training(new_corrections=arrivals(10))).reason == "correction_layer_grown"
+
+
+def test_of_a_large_data_set_a_twentieth_has_to_be_new() -> None:
+    known = {"dandelion": arrivals(1000, "known"), "grass": []}
+    few, enough = (arrivals(count, "new") for count in (49, 50))
+    state = replace(after_training(new_images=few), trusted={**known, "grass": few})
+    assert waits(state).time == NOON + timedelta(days=7)
+    state = replace(after_training(new_images=enough), trusted={**known, "grass": enough})
+    assert asked(state).reason == "new_images"
+
+
+def test_the_lane_rests_for_as_long_as_the_last_training_took() -> None:
+    state = after_training(new_images=arrivals(10), took_seconds=400.0)
+    assert waits(state).time == NOON + timedelta(seconds=400)
+    assert asked(state, NOON + timedelta(seconds=400)).reason == "new_images"
+
+
+def test_the_first_model_does_not_rest() -> None:
+    assert asked(replace(first(20, 20), took_seconds=4000.0)).reason == "first_model"
+
+
+def test_no_more_is_requested_than_a_day_allows() -> None:
+    settings = SETTINGS.model_copy(update={"daily_trainings": 3})
+    requests = [NOON - timedelta(hours=hours) for hours in (30, 20, 2, 1)]
+    state = after_training(new_images=arrivals(10), requests=requests)
+    answer = decide(state, LATER, settings)
+    assert isinstance(answer, WaitUntil)
+    assert answer.time == NOON + timedelta(hours=4)
+    assert "3 trainings were requested within 24 hours" in answer.why
+    assert isinstance(decide(state, NOON + timedelta(hours=4), settings), Request)
+
+
+def test_while_promotions_are_frozen_nothing_is_trained() -> None:
+    answer = waits(after_training(new_images=arrivals(10), frozen=True))
+    assert answer.time is None
+    assert "frozen" in answer.why
 
 
 def test_drift_alone_waits_for_a_label_that_comes_after_it() -> None:

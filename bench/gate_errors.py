@@ -16,8 +16,9 @@ Prints how many of how many were promoted, and what is allowed; ends with 1 if t
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -37,19 +38,16 @@ from shared.imaging.structure import Pixels
 NEW_IMAGES = 20
 """Of the last full training's images, where the case is not about the reason: the reason holds."""
 CORRECTIONS = 10
+USEFUL = f"{CORRECTIONS} useful corrections"
 
 
 @dataclass(frozen=True)
 class Photos:
-    """Decoded images, the class of each [n], and the names of the classes."""
+    """Images prepared in each way, uint8 [n, 96, 96, 3]; the class of each [n]; the names of the classes."""
 
-    pixels: tuple[Pixels, ...]
+    prepared: Mapping[str, Images]
     truths: Indices
     labels: tuple[str, ...]
-
-    def prepared(self, prepare_one: Callable[[Pixels], Pixels] = prepare) -> Images:
-        """Return uint8 [n, 96, 96, 3]."""
-        return np.stack([prepare_one(one) for one in self.pixels])
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,13 @@ class Trained:
     mirrored: Floats
     train: Indices
     test: Indices
+    head: Head
+    """Fitted to the training side as it is labelled."""
 
-    def fit(self, chosen: Indices, said: Indices, labels: tuple[str, ...]) -> Head:
-        """Fit a head to these images as they are labelled in `said` [n]."""
-        names = [labels[each] for each in said[chosen]]
-        return fit_head(np.concatenate((self.features[chosen], self.mirrored[chosen])), names * 2, labels).head
-
-    def answers(self, head: Head, features: Floats | None = None) -> Indices:
-        """Return what the head answers on the test images."""
+    def answers(self, head: Head | None = None, features: Floats | None = None) -> Indices:
+        """Return what this head, or the one of the training side, answers on the test images."""
         vectors = (self.features if features is None else features)[self.test]
-        answers: Indices = head.logits(vectors).argmax(axis=1)
+        answers: Indices = (head or self.head).logits(vectors).argmax(axis=1)
         return answers
 
 
@@ -94,22 +89,24 @@ def main() -> None:
     arguments = parser.parse_args()
     photos = _read(arguments.images)
     splits = [_split(photos, split, arguments.seeds) for split in range(arguments.splits)]
-    allowed = {
-        "equal data, other seed": (_other_seed(photos, splits, new_images=0), 0.0, None),
-        "the same, one new image": (_other_seed(photos, splits, new_images=1), 0.0, None),
-        "10 points worse": (_planted(photos, splits), 0.01, None),
-        "shuffled labels": (_shuffled(photos, splits), 0.0, None),
-        "a label forgotten": (_forgotten(photos, splits), 0.0, None),
-        **{f"prepared otherwise: {name}": (_stale(photos, splits, other), 0.0, None) for name, other in STALE.items()},
-        f"{CORRECTIONS} useful corrections": (_corrected(photos, splits), None, 0.8),
+    stale = {f"prepared otherwise, {name}": partial(_stale, name=name) for name in PREPARED if name != AS_LEARNED}
+    cases: dict[str, tuple[Callable[..., Count], float]] = {
+        "equal data, other seed": (partial(_other_seed, new_images=0), 0.0),
+        "the same, one new image": (partial(_other_seed, new_images=1), 0.0),
+        "10 points worse": (_planted, 0.01),
+        "shuffled labels": (_shuffled, 0.0),
+        "a label forgotten": (_forgotten, 0.0),
+        **{name: (case, 0.0) for name, case in stale.items()},
+        USEFUL: (_corrected, 0.8),
     }
     failed = False
-    for name, (count, most, least) in allowed.items():
+    for name, (case, limit) in cases.items():
+        count = case(photos, splits)
         share = count.promoted / count.asked
-        wrong = (most is not None and share > most) or (least is not None and share < least)
+        wrong = share < limit if name == USEFUL else share > limit
         failed |= wrong
-        limit = f"at most {most:.0%}" if most is not None else f"at least {least:.0%}"
-        print(f"{name}: {count.promoted} of {count.asked} promoted ({limit}){' WRONG' if wrong else ''}")
+        most = f"{'at least' if name == USEFUL else 'at most'} {limit:.0%}"
+        print(f"{name}: {count.promoted} of {count.asked} promoted ({most}){': WRONG' * wrong}", flush=True)
     raise SystemExit(failed)
 
 
@@ -118,21 +115,34 @@ def _read(folder: Path) -> Photos:
     if not files:
         raise SystemExit(f"There are no <label>/*.jpg in {folder}.")
     labels = tuple(sorted({file.parent.name for file in files}))
-    pixels = tuple(decode(file.read_bytes()) for file in files)
-    return Photos(pixels, np.array([labels.index(file.parent.name) for file in files], dtype=np.intp), labels)
+    prepared: dict[str, list[Pixels]] = {name: [] for name in PREPARED}
+    for file in files:
+        pixels = decode(file.read_bytes())
+        for name, prepare_one in PREPARED.items():
+            prepared[name].append(prepare_one(pixels))
+    truths = np.array([labels.index(file.parent.name) for file in files], dtype=np.intp)
+    return Photos({name: np.stack(images) for name, images in prepared.items()}, truths, labels)
 
 
 def _split(photos: Photos, split: int, seeds: int) -> list[Trained]:
     """Learn backbones on a random four fifths."""
-    settings, images = FullLaneSettings(), photos.prepared()
+    settings, images = FullLaneSettings(), photos.prepared[AS_LEARNED]
     shuffled = np.random.default_rng(split).permutation(len(images))
     train, test = np.split(shuffled, [len(images) * 4 // 5])
     trained = []
     for seed in range(seeds):
         learned = train_backbone(settings.backbone, images[train], seed, settings.backbone_settings, probe=images[:1])
         extractor = FeatureExtractor(learned.onnx)
-        trained.append(Trained(extractor, extractor.features(images), extractor.features(mirror(images)), train, test))
+        features, mirrored = extractor.features(images), extractor.features(mirror(images))
+        head = _fit(features, mirrored, train, photos.truths, photos.labels)
+        trained.append(Trained(extractor, features, mirrored, train, test, head))
     return trained
+
+
+def _fit(features: Floats, mirrored: Floats, chosen: Indices, said: Indices, labels: tuple[str, ...]) -> Head:
+    """Fit a head to these images, and their mirrors, as they are labelled in `said` [n]."""
+    names = [labels[each] for each in said[chosen]]
+    return fit_head(np.concatenate((features[chosen], mirrored[chosen])), names * 2, labels).head
 
 
 def _promoted(
@@ -157,78 +167,69 @@ def _promoted(
 def _other_seed(photos: Photos, splits: list[list[Trained]], new_images: int) -> Count:
     count = Count()
     for split in splits:
-        heads = [one.answers(one.fit(one.train, photos.truths, photos.labels)) for one in split]
-        for first, second in itertools.permutations(range(len(split)), 2):
-            count.add(_promoted(photos, split[0], heads[first], heads[second], new_images=new_images))
+        for challenger, champion in itertools.permutations(split, 2):
+            count.add(_promoted(photos, champion, challenger.answers(), champion.answers(), new_images=new_images))
     return count
 
 
-def _each(photos: Photos, splits: list[list[Trained]]) -> Iterator[tuple[int, Trained, Head, Indices]]:
-    """Yield a number, a model, its head and its answers, for each backbone."""
-    for number, one in enumerate(itertools.chain.from_iterable(splits)):
-        head = one.fit(one.train, photos.truths, photos.labels)
-        yield number, one, head, one.answers(head)
-
-
-def _planted(photos: Photos, splits: list[list[Trained]], runs: int = 160, worse: float = 0.1) -> Count:
+def _planted(photos: Photos, splits: list[list[Trained]], runs: int = 200, worse: float = 0.1) -> Count:
     """Ask about models whose accuracy is `worse` lower in truth: test images are drawn anew, each right answer is made
     wrong with such a probability."""
-    count, models = Count(), list(_each(photos, splits))
+    count, models = Count(), list(itertools.chain.from_iterable(splits))
     for run in range(runs):
-        generator = np.random.default_rng(run)
-        _, one, _, answers = models[run % len(models)]
-        truths = photos.truths[one.test]
+        generator, one = np.random.default_rng(run), models[run % len(models)]
+        answers, truths = one.answers(), photos.truths[one.test]
         drawn = generator.integers(0, len(truths), len(truths))
-        right = (answers == truths)[drawn]
-        spoiled = right & (generator.random(len(drawn)) < worse / (answers == truths).mean())
+        right = answers == truths
+        spoiled = right[drawn] & (generator.random(len(drawn)) < worse / right.mean())
         challenger = np.where(spoiled, (truths[drawn] + 1) % len(photos.labels), answers[drawn])
-        again = Trained(one.extractor, one.features, one.mirrored, one.train, one.test[drawn])
+        again = replace(one, test=one.test[drawn])
         count.add(_promoted(photos, again, challenger, answers[drawn], new_images=NEW_IMAGES))
     return count
 
 
 def _shuffled(photos: Photos, splits: list[list[Trained]]) -> Count:
     count = Count()
-    for number, one, _, champion in _each(photos, splits):
+    for number, one in enumerate(itertools.chain.from_iterable(splits)):
         said = np.random.default_rng(number).permutation(photos.truths)
-        challenger = one.answers(one.fit(one.train, said, photos.labels))
-        count.add(_promoted(photos, one, challenger, champion, new_images=NEW_IMAGES))
+        head = _fit(one.features, one.mirrored, one.train, said, photos.labels)
+        count.add(_promoted(photos, one, one.answers(head), one.answers(), new_images=NEW_IMAGES))
     return count
 
 
 def _forgotten(photos: Photos, splits: list[list[Trained]]) -> Count:
     """Ask about models that answer one label for everything."""
     count = Count()
-    for _, one, _, champion in _each(photos, splits):
+    for one in itertools.chain.from_iterable(splits):
         for label in range(len(photos.labels)):
-            count.add(_promoted(photos, one, np.full_like(champion, label), champion, new_images=NEW_IMAGES))
+            challenger = np.full_like(one.answers(), label)
+            count.add(_promoted(photos, one, challenger, one.answers(), new_images=NEW_IMAGES))
     return count
 
 
-def _stale(photos: Photos, splits: list[list[Trained]], other: Callable[[Pixels], Pixels]) -> Count:
-    count, images = Count(), photos.prepared(other)
+def _stale(photos: Photos, splits: list[list[Trained]], name: str) -> Count:
+    count, images = Count(), photos.prepared[name]
     for split in splits:
         one = split[0]
-        head = one.fit(one.train, photos.truths, photos.labels)
-        features = np.zeros_like(one.features)
+        features = one.features.copy()
         features[one.test] = one.extractor.features(images[one.test])
-        challenger = one.answers(head, features)
-        count.add(_promoted(photos, one, challenger, one.answers(head), new_images=NEW_IMAGES))
+        challenger = one.answers(features=features)
+        count.add(_promoted(photos, one, challenger, one.answers(), new_images=NEW_IMAGES))
     return count
 
 
 def _corrected(photos: Photos, splits: list[list[Trained]], draws: int = 4) -> Count:
     """Ask about models of 80 images that learned ten of their wrong answers from the rest as well."""
     count = Count()
-    for number, one, _, _ in _each(photos, splits):
+    for number, one in enumerate(itertools.chain.from_iterable(splits)):
         for draw in range(draws):
             shuffled = np.random.default_rng([number, draw]).permutation(one.train)
             few, rest = shuffled[:80], shuffled[80:]
-            before = one.fit(few, photos.truths, photos.labels)
+            before = _fit(one.features, one.mirrored, few, photos.truths, photos.labels)
             wrong = rest[before.logits(one.features[rest]).argmax(axis=1) != photos.truths[rest]][:CORRECTIONS]
             if len(wrong) < CORRECTIONS:
                 continue
-            after = one.fit(np.concatenate((few, wrong)), photos.truths, photos.labels)
+            after = _fit(one.features, one.mirrored, np.concatenate((few, wrong)), photos.truths, photos.labels)
             count.add(_promoted(photos, one, one.answers(after), one.answers(before), newly_held=len(wrong)))
     return count
 
@@ -248,7 +249,9 @@ def _centre(pixels: Pixels) -> Pixels:
     return prepare(np.ascontiguousarray(pixels[rows, columns]))
 
 
-STALE: dict[str, Callable[[Pixels], Pixels]] = {
+AS_LEARNED = "as learned"
+PREPARED: dict[str, Callable[[Pixels], Pixels]] = {
+    AS_LEARNED: prepare,
     "colours swapped": lambda pixels: prepare(pixels)[:, :, ::-1],
     "nearest pixel": _scaled(cv2.INTER_NEAREST),
     "centre cut out": _centre,

@@ -117,13 +117,13 @@ class PromotionWatch:
         """
         found = await promotions.watched_promotions(self._context.database)
         watched = still_watched(found, self._context.clock(), self._watch)
+        full = newest_full(watched)
+        if full is not None:
+            await self._count_corrections(full)
         steps = not_probed(watched, self._probed)
         if steps:
             await self._probe(steps)
             self._probed = steps[-1].sequence
-        full = newest_full(watched)
-        if full is not None:
-            await self._count_corrections(full)
 
     async def _probe(self, steps: Sequence[ModelPromoted]) -> None:
         """Ask the newest of these promotions and what served before the first of them the golden images."""

@@ -93,7 +93,8 @@ async def test_one_model_is_shown_with_what_its_verdict_rests_on(labeler: Labele
     assert [one["evidence"] for one in await labeler.get("/models")] == [None, None]
     async with labeler.client("anna") as client:
         unknown = await client.get("/models/full-3")
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "model_unknown")
+    assert unknown.status_code == 404
+    assert "There is no model 'full-3'" in unknown.json()["detail"]
 
 
 async def test_a_model_waits_for_approval_until_it_is_promoted(labeler: Labeler) -> None:

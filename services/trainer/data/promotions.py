@@ -14,7 +14,7 @@ NEWEST = 50
 
 async def watched_promotions(tables: Tables) -> list[ModelPromoted]:
     """Return the promotions that are watched, oldest first: the newest of them, and the newest of a full model. None
-    from before the last rollback or override: whoever chose a model knows better."""
+    from before the last rollback or override: a person who chose a model knows better."""
     rows = await tables.fetch(
         f"""(SELECT * FROM ({_WATCHED}) newest ORDER BY (event ->> 'sequence')::integer DESC LIMIT $1)
             UNION

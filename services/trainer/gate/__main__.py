@@ -8,10 +8,10 @@ from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_project
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.cases import GateContext
 from services.trainer.gate.evaluator import Evaluator
-from services.trainer.gate.handlers import FULL_GROUP, GROUP, SOURCE, GateHandlers, run_gate
+from services.trainer.gate.handlers import SOURCE, GateHandlers
 from services.trainer.gate.prefetch import run_prefetch
 from services.trainer.gate.settings import GateProcessSettings
-from services.trainer.gate.watch import PromotionWatch, run_watch
+from services.trainer.gate.watch import PromotionWatch
 from services.trainer.model.blas_threads import one_blas_thread
 from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
@@ -35,27 +35,20 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
     ):
         cache = FeatureCache(settings.cached_features)
-        quick, full = (
-            Evaluator(database, store, FeatureSource(store, cache), settings.gate, settings.labels) for _ in range(2)
-        )
         projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
-        watched = GateContext(database, full, utc_now)
-        watch = PromotionWatch(
-            watched, store, FeatureSource(store, cache), publisher, settings, settings.watch, settings.gate.margin
-        )
-        lanes = {}
-        for group, evaluator in ((GROUP, quick), (FULL_GROUP, full)):
-            context = GateContext(database, evaluator, utc_now, settings.gate.approval)
-            gate = GateHandlers(event_log, publisher, context, settings, full=group == FULL_GROUP)
-            lanes[group] = run_gate(gate, event_log, group, health, **settings.in_groups)
+        evaluators = [
+            Evaluator(database, store, FeatureSource(store, cache), settings.gate, settings.labels) for _ in range(2)
+        ]
+        quick, full = (GateContext(database, one, utc_now, settings.gate.approval) for one in evaluators)
+        watch = PromotionWatch(quick, publisher, store, FeatureSource(store, cache), settings)
         with one_blas_thread():
             await run_parts(
                 health,
                 projection=projection.run(),
-                handlers=lanes[GROUP],
-                full_handlers=lanes[FULL_GROUP],
-                prefetcher=run_prefetch(database, quick, health),
-                watch=run_watch(watch, watched, health),
+                handlers=GateHandlers(event_log, publisher, quick, settings, full=False).run(health),
+                full_handlers=GateHandlers(event_log, publisher, full, settings, full=True).run(health),
+                prefetcher=run_prefetch(database, quick.evaluator, health),
+                watch=watch.run(health),
             )
 
 

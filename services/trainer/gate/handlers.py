@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Unpack
 
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
@@ -15,7 +14,6 @@ from shared.contract.events import Event, ModelTrained, PromotionRequested
 from shared.messaging.event_log import EventLog, Publisher
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.health import Health
-from shared.runtime.settings import GroupSettings
 from shared.tables.decider import run_decider
 from shared.tables.projection import wait_until_caught_up
 
@@ -78,10 +76,21 @@ class GateHandlers:
         champion, anchor = await queries.champion(self._context.database), await queries.anchor(self._context.database)
         await self._context.evaluator.prefetch(champion, anchor, candidate)
 
-    @property
-    def at_once(self) -> int:
-        """How many events this kind of handler takes at once."""
-        return 1 if self._full else QUICK_AT_ONCE
+    async def run(self, health: Health) -> None:
+        """Handle events as a member of the group until cancelled, as `run_handlers` does, whose publisher sends dead
+        letters only: the gate publishes through `run_decider`."""
+        await run_handlers(
+            self._event_log,
+            group=FULL_GROUP if self._full else GROUP,
+            source=SOURCE,
+            subscriptions=[
+                subscribe(ModelTrained, self.on_model_trained),
+                subscribe(PromotionRequested, self.on_promotion_requested),
+            ],
+            health=health,
+            concurrency=1 if self._full else QUICK_AT_ONCE,
+            **self._settings.in_groups,
+        )
 
     async def _wait_for_tables(self) -> None:
         await wait_until_caught_up(self._event_log, self._context.database, TOPICS, self._settings.caught_up_seconds)
@@ -93,23 +102,3 @@ class GateHandlers:
             database=self._context.database,
             projected_seconds=self._settings.verdict_seconds,
         )
-
-
-async def run_gate(
-    gate: GateHandlers, event_log: EventLog, group: str, health: Health, **in_groups: Unpack[GroupSettings]
-) -> None:
-    """Handle events as a member of `group` until cancelled, as `run_handlers` does, whose publisher sends dead letters
-    only: the gate publishes through `run_decider`."""
-    subscriptions = [
-        subscribe(ModelTrained, gate.on_model_trained),
-        subscribe(PromotionRequested, gate.on_promotion_requested),
-    ]
-    await run_handlers(
-        event_log,
-        group=group,
-        source=SOURCE,
-        subscriptions=subscriptions,
-        health=health,
-        concurrency=gate.at_once,
-        **in_groups,
-    )

@@ -15,7 +15,6 @@ from services.trainer.gate.decisions.verdict_events import Promote, rule_outcome
 from services.trainer.gate.decisions.watching import (
     Finding,
     Shown,
-    WatchSettings,
     choose_golden,
     judge_golden,
     judge_shown,
@@ -25,8 +24,8 @@ from services.trainer.gate.decisions.watching import (
 )
 from services.trainer.gate.metrics import ROLLBACKS
 from services.trainer.gate.model_loader import ModelLoader, ModelLoadError
+from services.trainer.gate.settings import GateProcessSettings
 from services.trainer.model.sessions import ArtefactSession
-from services.trainer.settings import TrainerSettings
 from shared.contract.events import ModelPromoted
 from shared.imaging.structure import Pixels
 from shared.messaging.event_log import Publisher
@@ -90,23 +89,31 @@ class PromotionWatch:
     def __init__(
         self,
         context: GateContext,
+        publisher: Publisher,
         store: ObjectStore,
         source: FeatureSource,
-        publisher: Publisher,
-        settings: TrainerSettings,
-        watch: WatchSettings,
-        margin: float,
+        settings: GateProcessSettings,
     ) -> None:
-        """`margin`: how much worse, 0..1, still counts as no worse."""
         self._context = context
         self._loader = ModelLoader(store)
         self._source = source
         self._publisher = publisher
-        self._settings = settings
-        self._watch = watch
-        self._margin = margin
+        self._verdict_seconds = settings.verdict_seconds
+        self._watch = settings.watch
+        self._margin = settings.gate.margin
         self._probed: int | None = None
         self._answers: LRUCache[tuple[object, ...], list[str]] = LRUCache(KEPT_ANSWERS)
+
+    async def run(self, health: Health) -> None:
+        """Look after each change of the tables, at most once a second, until cancelled: of many quick promotions only
+        the newest is asked, and what they wait for comes first."""
+
+        async def look_and_rest() -> None:
+            await self.look()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+        database = self._context.database
+        await run_on_changes(look_and_rest, database=database, health=health, name=PART, every_seconds=EVERY_SECONDS)
 
     async def look(self) -> None:
         """Compare the newest promotions with what served before, and roll back what is worse.
@@ -155,7 +162,7 @@ class PromotionWatch:
             RollbackCase(self._context, mistake, back_to, finding),
             publisher=self._publisher,
             database=self._context.database,
-            projected_seconds=self._settings.verdict_seconds,
+            projected_seconds=self._verdict_seconds,
         )
         outcome = await self._context.find_verdict(mistake)
         if outcome is not None:
@@ -178,16 +185,3 @@ class PromotionWatch:
             answered = (await asyncio.to_thread(session.predict, pixels)).probabilities.argmax(axis=1)
             self._answers[key] = [model.labels[int(each)] for each in answered]
         return self._answers[key]
-
-
-async def run_watch(watch: PromotionWatch, context: GateContext, health: Health) -> None:
-    """Look after each change of the tables, at most once a second, until cancelled: of many quick promotions only the
-    newest is asked, and what they wait for comes first."""
-
-    async def look_and_rest() -> None:
-        await watch.look()
-        await asyncio.sleep(PAUSE_SECONDS)
-
-    await run_on_changes(
-        look_and_rest, database=context.database, health=health, name=PART, every_seconds=EVERY_SECONDS
-    )

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 class HeldStore(MemoryObjectStore):
-    """A store that answers for some objects only once it is let go; counts what is read."""
+    """A store that answers for some objects only once they are released; notes what is read."""
 
     def __init__(self, inner: MemoryObjectStore) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ async def test_a_correction_and_a_rollback_do_not_wait_for_a_full_candidate(
     assert "Promotions are frozen" in verdict.summary
 
 
-async def test_what_was_promoted_meanwhile_is_what_a_full_candidate_is_compared_with(
+async def test_a_full_candidate_is_compared_with_what_was_promoted_meanwhile(
     world: World, parts: Parts, first: ModelTrained
 ) -> None:
     store = held(world)
@@ -109,7 +109,7 @@ async def test_a_restart_while_a_candidate_is_measured_gives_one_verdict(
         assert (await world.champion()).sequence == 2
 
 
-async def test_a_version_that_an_operator_overrode_meanwhile_is_not_judged_again(
+async def test_a_version_that_was_overridden_meanwhile_is_not_judged_again(
     world: World, parts: Parts, first: ModelTrained
 ) -> None:
     store = held(world)
@@ -159,7 +159,7 @@ async def test_features_that_the_full_lane_kept_are_not_made_again_from_images(
     assert 0 < len(images) <= 4
 
 
-async def test_who_wants_to_be_asked_promotes_full_models_and_fast_ones_come_by_themselves(
+async def test_who_wants_to_be_asked_is_not_asked_about_corrections(
     world: World, parts: Parts, first: ModelTrained
 ) -> None:
     parts.limits = GateSettings(least_changes=1, approval="ask")

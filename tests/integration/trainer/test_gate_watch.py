@@ -1,4 +1,4 @@
-"""A regression that slipped past the gate is rolled back by itself, once, whatever is repeated or restarted."""
+"""A regression that slipped past the gate is rolled back by itself, and only once after repetitions and restarts."""
 
 import asyncio
 
@@ -89,7 +89,7 @@ async def test_a_lost_golden_image_brings_the_former_model_back(
     assert [(one.rule, one.outcome) for one in back.verdict] == [("golden_set", "failed")]
 
 
-async def test_without_a_list_the_fixed_test_images_say_nothing_about_what_they_do_not_show(
+async def test_test_images_say_nothing_about_what_they_do_not_show(
     world: World, parts: Parts, first: ModelTrained
 ) -> None:
     async with parts.running("projection"):
@@ -100,7 +100,7 @@ async def test_without_a_list_the_fixed_test_images_say_nothing_about_what_they_
         assert (await world.champion()).promotion == bad
 
 
-async def test_features_that_were_wrong_when_they_were_judged_are_seen_as_it_serves(
+async def test_features_that_the_graph_does_not_give_are_found_as_it_serves(
     world: World, parts: Parts, first: ModelTrained
 ) -> None:
     """The full lane kept features that its graph does not give: the gate measured something else than what serves."""

@@ -26,8 +26,9 @@ from services.trainer.gate.cases import GateContext
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.decisions.watching import WatchSettings
 from services.trainer.gate.evaluator import Evaluator
-from services.trainer.gate.handlers import FULL_GROUP, GROUP, GateHandlers, run_gate
-from services.trainer.gate.watch import PromotionWatch, run_watch
+from services.trainer.gate.handlers import GateHandlers
+from services.trainer.gate.settings import GateProcessSettings
+from services.trainer.gate.watch import PromotionWatch
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import Head
 from services.trainer.model.onnx_artefact import assemble
@@ -293,28 +294,18 @@ class Parts:
         await trainer_projection(world.event_log, world.database, self.health, silence_seconds=10).run()
 
     async def gate(self) -> None:
-        lanes = ((GROUP, False), (FULL_GROUP, True))
         async with asyncio.TaskGroup() as group:
-            for name, full in lanes:
-                group.create_task(
-                    run_gate(self.keeper(full=full), self.world.event_log, name, self.health, **self.settings.in_groups)
-                )
+            for full in (False, True):
+                group.create_task(self.keeper(full=full).run(self.health))
 
     async def watch(self) -> None:
-        await run_watch(self.promotion_watch(), self._context(self.evaluator()), self.health)
+        await self.promotion_watch().run(self.health)
 
     def promotion_watch(self, publisher: Publisher | None = None) -> PromotionWatch:
         """Return what looks after promotions."""
         world, context = self.world, self._context(self.evaluator())
-        return PromotionWatch(
-            context,
-            world.store,
-            self.source(),
-            publisher or world.publisher,
-            self.settings,
-            self.watching,
-            self.limits.margin,
-        )
+        settings = GateProcessSettings(gate=self.limits, watch=self.watching)
+        return PromotionWatch(context, publisher or world.publisher, world.store, self.source(), settings)
 
     async def fast(self) -> None:
         world = self.world

@@ -12,8 +12,9 @@ from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.commands.uploads import upload
 from services.labeler.fields import Sha256
-from services.labeler.queries import images
+from services.labeler.queries import images, stories
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
+from shared.clients.lineage import ImageStory
 from shared.http.forms import form_description, read_form
 from shared.imaging.decoding import UndecodableImage
 from shared.imaging.rendition import LONGEST_SIDE, MEDIA_TYPE, render
@@ -76,6 +77,20 @@ async def get_image(service: CurrentService, _user: AnyUser, image_id: ImageId) 
     if image is None:
         raise unknown(image_id)
     return image
+
+
+@router.get("/{image_id}/story", summary="Say where an image went", responses=error_responses(404, 422))
+async def get_image_story(
+    service: CurrentService,
+    _user: AnyUser,
+    image_id: ImageId,
+    limit: Annotated[int, Query(ge=0, le=1000, description="How many models at most")] = 50,
+) -> ImageStory:
+    """Show the side of an image, its duplicates, and the models that hold a correction of it."""
+    found = await stories.image_story(service.database, image_id, limit)
+    if found is None:
+        raise unknown(image_id)
+    return found
 
 
 @router.get(

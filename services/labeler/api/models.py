@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from services.labeler.accounts.sessions import Principal
@@ -13,9 +13,10 @@ from services.labeler.api.service import AnyUser, AppContext, CurrentService, Id
 from services.labeler.commands.outcomes import Refused
 from services.labeler.commands.promotions import ask_gate, request_training
 from services.labeler.fields import Key, Text
-from services.labeler.queries import models
+from services.labeler.queries import models, stories
 from shared.clients.answers import Accepted, ChampionView, FirstModel, GateAnswer, ModelView
 from shared.clients.labeler import GateAction
+from shared.clients.lineage import ModelStory
 
 router = APIRouter(tags=["models"])
 
@@ -63,6 +64,20 @@ async def get_champion(service: CurrentService, _user: AnyUser) -> ChampionView:
     found = await models.champion(service.database)
     if found is None:
         raise Refused("model_unknown", f"No model is in service yet. {await _why_none(service)}")
+    return found
+
+
+@router.get("/models/{version}/story", summary="Say what led to a model", responses=error_responses(404, 422))
+async def get_model_story(
+    service: CurrentService,
+    _user: AnyUser,
+    version: Annotated[Key, Path(description="From `GET /models`")],
+    limit: Annotated[int, Query(ge=0, le=1000, description="How many corrections at most")] = 50,
+) -> ModelStory:
+    """Show a model with what it was made for, whose corrections it holds, its verdict, and when it served."""
+    found = await stories.model_story(service.database, version, limit)
+    if found is None:
+        raise Refused("model_unknown", f"There is no model {version!r}. `pappus history` lists them.")
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.labeler.api.examples.images import of_images
 from services.labeler.api.examples.labels import of_labels
+from services.labeler.api.examples.lineage import of_lineage
 from services.labeler.api.examples.models import of_models, of_operators
 from services.labeler.api.examples.session import of_session
 from shared.http.docs import PICTURE
@@ -44,4 +45,5 @@ def examples_of(labels: Sequence[str], model_name: str) -> Mapping[str, Example]
         **of_labels(labels, model_name),
         **of_models(labels),
         **of_operators(),
+        **of_lineage(labels),
     }

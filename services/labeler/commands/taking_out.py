@@ -1,0 +1,70 @@
+"""The command that takes a person's decisions about an image out."""
+
+from functools import partial
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.labeler.commands.command_bus import CommandBus, command_id
+from services.labeler.commands.outcomes import Refused
+from services.labeler.decisions.taking_out import decision_without, held_label, still_holds
+from services.labeler.fields import Name, Text
+from services.labeler.queries import images
+from services.labeler.queries.decisions import revisions_of
+from shared.clients.answers import AcceptedImage
+from shared.clients.lineage import TakenOut
+from shared.contract.events import LabelCorrected
+
+
+class TakeOutRequest(BaseModel):
+    """The body: whose decisions, and why."""
+
+    person: Name = Field(min_length=1)
+    reason: Text = Field(min_length=1)
+
+
+async def take_out(
+    command_bus: CommandBus, image_id: UUID, request: TakeOutRequest, user: str
+) -> TakenOut | AcceptedImage:
+    """Publish the withdrawal that restores what other people decided, and wait for its outcome. Where nothing of the
+    person holds, say so, and publish nothing.
+
+    The id of the event follows from the image, its revision, the person and who asks: a repetition before the tables
+    show the first one is the same event, and one after it finds nothing.
+
+    Raises:
+        Refused: image_unknown, superseded (another person was first).
+        TransientError: the log or the tables are unavailable.
+    """
+    image = await images.image(command_bus.database, image_id)
+    if image is None:
+        raise Refused("image_unknown", f"There is no image {image_id}. Check the id, or upload the image.")
+    revisions = await revisions_of(command_bus.database, image_id)
+    if not still_holds(request.person, revisions):
+        return TakenOut(image_id=image_id, state="nothing", label=image.label, revision=image.revision)
+    event_id = command_id(LabelCorrected.topic, user, f"take out {request.person}", image_id, len(revisions) + 1)
+    await command_bus.publish(
+        LabelCorrected(
+            event_id=event_id,
+            occurred_at=command_bus.clock(),
+            image_id=image_id,
+            label_from=image.label,
+            label_to=None,
+            revision=len(revisions) + 1,
+            corrected_by=user,
+            reason=request.reason,
+            no_label="withdrawn",
+            restored=held_label(revisions, decision_without(request.person, revisions)),
+        )
+    )
+    row = await command_bus.wait_for(partial(images.correction, command_bus.database, event_id))
+    if row is None:
+        return AcceptedImage(event_id=event_id, image_id=image_id)
+    if not row["applied"]:
+        raise Refused(
+            "superseded",
+            f"{row['current_by']} was first: revision {row['revision']} of this image is another one. Ask again.",
+        )
+    now = await images.image(command_bus.database, image_id)
+    label = image.label if now is None else now.label
+    return TakenOut(image_id=image_id, state="taken_out", label=label, revision=row["revision"], event_id=event_id)

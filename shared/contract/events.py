@@ -7,6 +7,7 @@ CONTRIBUTING.md, "Changing an event"). `event_id` is a uuid5 of the natural key,
 published twice has the same id. `causes` are the ids of the events that led to this one.
 """
 
+from collections.abc import Sized
 from typing import ClassVar, Literal, Self
 from uuid import UUID, uuid5
 
@@ -285,6 +286,8 @@ class ModelTrained(ArtefactOfModel):
     manifest_cut_at: AwareDatetime | None = None
     corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=_is_empty)
     """When the corrections were made that the champion does not hold and this candidate does; of many the newest."""
+    made_with: dict[str, str] = Field(default={}, exclude_if=_is_empty)
+    """Versions of the libraries, and the kind of CPU, that the bits of the weights depend on."""
 
 
 def _cause_of_verdict(answers: UUID | None, causes: tuple[UUID, ...], event_id: UUID) -> UUID:

@@ -79,6 +79,12 @@ async def object_keys(tables: Tables, sha256s: Collection[str]) -> dict[str, str
     return {row["sha256"]: row["object_key"] for row in rows}
 
 
+async def groups_of(tables: Tables, image_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the near-duplicate group of each of these stored images."""
+    rows = await tables.fetch("SELECT image_id, group_id FROM images WHERE image_id = ANY($1::uuid[])", list(image_ids))
+    return {row["image_id"]: row["group_id"] for row in rows}
+
+
 async def applied_corrections(tables: Tables) -> list[Correction]:
     """Return the label that a person decided of every stored image that has one, in the order of image ids. After a
     withdrawal that is the label of an earlier revision."""

@@ -34,6 +34,7 @@ from services.trainer.fast_lane.decisions.build_plan import (
 )
 from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
 from services.trainer.features.source import FeatureSource
+from services.trainer.model.made_with import made_with
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
 from shared.contract.artefact import CorrectionEntry, artefact_key
@@ -287,4 +288,5 @@ def _make_event(
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,
         corrected_at=tuple(one.corrected_at for one in new_corrections(decision))[-TIMES:],
+        made_with=made_with(),
     )

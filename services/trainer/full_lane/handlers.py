@@ -13,6 +13,7 @@ from services.trainer.full_lane.image_folder import ImageFolder
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import Dataset, Snapshot
+from services.trainer.model.made_with import made_with
 from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, artefact_key, check_artefact_key
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
 from shared.runtime.clock import Clock, utc_now
@@ -163,6 +164,7 @@ class FullLane:
             confusion=fitted.confusion,
             positions=dict(snapshot.positions),
             manifest_cut_at=snapshot.at,
+            made_with=made_with(),
         )
 
     async def _upload(self, trained: ModelTrained, manifest: Manifest, fitted: Fitted) -> None:

@@ -2,12 +2,16 @@
 
 import asyncio
 import hashlib
+import json
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -32,7 +36,7 @@ from shared.storage.object_store import ObjectStore, open_object_store
 from shared.tables.database import Database
 from shared.tables.projection import Projection
 from shared.testing import eventually, image_stored, label_corrected, training_requested
-from tests.integration.trainer.processes import TrainerProcess
+from tests.integration.trainer.processes import ROOT, TrainerProcess
 from tests.integration.trainer.trainer_env import group_on
 from tests.integration.trainer.trainer_env import picture as world_picture
 
@@ -124,6 +128,23 @@ def process_for(plants: Plants, servers: Servers, folder: Path) -> TrainerProces
     return TrainerProcess(MODULE, {**servers.settings("trainer"), **own}, folder)
 
 
+async def lineage(servers: Servers, folder: Path, *question: str) -> dict[str, Any]:
+    """Return the answer of `python -m services.trainer.lineage`."""
+    named = {f"PAPPUS_{name.upper()}": value for name, value in servers.settings("trainer").items()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.trainer.lineage", *question),
+        cwd=ROOT,
+        env={**os.environ, **named, "PAPPUS_STATE_FOLDER": str(folder / "state")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    lines = [json.loads(line) for line in out.decode().splitlines() if line.startswith("{")]
+    answers = [line["answer"] for line in lines if line["event"] == "answered"]
+    assert len(answers) == 1, out.decode()[-3000:]
+    return dict(answers[0])
+
+
 @dataclass
 class Lane:
     """A full lane that has made its first model."""
@@ -162,6 +183,31 @@ async def test_a_request_becomes_a_model_that_answers(lane: Lane) -> None:
     assert set(features) >= {image.sha256 for image in images}
     assert event.positions
     assert event.metrics["parity_difference"] <= 1e-4
+
+
+async def test_the_model_comes_out_the_same_when_it_is_made_again(lane: Lane, servers: Servers, tmp_path: Path) -> None:
+    before = await lane.plants.store.keys("")
+
+    answer = await lineage(servers, tmp_path, "reproduce", lane.first.version)
+
+    assert (answer["same"], answer["findings"]) == (True, []), answer
+    assert answer["made"] == answer["recorded"]
+    assert "byte for byte" in answer["sentence"]
+    assert await lane.plants.store.keys("") == before
+
+
+async def test_its_images_come_out_as_files_and_a_second_time_nothing_is_written(
+    lane: Lane, servers: Servers, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+
+    first = await lineage(servers, tmp_path, "checkout", lane.first.version, str(folder))
+    again = await lineage(servers, tmp_path, "checkout", lane.first.version, str(folder))
+
+    assert (first["written"], first["kept"], first["lost"]) == (len(lane.images), 0, [])
+    assert (again["written"], again["kept"]) == (0, len(lane.images))
+    found = {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*/*/*.png")}
+    assert found == {image.sha256 for image in lane.images}
 
 
 async def test_a_correction_is_held_by_the_next_model(lane: Lane) -> None:

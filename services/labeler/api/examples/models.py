@@ -53,7 +53,7 @@ OF_OPERATORS = (
 
 def of_models(labels: Sequence[str]) -> dict[str, Example]:
     """Return the examples of the routes that show models."""
-    model = exampleexample_model()
+    model = example_model()
     waits = f"The first model needs 20 trusted images of each label; there are 3 of {labels[0]}, 5 of {labels[1]}."
     none = Problem(404, "model_unknown", f"No model is in service yet. {waits}")
     champion = ChampionView(**model.model_dump(), frozen=False, requested_by=None)
@@ -118,7 +118,7 @@ def _evidence(labels: Sequence[str]) -> VerdictEvidence:
     )
 
 
-def exampleexample_model() -> ModelView:
+def example_model() -> ModelView:
     promotion = PromotionView(
         sequence=2,
         route="non_inferior",

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import typer
 
 from pappus.commands import (
+    blame,
     components,
     containers,
+    dataset,
     demo,
     dlq,
     drift,
@@ -15,11 +17,13 @@ from pappus.commands import (
     keys,
     operator,
     replay,
+    reproduce,
     seed,
     smoke,
     stack,
     trace,
     users,
+    why,
 )
 from pappus.commands.group import CommandGroup
 
@@ -57,9 +61,19 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         drift.drift,
         events.events,
         trace.trace,
+        why.why,
+        blame.blame,
         smoke.smoke,
     ),
-    GATE: (operator.train, operator.rollback, operator.approve, operator.override, operator.freeze, operator.unfreeze),
+    GATE: (
+        operator.train,
+        operator.rollback,
+        operator.approve,
+        operator.override,
+        operator.freeze,
+        operator.unfreeze,
+        reproduce.reproduce,
+    ),
     CONTAINERS: (containers.secrets, containers.prepare),
 }
 
@@ -74,6 +88,7 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel, short_help=_first_sentence(command))(command)
 app.add_typer(dlq.app, rich_help_panel=STACK)
+app.add_typer(dataset.app, rich_help_panel=GATE)
 app.add_typer(keys.keys, name="keys", rich_help_panel=STACK)
 app.add_typer(users.users, name="users", rich_help_panel=STACK)
 

@@ -63,7 +63,7 @@ async def predict(installation: Installation, output: Output, files: list[Path])
 async def correct(installation: Installation, output: Output, image: str, said: Correction) -> None:
     """Set the label of an image, or take it away."""
     async with installation.labeler_as("labeler") as person:
-        found = await _find(person, image, upload=said.no_label != "withdrawn")
+        found = await find_image(person, image, upload=said.no_label != "withdrawn")
         outcome = await person.send(
             correct_label(found.image_id, said.label, found.revision, no_label=said.no_label, reason=said.reason)
         )
@@ -79,7 +79,7 @@ async def correct(installation: Installation, output: Output, image: str, said: 
 async def show_labels(installation: Installation, output: Output, image: str, limit: int) -> None:
     """Show the labels that an image had, the newest `limit` of them."""
     async with installation.labeler_as("labeler") as person:
-        found = await _find(person, image, upload=False)
+        found = await find_image(person, image, upload=False)
         entries = await person.send(get_history(found.image_id))
     shown = entries[-limit:]
     output.show(labels_table(found, shown))
@@ -157,7 +157,7 @@ async def _ask(
     return answers, failures
 
 
-async def _find(person: AsyncApi, image: str, upload: bool) -> ImageView:
+async def find_image(person: AsyncApi, image: str, upload: bool) -> ImageView:
     """Return the image that an id, a sha256 or a file names. Raises Refused if there is none."""
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", image):
         return await person.send(get_image(UUID(image)))

@@ -90,7 +90,7 @@ async def _replay_one(stack: Stack, owner: str, force: bool) -> dict[str, Any]:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    reports = [line for line in map(_json, out.decode().splitlines()) if line.get("event") == "replayed"]
+    reports = [line for line in map(json_line, out.decode().splitlines()) if line.get("event") == "replayed"]
     if process.returncode != 0 or not reports:
         tail = "\n".join((out + err).decode(errors="replace").splitlines()[-15:])
         raise Refused(
@@ -99,7 +99,8 @@ async def _replay_one(stack: Stack, owner: str, force: bool) -> dict[str, Any]:
     return reports[-1]
 
 
-def _json(line: str) -> dict[str, Any]:
+def json_line(line: str) -> dict[str, Any]:
+    """Return the object that a line of a log is, empty for another line."""
     try:
         found = json.loads(line)
     except ValueError:

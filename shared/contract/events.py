@@ -183,8 +183,8 @@ class PredictionLogged(Event):
 
     `probabilities` sum to 1; `projection` is 16 numbers of the features for drift, and `drift_reference` the name of
     what they may be compared with, empty if the model has none; `corrections` are the images whose corrections shaped
-    the answer, heaviest first; `image_id` is None for an image that is not stored. `source` says who asked: "api",
-    "stored" (the worker) or "probe".
+    the answer, heaviest first, with `correction_weights` in 0..1; `image_id` is None for an image that is not stored.
+    `source` says who asked: "api", "stored" (the worker) or "probe".
     """
 
     topic: ClassVar[str] = "prediction.logged"
@@ -203,6 +203,7 @@ class PredictionLogged(Event):
     projection: tuple[float, ...] = ()
     corrections: tuple[UUID, ...] = ()
     drift_reference: str = ""
+    correction_weights: tuple[float, ...] = Field(default=(), exclude_if=_is_empty)
 
     @property
     def key(self) -> str:

@@ -112,4 +112,5 @@ def prediction_logged(
         projection=answer.projection,
         corrections=tuple(correction.image_id for correction in answer.corrections),
         drift_reference=context.drift_reference,
+        correction_weights=tuple(correction.weight for correction in answer.corrections),
     )

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.labeler.decisions.taking_out import Revision, decision_without, fate, held_label, still_holds
+from shared.contract.events import NoLabel
 
 PEOPLE, LABELS = ("anna", "bob", "carl"), ("dandelion", "grass")
 
@@ -20,7 +21,7 @@ def history(*said: tuple[str, str]) -> list[Revision]:
         if what == "back":
             holds = revisions[-1].held_revision if revisions else 0
             held = revisions[holds - 2].held_revision if holds > 1 else 0
-        no_label = "withdrawn" if what == "back" else None
+        no_label: NoLabel | None = "withdrawn" if what == "back" else None
         revisions.append(Revision(UUID(int=number), number, by, held, label, no_label))
     return revisions
 

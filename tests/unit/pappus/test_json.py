@@ -21,10 +21,35 @@ from .conftest import FakeApis
 IMAGE = UUID("3f2c0f50-0000-4000-8000-000000000001")
 WITHOUT_JSON: dict[str, str] = {}
 """Commands without --json, each with the reason."""
-LISTINGS = ("history", "drift", "events", "logs", "trace", "dlq ls", "keys ls", "users ls", "seed")
-NEED_SERVERS = {"up", "events", "restart", "replay", "demo", "seed", "smoke", "trace", "prepare"} | {
-    f"dlq {word}" for word in ("ls", "show", "skip", "redrive")
-}
+LISTINGS = (
+    "history",
+    "drift",
+    "events",
+    "logs",
+    "trace",
+    "dlq ls",
+    "keys ls",
+    "users ls",
+    "seed",
+    "why",
+    "blame",
+    "dataset diff",
+)
+NEED_SERVERS = {
+    "up",
+    "events",
+    "restart",
+    "replay",
+    "demo",
+    "seed",
+    "smoke",
+    "trace",
+    "prepare",
+    "reproduce",
+    "why",
+    "blame",
+} | {f"dlq {word}" for word in ("ls", "show", "skip", "redrive")}
+NEED_SERVERS |= {"dataset diff", "dataset checkout"}
 """These run with --json in the tests that have what they need."""
 
 

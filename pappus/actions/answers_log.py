@@ -1,0 +1,83 @@
+"""Answers of the model, as they are on the log of the local stack. Other installations do not open their log."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from pappus.actions.event_log import running_event_log
+from pappus.errors import Refused
+from pappus.installation.access import Installation
+from pappus.stack_client import RunningStack
+from shared.contract.events import Event, PredictionLogged, TrainingRequested
+from shared.messaging.codec import decode
+from shared.messaging.event_log import Record
+from shared.messaging.reading import read_to_the_end
+from shared.runtime.errors import InvalidMessage, PappusError, UnknownContent
+
+NEWEST = 2_000
+"""So many answers of each partition are looked through for what shapes answers now."""
+
+
+async def find_answer(installation: Installation, prediction_id: UUID) -> PredictionLogged | None:
+    """Return the answer with this id; None if the log does not have it, or is not here."""
+    found = await _read(installation, PredictionLogged.topic, (str(prediction_id),))
+    answers = (each for each in found if isinstance(each, PredictionLogged))
+    return next((each for each in answers if each.prediction_id == prediction_id), None)
+
+
+async def answers_about(installation: Installation, image_id: UUID, sha256: str | None) -> list[PredictionLogged]:
+    """Return the answers about an image or its bytes, the oldest first; of each version the newest."""
+    found = await _read(installation, PredictionLogged.topic, (str(image_id), *([sha256] if sha256 else [])))
+    about = [
+        each
+        for each in found
+        if isinstance(each, PredictionLogged) and (each.image_id == image_id or each.sha256 == sha256)
+    ]
+    newest = {each.model_version: each for each in sorted(about, key=lambda each: each.occurred_at)}
+    return sorted(newest.values(), key=lambda each: each.occurred_at)
+
+
+async def newest_answers(installation: Installation) -> list[PredictionLogged] | None:
+    """Return the newest answers; None if the log is not here."""
+    if not isinstance(installation, RunningStack):
+        return None
+    found = await _read(installation, PredictionLogged.topic, (), NEWEST)
+    return [each for each in found if isinstance(each, PredictionLogged)]
+
+
+async def training_requests(installation: Installation, event_ids: frozenset[UUID]) -> list[TrainingRequested]:
+    """Return those of these events that request a training."""
+    if not event_ids:
+        return []
+    found = await _read(installation, TrainingRequested.topic, tuple(str(each) for each in event_ids))
+    return [each for each in found if isinstance(each, TrainingRequested) and each.event_id in event_ids]
+
+
+async def _read(
+    installation: Installation, topic: str, texts: tuple[str, ...], newest: int | None = None
+) -> list[Event]:
+    """Return the events of a topic that contain one of these texts (all without texts); of each partition only the
+    `newest` records. Nothing where the log is not here."""
+    if not isinstance(installation, RunningStack):
+        return []
+    try:
+        return await _read_log(installation, topic, [text.encode() for text in texts], newest)
+    except PappusError as error:
+        raise Refused(f"The log cannot be read. {error}") from error
+
+
+async def _read_log(installation: RunningStack, topic: str, wanted: list[bytes], newest: int | None) -> list[Event]:
+    async with running_event_log(installation.state) as (event_log, _), event_log.reader([topic]) as reader:
+        starts = {}
+        if newest is not None:
+            begins, ends = await reader.beginning_offsets(), await reader.end_offsets()
+            starts = {place: max(begins[place], end - newest) for place, end in ends.items()}
+        return [event async for record in read_to_the_end(reader, starts) for event in _events(topic, record, wanted)]
+
+
+def _events(topic: str, record: Record, wanted: list[bytes]) -> Iterator[Event]:
+    if record.value is None or (wanted and not any(text in record.value for text in wanted)):
+        return
+    try:
+        yield decode(topic, record.value)
+    except (InvalidMessage, UnknownContent):
+        return

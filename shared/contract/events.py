@@ -7,7 +7,6 @@ CONTRIBUTING.md, "Changing an event"). `event_id` is a uuid5 of the natural key,
 published twice has the same id. `causes` are the ids of the events that led to this one.
 """
 
-from collections.abc import Sized
 from typing import ClassVar, Literal, Self
 from uuid import UUID, uuid5
 

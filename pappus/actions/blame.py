@@ -72,7 +72,7 @@ async def take_out(
             taken = await _take_all(operator, person, why, line)
         left = (await operator.send(get_decisions(person, 0))).holding
     output.give({"name": person, "taken_out": taken, "left": left})
-    output.say(f"Taken out of {taken} images. The fast lane makes a model without it; see: pappus history")
+    output.say(f"It is taken out of {taken} images. The fast lane makes a model without it; see: pappus history")
     if left:
         raise Refused(f"What {person} decided still holds for {left} images. Run the command again.")
 

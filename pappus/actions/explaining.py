@@ -10,6 +10,9 @@ from shared.clients.answers import HistoryEntry, ImageView, ServingModel
 from shared.clients.lineage import ImageStory, LearnedCorrection, ModelStory
 from shared.contract.events import PredictionLogged, TrainingRequested
 
+NAMED = 10
+"""So many of the corrections that led to a model are sentences."""
+
 
 def explain_answer(
     answer: PredictionLogged, image: ImageView | None, history: Sequence[HistoryEntry], model: ModelStory | None
@@ -55,8 +58,10 @@ def explain_model(
     for request in requests:
         by = request.requested_by or "the trigger"
         yield f"It was requested by {by} ({request.reason}): {request.detail}"
-    for cause in model.caused_by:
+    for cause in model.caused_by[:NAMED]:
         yield f"It was made because {_correction(cause)}"
+    if len(model.caused_by) > NAMED:
+        yield f"It was made because of {len(model.caused_by) - NAMED} more corrections."
     unknown = set(model.causes) - {each.event_id for each in requests} - {each.event_id for each in model.caused_by}
     if unknown:
         yield f"Its other causes are the events {', '.join(sorted(map(str, unknown)))}: pappus events TOPIC --about ID."
@@ -120,7 +125,7 @@ def revision_sentence(entry: HistoryEntry) -> str:
     before = f" instead of {entry.label_from}" if entry.label_from and entry.label_from != entry.label_to else ""
     shown = f", having seen {entry.shown_label} of {entry.shown_model_version}" if entry.shown_label else ""
     reason = f" ({entry.reason})" if entry.reason else ""
-    return f"{who} {did}{before}{time}{shown}{reason}{_became(entry)}."
+    return f"{who} {did}{before}{time}{shown}{reason}{_since_then(entry)}."
 
 
 def when(time: datetime) -> str:
@@ -134,7 +139,7 @@ def _took_away(entry: HistoryEntry) -> str:
     return f"said that it has no label, {(entry.no_label or '').replace('_', ' ')}"
 
 
-def _became(entry: HistoryEntry) -> str:
+def _since_then(entry: HistoryEntry) -> str:
     if entry.state == "superseded":
         return "; another person was first"
     if entry.set_aside:

@@ -54,7 +54,7 @@ class DecisionsOf(Body):
     held: list[HoldingDecision]
 
 
-class TakenOut(Body):
+class TakeOutDone(Body):
     """The label of an image, after a person's decisions about it were taken out; "nothing": there were none to take
     out. `event_id` is the withdrawal, None for nothing."""
 
@@ -128,7 +128,7 @@ class ImageStory(Body):
     holding: int
 
 
-_TAKEN_OUT: TypeAdapter[TakenOut | AcceptedImage] = TypeAdapter(TakenOut | AcceptedImage)
+_TAKEN_OUT: TypeAdapter[TakeOutDone | AcceptedImage] = TypeAdapter(TakeOutDone | AcceptedImage)
 _MODEL: TypeAdapter[ModelStory | None] = TypeAdapter(ModelStory | None)
 
 
@@ -137,7 +137,7 @@ def get_decisions(name: str, limit: int = MAX_HELD) -> ApiRequest[DecisionsOf]:
     return ApiRequest("GET", "/decisions", DecisionsOf.model_validate_json, params={"by": name, "limit": limit})
 
 
-def take_out(image_id: UUID, name: str, reason: str) -> ApiRequest[TakenOut | AcceptedImage]:
+def take_out(image_id: UUID, name: str, reason: str) -> ApiRequest[TakeOutDone | AcceptedImage]:
     """Take the decisions of a person about an image out, so that what other people decided holds."""
     body = {"person": name, "reason": reason}
     return ApiRequest("POST", f"/images/{image_id}/take-out", _TAKEN_OUT.validate_json, json=body)

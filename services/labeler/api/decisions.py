@@ -13,7 +13,7 @@ from services.labeler.commands.taking_out import TakeOutRequest, take_out
 from services.labeler.fields import Name
 from services.labeler.queries.decisions import decisions_of
 from shared.clients.answers import AcceptedImage
-from shared.clients.lineage import MAX_HELD, DecisionsOf, TakenOut
+from shared.clients.lineage import MAX_HELD, DecisionsOf, TakeOutDone
 
 router = APIRouter(tags=["labels"])
 
@@ -41,7 +41,7 @@ async def get_decisions(
 )
 async def take_out_decision(
     service: CurrentService, user: Operator, response: Response, image_id: ImageId, body: TakeOutRequest
-) -> TakenOut | AcceptedImage:
+) -> TakeOutDone | AcceptedImage:
     """See the description."""
     done = await audited("take_out", str(image_id), user, take_out(service.command_bus, image_id, body, user.name))
     if isinstance(done, AcceptedImage):

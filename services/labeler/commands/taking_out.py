@@ -12,7 +12,7 @@ from services.labeler.fields import Name, Text
 from services.labeler.queries import images
 from services.labeler.queries.decisions import revisions_of
 from shared.clients.answers import AcceptedImage
-from shared.clients.lineage import TakenOut
+from shared.clients.lineage import TakeOutDone
 from shared.contract.events import LabelCorrected
 
 
@@ -25,7 +25,7 @@ class TakeOutRequest(BaseModel):
 
 async def take_out(
     command_bus: CommandBus, image_id: UUID, request: TakeOutRequest, user: str
-) -> TakenOut | AcceptedImage:
+) -> TakeOutDone | AcceptedImage:
     """Publish the withdrawal that restores what other people decided, and wait for its outcome. Where nothing of the
     person holds, say so, and publish nothing.
 
@@ -41,7 +41,7 @@ async def take_out(
         raise Refused("image_unknown", f"There is no image {image_id}. Check the id, or upload the image.")
     revisions = await revisions_of(command_bus.database, image_id)
     if not still_holds(request.person, revisions):
-        return TakenOut(image_id=image_id, state="nothing", label=image.label, revision=image.revision)
+        return TakeOutDone(image_id=image_id, state="nothing", label=image.label, revision=image.revision)
     event_id = command_id(LabelCorrected.topic, user, f"take out {request.person}", image_id, len(revisions) + 1)
     await command_bus.publish(
         LabelCorrected(
@@ -67,4 +67,4 @@ async def take_out(
         )
     now = await images.image(command_bus.database, image_id)
     label = image.label if now is None else now.label
-    return TakenOut(image_id=image_id, state="taken_out", label=label, revision=row["revision"], event_id=event_id)
+    return TakeOutDone(image_id=image_id, state="taken_out", label=label, revision=row["revision"], event_id=event_id)

@@ -5,6 +5,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 LIBRARIES = ("numpy", "scipy", "torch", "onnx", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg")
@@ -16,8 +17,8 @@ CPU, KERNELS = "cpu", "blas_kernels"
 @cache
 def made_with() -> dict[str, str]:
     """Return versions by library, "python", the model of the CPU, and the kernels that BLAS chose for it."""
-    found = {name: installed for name in LIBRARIES if (installed := _version(name))}
-    kernels = sorted({f"{each['internal_api']} {each['architecture']}" for each in _blas()})
+    found = {name: installed for name in LIBRARIES if (installed := _version(name))} | {"numpy": np.__version__}
+    kernels = sorted({f"{each['internal_api']} {each['architecture']}" for each in _blas_of_numpy()})
     return {**found, "python": platform.python_version(), CPU: _cpu(), KERNELS: ", ".join(kernels)}
 
 
@@ -28,8 +29,11 @@ def _version(name: str) -> str:
         return ""
 
 
-def _blas() -> list[dict[str, str]]:
-    return [each for each in threadpool_info() if each.get("user_api") == "blas" and "architecture" in each]
+def _blas_of_numpy() -> list[dict[str, str]]:
+    """Return the BLAS that numpy brought; where it uses the system's, every one that is loaded. Other libraries, loaded
+    or not, bring their own."""
+    found = [each for each in threadpool_info() if each.get("user_api") == "blas" and "architecture" in each]
+    return [each for each in found if "numpy" in each.get("filepath", "")] or found
 
 
 def _cpu() -> str:

@@ -50,7 +50,7 @@ def story(**changes: Any) -> ModelStory:
     return ModelStory.model_validate(values | changes)
 
 
-def test_a_model_says_whose_correction_led_to_it_its_rules_and_its_replicas() -> None:
+def test_a_model_says_what_led_to_it_its_rules_and_its_replicas() -> None:
     serving = ServingModel(
         version="fast-2", sequence=2, labels=["grass"], artefact_sha256="", loaded_at=NOON, replica="predictor-0"
     )

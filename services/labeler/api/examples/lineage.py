@@ -14,7 +14,7 @@ from shared.clients.lineage import (
     ImageStory,
     LearnedCorrection,
     ModelStory,
-    TakenOut,
+    TakeOutDone,
     TimeInService,
 )
 from shared.contract.events import LabelCorrected, uuid_of
@@ -49,7 +49,7 @@ def of_lineage(labels: Sequence[str]) -> dict[str, Example]:
     )
     holding = HoldingModel(version=VERSION, lane="fast", revision=1, trained_at=NOON, served_from=NOON)
     image = ImageStory(image_id=image_id, side="train", duplicates=[], near_duplicates=[], models=[holding], holding=1)
-    taken_out = TakenOut(
+    taken_out = TakeOutDone(
         image_id=image_id,
         state="taken_out",
         label=None,

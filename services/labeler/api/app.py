@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import PART, read_users
-from services.labeler.api import decisions, images, labels, models, session, watching
+from services.labeler.api import images, labels, models, people, session, watching
 from services.labeler.api.examples import description
 from services.labeler.api.live_accuracy import show_live_accuracy
 from services.labeler.api.problems import report_exceptions
@@ -60,7 +60,7 @@ def create_app(
         checks=[SessionMiddleware],
     )
     app.state.service, app.state.health = None, health
-    for router in (session.router, images.router, labels.router, decisions.router, models.router, watching.router):
+    for router in (session.router, images.router, labels.router, people.router, models.router, watching.router):
         app.include_router(router)
     examples = partial(description.examples_of, settings.labels, settings.model_name)
     app.explain(description.TAGS, examples, description.PROBLEMS)

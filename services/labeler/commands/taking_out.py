@@ -10,7 +10,7 @@ from services.labeler.commands.outcomes import Refused
 from services.labeler.decisions.taking_out import decision_without, held_label, still_holds
 from services.labeler.fields import Name, Text
 from services.labeler.queries import images
-from services.labeler.queries.decisions import revisions_of
+from services.labeler.queries.people import revisions_of
 from shared.clients.answers import AcceptedImage
 from shared.clients.lineage import TakeOutDone
 from shared.contract.events import LabelCorrected

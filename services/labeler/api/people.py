@@ -11,7 +11,7 @@ from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, Operator
 from services.labeler.commands.taking_out import TakeOutRequest, take_out
 from services.labeler.fields import Name
-from services.labeler.queries.decisions import decisions_of
+from services.labeler.queries.people import decisions_of
 from shared.clients.answers import AcceptedImage
 from shared.clients.lineage import MAX_HELD, DecisionsOf, TakeOutDone
 

@@ -13,6 +13,7 @@ from pappus.actions import answers_log, blame, lineage
 from pappus.cli import app
 from pappus.stack.credentials import Credentials
 from pappus.stack.folders import StateFolder
+from pappus.terminal import screen
 from shared.clients.lineage import DecisionsOf, HoldingDecision
 from shared.testing import prediction_logged
 from shared.testing.events import NOON
@@ -76,6 +77,7 @@ def call(apis: FakeApis, state: StateFolder, monkeypatch: pytest.MonkeyPatch) ->
         return None
 
     monkeypatch.setattr(blame, "newest_answers", no_log)
+    monkeypatch.setattr(screen.console, "width", 250)  # a table in a narrow terminal breaks its texts
 
     def invoke(*arguments: str, typed: str | None = None) -> Result:
         return CliRunner().invoke(app, [*arguments, "--state", str(state.root)], input=typed)

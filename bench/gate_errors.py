@@ -8,8 +8,8 @@ Every case then asks the rules of the gate about a candidate of the full lane:
 - equal data, another seed: with no reason, and with one new image as the reason
 - answers of a good model of which so many are made wrong that it is 10 points worse in truth
 - labels shuffled; one label forgotten
-- the images prepared otherwise than they were learned: colours swapped, nearest pixel, centre cut out, divided by 255; those
-  that lose answers by it
+- the images prepared otherwise than they were learned (colours swapped, nearest pixel, centre cut out, divided by 255),
+  where that costs answers
 - a model of few images, trained again with ten corrections of wrong answers: this one should pass
 
 Prints how many of how many were promoted, and what is allowed; ends with 1 if that is exceeded.

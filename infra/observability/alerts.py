@@ -70,13 +70,6 @@ ALERTS: Sequence[Alert] = (
         "A correction is not live after {{ $value | humanizeDuration }}.",
     ),
     Alert(
-        "PappusRolledBack",
-        f"sum by (check)({_grown('pappus_automatic_rollbacks_total', '5m')}) > 0",
-        0,
-        "page",
-        "The gate rolled a promotion back by itself ({{ $labels.check }}) and froze promotions.",
-    ),
-    Alert(
         "PappusDrift",
         "max by (statistic)(pappus_drift_open) == 1",
         0,

@@ -28,10 +28,10 @@ READERS: Mapping[str, set[str]] = {
     "prediction.logged": {LABELER, PREDICTOR},
     "drift.detected": {TRIGGER_APP},
     "training.requested": {"trainer-full", TRIGGER_APP},
-    "model.trained": {"trainer-gate", "trainer-recorder", LABELER, TRAINER, TRIGGER_APP},
+    "model.trained": {"trainer-gate", "trainer-gate-full", "trainer-recorder", LABELER, TRAINER, TRIGGER_APP},
     "model.promoted": {"predictor follower", "trainer-recorder", LABELER, TRAINER},
     "model.rejected": {"trainer-recorder", LABELER, TRAINER},
-    "promotion.requested": {"trainer-gate", LABELER},
+    "promotion.requested": {"trainer-gate", "trainer-gate-full", LABELER},
 }
 """Who reads what, by the names in their dead letters."""
 

@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (1, "1f67c1c19c8e9dde"),
-    "labeler": (1, "94f10df3f20443c1"),
-    "predictor": (1, "7dfd9ee4ada81ef5"),
-    "trainer": (2, "763d9f8131024c65"),
+    "labeler": (1, "889a4af8d49c0d4c"),
+    "predictor": (1, "f1a749e25a7bcc63"),
+    "trainer": (2, "3888e98826bfd436"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

@@ -73,3 +73,11 @@ def test_the_same_prediction_is_the_same_event() -> None:
     assert first == again
     assert first.model_version == "fast-1"
     assert first.key == str(UUID(int=7))
+
+
+def test_an_event_names_each_near_correction_with_its_weight() -> None:
+    answer = answer_of(Output(floats(0.25, 0.75), floats(1, 2, 3), floats(0.5, 0.9, 0.01)), corrected(3))
+    origin = PredictionContext(promotion(1), "replica-0", "api", "a" * 64, 1.5)
+    event = prediction_logged(answer, origin, UUID(int=7), datetime(2025, 6, 1, 12, tzinfo=UTC))
+    assert event.corrections == (UUID(int=1), UUID(int=0))
+    assert event.correction_weights == pytest.approx((0.9, 0.5), abs=1e-6)

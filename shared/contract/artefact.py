@@ -5,8 +5,12 @@ as `shared.imaging.preprocessing.prepare` makes them) with
 
 * `probabilities` float32 [batch, c], in the order of `labels`,
 * `features` float32 [batch, d],
-* `correction_weights` float32 [batch, m], 0..1: how near each image is to each corrected one. Row j belongs to
-  `corrections[j]`; an empty layer is one row that belongs to none.
+* `correction_weights` float32 [batch, m], 0..1: how near each image is to each row of the correction layer. Row j
+  belongs to `corrections[j]`; a correction may have several rows (of its image, and of that image mirrored), and is
+  named once for each. An empty layer is one row that belongs to none.
+
+Format 2 measures nearness in a space of few numbers, and its weights end at 0; format 1 measures it between the
+features. From outside both look alike.
 """
 
 import json
@@ -27,9 +31,10 @@ CORRECTION_WEIGHTS = "correction_weights"
 
 METADATA_KEY = "pappus"
 """The key of the ONNX metadata property that holds the JSON of `ArtefactMetadata`."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LARGEST_ARTEFACT_BYTES = 100_000_000
-"""A larger artefact is not loaded. Backbone and head take some 70 KB, each correction 4 KB."""
+"""A larger artefact is not loaded. Backbone and head take some 70 KB, the space of the layer 260 KB, each of its rows
+400 bytes (4 KB in format 1)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -94,7 +99,8 @@ class ArtefactMetadata:
 
     input_size: side in pixels of the square it takes. kappa: concentration of the kernel of the correction layer.
     corrections: one entry for each row of the layer, in order. drift: what its answers are compared with; None in
-    artefacts of earlier releases, and where a training had too few images.
+    artefacts of earlier releases, and where a training had too few images. mirror_proof: the features of an image are
+    those of its mirror image; where they are not, a correction has a row for each.
     """
 
     labels: tuple[str, ...]
@@ -106,6 +112,7 @@ class ArtefactMetadata:
     corrections: tuple[CorrectionEntry, ...] = ()
     format_version: int = FORMAT_VERSION
     drift: DriftReference | None = None
+    mirror_proof: bool = False
 
     @property
     def drift_reference(self) -> str:

@@ -22,8 +22,8 @@ copies of the corrected image are far above it, unrelated images below."""
 class Output:
     """What the graph computes for one image.
 
-    `probabilities`: float32 [c], in [0, 1], sum 1. `features`: float32 [d]. `weights`: float32 [m], the kernel weight
-    of each correction, exp(kappa (cosine - 1)), in [0, 1].
+    `probabilities`: float32 [c], in [0, 1], sum 1. `features`: float32 [d]. `weights`: float32 [m], how near the image
+    is to each row of the correction layer, in [0, 1].
     """
 
     probabilities: NDArray[np.float32]
@@ -66,11 +66,15 @@ def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
 
 
 def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -> tuple[UsedCorrection, ...]:
-    """Return the corrections near enough to have shaped the answer, heaviest first, at most `NAMED_CORRECTIONS`."""
+    """Return the corrections near enough to have shaped the answer, heaviest first, at most `NAMED_CORRECTIONS`. One
+    with several rows is named once, with the largest weight of its rows."""
     rows = weights[: len(metadata.corrections)]  # an empty layer is padded with rows of no correction
     near = np.flatnonzero(rows >= NAMED_WEIGHT)
-    heaviest = sorted(near.tolist(), key=lambda row: (-float(rows[row]), row))[:NAMED_CORRECTIONS]
-    return tuple(UsedCorrection(metadata.corrections[row][0], round(float(rows[row]), 6)) for row in heaviest)
+    heaviest = sorted(near.tolist(), key=lambda row: (-float(rows[row]), row))
+    largest: dict[UUID, float] = {}
+    for row in heaviest:
+        largest.setdefault(metadata.corrections[row][0], round(float(rows[row]), 6))
+    return tuple(UsedCorrection(image_id, weight) for image_id, weight in largest.items())[:NAMED_CORRECTIONS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,15 @@ I/O."""
 
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
 from services.trainer.dataset.records import Correction
 from services.trainer.model.arrays import Vector, stack_features
-from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
-from services.trainer.model.head import Head
+from services.trainer.model.correction_layer import MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
+from services.trainer.model.neighbours import Neighbours
 from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.reference_inference import Agreement, compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
@@ -20,8 +20,8 @@ from shared.contract.split import side
 from shared.imaging.structure import Pixels
 from shared.runtime.errors import PappusError
 
-RECIPE = f"layer kappa={KAPPA} ridge={RIDGE} margin={MARGIN} format={FORMAT_VERSION}"
-"""What shapes a layer beside corrections and champion; part of the version."""
+RECIPE = f"layer ridge={RIDGE} margin={MARGIN} format={FORMAT_VERSION}"
+"""What shapes a layer beside corrections and champion, which holds kappa and the space; part of the version."""
 LARGEST_DIFFERENCE = 1e-3
 """Of a probability. Corrections that contradict each other on nearly equal images have coefficients of hundreds, with
 which 32-bit floats differ by some 2e-4; a graph that is wrong differs by far more."""
@@ -33,15 +33,27 @@ class CandidateBuildError(PappusError):
 
 @dataclass(frozen=True)
 class LoadedChampion:
-    """A champion in memory: its artefact, parsed, and its backbone, loaded."""
+    """A champion in memory: its artefact, parsed, its backbone, loaded, and which corrections were near each other in
+    the layers built on it."""
 
     artefact: Artefact
     extractor: FeatureExtractor
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     @property
     def backbone_id(self) -> str:
         """Under which its features are kept."""
         return self.artefact.backbone.id
+
+    @property
+    def wants_mirrored(self) -> bool:
+        """Whether a correction has a row for the mirrored image, too: in a space, unless its features are the same.
+        Artefacts of format 1 have no space, and no such rows."""
+        return self.artefact.layer.space is not None and not self.artefact.metadata.mirror_proof
+
+    def succeeded_by(self, artefact: Artefact) -> "LoadedChampion":
+        """Return the champion with this artefact, built on the same backbone and head."""
+        return LoadedChampion(artefact, self.extractor, self.neighbours)
 
 
 @dataclass(frozen=True)
@@ -74,14 +86,16 @@ def build_candidate(
     corrections: Sequence[Correction],
     vectors: Mapping[str, Vector],
     prepared: Mapping[str, Pixels],
+    mirrored: Mapping[str, Vector] | None = None,
 ) -> Candidate:
     """Return the base with a layer over exactly these corrections. `vectors` are features by sha256, one for each
-    correction; `prepared` are the images of some of them, by sha256, for the comparison of the runtimes."""
+    correction, `mirrored` those of the mirrored images, which a base that `wants_mirrored` needs; `prepared` are the
+    images of some corrections, by sha256, for the comparison of the runtimes."""
     started = time.perf_counter()
     manifest = manifest_of(
         Sample(one.image_id, one.sha256, one.label, one.revision, side(one.group_id)) for one in corrections
     )
-    layer = _fit_layer(base.artefact.head, corrections, vectors)
+    layer = _fit_layer(base, corrections, [vectors] if mirrored is None else [vectors, mirrored])
     fitted = time.perf_counter()
     artefact = base.artefact.with_layer(layer, manifest.sha256)
     written = time.perf_counter()
@@ -95,12 +109,25 @@ def build_candidate(
     )
 
 
-def _fit_layer(head: Head, corrections: Sequence[Correction], vectors: Mapping[str, Vector]) -> CorrectionLayer:
+def _fit_layer(
+    base: LoadedChampion, corrections: Sequence[Correction], views: Sequence[Mapping[str, Vector]]
+) -> CorrectionLayer:
+    """Fit a layer in the base's space; each correction has a row for each of `views`, features by sha256."""
+    head, before = base.artefact.head, base.artefact.layer
     if not corrections:
-        return empty_layer(len(head.mean), len(head.labels))
-    features = stack_features([vectors[one.sha256] for one in corrections], len(head.mean))  # [n, d]
-    targets = np.array([head.labels.index(one.label) for one in corrections], dtype=np.intp)  # [n]
-    return fit_layer(features, head.logits(features), targets, [(one.image_id, one.revision) for one in corrections])
+        return empty_layer(len(head.mean), len(head.labels), before.space, before.kappa)
+    features = stack_features([view[one.sha256] for one in corrections for view in views], len(head.mean))  # [n, d]
+    targets = np.array([head.labels.index(one.label) for one in corrections for _ in views], dtype=np.intp)  # [n]
+    entries = [(one.image_id, one.revision) for one in corrections for _ in views]
+    return fit_layer(
+        features,
+        head.logits(features),
+        targets,
+        entries,
+        space=before.space,
+        kappa=before.kappa,
+        neighbours=base.neighbours,
+    )
 
 
 def _check_parity(artefact: Artefact, vectors: Mapping[str, Vector], prepared: Mapping[str, Pixels]) -> Agreement:

@@ -52,6 +52,7 @@ class FeaturePrefetcher:
                         new = await self._find_new_images()
                         if base.backbone_id != backbone_id:
                             await self._source.preload(base.backbone_id)
+                            await self._compute_mirrored(base)
                             new = dict(await queries.newest_images(self._database, self._newest)) | new
                         await self._compute(base, new)
                         backbone_id = base.backbone_id
@@ -69,6 +70,15 @@ class FeaturePrefetcher:
             self._seen = {digest for digest, _, _ in rows}
             self._since = rows[0][2] - OVERLAP
         return new
+
+    async def _compute_mirrored(self, base: LoadedChampion) -> None:
+        """Compute the second rows of the corrections that there are: full trainings do not keep these features."""
+        if base.wants_mirrored:
+            corrections = await queries.applied_corrections(self._database)
+            keys = [(one.sha256, one.object_key) for one in corrections]
+            for at in range(0, len(keys), BATCH):
+                batch = dict(keys[at : at + BATCH])
+                await self._source.features(base.backbone_id, base.extractor, batch, mirrored=True)
 
     async def _compute(self, base: LoadedChampion, object_keys: dict[str, str]) -> None:
         images = list(object_keys.items())

@@ -33,7 +33,7 @@ from services.trainer.fast_lane.decisions.build_plan import (
     oldest_unserved,
 )
 from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
-from services.trainer.features.source import FeatureSource
+from services.trainer.features.source import FeatureResult, FeatureSource
 from services.trainer.model.made_with import made_with
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
@@ -165,10 +165,12 @@ class FastLane:
         started = time.perf_counter()
         base = await self._load_champion(decision.champion)
         keys = {one.sha256: one.object_key for one in decision.corrections}
-        found, (prepared, gone) = await asyncio.gather(
-            self._source.features(base.backbone_id, base.extractor, keys),
-            self._source.prepared_images(_choose_compared_images(decision)),
-        )
+        prepared, gone = await self._source.prepared_images(_choose_compared_images(decision))
+        found = await self._source.features(base.backbone_id, base.extractor, keys)
+        mirrored = None
+        if base.wants_mirrored and not found.unreadable:
+            of_mirrored = await self._source.features(base.backbone_id, base.extractor, keys, mirrored=True)
+            mirrored, found = of_mirrored.features, FeatureResult(found.features, of_mirrored.unreadable)
         unreadable = {**found.unreadable, **gone}
         if unreadable:
             for one in decision.corrections:
@@ -178,7 +180,9 @@ class FastLane:
                     logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reason)
             return None
         ready = time.perf_counter()
-        candidate = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, prepared)
+        candidate = await asyncio.to_thread(
+            build_candidate, base, decision.corrections, found.features, prepared, mirrored
+        )
         if not candidate.agrees:
             differ = f"numpy and onnxruntime differ by {candidate.parity.difference:.1e}"
             newest = newest_unserved(decision)
@@ -190,7 +194,7 @@ class FastLane:
             return None
         computed = time.perf_counter()
         await self._upload(decision, candidate)
-        self._loaded[candidate.artefact.sha256] = LoadedChampion(candidate.artefact, base.extractor)
+        self._loaded[candidate.artefact.sha256] = base.succeeded_by(candidate.artefact)
         seconds = {"features": ready - started, **candidate.seconds, "store": time.perf_counter() - computed}
         for stage, spent in seconds.items():
             BUILD_SECONDS.labels(stage).observe(spent)

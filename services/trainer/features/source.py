@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from services.trainer.features.kept import KeptFeatures
 from services.trainer.features.parquet import read_features
 from services.trainer.model.arrays import Vector
+from services.trainer.model.sessions import mirror
 from shared.imaging.decoding import UndecodableImage
 from shared.imaging.lanes import DecodingLanes
 from shared.imaging.preprocessing import PreparedImage, prepare_image
@@ -27,6 +28,8 @@ PREPARED_IMAGES = 256
 
 FeatureCache = LRUCache[tuple[str, str], Vector]
 """Vectors by backbone id and sha256 of the image's bytes; a vector of 1,000 numbers takes 4 KB."""
+MIRRORED = "/mirrored"
+"""Follows the backbone id of the vectors of mirrored images."""
 
 
 class Backbone(Protocol):
@@ -55,13 +58,16 @@ class FeatureSource:
         self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
         self._prepared_images: LRUCache[str, Pixels] = LRUCache(PREPARED_IMAGES)
 
-    async def features(self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str]) -> FeatureResult:
-        """Return features for each sha256 in `object_keys` (sha256 -> where the bytes lie). Raises TransientError if
-        the store does not answer."""
+    async def features(
+        self, backbone_id: str, backbone: Backbone, object_keys: Mapping[str, str], *, mirrored: bool = False
+    ) -> FeatureResult:
+        """Return features for each sha256 in `object_keys` (sha256 -> where the bytes lie); with `mirrored` those of
+        the mirrored images. Raises TransientError if the store does not answer."""
+        kept_under = backbone_id + MIRRORED if mirrored else backbone_id
         found = FeatureResult()
         missing: list[str] = []
         for digest in object_keys:
-            vector = self._cache.get((backbone_id, digest))
+            vector = self._cache.get((kept_under, digest))
             if vector is None:
                 missing.append(digest)
             else:
@@ -72,9 +78,10 @@ class FeatureSource:
             )
             found.unreadable.update(unreadable)
             if pixels:
-                vectors = await asyncio.to_thread(backbone.features, np.stack(list(pixels.values())))
+                images = np.stack(list(pixels.values()))
+                vectors = await asyncio.to_thread(backbone.features, mirror(images) if mirrored else images)
                 for digest, vector in zip(pixels, vectors, strict=True):
-                    self._cache[backbone_id, digest] = vector.copy()
+                    self._cache[kept_under, digest] = vector.copy()
                     found.features[digest] = vector
         return found
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from services.trainer.full_lane.decoding import read_pixels, stack
 from services.trainer.full_lane.jobs import LearnJob, NotEnoughImages
+from services.trainer.full_lane.views import VIEWED, are_mirror_proof, make_views
 from services.trainer.model.arrays import Floats, Images
+from services.trainer.model.layer_space import LayerGeometry, fit_geometry
 from services.trainer.model.sessions import FeatureExtractor, mirror
 from services.trainer.training import Backbone, train_backbone
 
@@ -15,7 +17,8 @@ from services.trainer.training import Backbone, train_backbone
 @dataclass(frozen=True)
 class LearnedBackbone:
     """A backbone and its features of the readable images of `job`: float32 [n, d] in the order of `sha256s`, and the
-    same of the mirrored images.
+    same of the mirrored images. mirror_proof: these are equal. geometry: the space of its correction layers, fitted to
+    the training side; None if that is too small.
 
     test_images: the readable images of the test side, uint8 [t, 96, 96, 3]; `backbone.probe_features` are torch's
     features of them, float32 [t, d]. undecodable: sha256 of the files that cannot be decoded. seconds: of each stage.
@@ -26,6 +29,8 @@ class LearnedBackbone:
     sha256s: tuple[str, ...]
     features: Floats
     mirrored_features: Floats
+    mirror_proof: bool
+    geometry: LayerGeometry | None
     test_images: Images
     undecodable: tuple[str, ...]
     seconds: Mapping[str, float]
@@ -56,13 +61,32 @@ def learn_backbone(job: LearnJob) -> LearnedBackbone:
     trained = time.perf_counter()
     extractor = FeatureExtractor(backbone.onnx)
     everything = stack(pixels, list(pixels))
+    features, mirrored = extractor.features(everything), extractor.features(mirror(everything))
+    mirror_proof = are_mirror_proof(features, mirrored)
+    computed = time.perf_counter()
+    row = {digest: index for index, digest in enumerate(pixels)}
+    seen = [row[digest] for digest in training]
+    viewed = seen[:: -(-len(seen) // VIEWED)]
+    geometry = fit_geometry(
+        features[seen],
+        None if mirror_proof else mirrored[seen],
+        features[viewed],
+        extractor.features(make_views(everything[viewed])),
+    )
     return LearnedBackbone(
         job=job,
         backbone=backbone,
         sha256s=tuple(pixels),
-        features=extractor.features(everything),
-        mirrored_features=extractor.features(mirror(everything)),
+        features=features,
+        mirrored_features=mirrored,
+        mirror_proof=mirror_proof,
+        geometry=geometry,
         test_images=test_images,
         undecodable=tuple(undecodable),
-        seconds={"prepare": prepared - started, **backbone.seconds, "features": time.perf_counter() - trained},
+        seconds={
+            "prepare": prepared - started,
+            **backbone.seconds,
+            "features": computed - trained,
+            "geometry": time.perf_counter() - computed,
+        },
     )

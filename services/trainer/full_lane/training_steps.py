@@ -15,9 +15,17 @@ from services.trainer.full_lane.decisions.drift import drift_reference
 from services.trainer.full_lane.decisions.evaluation import evaluate_model, truths_of
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
 from services.trainer.full_lane.learned_backbone import LearnedBackbone, learn_backbone
-from services.trainer.model.arrays import Floats
-from services.trainer.model.correction_layer import KAPPA, MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
+from services.trainer.model.correction_layer import (
+    END_WEIGHT,
+    MARGIN,
+    RAW_KAPPA,
+    RIDGE,
+    CorrectionLayer,
+    empty_layer,
+    fit_layer,
+)
 from services.trainer.model.head import Head
+from services.trainer.model.layer_space import DIMENSIONS, OTHER_WEIGHT, VIEW_WEIGHT, LayerGeometry
 from services.trainer.model.onnx_artefact import assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
@@ -38,7 +46,10 @@ def parameters(backbone: str, backbone_settings: Mapping[str, float]) -> Paramet
         "input_size": INPUT_SIZE,
         "format_version": FORMAT_VERSION,
         "inverse_penalty": INVERSE_PENALTY,
-        "kappa": KAPPA,
+        "layer_dimensions": DIMENSIONS,
+        "layer_view_weight": VIEW_WEIGHT,
+        "layer_other_weight": OTHER_WEIGHT,
+        "layer_end_weight": END_WEIGHT,
         "ridge": RIDGE,
         "margin": MARGIN,
         "drift_lambda": LAMBDA,
@@ -83,7 +94,7 @@ def fit(job: FitJob) -> Fitted:
     fitted = fit_head(seen_twice, [sample.label for sample in training] * 2, job.labels)
     head_done = time.perf_counter()
     corrected = [sample for sample in job.manifest.samples if sample.revision]
-    layer = _fit_layer(fitted.head, corrected, learned.features, row)
+    layer = _fit_layer(fitted.head, corrected, learned, row)
     layer_done = time.perf_counter()
     features = dict(zip(learned.sha256s, learned.features, strict=True))
     drift = drift_reference(fitted.head, layer, job.manifest, features)
@@ -91,6 +102,7 @@ def fit(job: FitJob) -> Fitted:
     artefact = assemble(learned.backbone.onnx, fitted.head, layer, _describe(job, learned, layer, drift))
     assembled = time.perf_counter()
     metrics, confusion = evaluate_model(fitted.head, layer, job.manifest, features)
+    metrics |= _describe_geometry(learned.geometry)
     metrics |= _check_parity(learned, fitted.head, layer, artefact.data)
     seconds = {
         "head": head_done - started,
@@ -129,16 +141,37 @@ def _describe(
         kappa=layer.kappa,
         corrections=layer.entries,
         drift=drift,
+        mirror_proof=learned.mirror_proof,
     )
 
 
-def _fit_layer(head: Head, corrected: Sequence[Sample], features: Floats, row: Mapping[str, int]) -> CorrectionLayer:
+def _fit_layer(
+    head: Head, corrected: Sequence[Sample], learned: LearnedBackbone, row: Mapping[str, int]
+) -> CorrectionLayer:
     """Fit a layer to what the new head does not answer as corrected, on either side of the split."""
+    space = None if learned.geometry is None else learned.geometry.space
+    kappa = RAW_KAPPA if learned.geometry is None else learned.geometry.kappa
     if not corrected:
-        return empty_layer(features.shape[1], len(head.labels))
-    centers = features[[row[sample.sha256] for sample in corrected]]
-    entries = [(sample.image_id, sample.revision) for sample in corrected]
-    return fit_layer(centers, head.logits(centers), truths_of(corrected, head.labels), entries)
+        return empty_layer(len(head.mean), len(head.labels), space, kappa)
+    chosen = [row[sample.sha256] for sample in corrected]
+    views = [learned.features[chosen]]
+    if space is not None and not learned.mirror_proof:
+        views.append(learned.mirrored_features[chosen])
+    centers = np.stack(views, axis=1).reshape(len(chosen) * len(views), -1)  # a mirror row follows its image's
+    targets = truths_of(corrected, head.labels).repeat(len(views))
+    entries = [(sample.image_id, sample.revision) for sample in corrected for _ in views]
+    return fit_layer(centers, head.logits(centers), targets, entries, space=space, kappa=kappa)
+
+
+def _describe_geometry(geometry: LayerGeometry | None) -> dict[str, float]:
+    """Return by what figures kappa was chosen; nothing without a space."""
+    if geometry is None:
+        return {}
+    return {
+        "layer_kappa": geometry.kappa,
+        "layer_view_cosine": geometry.view_cosine,
+        "layer_other_cosine": geometry.other_cosine,
+    }
 
 
 def _check_parity(learned: LearnedBackbone, head: Head, layer: CorrectionLayer, artefact: bytes) -> dict[str, float]:

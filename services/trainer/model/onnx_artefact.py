@@ -3,6 +3,7 @@
 The contract with the predictor is `shared.contract.artefact`; the graph itself is `onnx_graph`'s.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -14,10 +15,14 @@ from onnx import ModelProto, helper, numpy_helper
 
 from services.trainer.model.correction_layer import CorrectionLayer
 from services.trainer.model.head import Head
+from services.trainer.model.layer_space import LayerSpace
 from services.trainer.model.onnx_graph import (
     CENTERS,
     COEFFICIENTS,
+    END,
     HEAD_TENSORS,
+    SPACE,
+    SPACE_TENSORS,
     Tensor,
     add_head,
     delete_layer,
@@ -95,22 +100,24 @@ class Artefact:
             InvalidMessage: these bytes are not an artefact, or hold what must not be run.
         """
         model = parse_artefact(data)
-        metadata, tensors = read_metadata(model), read_tensors(model, "head.") | read_tensors(model, "corrections.")
+        metadata = read_metadata(model)
+        tensors = read_tensors(model, "head.") | read_tensors(model, SPACE[0]) | read_tensors(model, "corrections.")
         rows = len(metadata.corrections)  # the graph holds an empty layer as one row
         try:
             head = Head(metadata.labels, *(tensors[name] for name in HEAD_TENSORS))
             centers, coefficients = tensors[CENTERS][:rows], tensors[COEFFICIENTS][:rows]
+            space, end = _read_space(tensors)
         except KeyError as error:
             raise InvalidMessage(f"This ONNX graph lacks the tensor {error}. Train the model again.") from error
-        _check_shapes(head, centers, coefficients, rows)
-        layer = CorrectionLayer(centers, coefficients, metadata.corrections, metadata.kappa)
+        _check_shapes(head, space, centers, coefficients, rows)
+        layer = CorrectionLayer(centers, coefficients, metadata.corrections, metadata.kappa, space, end)
         backbone = Backbone(extract_backbone(model))
         delete_layer(model)
         return cls(data, metadata, head, layer, backbone, GraphWithoutLayer(model))
 
     def with_layer(self, layer: CorrectionLayer, manifest_sha256: str) -> "Artefact":
-        """Return the same backbone and head with another correction layer, and the manifest it came from. Nothing is
-        parsed; takes milliseconds."""
+        """Return the same backbone and head with another correction layer in the same space, and the manifest it came
+        from. Nothing is parsed; takes milliseconds."""
         metadata = _metadata_for(replace(self.metadata, manifest_sha256=manifest_sha256), layer)
         data = self.graph.write(layer, metadata)
         return replace(self, data=data, metadata=metadata, layer=layer)
@@ -139,21 +146,32 @@ def assemble(backbone_onnx: bytes, head: Head, layer: CorrectionLayer, metadata:
         InvalidMessage: the backbone is not an ONNX graph.
     """
     model = parse_graph(backbone_onnx)
-    add_head(model, head)
+    add_head(model, head, layer.space)
     graph = GraphWithoutLayer(model)
     metadata = _metadata_for(replace(metadata, labels=head.labels), layer)
     return Artefact(graph.write(layer, metadata, check=True), metadata, head, layer, Backbone(backbone_onnx), graph)
 
 
-def _check_shapes(head: Head, centers: Tensor, coefficients: Tensor, rows: int) -> None:
+def _read_space(tensors: Mapping[str, Tensor]) -> tuple[LayerSpace | None, float]:
+    """Return the space of a layer and the weight at which its kernel ends. Raises KeyError if a part of them lacks."""
+    if not any(name.startswith(SPACE[0]) for name in tensors):
+        return None, 0.0
+    return LayerSpace(*(tensors[name] for name in SPACE_TENSORS)), float(tensors[END])
+
+
+def _check_shapes(head: Head, space: LayerSpace | None, centers: Tensor, coefficients: Tensor, rows: int) -> None:
     """Raise InvalidMessage unless the numbers fit each other: mean and scale [d], weights [d, c], bias [c], the rows of
-    the layer [m, d] and [m, c], all float32."""
-    numbers = (head.mean, head.scale, head.weights, head.bias, centers, coefficients)
+    the layer [m, k] and [m, c], mean and projection of their space [d] and [d, k], all float32; without a space k is
+    d."""
+    numbers = [head.mean, head.scale, head.weights, head.bias, centers, coefficients]
     features, classes = len(head.mean) if head.mean.ndim else 0, len(head.labels)
-    shapes = ((features,), (features,), (features, classes), (classes,), (rows, features), (rows, classes))
-    if tuple(array.shape for array in numbers) != shapes or {array.dtype for array in numbers} != {
-        np.dtype(np.float32)
-    }:
+    shapes: list[tuple[int, ...]] = [(features,), (features,), (features, classes), (classes,)]
+    width = centers.shape[1] if space is not None and centers.ndim == 2 else features
+    shapes += [(rows, width), (rows, classes)]
+    if space is not None:
+        numbers += [space.mean, space.projection]
+        shapes += [(features,), (features, width)]
+    if [array.shape for array in numbers] != shapes or {array.dtype for array in numbers} != {np.dtype(np.float32)}:
         raise InvalidMessage(
             f"The numbers of this artefact do not fit {classes} labels and {rows} corrections. Train the model again."
         )

@@ -1,7 +1,7 @@
 """The parts of an artefact's ONNX graph, and how they are read and written.
 
-Initialisers `head.*` and `corrections.*` and nodes `head/*` and `corrections/*` belong to head and correction layer;
-the rest is the backbone, untouched.
+Initialisers `head.*`, `space.*` and `corrections.*` and nodes `head/*`, `space/*` and `corrections/*` belong to head
+and correction layer; the rest is the backbone, untouched.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,16 +14,20 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from services.trainer.model.correction_layer import CorrectionLayer
 from services.trainer.model.head import Head
+from services.trainer.model.layer_space import LayerSpace
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, METADATA_KEY, PROBABILITIES, ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.metrics import ARTEFACT_PARSES
 
 Tensor = NDArray[np.float32]
 
-HEAD, LAYER = ("head.", "head/"), ("corrections.", "corrections/")
+HEAD, SPACE, LAYER = ("head.", "head/"), ("space.", "space/"), ("corrections.", "corrections/")
 CENTERS, COEFFICIENTS = "corrections.centers", "corrections.coefficients"
 HEAD_TENSORS = ("head.mean", "head.scale", "head.weights", "head.bias")
 """In the order of the fields of `Head`."""
+SPACE_TENSORS = ("space.mean", "space.projection")
+"""In the order of the fields of `LayerSpace`. A graph without them measures cosines of the features themselves."""
+END = "corrections.end"
 
 
 def parse_graph(data: bytes) -> ModelProto:
@@ -67,8 +71,8 @@ def extract_backbone(model: ModelProto) -> bytes:
     backbone = ModelProto()
     backbone.CopyFrom(model)
     graph = backbone.graph
-    _delete(graph.node, lambda node: node.name.startswith((*HEAD, *LAYER)))
-    _delete(graph.initializer, lambda tensor: tensor.name.startswith((*HEAD, *LAYER)))
+    _delete(graph.node, lambda node: node.name.startswith((*HEAD, *SPACE, *LAYER)))
+    _delete(graph.initializer, lambda tensor: tensor.name.startswith((*HEAD, *SPACE, *LAYER)))
     _delete(graph.output, lambda output: output.name != FEATURES)
     del backbone.metadata_props[:]
     return serialise(backbone)
@@ -80,15 +84,20 @@ def delete_layer(model: ModelProto) -> None:
     del model.metadata_props[:]
 
 
-def add_head(model: ModelProto, head: Head) -> None:
-    """Make an artefact without a correction layer of a backbone: the nodes of head and layer, the numbers of the
-    head."""
+def add_head(model: ModelProto, head: Head, space: LayerSpace | None = None) -> None:
+    """Make an artefact without a correction layer of a backbone: the nodes of head and layer, the numbers of the head
+    and of the space in which the layer lies."""
     graph, batch = model.graph, "batch"
-    graph.node.extend([*_head_nodes(), *_layer_nodes()])
+    graph.node.extend([*_head_nodes(), *_layer_nodes(space)])
     arrays = (head.mean, head.scale, head.weights, head.bias)
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in zip(HEAD_TENSORS, arrays, strict=True)
     )
+    if space is not None:
+        graph.initializer.extend(
+            numpy_helper.from_array(array, name)
+            for name, array in zip(SPACE_TENSORS, (space.mean, space.projection), strict=True)
+        )
     outputs = ((PROBABILITIES, len(head.labels)), (FEATURES, len(head.mean)), (CORRECTION_WEIGHTS, "corrections"))
     del graph.output[:]
     graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, size]) for name, size in outputs)
@@ -107,6 +116,12 @@ def layer_tensors(layer: CorrectionLayer) -> list[TensorProto]:
         "corrections.shortest": np.array(1e-12, np.float32),
         "corrections.axis": np.array([1], np.int64),
     }
+    if layer.space is not None:
+        named |= {
+            END: np.array(layer.end, np.float32),
+            "corrections.zero": np.array(0, np.float32),
+            "corrections.rest": np.array(1 - layer.end, np.float32),
+        }
     return [numpy_helper.from_array(array, name) for name, array in named.items()]
 
 
@@ -118,18 +133,32 @@ def _head_nodes() -> list[NodeProto]:
     ]
 
 
-def _layer_nodes() -> list[NodeProto]:
-    return [
-        _node("ReduceL2", [FEATURES, "corrections.axis"], "corrections/length", keepdims=1),
+def _layer_nodes(space: LayerSpace | None) -> list[NodeProto]:
+    """Return the nodes of the layer; without a space those of an artefact of format 1."""
+    place, kernel = (FEATURES, CORRECTION_WEIGHTS) if space is None else ("space/place", "corrections/kernel")
+    placing = [
+        _node("Sub", [FEATURES, "space.mean"], "space/centred"),
+        _node("MatMul", ["space/centred", "space.projection"], place),
+    ]
+    nearness = [
+        _node("ReduceL2", [place, "corrections.axis"], "corrections/length", keepdims=1),
         _node("Max", ["corrections/length", "corrections.shortest"], "corrections/divisor"),
-        _node("Div", [FEATURES, "corrections/divisor"], "corrections/unit"),
+        _node("Div", [place, "corrections/divisor"], "corrections/unit"),
         _node("Gemm", ["corrections/unit", CENTERS], "corrections/cosine", transB=1),
         _node("Sub", ["corrections/cosine", "corrections.one"], "corrections/nearness"),
         _node("Mul", ["corrections/nearness", "corrections.kappa"], "corrections/exponent"),
-        _node("Exp", ["corrections/exponent"], CORRECTION_WEIGHTS),
+        _node("Exp", ["corrections/exponent"], kernel),
+    ]
+    ending = [
+        _node("Sub", [kernel, END], "corrections/above"),
+        _node("Max", ["corrections/above", "corrections.zero"], "corrections/reached"),
+        _node("Div", ["corrections/reached", "corrections.rest"], CORRECTION_WEIGHTS),
+    ]
+    answer = [
         _node("Gemm", [CORRECTION_WEIGHTS, COEFFICIENTS, "head/logits"], "corrections/logits"),
         _node("Softmax", ["corrections/logits"], PROBABILITIES, axis=-1),
     ]
+    return [*nearness, *answer] if space is None else [*placing, *nearness, *ending, *answer]
 
 
 def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int) -> NodeProto:

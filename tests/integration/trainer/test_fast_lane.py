@@ -14,7 +14,7 @@ import pytest
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import manifest_from_json
-from services.trainer.dataset.records import Correction
+from services.trainer.dataset.records import Champion, Correction
 from services.trainer.fast_lane import reconciler
 from services.trainer.fast_lane.candidate import Candidate, LoadedChampion, build_candidate
 from services.trainer.fast_lane.prefetch import FeaturePrefetcher
@@ -45,11 +45,12 @@ def said(parts: Parts) -> str:
     return "" if state is None else state.detail
 
 
-async def answered(world: World, image: Stored) -> str:
+async def answered(world: World, image: Stored, mirrored: bool = False) -> str:
     """Return what the champion answers for an image, as a predictor would."""
     champion = await world.champion()
     session = ArtefactSession(await world.store.get(champion.model.artefact_key))
-    probabilities = session.predict(image.pixels[None]).probabilities[0]
+    pixels = image.pixels[None, :, ::-1] if mirrored else image.pixels[None]
+    probabilities = session.predict(pixels).probabilities[0]
     return champion.model.labels[int(probabilities.argmax())]
 
 
@@ -65,12 +66,41 @@ async def test_a_correction_is_served_and_names_what_it_came_from(world: World, 
     assert (made.lane, made.parent, made.causes) == ("fast", first.version, (correction.event_id,))
     assert (champion.sequence, champion.promotion.route) == (2, "non_inferior")
     artefact = await world.store.get(made.artefact_key)
-    assert Artefact.parse(artefact).layer.entries == ((image.image_id, 1),)
+    assert set(Artefact.parse(artefact).layer.entries) == {(image.image_id, 1)}
     manifest = manifest_from_json((await world.store.get(made.manifest_key)).decode())
     assert manifest.sha256 == made.manifest_sha256
     assert [(sample.image_id, sample.label, sample.revision) for sample in manifest.samples] == [
         (image.image_id, "dandelion", 1)
     ]
+
+
+async def test_the_mirrored_image_of_a_corrected_one_follows_it(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await first_champion(world)
+        image = await world.image("grass")
+        assert await answered(world, image, mirrored=True) == "grass"
+        await world.live(await world.correct(image, "dandelion"))
+        assert await answered(world, image, mirrored=True) == "dandelion"
+
+
+async def test_an_artefact_of_format_1_is_extended_until_the_next_full_model(world: World, parts: Parts) -> None:
+    async with parts.running("projection", "gate", "fast"):
+        await world.dataset()
+        await world.verdict(await world.full(space=False))
+        image = await world.image("grass")
+        correction = await world.correct(image, "dandelion")
+        older = await world.live(correction)
+        assert await answered(world, image) == "dandelion"
+        assert (await artefact_of(world, older)).metadata.format_version == 1
+        newer = await world.full(corrections=(correction,))
+        await world.verdict(newer)
+        await world.ask("override", newer.version)  # its own merits are not what this is about
+        later = await world.correct(world.images[1], "dandelion")
+        assert (await artefact_of(world, await world.live(later))).layer.space is not None
+
+
+async def artefact_of(world: World, champion: Champion) -> Artefact:
+    return Artefact.parse(await world.store.get(champion.model.artefact_key))
 
 
 async def test_without_a_champion_corrections_wait_for_the_first(world: World, parts: Parts) -> None:

@@ -4,7 +4,7 @@ parts on a log in memory, a real PostgreSQL and an object store in memory."""
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from io import BytesIO
 from itertools import count
@@ -22,6 +22,7 @@ from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.records import ModelRow
 from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.source import FeatureCache, FeatureSource
+from services.trainer.full_lane.views import make_views
 from services.trainer.gate.cases import GateContext
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.decisions.watching import WatchSettings
@@ -31,8 +32,9 @@ from services.trainer.gate.settings import GateProcessSettings
 from services.trainer.gate.watch import PromotionWatch
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import Head
+from services.trainer.model.layer_space import LayerSpace, fit_geometry
 from services.trainer.model.onnx_artefact import assemble
-from services.trainer.model.sessions import FeatureExtractor
+from services.trainer.model.sessions import FeatureExtractor, mirror
 from services.trainer.settings import TrainerSettings
 from services.trainer.training.logistic_regression import fit_head
 from shared.contract.artefact import ArtefactMetadata, artefact_key
@@ -189,7 +191,8 @@ class World:
     async def full(
         self, head: Head | None = None, corrections: tuple[LabelCorrected, ...] = (), **changes: Any
     ) -> ModelTrained:
-        """Train in full on the images as they are; `head` replaces what it learns."""
+        """Train in full on the images as they are; `head` replaces what it learns. `space`: whether correction layers
+        lie in one; without, the artefact is one of format 1."""
         extractor = FeatureExtractor(backbone())
         shown = {one.image_id: one for one in corrections}
         samples = [
@@ -204,7 +207,8 @@ class World:
         manifest = manifest_of(samples)
         identity = sha256(backbone()).hexdigest()
         metadata = ArtefactMetadata(LABELS, "grid", identity, manifest.sha256, input_size=96, kappa=10.0)
-        artefact = assemble(backbone(), learned, empty_layer(WIDTH, len(LABELS)), metadata).data
+        layer = empty_layer(WIDTH, len(LABELS), *self._space(changes.pop("space", True)))
+        artefact = assemble(backbone(), learned, layer, replace(metadata, format_version=2 if layer.space else 1)).data
         version = changes.pop("version", f"full-{next(_numbers)}")
         key = artefact_key(version, sha256(artefact).hexdigest())
         await self.store.put(key, artefact)
@@ -227,6 +231,14 @@ class World:
         event = model_trained(**{**values, **changes})
         await self.publish(event)
         return event
+
+    def _space(self, wanted: bool) -> tuple[LayerSpace | None, float]:
+        """Return the space of the images' features as the full lane fits it, and its kappa."""
+        pixels = np.stack([image.pixels for image in self.images])
+        extractor = FeatureExtractor(backbone())
+        features, mirrored = extractor.features(pixels), extractor.features(mirror(pixels))
+        geometry = fit_geometry(features, mirrored, features, extractor.features(make_views(pixels)))
+        return (geometry.space, geometry.kappa) if wanted and geometry is not None else (None, 40.0)
 
     async def verdict(self, cause: Event) -> ModelPromoted | ModelRejected:
         """Return the verdict that counts for a candidate or a request, as soon as there is one."""

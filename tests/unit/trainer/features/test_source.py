@@ -25,6 +25,13 @@ class Means:
         return means
 
 
+class LeftHalf(Means):
+    """A backbone: the mean of the left half."""
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return super().features(images[:, :, :48])[:, :1]
+
+
 async def stored(store: MemoryObjectStore, *colours: int) -> dict[str, str]:
     """Put grey squares into the store; return sha256 -> key."""
     keys = {}
@@ -48,6 +55,22 @@ async def test_each_image_is_computed_once_under_one_backbone() -> None:
     assert all(np.array_equal(first.features[digest], again.features[digest]) for digest in keys)
     await source.features("another", backbone, keys)
     assert backbone.computed == 2 * len(keys)
+
+
+async def test_features_of_mirrored_images_are_kept_beside_those_of_the_images() -> None:
+    store, cache = MemoryObjectStore(), FeatureCache(100)
+    pixels = np.zeros((96, 96, 3), np.uint8)
+    pixels[:, :48] = 200
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    digest = sha256(file.getvalue()).hexdigest()
+    await store.put("images/half", file.getvalue())
+    source, backbone = FeatureSource(store, cache), LeftHalf()
+    for _ in range(2):
+        plain = await source.features("one", backbone, {digest: "images/half"})
+        mirrored = await source.features("one", backbone, {digest: "images/half"}, mirrored=True)
+        assert (plain.features[digest].tolist(), mirrored.features[digest].tolist()) == ([200], [0])
+    assert backbone.computed == 2
 
 
 async def test_what_cannot_be_read_is_named_and_the_rest_is_there() -> None:

@@ -22,7 +22,7 @@ from services.trainer.full_lane.jobs import FitJob, Fitted, LearnJob, NotEnoughI
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
 from services.trainer.full_lane.training_steps import fit, learn, parameters
 from services.trainer.model.onnx_artefact import Artefact
-from services.trainer.model.sessions import ArtefactSession
+from services.trainer.model.sessions import ArtefactSession, mirror
 from shared.contract.events import uuid_of
 from shared.drift.sketch import project_features
 from shared.runtime.errors import TransientError
@@ -159,6 +159,26 @@ def test_the_artefact_says_what_it_was_made_from(plain: tuple[Manifest, Fitted])
     assert metadata.labels == LABELS
 
 
+def test_the_layer_lies_in_a_space_of_the_backbone(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
+    _, fitted = plain
+    artefact = Artefact.parse(fitted.artefact)
+    assert artefact.layer.space is not None
+    assert artefact.metadata.kappa == artefact.layer.kappa == fitted.metrics["layer_kappa"]
+    assert fitted.metrics["layer_view_cosine"] > fitted.metrics["layer_other_cosine"]
+    other = Artefact.parse(train(folder, samples(folder, wrong=(2,), corrected=(2,))).artefact)
+    assert other.layer.space is not None
+    assert np.array_equal(other.layer.space.projection, artefact.layer.space.projection), "labels do not move it"
+
+
+def test_the_mirrored_image_of_a_correction_is_answered_as_corrected(folder: Path) -> None:
+    manifest = samples(folder, wrong=(4,), corrected=(4,))
+    fitted = train(folder, manifest)
+    digest = next(sample.sha256 for sample in manifest.samples if sample.revision)
+    pixels, _ = read_pixels(folder, [digest])
+    answers = ArtefactSession(fitted.artefact).predict(mirror(stack(pixels, [digest]))).probabilities.argmax(axis=1)
+    assert LABELS[int(answers[0])] == "grass"
+
+
 def test_the_artefact_says_what_its_answers_look_like(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
     manifest, fitted = plain
     artefact = Artefact.parse(fitted.artefact)
@@ -210,7 +230,7 @@ def test_the_parameters_name_everything_that_shapes_a_model() -> None:
     found = parameters("patches", SMALL)
     assert found["backbone"] == "patches"
     assert found["filters"] == 16
-    assert {"kappa", "ridge", "margin", "inverse_penalty", "input_size", "format_version"} <= set(found)
+    assert {"layer_end_weight", "ridge", "margin", "inverse_penalty", "input_size", "format_version"} <= set(found)
 
 
 def test_two_images_with_the_same_bytes_do_no_harm(folder: Path) -> None:

@@ -1,3 +1,5 @@
+"""The layer on the features themselves, as in artefacts of format 1; in a space: test_correction_layer_in_a_space."""
+
 from uuid import UUID
 
 import numpy as np
@@ -16,7 +18,6 @@ from services.trainer.model.correction_layer import (
     margins,
     most_responsible,
     own_rows,
-    unit_length,
 )
 from shared.contract.artefact import CorrectionEntry
 
@@ -121,7 +122,3 @@ def test_the_layer_is_the_same_bit_for_bit() -> None:
     features, base, targets = some_features(20, 6), np.zeros((20, 3), np.float32), np.arange(20) % 3
     one, other = (fit_layer(features, base, targets, entries(20)) for _ in range(2))
     assert one.coefficients.tobytes() == other.coefficients.tobytes()
-
-
-def test_unit_length_leaves_zeros() -> None:
-    assert unit_length(np.array([[3, 4], [0, 0]], np.float32)).ravel().tolist() == pytest.approx([0.6, 0.8, 0, 0])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from uuid import UUID
 
@@ -7,12 +9,19 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from services.trainer.model.arrays import Images
-from services.trainer.model.correction_layer import CorrectionLayer, empty_layer, fit_layer, kernel_weights
+from services.trainer.model.correction_layer import (
+    RAW_KAPPA,
+    CorrectionLayer,
+    empty_layer,
+    fit_layer,
+    kernel_weights,
+)
 from services.trainer.model.head import Head
+from services.trainer.model.layer_space import LayerSpace, fit_space
 from services.trainer.model.onnx_artefact import Artefact, assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
-from shared.contract.artefact import ArtefactMetadata
+from shared.contract.artefact import FORMAT_VERSION, ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
 from tests.unit.trainer.model.counting import counted_parses
 
@@ -47,12 +56,22 @@ def head() -> Head:
     return Head(LABELS, *(part.astype(np.float32) for part in parts))
 
 
-def layer_for(images: Images) -> CorrectionLayer:
-    """Return a layer that corrects every image to the class after the one the head answers."""
+@cache
+def space() -> LayerSpace:
+    """Return the space of other pictures."""
+    found = fit_space(FeatureExtractor(backbone()).features(pictures(200, seed=9)))
+    assert found is not None
+    return found
+
+
+def layer_for(images: Images, within: LayerSpace | None = None) -> CorrectionLayer:
+    """Return a layer that corrects every image to the class after the one the head answers; without a space as in
+    format 1."""
     features = FeatureExtractor(backbone()).features(images)
     logits = head().logits(features)
     entries = [(UUID(int=number), 2) for number in range(len(images))]
-    return fit_layer(features, logits, (logits.argmax(axis=1) + 1) % 3, entries)
+    kappa = RAW_KAPPA if within is None else 6.0
+    return fit_layer(features, logits, (logits.argmax(axis=1) + 1) % 3, entries, space=within, kappa=kappa)
 
 
 def metadata() -> ArtefactMetadata:
@@ -65,8 +84,9 @@ def assembled(layer: CorrectionLayer | None = None) -> Artefact:
 
 
 @pytest.mark.parametrize("corrections", [0, 1, 12])
-def test_the_graph_answers_as_numpy_does(corrections: int) -> None:
-    layer = layer_for(pictures(corrections, seed=5))
+@pytest.mark.parametrize("format_version", [1, 2])
+def test_the_graph_answers_as_numpy_does(corrections: int, format_version: int) -> None:
+    layer = layer_for(pictures(corrections, seed=5), space() if format_version == 2 else None)
     images = np.concatenate((pictures(corrections, seed=5), pictures(40)))
     answers = ArtefactSession(assembled(layer).data).predict(images)
     features = FeatureExtractor(backbone()).features(images)
@@ -85,15 +105,18 @@ def test_corrected_images_are_answered_as_corrected_in_the_graph() -> None:
     assert np.array_equal(after.correction_weights.argmax(axis=1), np.arange(6))
 
 
-def test_replacing_the_layer_is_assembling_with_it() -> None:
-    layer = layer_for(pictures(4, seed=5))
-    before = assembled(layer_for(pictures(9, seed=6)))
+@pytest.mark.parametrize("format_version", [1, 2])
+def test_replacing_the_layer_is_assembling_with_it(format_version: int) -> None:
+    within = space() if format_version == 2 else None
+    layer = layer_for(pictures(4, seed=5), within)
+    before = assembled(layer_for(pictures(9, seed=6), within))
     for artefact in (before, Artefact.parse(before.data)):
         replaced = artefact.with_layer(layer, "ab" * 32)
         assert replaced.data == assembled(layer).data
         assert replaced.sha256 == sha256(assembled(layer).data).hexdigest()
         assert replaced.hash_weights() == assembled(layer).hash_weights()
-        assert replaced.with_layer(empty_layer(WIDTH, 3), "ab" * 32).data == assembled().data
+        empty = empty_layer(WIDTH, 3, within, layer.kappa)
+        assert replaced.with_layer(empty, "ab" * 32).data == assembled(empty).data
         assert artefact.with_layer(artefact.layer, "ab" * 32).data == before.data
 
 
@@ -125,8 +148,9 @@ def test_an_artefact_is_parsed_once_however_much_is_read_or_replaced() -> None:
 
 
 @pytest.mark.parametrize("corrections", [0, 3])
-def test_the_pieces_can_be_read_back_bit_for_bit(corrections: int) -> None:
-    layer = layer_for(pictures(corrections))
+@pytest.mark.parametrize("format_version", [1, 2])
+def test_the_pieces_can_be_read_back_bit_for_bit(corrections: int, format_version: int) -> None:
+    layer = layer_for(pictures(corrections), space() if format_version == 2 else None)
     found = Artefact.parse(assembled(layer).data)
     assert found.backbone.onnx == backbone()
     assert found.backbone.id == found.metadata.backbone_id
@@ -135,6 +159,23 @@ def test_the_pieces_can_be_read_back_bit_for_bit(corrections: int) -> None:
     assert np.array_equal(found.layer.centers, layer.centers)
     assert np.array_equal(found.layer.coefficients, layer.coefficients)
     assert (found.layer.entries, found.layer.kappa) == (layer.entries, layer.kappa)
+    assert found.layer.end == pytest.approx(layer.end)
+    if layer.space is None:
+        assert found.layer.space is None
+    else:
+        assert found.layer.space is not None
+        assert np.array_equal(found.layer.space.mean, layer.space.mean)
+        assert np.array_equal(found.layer.space.projection, layer.space.projection)
+
+
+def test_an_artefact_of_format_1_keeps_its_format_when_it_is_extended() -> None:
+    older = assemble(backbone(), head(), empty_layer(WIDTH, 3), replace(metadata(), format_version=1))
+    extended = Artefact.parse(older.data).with_layer(layer_for(pictures(2)), "cd" * 32)
+    assert Artefact.parse(extended.data).metadata.format_version == 1
+    assert not any(
+        tensor.name.startswith("space.") for tensor in onnx.load_from_string(extended.data).graph.initializer
+    )
+    assert assembled().metadata.format_version == FORMAT_VERSION == 2
 
 
 def test_equal_pieces_give_equal_bytes_and_weights() -> None:
@@ -161,19 +202,34 @@ def test_many_images_are_answered_in_batches_as_one_by_one() -> None:
     assert np.abs(session.predict(images).probabilities - one_by_one).max() < 1e-6
 
 
-def without_head() -> bytes:
-    model = onnx.load_model_from_string(assembled().data)
-    kept = [tensor for tensor in model.graph.initializer if tensor.name != "head.bias"]
+def without(tensor_name: str) -> bytes:
+    model = onnx.load_model_from_string(assembled(layer_for(pictures(2), space())).data)
+    kept = [tensor for tensor in model.graph.initializer if tensor.name != tensor_name]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     return bytes(model.SerializeToString())
 
 
-@pytest.mark.parametrize("data", [b"not onnx", b"\xff" * 100, backbone(), without_head()])
+@pytest.mark.parametrize("data", [b"not onnx", b"\xff" * 100, backbone()])
 def test_what_is_no_artefact_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidMessage):
         Artefact.parse(data)
 
 
-def test_the_graph_is_valid_onnx() -> None:
-    onnx.checker.check_model(assembled(layer_for(pictures(2))).data, full_check=True)
+@pytest.mark.parametrize("lacking", ["head.bias", "space.mean", "space.projection", "corrections.end"])
+def test_an_artefact_without_some_of_its_numbers_is_refused(lacking: str) -> None:
+    with pytest.raises(InvalidMessage):
+        Artefact.parse(without(lacking))
+
+
+def test_a_space_of_another_width_is_refused() -> None:
+    narrow = LayerSpace(space().mean, space().projection[:, :8])
+    layer = replace(layer_for(pictures(2), space()), space=narrow)
+    with pytest.raises(InvalidMessage):
+        Artefact.parse(assembled(layer).data)
+
+
+@pytest.mark.parametrize("format_version", [1, 2])
+def test_the_graph_is_valid_onnx(format_version: int) -> None:
+    layer = layer_for(pictures(2), space() if format_version == 2 else None)
+    onnx.checker.check_model(assembled(layer).data, full_check=True)

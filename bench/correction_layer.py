@@ -18,7 +18,6 @@ import numpy as np
 from services.trainer.model.arrays import Floats, Indices
 from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.model.correction_layer import (
-    END_WEIGHT,
     RIDGE,
     CorrectionLayer,
     fit_layer,
@@ -28,7 +27,7 @@ from services.trainer.model.correction_layer import (
 from services.trainer.model.layer_space import DIMENSIONS, LayerSpace
 from services.trainer.model.neighbours import Neighbours
 
-KAPPA, CLASSES, RUNS = 6.0, 2, 3
+KAPPA, END_WEIGHT, CLASSES, RUNS = 6.0, 0.02, 2, 3
 LARGEST_DIRECT = 2_000
 SPACE = LayerSpace(np.zeros(DIMENSIONS, np.float32), np.eye(DIMENSIONS, dtype=np.float32))
 
@@ -55,7 +54,14 @@ def _measure(rows: int) -> tuple[float, float, float, float]:
     def fit(chosen: Indices, neighbours: Neighbours) -> CorrectionLayer:
         entries = [(UUID(int=int(row)), 1) for row in chosen]
         return fit_layer(
-            features[chosen], base[chosen], targets[chosen], entries, space=SPACE, kappa=KAPPA, neighbours=neighbours
+            features[chosen],
+            base[chosen],
+            targets[chosen],
+            entries,
+            space=SPACE,
+            kappa=KAPPA,
+            end=END_WEIGHT,
+            neighbours=neighbours,
         )
 
     fresh, fresh_fewer = fit(everything, Neighbours()), fit(fewer, Neighbours())

@@ -115,7 +115,7 @@ def _fit_layer(
     """Fit a layer in the base's space; each correction has a row for each of `views`, features by sha256."""
     head, before = base.artefact.head, base.artefact.layer
     if not corrections:
-        return empty_layer(len(head.mean), len(head.labels), before.space, before.kappa)
+        return empty_layer(len(head.mean), len(head.labels), before.space, before.kappa, before.end)
     features = stack_features([view[one.sha256] for one in corrections for view in views], len(head.mean))  # [n, d]
     targets = np.array([head.labels.index(one.label) for one in corrections for _ in views], dtype=np.intp)  # [n]
     entries = [(one.image_id, one.revision) for one in corrections for _ in views]
@@ -126,6 +126,7 @@ def _fit_layer(
         entries,
         space=before.space,
         kappa=before.kappa,
+        end=before.end,
         neighbours=base.neighbours,
     )
 

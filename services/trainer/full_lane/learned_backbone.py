@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.trainer.full_lane.decoding import read_pixels, stack
 from services.trainer.full_lane.jobs import LearnJob, NotEnoughImages
-from services.trainer.full_lane.views import VIEWED, are_mirror_proof, make_views
+from services.trainer.full_lane.views import FEWEST_UNSEEN, VIEWED, are_mirror_proof, make_views
 from services.trainer.model.arrays import Floats, Images
 from services.trainer.model.layer_space import LayerGeometry, fit_geometry
 from services.trainer.model.sessions import FeatureExtractor, mirror
@@ -66,11 +66,13 @@ def learn_backbone(job: LearnJob) -> LearnedBackbone:
     computed = time.perf_counter()
     row = {digest: index for index, digest in enumerate(pixels)}
     seen = [row[digest] for digest in training]
-    viewed = seen[:: -(-len(seen) // VIEWED)]
+    unseen = [row[digest] for digest in tests] if len(tests) >= FEWEST_UNSEEN else seen
+    viewed = unseen[:: -(-len(unseen) // VIEWED)]
     geometry = fit_geometry(
         features[seen],
         None if mirror_proof else mirrored[seen],
-        features[viewed],
+        features,
+        viewed,
         extractor.features(make_views(everything[viewed])),
     )
     return LearnedBackbone(

@@ -16,7 +16,6 @@ from services.trainer.full_lane.decisions.evaluation import evaluate_model, trut
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
 from services.trainer.full_lane.learned_backbone import LearnedBackbone, learn_backbone
 from services.trainer.model.correction_layer import (
-    END_WEIGHT,
     MARGIN,
     RAW_KAPPA,
     RIDGE,
@@ -25,7 +24,7 @@ from services.trainer.model.correction_layer import (
     fit_layer,
 )
 from services.trainer.model.head import Head
-from services.trainer.model.layer_space import DIMENSIONS, OTHER_WEIGHT, VIEW_WEIGHT, LayerGeometry
+from services.trainer.model.layer_space import DIMENSIONS, VIEW_WEIGHT, LayerGeometry
 from services.trainer.model.onnx_artefact import assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
@@ -48,8 +47,6 @@ def parameters(backbone: str, backbone_settings: Mapping[str, float]) -> Paramet
         "inverse_penalty": INVERSE_PENALTY,
         "layer_dimensions": DIMENSIONS,
         "layer_view_weight": VIEW_WEIGHT,
-        "layer_other_weight": OTHER_WEIGHT,
-        "layer_end_weight": END_WEIGHT,
         "ridge": RIDGE,
         "margin": MARGIN,
         "drift_lambda": LAMBDA,
@@ -149,10 +146,10 @@ def _fit_layer(
     head: Head, corrected: Sequence[Sample], learned: LearnedBackbone, row: Mapping[str, int]
 ) -> CorrectionLayer:
     """Fit a layer to what the new head does not answer as corrected, on either side of the split."""
-    space = None if learned.geometry is None else learned.geometry.space
-    kappa = RAW_KAPPA if learned.geometry is None else learned.geometry.kappa
+    found = learned.geometry
+    space, kappa, end = (None, RAW_KAPPA, 0.0) if found is None else (found.space, found.kappa, found.end)
     if not corrected:
-        return empty_layer(len(head.mean), len(head.labels), space, kappa)
+        return empty_layer(len(head.mean), len(head.labels), space, kappa, end)
     chosen = [row[sample.sha256] for sample in corrected]
     views = [learned.features[chosen]]
     if space is not None and not learned.mirror_proof:
@@ -160,7 +157,7 @@ def _fit_layer(
     centers = np.stack(views, axis=1).reshape(len(chosen) * len(views), -1)  # a mirror row follows its image's
     targets = truths_of(corrected, head.labels).repeat(len(views))
     entries = [(sample.image_id, sample.revision) for sample in corrected for _ in views]
-    return fit_layer(centers, head.logits(centers), targets, entries, space=space, kappa=kappa)
+    return fit_layer(centers, head.logits(centers), targets, entries, space=space, kappa=kappa, end=end)
 
 
 def _describe_geometry(geometry: LayerGeometry | None) -> dict[str, float]:
@@ -169,6 +166,7 @@ def _describe_geometry(geometry: LayerGeometry | None) -> dict[str, float]:
         return {}
     return {
         "layer_kappa": geometry.kappa,
+        "layer_end": geometry.end,
         "layer_view_cosine": geometry.view_cosine,
         "layer_other_cosine": geometry.other_cosine,
     }

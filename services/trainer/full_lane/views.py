@@ -9,9 +9,11 @@ from shared.imaging.structure import Pixels
 
 VIEWED = 100
 """So many images are looked at in views: a third of a second of inference."""
-CUT = 0.04
-SMALLER = 0.75
-QUALITY = 60
+FEWEST_UNSEEN = 20
+"""With so many images on the test side these are looked at, else those that were learned. Their labels do not count."""
+CUT = 0.03
+SMALLER = 0.9
+QUALITY = 85
 SAME = 1e-3
 """Features of an image and of its mirror image that differ by no more are the same."""
 

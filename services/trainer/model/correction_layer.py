@@ -3,8 +3,9 @@
 A Gaussian-process residual on the sphere (Rasmussen and Williams 2006, "Gaussian Processes for Machine Learning", ch.
 2.7) with the kernel exp(kappa (cosine - 1)) between places in a `LayerSpace`; in model editing a key-value memory
 (GRACE, Hartvigsen et al. 2023, arXiv 2211.11031). An answer is `logits(f) + weights(f) @ coefficients`, where a weight
-is the kernel less END_WEIGHT, not below 0, scaled to 1 for the same image: further away a correction changes nothing at
-all. So the equations of a fit are sparse, and are solved by conjugate gradients in time linear in the near pairs.
+is the kernel less its value at the end of the layer, not below 0, scaled to 1 for the same image: further away a
+correction changes nothing at all. So the equations of a fit are sparse, and are solved by conjugate gradients in time
+linear in the near pairs.
 """
 
 from collections.abc import Sequence
@@ -32,9 +33,6 @@ point into one corner: the median cosine to the mirrored image is 0.96, to the n
 RIDGE = 0.01
 MARGIN = 2.5
 """In logits. With 1.5 a fifth less of the resized copies follow; more changes more of other answers."""
-END_WEIGHT = 0.02
-"""Where the kernel has fallen to this, the layer ends: at kappa 6 a cosine of 0.35. Unrelated images have 0.0025 each,
-which would add up over thousands of corrections."""
 NEGLIGIBLE = 1e-6
 """Without an end the equations leave out pairs with a smaller weight."""
 TOLERANCE = 1e-7
@@ -62,12 +60,12 @@ class CorrectionLayer:
 
 
 def empty_layer(
-    features: int, classes: int, space: LayerSpace | None = None, kappa: float = RAW_KAPPA
+    features: int, classes: int, space: LayerSpace | None = None, kappa: float = RAW_KAPPA, end: float = 0.0
 ) -> CorrectionLayer:
     """Return the layer that changes nothing, for d features and c classes."""
     width = features if space is None else space.projection.shape[1]
     none = np.zeros((0, width), np.float32), np.zeros((0, classes), np.float32)
-    return CorrectionLayer(*none, (), kappa, space, 0.0 if space is None else END_WEIGHT)
+    return CorrectionLayer(*none, (), kappa, space, end)
 
 
 def fit_layer(
@@ -78,6 +76,7 @@ def fit_layer(
     *,
     space: LayerSpace | None = None,
     kappa: float = RAW_KAPPA,
+    end: float = 0.0,
     ridge: float = RIDGE,
     margin: float = MARGIN,
     neighbours: Neighbours | None = None,
@@ -90,19 +89,19 @@ def fit_layer(
     An image whose place is zero has no direction, and is left out. `entries` name the corrections, in the order of the
     rows. `neighbours` remembers what earlier fits computed; the result is the same bit for bit without it.
     """
-    none = empty_layer(features.shape[1], base_logits.shape[1], space, kappa)
+    none = empty_layer(features.shape[1], base_logits.shape[1], space, kappa, end)
     if not len(features):
         return none
     shortfall = margin - margins(base_logits, targets)  # [n]; > 0 where the head is wrong, or right by too little
     wanted = np.zeros(base_logits.shape)
     wanted[np.arange(len(targets)), targets] = np.maximum(shortfall, 0)  # [n, c], to be added to the logits
-    nearest = 1 + log(none.end or NEGLIGIBLE) / kappa
+    nearest = 1 + log(end or NEGLIGIBLE) / kappa
     with one_blas_thread():
         units = snap_to_grid(_units(none, features))  # [n, k]
         usable = units.any(axis=1)
         chosen = usable & (shortfall > 0)
         kernel = (neighbours or Neighbours()).find(units, max(nearest, 1e-3))  # [n, n]
-        kernel.data = weights_of(kernel.data, kappa, none.end)
+        kernel.data = weights_of(kernel.data, kappa, end)
         while True:
             rows = np.flatnonzero(chosen)
             near = kernel[rows]  # [m, n]
@@ -113,7 +112,7 @@ def fit_layer(
                 break
             chosen |= pushed_below
     kept = tuple(entry for entry, held in zip(entries, chosen, strict=True) if held)
-    return CorrectionLayer(units[rows], coefficients.astype(np.float32), kept, kappa, space, none.end)
+    return CorrectionLayer(units[rows], coefficients.astype(np.float32), kept, kappa, space, end)
 
 
 def _solve(kernel: csr_array, wanted: Doubles, ridge: float) -> Doubles:

@@ -5,8 +5,9 @@ whitening (Kessy, Lewin and Strimmer 2018, "Optimal Whitening and Decorrelation"
 different images come apart. A space belongs to a backbone: the full lane fits it, and the fast lane keeps it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import exp
 
 import numpy as np
 
@@ -22,13 +23,11 @@ GRID = np.float32(2**15)
 """Rows of a layer have coordinates in whole steps of 1 / GRID. Sums of their products are exact in 64-bit floats, so a
 cosine is the same number however and whenever it is computed."""
 
-VIEW_WEIGHT = 0.5
-OTHER_WEIGHT = 0.04
-"""A correction should weigh at least so much on the usual view of its image, and at most so much on the nearest other
-image of the usual image (medians)."""
-LOWEST_KAPPA, HIGHEST_KAPPA = 3.0, 40.0
-COMPARED = 500
-"""Kappa is chosen on at most so many images: the more there are, the nearer is the nearest other one."""
+VIEW_WEIGHT = 0.6
+"""What a correction weighs on the usual mild view of its image, if that can be had."""
+LOWEST_KAPPA, HIGHEST_KAPPA = 4.0, 16.0
+NEAREST_END, FARTHEST_END = 0.8, 0.3
+"""Between these cosines a layer ends."""
 
 
 @dataclass(frozen=True)
@@ -45,32 +44,58 @@ class LayerSpace:
 
 @dataclass(frozen=True)
 class LayerGeometry:
-    """A space with its kappa, and the cosines that kappa was chosen by: of the usual view to its image, and of the
-    usual image to the nearest other one."""
+    """A space, with the kappa of its kernel and the weight at which that ends, and the cosines that both were chosen
+    by: of the usual view to its image, and of the usual image to the nearest other one (medians)."""
 
     space: LayerSpace
     kappa: float
+    end: float
     view_cosine: float
     other_cosine: float
 
 
-def fit_geometry(features: Floats, mirrored: Floats | None, viewed: Floats, views: Floats) -> LayerGeometry | None:
+def fit_geometry(
+    training: Floats, mirrored: Floats | None, everything: Floats, viewed: Sequence[int], views: Floats
+) -> LayerGeometry | None:
     """Return the geometry for training images with features float32 [n, d]; None if they have too few directions.
 
-    `mirrored` [n, d] are the same images mirrored, None where mirroring changes no feature. views [v * s, d] are mild
-    views of the s images with features viewed [s, d], one kind after the other.
+    `mirrored` [n, d] are the same images mirrored, None where mirroring changes no feature. Kappa and end are chosen by
+    some rows `viewed` [s] of `everything` [m, d]: better of images that the space was not fitted to, since those lie
+    nearer to others. views [v * s, d] are mild views of them, one kind after the other.
     """
-    space = fit_space(features if mirrored is None else np.concatenate((features, mirrored)))
-    if space is None:
+    space = fit_space(training if mirrored is None else np.concatenate((training, mirrored)))
+    if space is None or not len(viewed):
         return None
-    own = unit_length(space.place(viewed))  # [s, k]
+    units = unit_length(space.place(everything))  # [m, k]
+    own = units[list(viewed)]  # [s, k]
     seen = unit_length(space.place(views)).reshape(-1, *own.shape)  # [v, s, k]
     view_cosine = float(np.median((seen * own).sum(axis=2)))
-    compared = unit_length(space.place(features[:: -(-len(features) // COMPARED)]))  # [m, k]
-    cosines = compared @ compared.T
-    np.fill_diagonal(cosines, -1.0)
+    cosines = own @ units.T  # [s, m]
+    cosines[np.arange(len(own)), list(viewed)] = -1.0
     other_cosine = float(np.median(cosines.max(axis=1)))
-    return LayerGeometry(space, choose_kappa(view_cosine, other_cosine), view_cosine, other_cosine)
+    kappa, end = choose_kernel(view_cosine, other_cosine)
+    return LayerGeometry(space, kappa, end, view_cosine, other_cosine)
+
+
+def choose_kernel(view_cosine: float, other_cosine: float) -> tuple[float, float]:
+    """Return kappa and the end of the kernel (exp(kappa (cosine - 1)) - end) / (1 - end), not below 0.
+
+    The end is the value at `other_cosine`, so that a correction does not reach the usual nearest other image. Kappa is
+    the largest with which it weighs VIEW_WEIGHT on a view of its own image: the steeper the kernel, the less it does to
+    others. Both have bounds; kappa is rounded to two decimals.
+    """
+    last = min(max(other_cosine, FARTHEST_END), NEAREST_END)
+
+    def weight_of_view(kappa: float) -> float:
+        end = exp(kappa * (last - 1))
+        return (exp(kappa * (view_cosine - 1)) - end) / (1 - end)
+
+    low, high = LOWEST_KAPPA, HIGHEST_KAPPA
+    for _ in range(20):  # the weight falls with kappa
+        middle = (low + high) / 2
+        low, high = (middle, high) if weight_of_view(middle) >= VIEW_WEIGHT else (low, middle)
+    kappa = round(low, 2)
+    return kappa, exp(kappa * (last - 1))
 
 
 def fit_space(features: Floats) -> LayerSpace | None:
@@ -95,19 +120,6 @@ def fit_space(features: Floats) -> LayerSpace | None:
             return None
         projection = axes[:, kept] / np.sqrt(variances[kept]) / scale[:, None]  # [d, k]
     return LayerSpace(mean.astype(np.float32), projection.astype(np.float32))
-
-
-def choose_kappa(view_cosine: float, other_cosine: float) -> float:
-    """Return the kappa of the kernel exp(kappa (cosine - 1)).
-
-    The smallest one with which a correction weighs no more than OTHER_WEIGHT on the nearest other image. If with that
-    it weighs less than VIEW_WEIGHT on a view of its own image, the two wishes contradict each other, and kappa is their
-    geometric mean. Rounded to two decimals; between LOWEST_KAPPA and HIGHEST_KAPPA.
-    """
-    lowest = -log(OTHER_WEIGHT) / max(1 - other_cosine, 1e-6)
-    highest = -log(VIEW_WEIGHT) / max(1 - view_cosine, 1e-6)
-    wanted = lowest if lowest <= highest else sqrt(lowest * highest)
-    return round(min(max(wanted, LOWEST_KAPPA), HIGHEST_KAPPA), 2)
 
 
 def unit_length(features: Floats) -> Floats:

@@ -232,13 +232,14 @@ class World:
         await self.publish(event)
         return event
 
-    def _space(self, wanted: bool) -> tuple[LayerSpace | None, float]:
-        """Return the space of the images' features as the full lane fits it, and its kappa."""
+    def _space(self, wanted: bool) -> tuple[LayerSpace | None, float, float]:
+        """Return the space of the images' features as the full lane fits it, with kappa and end of its kernel."""
         pixels = np.stack([image.pixels for image in self.images])
         extractor = FeatureExtractor(backbone())
         features, mirrored = extractor.features(pixels), extractor.features(mirror(pixels))
-        geometry = fit_geometry(features, mirrored, features, extractor.features(make_views(pixels)))
-        return (geometry.space, geometry.kappa) if wanted and geometry is not None else (None, 40.0)
+        views = extractor.features(make_views(pixels))
+        geometry = fit_geometry(features, mirrored, features, range(len(pixels)), views)
+        return (geometry.space, geometry.kappa, geometry.end) if wanted and geometry is not None else (None, 40.0, 0.0)
 
     async def verdict(self, cause: Event) -> ModelPromoted | ModelRejected:
         """Return the verdict that counts for a candidate or a request, as soon as there is one."""

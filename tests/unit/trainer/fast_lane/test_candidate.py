@@ -23,7 +23,7 @@ MADE_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def champion(within: LayerSpace | None, mirror_proof: bool = False) -> LoadedChampion:
-    layer = empty_layer(WIDTH, len(LABELS), within, 6.0 if within else 40.0)
+    layer = empty_layer(WIDTH, len(LABELS), within, *((6.0, 0.05) if within else (40.0, 0.0)))
     described = replace(metadata(), mirror_proof=mirror_proof, format_version=2 if within else 1)
     return load_champion(assemble(backbone(), head(), layer, described), {})
 

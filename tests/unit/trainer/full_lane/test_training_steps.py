@@ -230,7 +230,7 @@ def test_the_parameters_name_everything_that_shapes_a_model() -> None:
     found = parameters("patches", SMALL)
     assert found["backbone"] == "patches"
     assert found["filters"] == 16
-    assert {"layer_end_weight", "ridge", "margin", "inverse_penalty", "input_size", "format_version"} <= set(found)
+    assert {"layer_view_weight", "ridge", "margin", "inverse_penalty", "input_size", "format_version"} <= set(found)
 
 
 def test_two_images_with_the_same_bytes_do_no_harm(folder: Path) -> None:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from services.trainer.model import correction_layer
 from services.trainer.model.arrays import Floats, Indices
 from services.trainer.model.correction_layer import (
-    END_WEIGHT,
     MARGIN,
     RIDGE,
     CorrectionLayer,
@@ -24,14 +23,21 @@ from services.trainer.model.layer_space import unit_length
 from services.trainer.model.neighbours import Neighbours
 from tests.unit.trainer.model.planted import entries_for, planted_features, planted_space, views_of
 
-SPACE, KAPPA = planted_space(), 6.0
+SPACE, KAPPA, END_WEIGHT = planted_space(), 6.0, 0.02
 AGREEMENT = 1e-4
 """In logits: how far conjugate gradients on near pairs and the direct solution of all equations may be apart."""
 
 
 def fit(features: Floats, base: Floats, targets: Indices, neighbours: Neighbours | None = None) -> CorrectionLayer:
     return fit_layer(
-        features, base, targets, entries_for(len(features)), space=SPACE, kappa=KAPPA, neighbours=neighbours
+        features,
+        base,
+        targets,
+        entries_for(len(features)),
+        space=SPACE,
+        kappa=KAPPA,
+        end=END_WEIGHT,
+        neighbours=neighbours,
     )
 
 
@@ -148,7 +154,7 @@ def test_the_way_to_a_set_of_corrections_changes_no_bit(sets: list[set[int]]) ->
 
 def test_without_corrections_the_layer_is_empty_and_keeps_its_space() -> None:
     layer = fit(planted_features(0, 1), np.zeros((0, 4), np.float32), np.zeros(0, np.intp))
-    empty = empty_layer(120, 4, SPACE, KAPPA)
+    empty = empty_layer(120, 4, SPACE, KAPPA, END_WEIGHT)
     assert (layer.centers.shape, layer.coefficients.shape) == ((0, 64), (0, 4)) == (empty.centers.shape, (0, 4))
     assert layer.space is SPACE
 
@@ -157,6 +163,6 @@ def test_a_correction_with_two_rows_is_named_once() -> None:
     features = np.concatenate((planted_features(1, 1), views_of(planted_features(1, 1), 2)))
     entry = entries_for(1)[0]
     base = np.array([[2, 0], [2, 0]], np.float32)
-    layer = fit_layer(features, base, np.array([1, 1]), [entry, entry], space=SPACE, kappa=KAPPA)
+    layer = fit_layer(features, base, np.array([1, 1]), [entry, entry], space=SPACE, kappa=KAPPA, end=END_WEIGHT)
     assert layer.entries == (entry, entry)
     assert most_responsible(layer, features, np.array([1, 1]), np.array([0, 0])) == (entry,)

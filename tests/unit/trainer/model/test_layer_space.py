@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
+from services.trainer.model.correction_layer import weights_of
 from services.trainer.model.layer_space import (
     DIMENSIONS,
     GRID,
     HIGHEST_KAPPA,
     LOWEST_KAPPA,
-    OTHER_WEIGHT,
+    NEAREST_END,
     VIEW_WEIGHT,
-    choose_kappa,
+    choose_kernel,
     fit_geometry,
     fit_space,
     snap_to_grid,
@@ -37,7 +38,7 @@ def test_there_are_no_more_directions_than_images_leave() -> None:
 def test_too_few_images_give_no_space(images: int) -> None:
     assert fit_space(planted_features(images, 1)) is None
     none = planted_features(0, 1)
-    assert fit_geometry(planted_features(images, 1), None, none, none) is None
+    assert fit_geometry(planted_features(images, 1), None, none, [], none) is None
 
 
 def test_images_that_are_all_the_same_give_no_space() -> None:
@@ -54,35 +55,38 @@ def test_the_space_is_the_same_bit_for_bit() -> None:
 def test_views_stay_together_and_other_images_come_apart() -> None:
     features = planted_features(300, 1)
     views = np.concatenate((views_of(features[:50], 5), views_of(features[:50], 6, by=0.1)))
-    found = fit_geometry(features, None, features[:50], views)
+    found = fit_geometry(features[100:], None, features, range(50), views)
     assert found is not None
     raw = unit_length(features)
     assert np.median(raw @ raw.T) > 0.9, "in the features themselves all images are near"
     assert found.other_cosine < 0.6 < 0.9 < found.view_cosine
-    assert np.exp(found.kappa * (found.view_cosine - 1)) >= VIEW_WEIGHT
-    assert np.exp(found.kappa * (found.other_cosine - 1)) <= OTHER_WEIGHT + 0.001
+    assert weight_at(found.view_cosine, found.kappa, found.end) >= VIEW_WEIGHT - 0.001
+    assert weight_at(found.other_cosine, found.kappa, found.end) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize(("view", "other"), [(0.95, 0.45), (0.9, 0.5), (0.99, 0.7)])
-def test_kappa_does_no_more_than_protect_other_images(view: float, other: float) -> None:
-    kappa = choose_kappa(view, other)
-    assert np.exp(kappa * (view - 1)) >= VIEW_WEIGHT
-    assert np.exp(kappa * (other - 1)) == pytest.approx(OTHER_WEIGHT, rel=0.02)
+def weight_at(cosine: float, kappa: float, end: float) -> float:
+    return float(weights_of(np.array(cosine), kappa, end))
 
 
-def test_when_views_and_other_images_lie_equally_near_kappa_is_between() -> None:
-    kappa = choose_kappa(0.6, 0.6)
-    assert OTHER_WEIGHT < np.exp(kappa * (0.6 - 1)) < VIEW_WEIGHT
+@pytest.mark.parametrize(("view", "other"), [(0.93, 0.45), (0.9, 0.5), (0.95, 0.7), (0.9, 0.35)])
+def test_a_correction_reaches_views_and_ends_at_the_nearest_other_image(view: float, other: float) -> None:
+    kappa, end = choose_kernel(view, other)
+    assert weight_at(view, kappa, end) == pytest.approx(VIEW_WEIGHT, abs=0.01)
+    assert weight_at(other, kappa, end) == pytest.approx(0, abs=1e-6)
+    steeper = weight_at(view, kappa + 1, np.exp((kappa + 1) * (other - 1)))
+    assert steeper < VIEW_WEIGHT, "a steeper kernel does less to others, but loses views"
 
 
-@pytest.mark.parametrize(("view", "other"), [(1.0, 1.0), (1.0, 0.999), (-1.0, -1.0), (0.0, -1.0), (1.0, -0.5)])
-def test_kappa_has_bounds(view: float, other: float) -> None:
-    assert LOWEST_KAPPA <= choose_kappa(view, other) <= HIGHEST_KAPPA
+@pytest.mark.parametrize(("view", "other"), [(1.0, 1.0), (1.0, 0.999), (-1.0, -1.0), (0.0, -1.0), (0.5, 0.6)])
+def test_kappa_and_end_have_bounds(view: float, other: float) -> None:
+    kappa, end = choose_kernel(view, other)
+    assert LOWEST_KAPPA <= kappa <= HIGHEST_KAPPA
+    assert 0 < end <= np.exp(kappa * (NEAREST_END - 1))
 
 
 def test_photographs_lead_to_a_kappa_near_six() -> None:
     """The cosines measured on photographs with the backbone `patches`."""
-    assert 5 < choose_kappa(0.93, 0.45) < 7
+    assert 5 < choose_kernel(0.925, 0.5)[0] < 7
 
 
 def test_unit_length_leaves_zeros() -> None:

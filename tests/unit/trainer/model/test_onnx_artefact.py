@@ -70,8 +70,8 @@ def layer_for(images: Images, within: LayerSpace | None = None) -> CorrectionLay
     features = FeatureExtractor(backbone()).features(images)
     logits = head().logits(features)
     entries = [(UUID(int=number), 2) for number in range(len(images))]
-    kappa = RAW_KAPPA if within is None else 6.0
-    return fit_layer(features, logits, (logits.argmax(axis=1) + 1) % 3, entries, space=within, kappa=kappa)
+    kappa, end = (RAW_KAPPA, 0.0) if within is None else (6.0, 0.05)
+    return fit_layer(features, logits, (logits.argmax(axis=1) + 1) % 3, entries, space=within, kappa=kappa, end=end)
 
 
 def metadata() -> ArtefactMetadata:
@@ -115,7 +115,7 @@ def test_replacing_the_layer_is_assembling_with_it(format_version: int) -> None:
         assert replaced.data == assembled(layer).data
         assert replaced.sha256 == sha256(assembled(layer).data).hexdigest()
         assert replaced.hash_weights() == assembled(layer).hash_weights()
-        empty = empty_layer(WIDTH, 3, within, layer.kappa)
+        empty = empty_layer(WIDTH, 3, within, layer.kappa, layer.end)
         assert replaced.with_layer(empty, "ab" * 32).data == assembled(empty).data
         assert artefact.with_layer(artefact.layer, "ab" * 32).data == before.data
 

@@ -14,6 +14,7 @@ import numpy as np
 from services.predictor.model.onnx_model import Model
 from services.trainer.model.correction_layer import CorrectionLayer
 from services.trainer.model.head import Head
+from services.trainer.model.layer_space import DIMENSIONS, LayerSpace
 from services.trainer.model.onnx_artefact import assemble
 from services.trainer.training import train_backbone
 from shared.artefacts import parse_artefact
@@ -31,9 +32,10 @@ def artefact(corrections: int) -> bytes:
     width = backbone.probe_features.shape[1]
     sizes = ((width,), (width,), (width, len(LABELS)), (len(LABELS),))
     head = Head(LABELS, *(generator.random(size, dtype=np.float32) + np.float32(0.1) for size in sizes))
-    centers, coefficients = (generator.random((corrections, size), dtype=np.float32) for size in (width, len(LABELS)))
+    sizes = ((width,), (width, DIMENSIONS), (corrections, DIMENSIONS), (corrections, len(LABELS)))
+    mean, projection, centers, coefficients = (generator.random(size, dtype=np.float32) for size in sizes)
     entries = tuple((UUID(int=number), 1) for number in range(corrections))
-    layer = CorrectionLayer(centers, coefficients, entries, 10.0)
+    layer = CorrectionLayer(centers, coefficients, entries, 5.0, LayerSpace(mean, projection), 0.08)
     metadata = ArtefactMetadata(LABELS, "patches", "0" * 64, "0" * 64, 96, 10.0)
     return assemble(backbone.onnx, head, layer, metadata).data
 

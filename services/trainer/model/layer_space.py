@@ -25,9 +25,10 @@ cosine is the same number however and whenever it is computed."""
 
 VIEW_WEIGHT = 0.6
 """What a correction weighs on the usual mild view of its image, if that can be had."""
-LOWEST_KAPPA, HIGHEST_KAPPA = 4.0, 16.0
-NEAREST_END, FARTHEST_END = 0.8, 0.3
-"""Between these cosines a layer ends."""
+LOWEST_KAPPA, HIGHEST_KAPPA = 5.0, 16.0
+NEAREST_END, FARTHEST_END = 0.8, 0.5
+"""Between these cosines a layer ends. With few images even the nearest other one is far: an end at 0.44 let a hundred
+wrong labels cost 4.6 points of accuracy on other images, at 0.5 and kappa 5 it is 1.1."""
 
 
 @dataclass(frozen=True)

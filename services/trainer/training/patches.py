@@ -10,7 +10,8 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.functional import avg_pool2d
+
+from services.trainer.training.pooling import QuadrantMeans
 
 Matrix = NDArray[np.float32]
 
@@ -97,9 +98,7 @@ class PatchNetwork(nn.Module):
         self.whiten.bias = nn.Parameter(torch.from_numpy(-offset))
         self.match.bias = nn.Parameter(torch.full((filters,), -recipe.threshold))
         self.norm_floor = recipe.norm_floor
-        positions = (image_size - side) // recipe.stride + 1
-        self.quadrant = (positions + 1) // 2
-        self.quadrant_stride = positions - self.quadrant
+        self.quadrants = QuadrantMeans((image_size - side) // recipe.stride + 1)
         with torch.no_grad():
             self.whiten.weight.copy_(torch.from_numpy(whitening.T.reshape(width, 3, side, side) / np.float32(255)))
             self.match.weight.copy_(torch.from_numpy(centroids[:, :, None, None]))
@@ -110,5 +109,5 @@ class PatchNetwork(nn.Module):
         whitened = self.whiten(pixels)  # [b, w, positions, positions]
         norm = torch.sqrt((whitened * whitened).sum(dim=1, keepdim=True) + self.norm_floor)
         activations = torch.relu(self.match(whitened / norm))  # [b, k, positions, positions]
-        quadrants = avg_pool2d(activations, self.quadrant, self.quadrant_stride).flatten(1)  # [b, 4 * k]
+        quadrants = self.quadrants(activations).flatten(1)  # [b, 4 * k]
         return torch.cat((quadrants, activations.amax(dim=(2, 3))), dim=1)  # [b, 5 * k]

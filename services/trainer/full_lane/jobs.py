@@ -23,7 +23,7 @@ class LearnJob:
     manifest: Manifest
     folder: Path
     backbone: str
-    backbone_settings: Mapping[str, float] = field(default_factory=dict)
+    backbone_settings: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,5 +9,7 @@ class FullLaneSettings(TrainerSettings):
     """The settings of a full training, beside those of every process of the trainer."""
 
     backbone: str = Field(default="patches", description="which backbone to learn, by name")
-    backbone_settings: dict[str, int | float] = Field(default_factory=dict, description="its hyper-parameters, as JSON")
+    backbone_settings: dict[str, int | float | str] = Field(
+        default_factory=dict, description="its hyper-parameters, as JSON"
+    )
     samples_caught_up_seconds: float = Field(default=60.0, gt=0, description="how long to wait for the samples")

@@ -13,7 +13,7 @@ MODULE = "services.trainer.full_lane.training_steps"
 class TrainingProcess:
     """`TrainingSteps` (see handlers) in a warm child process, which imports torch ahead of the first training."""
 
-    def __init__(self, child: WorkerProcess, backbone: str, backbone_settings: dict[str, int | float]) -> None:
+    def __init__(self, child: WorkerProcess, backbone: str, backbone_settings: dict[str, int | float | str]) -> None:
         self._child = child
         self._backbone = (backbone, backbone_settings)
 

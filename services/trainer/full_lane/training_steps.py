@@ -6,6 +6,7 @@ and back. Imports torch; only the child process of the full lane imports this mo
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from services.trainer.features.parquet import write_features
 from services.trainer.full_lane.decisions.drift import drift_reference
 from services.trainer.full_lane.decisions.evaluation import evaluate_model, truths_of
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
-from services.trainer.full_lane.learned_backbone import LearnedBackbone, learn_backbone
+from services.trainer.full_lane.learned_backbone import LearnedBackbone, fits, learn_backbone
 from services.trainer.model.correction_layer import (
     MARGIN,
     RAW_KAPPA,
@@ -29,7 +30,9 @@ from services.trainer.model.onnx_artefact import assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
 from services.trainer.training import recipe_parameters, train_backbone
-from services.trainer.training.logistic_regression import INVERSE_PENALTY, fit_head
+from services.trainer.training.calibration import FOLDS, fit_calibrated_head, fold_of
+from services.trainer.training.logistic_regression import INVERSE_PENALTY
+from services.trainer.training.recipe import Setting
 from shared.contract.artefact import FORMAT_VERSION, ArtefactMetadata, DriftReference
 from shared.drift.mewma import LAMBDA
 from shared.drift.reference import RUN_IMAGES
@@ -39,12 +42,13 @@ _latest: LearnedBackbone | None = None
 """What the latest learn job of this process gave."""
 
 
-def parameters(backbone: str, backbone_settings: Mapping[str, float]) -> Parameters:
+def parameters(backbone: str, backbone_settings: Mapping[str, Setting]) -> Parameters:
     """Return everything beside the manifest that shapes a model: part of its version, and recorded with it."""
     constants: Parameters = {
         "input_size": INPUT_SIZE,
         "format_version": FORMAT_VERSION,
         "inverse_penalty": INVERSE_PENALTY,
+        "calibration_folds": FOLDS,
         "layer_dimensions": DIMENSIONS,
         "layer_view_weight": VIEW_WEIGHT,
         "ridge": RIDGE,
@@ -58,7 +62,7 @@ def parameters(backbone: str, backbone_settings: Mapping[str, float]) -> Paramet
 def load_libraries() -> None:
     """Learn and export something tiny, so that the first real training does not pay for what torch does only once."""
     noise = np.random.default_rng(0).integers(0, 255, (2, INPUT_SIZE, INPUT_SIZE, 3), dtype=np.uint8)
-    train_backbone("patches", noise, 0, {"filters": 2, "dimensions": 2, "sampled_patches": 50, "iterations": 1})
+    train_backbone("patches", noise, 0, {"pairs": 2, "dimensions": 2, "sampled_patches": 50, "iterations": 1})
 
 
 def learn(job: LearnJob) -> Learned:
@@ -83,12 +87,20 @@ def fit(job: FitJob) -> Fitted:
         TransientError: the backbone is learned again, and a file of the image folder is missing or damaged.
     """
     learned = _latest if _latest is not None and _latest.job == job.learn else _learn_and_keep(job.learn)
+    if not fits(learned, job.manifest):  # labels that it has learned from were changed meanwhile
+        learned = _learn_and_keep(replace(job.learn, manifest=job.manifest))
     started = time.perf_counter()
     row = {digest: index for index, digest in enumerate(learned.sha256s)}
     training = job.manifest.of_side("train")
-    rows = [row[sample.sha256] for sample in training]
-    seen_twice = np.concatenate((learned.features[rows], learned.mirrored_features[rows]))  # [2n, d]
-    fitted = fit_head(seen_twice, [sample.label for sample in training] * 2, job.labels)
+    rows = np.array([row[sample.sha256] for sample in training])
+    fitted = fit_calibrated_head(
+        learned.training.chosen(rows),
+        [sample.label for sample in training],
+        job.labels,
+        [fold_of(sample.sha256) for sample in training],
+        part_widths=learned.backbone.part_widths,
+        unseen=None if learned.unseen is None else learned.unseen.chosen(rows),
+    )
     head_done = time.perf_counter()
     corrected = [sample for sample in job.manifest.samples if sample.revision]
     layer = _fit_layer(fitted.head, corrected, learned, row)
@@ -100,6 +112,9 @@ def fit(job: FitJob) -> Fitted:
     assembled = time.perf_counter()
     metrics, confusion = evaluate_model(fitted.head, layer, job.manifest, features)
     metrics |= _describe_geometry(learned.geometry)
+    metrics["temperature"] = fitted.temperature
+    if fitted.out_of_fold_log_loss is not None:
+        metrics["out_of_fold_log_loss"] = fitted.out_of_fold_log_loss
     metrics |= _check_parity(learned, fitted.head, layer, artefact.data)
     seconds = {
         "head": head_done - started,
@@ -152,8 +167,8 @@ def _fit_layer(
         return empty_layer(len(head.mean), len(head.labels), space, kappa, end)
     chosen = [row[sample.sha256] for sample in corrected]
     views = [learned.features[chosen]]
-    if space is not None and not learned.mirror_proof:
-        views.append(learned.mirrored_features[chosen])
+    if space is not None and learned.training.mirrored is not None:
+        views.append(learned.training.mirrored[chosen])
     centers = np.stack(views, axis=1).reshape(len(chosen) * len(views), -1)  # a mirror row follows its image's
     targets = truths_of(corrected, head.labels).repeat(len(views))
     entries = [(sample.image_id, sample.revision) for sample in corrected for _ in views]

@@ -79,6 +79,15 @@ def area_under_curve(scores: Floats, positive: NDArray[np.bool_]) -> float | Non
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def calibration_error(probabilities: Floats, truths: Indices, bins: int = 10) -> float:
+    """Return the expected calibration error (Naeini et al. 2015), 0..1: by how much, on average, the share of right
+    answers differs from the probability of the answer, over bins of equal width. `probabilities` [n, c], n >= 1."""
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truths
+    number = np.minimum((sure * bins).astype(int), bins - 1)  # [n]
+    filled = [number == one for one in range(bins) if (number == one).any()]
+    return float(sum(mask.mean() * abs(sure[mask].mean() - right[mask].mean()) for mask in filled))
+
+
 def _class_score(confusion: NDArray[np.int64], index: int, label: str) -> ClassScore:
     right, images, answered = int(confusion[index, index]), int(confusion[index].sum()), int(confusion[:, index].sum())
     return ClassScore(label, images, right / images if images else None, right / answered if answered else None)

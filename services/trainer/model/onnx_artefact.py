@@ -23,6 +23,7 @@ from services.trainer.model.onnx_graph import (
     HEAD_TENSORS,
     SPACE,
     SPACE_TENSORS,
+    TEMPERATURE,
     Tensor,
     add_head,
     delete_layer,
@@ -104,7 +105,7 @@ class Artefact:
         tensors = read_tensors(model, "head.") | read_tensors(model, SPACE[0]) | read_tensors(model, "corrections.")
         rows = len(metadata.corrections)  # the graph holds an empty layer as one row
         try:
-            head = Head(metadata.labels, *(tensors[name] for name in HEAD_TENSORS))
+            head = Head(metadata.labels, *(tensors[name] for name in HEAD_TENSORS), temperature=_temperature(tensors))
             centers, coefficients = tensors[CENTERS][:rows], tensors[COEFFICIENTS][:rows]
             space, end = _read_space(tensors)
         except KeyError as error:
@@ -152,6 +153,14 @@ def assemble(backbone_onnx: bytes, head: Head, layer: CorrectionLayer, metadata:
     return Artefact(graph.write(layer, metadata, check=True), metadata, head, layer, Backbone(backbone_onnx), graph)
 
 
+def _temperature(tensors: Mapping[str, Tensor]) -> float:
+    """Return the temperature of the head, 1 if there is none. Raises InvalidMessage."""
+    found = tensors.get(TEMPERATURE, np.ones((), np.float32))
+    if found.shape != () or not 0 < float(found) < np.inf:
+        raise InvalidMessage("The temperature of this artefact is not a positive number. Train the model again.")
+    return float(found)
+
+
 def _read_space(tensors: Mapping[str, Tensor]) -> tuple[LayerSpace | None, float]:
     """Return the space of a layer and the weight at which its kernel ends. Raises KeyError if a part of them lacks."""
     if not any(name.startswith(SPACE[0]) for name in tensors):
@@ -160,12 +169,13 @@ def _read_space(tensors: Mapping[str, Tensor]) -> tuple[LayerSpace | None, float
 
 
 def _check_shapes(head: Head, space: LayerSpace | None, centers: Tensor, coefficients: Tensor, rows: int) -> None:
-    """Raise InvalidMessage unless the numbers fit each other: mean and scale [d], weights [d, c], bias [c], the rows of
-    the layer [m, k] and [m, c], mean and projection of their space [d] and [d, k], all float32; without a space k is
-    d."""
+    """Raise InvalidMessage unless the numbers fit each other: mean and scale [d], weights [d, p * c], bias [p * c], the
+    rows of the layer [m, k] and [m, c], mean and projection of their space [d] and [d, k], all float32; without a space
+    k is d."""
     numbers = [head.mean, head.scale, head.weights, head.bias, centers, coefficients]
     features, classes = len(head.mean) if head.mean.ndim else 0, len(head.labels)
-    shapes: list[tuple[int, ...]] = [(features,), (features,), (features, classes), (classes,)]
+    columns = head.parts * classes
+    shapes: list[tuple[int, ...]] = [(features,), (features,), (features, columns), (columns,)]
     width = centers.shape[1] if space is not None and centers.ndim == 2 else features
     shapes += [(rows, width), (rows, classes)]
     if space is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from services.trainer.model.correction_layer import CorrectionLayer
-from services.trainer.model.head import Head
+from services.trainer.model.head import LEAST_PROBABILITY, Head
 from services.trainer.model.layer_space import LayerSpace
 from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, METADATA_KEY, PROBABILITIES, ArtefactMetadata
 from shared.runtime.errors import InvalidMessage
@@ -25,6 +25,8 @@ HEAD, SPACE, LAYER = ("head.", "head/"), ("space.", "space/"), ("corrections.", 
 CENTERS, COEFFICIENTS = "corrections.centers", "corrections.coefficients"
 HEAD_TENSORS = ("head.mean", "head.scale", "head.weights", "head.bias")
 """In the order of the fields of `Head`."""
+TEMPERATURE = "head.temperature"
+"""A number that only a head of several parts has: that of a single one is folded into its weights and bias."""
 SPACE_TENSORS = ("space.mean", "space.projection")
 """In the order of the fields of `LayerSpace`. A graph without them measures cosines of the features themselves."""
 END = "corrections.end"
@@ -88,11 +90,8 @@ def add_head(model: ModelProto, head: Head, space: LayerSpace | None = None) -> 
     """Make an artefact without a correction layer of a backbone: the nodes of head and layer, the numbers of the head
     and of the space in which the layer lies."""
     graph, batch = model.graph, "batch"
-    graph.node.extend([*_head_nodes(), *_layer_nodes(space)])
-    arrays = (head.mean, head.scale, head.weights, head.bias)
-    graph.initializer.extend(
-        numpy_helper.from_array(array, name) for name, array in zip(HEAD_TENSORS, arrays, strict=True)
-    )
+    graph.node.extend([*_head_nodes(head.parts), *_layer_nodes(space)])
+    graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in _head_tensors(head).items())
     if space is not None:
         graph.initializer.extend(
             numpy_helper.from_array(array, name)
@@ -125,12 +124,37 @@ def layer_tensors(layer: CorrectionLayer) -> list[TensorProto]:
     return [numpy_helper.from_array(array, name) for name, array in named.items()]
 
 
-def _head_nodes() -> list[NodeProto]:
-    return [
+def _head_tensors(head: Head) -> dict[str, NDArray[Any]]:
+    arrays: tuple[NDArray[Any], ...] = (head.mean, head.scale, head.weights, head.bias)
+    named = dict(zip(HEAD_TENSORS, arrays, strict=True))
+    if head.parts > 1:
+        named |= {
+            TEMPERATURE: np.array(head.temperature, np.float32),
+            "head.least": np.array(LEAST_PROBABILITY, np.float32),
+            "head.parts": np.array([0, head.parts, len(head.labels)], np.int64),  # 0: as many images as there are
+            "head.axis": np.array([1], np.int64),
+        }
+    return named
+
+
+def _head_nodes(parts: int) -> list[NodeProto]:
+    """Return the nodes from features to `head/logits`; of several parts the logarithm of the mean of probabilities."""
+    answers = "head/logits" if parts == 1 else "head/answers"
+    nodes = [
         _node("Sub", [FEATURES, "head.mean"], "head/centred"),
         _node("Div", ["head/centred", "head.scale"], "head/standardised"),
-        _node("Gemm", ["head/standardised", "head.weights", "head.bias"], "head/logits"),
+        _node("Gemm", ["head/standardised", "head.weights", "head.bias"], answers),
     ]
+    if parts > 1:
+        nodes += [
+            _node("Reshape", [answers, "head.parts"], "head/of_parts"),  # [b, p, c]
+            _node("Softmax", ["head/of_parts"], "head/probabilities", axis=-1),
+            _node("ReduceMean", ["head/probabilities", "head.axis"], "head/mean", keepdims=0),
+            _node("Max", ["head/mean", "head.least"], "head/likely"),
+            _node("Log", ["head/likely"], "head/log"),
+            _node("Div", ["head/log", TEMPERATURE], "head/logits"),
+        ]
+    return nodes
 
 
 def _layer_nodes(space: LayerSpace | None) -> list[NodeProto]:

@@ -1,34 +1,30 @@
 """Trains a backbone by name, exports it and names it by its hash."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import Field, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
-from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from services.trainer.model.blas_threads import one_blas_thread
+from services.trainer.training.cnn import Cnn
 from services.trainer.training.export import export
 from services.trainer.training.patches import Patches
+from services.trainer.training.patches_and_cnn import PatchesAndCnn
+from services.trainer.training.recipe import BackboneRecipe, Setting
 
 PROBE_BATCH = 64
 
 
-class BackboneRecipe(Protocol):
-    """The training of one kind of backbone; its frozen dataclass fields are the hyper-parameters."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-    def learn(self, images: NDArray[np.uint8], seed: int) -> torch.nn.Module:
-        """Train a network from uint8 [batch, 96, 96, 3] to float32 [batch, d]; equal input gives equal weights."""
-        ...
-
-
-RECIPES: Mapping[str, BackboneRecipe] = {"patches": Patches()}
+RECIPES: Mapping[str, BackboneRecipe] = {
+    "patches": Patches(),
+    "cnn": Cnn(),
+    "patches+cnn": PatchesAndCnn(),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,7 @@ class Backbone:
     id: its sha256 in hex, under which features are kept.
     probe_features: torch's features of the probe images, float32 [p, d], for the parity check.
     seconds: of each stage.
+    part_widths, mirror_proof, supervised: see `BackboneRecipe`.
     """
 
     kind: str
@@ -46,6 +43,9 @@ class Backbone:
     id: str
     probe_features: NDArray[np.float32]
     seconds: Mapping[str, float]
+    part_widths: tuple[int, ...]
+    mirror_proof: bool
+    supervised: bool
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(RECIPES))
 
 
-def recipe_named(name: str, settings: Mapping[str, float] | None = None) -> BackboneRecipe:
+def recipe_named(name: str, settings: Mapping[str, Setting] | None = None) -> BackboneRecipe:
     """Return the recipe with some hyper-parameters changed.
 
     Raises:
@@ -69,22 +69,26 @@ def recipe_named(name: str, settings: Mapping[str, float] | None = None) -> Back
     return replace(recipe, **(settings or {}))
 
 
-def recipe_parameters(name: str, settings: Mapping[str, float] | None = None) -> dict[str, str | int | float]:
+def recipe_parameters(name: str, settings: Mapping[str, Setting] | None = None) -> dict[str, Setting]:
     """Return all hyper-parameters, for the version hash and the record of the training."""
-    return {"backbone": name, **asdict(recipe_named(name, settings))}
+    recipe = recipe_named(name, settings)
+    return {"backbone": name, **asdict(recipe), **recipe.contents()}
 
 
 def train_backbone(
     name: str,
     images: NDArray[np.uint8],
     seed: int,
-    settings: Mapping[str, float] | None = None,
+    settings: Mapping[str, Setting] | None = None,
     probe: NDArray[np.uint8] | None = None,
+    labels: Sequence[str] = (),
 ) -> Backbone:
-    """Learn a backbone from images uint8 [n, 96, 96, 3] and export it.
+    """Learn a backbone from images uint8 [n, 96, 96, 3] and export it. `labels` are those of the images; only
+    supervised recipes see them.
 
-    The same images, seed and settings give the same bytes, in any process on the same kind of CPU. `probe` are images
-    uint8 [p, 96, 96, 3] whose features torch computes for the parity check; by default the first 16 training images.
+    The same images, seed and settings (and labels, if it sees them) give the same bytes, in any process on the same
+    kind of CPU. `probe` are images uint8 [p, 96, 96, 3] whose features torch computes for the parity check; by
+    default the first 16 training images.
 
     Raises:
         ValueError: the name or a setting is unknown, or the images have another shape.
@@ -95,12 +99,24 @@ def train_backbone(
     started = time.perf_counter()
     with one_blas_thread(), _one_torch_thread(), torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        network = recipe.learn(images, seed).eval()
+        network = recipe.learn(images, labels if recipe.supervised else (), seed)
         learned = time.perf_counter()
-        onnx = export(network, image_size=images.shape[1])
-        probe_features = _features(network, images[:16] if probe is None else probe)
-    seconds = {"backbone": learned - started, "export": time.perf_counter() - learned}
-    return Backbone(name, onnx, sha256(onnx).hexdigest(), probe_features, seconds)
+        probe = images[:16] if probe is None else probe
+        if isinstance(network, torch.nn.Module):
+            onnx = export(network.eval(), image_size=images.shape[1])
+            probe_features = _features(network, probe)
+        else:
+            onnx, probe_features = network.onnx, network.features(probe)
+    return Backbone(
+        kind=name,
+        onnx=onnx,
+        id=sha256(onnx).hexdigest(),
+        probe_features=probe_features,
+        seconds={"backbone": learned - started, "export": time.perf_counter() - learned},
+        part_widths=recipe.part_widths(probe_features.shape[1]),
+        mirror_proof=recipe.mirror_proof,
+        supervised=recipe.supervised,
+    )
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from torch import nn
 
 
 class QuadrantMeans(nn.Module):
-    """The mean of each quadrant of a square map: `avg_pool2d` with windows of half a side, which share the middle row and
-    column if the side is odd."""
+    """The mean of each quadrant of a square map: `avg_pool2d` with windows of half a side, which share the middle row
+    and column if the side is odd."""
 
     weights: torch.Tensor
 

@@ -41,7 +41,7 @@ from tests.integration.trainer.trainer_env import group_on
 from tests.integration.trainer.trainer_env import picture as world_picture
 
 MODULE = "services.trainer.full_lane"
-SMALL = '{"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}'
+SMALL = '{"pairs": 8, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}'
 REPLICA = "trainer-full-test"
 """One name: a member under another one would wait until the broker gives up the one before."""
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]

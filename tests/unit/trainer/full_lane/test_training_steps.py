@@ -33,7 +33,7 @@ from shared.testing import eventually
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 LABELS = ("dandelion", "grass")
-SMALL = {"filters": 16, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}
+SMALL = {"pairs": 8, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}
 
 
 @cache
@@ -229,7 +229,7 @@ def test_a_file_damaged_on_disk_is_deleted_and_requested_again(tmp_path: Path) -
 def test_the_parameters_name_everything_that_shapes_a_model() -> None:
     found = parameters("patches", SMALL)
     assert found["backbone"] == "patches"
-    assert found["filters"] == 16
+    assert found["pairs"] == 8
     assert {"layer_view_weight", "ridge", "margin", "inverse_penalty", "input_size", "format_version"} <= set(found)
 
 

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
 from services.trainer.model.head import probabilities
-from services.trainer.training.logistic_regression import fit_head
+from services.trainer.training.logistic_regression import INVERSE_PENALTY, fit_head
 
 
 def clusters(classes: int, images: int = 60, features: int = 20) -> tuple[NDArray[np.float32], list[str]]:
@@ -36,7 +36,7 @@ def test_the_curve_is_what_it_says_and_falls() -> None:
     assert len(fitted.curve) > 2
     assert list(fitted.curve) == sorted(fitted.curve, reverse=True)
     chosen = probabilities(fitted.head.logits(features))[np.arange(60), np.arange(60) % 3]
-    penalty = np.square(fitted.head.weights).sum() / (2 * 0.003 * 60)
+    penalty = np.square(fitted.head.weights).sum() / (2 * INVERSE_PENALTY * 60)
     assert fitted.curve[-1] == pytest.approx(-np.log(chosen).mean() + penalty, rel=1e-4)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, precision_score, recall_score, roc_auc_score  # type: ignore[import-untyped]
 
-from services.trainer.model.metrics import evaluate, evaluate_slices
+from services.trainer.model.metrics import calibration_error, evaluate, evaluate_slices
 
 LABELS = ("a", "b", "c")
 
@@ -53,3 +53,10 @@ def test_a_slice_is_evaluated_on_its_own() -> None:
     results = evaluate_slices(probabilities, np.array([0, 1]), ("a", "b"), slices)
     assert results["queue"].accuracy == 0.0
     assert results["all"].metrics("all")["all_recall_a"] == 1.0
+
+
+def test_the_calibration_error_is_the_distance_of_certainty_and_truth() -> None:
+    sure = np.repeat([[0.95, 0.05], [0.35, 0.65]], 20, axis=0).astype(np.float32)
+    truths = np.array([0] * 18 + [1] * 2 + [1] * 13 + [0] * 7)
+    assert calibration_error(sure, truths) == pytest.approx(0.5 * 0.05, abs=1e-6)
+    assert calibration_error(sure, 1 - truths) > 0.5

@@ -14,7 +14,7 @@ from services.trainer.training.logistic_regression import fit_head
 # The first export of a process takes seconds, on a busy machine many.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-SMALL = {"filters": 24, "sampled_patches": 3000, "iterations": 4}
+SMALL = {"pairs": 12, "sampled_patches": 3000, "iterations": 4}
 
 
 def stripes_and_dots(count: int, seed: int) -> tuple[NDArray[np.uint8], list[str]]:
@@ -53,7 +53,7 @@ def test_textures_are_told_apart_on_new_images(backbone: Backbone) -> None:
 def test_torch_and_onnxruntime_compute_the_same_features(backbone: Backbone) -> None:
     images, _ = stripes_and_dots(40, seed=0)
     features = FeatureExtractor(backbone.onnx).features(images[:16])
-    assert backbone.probe_features.shape == (16, 5 * 24)
+    assert backbone.probe_features.shape == (16, 2 * 5 * 12)
     assert np.abs(features - backbone.probe_features).max() < 1e-4
 
 
@@ -85,7 +85,7 @@ def test_the_seconds_of_each_stage_are_known(backbone: Backbone) -> None:
 
 def test_unknown_names_and_settings_are_refused_with_what_there_is() -> None:
     images = np.zeros((1, 96, 96, 3), dtype=np.uint8)
-    with pytest.raises(ValueError, match="Choose one of patches"):
+    with pytest.raises(ValueError, match="Choose one of cnn, dinov2, onnx, patches"):
         train_backbone("dreams", images, 0)
     with pytest.raises(ValueError, match="stride"):
         train_backbone("patches", images, 0, {"colour": 1})
@@ -96,5 +96,5 @@ def test_unknown_names_and_settings_are_refused_with_what_there_is() -> None:
 def test_hyper_parameters_are_recorded_in_full() -> None:
     parameters = recipe_parameters("patches", SMALL)
     assert parameters["backbone"] == "patches"
-    assert parameters["filters"] == 24
-    assert parameters["stride"] == 3
+    assert parameters["pairs"] == 12
+    assert parameters["stride"] == 4

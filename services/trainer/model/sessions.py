@@ -46,6 +46,13 @@ class ArtefactSession:
         return ModelOutputs(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]))
 
 
+def run_graph(model: bytes, values: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+    """Return one output of any graph with a single input."""
+    session = _session(model)
+    found: NDArray[np.float32] = session.run([output], {session.get_inputs()[0].name: values})[0]
+    return found
+
+
 def mirror(images: Images) -> Images:
     """Return the images mirrored left to right: twice the training images for the head."""
     return np.ascontiguousarray(images[:, :, ::-1])

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.training.cnn import Cnn
+from services.trainer.training.dinov2 import DinoV2
 from services.trainer.training.export import export
+from services.trainer.training.onnx_file import OnnxFile
 from services.trainer.training.patches import Patches
 from services.trainer.training.patches_and_cnn import PatchesAndCnn
 from services.trainer.training.recipe import BackboneRecipe, Setting
@@ -24,6 +26,8 @@ RECIPES: Mapping[str, BackboneRecipe] = {
     "patches": Patches(),
     "cnn": Cnn(),
     "patches+cnn": PatchesAndCnn(),
+    "onnx": OnnxFile(),
+    "dinov2": DinoV2(),
 }
 
 

@@ -1,0 +1,122 @@
+"""A vision transformer with weights from a file; here small random ones in the published format."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from services.trainer.model.sessions import FeatureExtractor
+from services.trainer.training import recipe_parameters, train_backbone
+from services.trainer.training.dinov2 import Layer, VisionTransformer, read_weights
+from shared.artefacts import parse_artefact
+from tests.unit.trainer.training.test_training import stripes_and_dots
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+WIDTH, LAYERS, SIDE, GRID = 128, 2, 14, 5
+
+
+def published() -> dict[str, torch.Tensor]:
+    """Return random weights with the names and shapes of facebookresearch/dinov2."""
+    shapes = {
+        "cls_token": (1, 1, WIDTH),
+        "pos_embed": (1, 1 + GRID * GRID, WIDTH),
+        "mask_token": (1, WIDTH),
+        "patch_embed.proj.weight": (WIDTH, 3, SIDE, SIDE),
+        "patch_embed.proj.bias": (WIDTH,),
+        "norm.weight": (WIDTH,),
+        "norm.bias": (WIDTH,),
+    }
+    for number in range(LAYERS):
+        layer = {
+            "norm1.weight": (WIDTH,),
+            "norm1.bias": (WIDTH,),
+            "attn.qkv.weight": (3 * WIDTH, WIDTH),
+            "attn.qkv.bias": (3 * WIDTH,),
+            "attn.proj.weight": (WIDTH, WIDTH),
+            "attn.proj.bias": (WIDTH,),
+            "ls1.gamma": (WIDTH,),
+            "norm2.weight": (WIDTH,),
+            "norm2.bias": (WIDTH,),
+            "mlp.fc1.weight": (4 * WIDTH, WIDTH),
+            "mlp.fc1.bias": (4 * WIDTH,),
+            "mlp.fc2.weight": (WIDTH, 4 * WIDTH),
+            "mlp.fc2.bias": (WIDTH,),
+            "ls2.gamma": (WIDTH,),
+        }
+        shapes |= {f"blocks.{number}.{name}": shape for name, shape in layer.items()}
+    generator = torch.Generator().manual_seed(0)
+    return {name: torch.randn(shape, generator=generator) * 0.2 for name, shape in shapes.items()}
+
+
+def as_safetensors(weights: dict[str, torch.Tensor], path: Path) -> Path:
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    body = b""
+    for name, tensor in weights.items():
+        data = tensor.numpy().tobytes()
+        offsets = [len(body), len(body) + len(data)]
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": offsets}
+        body += data
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "small.pth"
+    torch.save(published(), path)
+    return path
+
+
+def test_weights_become_a_graph_that_predictors_run(file: Path) -> None:
+    images, _ = stripes_and_dots(3, seed=0)
+    backbone = train_backbone("dinov2", images, 0, {"file": str(file), "patches": 4})
+    parse_artefact(backbone.onnx)
+    features = FeatureExtractor(backbone.onnx).features(images)
+    assert features.shape == (3, 2 * WIDTH)
+    assert np.abs(features - backbone.probe_features).max() < 1e-3
+    assert np.abs(features[0] - features[1]).max() > 1e-2
+
+
+def test_attention_is_that_of_torch(file: Path) -> None:
+    block = VisionTransformer(read_weights(str(file)), 96, 4).blocks[0]
+    assert isinstance(block, Layer)
+    theirs = torch.nn.MultiheadAttention(WIDTH, WIDTH // 64, batch_first=True)
+    weights = published()
+    with torch.inference_mode():
+        theirs.in_proj_weight.copy_(weights["blocks.0.attn.qkv.weight"])
+        theirs.in_proj_bias.copy_(weights["blocks.0.attn.qkv.bias"])
+        theirs.out_proj.weight.copy_(weights["blocks.0.attn.proj.weight"])
+        theirs.out_proj.bias.copy_(weights["blocks.0.attn.proj.bias"])
+        tokens = torch.randn((2, 7, WIDTH), generator=torch.Generator().manual_seed(1))
+        expected, _ = theirs(tokens, tokens, tokens)
+        torch.testing.assert_close(block._attend(tokens), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_both_formats_of_files_hold_the_same_weights(file: Path, tmp_path: Path) -> None:
+    other = read_weights(str(as_safetensors(published(), tmp_path / "small.safetensors")))
+    same = read_weights(str(file))
+    assert same.keys() == other.keys()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in same.items())
+    settings = [{"file": str(path)} for path in (file, tmp_path / "small.safetensors")]
+    first, second = (recipe_parameters("dinov2", setting)["file_sha256"] for setting in settings)
+    assert first != second
+
+
+@pytest.mark.parametrize("missing", ["pos_embed", "blocks.1.attn.qkv.weight"])
+def test_other_weights_are_refused_with_what_is_missing(missing: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    torch.save({name: tensor for name, tensor in published().items() if name != missing}, path)
+    images, _ = stripes_and_dots(2, seed=0)
+    with pytest.raises(ValueError, match=missing):
+        train_backbone("dinov2", images, 0, {"file": str(path)})
+
+
+def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
+    for name in ("text.pth", "text.safetensors"):
+        (tmp_path / name).write_bytes(b"these are no weights")
+        with pytest.raises(ValueError, match="does not hold weights"):
+            read_weights(str(tmp_path / name))

@@ -86,8 +86,10 @@ def main() -> None:
     arguments = parser.parse_args()
     photographs = Photographs(arguments.images)
     for name in arguments.backbones.split(","):
-        answers = [_repeat(photographs, name, seed) for seed in range(arguments.repeats)]
-        _print(name, photographs, answers)
+        answers: list[Floats] = []
+        for seed in range(arguments.repeats):
+            answers.append(_repeat(photographs, name, seed))
+            _print(name, photographs, answers)
 
 
 def _repeat(photographs: Photographs, name: str, seed: int) -> Floats:

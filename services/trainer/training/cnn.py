@@ -22,7 +22,7 @@ from services.trainer.training.recipe import BackboneRecipe
 
 @dataclass(frozen=True)
 class Cnn(BackboneRecipe):
-    """`steps` batches of `batch` images are learned, whatever their number, so that the time is the same; `width` is
+    """`steps` batches of `batch` images are learned however many there are, so that the time is the same; `width` is
     the number of channels of the first block, doubled in each of the two others. `shift` is how many pixels an image
     is moved at most, the whole augmentation beside mirroring and a little brightness: a stronger one made it worse.
     """

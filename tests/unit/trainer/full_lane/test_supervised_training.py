@@ -41,7 +41,7 @@ def test_a_model_of_two_parts_is_trained_and_calibrated(relabelled: tuple[Manife
     assert fitted.metrics["parity_disagreements"] == 0
 
 
-def test_a_label_that_changes_meanwhile_gives_the_model_of_the_final_manifest(
+def test_a_label_changed_meanwhile_gives_the_model_of_the_last_labels(
     folder: Path, relabelled: tuple[Manifest, Fitted]
 ) -> None:
     manifest, fitted = relabelled

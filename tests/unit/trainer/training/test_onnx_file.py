@@ -1,4 +1,4 @@
-"""A backbone from an ONNX file that somebody else made."""
+"""A backbone from an ONNX file that others made."""
 
 from pathlib import Path
 

@@ -32,8 +32,11 @@ def artefact(corrections: int) -> bytes:
     width = backbone.probe_features.shape[1]
     sizes = ((width,), (width,), (width, len(LABELS)), (len(LABELS),))
     head = Head(LABELS, *(generator.random(size, dtype=np.float32) + np.float32(0.1) for size in sizes))
-    sizes = ((width,), (width, DIMENSIONS), (corrections, DIMENSIONS), (corrections, len(LABELS)))
-    mean, projection, centers, coefficients = (generator.random(size, dtype=np.float32) for size in sizes)
+    mean = generator.random(width, dtype=np.float32)
+    projection, centers, coefficients = (
+        generator.random(size, dtype=np.float32)
+        for size in ((width, DIMENSIONS), (corrections, DIMENSIONS), (corrections, len(LABELS)))
+    )
     entries = tuple((UUID(int=number), 1) for number in range(corrections))
     layer = CorrectionLayer(centers, coefficients, entries, 5.0, LayerSpace(mean, projection), 0.08)
     metadata = ArtefactMetadata(LABELS, "patches", "0" * 64, "0" * 64, 96, 10.0)

@@ -13,7 +13,7 @@ SPARE = 256
 
 class Neighbours:
     """The cosines of near rows. Its memory saves time and changes nothing: rows lie on a grid (`layer_space.GRID`), so
-    each cosine is exact, and the answer is the same bit for bit whatever was asked before. Not for several threads at
+    each cosine is exact, and what was asked before changes no bit of an answer. Not for several threads at
     once."""
 
     def __init__(self) -> None:

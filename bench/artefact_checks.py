@@ -32,7 +32,7 @@ def artefact(corrections: int) -> bytes:
     width = backbone.probe_features.shape[1]
     sizes = ((width,), (width,), (width, len(LABELS)), (len(LABELS),))
     head = Head(LABELS, *(generator.random(size, dtype=np.float32) + np.float32(0.1) for size in sizes))
-    mean = generator.random(width, dtype=np.float32)
+    mean = generator.random((width,), dtype=np.float32)
     projection, centers, coefficients = (
         generator.random(size, dtype=np.float32)
         for size in ((width, DIMENSIONS), (corrections, DIMENSIONS), (corrections, len(LABELS)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def read_pixels(folder: Path, sha256s: Sequence[str]) -> tuple[dict[str, Pixels]
         TransientError: a file is missing or damaged; it is deleted, so that it is downloaded again.
     """
     with ThreadPoolExecutor(DECODERS) as pool:
-        prepared = pool.map(_prepared, [path_in(folder, digest) for digest in sha256s])
+        prepared = pool.map(partial(_prepared, folder), sha256s)
         found = dict(zip(sha256s, prepared, strict=True))
     pixels = {digest: image for digest, image in found.items() if image is not None}
     return pixels, [digest for digest, image in found.items() if image is None]
@@ -38,13 +39,15 @@ def stack(pixels: Mapping[str, Pixels], sha256s: Sequence[str]) -> NDArray[np.ui
     return np.stack(prepared) if prepared else np.zeros((0, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
 
 
-def _prepared(path: Path) -> Pixels | None:
+def _prepared(folder: Path, sha256: str) -> Pixels | None:
+    """Return the image, None if the file is none. A damaged file is deleted: only ever one that was downloaded."""
+    path = path_in(folder, sha256)
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise TransientError(f"{path} is gone from the image folder. It is downloaded again.") from error
     try:
-        check_sha256(data, path.name, str(path))
+        check_sha256(data, sha256, str(path))
     except HashMismatch as error:
         path.unlink(missing_ok=True)
         raise TransientError(f"{path} was damaged on disk. It is deleted and downloaded again.") from error

@@ -126,11 +126,16 @@ class Reproduction:
             raise NotMade(*findings)
         base = await asyncio.to_thread(load_champion, await self._base(), {})
         keys = await self._object_keys(manifest)
-        source = FeatureSource(self.reader.store, FeatureCache(max(len(keys), 1)))
+        source = FeatureSource(self.reader.store, FeatureCache(max(2 * len(keys), 1)))
         found = await source.features(base.backbone_id, base.extractor, keys)
         _refuse_lost(found.unreadable, manifest)
+        mirrored = None
+        if base.wants_mirrored:
+            of_mirrored = await source.features(base.backbone_id, base.extractor, keys, mirrored=True)
+            _refuse_lost(of_mirrored.unreadable, manifest)
+            mirrored = of_mirrored.features
         corrections = await self._corrections(manifest.samples, keys)
-        made = await asyncio.to_thread(build_candidate, base, corrections, found.features, {})
+        made = await asyncio.to_thread(build_candidate, base, corrections, found.features, {}, mirrored)
         return Made(made.weights_sha256, made.artefact.sha256, base.backbone_id)
 
     async def _base(self) -> Artefact:

@@ -21,7 +21,9 @@ def entry(**changes: Any) -> HistoryEntry:
 
 
 def story(**changes: Any) -> ModelStory:
-    values: dict[str, Any] = dict.fromkeys(ModelView.model_fields)
+    values: dict[str, Any] = dict.fromkeys(
+        name for name, field in ModelView.model_fields.items() if field.is_required()
+    )
     values |= {"version": "fast-2", "lane": "fast", "parent": "full-1", "state": "champion", "sequence": 2}
     values |= {"summary": "Promoted: no worse.", "metrics": {}, "seconds": {}, "corrections": 2, "trained_at": NOON}
     rule = RuleOutcome(rule="accuracy", outcome="passed", sentence="57 of 60 are right.", figures={"accuracy": 0.95})

@@ -26,7 +26,7 @@ from PIL import Image, ImageEnhance
 from bench.training import link_images, train
 from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.records import Correction
-from services.trainer.fast_lane.candidate import LoadedChampion, build_candidate, load_champion
+from services.trainer.fast_lane.candidate import LoadedChampion, agrees, build_candidate, check_parity, load_champion
 from services.trainer.model.arrays import Images, Indices
 from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession, mirror
@@ -175,12 +175,10 @@ def _build(champion: LoadedChampion, photographs: Photographs, pool: Indices, sa
     )
     vectors = dict(zip(chosen, champion.extractor.features(images), strict=True))
     mirrored = dict(zip(chosen, champion.extractor.features(mirror(images)), strict=True))
-    candidate = build_candidate(
-        champion, corrections, vectors, dict(zip(chosen[:2], images, strict=False)),
-        mirrored if champion.wants_mirrored else None,
-    )  # fmt: skip
-    if not candidate.agrees:
-        raise SystemExit(f"numpy and onnxruntime differ by {candidate.parity.difference:.1e}.")
+    candidate = build_candidate(champion, corrections, vectors, mirrored if champion.wants_mirrored else None)
+    parity = check_parity(candidate.artefact, vectors, dict(zip(chosen[:2], images, strict=False)))
+    if not agrees(parity):
+        raise SystemExit(f"numpy and onnxruntime differ by {parity.difference:.1e}.")
     return candidate.artefact
 
 

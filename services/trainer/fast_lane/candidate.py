@@ -58,19 +58,12 @@ class LoadedChampion:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A candidate: its artefact, the hash of the learned numbers, its manifest, how numpy and onnxruntime agree about
-    some corrected images, seconds per stage."""
+    """A candidate: its artefact, the hash of the learned numbers, its manifest, seconds per stage."""
 
     artefact: Artefact
     weights_sha256: str
     manifest: Manifest
-    parity: Agreement
     seconds: Mapping[str, float]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both runtimes answer alike: a candidate for which they do not is not announced."""
-        return self.parity.difference <= LARGEST_DIFFERENCE and not self.parity.disagreements
 
 
 def load_champion(artefact: Artefact, extractors: MutableMapping[str, FeatureExtractor]) -> LoadedChampion:
@@ -85,12 +78,10 @@ def build_candidate(
     base: LoadedChampion,
     corrections: Sequence[Correction],
     vectors: Mapping[str, Vector],
-    prepared: Mapping[str, Pixels],
     mirrored: Mapping[str, Vector] | None = None,
 ) -> Candidate:
     """Return the base with a layer over exactly these corrections. `vectors` are features by sha256, one for each
-    correction, `mirrored` those of the mirrored images, which a base that `wants_mirrored` needs; `prepared` are the
-    images of some corrections, by sha256, for the comparison of the runtimes."""
+    correction, `mirrored` those of the mirrored images, which a base that `wants_mirrored` needs."""
     started = time.perf_counter()
     manifest = manifest_of(
         Sample(one.image_id, one.sha256, one.label, one.revision, side(one.group_id)) for one in corrections
@@ -98,15 +89,26 @@ def build_candidate(
     layer = _fit_layer(base, corrections, [vectors] if mirrored is None else [vectors, mirrored])
     fitted = time.perf_counter()
     artefact = base.artefact.with_layer(layer, manifest.sha256)
-    written = time.perf_counter()
-    parity = _check_parity(artefact, vectors, prepared)
-    return Candidate(
-        artefact=artefact,
-        weights_sha256=artefact.hash_weights(),
-        manifest=manifest,
-        parity=parity,
-        seconds={"fit": fitted - started, "write": written - fitted, "parity": time.perf_counter() - written},
-    )
+    weights_sha256 = artefact.hash_weights()
+    seconds = {"fit": fitted - started, "write": time.perf_counter() - fitted}
+    return Candidate(artefact, weights_sha256, manifest, seconds)
+
+
+def check_parity(artefact: Artefact, vectors: Mapping[str, Vector], prepared: Mapping[str, Pixels]) -> Agreement:
+    """Compare numpy on the features the layer was fitted on, by sha256, with the whole graph on the pixels of some of
+    these images. Without an image this still shows that the graph loads."""
+    session = ArtefactSession(artefact.data)
+    if not prepared:
+        return Agreement(0.0, 0)
+    head = artefact.head
+    features = stack_features([vectors[digest] for digest in prepared], len(head.mean))  # [k, d]
+    served = session.predict(np.stack(list(prepared.values()))).probabilities
+    return compare_runtimes(predict_probabilities(head, artefact.layer, features), served)
+
+
+def agrees(parity: Agreement) -> bool:
+    """Return whether both runtimes answer alike: a candidate for which they do not is not announced."""
+    return parity.difference <= LARGEST_DIFFERENCE and not parity.disagreements
 
 
 def _fit_layer(
@@ -129,15 +131,3 @@ def _fit_layer(
         end=before.end,
         neighbours=base.neighbours,
     )
-
-
-def _check_parity(artefact: Artefact, vectors: Mapping[str, Vector], prepared: Mapping[str, Pixels]) -> Agreement:
-    """Compare numpy on the features the layer was fitted on with the whole graph on the pixels. Without a corrected
-    image this still shows that the graph loads."""
-    session = ArtefactSession(artefact.data)
-    if not prepared:
-        return Agreement(0.0, 0)
-    head = artefact.head
-    features = stack_features([vectors[digest] for digest in prepared], len(head.mean))  # [k, d]
-    served = session.predict(np.stack(list(prepared.values()))).probabilities
-    return compare_runtimes(predict_probabilities(head, artefact.layer, features), served)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -19,7 +19,9 @@ from services.trainer.fast_lane.candidate import (
     Candidate,
     CandidateBuildError,
     LoadedChampion,
+    agrees,
     build_candidate,
+    check_parity,
     load_champion,
 )
 from services.trainer.fast_lane.decisions.build_plan import (
@@ -34,7 +36,9 @@ from services.trainer.fast_lane.decisions.build_plan import (
 )
 from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
 from services.trainer.features.source import FeatureResult, FeatureSource
+from services.trainer.model.arrays import Vector
 from services.trainer.model.made_with import made_with
+from services.trainer.model.reference_inference import Agreement
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
 from shared.contract.artefact import CorrectionEntry, artefact_key
@@ -53,6 +57,7 @@ from shared.tables.reconciler import run_reconciler
 from shared.tables.single_worker import run_in_one_process
 
 Key = TypeVar("Key")
+Result = TypeVar("Result")
 PART = "fast lane"
 KEPT = 3
 """Models in memory, up to 30 MB each."""
@@ -164,27 +169,21 @@ class FastLane:
         out."""
         started = time.perf_counter()
         base = await self._load_champion(decision.champion)
-        keys = {one.sha256: one.object_key for one in decision.corrections}
-        prepared, gone = await self._source.prepared_images(_choose_compared_images(decision))
-        found = await self._source.features(base.backbone_id, base.extractor, keys)
-        mirrored = None
-        if base.wants_mirrored and not found.unreadable:
-            of_mirrored = await self._source.features(base.backbone_id, base.extractor, keys, mirrored=True)
-            mirrored, found = of_mirrored.features, FeatureResult(found.features, of_mirrored.unreadable)
-        unreadable = {**found.unreadable, **gone}
-        if unreadable:
-            for one in decision.corrections:
-                if one.sha256 in unreadable:
-                    reason = f"The bytes of the image are gone or cannot be decoded. {unreadable[one.sha256]}"
-                    self._unreadable[one.image_id] = self._clock(), reason
-                    logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reason)
+        found, mirrored = await self._load_features(base, decision)
+        if found.unreadable:
+            self._leave_out(decision, found.unreadable)
             return None
         ready = time.perf_counter()
-        candidate = await asyncio.to_thread(
-            build_candidate, base, decision.corrections, found.features, prepared, mirrored
+        candidate = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, mirrored)
+        ((parity, gone), parity_seconds), (_, store_seconds) = await asyncio.gather(
+            _timed(self._compare_runtimes(decision, candidate, found.features)),
+            _timed(self._upload(decision, candidate)),
         )
-        if not candidate.agrees:
-            differ = f"numpy and onnxruntime differ by {candidate.parity.difference:.1e}"
+        if gone:
+            self._leave_out(decision, gone)
+            return None
+        if not agrees(parity):
+            differ = f"numpy and onnxruntime differ by {parity.difference:.1e}"
             newest = newest_unserved(decision)
             if newest is None:
                 raise CandidateBuildError(f"{decision.version}: {differ}.")
@@ -192,15 +191,40 @@ class FastLane:
             self._inexact[newest.image_id, newest.revision] = self._clock(), reason
             logger.warning("a correction is left out", image_id=str(newest.image_id), reason=reason)
             return None
-        computed = time.perf_counter()
-        await self._upload(decision, candidate)
         self._loaded[candidate.artefact.sha256] = base.succeeded_by(candidate.artefact)
-        seconds = {"features": ready - started, **candidate.seconds, "store": time.perf_counter() - computed}
+        seconds = {"features": ready - started, **candidate.seconds, "parity": parity_seconds, "store": store_seconds}
         for stage, spent in seconds.items():
             BUILD_SECONDS.labels(stage).observe(spent)
-        return _make_event(decision, candidate, self._clock(), seconds)
+        return _make_event(decision, candidate, parity, self._clock(), seconds)
+
+    async def _load_features(
+        self, base: LoadedChampion, decision: BuildCandidate
+    ) -> tuple[FeatureResult, Mapping[str, Vector] | None]:
+        """Return the features of the corrected images, and those of the mirrored images if the base wants them."""
+        keys = {one.sha256: one.object_key for one in decision.corrections}
+        found = await self._source.features(base.backbone_id, base.extractor, keys)
+        if found.unreadable or not base.wants_mirrored:
+            return found, None
+        mirrored = await self._source.features(base.backbone_id, base.extractor, keys, mirrored=True)
+        return FeatureResult(found.features, mirrored.unreadable), mirrored.features
+
+    def _leave_out(self, decision: BuildCandidate, unreadable: Mapping[str, str]) -> None:
+        """Remember which corrected images cannot be read, and why, by sha256."""
+        for one in decision.corrections:
+            if one.sha256 in unreadable:
+                reason = f"The bytes of the image are gone or cannot be decoded. {unreadable[one.sha256]}"
+                self._unreadable[one.image_id] = self._clock(), reason
+                logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reason)
+
+    async def _compare_runtimes(
+        self, decision: BuildCandidate, candidate: Candidate, features: Mapping[str, Vector]
+    ) -> tuple[Agreement, Mapping[str, str]]:
+        """Return how both runtimes agree about the latest corrections, and why some of these images cannot be read."""
+        prepared, gone = await self._source.prepared_images(_choose_compared_images(decision))
+        return await asyncio.to_thread(check_parity, candidate.artefact, features, prepared), gone
 
     async def _upload(self, decision: BuildCandidate, candidate: Candidate) -> None:
+        """Store artefact and manifest. They may lie there although the candidate is not announced."""
         manifest = candidate.manifest
         await asyncio.gather(
             self._store.put(artefact_key(decision.version, candidate.artefact.sha256), candidate.artefact.data),
@@ -252,6 +276,12 @@ async def run_fast_lane(
     )
 
 
+async def _timed(work: Awaitable[Result]) -> tuple[Result, float]:
+    """Return the result, and how many seconds it took."""
+    started = time.perf_counter()
+    return await work, time.perf_counter() - started
+
+
 def _reasons(left_out: Mapping[Key, tuple[datetime, str]]) -> dict[Key, str]:
     return {key: reason for key, (_, reason) in left_out.items()}
 
@@ -267,7 +297,7 @@ def _manifest_key(digest: str) -> str:
 
 
 def _make_event(
-    decision: BuildCandidate, candidate: Candidate, now: datetime, seconds: dict[str, float]
+    decision: BuildCandidate, candidate: Candidate, parity: Agreement, now: datetime, seconds: dict[str, float]
 ) -> ModelTrained:
     parent = decision.champion.model
     return ModelTrained(
@@ -288,7 +318,7 @@ def _make_event(
         training_images=len(decision.corrections),
         test_images=parent.test_images,
         corrections=tuple(one.applied for one in decision.corrections),
-        metrics={"layer_rows": len(candidate.artefact.layer.entries), "parity_difference": candidate.parity.difference},
+        metrics={"layer_rows": len(candidate.artefact.layer.entries), "parity_difference": parity.difference},
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,
         corrected_at=tuple(one.corrected_at for one in new_corrections(decision))[-TIMES:],

@@ -135,7 +135,7 @@ class Reproduction:
             _refuse_lost(of_mirrored.unreadable, manifest)
             mirrored = of_mirrored.features
         corrections = await self._corrections(manifest.samples, keys)
-        made = await asyncio.to_thread(build_candidate, base, corrections, found.features, {}, mirrored)
+        made = await asyncio.to_thread(build_candidate, base, corrections, found.features, mirrored)
         return Made(made.weights_sha256, made.artefact.sha256, base.backbone_id)
 
     async def _base(self) -> Artefact:

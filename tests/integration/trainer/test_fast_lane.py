@@ -2,8 +2,6 @@
 
 import asyncio
 import operator
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,9 +12,8 @@ import pytest
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import manifest_from_json
-from services.trainer.dataset.records import Champion, Correction
 from services.trainer.fast_lane import reconciler
-from services.trainer.fast_lane.candidate import Candidate, LoadedChampion, build_candidate
+from services.trainer.fast_lane.candidate import check_parity
 from services.trainer.fast_lane.prefetch import FeaturePrefetcher
 from services.trainer.fast_lane.reconciler import FastLane
 from services.trainer.features.source import FeatureCache, FeatureSource
@@ -91,16 +88,18 @@ async def test_an_artefact_of_format_1_is_extended_until_the_next_full_model(wor
         correction = await world.correct(image, "dandelion")
         older = await world.live(correction)
         assert await answered(world, image) == "dandelion"
-        assert (await artefact_of(world, older)).metadata.format_version == 1
+        assert (await artefact_of(world, older.model)).metadata.format_version == 1
         newer = await world.full(corrections=(correction,))
         await world.verdict(newer)
         await world.ask("override", newer.version)  # its own merits are not what this is about
-        later = await world.correct(world.images[1], "dandelion")
-        assert (await artefact_of(world, await world.live(later))).layer.space is not None
+        await world.correct(world.images[1], "dandelion")
+
+        extended = await eventually(lambda: [one for one in trained(world) if one.parent == newer.version])
+        assert (await artefact_of(world, extended[0])).layer.space is not None
 
 
-async def artefact_of(world: World, champion: Champion) -> Artefact:
-    return Artefact.parse(await world.store.get(champion.model.artefact_key))
+async def artefact_of(world: World, model: ModelTrained) -> Artefact:
+    return Artefact.parse(await world.store.get(model.artefact_key))
 
 
 async def test_without_a_champion_corrections_wait_for_the_first(world: World, parts: Parts) -> None:
@@ -189,12 +188,11 @@ async def test_a_correction_on_which_runtimes_differ_is_left_out(
         await first_champion(world)
         odd, kept = await world.image("grass", says="dandelion"), await world.image("grass", says="dandelion")
 
-        def build(base: LoadedChampion, corrections: Sequence[Correction], *others: Any) -> Candidate:
-            candidate = build_candidate(base, corrections, *others)
-            parity = Agreement(2e-3, 0) if odd.image_id in {one.image_id for one in corrections} else candidate.parity
-            return replace(candidate, parity=parity)
+        def compare(artefact: Artefact, *others: Any) -> Agreement:
+            held = odd.image_id in {image_id for image_id, _ in artefact.layer.entries}
+            return Agreement(2e-3, 0) if held else check_parity(artefact, *others)
 
-        monkeypatch.setattr(reconciler, "build_candidate", build)
+        monkeypatch.setattr(reconciler, "check_parity", compare)
         await world.correct(odd, "dandelion")
         await eventually(lambda: "1 left out" in said(parts))
         await world.live(await world.correct(kept, "dandelion"))
@@ -345,10 +343,10 @@ async def test_of_two_lanes_one_makes_candidates(world: World, parts: Parts) -> 
         await first_champion(world)
         corrections = [await world.correct(image, "dandelion") for image in world.images[1:12:2]]
         await world.live(*corrections)
-        published = [event.version for event in await trained_events(world)]
+        published = [event.version for event in trained(world)]
     assert len(published) == len(set(published))
 
 
-async def trained_events(world: World) -> list[ModelTrained]:
+def trained(world: World) -> list[ModelTrained]:
     assert isinstance(world.event_log, MemoryEventLog)
     return world.event_log.events(ModelTrained)

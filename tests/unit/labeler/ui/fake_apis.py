@@ -169,7 +169,8 @@ class FakeApis:
             requested_by="olga",
             promoted_at=NOON,
         )
-        values = dict.fromkeys(ChampionView.model_fields) | {"version": "full-1", "lane": "full", "state": "champion"}
+        needed = [name for name, field in ChampionView.model_fields.items() if field.is_required()]
+        values = dict.fromkeys(needed) | {"version": "full-1", "lane": "full", "state": "champion"}
         values |= {"sequence": 2, "summary": "", "verdict": [], "metrics": {}, "corrections": 0, "seconds": {}}
         values |= {"promotions": [freeze], "frozen": bool(self.frozen_by), "freeze": freeze if self.frozen_by else None}
         values |= {"drifts": self.drifts, "live_since_full": self.live}

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from services.trainer.dataset.records import Correction
-from services.trainer.fast_lane.candidate import Candidate, LoadedChampion, build_candidate, load_champion
+from services.trainer.fast_lane.candidate import (
+    Candidate,
+    LoadedChampion,
+    agrees,
+    build_candidate,
+    check_parity,
+    load_champion,
+)
 from services.trainer.model.arrays import Images, Indices
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.layer_space import LayerSpace
@@ -39,8 +46,8 @@ def build(base: LoadedChampion, corrections: Sequence[Correction]) -> Candidate:
     stacked = np.stack(list(images.values())) if images else IMAGES[:0]
     vectors = dict(zip(images, base.extractor.features(stacked), strict=True))
     mirrored = dict(zip(images, base.extractor.features(mirror(stacked)), strict=True)) if base.wants_mirrored else None
-    candidate = build_candidate(base, corrections, vectors, images, mirrored)
-    assert candidate.agrees
+    candidate = build_candidate(base, corrections, vectors, mirrored)
+    assert agrees(check_parity(candidate.artefact, vectors, images))
     return candidate
 
 

@@ -57,6 +57,13 @@ def test_torch_and_onnxruntime_compute_the_same_features(backbone: Backbone) -> 
     assert np.abs(features - backbone.probe_features).max() < 1e-4
 
 
+def test_the_features_of_an_image_do_not_depend_on_those_beside_it(backbone: Backbone) -> None:
+    images, _ = stripes_and_dots(11, seed=0)
+    extractor = FeatureExtractor(backbone.onnx)
+    alone = np.concatenate([extractor.features(images[at : at + 1]) for at in range(len(images))])
+    assert (extractor.features(images) == alone).all()
+
+
 def test_the_same_images_give_the_same_model_in_another_process(backbone: Backbone) -> None:
     program = (
         "from tests.unit.trainer.training.test_training import SMALL, stripes_and_dots\n"

@@ -69,6 +69,6 @@ def _run(session: onnxruntime.InferenceSession, images: Images, outputs: list[st
     if not len(images):
         widths = [next(output.shape[1] for output in session.get_outputs() if output.name == name) for name in outputs]
         return [np.zeros((0, width), dtype=np.float32) for width in widths]
-    # One image a call, as the predictor does: others in the batch would change the last bits, and save no time on a CPU.
+    # One image a call, as the predictor does: others in the batch would change the last bits, and save no time.
     answers = [session.run(outputs, {INPUT: images[at : at + 1]}) for at in range(len(images))]
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]

@@ -39,7 +39,7 @@ from shared.tables.reconciler import run_on_changes
 PART = "watch"
 KEPT_ANSWERS = 4
 EVERY_SECONDS = 10.0
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 3.0
 
 
 class CannotWatch(TransientError):
@@ -105,15 +105,15 @@ class PromotionWatch:
         self._answers: LRUCache[tuple[object, ...], list[str]] = LRUCache(KEPT_ANSWERS)
 
     async def run(self, health: Health) -> None:
-        """Look after each change of the tables, at most once a second, until cancelled: of many quick promotions only
-        the newest is asked, and what they wait for comes first."""
+        """Look some seconds after each change of the tables, until cancelled: of many quick promotions only the newest
+        is asked, and replicas that load it come first."""
 
-        async def look_and_rest() -> None:
-            await self.look()
+        async def rest_and_look() -> None:
             await asyncio.sleep(PAUSE_SECONDS)
+            await self.look()
 
         database = self._context.database
-        await run_on_changes(look_and_rest, database=database, health=health, name=PART, every_seconds=EVERY_SECONDS)
+        await run_on_changes(rest_and_look, database=database, health=health, name=PART, every_seconds=EVERY_SECONDS)
 
     async def look(self) -> None:
         """Compare the newest promotions with what served before, and roll back what is worse.

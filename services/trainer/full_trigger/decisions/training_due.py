@@ -6,8 +6,8 @@ after the last request. So every request uses up a new image, label or drift, an
 
 A burst of events is one training: a request waits until no event came for `quiet_seconds`, but never longer than
 `longest_wait_seconds` after its threshold was met, and never while another request is unanswered. After a training the
-lane rests for as long as it took (`rest_ratio`), so that a large data set does not train without end; in 24 hours no
-more than `daily_trainings` are requested, and none while promotions are frozen, since none of them could serve.
+lane rests four times as long as it took (`rest_ratio`), so that corrections have the machine for themselves; in 24
+hours no more than `daily_trainings` are requested, and none while promotions are frozen: none of them could serve.
 """
 
 import math
@@ -43,7 +43,7 @@ class TriggerSettings(BaseModel, frozen=True):
     longest_wait_seconds: float = Field(default=15.0, ge=0)
     request_timeout_seconds: float = Field(default=600.0, gt=0, description="how long a request may take")
     rest_ratio: float = Field(
-        default=1.0, ge=0, description="how long to rest after a full training, in lengths of that training"
+        default=4.0, ge=0, description="how long to rest after a full training, in lengths of that training"
     )
     daily_trainings: int = Field(
         default=100,

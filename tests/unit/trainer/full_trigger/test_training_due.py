@@ -105,8 +105,8 @@ def test_of_a_large_data_set_a_twentieth_has_to_be_new() -> None:
     assert asked(state).reason == "new_images"
 
 
-def test_the_lane_rests_for_as_long_as_the_last_training_took() -> None:
-    state = after_training(new_images=arrivals(10), took_seconds=400.0)
+def test_the_lane_rests_four_times_as_long_as_the_last_training_took() -> None:
+    state = after_training(new_images=arrivals(10), took_seconds=100.0)
     assert waits(state).time == NOON + timedelta(seconds=400)
     assert asked(state, NOON + timedelta(seconds=400)).reason == "new_images"
 

@@ -67,17 +67,14 @@ class CandidateModels:
 
     async def take(self, promotion: ArtefactOfModel) -> LoadedModel | None:
         """Return the promoted model, once it is loaded; None if it was not announced here, or could not be loaded."""
-        task = self._loading.get(promotion.artefact_sha256)
+        task = self._loading.pop(promotion.artefact_sha256, None)
         if task is None:
             return None
         try:
-            loaded = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():  # newer candidates came meanwhile
-                return None
-            raise
-        self._loading.pop(promotion.artefact_sha256, None)
-        return loaded
+            await asyncio.wait([task])
+        finally:
+            task.cancel()  # if it hangs until the caller gives up: the next attempt loads anew
+        return None if task.cancelled() or task.exception() is not None else task.result()
 
     async def close(self) -> None:
         """Stop loading and forget everything."""

@@ -108,6 +108,23 @@ async def test_a_promotion_waits_for_the_candidate_that_is_being_loaded(
     assert store.asked == [event.artefact_key]
 
 
+async def test_a_candidate_that_hangs_is_loaded_anew_at_the_next_attempt(
+    loader: ModelLoader, store: CountingStore
+) -> None:
+    event = promotion(1, ONE)
+    await store.put(event.artefact_key, ONE)
+    store.gate.clear()
+    loader.candidates.begin(event)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await loader.candidates.take(event)
+    assert await loader.candidates.take(event) is None
+    store.gate.set()
+    async with running(loader):
+        loader.set_target(promotions(event))
+        await eventually(lambda: serves(loader, event))
+
+
 async def test_a_candidate_that_was_not_there_yet_is_fetched_when_promoted(
     loader: ModelLoader, store: CountingStore
 ) -> None:

@@ -13,7 +13,7 @@ from pappus.errors import Refused
 from pappus.plants import PlantRow
 from shared.clients.answers import Prediction
 from shared.clients.api import AsyncApi
-from shared.clients.labeler import get_champion, get_history
+from shared.clients.labeler import get_champion, get_history, list_models
 from shared.clients.predictor import predict
 
 AT_ONCE = 8
@@ -89,9 +89,19 @@ async def until_live_or_aside(
         if time.monotonic() > deadline:
             await _refuse_frozen(person)
             raise Refused(
-                f"The correction of {image_id} is in no model {timeout_seconds:.0f} s after it was made. {advice}"
+                f"The correction of {image_id} is in no model {timeout_seconds:.0f} s after it was made."
+                f" {await _describe_newest(person)} {advice}"
             )
         await asyncio.sleep(0.02)
+
+
+async def _describe_newest(person: AsyncApi) -> str:
+    """Return what became of the newest model: most likely it is why a correction is not live."""
+    newest = await person.send(list_models(1))
+    if not newest:
+        return "There is no model yet."
+    said = newest[0].summary or "It has no verdict yet."
+    return f"The newest model is {newest[0].version} ({newest[0].state}): {said}"
 
 
 async def unless_set_aside(

@@ -1,9 +1,13 @@
 """What a person does in the browser: sign in, bring a picture, correct the answer by one key, see the other answer."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+
+from shared.clients.answers import ModelView
+from shared.clients.labeler import list_models
 
 from .demo_run import Told, other
 from .ui.test_browser import ARGUMENTS, CHROMIUM
@@ -34,7 +38,21 @@ def turn_round(told: Told, picture: Path, screenshot: Path) -> None:
         page.get_by_role("button", name=other(said)).wait_for()
         page.keyboard.press(KEYS[other(said)])
 
-        expect(page.get_by_text(f"now it says {other(said)}")).to_be_visible(timeout=WAIT_MS)
+        try:
+            expect(page.get_by_text(f"now it says {other(said)}")).to_be_visible(timeout=WAIT_MS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{_newest_verdicts(told)}") from error
         expect(page.get_by_text("is saved; live in fast-")).to_be_visible(timeout=WAIT_MS)
         page.screenshot(path=screenshot, full_page=True)
         browser.close()
+
+
+def _newest_verdicts(told: Told) -> str:
+    """Return what the gate said last, and how the parts are: why a correction is not live."""
+
+    async def ask() -> list[ModelView]:
+        async with told.person() as person:
+            return await person.send(list_models(3))
+
+    said = [f"{one.version} ({one.state}): {one.summary}" for one in asyncio.run(ask())]
+    return "\n".join([*said, told.pappus("status").stdout])

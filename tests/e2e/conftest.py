@@ -23,7 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the first test that needs the stack the time of its story too; the others take longer on a busy machine."""
     first = True
     for item in items:
-        if "told" in getattr(item, "fixturenames", ()):
+        skipped = any(mark.args and mark.args[0] for mark in item.iter_markers("skipif"))
+        if "told" in getattr(item, "fixturenames", ()) and not skipped:
             item.add_marker(pytest.mark.timeout(COLD_SECONDS if first else TEST_SECONDS), append=False)
             first = False
 

@@ -24,7 +24,7 @@ from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 from shared.clients.api import AsyncApi
 
-from .api_answers import champion, history_entry
+from .api_answers import champion, history_entry, model
 from .conftest import FakeApis
 
 runner = CliRunner(env={"COLUMNS": "250"})
@@ -59,7 +59,11 @@ async def test_a_correction_under_a_freeze_names_the_freeze(apis: FakeApis) -> N
         with pytest.raises(Refused, match=r"Promotions are frozen, .*: pappus unfreeze"):
             await until_live_or_aside(person, image_id, event_id, -1, "See: there")
         apis.answers["GET /models/champion"] = (200, champion(frozen=False))
-        with pytest.raises(Refused, match=r"is in no model .* See: there"):
+        apis.answers["GET /models?limit=1"] = (200, [])
+        with pytest.raises(Refused, match=r"is in no model .* There is no model yet. See: there"):
+            await until_live_or_aside(person, image_id, event_id, -1, "See: there")
+        apis.answers["GET /models?limit=1"] = (200, [model("fast-1", "Rejected: too slow.")])
+        with pytest.raises(Refused, match=r"newest model is fast-1 \(former\): Rejected: too slow. See: there"):
             await until_live_or_aside(person, image_id, event_id, -1, "See: there")
 
 

@@ -157,11 +157,27 @@ def superior(challenger: Indices, champion: Indices, truths: Indices, settings: 
 
 
 def non_inferior_to_anchor(
-    challenger: Indices, answers: Indices | None, inputs: GateInputs, settings: GateSettings
+    challenger: Indices, champion: Indices, answers: Indices | None, inputs: GateInputs, settings: GateSettings
 ) -> RuleOutcome:
-    """Compare as `non_inferior` does. `answers` is None if the champion is the anchor, or if the anchor is lost."""
+    """Compare as `non_inferior` does. `answers` is None if the champion is the anchor, or if the anchor is lost.
+
+    Images that were labelled since may show that the champion itself is worse than the anchor by now. A candidate of
+    the fast lane, which only adds to it, is not refused for that, if it loses no more than it gains: no correction
+    could become live any more, and it would be the fault of none of them. A full model is what mends it.
+    """
     if answers is not None:
-        return non_inferior("anchor", challenger, answers, inputs.truths, settings)
+        compared = non_inferior("anchor", challenger, answers, inputs.truths, settings)
+        if compared.outcome != "failed" or inputs.full:
+            return compared
+        before = non_inferior("anchor", champion, answers, inputs.truths, settings)
+        changes = pairs_of(challenger, champion, inputs.truths)
+        if before.outcome != "failed" or changes.gained < changes.lost:
+            return compared
+        sentence = (
+            f"{compared.sentence} The champion itself is worse than the anchor on today's test images, and this"
+            " candidate loses no more: a full model has to mend it."
+        )
+        return compared.model_copy(update={"outcome": "insufficient_evidence", "sentence": sentence})
     lost = inputs.anchor_lost
     sentence = f"Nothing is compared with the anchor. {lost}" if lost else "The champion itself is the anchor."
     return rule("non_inferior_to_anchor", "insufficient_evidence" if lost else "not_applicable", sentence)

@@ -78,7 +78,7 @@ def _compare(
     superior = rule.superior(challenger, champion, inputs.truths, settings)
     grounds = [
         rule.non_inferior("champion", challenger, champion, inputs.truths, settings),
-        rule.non_inferior_to_anchor(challenger, anchor, inputs, settings),
+        rule.non_inferior_to_anchor(challenger, champion, anchor, inputs, settings),
         rule.reason(inputs, settings),
     ]
     if superior.outcome == "passed":

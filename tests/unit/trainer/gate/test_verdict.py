@@ -101,12 +101,29 @@ def test_lost_answers_beyond_the_margin_are_refused_and_named() -> None:
 
 
 def test_small_losses_that_add_up_are_stopped_by_the_anchor() -> None:
-    champion, challenger = answers(1, 2, 3), answers(1, 2, 3)
+    champion, challenger = answers(1), answers(1, 2)
+    assert judge(champion, answers(), None, CALM).promote
     assert judge(challenger, champion, None, CALM).promote
     verdict = judge(challenger, champion, answers(), CALM)
     assert not verdict.promote
     assert outcome(verdict, "non_inferior_to_champion") == "passed"
     assert outcome(verdict, "non_inferior_to_anchor") == "failed"
+
+
+def test_what_the_champion_lost_before_stops_no_correction() -> None:
+    champion, anchor = answers(0, 1, 2), answers()
+    same, gains, worse = answers(0, 1, 2), answers(0, 1), answers(0, 1, 2, 3)
+    assert outcome(judge(champion, anchor, None, CALM), "non_inferior_to_champion") == "failed"
+    for challenger in (same, gains):
+        verdict = judge(challenger, champion, anchor, CALM)
+        assert verdict.promote
+        (said,) = [one for one in verdict.rules if one.rule == "non_inferior_to_anchor"]
+        assert said.outcome == "insufficient_evidence"
+        assert "The champion itself is worse than the anchor" in said.sentence
+    assert not judge(worse, champion, anchor, CALM).promote
+    full = replace(CALM, full=True, new_images=10)
+    assert not judge(same, champion, anchor, full).promote, "a full model is what mends it"
+    assert not judge(answers(1, 2, 3), answers(0), anchor, CALM).promote, "the champion still holds"
 
 
 def test_an_anchor_that_is_lost_is_said_and_blocks_nothing() -> None:

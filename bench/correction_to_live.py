@@ -4,14 +4,16 @@
 
 Each round corrects an image through the labeling API to a label it is not answered with, and asks every replica by its
 own address until all follow. The images are those a person would correct: wrong answers, then doubtful ones. Their
-labels go to and fro. The ratio compares the median with one plain /predict in the same run. The last lines say how
-often each process parsed an artefact for one correction.
+labels go to and fro. The ratio compares the median with one plain /predict in the same run. A budget says how long
+each hop took, by the times of its events. The last lines say how often each process parsed an artefact for one
+correction.
 """
 
 import argparse
 import asyncio
 import time
 from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 from uuid import UUID
@@ -25,9 +27,11 @@ from shared.clients.api import AsyncApi
 from shared.clients.labeler import (
     correct_label,
     get_champion,
+    get_history,
     get_image,
     get_image_content,
     get_labels,
+    get_model,
     get_review_queue,
 )
 from shared.clients.predictor import predict
@@ -35,6 +39,12 @@ from shared.clients.predictor import predict
 IMAGES = 8
 LOOKED_AT = 200
 LIMIT_SECONDS = 15.0
+HOPS = (
+    "request -> label.corrected",
+    "label.corrected -> model.trained",
+    "model.trained -> model.promoted",
+    "model.promoted -> every replica",
+)
 
 
 async def measure(state: Path, rounds: int) -> list[float]:
@@ -48,11 +58,13 @@ async def measure(state: Path, rounds: int) -> list[float]:
         labels = (await person.send(get_labels())).labels
         chosen = await _images(person, predictor)
         plain = [await _timed(predictor.send(predict(data))) for _ in range(5) for data in chosen.values()]
-        before, spent = await read_parses(state), list[float]()
+        before, spent, budget = await read_parses(state), list[float](), Budget()
         for turn in range(rounds):
             image_id = list(chosen)[turn % len(chosen)]
             try:
+                started = datetime.now(UTC)
                 spent.append(await _round(person, replicas, image_id, chosen[image_id], labels))
+                await budget.add(person, image_id, started, spent[-1])
             except Refused as refused:  # the labels are wrong on purpose, and the gate may keep one out
                 print(f"round {turn + 1:2d}: {refused}")
                 del chosen[image_id]
@@ -65,8 +77,36 @@ async def measure(state: Path, rounds: int) -> list[float]:
     print(f"corrections live: {len(spent)} of {rounds}")
     print(f"p50 {middle * 1000:.0f} ms, p95 {worst * 1000:.0f} ms, longest {max(spent) * 1000:.0f} ms")
     print(f"ratio p50 / one plain predict ({median(plain) * 1000:.1f} ms): {middle / median(plain):.1f}")
+    budget.print()
     print_parses(before, after, len(spent))
     return spent
+
+
+class Budget:
+    """Where the time of corrections goes, in milliseconds by hop."""
+
+    def __init__(self) -> None:
+        self._hops: dict[str, list[float]] = {}
+
+    async def add(self, person: AsyncApi, image_id: UUID, started: datetime, seconds: float) -> None:
+        """Add one correction that was asked for at `started`, and that every replica answered `seconds` later."""
+        entry = max(await person.send(get_history(image_id)), key=lambda one: one.revision)
+        if entry.occurred_at is None or entry.live_in is None:
+            return
+        model = await person.send(get_model(entry.live_in))
+        if model.trained_at is None or model.promoted_at is None:
+            return
+        ended = started + timedelta(seconds=seconds)
+        times = (started, entry.occurred_at, model.trained_at, model.promoted_at, ended)
+        for hop, since, until in zip(HOPS, times[:-1], times[1:], strict=True):
+            self._hops.setdefault(hop, []).append((until - since).total_seconds() * 1000)
+        for stage, spent in model.seconds.items():
+            self._hops.setdefault(f"  of the lane: {stage}", []).append(spent * 1000)
+
+    def print(self) -> None:
+        """Print the median of each hop."""
+        for hop, milliseconds in self._hops.items():
+            print(f"{hop:34s} {median(milliseconds):7.1f} ms")
 
 
 async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:

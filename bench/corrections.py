@@ -29,7 +29,7 @@ from services.trainer.dataset.records import Correction
 from services.trainer.fast_lane.candidate import LoadedChampion, agrees, build_candidate, check_parity, load_champion
 from services.trainer.model.arrays import Images, Indices
 from services.trainer.model.onnx_artefact import Artefact
-from services.trainer.model.sessions import ArtefactSession, mirror
+from services.trainer.model.sessions import mirror
 from shared.imaging.preprocessing import prepare_image
 
 LEARNED_SHARE, TEST_SHARE, CORRECTED = 0.4, 0.2, 100
@@ -183,7 +183,7 @@ def _build(champion: LoadedChampion, photographs: Photographs, pool: Indices, sa
 
 
 def _answers(artefact: Artefact, images: Images) -> Indices:
-    return np.asarray(ArtefactSession(artefact.data).predict(images).probabilities.argmax(axis=1))
+    return np.asarray(artefact.predict(images).probabilities.argmax(axis=1))
 
 
 def _share(mask: Mask) -> float:

@@ -8,6 +8,7 @@ import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from shared.artefacts.cost import check_cost
+from shared.artefacts.layer import problem_of_layer
 from shared.artefacts.wire import check_wire
 from shared.contract.artefact import INPUT, LARGEST_ARTEFACT_BYTES
 from shared.runtime.errors import InvalidMessage
@@ -37,7 +38,7 @@ _ATTRIBUTES = frozenset((_A.FLOAT, _A.INT, _A.STRING, _A.TENSOR, _A.FLOATS, _A.I
 
 
 def parse_artefact(data: bytes) -> ModelProto:
-    """Look through the bytes of an artefact, parse them, and count that.
+    """Look through the bytes of an artefact, parse them, and count that. A model without nodes is a layer alone.
 
     Raises:
         InvalidMessage: they are no model that Pappus would make; the text says what is wrong.
@@ -50,7 +51,10 @@ def parse_artefact(data: bytes) -> ModelProto:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # the protobuf library's own class, which differs between its implementations
         raise InvalidMessage(f"These {len(data)} bytes are not an ONNX graph ({error}). Was the object cut?") from error
-    check_graph(model)
+    if model.graph.node:
+        check_graph(model)
+    elif (problem := problem_of_layer(model)) is not None:
+        raise InvalidMessage(f"These {len(data)} bytes are no artefact: {problem}. Train it again.")
     return model
 
 

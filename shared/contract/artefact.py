@@ -11,6 +11,9 @@ as `shared.imaging.preprocessing.prepare` makes them) with
 
 Format 2 measures nearness in a space of few numbers, and its weights end at 0; format 1 measures it between the
 features. From outside both look alike.
+
+An artefact of format 3 is a layer alone: it names its base, a whole artefact, whose layer its own takes the place of.
+So a correction costs its own rows, and a process that has the base in memory need not load anything.
 """
 
 import json
@@ -29,12 +32,16 @@ PROBABILITIES = "probabilities"
 FEATURES = "features"
 CORRECTION_WEIGHTS = "correction_weights"
 
+CENTERS, COEFFICIENTS = "corrections.centers", "corrections.coefficients"
+"""The numbers of a layer by their names in the graph: where each row lies [m, k], what it adds to the logits [m, c]."""
+
 METADATA_KEY = "pappus"
 """The key of the ONNX metadata property that holds the JSON of `ArtefactMetadata`."""
 FORMAT_VERSION = 2
+LAYER_FORMAT_VERSION = 3
 LARGEST_ARTEFACT_BYTES = 100_000_000
 """A larger artefact is not loaded. Backbone and head take some 70 KB, the space of the layer 260 KB, each of its rows
-400 bytes (4 KB in format 1)."""
+400 bytes (4 KB in format 1, 180 bytes in a layer alone)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -62,6 +69,19 @@ def check_artefact_key(key: str, version: str) -> None:
             f"The artefact of {version} was announced under {key!r}, where no object of that version lies: it is not"
             f" read. Its key is models/{version}/<sha256>.onnx. Who published this event?"
         )
+
+
+def check_base_key(key: str) -> None:
+    """Look whether a whole artefact may lie under `key`. Raises InvalidMessage if not."""
+    check_artefact_key(key, key.split("/")[1] if key.count("/") == 2 else "")
+
+
+@dataclass(frozen=True)
+class BaseArtefact:
+    """The whole artefact that a layer belongs to: its object key, and the sha256 of its bytes (64 hex digits)."""
+
+    key: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +120,8 @@ class ArtefactMetadata:
     input_size: side in pixels of the square it takes. kappa: concentration of the kernel of the correction layer.
     corrections: one entry for each row of the layer, in order. drift: what its answers are compared with; None in
     artefacts of earlier releases, and where a training had too few images. mirror_proof: the features of an image are
-    those of its mirror image; where they are not, a correction has a row for each.
+    those of its mirror image; where they are not, a correction has a row for each. base: of a layer alone; None for a
+    whole artefact.
     """
 
     labels: tuple[str, ...]
@@ -113,6 +134,7 @@ class ArtefactMetadata:
     format_version: int = FORMAT_VERSION
     drift: DriftReference | None = None
     mirror_proof: bool = False
+    base: BaseArtefact | None = None
 
     @property
     def drift_reference(self) -> str:
@@ -121,7 +143,10 @@ class ArtefactMetadata:
 
     def to_json(self) -> str:
         """Return JSON, sorted and without spaces: equal metadata gives equal text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=str)
+        fields = asdict(self)
+        if self.base is None:
+            del fields["base"]
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), default=str)
 
     @classmethod
     def from_json(cls, text: str) -> "ArtefactMetadata":
@@ -137,9 +162,10 @@ class ArtefactMetadata:
             raise InvalidMessage(
                 f"The metadata of this artefact cannot be read ({problem['loc']}: {problem['msg']}). Train it again."
             ) from error
-        if metadata.format_version > FORMAT_VERSION:
+        if metadata.format_version > LAYER_FORMAT_VERSION:
             raise InvalidMessage(
-                f"This artefact has format {metadata.format_version}; this program reads {FORMAT_VERSION}. Update it."
+                f"This artefact has format {metadata.format_version}; this program reads {LAYER_FORMAT_VERSION}."
+                " Update it."
             )
         return metadata
 

@@ -1,9 +1,11 @@
 """The last artefacts that served well, on disk by hash: a restart needs neither Kafka nor the object store.
 
-Each artefact is `<sha256>.onnx` beside `<sha256>.json`, the promotion it last served for. Everything here blocks; call
-it from a thread. Several processes may share a folder: files are written whole and renamed into place.
+Each artefact is `<sha256>.onnx` beside `<sha256>.json`, the promotion it last served for; `<sha256>.base` is the whole
+artefact that a layer belongs to. Everything here blocks; call it from a thread. Several processes may share a folder:
+files are written whole and renamed into place.
 """
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -22,24 +24,34 @@ class ArtefactFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, promotion: ModelPromoted) -> bytes | None:
-        """Return the bytes the promotion names, hash checked; None if the folder has not got them, or damaged ones."""
-        path = self._artefact(promotion.artefact_sha256)
-        try:
-            artefact = path.read_bytes()
-            check_sha256(artefact, promotion.artefact_sha256, path.name)
-        except (OSError, HashMismatch):
-            return None
-        return artefact
+    def read(self, sha256: str) -> bytes | None:
+        """Return the bytes with this hash; None if the folder has not got them, or damaged ones."""
+        for path in (self._artefact(sha256), self._base(sha256)):
+            try:
+                artefact = path.read_bytes()
+                check_sha256(artefact, sha256, path.name)
+            except (OSError, HashMismatch):
+                continue
+            return artefact
+        return None
 
-    def keep(self, promotion: ModelPromoted, artefact: bytes) -> None:
-        """Write the artefact and its promotion, and delete all but the newest `KEPT`. Raises OSError."""
+    def keep(self, promotion: ModelPromoted, artefact: bytes, base: bytes | None = None) -> None:
+        """Write the artefact and its promotion, before them the `base` of a layer if it is not there; delete all but
+        the newest `KEPT` of each. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        if base is not None:
+            path = self._base(hashlib.sha256(base).hexdigest())
+            if path.exists():
+                os.utime(path)
+            else:
+                _write_whole(path, base)
         _write_whole(self._artefact(promotion.artefact_sha256), artefact)
         _write_whole(self._promotion_file(promotion.artefact_sha256), promotion.model_dump_json().encode())
         for old in self._promotion_files()[KEPT:]:
             old.unlink(missing_ok=True)
             old.with_suffix(".onnx").unlink(missing_ok=True)
+        for old in self._newest("*.base")[KEPT:]:
+            old.unlink(missing_ok=True)
 
     def promotions(self) -> list[ModelPromoted]:
         """Return the promotions of the kept artefacts, the newest first. Files that cannot be read are left out."""
@@ -54,11 +66,17 @@ class ArtefactFolder:
     def _artefact(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.onnx"
 
+    def _base(self, sha256: str) -> Path:
+        return self._folder / f"{sha256}.base"
+
     def _promotion_file(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.json"
 
     def _promotion_files(self) -> list[Path]:
-        return sorted(self._folder.glob("*.json"), key=_written_at, reverse=True)
+        return self._newest("*.json")
+
+    def _newest(self, pattern: str) -> list[Path]:
+        return sorted(self._folder.glob(pattern), key=_written_at, reverse=True)
 
 
 def _written_at(path: Path) -> int:

@@ -2,57 +2,23 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection
-from dataclasses import dataclass
 
-from services.predictor.model.onnx_model import Model
-from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, check_artefact_key
+from services.predictor.model.model_files import LoadedModel, ModelFiles
 from shared.contract.events import ArtefactOfModel
 from shared.runtime.errors import PappusError
 from shared.runtime.telemetry import logger
 from shared.runtime.tracing import continued, describe, traceparent
-from shared.storage.verified import ReadableStore, check_sha256
 
 KEPT = 2
 """Candidates in memory: the one before the gate, and the one that comes after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model in memory, and the bytes it was loaded from."""
-
-    model: Model
-    artefact: bytes
-
-
-async def load_model(event: ArtefactOfModel, store: ReadableStore, labels: Collection[str] | None) -> LoadedModel:
-    """Load the artefact that `event` names, off the event loop. `labels`: those a model may name; None: any.
-
-    Raises:
-        PappusError: it is not there, not the announced one, or cannot serve.
-    """
-    check_artefact_key(event.artefact_key, event.version)
-    artefact = await store.get(event.artefact_key, LARGEST_ARTEFACT_BYTES)
-    return await load_bytes(event, artefact, labels)
-
-
-async def load_bytes(event: ArtefactOfModel, artefact: bytes, labels: Collection[str] | None) -> LoadedModel:
-    """Load bytes that should be the artefact that `event` names. Raises PappusError as `load_model` does."""
-
-    def load() -> LoadedModel:
-        check_sha256(artefact, event.artefact_sha256, event.artefact_key)
-        return LoadedModel(Model(artefact, labels), artefact)
-
-    return await asyncio.to_thread(load)
 
 
 class CandidateModels:
     """Loads what is announced, the newest `KEPT`. It only saves time: what is not here is loaded once it is promoted,
     and a candidate that cannot be loaded is only reported then."""
 
-    def __init__(self, store: ReadableStore, labels: Collection[str] | None = None) -> None:
-        self._store = store
-        self._labels = labels
+    def __init__(self, models: ModelFiles) -> None:
+        self._models = models
         self._loading: OrderedDict[str, asyncio.Task[LoadedModel | None]] = OrderedDict()
 
     def begin(self, candidate: ArtefactOfModel) -> None:
@@ -88,7 +54,7 @@ class CandidateModels:
         with continued(trace, "load candidate"):
             describe(version=candidate.version)
             try:
-                return await load_model(candidate, self._store, self._labels)
+                return await self._models.fetch(candidate)
             except PappusError as error:
                 logger.info("a candidate could not be loaded ahead", version=candidate.version, error=str(error))
                 return None

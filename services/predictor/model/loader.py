@@ -14,8 +14,9 @@ from time import perf_counter
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.metrics import CORRECTION_TO_LIVE_SECONDS, MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
 from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.candidates import CandidateModels, LoadedModel, load_bytes, load_model
+from services.predictor.model.candidates import CandidateModels
 from services.predictor.model.holder import ModelHolder, ServingModel
+from services.predictor.model.model_files import ModelFiles
 from services.predictor.model.onnx_model import Model
 from services.predictor.settings import PredictorSettings
 from shared.contract.artefact import check_artefact_key
@@ -64,10 +65,10 @@ class ModelLoader:
         settings: LoadSettings = LoadSettings(),
         clock: Clock = utc_now,
     ) -> None:
-        self.candidates = CandidateModels(store, settings.labels)
+        self._files = ModelFiles(store, folder, settings.labels)
+        self.candidates = CandidateModels(self._files)
         """Models that are loaded before they are promoted, once something tells of them."""
         self.in_service = ModelHolder()
-        self._store = store
         self._folder = folder
         self._listeners = tuple(listeners)
         self._settings = settings
@@ -146,7 +147,7 @@ class ModelLoader:
         MODEL_LOAD_SECONDS.observe(perf_counter() - started)
         self._swap(ServingModel(promotion, model, self._clock()))
         if artefact is not None:
-            await self._keep(promotion, artefact)
+            await self._keep(promotion, artefact, model)
 
     async def _model(self, promotion: ModelPromoted) -> tuple[Model, bytes | None]:
         """Return the model and the bytes to keep; None if it already serves for another promotion (freeze)."""
@@ -154,15 +155,10 @@ class ModelLoader:
         current = self.in_service.current
         if current is not None and current.promotion.artefact_sha256 == promotion.artefact_sha256:
             return current.model, None
-        loaded = await self.candidates.take(promotion) or await self._load_kept(promotion)
+        loaded = await self.candidates.take(promotion) or await self._files.read_kept(promotion)
         if loaded is None:
-            loaded = await load_model(promotion, self._store, self._settings.labels)
+            loaded = await self._files.fetch(promotion)
         return loaded.model, loaded.artefact
-
-    async def _load_kept(self, promotion: ModelPromoted) -> LoadedModel | None:
-        """Return the model from disk, None if it is not there."""
-        artefact = await asyncio.to_thread(self._folder.read, promotion)
-        return None if artefact is None else await load_bytes(promotion, artefact, self._settings.labels)
 
     def _swap(self, serving: ServingModel) -> None:
         if self.in_service.current is not None:  # else the process starts, with what was live before
@@ -184,9 +180,10 @@ class ModelLoader:
         for notify in self._listeners:
             notify(self.in_service.current, failure)
 
-    async def _keep(self, promotion: ModelPromoted, artefact: bytes) -> None:
+    async def _keep(self, promotion: ModelPromoted, artefact: bytes, model: Model) -> None:
+        base = None if model.metadata.base is None else model.graph.artefact
         try:
-            await asyncio.to_thread(self._folder.keep, promotion, artefact)
+            await asyncio.to_thread(self._folder.keep, promotion, artefact, base)
         except OSError as error:  # a full disk must not stop serving
             logger.error("the artefact could not be kept in PAPPUS_STATE_FOLDER for the next start", error=str(error))
 

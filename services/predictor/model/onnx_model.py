@@ -1,15 +1,24 @@
 """A model in memory. The only importer of onnxruntime here; `shared.contract.artefact` describes artefacts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+from onnx import ModelProto
 
 from services.predictor.decisions.answers import Output
-from shared.artefacts import parse_artefact
-from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
+from shared.artefacts import LayerRows, open_layer, padded, parse_artefact, read_layer, rows_of
+from shared.contract.artefact import (
+    CORRECTION_WEIGHTS,
+    FEATURES,
+    INPUT,
+    METADATA_KEY,
+    PROBABILITIES,
+    ArtefactMetadata,
+)
 from shared.imaging.preprocessing import INPUT_SIZE
 from shared.imaging.structure import Pixels
 from shared.runtime.errors import InvalidMessage, PappusError
@@ -23,41 +32,104 @@ class InvalidArtefact(PappusError):
     """The artefact cannot serve: it is unreadable, of another format, or its answers are not probabilities."""
 
 
-class Model:
-    """One loaded artefact. `answer` may be called from any thread."""
+@dataclass(frozen=True)
+class ParsedArtefact:
+    """The bytes of an artefact, looked through and parsed: nothing of it ran yet. `proto` may be changed by whom it is
+    given to, so it is used once."""
 
-    def __init__(self, artefact: bytes, labels: Collection[str] | None = None) -> None:
-        """Look through the artefact, build the session and let it answer a few times. Takes from 20 ms to seconds: call
-        it from a thread. `labels`: those of the installation, None takes any.
+    data: bytes
+    proto: ModelProto
+    metadata: ArtefactMetadata
+
+    @classmethod
+    def of(cls, data: bytes) -> "ParsedArtefact":
+        """Look through an artefact. Raises InvalidArtefact: it is not what a trainer writes."""
+        try:
+            proto = parse_artefact(data)
+        except InvalidMessage as error:
+            raise InvalidArtefact(str(error)) from error
+        return cls(data, proto, _metadata(proto))
+
+
+class Graph:
+    """A whole artefact in memory. The rows of its correction layer are given with each image, so that it answers for
+    every layer that was made on it; `answer` may be called from any thread."""
+
+    def __init__(self, artefact: ParsedArtefact) -> None:
+        """Build the session of a whole artefact. Takes from 20 ms to seconds: call it from a thread.
 
         Raises:
-            InvalidArtefact: it is not what a trainer writes, it names labels that are none here, the session cannot be
-                built, or its answer to a grey image is none.
+            InvalidArtefact: it is a layer alone, the session cannot be built, or its answer to a grey image is none.
         """
-        self.metadata = _metadata(_properties(artefact))
-        _check_labels(self.metadata.labels, labels)
-        self._session = _session(artefact)
-        _check(self.metadata, self._grey_answer())
+        self.artefact = artefact.data
+        self.metadata = artefact.metadata
+        if self.metadata.base is not None:
+            raise InvalidArtefact("A layer alone cannot serve as the base of another. Train it again.")
+        self.own_rows = rows_of(artefact.proto)
+        """None: it has no rows that could be replaced; it answers for itself alone."""
+        self._session = _session(artefact.data if self.own_rows is None else open_layer(artefact.proto))
+        grey = self.answer_grey(self.own_rows)  # the first answer also makes the session allocate its memory
+        _check(self.metadata, grey)
         self.answer_seconds = min(self._timed() for _ in range(3))
         """The shortest time of one answer; slow models answer in a thread."""
 
-    def answer(self, image: Pixels) -> Output:
+    def answer(self, image: Pixels, rows: LayerRows | None) -> Output:
         """Answer one image: uint8 RGB [96, 96, 3], as `shared.imaging.preprocessing.prepare` makes it."""
-        probabilities, features, weights = self._session.run(_OUTPUTS, {INPUT: image[None]})
+        inputs = {INPUT: image[None]} if rows is None else {INPUT: image[None], **rows.inputs}
+        probabilities, features, weights = self._session.run(_OUTPUTS, inputs)
         return Output(probabilities[0], features[0], weights[0])  # [c], [d], [m]
+
+    def answer_grey(self, rows: LayerRows | None) -> Output:
+        """Answer a grey image. Raises InvalidArtefact if that fails."""
+        grey: NDArray[np.uint8] = np.full((INPUT_SIZE, INPUT_SIZE, 3), 128, np.uint8)
+        try:
+            return self.answer(grey, rows)
+        except Exception as error:  # onnxruntime's exceptions have no base class of their own
+            raise InvalidArtefact(f"The model cannot answer a grey image: {error}. Train it again.") from error
 
     def _timed(self) -> float:
         started = perf_counter()
-        self._grey_answer()
+        self.answer_grey(self.own_rows)
         return perf_counter() - started
 
-    def _grey_answer(self) -> Output:
-        """Answer a grey image. The first answer also makes the session allocate its memory."""
-        grey: NDArray[np.uint8] = np.full((INPUT_SIZE, INPUT_SIZE, 3), 128, np.uint8)
-        try:
-            return self.answer(grey)
-        except Exception as error:  # onnxruntime's exceptions have no base class of their own
-            raise InvalidArtefact(f"The model cannot answer a grey image: {error}. Train it again.") from error
+
+class Model:
+    """One loaded artefact. `answer` may be called from any thread."""
+
+    def __init__(
+        self,
+        artefact: bytes | ParsedArtefact,
+        labels: Collection[str] | None = None,
+        bases: Mapping[str, Graph] | None = None,
+    ) -> None:
+        """Look through the artefact and let it answer. For a whole one a session is built first, which takes from
+        20 ms to seconds: call it from a thread. `labels`: those of the installation, None takes any. `bases`: graphs in
+        memory by the sha256 of their bytes; that of a layer alone has to be among them.
+
+        Raises:
+            InvalidArtefact: it is not what a trainer writes, it names labels that are none here, the session cannot be
+                built, its answer to a grey image is none, or it does not belong to its base.
+        """
+        parsed = artefact if isinstance(artefact, ParsedArtefact) else ParsedArtefact.of(artefact)
+        self.metadata = parsed.metadata
+        _check_labels(self.metadata.labels, labels)
+        base = self.metadata.base
+        if base is None:
+            self.graph = Graph(parsed)
+            self._rows = self.graph.own_rows
+            self.answer_seconds = self.graph.answer_seconds
+            return
+        self.graph = (bases or {})[base.sha256]
+        self.answer_seconds = self.graph.answer_seconds
+        self._rows = padded(*read_layer(parsed.proto))
+        _check_base(self.metadata, self.graph.metadata)
+        if self.graph.own_rows is None:
+            raise InvalidArtefact("The base of this artefact has no correction layer. Train it again.")
+        _check(self.metadata, self.graph.answer_grey(self._rows))
+
+    def answer(self, image: Pixels) -> Output:
+        """Answer one image: uint8 RGB [96, 96, 3], as `shared.imaging.preprocessing.prepare` makes it."""
+        return self.graph.answer(image, self._rows)
 
 
 def _session(artefact: bytes) -> onnxruntime.InferenceSession:
@@ -73,12 +145,17 @@ def _session(artefact: bytes) -> onnxruntime.InferenceSession:
         raise InvalidArtefact(f"onnxruntime cannot load the artefact: {error}. Train it again.") from error
 
 
-def _properties(artefact: bytes) -> dict[str, str]:
-    """Return what the artefact says about itself. Nothing of an artefact runs before all of it was looked through."""
-    try:
-        return {entry.key: entry.value for entry in parse_artefact(artefact).metadata_props}
-    except InvalidMessage as error:
-        raise InvalidArtefact(str(error)) from error
+def _check_base(metadata: ArtefactMetadata, base: ArtefactMetadata) -> None:
+    """Raise InvalidArtefact unless a layer says of itself what its base does, but for the corrections."""
+    whole = replace(
+        base,
+        base=metadata.base,
+        corrections=metadata.corrections,
+        manifest_sha256=metadata.manifest_sha256,
+        format_version=metadata.format_version,
+    )
+    if whole != metadata:
+        raise InvalidArtefact("The layer of this artefact was made for another base. Train it again.")
 
 
 def _check_labels(found: tuple[str, ...], allowed: Collection[str] | None) -> None:
@@ -91,7 +168,8 @@ def _check_labels(found: tuple[str, ...], allowed: Collection[str] | None) -> No
         )
 
 
-def _metadata(properties: dict[str, str]) -> ArtefactMetadata:
+def _metadata(parsed: ModelProto) -> ArtefactMetadata:
+    properties = {entry.key: entry.value for entry in parsed.metadata_props}
     try:
         metadata = ArtefactMetadata.from_json(properties[METADATA_KEY])
     except KeyError as error:
@@ -102,6 +180,8 @@ def _metadata(properties: dict[str, str]) -> ArtefactMetadata:
         raise InvalidArtefact(
             f"The model takes {metadata.input_size} pixels; images are prepared with {INPUT_SIZE}. Train it again."
         )
+    if bool(parsed.graph.node) != (metadata.base is None):
+        raise InvalidArtefact("The artefact is neither a whole graph nor a layer with a base. Train it again.")
     return metadata
 
 

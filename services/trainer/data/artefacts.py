@@ -1,27 +1,46 @@
 """Artefacts from the object store: compared with the announced hash, looked through, and parsed."""
 
 import asyncio
+from collections.abc import MutableMapping
 
-from services.trainer.model.onnx_artefact import Artefact
-from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, check_artefact_key
+from services.trainer.model.onnx_artefact import Artefact, ArtefactFile
+from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, BaseArtefact, check_artefact_key, check_base_key
 from shared.contract.events import ArtefactOfModel
 from shared.runtime.errors import InvalidMessage
 from shared.storage.object_store import ObjectStore, ObjectTooLarge
 from shared.storage.verified import get_verified
 
 
-async def load_artefact(store: ObjectStore, model: ArtefactOfModel) -> Artefact:
-    """Return the artefact of this version, parsed once.
+async def load_artefact(
+    store: ObjectStore, model: ArtefactOfModel, bases: MutableMapping[str, Artefact] | None = None
+) -> Artefact:
+    """Return the artefact of this version, parsed once. `bases`: whole artefacts in memory by sha256, for the layers
+    that name them; new ones are added.
 
     Raises:
-        HashMismatch: the object holds other bytes than were announced.
-        ObjectMissing: the object is gone.
+        HashMismatch: an object holds other bytes than were announced.
+        ObjectMissing: an object is gone.
         InvalidMessage: the bytes are not an artefact, or too many, or lie where no artefact of this version does.
         TransientError: the store did not answer.
     """
     check_artefact_key(model.artefact_key, model.version)
+    found = await _read(store, BaseArtefact(model.artefact_key, model.artefact_sha256))
+    known = {} if bases is None else bases
+    base = found.base
+    if base is None:
+        artefact = await asyncio.to_thread(found.whole)
+        known[artefact.sha256] = artefact
+        return artefact
+    if base.sha256 not in known:
+        check_base_key(base.key)
+        whole = await _read(store, base)
+        known[base.sha256] = await asyncio.to_thread(whole.whole)
+    return found.on(known[base.sha256])
+
+
+async def _read(store: ObjectStore, named: BaseArtefact) -> ArtefactFile:
     try:
-        data = await get_verified(store, model.artefact_key, model.artefact_sha256, LARGEST_ARTEFACT_BYTES)
+        data = await get_verified(store, named.key, named.sha256, LARGEST_ARTEFACT_BYTES)
     except ObjectTooLarge as error:
         raise InvalidMessage(f"{error} A model has fewer.") from error
-    return await asyncio.to_thread(Artefact.parse, data)
+    return await asyncio.to_thread(ArtefactFile.parse, data, named.key)

@@ -14,13 +14,14 @@ from services.trainer.model.correction_layer import MARGIN, RIDGE, CorrectionLay
 from services.trainer.model.neighbours import Neighbours
 from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.reference_inference import Agreement, compare_runtimes, predict_probabilities
-from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
-from shared.contract.artefact import FORMAT_VERSION
+from services.trainer.model.sessions import FeatureExtractor
+from shared.contract.artefact import LAYER_FORMAT_VERSION
 from shared.contract.split import side
+from shared.imaging.preprocessing import INPUT_SIZE
 from shared.imaging.structure import Pixels
 from shared.runtime.errors import PappusError
 
-RECIPE = f"layer ridge={RIDGE} margin={MARGIN} format={FORMAT_VERSION}"
+RECIPE = f"layer ridge={RIDGE} margin={MARGIN} format={LAYER_FORMAT_VERSION}"
 """What shapes a layer beside corrections and champion, which holds kappa and the space; part of the version."""
 LARGEST_DIFFERENCE = 1e-3
 """Of a probability. Corrections that contradict each other on nearly equal images have coefficients of hundreds, with
@@ -71,6 +72,7 @@ def load_champion(artefact: Artefact, extractors: MutableMapping[str, FeatureExt
     backbone = artefact.backbone
     if backbone.id not in extractors:
         extractors[backbone.id] = FeatureExtractor(backbone.onnx)
+    artefact.graph.session(artefact.layer)  # the first candidate is compared under it as quickly as the next
     return LoadedChampion(artefact, extractors[backbone.id])
 
 
@@ -96,13 +98,13 @@ def build_candidate(
 
 def check_parity(artefact: Artefact, vectors: Mapping[str, Vector], prepared: Mapping[str, Pixels]) -> Agreement:
     """Compare numpy on the features the layer was fitted on, by sha256, with the whole graph on the pixels of some of
-    these images. Without an image this still shows that the graph loads."""
-    session = ArtefactSession(artefact.data)
-    if not prepared:
-        return Agreement(0.0, 0)
+    these images. Without an image this still shows that the graph answers."""
     head = artefact.head
+    if not prepared:
+        artefact.predict(np.full((1, INPUT_SIZE, INPUT_SIZE, 3), 128, np.uint8))
+        return Agreement(0.0, 0)
     features = stack_features([vectors[digest] for digest in prepared], len(head.mean))  # [k, d]
-    served = session.predict(np.stack(list(prepared.values()))).probabilities
+    served = artefact.predict(np.stack(list(prepared.values()))).probabilities
     return compare_runtimes(predict_probabilities(head, artefact.layer, features), served)
 
 

@@ -38,6 +38,7 @@ from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_U
 from services.trainer.features.source import FeatureResult, FeatureSource
 from services.trainer.model.arrays import Vector
 from services.trainer.model.made_with import made_with
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.reference_inference import Agreement
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
@@ -83,6 +84,7 @@ class FastLane:
         self._model: ModelTrained | None = None
         self._loaded: LRUCache[str, LoadedChampion] = LRUCache(KEPT)
         """By the sha256 of the artefact: the champion, and candidates that may become it."""
+        self._bases: LRUCache[str, Artefact] = LRUCache(KEPT)
         self._extractors: LRUCache[str, FeatureExtractor] = LRUCache(KEPT)
         self._loading = asyncio.Lock()
         self._unreadable: dict[UUID, tuple[datetime, str]] = {}
@@ -157,7 +159,7 @@ class FastLane:
             if (known := self._loaded.get(digest)) is not None:
                 return known
             try:
-                artefact = await load_artefact(self._store, champion.model)
+                artefact = await load_artefact(self._store, champion.model, self._bases)
             except (HashMismatch, ObjectMissing, InvalidMessage) as error:
                 raise CandidateBuildError(f"The champion {champion.version} cannot be read. {error}") from error
             loaded = await asyncio.to_thread(load_champion, artefact, self._extractors)

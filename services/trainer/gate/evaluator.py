@@ -21,7 +21,7 @@ from services.trainer.gate.decisions.comparison import (
 from services.trainer.gate.decisions.evidence import make_evidence
 from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Verdict, judge
 from services.trainer.gate.decisions.verdict_events import failed_rules
-from services.trainer.gate.evaluation_data import EvaluationData, load_evaluation_data, load_probes
+from services.trainer.gate.evaluation_data import EvaluationData, load_corrections, load_evaluation_data, load_probes
 from services.trainer.gate.model_loader import EvaluatedModel, ModelLoader, ModelLoadError
 from services.trainer.gate.new_images import find_new_images
 from services.trainer.gate.smoke_test import SmokeTest, run_smoke_test
@@ -71,9 +71,10 @@ class Evaluator:
         self._answers: LRUCache[tuple[object, ...], Indices] = LRUCache(KEPT_ANSWERS)
 
     async def fetch(self, model: ModelTrained) -> None:
-        """Have the model in memory for the evaluation that follows, which reports it if this fails."""
+        """Have the model and what its corrections are judged by in memory for the evaluation that follows, which
+        reports it if this fails."""
         with suppress(ModelLoadError, TransientError):
-            await self._loader.load(model)
+            await load_corrections(self._database, self._source, await self._loader.load(model))
 
     async def run_smoke_test(self, model: ModelTrained) -> SmokeTest:
         """Load the model from the store and have it answer a few images.
@@ -128,6 +129,8 @@ class Evaluator:
         """Load champion and anchor, and a candidate if there is one, and have what is compared in memory. Raises
         ChampionLost, TransientError."""
         baselines, _ = await self._load_baselines(champion, anchor)
+        for baseline in baselines[:1]:  # what comes next holds a new correction
+            await load_corrections(self._database, self._source, baseline)
         challenger = None
         if candidate is not None:
             with suppress(ModelLoadError):  # the evaluation that follows reports it

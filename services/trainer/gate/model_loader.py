@@ -24,9 +24,9 @@ class ModelLoadError(PappusError):
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model in memory: its bytes, its pieces, and its backbone, loaded."""
+    """A model in memory: its pieces, and its backbone, loaded."""
 
-    artefact: bytes
+    artefact: Artefact
     compared: ComparedModel
     extractor: FeatureExtractor
 
@@ -37,12 +37,15 @@ class ModelLoader:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._loaded: LRUCache[UUID, EvaluatedModel] = LRUCache(KEPT)
+        self._bases: LRUCache[str, Artefact] = LRUCache(KEPT)
         self._extractors: LRUCache[str, FeatureExtractor] = LRUCache(KEPT)
         self._loading = asyncio.Lock()
 
     def forget(self, model: ModelTrained) -> None:
         """Read this model from the store at the next `load`, as a predictor that loads it will."""
-        self._loaded.pop(model.event_id, None)
+        loaded = self._loaded.pop(model.event_id, None)
+        if loaded is not None:
+            self._bases.pop(loaded.artefact.base.sha256, None)
 
     async def load(self, model: ModelTrained) -> EvaluatedModel:
         """Return the model, checked against its announcement.
@@ -55,7 +58,7 @@ class ModelLoader:
             if (known := self._loaded.get(model.event_id)) is not None:
                 return known
             try:
-                artefact = await load_artefact(self._store, model)
+                artefact = await load_artefact(self._store, model, self._bases)
             except (HashMismatch, ObjectMissing, InvalidMessage) as error:
                 raise ModelLoadError(f"{model.version} cannot be loaded. {error}") from error
             self._loaded[model.event_id] = loaded = await asyncio.to_thread(self._check, model, artefact)
@@ -71,7 +74,8 @@ class ModelLoader:
         try:
             if backbone.id not in self._extractors:
                 self._extractors[backbone.id] = FeatureExtractor(backbone.onnx)
+            artefact.graph.session(artefact.layer)
         except Exception as error:  # any exception of the runtime about a broken graph is a verdict on the graph
             raise ModelLoadError(f"{model.version} cannot be loaded: {error}") from error
         compared = ComparedModel(model, artefact.head, artefact.layer)
-        return EvaluatedModel(artefact.data, compared, self._extractors[backbone.id])
+        return EvaluatedModel(artefact, compared, self._extractors[backbone.id])

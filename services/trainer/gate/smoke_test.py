@@ -8,8 +8,8 @@ import numpy as np
 
 from services.trainer.gate.model_loader import EvaluatedModel, ModelLoadError
 from services.trainer.model.arrays import Vectors, stack_features
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
-from services.trainer.model.sessions import ArtefactSession
 from shared.imaging.preprocessing import INPUT_SIZE
 from shared.imaging.structure import Pixels
 
@@ -42,9 +42,8 @@ def run_smoke_test(
     model = loaded.compared
     pixels = np.stack(list(prepared.values()) or [GREY])  # uint8 [k, 96, 96, 3]
     try:
-        session = ArtefactSession(loaded.artefact)
-        served = session.predict(pixels).probabilities  # [k, c]
-        milliseconds = _measure_milliseconds(session, pixels[:1], slowest_milliseconds)
+        served = loaded.artefact.predict(pixels).probabilities  # [k, c]
+        milliseconds = _measure_milliseconds(loaded.artefact, pixels[:1], slowest_milliseconds)
     except Exception as error:  # any exception of the runtime about a broken graph is a verdict on the graph
         raise ModelLoadError(f"{model.trained.version} cannot answer: {error}") from error
     if not prepared:
@@ -58,14 +57,14 @@ def run_smoke_test(
     return SmokeTest(difference, agreed.disagreements, milliseconds)
 
 
-def _measure_milliseconds(session: ArtefactSession, one: Pixels, slowest: float) -> float:
+def _measure_milliseconds(artefact: Artefact, one: Pixels, slowest: float) -> float:
     """Return the fastest of a few answers, and of more when all were slower than the gate allows: what else the machine
     does is not the model's doing, and a verdict stays."""
     fastest, deadline = float("inf"), time.perf_counter() + TIMING_BUDGET_SECONDS
     runs = 0
     while runs < TIMED_RUNS or (fastest > slowest and time.perf_counter() < deadline):
         started = time.perf_counter()
-        session.predict(one)
+        artefact.predict(one)
         fastest = min(fastest, 1000 * (time.perf_counter() - started))
         runs += 1
     return fastest

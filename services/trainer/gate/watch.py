@@ -25,7 +25,6 @@ from services.trainer.gate.decisions.watching import (
 from services.trainer.gate.metrics import ROLLBACKS
 from services.trainer.gate.model_loader import ModelLoader, ModelLoadError
 from services.trainer.gate.settings import GateProcessSettings
-from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import ModelPromoted
 from shared.imaging.structure import Pixels
 from shared.messaging.event_log import Publisher
@@ -181,7 +180,6 @@ class PromotionWatch:
             except ModelLoadError as error:
                 raise CannotWatch(f"Golden images cannot be asked. {error} Restore the object.") from error
             pixels = np.stack([prepared[one.sample.sha256] for one in images])  # uint8 [n, 96, 96, 3]
-            session = await asyncio.to_thread(ArtefactSession, loaded.artefact)
-            answered = (await asyncio.to_thread(session.predict, pixels)).probabilities.argmax(axis=1)
+            answered = (await asyncio.to_thread(loaded.artefact.predict, pixels)).probabilities.argmax(axis=1)
             self._answers[key] = [model.labels[int(each)] for each in answered]
         return self._answers[key]

@@ -13,12 +13,11 @@ import numpy as np
 import onnx
 from onnx import ModelProto, helper, numpy_helper
 
+from services.trainer.model.arrays import Images
 from services.trainer.model.correction_layer import CorrectionLayer
 from services.trainer.model.head import Head
 from services.trainer.model.layer_space import LayerSpace
 from services.trainer.model.onnx_graph import (
-    CENTERS,
-    COEFFICIENTS,
     END,
     HEAD_TENSORS,
     SPACE,
@@ -34,8 +33,17 @@ from services.trainer.model.onnx_graph import (
     read_tensors,
     serialise,
 )
-from shared.artefacts import parse_artefact
-from shared.contract.artefact import METADATA_KEY, ArtefactMetadata
+from services.trainer.model.sessions import ArtefactSession, ModelOutputs
+from shared.artefacts import open_layer, padded, parse_artefact, read_layer, write_layer
+from shared.contract.artefact import (
+    CENTERS,
+    COEFFICIENTS,
+    FORMAT_VERSION,
+    LAYER_FORMAT_VERSION,
+    METADATA_KEY,
+    ArtefactMetadata,
+    BaseArtefact,
+)
 from shared.runtime.errors import InvalidMessage
 
 
@@ -46,6 +54,7 @@ class GraphWithoutLayer:
     def __init__(self, model: ModelProto) -> None:
         self._model = model
         self._lock = Lock()
+        self._session: ArtefactSession | None = None
 
     def write(self, layer: CorrectionLayer, metadata: ArtefactMetadata, *, check: bool = False) -> bytes:
         """Return the bytes of the whole graph. With `check`, onnx looks whether it is valid, and raises if not."""
@@ -61,6 +70,16 @@ class GraphWithoutLayer:
             finally:
                 del tensors[kept:]
                 del self._model.metadata_props[:]
+
+    def session(self, layer: CorrectionLayer) -> ArtefactSession:
+        """Return the graph, loaded as a predictor loads it: once, for all layers. Raises what the runtime raises."""
+        with self._lock:
+            if self._session is None:
+                model = ModelProto()
+                model.CopyFrom(self._model)
+                model.graph.initializer.extend(layer_tensors(layer))
+                self._session = ArtefactSession(open_layer(model))
+            return self._session
 
     def tensors(self, layer: CorrectionLayer) -> dict[str, Tensor]:
         """Return all learned numbers of the graph with this layer, by name."""
@@ -83,8 +102,8 @@ class Backbone:
 
 @dataclass(frozen=True, eq=False)
 class Artefact:
-    """A model file with its pieces: `data` is the whole graph, `head` and `layer` are as they were assembled, bit for
-    bit."""
+    """A model file with its pieces: `data` is the whole graph or a layer alone, `head` and `layer` are as they were
+    assembled, bit for bit. `key`: where a whole one lies in the object store; empty if it was not read from there."""
 
     data: bytes = field(repr=False)
     metadata: ArtefactMetadata
@@ -92,16 +111,23 @@ class Artefact:
     layer: CorrectionLayer
     backbone: Backbone
     graph: GraphWithoutLayer = field(repr=False)
+    key: str = ""
 
     @classmethod
-    def parse(cls, data: bytes) -> "Artefact":
-        """Return the artefact with these bytes, which may come from a stranger.
+    def parse(cls, data: bytes, key: str = "") -> "Artefact":
+        """Return the whole artefact with these bytes, which may come from a stranger.
 
         Raises:
-            InvalidMessage: these bytes are not an artefact, or hold what must not be run.
+            InvalidMessage: these bytes are not a whole artefact, or hold what must not be run.
         """
-        model = parse_artefact(data)
-        metadata = read_metadata(model)
+        return ArtefactFile.parse(data, key).whole()
+
+    @classmethod
+    def of_file(cls, file: "ArtefactFile") -> "Artefact":
+        """See `ArtefactFile.whole`. The parsed graph is used up."""
+        data, model, metadata, key = file.data, file.model, file.metadata, file.key
+        if metadata.base is not None:
+            raise InvalidMessage("This artefact is a layer alone, where a whole one is needed. Train the model again.")
         tensors = read_tensors(model, "head.") | read_tensors(model, SPACE[0]) | read_tensors(model, "corrections.")
         rows = len(metadata.corrections)  # the graph holds an empty layer as one row
         try:
@@ -114,14 +140,33 @@ class Artefact:
         layer = CorrectionLayer(centers, coefficients, metadata.corrections, metadata.kappa, space, end)
         backbone = Backbone(extract_backbone(model))
         delete_layer(model)
-        return cls(data, metadata, head, layer, backbone, GraphWithoutLayer(model))
+        return cls(data, metadata, head, layer, backbone, GraphWithoutLayer(model), key)
+
+    @property
+    def base(self) -> BaseArtefact:
+        """The whole artefact that layers on this backbone and head name: this one, or that of this layer."""
+        return self.metadata.base or BaseArtefact(self.key, self.sha256)
 
     def with_layer(self, layer: CorrectionLayer, manifest_sha256: str) -> "Artefact":
-        """Return the same backbone and head with another correction layer in the same space, and the manifest it came
-        from. Nothing is parsed; takes milliseconds."""
-        metadata = _metadata_for(replace(self.metadata, manifest_sha256=manifest_sha256), layer)
-        data = self.graph.write(layer, metadata)
+        """Return the same backbone and head with another correction layer in the same space, as a layer alone, and the
+        manifest it came from. Nothing is parsed; takes a millisecond."""
+        changed = replace(
+            self.metadata, manifest_sha256=manifest_sha256, base=self.base, format_version=LAYER_FORMAT_VERSION
+        )
+        metadata = _metadata_for(changed, layer)
+        data = write_layer(layer.centers, layer.coefficients, metadata.to_json())
         return replace(self, data=data, metadata=metadata, layer=layer)
+
+    def predict(self, images: Images) -> ModelOutputs:
+        """Return what a predictor answers for uint8 [n, 96, 96, 3]; n may be 0. Raises what the runtime raises."""
+        rows = padded(self.layer.centers, self.layer.coefficients)
+        return self.graph.session(self.layer).predict(images, rows.inputs)
+
+    def whole(self) -> bytes:
+        """Return one graph that needs no base: the same answers for those who know nothing of layers."""
+        if self.metadata.base is None:
+            return self.data
+        return self.graph.write(self.layer, replace(self.metadata, base=None, format_version=FORMAT_VERSION))
 
     def hash_weights(self) -> str:
         """Return a hash of all learned numbers, in the order of their names: equal for models that answer alike, bit
@@ -136,6 +181,52 @@ class Artefact:
     def sha256(self) -> str:
         """The hash of the bytes, 64 hex digits."""
         return sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class ArtefactFile:
+    """The bytes of an artefact, looked through: a whole one, or a layer alone. `key`: where they lie."""
+
+    data: bytes = field(repr=False)
+    model: ModelProto = field(repr=False)
+    metadata: ArtefactMetadata
+    key: str = ""
+
+    @classmethod
+    def parse(cls, data: bytes, key: str = "") -> "ArtefactFile":
+        """Look through bytes, which may come from a stranger. Raises InvalidMessage: they are not an artefact, or hold
+        what must not be run."""
+        model = parse_artefact(data)
+        metadata = read_metadata(model)
+        if bool(model.graph.node) != (metadata.base is None):
+            raise InvalidMessage("This artefact is neither a whole graph nor a layer with a base. Train it again.")
+        return cls(data, model, metadata, key)
+
+    @property
+    def base(self) -> BaseArtefact | None:
+        """The whole artefact that a layer alone names; None for a whole one."""
+        return self.metadata.base
+
+    def whole(self) -> Artefact:
+        """Return the whole artefact. Raises InvalidMessage if it is none, or its numbers do not fit each other."""
+        return Artefact.of_file(self)
+
+    def on(self, base: Artefact) -> Artefact:
+        """Return the artefact of a layer alone on its base. Raises InvalidMessage if it was made for another one."""
+        metadata, (centers, coefficients) = self.metadata, read_layer(self.model)
+        rows, before = len(metadata.corrections), base.layer
+        expected = replace(
+            base.metadata,
+            base=base.base,
+            corrections=metadata.corrections,
+            manifest_sha256=metadata.manifest_sha256,
+            format_version=metadata.format_version,
+        )
+        shapes = ((rows, before.centers.shape[1]), (rows, len(base.head.labels)))
+        if expected != metadata or (centers.shape, coefficients.shape) != shapes:
+            raise InvalidMessage("The layer of this artefact was made for another base. Train the model again.")
+        layer = CorrectionLayer(centers, coefficients, metadata.corrections, before.kappa, before.space, before.end)
+        return replace(base, data=self.data, metadata=metadata, layer=layer)
 
 
 def assemble(backbone_onnx: bytes, head: Head, layer: CorrectionLayer, metadata: ArtefactMetadata) -> Artefact:

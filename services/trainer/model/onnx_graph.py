@@ -15,14 +15,22 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from services.trainer.model.correction_layer import CorrectionLayer
 from services.trainer.model.head import LEAST_PROBABILITY, Head
 from services.trainer.model.layer_space import LayerSpace
-from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, METADATA_KEY, PROBABILITIES, ArtefactMetadata
+from shared.artefacts import padded
+from shared.contract.artefact import (
+    CENTERS,
+    COEFFICIENTS,
+    CORRECTION_WEIGHTS,
+    FEATURES,
+    METADATA_KEY,
+    PROBABILITIES,
+    ArtefactMetadata,
+)
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.metrics import ARTEFACT_PARSES
 
 Tensor = NDArray[np.float32]
 
 HEAD, SPACE, LAYER = ("head.", "head/"), ("space.", "space/"), ("corrections.", "corrections/")
-CENTERS, COEFFICIENTS = "corrections.centers", "corrections.coefficients"
 HEAD_TENSORS = ("head.mean", "head.scale", "head.weights", "head.bias")
 """In the order of the fields of `Head`."""
 TEMPERATURE = "head.temperature"
@@ -104,12 +112,8 @@ def add_head(model: ModelProto, head: Head, space: LayerSpace | None = None) -> 
 
 def layer_tensors(layer: CorrectionLayer) -> list[TensorProto]:
     """Return the numbers of a correction layer as initialisers of the graph."""
-    centers, coefficients = layer.centers, layer.coefficients
-    if not len(centers):  # runtimes do not agree on matrices without rows, so an empty layer is a row that adds nothing
-        centers, coefficients = (np.zeros((1, array.shape[1]), np.float32) for array in (centers, coefficients))
     named: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {
-        CENTERS: centers,
-        COEFFICIENTS: coefficients,
+        **padded(layer.centers, layer.coefficients).inputs,
         "corrections.kappa": np.array(layer.kappa, np.float32),
         "corrections.one": np.array(1, np.float32),
         "corrections.shortest": np.array(1e-12, np.float32),

@@ -1,5 +1,6 @@
 """Features and answers through onnxruntime: what training sees is what serving will see."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +39,9 @@ class ArtefactSession:
     def __init__(self, artefact: bytes) -> None:
         self._session = _session(artefact)
 
-    def predict(self, images: Images) -> ModelOutputs:
-        """Return the answers for uint8 [n, 96, 96, 3]; n may be 0."""
-        return ModelOutputs(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS]))
+    def predict(self, images: Images, rows: Mapping[str, NDArray[np.float32]] = {}) -> ModelOutputs:
+        """Return the answers for uint8 [n, 96, 96, 3]; n may be 0. `rows`: those of the layer, if it is open."""
+        return ModelOutputs(*_run(self._session, images, [PROBABILITIES, FEATURES, CORRECTION_WEIGHTS], rows))
 
 
 def run_graph(model: bytes, values: NDArray[np.float32], output: str) -> NDArray[np.float32]:
@@ -65,10 +66,15 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _run(session: onnxruntime.InferenceSession, images: Images, outputs: list[str]) -> list[NDArray[np.float32]]:
+def _run(
+    session: onnxruntime.InferenceSession,
+    images: Images,
+    outputs: list[str],
+    rows: Mapping[str, NDArray[np.float32]] = {},
+) -> list[NDArray[np.float32]]:
     if not len(images):
         widths = [next(output.shape[1] for output in session.get_outputs() if output.name == name) for name in outputs]
         return [np.zeros((0, width), dtype=np.float32) for width in widths]
     # One image a call, as the predictor does: others in the batch would change the last bits, and save no time.
-    answers = [session.run(outputs, {INPUT: images[at : at + 1]}) for at in range(len(images))]
+    answers = [session.run(outputs, {INPUT: images[at : at + 1], **rows}) for at in range(len(images))]
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]

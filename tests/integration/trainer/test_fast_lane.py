@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.trainer.data import queries
+from services.trainer.data.artefacts import load_artefact
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import manifest_from_json
 from services.trainer.fast_lane import reconciler
@@ -19,7 +20,6 @@ from services.trainer.fast_lane.reconciler import FastLane
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.reference_inference import Agreement
-from services.trainer.model.sessions import ArtefactSession
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import promotion_counts
 from shared.runtime.clock import utc_now
@@ -45,9 +45,8 @@ def said(parts: Parts) -> str:
 async def answered(world: World, image: Stored, mirrored: bool = False) -> str:
     """Return what the champion answers for an image, as a predictor would."""
     champion = await world.champion()
-    session = ArtefactSession(await world.store.get(champion.model.artefact_key))
     pixels = image.pixels[None, :, ::-1] if mirrored else image.pixels[None]
-    probabilities = session.predict(pixels).probabilities[0]
+    probabilities = (await load_artefact(world.store, champion.model)).predict(pixels).probabilities[0]
     return champion.model.labels[int(probabilities.argmax())]
 
 
@@ -62,8 +61,9 @@ async def test_a_correction_is_served_and_names_what_it_came_from(world: World, 
     made = champion.model
     assert (made.lane, made.parent, made.causes) == ("fast", first.version, (correction.event_id,))
     assert (champion.sequence, champion.promotion.route) == (2, "non_inferior")
-    artefact = await world.store.get(made.artefact_key)
-    assert set(Artefact.parse(artefact).layer.entries) == {(image.image_id, 1)}
+    artefact = await load_artefact(world.store, made)
+    assert set(artefact.layer.entries) == {(image.image_id, 1)}
+    assert (artefact.base.key, artefact.base.sha256) == (first.artefact_key, first.artefact_sha256)
     manifest = manifest_from_json((await world.store.get(made.manifest_key)).decode())
     assert manifest.sha256 == made.manifest_sha256
     assert [(sample.image_id, sample.label, sample.revision) for sample in manifest.samples] == [
@@ -88,18 +88,14 @@ async def test_an_artefact_of_format_1_is_extended_until_the_next_full_model(wor
         correction = await world.correct(image, "dandelion")
         older = await world.live(correction)
         assert await answered(world, image) == "dandelion"
-        assert (await artefact_of(world, older.model)).metadata.format_version == 1
+        assert (await load_artefact(world.store, older.model)).layer.space is None
         newer = await world.full(corrections=(correction,))
         await world.verdict(newer)
         await world.ask("override", newer.version)  # its own merits are not what this is about
         await world.correct(world.images[1], "dandelion")
 
         extended = await eventually(lambda: [one for one in trained(world) if one.parent == newer.version])
-        assert (await artefact_of(world, extended[0])).layer.space is not None
-
-
-async def artefact_of(world: World, model: ModelTrained) -> Artefact:
-    return Artefact.parse(await world.store.get(model.artefact_key))
+        assert (await load_artefact(world.store, extended[0])).layer.space is not None
 
 
 async def test_without_a_champion_corrections_wait_for_the_first(world: World, parts: Parts) -> None:

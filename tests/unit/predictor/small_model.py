@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from shared.contract.artefact import CORRECTION_WEIGHTS, FEATURES, INPUT, METADATA_KEY, PROBABILITIES, ArtefactMetadata
+from shared.artefacts import write_layer
+from shared.contract.artefact import (
+    CENTERS,
+    COEFFICIENTS,
+    CORRECTION_WEIGHTS,
+    FEATURES,
+    INPUT,
+    LAYER_FORMAT_VERSION,
+    METADATA_KEY,
+    PROBABILITIES,
+    ArtefactMetadata,
+    BaseArtefact,
+)
 
 KAPPA = 10.0
 METADATA = ArtefactMetadata(
@@ -38,7 +50,8 @@ def small_artefact(
         "white": np.array(255, np.float32),
         "colours": np.array([[4, 0], [0, 4], [0, 0]], np.float32),
         "bias": np.array(bias, np.float32),
-        "centres": centres,
+        CENTERS: centres,
+        COEFFICIENTS: np.zeros((len(centres), len(bias)), np.float32),
         "axis": np.array([1], np.int64),
         "shortest": np.array(1e-6, np.float32),
         "one": np.array(1, np.float32),
@@ -48,17 +61,22 @@ def small_artefact(
         helper.make_node("Cast", [INPUT], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
         helper.make_node("Div", ["mean", "white"], [FEATURES]),
-        helper.make_node("Gemm", [FEATURES, "colours", "bias"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], [PROBABILITIES], axis=-1),
+        helper.make_node("Gemm", [FEATURES, "colours", "bias"], ["head"]),
         helper.make_node("ReduceL2", [FEATURES, "axis"], ["length"], keepdims=1),
         helper.make_node("Max", ["length", "shortest"], ["divisor"]),
         helper.make_node("Div", [FEATURES, "divisor"], ["unit"]),
-        helper.make_node("Gemm", ["unit", "centres"], ["cosine"], transB=1),
+        helper.make_node("Gemm", ["unit", CENTERS], ["cosine"], transB=1),
         helper.make_node("Sub", ["cosine", "one"], ["nearness"]),
         helper.make_node("Mul", ["nearness", "kappa"], ["exponent"]),
         helper.make_node("Exp", ["exponent"], [CORRECTION_WEIGHTS]),
+        helper.make_node("Gemm", [CORRECTION_WEIGHTS, COEFFICIENTS, "head"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], [PROBABILITIES], axis=-1),
     ]
-    outputs = [(PROBABILITIES, len(bias)), (FEATURES, 3), (CORRECTION_WEIGHTS, len(centres))]
+    outputs: list[tuple[str, int | str]] = [
+        (PROBABILITIES, len(bias)),
+        (FEATURES, 3),
+        (CORRECTION_WEIGHTS, "corrections"),
+    ]
     graph = helper.make_graph(
         nodes,
         "small",
@@ -72,6 +90,21 @@ def small_artefact(
         described = replace(metadata, corrections=metadata.corrections or entries)
         helper.set_model_props(model, {METADATA_KEY: described.to_json()})
     return bytes(model.SerializeToString())
+
+
+def layer_on(base: bytes, key: str, corrections: Sequence[tuple[UUID, Sequence[float], Sequence[float]]]) -> bytes:
+    """Return a layer alone on a small artefact under this key: images, the colour of each, and what that adds to the
+    logits."""
+    colours = np.array([colour for _, colour, _ in corrections], np.float32).reshape(-1, 3)
+    colours /= np.maximum(np.linalg.norm(colours, axis=1, keepdims=True), 1e-12)
+    added = np.array([logits for *_, logits in corrections], np.float32).reshape(-1, len(METADATA.labels))
+    described = replace(
+        METADATA,
+        corrections=tuple((image_id, 1) for image_id, *_ in corrections),
+        base=BaseArtefact(key, sha256_of(base)),
+        format_version=LAYER_FORMAT_VERSION,
+    )
+    return write_layer(colours, added, described.to_json())
 
 
 def sha256_of(data: bytes) -> str:

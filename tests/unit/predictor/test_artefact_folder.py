@@ -15,8 +15,8 @@ def folder(tmp_path: Path) -> ArtefactFolder:
 
 def test_a_kept_artefact_is_found_by_its_hash(folder: ArtefactFolder) -> None:
     folder.keep(promotion(1, b"one"), b"one")
-    assert folder.read(promotion(1, b"one")) == b"one"
-    assert folder.read(promotion(2, b"two")) is None
+    assert folder.read(promotion(1, b"one").artefact_sha256) == b"one"
+    assert folder.read(promotion(2, b"two").artefact_sha256) is None
 
 
 def test_an_empty_folder_holds_nothing(folder: ArtefactFolder) -> None:
@@ -40,7 +40,7 @@ def test_an_old_artefact_that_serves_again_is_the_newest(folder: ArtefactFolder)
 def test_a_damaged_artefact_is_as_good_as_none(folder: ArtefactFolder, tmp_path: Path) -> None:
     folder.keep(promotion(1, b"one"), b"one")
     next((tmp_path / "artefacts").glob("*.onnx")).write_bytes(b"on")
-    assert folder.read(promotion(1, b"one")) is None
+    assert folder.read(promotion(1, b"one").artefact_sha256) is None
 
 
 def test_a_note_that_cannot_be_read_is_left_out(folder: ArtefactFolder, tmp_path: Path) -> None:

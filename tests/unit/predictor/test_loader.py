@@ -88,13 +88,13 @@ async def test_the_newest_promotion_is_loaded_and_kept_on_disk(folder: ArtefactF
     await stored(store, (first, ONE), (second, TWO))
     async with running(ModelLoader(store, folder, [listener], QUICK, clock=lambda: NOON)) as loader:
         loader.set_target(promotions(first, second))
-        await eventually(lambda: folder.read(second) == TWO)
+        await eventually(lambda: folder.read(second.artefact_sha256) == TWO)
     serving, failure = listener.calls[0]
     assert serving is not None
     assert serving.promotion == second
     assert serving.loaded_at == NOON
     assert failure is None
-    assert folder.read(first) is None
+    assert folder.read(first.artefact_sha256) is None
 
 
 async def test_a_load_parses_the_artefact_exactly_once(folder: ArtefactFolder) -> None:
@@ -103,7 +103,7 @@ async def test_a_load_parses_the_artefact_exactly_once(folder: ArtefactFolder) -
     await stored(store, (event, ONE))
     async with running(ModelLoader(store, folder, [], QUICK)) as loader:
         loader.set_target(promotions(event))
-        await eventually(lambda: folder.read(event) == ONE)
+        await eventually(lambda: folder.read(event.artefact_sha256) == ONE)
         loader.set_target(promotions(event, frozen))
         await eventually(lambda: loader.in_service.current and loader.in_service.current.promotion == frozen)
     assert parses() == before + 1
@@ -151,7 +151,7 @@ async def test_a_broken_artefact_leaves_the_old_model(folder: ArtefactFolder, ar
         loader.set_target(promotions(good, broken))
         await eventually(lambda: any(failure for _, failure in listener.calls))
         assert version_of(loader) == "fast-1"
-    assert folder.read(broken) is None
+    assert folder.read(broken.artefact_sha256) is None
 
 
 async def test_a_start_falls_back_to_the_newest_loadable_promotion(folder: ArtefactFolder) -> None:

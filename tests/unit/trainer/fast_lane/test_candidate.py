@@ -22,7 +22,7 @@ from services.trainer.model.arrays import Images, Indices
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.layer_space import LayerSpace
 from services.trainer.model.onnx_artefact import Artefact, assemble
-from services.trainer.model.sessions import ArtefactSession, mirror
+from services.trainer.model.sessions import mirror
 from tests.unit.trainer.model.test_onnx_artefact import LABELS, WIDTH, backbone, head, metadata, pictures, space
 
 IMAGES = pictures(8, seed=5)
@@ -52,7 +52,7 @@ def build(base: LoadedChampion, corrections: Sequence[Correction]) -> Candidate:
 
 
 def answers(artefact: Artefact, images: Images) -> Indices:
-    return np.asarray(ArtefactSession(artefact.data).predict(images).probabilities.argmax(axis=1))
+    return np.asarray(artefact.predict(images).probabilities.argmax(axis=1))
 
 
 def other_labels(base: LoadedChampion) -> list[str]:

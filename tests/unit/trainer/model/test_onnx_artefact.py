@@ -18,10 +18,10 @@ from services.trainer.model.correction_layer import (
 )
 from services.trainer.model.head import Head
 from services.trainer.model.layer_space import LayerSpace, fit_space
-from services.trainer.model.onnx_artefact import Artefact, assemble
+from services.trainer.model.onnx_artefact import Artefact, ArtefactFile, assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession, FeatureExtractor
-from shared.contract.artefact import FORMAT_VERSION, ArtefactMetadata
+from shared.contract.artefact import CENTERS, COEFFICIENTS, FORMAT_VERSION, ArtefactMetadata, BaseArtefact
 from shared.runtime.errors import InvalidMessage
 from tests.unit.trainer.model.counting import counted_parses
 
@@ -112,17 +112,62 @@ def test_replacing_the_layer_is_assembling_with_it(format_version: int) -> None:
     before = assembled(layer_for(pictures(9, seed=6), within))
     for artefact in (before, Artefact.parse(before.data)):
         replaced = artefact.with_layer(layer, "ab" * 32)
-        assert replaced.data == assembled(layer).data
-        assert replaced.sha256 == sha256(assembled(layer).data).hexdigest()
+        assert replaced.whole() == assembled(layer).data
+        assert replaced.sha256 == sha256(replaced.data).hexdigest()
         assert replaced.hash_weights() == assembled(layer).hash_weights()
         empty = empty_layer(WIDTH, 3, within, layer.kappa, layer.end)
-        assert replaced.with_layer(empty, "ab" * 32).data == assembled(empty).data
-        assert artefact.with_layer(artefact.layer, "ab" * 32).data == before.data
+        assert replaced.with_layer(empty, "ab" * 32).whole() == assembled(empty).data
+        assert artefact.with_layer(artefact.layer, "ab" * 32).whole() == before.data
+
+
+@pytest.mark.parametrize("corrections", [0, 1, 12])
+@pytest.mark.parametrize("format_version", [1, 2])
+def test_a_layer_alone_answers_as_the_whole_graph(corrections: int, format_version: int) -> None:
+    within = space() if format_version == 2 else None
+    base = Artefact.parse(assembled(layer_for(pictures(3, seed=8), within)).data, "models/full-1/a.onnx")
+    made = base.with_layer(layer_for(pictures(corrections, seed=5), within), "cd" * 32)
+    found = ArtefactFile.parse(made.data).on(base)
+    images = np.concatenate((pictures(corrections, seed=5), pictures(9)))
+    served, whole = found.predict(images), ArtefactSession(made.whole()).predict(images)
+    assert np.abs(served.probabilities - whole.probabilities).max() < 1e-4
+    assert np.abs(served.correction_weights - whole.correction_weights).max() < 1e-4
+    assert found.base == BaseArtefact("models/full-1/a.onnx", base.sha256)
+    assert len(made.data) < 2_000 + 300 * corrections
+    assert len(made.data) < len(made.whole())
+
+
+def test_a_layer_stands_on_its_base_and_no_other() -> None:
+    base, other = assembled(), assemble(backbone(), head(), empty_layer(WIDTH, 3), replace(metadata(), input_size=64))
+    made = ArtefactFile.parse(base.with_layer(layer_for(pictures(2)), "cd" * 32).data)
+    with pytest.raises(InvalidMessage, match="another base"):
+        made.on(other)
+    with pytest.raises(InvalidMessage, match="a layer alone"):
+        Artefact.parse(made.data)
+
+
+@pytest.mark.parametrize("change", ["type", "rows", "names", "cut", "nodes"])
+def test_damaged_layers_are_refused(change: str) -> None:
+    model = onnx.load_model_from_string(assembled().with_layer(layer_for(pictures(2)), "cd" * 32).data)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    match change:
+        case "type":
+            tensors[CENTERS].data_type = onnx.TensorProto.FLOAT16
+        case "rows":
+            tensors[COEFFICIENTS].dims[0] = 1
+        case "names":
+            tensors[CENTERS].name = "else"
+        case "cut":
+            tensors[CENTERS].raw_data = tensors[CENTERS].raw_data[:-1]
+        case "nodes":
+            model.graph.node.add(op_type="Loop")
+    with pytest.raises(InvalidMessage):
+        ArtefactFile.parse(model.SerializeToString())
 
 
 def test_a_replaced_layer_is_what_parsing_its_bytes_finds() -> None:
-    replaced = Artefact.parse(assembled().data).with_layer(layer_for(pictures(4)), "cd" * 32)
-    found = Artefact.parse(replaced.data)
+    base = Artefact.parse(assembled().data)
+    replaced = base.with_layer(layer_for(pictures(4)), "cd" * 32)
+    found = ArtefactFile.parse(replaced.data).on(base)
     assert found.metadata == replaced.metadata
     assert found.backbone.id == replaced.backbone.id
     assert found.hash_weights() == replaced.hash_weights()
@@ -168,13 +213,12 @@ def test_the_pieces_can_be_read_back_bit_for_bit(corrections: int, format_versio
         assert np.array_equal(found.layer.space.projection, layer.space.projection)
 
 
-def test_an_artefact_of_format_1_keeps_its_format_when_it_is_extended() -> None:
+def test_an_artefact_of_format_1_is_extended_without_a_space() -> None:
     older = assemble(backbone(), head(), empty_layer(WIDTH, 3), replace(metadata(), format_version=1))
     extended = Artefact.parse(older.data).with_layer(layer_for(pictures(2)), "cd" * 32)
-    assert Artefact.parse(extended.data).metadata.format_version == 1
-    assert not any(
-        tensor.name.startswith("space.") for tensor in onnx.load_from_string(extended.data).graph.initializer
-    )
+    assert extended.metadata.format_version == 3
+    whole = onnx.load_from_string(extended.whole())
+    assert not any(tensor.name.startswith("space.") for tensor in whole.graph.initializer)
     assert assembled().metadata.format_version == FORMAT_VERSION == 2
 
 

@@ -85,7 +85,7 @@ def test_a_correction_is_answered_as_corrected_on_such_a_backbone(tmp_path: Path
     assert artefact.backbone.id == backbone.id
     before = ArtefactSession(artefact.data).predict(images[:1]).probabilities.argmax(axis=1)
     layer = fit_layer(features[:1], head.logits(features[:1]), 1 - before, [(uuid_of(1), 1)])
-    after = ArtefactSession(artefact.with_layer(layer, "cd" * 32).data).predict(images[:1]).probabilities.argmax(axis=1)
+    after = artefact.with_layer(layer, "cd" * 32).predict(images[:1]).probabilities.argmax(axis=1)
     assert after == 1 - before
 
 

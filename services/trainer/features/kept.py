@@ -11,6 +11,9 @@ from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 
 KNOWN_FILES = 8
+FEW = 4
+"""For so few images no new file is looked for: a training under the same backbone keeps many, and these are computed
+sooner than the store lists its files."""
 
 
 class KeptFeatures:
@@ -20,6 +23,8 @@ class KeptFeatures:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._inside: LRUCache[str, frozenset[str]] = LRUCache(KNOWN_FILES)
+        self._listed: LRUCache[str, tuple[str, ...]] = LRUCache(KNOWN_FILES)
+        """The keys of the files by backbone, as the store listed them last."""
 
     async def find(self, backbone_id: str, wanted: Collection[str], width: int) -> dict[str, Vector]:
         """Return float32 [width] for those of the images (by sha256) that a training under this backbone kept. A file
@@ -29,7 +34,9 @@ class KeptFeatures:
         missing = set(wanted)
         if not missing:
             return found
-        for key in await self._store.keys(f"features/{backbone_id}/"):
+        if backbone_id not in self._listed or len(missing) > FEW:
+            self._listed[backbone_id] = tuple(await self._store.keys(f"features/{backbone_id}/"))
+        for key in self._listed[backbone_id]:
             inside = self._inside.get(key)
             if not missing or (inside is not None and missing.isdisjoint(inside)):
                 continue

@@ -28,7 +28,6 @@ PREPARED_IMAGES = 256
 
 FeatureCache = LRUCache[tuple[str, str], Vector]
 """Vectors by backbone id and sha256 of the image's bytes; a vector of 1,000 numbers takes 4 KB."""
-FEW_MISSING = 4
 MIRRORED = "/mirrored"
 """Follows the backbone id of the vectors of mirrored images."""
 
@@ -88,10 +87,8 @@ class FeatureSource:
 
     async def recall(self, backbone_id: str, digests: Collection[str], width: int) -> None:
         """Take what full trainings kept of these images under this backbone into memory, so that `features` downloads
-        none of them; a few are computed sooner than they are looked for. `width`: the numbers of a vector. Raises TransientError if the store does not answer."""
+        none of them. `width`: the numbers of a vector. Raises TransientError if the store does not answer."""
         missing = [digest for digest in digests if (backbone_id, digest) not in self._cache]
-        if len(missing) <= FEW_MISSING:
-            return
         for digest, vector in (await self._kept.find(backbone_id, missing, width)).items():
             self._cache[backbone_id, digest] = vector
 

@@ -135,11 +135,17 @@ async def anchor(tables: Tables) -> ModelTrained | None:
     """Return the last model that was promoted for being superior, else the first one ever; None before the first
     promotion. Small losses from champion to champion add up, so candidates are compared with this one too. Raises
     NotReady as `champion` does."""
-    version = await tables.fetchval(
+    version = await anchor_version(tables)
+    return None if version is None else await trained(tables, version)
+
+
+async def anchor_version(tables: Tables) -> str | None:
+    """Return the version of `anchor`."""
+    version: str | None = await tables.fetchval(
         "SELECT version FROM promotions ORDER BY (route = 'superior') DESC, CASE route WHEN 'superior' THEN -sequence "
         "ELSE sequence END LIMIT 1"
     )
-    return None if version is None else await trained(tables, version)
+    return version
 
 
 async def trained(tables: Tables, version: str) -> ModelTrained:

@@ -1,8 +1,10 @@
 """What the gate decides about: a candidate, or a request of an operator. Each is a case of `shared.tables.decider`."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.trainer.data import queries
+from services.trainer.data.known_models import KnownModels
 from services.trainer.dataset.records import Champion
 from services.trainer.gate.decisions.promotion_requests import (
     RequestContext,
@@ -42,6 +44,11 @@ class GateContext:
     clock: Clock
     approval: Approval = "automatic"
 
+    @cached_property
+    def models(self) -> KnownModels:
+        """The candidates of these tables."""
+        return KnownModels(self.database)
+
     async def find_verdict(self, cause: Cause) -> Outcome | None:
         """Return the verdict on `cause` that counts; None if there is none."""
         return await queries.verdict_on(self.database, cause.event_id)
@@ -63,7 +70,7 @@ class GateContext:
             TransientError: a dependency did not answer.
         """
         try:
-            anchor = await queries.anchor(self.database)
+            anchor = await self.models.anchor()
             evaluation = await self.evaluator.evaluate(candidate, champion, anchor)
         except ModelLoadError as error:
             return Reject(candidate.version, f"Rejected: {error}", (rule_outcome("artefact_loads", False, str(error)),))
@@ -83,7 +90,7 @@ class CandidateCase:
 
     async def read_state(self) -> Champion | None:
         """Return the champion, whose sequence plus one is the number of the verdict; None before the first."""
-        return await queries.champion(self.context.database)
+        return await self.context.models.champion()
 
     async def find_outcome(self) -> Outcome | None:
         """See Case. An operator may have been faster and promoted it."""
@@ -126,7 +133,7 @@ class RequestCase:
 
     async def read_state(self) -> Champion | None:
         """See CandidateCase."""
-        return await queries.champion(self.context.database)
+        return await self.context.models.champion()
 
     async def find_outcome(self) -> Outcome | None:
         """See Case."""

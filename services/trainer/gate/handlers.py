@@ -73,7 +73,7 @@ class GateHandlers:
     async def _measure(self, candidate: ModelTrained) -> None:
         """Do what takes long before the state is read that the decision depends on: then hardly a promotion comes in
         between, after which it would be made again."""
-        champion, anchor = await queries.champion(self._context.database), await queries.anchor(self._context.database)
+        champion, anchor = await self._context.models.champion(), await self._context.models.anchor()
         await self._context.evaluator.prefetch(champion, anchor, candidate)
 
     async def run(self, health: Health) -> None:

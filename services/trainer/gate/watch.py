@@ -56,7 +56,7 @@ class RollbackCase:
 
     async def read_state(self) -> Champion | None:
         """See CandidateCase."""
-        return await queries.champion(self.context.database)
+        return await self.context.models.champion()
 
     async def find_outcome(self) -> Outcome | None:
         """See Case. Once a person, or another gate, chose a model since, there is nothing to decide."""
@@ -65,7 +65,7 @@ class RollbackCase:
 
     async def decide(self, state: Champion | None) -> Outcome:
         """See Case."""
-        target = await queries.trained(self.context.database, self.back_to)
+        target = await self.context.models.trained(self.back_to)
         try:
             await self.context.evaluator.run_smoke_test(target)
         except ModelLoadError as error:
@@ -174,7 +174,7 @@ class PromotionWatch:
         """Return the label that the artefact answers for each image, under the runtime that serves it."""
         key = (version, tuple(one.sample.sha256 for one in images))
         if key not in self._answers:
-            model = await queries.trained(self._context.database, version)
+            model = await self._context.models.trained(version)
             try:
                 loaded = await self._loader.load(model)
             except ModelLoadError as error:

@@ -10,15 +10,18 @@ BUCKETS = (OBJECTS, ARTEFACTS)
 READ = ("s3:GetObject",)
 WRITE = (*READ, "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 DELETE = (*WRITE, "s3:DeleteObject")
+ERASE = (*DELETE, "s3:DeleteObjectVersion")
 LIST = ("s3:ListBucket",)
+LIST_VERSIONS = (*LIST, "s3:ListBucketVersions")
 PREDICTOR_API = "predictor-api"
 """The user of the replicas, which answer strangers: beside models they read nothing. `predictor` is the worker's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`user` may read, read and write, or also delete the keys that begin with one of `prefixes` ("" is every key). No
-    service deletes: what it wrote stays."""
+    """`user` may read, read and write, or also delete the keys that begin with one of `prefixes` ("" is every key). A
+    service deletes, with all their versions, only keys that hold an image or what was computed from it: people may
+    withdraw images. Models and manifests stay."""
 
     user: str
     actions: tuple[str, ...]
@@ -27,11 +30,12 @@ class Grant:
 
 GRANTS: Mapping[str, tuple[Grant, ...]] = {
     OBJECTS: (
-        Grant("ingestor", WRITE, ("images/",)),
+        Grant("ingestor", ERASE, ("images/",)),
         Grant("ingestor", READ, ("uploads/",)),
-        Grant("labeler", WRITE, ("uploads/",)),
-        Grant("labeler", READ, ("images/",)),
-        Grant("trainer", WRITE, ("models/", "features/", "manifests/")),
+        Grant("labeler", ERASE, ("uploads/",)),
+        Grant("labeler", READ, ("images/", "manifests/")),
+        Grant("trainer", WRITE, ("models/", "manifests/")),
+        Grant("trainer", ERASE, ("features/",)),
         Grant("trainer", READ, ("images/",)),
         Grant("predictor", READ, ("models/", "images/")),
         Grant(PREDICTOR_API, READ, ("models/",)),
@@ -47,7 +51,7 @@ def policy_of(bucket: str) -> dict[str, object]:
     statements = [_allow(grant.user, grant.actions, [f"{arn}/{p}*" for p in grant.prefixes]) for grant in grants]
     listing = [
         {
-            **_allow(grant.user, LIST, [arn]),
+            **_allow(grant.user, LIST_VERSIONS if grant.actions == ERASE else LIST, [arn]),
             "Condition": {"StringLike": {"s3:prefix": [f"{p}*" for p in grant.prefixes]}},
         }
         for grant in grants

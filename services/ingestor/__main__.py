@@ -12,6 +12,7 @@ from services.ingestor.download.downloader import Downloader
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.precedence import Precedence
 from services.ingestor.settings import SOURCE, IngestorSettings
+from services.ingestor.withdrawals import Withdrawals
 from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
 from shared.runtime.health import Health, serve_health
@@ -38,19 +39,17 @@ async def main() -> None:
         announcer = Announcer(
             database, publisher, settings.announcements, settings.announce_every_seconds, utc_now, precedence
         )
+        tables, silence = Tables(settings.s3_bucket, settings.max_attempts), settings.writer_silence_seconds
         projection = Projection(
-            event_log,
-            database,
-            Tables(settings.s3_bucket, settings.max_attempts).projectors,
-            health,
-            silence_seconds=settings.writer_silence_seconds,
-            fold_version=FOLD_VERSION,
+            event_log, database, tables.projectors, health, silence_seconds=silence, fold_version=FOLD_VERSION
         )
-        fetcher = Fetcher(downloads, store, Ledger(database, utc_now), settings.acceptance, precedence)
+        ledger = Ledger(database, utc_now)
+        fetcher = Fetcher(downloads, store, ledger, settings.acceptance, precedence)
         await run_parts(
             health,
             announcer=announcer.run(health),
             **fetcher.parts(event_log, health, downloads_at_once=settings.fetch_concurrency, **settings.in_groups),
+            withdrawals=Withdrawals(ledger, store).run(event_log, health, settings.in_groups),
             projection=projection.run(),
         )
 

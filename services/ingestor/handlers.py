@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
 from services.ingestor.decisions.outcomes import Outcome
 from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from services.ingestor.precedence import Precedence
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
@@ -37,8 +38,11 @@ class Decisions(Protocol):
     async def outcome(self, event: ImageRegistered) -> Outcome | None:
         """Return the earlier decision, None without one."""
 
+    async def refusal(self, event: ImageRegistered, sha256: str | None = None) -> Rejection | None:
+        """Return why this image, or these bytes, are not taken: a person withdrew them. None if they were not."""
+
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
-        """Decide: stored, or rejected as a duplicate."""
+        """Decide: stored, or rejected as a duplicate. Raises WithdrawnBytes."""
 
     async def reject(self, event: ImageRegistered, rejection: Rejection) -> Outcome:
         """Decide: rejected."""
@@ -108,16 +112,23 @@ class Fetcher:
         return outcome if outcome is not None else await self._decide(event)
 
     async def _decide(self, event: ImageRegistered) -> Outcome:
-        data = refuse_label(event.label, self._acceptance) or await self._bytes_of(event)
+        refused = await self._decisions.refusal(event) or refuse_label(event.label, self._acceptance)
+        data = refused or await self._bytes_of(event)
         await self._give_way(event)
         if isinstance(data, Rejection):
             return await self._decisions.reject(event, data)
         image = await self._examined(data)
         if isinstance(image, Rejection):
             return await self._decisions.reject(event, image)
+        if refusal := await self._decisions.refusal(event, image.sha256):
+            return await self._decisions.reject(event, refusal)
         if not await self._store.exists(image.object_key):
             await self._store.put(image.object_key, data, image.content_type)
-        return await self._decisions.store(event, image)
+        try:
+            return await self._decisions.store(event, image)
+        except WithdrawnBytes as withdrawn:  # since the look above: the bytes go before it is decided
+            await self._store.delete(image.object_key)
+            return await self._decisions.reject(event, withdrawn.rejection)
 
     async def _give_way(self, event: ImageRegistered) -> None:
         if not _is_upload(event):

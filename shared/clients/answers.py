@@ -116,14 +116,22 @@ class ShownPrediction(Body):
     model_version: str
 
 
+class WithdrawalView(Body):
+    """Who took an image back, why and when."""
+
+    withdrawn_by: str
+    reason: str
+    withdrawn_at: AwareDatetime
+
+
 class ImageView(Body):
     """One image. `label` and `revision` are the current ones (revision 0: as registered); sha256, width and height
     (pixels) are None until it is stored. `source` is its URL or "upload"; `duplicate_of` the image to use instead.
     `decided_in` is the revision in which a person decided the label (0: the image has the label it was stored with);
-    `no_label` why a person decided that it has none."""
+    `no_label` why a person decided that it has none; `withdrawal` who took the image back, and why."""
 
     image_id: UUID
-    state: Literal["registered", "stored", "rejected"]
+    state: Literal["registered", "stored", "rejected", "withdrawn"]
     label: str | None
     revision: int
     trust: Trust
@@ -139,6 +147,7 @@ class ImageView(Body):
     prediction: ShownPrediction | None = None
     decided_in: int = 0
     no_label: NoLabel | None = None
+    withdrawal: WithdrawalView | None = None
 
 
 class HistoryEntry(Body):

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from shared.clients.answers import AcceptedImage, Body, ModelView
 from shared.clients.request import ApiRequest
+from shared.clients.withdrawals import Withdrawal
 from shared.contract.events import NoLabel
 
 MAX_HELD = 10_000
@@ -118,7 +119,8 @@ class HoldingModel(Body):
 class ImageStory(Body):
     """What is known about an image beside its history. `side` is the side of the split it is on, None until it is
     stored. `duplicates` are images that were refused because this one has the same bytes; `near_duplicates` stored
-    images of the same group. `models` hold a correction of it, the newest first, `holding` is how many there are."""
+    images of the same group. `models` hold a correction of it, the newest first, `holding` is how many there are.
+    `withdrawal` says who took it back and which models saw it, None if it was not."""
 
     image_id: UUID
     side: Literal["train", "test"] | None
@@ -126,6 +128,7 @@ class ImageStory(Body):
     near_duplicates: list[UUID]
     models: list[HoldingModel]
     holding: int
+    withdrawal: Withdrawal | None = None
 
 
 _TAKEN_OUT: TypeAdapter[TakeOutDone | AcceptedImage] = TypeAdapter(TakeOutDone | AcceptedImage)

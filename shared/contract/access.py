@@ -14,6 +14,7 @@ from shared.contract.events import (
     Event,
     ImageRegistered,
     ImageStored,
+    ImageWithdrawn,
     LabelCorrected,
     ModelPromoted,
     ModelRejected,
@@ -48,16 +49,27 @@ class Group:
 GROUPS: tuple[Group, ...] = (
     Group("ingestor-fetcher", "ingestor", (ImageRegistered,)),
     Group("ingestor-uploads", "ingestor", (ImageRegistered,)),
+    Group("ingestor-withdrawals", "ingestor", (ImageWithdrawn,)),
+    Group("labeler-withdrawals", "labeler", (ImageWithdrawn,)),
     Group("predictor-worker", "predictor", (ImageStored,)),
     Group(MONITOR_APP, "predictor", (PredictionLogged, LabelCorrected)),
     Group("trainer-full", "trainer", (TrainingRequested,)),
     Group("trainer-gate", "trainer", (ModelTrained, PromotionRequested)),
     Group("trainer-gate-full", "trainer", (ModelTrained, PromotionRequested)),
+    Group("trainer-withdrawals", "trainer", (ImageWithdrawn, ModelTrained)),
     Group("trainer-recorder", "trainer", (ModelTrained, ModelPromoted, ModelRejected)),
     Group(
         TRIGGER_APP,
         "trainer",
-        (ImageStored, LabelCorrected, ModelTrained, ModelPromoted, TrainingRequested, DriftDetected),
+        (
+            ImageStored,
+            ImageWithdrawn,
+            LabelCorrected,
+            ModelTrained,
+            ModelPromoted,
+            TrainingRequested,
+            DriftDetected,
+        ),
     ),
 )
 

@@ -8,10 +8,16 @@ published twice has the same id. `causes` are the ids of the events that led to 
 """
 
 from typing import ClassVar, Literal, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
+from shared.contract.event_base import Event as Event
+from shared.contract.event_base import ImageEvent as ImageEvent
+from shared.contract.event_base import ModelEvent as ModelEvent
+from shared.contract.event_base import Principal as Principal
+from shared.contract.event_base import is_empty
+from shared.contract.event_base import uuid_of as uuid_of
 from shared.contract.event_parts import LARGEST as LARGEST
 from shared.contract.event_parts import AppliedCorrection as AppliedCorrection
 from shared.contract.event_parts import ClassFigures as ClassFigures
@@ -25,59 +31,6 @@ from shared.contract.labels import HeldLabel as HeldLabel
 from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
 from shared.contract.rejections import RejectionReason as RejectionReason
-
-Principal = Literal["ingestor", "labeler", "trainer", "predictor"]
-"""As whom the processes of a service log in to Kafka."""
-NAMESPACE = UUID("5c9f2a52-7f0e-5d0b-9a49-0d2f6a3f8d11")
-
-
-def uuid_of(*parts: object) -> UUID:
-    """Return the uuid5 of a natural key; the same parts give the same id in every process."""
-    return uuid5(NAMESPACE, "|".join(str(part) for part in parts))
-
-
-def _is_empty(value: object) -> bool:
-    """Whether a later field of an event is left out where it is empty: rows that older events gave stay as they are."""
-    return not value
-
-
-class Event(BaseModel):
-    """What all events share. `topic` names type and topic alike. `publishers` may write it and `readers` may read it:
-    from these two come the rights on the broker (`shared.contract.access`)."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
-
-    topic: ClassVar[str]
-    publishers: ClassVar[tuple[Principal, ...]]
-    readers: ClassVar[tuple[Principal, ...]]
-    event_id: UUID
-    occurred_at: AwareDatetime
-    causes: tuple[UUID, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The Kafka key: events with one key stay in order."""
-        raise TypeError(f"{type(self).__name__} has no key")
-
-
-class ImageEvent(Event):
-    """An event about one image; keyed by it."""
-
-    image_id: UUID
-
-    @property
-    def key(self) -> str:
-        return str(self.image_id)
-
-
-class ModelEvent(Event):
-    """An event about the one model in service; keyed by its name, in one partition, so they all are in order."""
-
-    model_name: str
-
-    @property
-    def key(self) -> str:
-        return self.model_name
 
 
 class ImageRegistered(ImageEvent):
@@ -134,6 +87,20 @@ class ImageRejected(ImageEvent):
     retryable: bool = False
     duplicate_of: UUID | None = None
     attempt: Ordinal = 1
+
+
+class ImageWithdrawn(ImageEvent):
+    """A person took the image back, and its bytes with it. Natural key: image_id; the first one counts, and nothing
+    undoes it. Each service deletes what it keeps of the image; the same bytes (`sha256`) are not stored again.
+    `seen_by` are the full models that had learned from it by then, or were tested on it."""
+
+    topic: ClassVar[str] = "image.withdrawn"
+    publishers: ClassVar[tuple[Principal, ...]] = ("labeler",)
+    readers: ClassVar[tuple[Principal, ...]] = ("ingestor", "labeler", "trainer", "predictor")
+    sha256: str
+    withdrawn_by: str
+    reason: str
+    seen_by: tuple[str, ...] = ()
 
 
 class LabelCorrected(ImageEvent):
@@ -202,7 +169,7 @@ class PredictionLogged(Event):
     projection: tuple[float, ...] = ()
     corrections: tuple[UUID, ...] = ()
     drift_reference: str = ""
-    correction_weights: tuple[float, ...] = Field(default=(), exclude_if=_is_empty)
+    correction_weights: tuple[float, ...] = Field(default=(), exclude_if=is_empty)
 
     @property
     def key(self) -> str:
@@ -237,7 +204,7 @@ class DriftDetected(ModelEvent):
 
 class TrainingRequested(ModelEvent):
     """Train in full, and why: the trigger asks, or a person. `reason`: "first_model", "new_images", "weekly", "drift",
-    "correction_layer_grown" or "person"."""
+    "correction_layer_grown", "image_withdrawn" or "person"."""
 
     topic: ClassVar[str] = "training.requested"
     publishers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
@@ -284,9 +251,9 @@ class ModelTrained(ArtefactOfModel):
     seconds: dict[str, float] = {}
     positions: dict[str, int] = {}
     manifest_cut_at: AwareDatetime | None = None
-    corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=_is_empty)
+    corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=is_empty)
     """When the corrections were made that the champion does not hold and this candidate does; of many the newest."""
-    made_with: dict[str, str] = Field(default={}, exclude_if=_is_empty)
+    made_with: dict[str, str] = Field(default={}, exclude_if=is_empty)
     """Versions of the libraries, and the kind of CPU, that the bits of the weights depend on."""
 
 
@@ -314,9 +281,9 @@ class ModelPromoted(ArtefactOfModel):
     requested_by: str | None = None
     answers: UUID | None = None
     """The promotion.requested this answers, or None when the cause is a candidate."""
-    corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=_is_empty)
+    corrected_at: tuple[AwareDatetime, ...] = Field(default=(), exclude_if=is_empty)
     """When the corrections were made that this version is the first to hold; of many the newest."""
-    evidence: VerdictEvidence | None = Field(default=None, exclude_if=_is_empty)
+    evidence: VerdictEvidence | None = Field(default=None, exclude_if=is_empty)
     """What the candidate answered on the locked test images; None if it was not measured for this promotion."""
 
     @property
@@ -337,9 +304,9 @@ class ModelRejected(ModelEvent):
     summary: str
     set_aside: tuple[SetAside, ...] = ()
     answers: UUID | None = None
-    evidence: VerdictEvidence | None = Field(default=None, exclude_if=_is_empty)
+    evidence: VerdictEvidence | None = Field(default=None, exclude_if=is_empty)
     """What the candidate answered on the locked test images; None if it was not measured."""
-    waits_for_approval: bool = Field(default=False, exclude_if=_is_empty)
+    waits_for_approval: bool = Field(default=False, exclude_if=is_empty)
 
     @property
     def cause(self) -> UUID:
@@ -385,6 +352,7 @@ EVENTS: tuple[type[Event], ...] = (
     ImageRegistered,
     ImageStored,
     ImageRejected,
+    ImageWithdrawn,
     LabelCorrected,
     PredictionLogged,
     DriftDetected,

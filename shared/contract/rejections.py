@@ -19,4 +19,5 @@ RejectionReason = Literal[
     "unknown_label",
     "duplicate",
     "upload_missing",
+    "withdrawn",
 ]

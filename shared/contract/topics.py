@@ -9,6 +9,7 @@ from shared.contract.events import (
     ImageRegistered,
     ImageRejected,
     ImageStored,
+    ImageWithdrawn,
     LabelCorrected,
     ModelLoaded,
     ModelPromoted,
@@ -71,6 +72,7 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(ImageRegistered, 4),
     _event(ImageStored, 4),
     _event(ImageRejected, 4),
+    _event(ImageWithdrawn, 4),
     _event(LabelCorrected, 4),
     _event(PredictionLogged, 4, 14 * DAY_MS),
     _event(DriftDetected, 1),
@@ -96,6 +98,7 @@ FAUST_TOPICS_OF: dict[str, tuple[Topic, ...]] = {
         Topic(TRIGGER_TICKS, 1, DAY_MS),
         Topic(f"{TRIGGER_APP}-images-changelog", 4, cleanup="compact"),
         Topic(f"{TRIGGER_APP}-corrections-changelog", 4, cleanup="compact"),
+        Topic(f"{TRIGGER_APP}-withdrawals-changelog", 4, cleanup="compact"),
         Topic(f"{TRIGGER_APP}-trainings-changelog", 1, cleanup="compact"),
     ),
     MONITOR_APP: (

@@ -42,6 +42,7 @@ MEANINGS = {
     404: "It does not exist",
     408: "The body came too slowly",
     409: "The state of the image does not allow it",
+    410: "It was taken back: the detail says by whom, and why",
     413: "The body is too large",
     415: "The body is not a form",
     421: "The request names a host that this server does not answer as",

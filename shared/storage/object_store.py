@@ -52,6 +52,9 @@ class ObjectStore(Protocol):
     async def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with `prefix`, sorted."""
 
+    async def delete(self, key: str) -> None:
+        """Delete the object, if there is one; with its older versions, where the bucket keeps them."""
+
 
 CA_SETTING, ENDPOINT_SETTING = "PAPPUS_S3_CA_FILE", "PAPPUS_S3_ENDPOINT"
 KNOCKED = "images/"
@@ -146,6 +149,24 @@ class S3ObjectStore:
         with _explained("list", prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return sorted([entry["Key"] async for page in pages for entry in page.get("Contents", [])])
+
+    async def delete(self, key: str) -> None:
+        """See ObjectStore. Deleting a key alone would hide its versions and keep them. The oldest goes first, so that
+        none becomes the newest in between."""
+        with _explained("delete", key):
+            for version in reversed(await self.versions(key)):
+                await self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+
+    async def versions(self, key: str) -> list[str]:
+        """Return the ids of all versions that the bucket keeps of the object, the newest first."""
+        with _explained("list the versions of", key):
+            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
+            return [
+                entry["VersionId"]
+                async for page in pages
+                for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+                if entry["Key"] == key
+            ]
 
     async def knock(self) -> None:
         """Look whether the store lets this process in; its rights are not looked at. A store that is away, or without

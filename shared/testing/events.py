@@ -12,6 +12,7 @@ from shared.contract.events import (
     ImageRegistered,
     ImageRejected,
     ImageStored,
+    ImageWithdrawn,
     LabelCorrected,
     ModelLoaded,
     ModelPromoted,
@@ -86,6 +87,12 @@ def image_rejected(**changes: Any) -> ImageRejected:
     """Return the rejection of an image that is not there."""
     values = {"image_id": uuid4(), "reason": "not_found", "detail": "The server answered 404.", "attempt": 1}
     return _made(ImageRejected, values, changes, "image_id", "attempt")
+
+
+def image_withdrawn(**changes: Any) -> ImageWithdrawn:
+    """Return the withdrawal of an image by the operator olga."""
+    values = {"image_id": uuid4(), "sha256": _hash(), "withdrawn_by": "olga", "reason": "The owner asks for it."}
+    return _made(ImageWithdrawn, values, changes, "image_id")
 
 
 def label_corrected(**changes: Any) -> LabelCorrected:

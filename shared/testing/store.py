@@ -38,6 +38,11 @@ class MemoryObjectStore:
         self._answer()
         return sorted(key for key in self.objects if key.startswith(prefix))
 
+    async def delete(self, key: str) -> None:
+        """See ObjectStore."""
+        self._answer()
+        self.objects.pop(key, None)
+
     def _answer(self) -> None:
         if self.away:
             raise TransientError("The object store in memory is set to be away.")

@@ -9,7 +9,7 @@ import pytest
 from pappus.stack import Servers
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.settings import Settings
-from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge, open_object_store
+from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge, S3ObjectStore, open_object_store
 from shared.testing import MemoryObjectStore
 
 
@@ -44,6 +44,29 @@ async def test_putting_it_again_replaces_it(store: ObjectStore, key: str) -> Non
     await store.put(key, b"first")
     await store.put(key, b"second")
     assert await store.get(key) == b"second"
+
+
+async def test_a_deleted_object_is_gone_and_may_come_again(store: ObjectStore) -> None:
+    key = f"features/{uuid4().hex}/first.parquet"
+    for data in (b"first", b"second"):
+        await store.put(key, data)
+    await store.put(f"{key}.another", b"stays")
+    await store.delete(key)
+    await store.delete(key)
+    assert (await store.keys(key), await store.exists(key)) == ([f"{key}.another"], False)
+    await store.put(key, b"third")
+    assert await store.get(key) == b"third"
+
+
+async def test_no_version_of_a_deleted_object_is_left(servers: Servers) -> None:
+    key = f"features/{uuid4().hex}/first.parquet"
+    async with open_object_store(Settings.model_validate(servers.settings("trainer"))) as opened:
+        assert isinstance(opened, S3ObjectStore)
+        for data in (b"first", b"second"):
+            await opened.put(key, data)
+        before = await opened.versions(key)
+        await opened.delete(key)
+        assert (len(before), await opened.versions(key)) == (2, [])
 
 
 async def test_what_is_not_there_is_missing(store: ObjectStore, key: str) -> None:

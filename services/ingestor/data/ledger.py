@@ -4,10 +4,12 @@ Which image was first with some bytes, and which group an image belongs to, depe
 stored one at a time, under a lock, and each image is decided about under a lock of its own.
 """
 
+from services.ingestor.data import tombstones
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
 from services.ingestor.decisions.rejection import Rejection
-from shared.contract.events import ImageRegistered, ImageRejected, ImageStored
+from services.ingestor.decisions.withdrawn import WithdrawnBytes
+from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, ImageWithdrawn
 from shared.runtime.clock import Clock
 from shared.tables.database import Database, Transaction
 
@@ -23,14 +25,28 @@ class Ledger:
         """Return the decision about this registration (image stored, or this attempt rejected), None without one."""
         return await _outcome(self._database, event)
 
+    async def refusal(self, event: ImageRegistered, sha256: str | None = None) -> Rejection | None:
+        """Return why this image, or these bytes, are not taken: a person withdrew them. None if they were not."""
+        return await tombstones.refuse(self._database, event.image_id, sha256)
+
+    async def withdraw(self, event: ImageWithdrawn) -> None:
+        """Take the image back: no later decision stores it, or its bytes."""
+        async with self._database.transaction() as transaction:
+            await self._lock(transaction, "ledger")
+            await tombstones.enter(transaction, event)
+
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
-        """Decide that the image is stored, or rejected if another image holds its bytes; an earlier decision stands."""
+        """Decide that the image is stored, or rejected if another image holds its bytes; an earlier decision stands.
+        Raises WithdrawnBytes, and decides nothing, for bytes that were withdrawn."""
         async with self._database.transaction() as transaction:
             await self._lock(transaction, str(event.image_id))
             await self._lock(transaction, "ledger")
             known = await _outcome(transaction, event)
             if known is not None:
                 return known
+            refusal = await tombstones.refuse(transaction, event.image_id, image.sha256)
+            if refusal is not None:
+                raise WithdrawnBytes(refusal)
             holder = await transaction.fetchval("SELECT image_id FROM ledger WHERE sha256 = $1", image.sha256)
             outcome: Outcome
             if holder is not None:
@@ -64,11 +80,14 @@ async def enter(transaction: Transaction, outcome: Outcome) -> None:
 
     Both the handler and the projection write: the handler before it publishes, so that a repetition decides alike, and
     the projection from the log, so that a ledger that was lost knows stored bytes again and rejects their duplicates.
+    An image that was withdrawn is not entered as stored again.
     """
     image = outcome if isinstance(outcome, ImageStored) else None
     await transaction.execute(
         """INSERT INTO ledger (event_id, image_id, event, sha256, perceptual_hash, group_id)
-           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING""",
+           SELECT $1, $2, $3, $4, $5, $6
+           WHERE $4::text IS NULL OR NOT EXISTS (SELECT FROM tombstones t WHERE t.image_id = $2)
+           ON CONFLICT DO NOTHING""",
         outcome.event_id,
         outcome.image_id,
         outcome.model_dump(mode="json"),

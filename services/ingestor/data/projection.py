@@ -7,10 +7,10 @@ of the topics gives the same tables.
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.ingestor.data import ledger
+from services.ingestor.data import ledger, tombstones
 from services.ingestor.decisions.urls import without_login
 from services.ingestor.settings import IngestorSettings
-from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, LabelCorrected
+from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, ImageWithdrawn, LabelCorrected
 from shared.contract.race_rules import label_applies
 from shared.runtime.errors import InvalidMessage
 from shared.tables.projection import Projector, Transaction, on_event
@@ -18,14 +18,14 @@ from shared.tables.replay import ReplayPlan
 
 SCHEMA = "ingestor"
 MIGRATIONS = "services.ingestor.data.sql"
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 PROJECTION = f"projection {SCHEMA}"
 """The part of the process's health that the projection reports."""
 URL_LIMIT_BYTES = 2000  # as in the check of plants_data.url_source
-INPUT_TABLES = ("plants_data", "ledger", "url_logins")
-"""The tables a replay keeps: the inserted rows with the announcer's marks, the fetcher's decisions, and the logins of
-rows that have no final outcome."""
+INPUT_TABLES = ("plants_data", "ledger", "url_logins", "tombstones")
+"""The tables a replay keeps: the inserted rows with the announcer's marks, the fetcher's decisions, the logins of rows
+that have no final outcome, and the tombstones, which hold also if the log is lost."""
 
 
 _ANNOUNCE_AGAIN = """
@@ -58,6 +58,7 @@ class Tables:
             on_event(ImageRegistered, self.apply_image_registered),
             on_event(ImageStored, self.apply_image_stored),
             on_event(ImageRejected, self.apply_image_rejected),
+            on_event(ImageWithdrawn, self.apply_image_withdrawn),
             on_event(LabelCorrected, self.apply_label_corrected),
         )
 
@@ -146,6 +147,20 @@ class Tables:
         )
         await self._show(event.image_id, transaction)
 
+    async def apply_image_withdrawn(self, event: ImageWithdrawn, transaction: Transaction) -> None:
+        """Record that the image was taken back; the first withdrawal counts."""
+        await transaction.execute(
+            """INSERT INTO images AS i (image_id, withdrawn_at, withdrawn_because) VALUES ($1, $2, $3)
+               ON CONFLICT (image_id) DO UPDATE SET
+                   withdrawn_at = EXCLUDED.withdrawn_at, withdrawn_because = EXCLUDED.withdrawn_because
+               WHERE i.withdrawn_at IS NULL""",
+            event.image_id,
+            event.occurred_at,
+            f"Withdrawn by {event.withdrawn_by}: {event.reason}",
+        )
+        await tombstones.enter(transaction, event)
+        await self._show(event.image_id, transaction)
+
     async def apply_label_corrected(self, event: LabelCorrected, transaction: Transaction) -> None:
         """Record what was decided if the revision applies; a superseded or repeated one does not."""
         current = await transaction.fetchval("SELECT revision FROM images WHERE image_id = $1", event.image_id)
@@ -170,10 +185,10 @@ class Tables:
                    image_id = i.image_id, announced_at = coalesce(p.announced_at, i.registered_at),
                    attempt = greatest(p.attempt, i.attempt), state = i.state,
                    label = CASE WHEN i.decided THEN i.corrected_label ELSE i.label END, revision = i.revision,
-                   url_s3 = 's3://' || $2 || '/' || i.object_key, sha256 = i.sha256,
-                   size_bytes = i.size_bytes, width = i.width, height = i.height,
-                   reason = CASE WHEN i.state = 'rejected' THEN i.reason END,
-                   detail = CASE WHEN i.state = 'rejected' THEN i.detail END,
+                   url_s3 = CASE WHEN i.state = 'stored' THEN 's3://' || $2 || '/' || i.object_key END,
+                   sha256 = i.sha256, size_bytes = i.size_bytes, width = i.width, height = i.height,
+                   reason = CASE i.state WHEN 'rejected' THEN i.reason WHEN 'withdrawn' THEN 'withdrawn' END,
+                   detail = CASE i.state WHEN 'rejected' THEN i.detail WHEN 'withdrawn' THEN i.withdrawn_because END,
                    will_retry = coalesce(i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $3, false),
                    duplicate_of = CASE WHEN i.state = 'rejected' THEN i.duplicate_of END
                FROM images i WHERE i.image_id = $1 AND p.url_source = i.url_source

@@ -32,12 +32,17 @@ class AcceptedImage:
     @property
     def object_key(self) -> str:
         """The key of the original bytes in the object store; the same bytes have the same key."""
-        return f"images/sha256/{self.sha256[:2]}/{self.sha256}"
+        return object_key_of(self.sha256)
 
     @property
     def content_type(self) -> str:
         """The media type (IANA) of the original bytes."""
         return f"image/{self.image_format.lower()}"
+
+
+def object_key_of(sha256: str) -> str:
+    """Return where the original bytes with this hash lie."""
+    return f"images/sha256/{sha256[:2]}/{sha256}"
 
 
 def refuse_label(label: str | None, acceptance: Acceptance) -> Rejection | None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import PART, read_users
-from services.labeler.api import images, labels, models, people, session, watching
+from services.labeler.api import images, labels, models, people, session, watching, withdrawals
 from services.labeler.api.examples import description
 from services.labeler.api.live_accuracy import show_live_accuracy
 from services.labeler.api.problems import report_exceptions
@@ -19,6 +19,7 @@ from services.labeler.api.service import AppContext
 from services.labeler.api.session_check import SessionMiddleware
 from services.labeler.commands.command_bus import CommandBus
 from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
+from services.labeler.commands.withdrawn_uploads import GROUP, WithdrawnUploads
 from services.labeler.data.projection import FOLD_VERSION, PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
 from shared.http.api import Api
@@ -60,8 +61,8 @@ def create_app(
         checks=[SessionMiddleware],
     )
     app.state.service, app.state.health = None, health
-    for router in (session.router, images.router, labels.router, people.router, models.router, watching.router):
-        app.include_router(router)
+    for routes in (session, images, labels, people, withdrawals, models, watching):
+        app.include_router(routes.router)
     examples = partial(description.examples_of, settings.labels, settings.model_name)
     app.explain(description.TAGS, examples, description.PROBLEMS)
     report_exceptions(app)
@@ -107,6 +108,7 @@ async def _work(
                 users=keep_running(health, PART, users_file.follow),
                 accuracy=keep_running(health, "live accuracy", partial(show_live_accuracy, database)),
                 projection=keep_running(health, f"projection {SCHEMA}", projection.run),
+                withdrawals=keep_running(health, GROUP, partial(WithdrawnUploads(store).run, event_log, health)),
                 publisher=keep_running(
                     health, "publisher", partial(publisher.stay_connected, event_log, SOURCE, health)
                 ),

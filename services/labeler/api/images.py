@@ -11,6 +11,7 @@ from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.commands.uploads import upload
+from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.fields import Sha256
 from services.labeler.queries import images, stories
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
@@ -35,7 +36,7 @@ UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-T
         200: {"model": Uploaded, "description": "These bytes were stored before"},
         201: {"description": "The image is stored"},
         202: {"model": AcceptedImage, "description": "Accepted; not stored yet"},
-        **error_responses(400, 408, 413, 415, 422),
+        **error_responses(400, 408, 410, 413, 415, 422),
     },
     openapi_extra=form_description(label=LABEL_SCHEMA),
 )
@@ -97,12 +98,13 @@ async def get_image_story(
     "/{image_id}/content",
     summary="Download an image",
     response_class=Response,
-    responses={200: {"content": {"image/*": BYTES}, "description": "The bytes"}, **error_responses(404, 422)},
+    responses={200: {"content": {"image/*": BYTES}, "description": "The bytes"}, **error_responses(404, 410, 422)},
 )
 async def get_image_content(service: CurrentService, _user: AnyUser, image_id: ImageId) -> Response:
     """Download the bytes of a stored image, as they were uploaded."""
     found = await images.object_key(service.database, image_id)
     if found is None:
+        refuse_withdrawn(await images.image(service.database, image_id))
         raise Refused("image_unknown", f"There is no stored image {image_id}. Check the id, or upload the image.")
     key, image_format = found
     return Response(await service.store.get(key), media_type=f"image/{image_format.lower()}", headers=UNCHANGING)
@@ -115,7 +117,7 @@ async def get_image_content(service: CurrentService, _user: AnyUser, image_id: I
     responses={
         200: {"content": {MEDIA_TYPE: BYTES}, "description": "The picture as people see it"},
         304: {"description": "The rendition with this ETag is the newest"},
-        **error_responses(404, 422),
+        **error_responses(404, 410, 422),
     },
 )
 async def get_rendition(
@@ -128,6 +130,7 @@ async def get_rendition(
     """Show a stored image upright, small and as a JPEG. It never changes."""
     image = await images.image(service.database, image_id)
     found = await images.object_key(service.database, image_id)
+    refuse_withdrawn(image)
     if image is None or found is None:
         raise Refused("image_unknown", f"There is no stored image {image_id}. Check the id, or upload the image.")
     headers = {**UNCHANGING, "ETag": f'"{image.sha256}-{w}"'}

@@ -28,7 +28,7 @@ async def get_labels(service: CurrentService, _user: AnyUser) -> Labels:
     responses={
         200: {"description": "The label holds"},
         202: {"model": AcceptedImage, "description": "Accepted; not applied yet"},
-        **error_responses(400, 404, 409, 422),
+        **error_responses(400, 404, 409, 410, 422),
     },
 )
 async def set_label(

@@ -36,7 +36,7 @@ async def get_decisions(
     responses={
         200: {"description": "Nothing of this person holds any more"},
         202: {"model": AcceptedImage, "description": "Accepted; not applied yet"},
-        **error_responses(403, 404, 409, 422),
+        **error_responses(403, 404, 409, 410, 422),
     },
 )
 async def take_out_decision(

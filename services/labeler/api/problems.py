@@ -14,6 +14,7 @@ STATUS_OF_REFUSAL = {
     "key_reused": 422,
     "image_unknown": 404,
     "image_not_stored": 409,
+    "image_withdrawn": 410,
     "nothing_to_withdraw": 409,
     "model_unknown": 404,
 }

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from services.labeler.commands.command_bus import CommandBus, command_id
 from services.labeler.commands.outcomes import Refused
+from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.fields import Label, Line, Text
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, Applied, ImageView
@@ -56,8 +57,8 @@ async def correct(
     The image is read before the key is looked up, so a correction that is applied in between is found.
 
     Raises:
-        Refused: unknown_label, image_unknown, image_not_stored, superseded (another person was first), key_reused,
-            nothing_to_withdraw.
+        Refused: unknown_label, image_unknown, image_not_stored, image_withdrawn, superseded (another person was first),
+            key_reused, nothing_to_withdraw.
         TransientError: the log or the tables are unavailable.
     """
     event_id = correction_id(user, key, image_id, correction.revision + 1, correction.label, correction.no_label)
@@ -114,6 +115,7 @@ def _correctable(
         )
     if image is None:
         raise Refused("image_unknown", f"There is no image {image_id}. Upload it first.")
+    refuse_withdrawn(image)
     if image.duplicate_of is not None:
         raise Refused(
             "image_not_stored",

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.labeler.commands.command_bus import CommandBus, command_id
 from services.labeler.commands.outcomes import Refused
+from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.decisions.taking_out import decision_without, held_label, still_holds
 from services.labeler.fields import Name, Text
 from services.labeler.queries import images
@@ -33,12 +34,13 @@ async def take_out(
     show the first one is the same event, and one after it finds nothing.
 
     Raises:
-        Refused: image_unknown, superseded (another person was first).
+        Refused: image_unknown, image_withdrawn, superseded (another person was first).
         TransientError: the log or the tables are unavailable.
     """
     image = await images.image(command_bus.database, image_id)
     if image is None:
         raise Refused("image_unknown", f"There is no image {image_id}. Check the id, or upload the image.")
+    refuse_withdrawn(image)
     revisions = await revisions_of(command_bus.database, image_id)
     if not still_holds(request.person, revisions):
         return TakeOutDone(image_id=image_id, state="nothing", label=image.label, revision=image.revision)

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.labeler.commands.command_bus import CommandBus
 from services.labeler.commands.corrections import CorrectionRequest, correct
 from services.labeler.commands.outcomes import Refused, UploadResult
+from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView
 from shared.contract.events import ImageRegistered, uuid_of
@@ -34,7 +35,7 @@ async def upload(
     as a correction, for the person said what the image shows; another label stays as it is.
 
     Raises:
-        Refused: empty, unknown_label, or the reason of the image.rejected.
+        Refused: empty, unknown_label, image_withdrawn (these bytes were), or the reason of the image.rejected.
         TransientError: the object store, the log or the tables are unavailable.
     """
     if not data:
@@ -46,6 +47,7 @@ async def upload(
         )
     sha256 = hashlib.sha256(data).hexdigest()
     for stored in await images.images_of_bytes(command_bus.database, sha256):
+        refuse_withdrawn(stored)
         return await _duplicate(command_bus, stored, label, user, key)
     image_id = upload_id(user, sha256, key)
     known = await images.image(command_bus.database, image_id)
@@ -57,7 +59,10 @@ async def upload(
     image = await command_bus.wait_for(partial(_settled, command_bus, image_id, attempt))
     if image is None:
         return AcceptedImage(event_id=event.event_id, image_id=image_id)
+    refuse_withdrawn(image)
     if image.rejection is not None:
+        if image.rejection.reason == "withdrawn":  # meanwhile: what was put above is not to stay
+            await store.delete(upload_key(sha256))
         raise Refused(image.rejection.reason, image.rejection.detail, {"image_id": str(image_id)})
     if image.image_id != image_id:
         return await _duplicate(command_bus, image, label, user, key)

@@ -1,9 +1,12 @@
 """The labeler's projection: images, labels, predictions, models and promotions as tables.
 
 Every `apply_*` tolerates repeated events and any order between topics. Each column is written from one topic; only
-`live_corrections` joins two, and the later of the two events writes its row. Races (corrections of one image,
+`live_corrections` joins two, and the later of the two events writes its row, and a withdrawn image has no prediction,
+whichever of the two events comes last. Races (corrections of one image,
 promotions) are decided by `shared.contract.race_rules`, as in every other service.
 """
+
+from uuid import UUID
 
 from services.labeler.decisions.sampling import margin
 from services.labeler.settings import MIGRATIONS, SCHEMA
@@ -12,6 +15,7 @@ from shared.contract.events import (
     ImageRegistered,
     ImageRejected,
     ImageStored,
+    ImageWithdrawn,
     LabelCorrected,
     ModelPromoted,
     ModelRejected,
@@ -23,7 +27,7 @@ from shared.contract.race_rules import label_applies, promotion_counts
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 INSERTED = "INSERT 0 1"
@@ -107,6 +111,28 @@ async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -
     )
 
 
+async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction) -> None:
+    """Insert who took the image back and why, and delete the prediction; the first withdrawal counts."""
+    await transaction.execute(
+        """INSERT INTO images AS known (image_id, withdrawn_event_id, withdrawn_by, withdrawn_reason, withdrawn_sha256,
+                                        withdrawn_at, seen_by)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)
+           ON CONFLICT (image_id) DO UPDATE SET
+               withdrawn_event_id = excluded.withdrawn_event_id, withdrawn_by = excluded.withdrawn_by,
+               withdrawn_reason = excluded.withdrawn_reason, withdrawn_sha256 = excluded.withdrawn_sha256,
+               withdrawn_at = excluded.withdrawn_at, seen_by = excluded.seen_by
+           WHERE known.withdrawn_at IS NULL""",
+        event.image_id,
+        event.event_id,
+        event.withdrawn_by,
+        event.reason,
+        event.sha256,
+        event.occurred_at,
+        list(event.seen_by),
+    )
+    await transaction.execute("DELETE FROM predictions WHERE image_id = $1", event.image_id)
+
+
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
     """Append to the history; if the revision is the next one, what it decides holds for the image, otherwise it is
     superseded."""
@@ -178,8 +204,8 @@ async def _count_shown_answer(event: LabelCorrected, transaction: Transaction) -
 
 
 async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
-    """Keep the newest prediction of a stored image; predictions of other bytes are ignored."""
-    if event.image_id is None:
+    """Keep the newest prediction of a stored image; those of other bytes, and of a withdrawn image, are ignored."""
+    if event.image_id is None or await _withdrawn(event.image_id, transaction):
         return
     await transaction.execute(
         """INSERT INTO predictions AS known (image_id, prediction_id, label, probabilities, margin, model_version,
@@ -197,6 +223,11 @@ async def apply_prediction_logged(event: PredictionLogged, transaction: Transact
         event.model_version,
         event.occurred_at,
     )
+
+
+async def _withdrawn(image_id: UUID, transaction: Transaction) -> bool:
+    query = "SELECT EXISTS (SELECT FROM images WHERE image_id = $1 AND withdrawn_at IS NOT NULL)"
+    return bool(await transaction.fetchval(query, image_id))
 
 
 async def apply_model_trained(event: ModelTrained, transaction: Transaction) -> None:
@@ -298,6 +329,7 @@ PROJECTORS: tuple[Projector, ...] = (
     on_event(ImageRegistered, apply_image_registered),
     on_event(ImageStored, apply_image_stored),
     on_event(ImageRejected, apply_image_rejected),
+    on_event(ImageWithdrawn, apply_image_withdrawn),
     on_event(LabelCorrected, apply_label_corrected),
     on_event(PredictionLogged, apply_prediction_logged),
     on_event(ModelTrained, apply_model_trained),

@@ -6,7 +6,15 @@ from uuid import UUID
 
 from services.labeler.decisions.sampling import Candidate, review_order
 from services.labeler.queries.watching import drifted_since
-from shared.clients.answers import HistoryEntry, ImageView, Rejection, ReviewItem, ReviewQueue, ShownPrediction
+from shared.clients.answers import (
+    HistoryEntry,
+    ImageView,
+    Rejection,
+    ReviewItem,
+    ReviewQueue,
+    ShownPrediction,
+    WithdrawalView,
+)
 from shared.contract.events import HeldLabel
 from shared.tables.database import Database
 from shared.tables.postgres import Row
@@ -26,13 +34,16 @@ async def image(database: Database, image_id: UUID) -> ImageView | None:
 
 
 async def images_of_bytes(database: Database, sha256: str) -> list[ImageView]:
-    """Return the images stored with these bytes: none or one, since a second one is rejected as a duplicate."""
-    return [_image(row) for row in await database.fetch(f"{_IMAGE} WHERE sha256 = $1 ORDER BY stored_at", sha256)]
+    """Return the images stored with these bytes, or withdrawn: none or one, since a second one is rejected."""
+    where = "WHERE sha256 = $1 OR withdrawn_sha256 = $1 ORDER BY stored_at"
+    return [_image(row) for row in await database.fetch(f"{_IMAGE} {where}", sha256)]
 
 
 async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | None:
-    """Return the object key and the format of a stored image; None if it is not stored."""
-    row = await database.fetchrow("SELECT object_key, image_format FROM images WHERE image_id = $1", image_id)
+    """Return the object key and the format of a stored image; None if it is not stored, or was withdrawn."""
+    row = await database.fetchrow(
+        "SELECT object_key, image_format FROM images WHERE image_id = $1 AND withdrawn_at IS NULL", image_id
+    )
     return None if row is None or row["object_key"] is None else (row["object_key"], row["image_format"])
 
 
@@ -149,11 +160,11 @@ async def corrections_by(database: Database, image_id: UUID, user: str) -> list[
 
 
 def _image(row: Row) -> ImageView:
-    stored = row["stored_at"] is not None
-    refused = row["rejection_reason"] is not None and not stored
+    stored, withdrawn = row["stored_at"] is not None, row["withdrawn_at"] is not None
+    refused = row["rejection_reason"] is not None and not stored and not withdrawn
     return ImageView(
         image_id=row["image_id"],
-        state="stored" if stored else "rejected" if refused else "registered",
+        state="withdrawn" if withdrawn else "stored" if stored else "rejected" if refused else "registered",
         label=row["label"],
         revision=row["revision"],
         trust=row["trust"],
@@ -169,6 +180,13 @@ def _image(row: Row) -> ImageView:
         prediction=_prediction(row),
         decided_in=row["held_revision"],
         no_label=row["no_label"],
+        withdrawal=_withdrawal(row) if withdrawn else None,
+    )
+
+
+def _withdrawal(row: Row) -> WithdrawalView:
+    return WithdrawalView(
+        withdrawn_by=row["withdrawn_by"], reason=row["withdrawn_reason"], withdrawn_at=row["withdrawn_at"]
     )
 
 

@@ -11,7 +11,7 @@ from shared.tables.database import Database
 from shared.tables.postgres import Row
 
 _APPLIED = """
-SELECT history.*, images.stored_label, images.stored_trust
+SELECT history.*, images.stored_label, images.stored_trust, images.withdrawn_at
 FROM label_history history JOIN images USING (image_id)
 WHERE history.applied
 """
@@ -36,7 +36,7 @@ async def decisions_of(database: Database, person: str, limit: int) -> Decisions
         for row, revision in zip(history, revisions, strict=True):
             if revision.by == person:
                 counts.update(_said(row, revision, revisions))
-        if still_holds(person, revisions):
+        if still_holds(person, revisions) and history[0]["withdrawn_at"] is None:
             held.append(_holding(person, history, revisions))
     held.sort(key=lambda each: (each.decided_at, each.image_id), reverse=True)
     version, in_service = await _in_service(database, person)

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from services.labeler.queries import models
+from services.labeler.queries.withdrawals import withdrawal
 from shared.clients.lineage import HoldingModel, ImageStory, LearnedCorrection, ModelStory, TimeInService
 from shared.contract.events import ModelTrained
 from shared.contract.split import side
@@ -88,6 +89,7 @@ async def image_story(database: Database, image_id: UUID, limit: int) -> ImageSt
         near_duplicates=[row["image_id"] for row in near],
         models=[HoldingModel(**dict(row)) for row in holding[:limit]],
         holding=len(holding),
+        withdrawal=await withdrawal(database, image_id),
     )
 
 

@@ -1,24 +1,27 @@
-"""The table of predictions: the fold of prediction.logged."""
+"""The table of predictions: the fold of prediction.logged, without those about images that people took back."""
 
 from datetime import datetime
+from uuid import UUID
 
-from shared.contract.events import PredictionLogged
+from shared.contract.events import ImageWithdrawn, PredictionLogged
 from shared.tables.database import Database
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
 SCHEMA = "predictor"
 MIGRATIONS = "services.predictor.data.sql"
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 
 async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
-    """Insert one row for one prediction; a repetition changes nothing."""
+    """Insert one row for one prediction; a repetition changes nothing. One about a withdrawn image, or about its bytes,
+    is not kept."""
     await transaction.execute(
         """INSERT INTO predictions (prediction_id, occurred_at, model_name, model_version, source, image_id, sha256,
                                     label, probabilities, corrections, projection, milliseconds, replica)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+           WHERE NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.image_id = $6 OR w.sha256 = $7)
            ON CONFLICT (prediction_id) DO NOTHING""",
         event.prediction_id,
         event.occurred_at,
@@ -36,9 +39,30 @@ async def apply_prediction_logged(event: PredictionLogged, transaction: Transact
     )
 
 
+async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction) -> None:
+    """Remember that the image was taken back, and delete what was answered about it and its bytes."""
+    await transaction.execute(
+        "INSERT INTO withdrawn_images (image_id, sha256) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        event.image_id,
+        event.sha256,
+    )
+    await transaction.execute(
+        "DELETE FROM predictions WHERE image_id = $1 OR sha256 = $2", event.image_id, event.sha256
+    )
+
+
+async def is_withdrawn(database: Database, image_id: UUID) -> bool:
+    """Return whether the tables show that a person took the image back."""
+    query = "SELECT EXISTS (SELECT FROM withdrawn_images WHERE image_id = $1)"
+    return bool(await database.fetchval(query, image_id))
+
+
 def projectors() -> list[Projector]:
     """Return the projectors of the schema."""
-    return [on_event(PredictionLogged, apply_prediction_logged)]
+    return [
+        on_event(PredictionLogged, apply_prediction_logged),
+        on_event(ImageWithdrawn, apply_image_withdrawn),
+    ]
 
 
 async def delete_before(database: Database, moment: datetime) -> int:

@@ -1,7 +1,7 @@
 """The worker: predictions for stored images without a trusted label, and the table of all predictions.
 
-Consumes image.stored (handler), model.promoted (all of it, without a group) and prediction.logged (projection).
-Publishes prediction.logged. Owns schema `predictor`.
+Consumes image.stored (handler), model.promoted (all of it, without a group), prediction.logged and image.withdrawn
+(projection). Publishes prediction.logged. Owns schema `predictor`.
 """
 
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors
@@ -11,6 +11,7 @@ from services.predictor.promotions.follower import Follower
 from services.predictor.settings import SOURCE, PredictorSettings
 from services.predictor.worker.handlers import StoredImages
 from services.predictor.worker.retention import Retention
+from services.predictor.worker.withdrawn import WithdrawnImages
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
@@ -33,7 +34,8 @@ async def main() -> None:
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
     ):
         loader = make_loader(settings, store, [readiness(health)])
-        images = StoredImages(store, loader.in_service, settings.replica)
+        withdrawn = WithdrawnImages(event_log, database).holds
+        images = StoredImages(store, loader.in_service, settings.replica, withdrawn=withdrawn)
         await run_parts(
             health,
             follower=Follower(event_log, publisher, loader.set_target, health).run(),

@@ -1,5 +1,8 @@
 """image.stored -> prediction.logged, for images without a trusted label."""
 
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
 from services.predictor.decisions.answers import PredictionContext, prediction_logged
 from services.predictor.metrics import STAGE_SECONDS, count_answer
 from services.predictor.model.holder import ModelHolder
@@ -26,11 +29,25 @@ def needs_answer(event: ImageStored) -> bool:
     return event.label is None or event.trust == "claimed"
 
 
+async def no_image(_image_id: UUID) -> bool:
+    """Say that no image was withdrawn."""
+    return False
+
+
 class StoredImages:
     """Scores each stored image once, with the champion of that time."""
 
-    def __init__(self, images: ReadableStore, in_service: ModelHolder, replica: str, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        images: ReadableStore,
+        in_service: ModelHolder,
+        replica: str,
+        clock: Clock = utc_now,
+        withdrawn: Callable[[UUID], Awaitable[bool]] = no_image,
+    ) -> None:
+        """`withdrawn`: whether a person took an image back; asked where its bytes are gone."""
         self._images = images
+        self._withdrawn = withdrawn
         self._in_service = in_service
         self._replica = replica
         self._clock = clock
@@ -67,6 +84,8 @@ class StoredImages:
             data = await self._images.get(event.object_key)
             scored = await self._scoring.score(data, serving.model)
         except (ObjectMissing, UndecodableImage) as error:
+            if isinstance(error, ObjectMissing) and await self._withdrawn(event.image_id):
+                return []  # a person took the image back meanwhile
             raise InvalidMessage(f"Image {event.image_id} was stored as {event.object_key}, but: {error}") from error
         promotion = serving.promotion
         context = PredictionContext(

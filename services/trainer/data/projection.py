@@ -1,11 +1,18 @@
-"""The trainer's projection: image.stored, label.corrected and model.* as tables.
+"""The trainer's projection: image.stored, image.withdrawn, label.corrected and model.* as tables.
 
 Each table is written from one topic, and each `apply_*` tolerates a repeated event, so any interleaving of the topics
 gives the same tables. Every process that reads them runs `trainer_projection`: one writes, the others stand by, so the
 tables go on when one process ends or hangs.
 """
 
-from shared.contract.events import ImageStored, LabelCorrected, ModelPromoted, ModelRejected, ModelTrained
+from shared.contract.events import (
+    ImageStored,
+    ImageWithdrawn,
+    LabelCorrected,
+    ModelPromoted,
+    ModelRejected,
+    ModelTrained,
+)
 from shared.contract.race_rules import label_applies, promotion_counts
 from shared.messaging.event_log import EventLog
 from shared.runtime.health import Health
@@ -15,7 +22,7 @@ from shared.tables.replay import ReplayPlan
 
 SCHEMA = "trainer"
 MIGRATIONS = "services.trainer.data.sql"
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 
@@ -32,6 +39,18 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
         event.label,
         event.trust,
         event.registered_by,
+        event.occurred_at,
+    )
+
+
+async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction) -> None:
+    """Remember that the image was taken back, also before it is known."""
+    await transaction.execute(
+        """INSERT INTO withdrawn_images (image_id, event_id, sha256, withdrawn_at)
+           VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING""",
+        event.image_id,
+        event.event_id,
+        event.sha256,
         event.occurred_at,
     )
 
@@ -125,6 +144,7 @@ async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -
 
 PROJECTORS: tuple[Projector, ...] = (
     on_event(ImageStored, apply_image_stored),
+    on_event(ImageWithdrawn, apply_image_withdrawn),
     on_event(LabelCorrected, apply_label_corrected),
     on_event(ModelTrained, apply_model_trained),
     on_event(ModelPromoted, apply_model_promoted),

@@ -11,13 +11,16 @@ from services.trainer.dataset.records import Correction as Correction
 from services.trainer.dataset.records import LabelledImage as LabelledImage
 from services.trainer.dataset.records import ModelRow as ModelRow
 from services.trainer.dataset.records import Retraction as Retraction
-from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained, SetAside
+from shared.contract.events import LARGEST, ModelPromoted, ModelRejected, ModelTrained, SetAside
 from shared.contract.split import side
 from shared.runtime.errors import NotReady
 from shared.tables.database import Database
 from shared.tables.postgres import Row, Transaction
 
 Tables = Database | Transaction
+AFTER_ALL_REVISIONS = LARGEST + 1
+"""The revision at which the withdrawal of an image takes back all that a model may hold of it, also corrections that
+the tables do not show yet."""
 
 
 async def labelled_samples(tables: Tables) -> list[Sample]:
@@ -32,7 +35,7 @@ async def labelled_images(tables: Tables) -> list[LabelledImage]:
     rows = await tables.fetch(
         """SELECT i.image_id, i.sha256, i.object_key, i.group_id,
                   coalesce(c.label, i.label) AS label, coalesce(c.held_revision, 0) AS revision
-           FROM images i LEFT JOIN newest_corrections c USING (image_id)
+           FROM usable_images i LEFT JOIN newest_corrections c USING (image_id)
            WHERE c.label IS NOT NULL
               OR (coalesce(c.held_revision, 0) = 0 AND i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed'))
            ORDER BY i.image_id"""
@@ -43,7 +46,7 @@ async def labelled_images(tables: Tables) -> list[LabelledImage]:
 async def newest_images(tables: Tables, limit: int) -> list[tuple[str, str]]:
     """Return sha256 and object key of at most `limit` stored images: the corrected ones first, then the newest."""
     rows = await tables.fetch(
-        """SELECT i.sha256, i.object_key FROM images i LEFT JOIN newest_corrections c USING (image_id)
+        """SELECT i.sha256, i.object_key FROM usable_images i LEFT JOIN newest_corrections c USING (image_id)
            ORDER BY c.corrected_at DESC NULLS LAST, i.stored_at DESC, i.image_id LIMIT $1""",
         limit,
     )
@@ -54,7 +57,7 @@ async def images_stored_since(tables: Tables, since: datetime, limit: int) -> li
     """Return sha256, object key and time of storing of at most `limit` images stored at `since` or later, the newest
     first."""
     rows = await tables.fetch(
-        """SELECT sha256, object_key, stored_at FROM images WHERE stored_at >= $1
+        """SELECT sha256, object_key, stored_at FROM usable_images WHERE stored_at >= $1
            ORDER BY stored_at DESC, image_id LIMIT $2""",
         since,
         limit,
@@ -65,8 +68,8 @@ async def images_stored_since(tables: Tables, since: datetime, limit: int) -> li
 async def some_images(tables: Tables, image_ids: Collection[UUID], limit: int) -> dict[str, str]:
     """Return sha256 and object key of those of these images that are stored, and of at most `limit` others."""
     rows = await tables.fetch(
-        """SELECT sha256, object_key FROM images WHERE image_id = ANY($1::uuid[])
-           UNION (SELECT sha256, object_key FROM images ORDER BY image_id LIMIT $2)""",
+        """SELECT sha256, object_key FROM usable_images WHERE image_id = ANY($1::uuid[])
+           UNION (SELECT sha256, object_key FROM usable_images ORDER BY image_id LIMIT $2)""",
         list(image_ids),
         limit,
     )
@@ -75,7 +78,9 @@ async def some_images(tables: Tables, image_ids: Collection[UUID], limit: int) -
 
 async def object_keys(tables: Tables, sha256s: Collection[str]) -> dict[str, str]:
     """Return where the bytes with these hashes lie in the object store; a hash no stored image has is missing."""
-    rows = await tables.fetch("SELECT sha256, object_key FROM images WHERE sha256 = ANY($1::text[])", list(sha256s))
+    rows = await tables.fetch(
+        "SELECT sha256, object_key FROM usable_images WHERE sha256 = ANY($1::text[])", list(sha256s)
+    )
     return {row["sha256"]: row["object_key"] for row in rows}
 
 
@@ -91,19 +96,31 @@ async def applied_corrections(tables: Tables) -> list[Correction]:
     rows = await tables.fetch(
         """SELECT image_id, c.held_revision AS revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at,
                   c.event_id
-           FROM newest_corrections c JOIN images i USING (image_id) WHERE c.label IS NOT NULL ORDER BY image_id"""
+           FROM newest_corrections c JOIN usable_images i USING (image_id)
+           WHERE c.label IS NOT NULL ORDER BY image_id"""
     )
     return [Correction(**dict(row)) for row in rows]
 
 
 async def retractions(tables: Tables) -> list[Retraction]:
-    """Return the newest applied correction of every image whose last label was taken away, in the order of image
-    ids."""
+    """Return the newest applied correction of every image whose last label was taken away, and the withdrawal of every
+    image that was taken back itself, in the order of image ids."""
     rows = await tables.fetch(
         """SELECT image_id, revision, held_revision, corrected_at, event_id
-           FROM newest_corrections WHERE held_revision < revision OR label IS NULL ORDER BY image_id"""
+           FROM newest_corrections c
+           WHERE (held_revision < revision OR label IS NULL)
+             AND NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.image_id = c.image_id)
+           UNION ALL
+           SELECT image_id, $1::bigint, 0, withdrawn_at, event_id FROM withdrawn_images
+           ORDER BY image_id""",
+        AFTER_ALL_REVISIONS,
     )
     return [Retraction(**dict(row)) for row in rows]
+
+
+async def withdrawn_digests(tables: Tables) -> frozenset[str]:
+    """Return the sha256 of every image that people took back."""
+    return frozenset(row["sha256"] for row in await tables.fetch("SELECT sha256 FROM withdrawn_images"))
 
 
 async def promotion(tables: Tables) -> ModelPromoted | None:

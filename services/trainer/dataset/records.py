@@ -42,7 +42,8 @@ class Correction:
 @dataclass(frozen=True, slots=True)
 class Retraction:
     """An image whose last label was taken away by the correction `revision`. `held_revision` is the decision that holds
-    since: an earlier one, `revision` itself (the image has no label), or 0 (it is as it was stored)."""
+    since: an earlier one, `revision` itself (the image has no label), or 0 (it is as it was stored). An image that was
+    withdrawn itself is one with a revision after all others, at which nothing holds."""
 
     image_id: UUID
     revision: int

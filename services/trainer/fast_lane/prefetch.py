@@ -47,6 +47,7 @@ class FeaturePrefetcher:
         async with self._database.changes() as changes:
             while True:
                 try:
+                    self._source.forget(await queries.withdrawn_digests(self._database))
                     base = await self._base()
                     if base is not None:
                         new = await self._find_new_images()

@@ -56,6 +56,7 @@ class FeatureSource:
         self._kept = KeptFeatures(store)
         self._fetching = asyncio.Semaphore(FETCHES)
         self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
+        self._forgotten: frozenset[str] = frozenset()
         self._prepared_images: LRUCache[str, Pixels] = LRUCache(PREPARED_IMAGES)
 
     async def features(
@@ -84,6 +85,16 @@ class FeatureSource:
                     self._cache[kept_under, digest] = vector.copy()
                     found.features[digest] = vector
         return found
+
+    def forget(self, withdrawn: frozenset[str]) -> None:
+        """Keep nothing in memory of these images (by sha256), which come no more. Those named before are passed
+        over."""
+        digests = withdrawn - self._forgotten
+        self._forgotten = withdrawn
+        for key in [key for key in self._cache if key[1] in digests]:
+            del self._cache[key]
+        for digest in digests:
+            self._prepared_images.pop(digest, None)
 
     async def recall(self, backbone_id: str, digests: Collection[str], width: int) -> None:
         """Take what full trainings kept of these images under this backbone into memory, so that `features` downloads

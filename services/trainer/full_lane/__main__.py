@@ -1,8 +1,8 @@
 """The full lane: trains a model from all labelled images.
 
-Consumes training.requested (group `trainer-full`), and what the tables of schema `trainer` are folded from
-(projection). Publishes model.trained. Owns the objects under models/full-*, manifests/ and features/, and a folder of
-images.
+Consumes training.requested (group `trainer-full`), image.withdrawn and model.trained (group `trainer-withdrawals`), and
+what the tables of schema `trainer` are folded from (projection). Publishes model.trained. Owns the objects under
+models/full-*, manifests/ and features/, and a folder of images.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
@@ -10,6 +10,7 @@ from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import TableDataset
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
+from services.trainer.full_lane.withdrawals import WithdrawnFeatures
 from shared.contract.events import TrainingRequested
 from shared.messaging.handler import run_handlers, subscribe
 from shared.messaging.kafka import open_event_log
@@ -26,31 +27,31 @@ SOURCE = "pappus/trainer"
 
 async def main() -> None:
     """Read the settings, open the adapters and run the one part until the process is asked to end."""
-    settings = FullLaneSettings()
-    configure("trainer-full", settings)
+    configure("trainer-full", settings := FullLaneSettings())
     health = Health()
     async with (
         serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka, settings.lost_records) as event_log,
-        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=2) as database,
+        Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=3) as database,
         open_object_store(settings) as store,
     ):
         with WorkerProcess(MODULE) as child:
             process = TrainingProcess(child, settings.backbone, settings.backbone_settings)
             dataset = TableDataset(event_log, database, settings.samples_caught_up_seconds)
             lane = FullLane(dataset, store, process, settings)
+            requests = [subscribe(TrainingRequested, lane.on_training_requested)]
             handling = run_handlers(
-                event_log,
-                group=GROUP,
-                source=SOURCE,
-                subscriptions=[subscribe(TrainingRequested, lane.on_training_requested)],
-                health=health,
-                **settings.in_groups,
+                event_log, group=GROUP, source=SOURCE, subscriptions=requests, health=health, **settings.in_groups
             )
             projection = trainer_projection(
                 event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True
             )
-            await run_parts(health, projection=projection.run(), handling=handling, prefetcher=process.warm())
+            withdrawn = WithdrawnFeatures(event_log, database, store, lane.images).run(
+                SOURCE, health, settings.in_groups
+            )
+            await run_parts(
+                health, projection=projection.run(), handling=handling, withdrawals=withdrawn, prefetcher=process.warm()
+            )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class FullLane:
     ) -> None:
         self._dataset = dataset
         self._store = store
-        self._images = ImageFolder(store, settings.writable_folder / "images")
+        self.images = ImageFolder(store, settings.writable_folder / "images")
         self._training = training
         self._settings = settings
         self._clock = clock
@@ -76,13 +76,13 @@ class FullLane:
         samples = [sample for sample in snapshot.samples if sample.label in settings.labels]
         needed = {sample.sha256 for sample in samples}
         keys = {digest: key for digest, key in snapshot.object_keys.items() if digest in needed}
-        unreadable = (needed - set(keys)) | await self._images.fetch(keys)
+        unreadable = (needed - set(keys)) | await self.images.fetch(keys)
         planned = plan_manifest(samples, settings.labels, unreadable)
         known = await self._dataset.trained(version_of(planned, settings.labels, parameters))
         if known and await self._is_intact(known):
             return _announce_again(known, request)
         fetched = time.perf_counter()
-        learn = LearnJob(planned, self._images.folder, settings.backbone, dict(settings.backbone_settings))
+        learn = LearnJob(planned, self.images.folder, settings.backbone, dict(settings.backbone_settings))
         learned = await self._training.learn(learn)
         unreadable |= set(learned.undecodable)
         later = await self._dataset.take_snapshot()  # labels may have changed while the backbone was learned

@@ -1,7 +1,7 @@
 """The image files of a training, on local disk by sha256: downloaded once, kept for the next training."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from shared.runtime.telemetry import logger
@@ -33,6 +33,11 @@ class ImageFolder:
         """
         here = await asyncio.gather(*(self._fetch(digest, key) for digest, key in object_keys.items()))
         return {digest for digest, is_here in zip(object_keys, here, strict=True) if not is_here}
+
+    def remove(self, sha256s: Collection[str]) -> None:
+        """Delete the files with these hashes, if they are here."""
+        for digest in sha256s:
+            path_in(self.folder, digest).unlink(missing_ok=True)
 
     async def _fetch(self, digest: str, key: str) -> bool:
         path = path_in(self.folder, digest)

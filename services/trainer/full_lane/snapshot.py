@@ -9,7 +9,7 @@ from uuid import UUID
 from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import Sample
-from shared.contract.events import ImageStored, LabelCorrected, ModelTrained
+from shared.contract.events import ImageStored, ImageWithdrawn, LabelCorrected, ModelTrained
 from shared.messaging.event_log import EventLog
 from shared.runtime.clock import Clock, utc_now
 from shared.tables import positions
@@ -63,7 +63,7 @@ class TableDataset:
             folded = positions.from_rows(await snapshot.fetch(positions.READ))
             samples = await queries.labelled_samples(snapshot)
             keys = await queries.object_keys(snapshot, [sample.sha256 for sample in samples])
-        sources = (ImageStored.topic, LabelCorrected.topic)
+        sources = (ImageStored.topic, ImageWithdrawn.topic, LabelCorrected.topic)
         offsets = {f"{p.topic}/{p.partition}": known.next_offset for p, known in folded.items() if p.topic in sources}
         return Snapshot(tuple(samples), keys, offsets, at)
 

@@ -1,8 +1,9 @@
 """The trigger: requests a full training when there is a reason.
 
-Consumes image.stored, label.corrected, model.trained, model.promoted, training.requested, drift.detected (Faust, group
-`trainer-trigger`). Publishes training.requested. Owns the Faust tables images, corrections and trainings. One process
-works, since it counts over all partitions; others stand by for its lock.
+Consumes image.stored, image.withdrawn, label.corrected, model.trained, model.promoted, training.requested and
+drift.detected (Faust, group `trainer-trigger`). Publishes training.requested. Owns the Faust tables images,
+corrections, withdrawals and trainings. One process works, since it counts over all partitions; others stand by for its
+lock.
 """
 
 from itertools import count

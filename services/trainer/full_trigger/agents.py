@@ -11,8 +11,10 @@ from services.trainer.full_trigger.decisions.rows import (
     NOTHING_TRAINED,
     CorrectionRow,
     ImageRow,
+    LoggedEvent,
     RecordPosition,
     TrainingRow,
+    log_event,
     on_drift_detected,
     on_image_stored,
     on_label_corrected,
@@ -26,6 +28,7 @@ from shared.contract.events import (
     DriftDetected,
     Event,
     ImageStored,
+    ImageWithdrawn,
     LabelCorrected,
     ModelPromoted,
     ModelTrained,
@@ -47,6 +50,7 @@ class TriggerTables:
 
     images: MutableMapping[str, ImageRow]
     corrections: MutableMapping[str, CorrectionRow]
+    withdrawals: MutableMapping[str, LoggedEvent]
     trainings: MutableMapping[str, TrainingRow]
 
 
@@ -77,6 +81,13 @@ class FullTrigger:
         self._tables.images[key] = on_image_stored(self._tables.images.get(key), event, self._position(record))
         self._decide_soon()
 
+    async def on_image_withdrawn(self, event: ImageWithdrawn, record: Record) -> None:
+        """Remember where the withdrawal stands; the first one of an image counts."""
+        key = str(event.image_id)
+        if key not in self._tables.withdrawals:
+            self._tables.withdrawals[key] = log_event(event, self._position(record))
+            self._decide_soon()
+
     async def on_label_corrected(self, event: LabelCorrected, record: Record) -> None:
         """Fold the correction into the row of its image; a superseded correction changes nothing."""
         key = str(event.image_id)
@@ -99,7 +110,8 @@ class FullTrigger:
         now = self._clock()
         if now < self._decide_at:
             return
-        state = state_of(self._tables.images, self._tables.corrections, self._training, self._settings.labels)
+        tables, labels = self._tables, self._settings.labels
+        state = state_of(tables.images, tables.corrections, self._training, labels, tables.withdrawals)
         answer = decide(state, now, self._settings)
         if isinstance(answer, Request) and self._settings.trigger_dry_run:
             answer = WaitUntil(

@@ -7,6 +7,7 @@ from services.trainer.full_trigger.settings import FullTriggerSettings
 from shared.contract.events import (
     DriftDetected,
     ImageStored,
+    ImageWithdrawn,
     LabelCorrected,
     ModelPromoted,
     ModelTrained,
@@ -32,11 +33,14 @@ async def run_trigger(settings: FullTriggerSettings, publisher: Publisher, healt
         raise PappusError("The trigger lost its lock. Faust starts once in a process: this one ends, start it again.")
     folder = settings.writable_folder / "faust"
     app = FaustApp(TRIGGER_APP, settings.kafka, folder=folder, publisher=publisher)
-    tables = TriggerTables(app.table("images", 4), app.table("corrections", 4), app.table("trainings", 1))
+    tables = TriggerTables(
+        app.table("images", 4), app.table("corrections", 4), app.table("withdrawals", 4), app.table("trainings", 1)
+    )
     trigger = FullTrigger(
         tables, publisher, settings.model_name, settings, utc_now, partial(health.set, "next training", True)
     )
     app.on(ImageStored, trigger.on_image_stored)
+    app.on(ImageWithdrawn, trigger.on_image_withdrawn)
     app.on(LabelCorrected, trigger.on_label_corrected)
     app.on(ModelTrained, trigger.on_training)
     app.on(ModelPromoted, trigger.on_training)

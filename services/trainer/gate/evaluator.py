@@ -9,6 +9,7 @@ from cachetools import LRUCache
 
 from services.trainer.dataset.records import Champion, find_taken_back
 from services.trainer.features.source import FeatureSource
+from services.trainer.gate.data_changes import DataChanges, find_data_changes
 from services.trainer.gate.decisions.comparison import (
     Regressions,
     choose_set_aside,
@@ -23,7 +24,6 @@ from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Ve
 from services.trainer.gate.decisions.verdict_events import failed_rules
 from services.trainer.gate.evaluation_data import EvaluationData, load_corrections, load_evaluation_data, load_probes
 from services.trainer.gate.model_loader import EvaluatedModel, ModelLoader, ModelLoadError
-from services.trainer.gate.new_images import find_new_images
 from services.trainer.gate.smoke_test import SmokeTest, run_smoke_test
 from services.trainer.model.arrays import Indices
 from shared.contract.events import ModelTrained, SetAside, VerdictEvidence
@@ -76,6 +76,10 @@ class Evaluator:
         with suppress(ModelLoadError, TransientError):
             await load_corrections(self._database, self._source, await self._loader.load(model))
 
+    def forget(self, withdrawn: frozenset[str]) -> None:
+        """Keep nothing in memory of these images (by sha256)."""
+        self._source.forget(withdrawn)
+
     async def run_smoke_test(self, model: ModelTrained) -> SmokeTest:
         """Load the model from the store and have it answer a few images.
 
@@ -108,10 +112,10 @@ class Evaluator:
                 f"{candidate.version} cannot be judged: there is no labelled test image that can be read."
             )
         answers = [await self._answers_of(baseline, data) for baseline in baselines]
-        new = await find_new_images(
+        changes = await find_data_changes(
             self._database, self._store, candidate, None if champion is None else champion.model
         )
-        return await asyncio.to_thread(self._compare_and_judge, loaded, baselines, answers, data, new, anchor_lost)
+        return await asyncio.to_thread(self._compare_and_judge, loaded, baselines, answers, data, changes, anchor_lost)
 
     def _refuse_foreign_labels(self, model: ModelTrained) -> None:
         """Raise ModelLoadError for labels that no predictor here would serve; the loader compares what the artefact
@@ -170,7 +174,7 @@ class Evaluator:
         baselines: Sequence[EvaluatedModel],
         baseline_answers: Sequence[Indices],
         data: EvaluationData,
-        new: int,
+        changes: DataChanges,
         anchor_lost: str,
     ) -> Evaluation:
         model, tests = loaded.compared, data.tests
@@ -186,7 +190,8 @@ class Evaluator:
             newly_held=count_newly_held(
                 model.trained, None if champion is None else champion.trained, data.corrections
             ),
-            new_images=new,
+            new_images=changes.new,
+            withdrawn=changes.withdrawn,
             absorbed=count_absorbed(model, champion),
             taken_back=count_taken_back(
                 model.trained, None if champion is None else champion.trained, data.retractions

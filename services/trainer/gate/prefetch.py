@@ -19,6 +19,7 @@ async def run_prefetch(database: Database, evaluator: Evaluator, health: Health)
     async with database.changes() as changes:
         while True:
             try:
+                evaluator.forget(await queries.withdrawn_digests(database))
                 champion = await queries.champion(database)
                 if champion is not None:
                     await evaluator.prefetch(champion, await queries.anchor(database))

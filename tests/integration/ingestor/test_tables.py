@@ -16,11 +16,11 @@ from shared.contract.events import Event, uuid_of
 from shared.runtime.errors import InvalidMessage
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction
-from shared.testing import image_registered, image_rejected, image_stored, label_corrected
+from shared.testing import image_registered, image_rejected, image_stored, image_withdrawn, label_corrected
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL = "http://example.org/a.jpg"
-ADDRESS, UPLOAD, AWAY = uuid_of("image", URL), UUID(int=2), UUID(int=3)
+ADDRESS, UPLOAD, AWAY, GONE = uuid_of("image", URL), UUID(int=2), UUID(int=3), UUID(int=4)
 TABLES = Tables("pappus", 5)
 
 
@@ -29,8 +29,8 @@ def later(minutes: int) -> datetime:
 
 
 def history() -> list[list[Event]]:
-    """Return what four topics say about an image from the web (stored at the second attempt), an upload (a duplicate),
-    and an image that is never to be had."""
+    """Return what five topics say about an image from the web (stored at the second attempt), an upload (a duplicate),
+    an image that is never to be had, and one that is stored and withdrawn."""
     return [
         [
             image_registered(image_id=ADDRESS, url=URL, label="grass", occurred_at=NOON),
@@ -38,8 +38,13 @@ def history() -> list[list[Event]]:
             image_registered(image_id=UPLOAD, upload_key="uploads/a", label=None, occurred_at=later(3)),
             image_registered(image_id=AWAY, url="http://example.org/b.jpg", occurred_at=NOON),
             image_registered(image_id=AWAY, url="http://example.org/b.jpg", occurred_at=later(2), attempt=2),
+            image_registered(image_id=GONE, url="http://example.org/c.jpg", occurred_at=NOON),
         ],
-        [image_stored(image_id=ADDRESS, sha256="a" * 64, object_key="images/a", occurred_at=later(4))],
+        [
+            image_stored(image_id=ADDRESS, sha256="a" * 64, object_key="images/a", occurred_at=later(4)),
+            image_stored(image_id=GONE, sha256="c" * 64, object_key="images/c", occurred_at=later(4)),
+        ],
+        [image_withdrawn(image_id=GONE, sha256="c" * 64, occurred_at=later(6))],
         [
             image_rejected(image_id=ADDRESS, reason="timeout", retryable=True, occurred_at=later(1)),
             image_rejected(image_id=UPLOAD, reason="duplicate", duplicate_of=ADDRESS, occurred_at=later(5)),
@@ -76,7 +81,7 @@ async def fold(transaction: Transaction, events: Sequence[Event]) -> list[str]:
         await projectors[type(event)](event, transaction)
     rows = await transaction.fetch(
         """SELECT i::text AS row FROM images i UNION ALL SELECT p::text FROM plants_data p
-           UNION ALL SELECT l::text FROM ledger l ORDER BY 1"""
+           UNION ALL SELECT l::text FROM ledger l UNION ALL SELECT t::text FROM tombstones t ORDER BY 1"""
     )
     return [row["row"] for row in rows]
 
@@ -114,6 +119,10 @@ async def test_plants_data_shows_the_outcome(tables: Database) -> None:
     assert (stored["label"], stored["revision"], stored["reason"]) == ("grass", 2, None)
     assert (upload["state"], upload["reason"], upload["duplicate_of"]) == ("rejected", "duplicate", ADDRESS)
     assert (upload["label"], upload["revision"], upload["announced_at"]) == (None, 2, later(3))
+    gone = await tables.fetchrow("SELECT * FROM plants_data WHERE image_id = $1", GONE)
+    assert gone is not None
+    assert (gone["state"], gone["url_s3"], gone["will_retry"]) == ("withdrawn", None, False)
+    assert (gone["reason"], gone["detail"]) == ("withdrawn", "Withdrawn by olga: The owner asks for it.")
 
 
 async def test_a_rejection_that_may_pass_says_whether_it_is_tried_again(tables: Database) -> None:

@@ -18,6 +18,7 @@ from shared.testing import (
     image_registered,
     image_rejected,
     image_stored,
+    image_withdrawn,
     label_corrected,
     model_promoted,
     model_rejected,
@@ -31,7 +32,7 @@ APPLY: dict[type[Event], Any] = {projector.event: projector.apply for projector 
 
 def a_history() -> list[Event]:
     """Return events of every type, with races."""
-    first, second = uuid4(), uuid4()
+    first, second, third = uuid4(), uuid4(), uuid4()
     held = AppliedCorrection(image_id=first, revision=1)
     restored = HeldLabel(revision=1, label="grass")
     left = SetAside(image_id=first, revision=2, sentence="It breaks others.")
@@ -51,8 +52,13 @@ def a_history() -> list[Event]:
         label_corrected(image_id=second, revision=2, label_to=None, no_label="unusable"),
         label_corrected(image_id=second, revision=2, label_to="grass"),
         label_corrected(image_id=second, revision=3, label_to=None, no_label="withdrawn", restored=restored),
+        image_registered(image_id=third),
+        image_stored(image_id=third, sha256="a" * 64),
+        image_withdrawn(image_id=third, sha256="a" * 64, seen_by=("v1",)),
+        label_corrected(image_id=third, revision=1),
         prediction_logged(image_id=first),
         prediction_logged(image_id=first),
+        prediction_logged(image_id=third),
         model_trained(version="v1"),
         model_trained(version="fast-1", corrections=(held,)),
         model_trained(version="fast-2", corrections=(held,)),
@@ -97,7 +103,9 @@ async def test_any_interleaving_and_any_repetition_gives_the_same_tables(tables:
 
     for seed in range(20):
         assert await fold(tables, interleaved(events, seed)) == expected, f"seed {seed}"
-    assert await tables.fetchval("SELECT count(*) FROM label_history WHERE applied") == 5
+    assert await tables.fetchval("SELECT count(*) FROM label_history WHERE applied") == 6
+    assert await tables.fetchval("SELECT count(*) FROM predictions") == 1
+    assert await tables.fetchval("SELECT count(*) FROM current_images WHERE withdrawn_at IS NOT NULL") == 1
     assert await tables.fetchval("SELECT version FROM live_corrections") == "fast-1"
 
 

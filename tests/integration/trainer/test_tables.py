@@ -13,14 +13,14 @@ from services.trainer.data.projection import PROJECTORS
 from shared.contract.events import Event, HeldLabel, SetAside, uuid_of
 from shared.runtime.errors import NotReady
 from shared.tables.dump import canonical_dump
-from shared.testing import image_stored, label_corrected, model_promoted, model_rejected, model_trained
+from shared.testing import image_stored, image_withdrawn, label_corrected, model_promoted, model_rejected, model_trained
 from tests.integration.trainer.trainer_env import World, read_candidates
 
 pytestmark = pytest.mark.timeout(240)  # some two thousand transactions
 
 IMAGES = [uuid_of("image", number) for number in range(3)]
 VERSIONS = ["full-1", "full-2", "fast-1", "fast-2"]
-TABLES = ("images", "corrections", "models", "promotions", "rejections", "set_aside")
+TABLES = ("images", "withdrawn_images", "corrections", "models", "promotions", "rejections", "set_aside")
 APPLY = {projector.event.topic: projector.apply for projector in PROJECTORS}
 
 
@@ -56,6 +56,7 @@ DECISIONS: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 images = st.sampled_from([image_stored(image_id=one, sha256=digest(n)) for n, one in enumerate(IMAGES)])
+withdrawals = st.sampled_from([image_withdrawn(image_id=one, sha256=digest(n)) for n, one in enumerate(IMAGES)])
 corrections = st.builds(
     lambda image, revision, decision, who: label_corrected(
         image_id=image,
@@ -98,7 +99,7 @@ rejections = st.builds(
     st.integers(1, 2),
 )
 partitions = st.tuples(
-    *(st.lists(one, max_size=8) for one in (images, corrections, candidates, promotions, rejections))
+    *(st.lists(one, max_size=8) for one in (images, withdrawals, corrections, candidates, promotions, rejections))
 )
 
 

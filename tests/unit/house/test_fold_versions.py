@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PINNED = {
-    "ingestor": (1, "1f67c1c19c8e9dde"),
-    "labeler": (1, "889a4af8d49c0d4c"),
-    "predictor": (1, "f1a749e25a7bcc63"),
-    "trainer": (2, "3888e98826bfd436"),
+    "ingestor": (2, "54cdded71191af01"),
+    "labeler": (2, "50049a1d0a9073fe"),
+    "predictor": (2, "58e0ccce40d5ba1b"),
+    "trainer": (3, "9b78d538e05f2496"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

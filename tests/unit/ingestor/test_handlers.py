@@ -16,6 +16,7 @@ from PIL import Image
 from services.ingestor.decisions.images import Acceptance, AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
 from services.ingestor.decisions.rejection import Rejection
+from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.precedence import Precedence
 from shared.contract.events import Event, ImageRegistered, ImageRejected, ImageStored
@@ -53,12 +54,22 @@ class MemoryDecisions:
 
     def __init__(self) -> None:
         self.outcomes: dict[UUID, Outcome] = {}
+        self.withdrawn: set[str] = set()
+        self.withdrawn_later: set[str] = set()
+        """Withdrawn once a fetcher has looked at these bytes."""
+
+    async def refusal(self, event: ImageRegistered, sha256: str | None = None) -> Rejection | None:
+        found = Rejection("withdrawn", "olga withdrew it.") if sha256 in self.withdrawn else None
+        self.withdrawn |= self.withdrawn_later & {sha256}
+        return found
 
     async def outcome(self, event: ImageRegistered) -> Outcome | None:
         known = self.outcomes.get(stored_id(event.image_id))
         return known or self.outcomes.get(rejected_id(event.image_id, event.attempt))
 
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
+        if image.sha256 in self.withdrawn:
+            raise WithdrawnBytes(Rejection("withdrawn", "olga withdrew it."))
         held = [o for o in self.outcomes.values() if isinstance(o, ImageStored) and o.sha256 == image.sha256]
         if held:
             return await self.reject(event, duplicate(held[0].image_id))
@@ -122,6 +133,17 @@ async def test_a_good_image_is_stored_as_it_came_and_says_whose_it_is() -> None:
     assert (outcome.sha256, outcome.width, outcome.height, outcome.image_format) == (digest, 8, 6, "PNG")
     assert (outcome.label, outcome.trust, outcome.registered_by, outcome.source_url) == ("grass", "seed", "ann", URL)
     assert outcome.causes == (event.event_id,)
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_bytes_that_were_withdrawn_are_rejected_and_leave_no_object(meanwhile: bool) -> None:
+    """Also if the person withdraws them between the look and the decision: `meanwhile`."""
+    data = png(1)
+    setting, digest = Setting({URL: data}), hashlib.sha256(data).hexdigest()
+    (setting.decisions.withdrawn_later if meanwhile else setting.decisions.withdrawn).add(digest)
+    outcome = await setting.rejected(registered())
+    assert (outcome.reason, outcome.detail, outcome.retryable) == ("withdrawn", "olga withdrew it.", False)
+    assert setting.store.objects == {}
 
 
 async def test_a_repetition_publishes_the_same_event_and_fetches_nothing() -> None:

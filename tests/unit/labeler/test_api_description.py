@@ -12,7 +12,7 @@ from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, MemoryObjectStore
 from tests.examples import operations, wrong_examples
 
-OPERATORS = {"rollback", "approve", "override", "freeze", "unfreeze", "train", "take_out_decision"}
+OPERATORS = {"rollback", "approve", "override", "freeze", "unfreeze", "train", "take_out_decision", "withdraw_image"}
 
 
 def described(*labels: str) -> dict[str, Any]:

@@ -71,3 +71,18 @@ async def test_bytes_that_are_gone_or_broken_contradict_the_event(images: Stored
     in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
     with pytest.raises(InvalidMessage, match=str(STORED.image_id)):
         await StoredImages(store, in_service, "worker").on_image_stored(STORED)
+
+
+async def test_an_image_that_was_withdrawn_meanwhile_has_no_answer(images: StoredImages) -> None:
+    asked: list[UUID] = []
+
+    async def withdrawn(image_id: UUID) -> bool:
+        asked.append(image_id)
+        return image_id == STORED.image_id
+
+    in_service = images._in_service
+    worker = StoredImages(MemoryObjectStore(), in_service, "worker", clock=lambda: NOON, withdrawn=withdrawn)
+    assert await worker.on_image_stored(STORED) == []
+    with pytest.raises(InvalidMessage):
+        await worker.on_image_stored(image_stored(label=None))
+    assert asked[0] == STORED.image_id

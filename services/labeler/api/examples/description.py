@@ -7,6 +7,7 @@ from services.labeler.api.examples.labels import of_labels
 from services.labeler.api.examples.lineage import of_lineage
 from services.labeler.api.examples.models import of_models, of_operators
 from services.labeler.api.examples.session import of_session
+from services.labeler.api.examples.withdrawals import of_withdrawals
 from shared.http.docs import PICTURE
 from shared.http.examples import Example
 from shared.http.problems import Problem
@@ -32,6 +33,12 @@ PROBLEMS = (
         "There is no session. Log in with POST /login or POST /token, and send the token as Authorization: Bearer"
         " <token>.",
     ),
+    Problem(
+        410,
+        "image_withdrawn",
+        "Image 1f0c7a52-91d4-5e0b-8c11-7a3b5d0e6f20 was withdrawn by operator on 2026-05-04: The owner of the picture"
+        " asks for it. Its bytes are gone, and stay away.",
+    ),
     Problem(422, "invalid_request", "body.revision: Field required"),
 )
 
@@ -46,4 +53,5 @@ def examples_of(labels: Sequence[str], model_name: str) -> Mapping[str, Example]
         **of_models(labels),
         **of_operators(),
         **of_lineage(labels),
+        **of_withdrawals(),
     }

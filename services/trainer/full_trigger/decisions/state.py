@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from uuid import UUID
 
 from services.trainer.full_trigger.decisions.rows import (
@@ -21,13 +22,19 @@ def state_of(
     corrections: Mapping[str, CorrectionRow],
     training: TrainingRow,
     labels: Collection[str],
+    withdrawals: Mapping[str, LoggedEvent] = MappingProxyType({}),
 ) -> State:
-    """Return the state of these rows, by image id. An image counts if it is trusted and has one of `labels`."""
+    """Return the state of these rows, by image id. An image counts if it is trusted and has one of `labels`; one that
+    was withdrawn counts only as that, and only if the last full manifest knew it."""
     asked_at = training["asked"][-1]["at"] if training["asked"] else None
     trusted: dict[str, list[Arrival]] = {label: [] for label in labels}
-    new_images, new_corrections = [], []
+    new_images, new_corrections, withdrawn = [], [], []
     for image_id, image in images.items():
         correction = corrections.get(image_id)
+        if image_id in withdrawals:
+            if _was_learned(training["last"], image, correction, withdrawals[image_id], labels):
+                withdrawn.append(_arrival([withdrawals[image_id]], asked_at))
+            continue
         decided = correction if correction and held_revisions(correction)[-1] else None
         label = decided["label"] if decided else image["label"]
         events = _trusting_events(image, decided)
@@ -46,6 +53,7 @@ def state_of(
         trusted={label: sort_by_time(arrivals) for label, arrivals in trusted.items()},
         new_images=sort_by_time(new_images),
         new_corrections=sort_by_time(new_corrections),
+        withdrawn=sort_by_time(withdrawn),
         drifts=sort_by_time([_arrival([drift], asked_at) for drift in training["drifts"]]),
         trained_at=to_datetime(training["last"]["at"]) if training["last"] else None,
         asked_at=to_datetime(max(unanswered)) if unanswered else None,
@@ -53,6 +61,24 @@ def state_of(
         requests=[to_datetime(asked["at"]) for asked in training["asked"]],
         frozen="promoted" in training and training["promoted"]["frozen"],
     )
+
+
+def _was_learned(
+    last: Training | None,
+    image: ImageRow,
+    correction: CorrectionRow | None,
+    withdrawal: LoggedEvent,
+    labels: Collection[str],
+) -> bool:
+    """Return whether the last full manifest holds an image that is withdrawn since. Of a decision that holds no more
+    the label is not known here: it counts as one."""
+    if last is None or not _known(last, image["stored"]) or _known(last, withdrawal):
+        return False
+    applied = 0 if correction is None else sum(_known(last, event) for event in correction["applied"])
+    held = [0, *held_revisions(correction)]
+    if correction is None or not held[applied]:
+        return image["trusted"] and image["label"] in labels
+    return held[applied] != held[-1] or correction["label"] in labels
 
 
 def _trusting_events(image: ImageRow, correction: CorrectionRow | None) -> list[LoggedEvent]:

@@ -1,8 +1,9 @@
 """Decides whether a full training is due, from the events since the last full manifest and the earlier requests. Pure.
 
-There are five reasons, the most urgent first: the first model, drift with new labels, a correction layer that has
-grown, new images, a week with anything new. A reason alone is not enough: at least one of its causes must have come
-after the last request. So every request uses up a new image, label or drift, and the trigger cannot set itself off.
+There are six reasons, the most urgent first: the first model, images that were withdrawn after the last full model
+learned them, drift with new labels, a correction layer that has grown, new images, a week with anything new. A reason
+alone is not enough: at least one of its causes must have come after the last request. So every request uses up a new
+image, label, drift or withdrawal, and the trigger cannot set itself off.
 
 A burst of events is one training: a request waits until no event came for `quiet_seconds`, but never longer than
 `longest_wait_seconds` after its threshold was met, and never while another request is unanswered. After a training the
@@ -25,7 +26,7 @@ from shared.contract.split import Side
 
 DAY = timedelta(days=1)
 
-Reason = Literal["first_model", "drift", "correction_layer_grown", "new_images", "weekly"]
+Reason = Literal["first_model", "image_withdrawn", "drift", "correction_layer_grown", "new_images", "weekly"]
 
 
 class TriggerSettings(BaseModel, frozen=True):
@@ -72,7 +73,8 @@ class State:
     """The state that a decision is based on, each list in order of time.
 
     `trusted` holds one arrival per trusted image under its current label: the event that made the image trusted.
-    `new_images` are those the last full manifest does not know, `new_corrections` and `drifts` those after its cut.
+    `new_images` are those the last full manifest does not know, `new_corrections` and `drifts` those after its cut,
+    `withdrawn` images that it knows and that were withdrawn since.
     `trained_at` is the last full training, None before the first, and `took_seconds` how long it took; `asked_at` the
     newest request without an answer, `requests` when the last ones were made. `frozen`: no other model may serve.
     """
@@ -81,6 +83,7 @@ class State:
     new_images: Sequence[Arrival] = ()
     new_corrections: Sequence[Arrival] = ()
     drifts: Sequence[Arrival] = ()
+    withdrawn: Sequence[Arrival] = ()
     trained_at: datetime | None = None
     asked_at: datetime | None = None
     took_seconds: float = 0.0
@@ -186,6 +189,10 @@ def _retraining(state: State, trained_at: datetime, settings: TriggerSettings) -
     images, corrections, drifts = state.new_images, state.new_corrections, state.drifts
     labels = sort_by_time({arrival.event_id: arrival for arrival in (*images, *corrections)}.values())
     due_reasons: list[_DueReason] = []
+    if withdrawn := state.withdrawn:
+        images_are = "image is" if len(withdrawn) == 1 else "images are"
+        detail = f"{len(withdrawn)} {images_are} withdrawn that the last full training knew."
+        due_reasons += _due_reason("image_withdrawn", detail, withdrawn[:1], withdrawn)
     later = [label for label in labels if drifts and label.at > drifts[0].at]  # those before it say nothing about it
     if later:
         detail = f"Drift was detected, and there are {len(later)} labels since."
@@ -231,7 +238,7 @@ def _due_reason(
 def _due_at(due: _DueReason, state: State, settings: TriggerSettings) -> datetime:
     """Return the end of `quiet_seconds` after the last event, or of the longest wait after `met_at` if sooner; never
     before the lane has rested."""
-    arrivals = [*state.new_images, *state.new_corrections, *state.drifts]
+    arrivals = [*state.new_images, *state.new_corrections, *state.drifts, *state.withdrawn]
     if state.trained_at is None:
         arrivals += [arrival for label in settings.labels for arrival in state.trusted.get(label, ())]
     last = max((arrival.at for arrival in arrivals), default=due.met_at)

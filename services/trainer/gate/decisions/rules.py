@@ -49,7 +49,8 @@ class GateInputs:
     otherwise.
     newly_held: corrections it holds and the champion does not; new_images: labelled images, of either side, that the
     champion's last full training did not know; absorbed: corrections that moved from the champion's layer into the
-    challenger's head; taken_back: corrections that the champion holds although people took them back.
+    challenger's head; taken_back: corrections that the champion holds although people took them back; withdrawn: images
+    that the champion's last full training knew, and that people took back since.
     full: whether it comes from the full lane; it changes answers everywhere, so its reason has to be larger.
     milliseconds: a whole answer for one image.
     anchor_lost: why nothing can be compared with the anchor; empty if it can, or if the champion is the anchor.
@@ -70,6 +71,7 @@ class GateInputs:
     full: bool = False
     anchor_lost: str = ""
     taken_back: int = 0
+    withdrawn: int = 0
 
 
 def every_class_is_tested(inputs: GateInputs) -> RuleOutcome:
@@ -206,17 +208,19 @@ def non_inferior(
 
 
 def reason(inputs: GateInputs, settings: GateSettings) -> RuleOutcome:
-    """Return whether there is a reason to change: a correction for the fast lane, `least_changes` for the full one."""
+    """Return whether there is a reason to change: a correction for the fast lane, `least_changes` for the full one. One
+    withdrawn image is a reason for any model without it: it is to serve no longer, however few there are."""
     counts = (
         (inputs.newly_held, "correction that the champion does not hold", "corrections that it does not hold"),
         (inputs.new_images, "new image", "new images"),
         (inputs.absorbed, "correction moved from layer to head", "corrections moved from layer to head"),
         (inputs.taken_back, "correction that was taken back", "corrections that were taken back"),
+        (inputs.withdrawn, "image that was withdrawn", "images that were withdrawn"),
     )
     reasons = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count > 0]
     figures = {"newly_held": inputs.newly_held, "new_images": inputs.new_images}
-    figures |= {"absorbed": inputs.absorbed, "taken_back": inputs.taken_back}
-    needed = settings.least_changes if inputs.full else 1
+    figures |= {"absorbed": inputs.absorbed, "taken_back": inputs.taken_back, "withdrawn": inputs.withdrawn}
+    needed = settings.least_changes if inputs.full and not inputs.withdrawn else 1
     if reasons and sum(count for count, _, _ in counts) < needed:
         sentence = (
             f"Only {', '.join(reasons)} since the champion: a full model needs {needed} new images or corrections"

@@ -12,6 +12,7 @@ from shared.contract.events import (
     DriftDetected,
     Event,
     ImageStored,
+    ImageWithdrawn,
     LabelCorrected,
     ModelPromoted,
     ModelTrained,
@@ -47,7 +48,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = FixedClock()
         self.event_log = MemoryEventLog()
-        self.tables = TriggerTables({}, {}, {})
+        self.tables = TriggerTables({}, {}, {}, {})
         self.offsets: dict[str, int] = {}
         self.folded: list[tuple[Event, Record]] = []
 
@@ -74,6 +75,8 @@ class Bench:
         match event:
             case ImageStored():
                 await self.trigger.on_image_stored(event, record)
+            case ImageWithdrawn():
+                await self.trigger.on_image_withdrawn(event, record)
             case LabelCorrected():
                 await self.trigger.on_label_corrected(event, record)
             case ModelTrained() | TrainingRequested() | DriftDetected() | ModelPromoted():

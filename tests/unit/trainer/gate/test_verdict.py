@@ -76,6 +76,16 @@ def test_a_full_model_needs_ten_new_images_or_corrections() -> None:
     assert judge(answers(), answers(), None, nine, GateSettings(least_changes=9)).route == "non_inferior"
 
 
+def test_one_withdrawn_image_is_reason_enough_for_a_full_model() -> None:
+    one = replace(CALM, full=True, newly_held=0, withdrawn=1)
+    verdict = judge(answers(), answers(), None, one)
+    assert verdict.route == "non_inferior"
+    assert [each.sentence for each in verdict.rules if each.rule == "reason"] == [
+        "The reason to change: 1 image that was withdrawn."
+    ]
+    assert not judge(answers(*range(8)), answers(), None, one).promote
+
+
 def test_one_correction_is_reason_enough_for_the_fast_lane() -> None:
     assert judge(answers(), answers(), None, replace(CALM, full=False, newly_held=1)).route == "non_inferior"
 

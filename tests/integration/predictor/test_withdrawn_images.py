@@ -1,0 +1,71 @@
+"""What was answered about a withdrawn image is in no table, in any order of the topics; a replay gives the same."""
+
+from itertools import permutations
+
+import pytest
+
+from pappus.stack import Servers
+from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, is_withdrawn, projectors, replay_plan
+from services.predictor.worker.withdrawn import WithdrawnImages
+from shared.contract.events import Event
+from shared.runtime.errors import TransientError
+from shared.tables.dump import canonical_dump
+from shared.tables.projection import ProjectionBatch
+from shared.tables.replay import replay
+from shared.testing import MemoryEventLog, fresh_schema, image_withdrawn, prediction_logged, read_all
+
+APPLY = {projector.event: projector.apply for projector in projectors()}
+GONE = image_withdrawn()
+ABOUT = [
+    prediction_logged(image_id=GONE.image_id),
+    prediction_logged(image_id=None, sha256=GONE.sha256),
+    prediction_logged(),
+]
+
+
+async def test_any_order_and_any_repetition_gives_the_same_tables(servers: Servers) -> None:
+    found = []
+    async with fresh_schema(servers.database_url("postgres"), MIGRATIONS) as schema, schema.open() as database:
+        for order in permutations([GONE, *ABOUT]):
+            await database.execute("TRUNCATE predictions, withdrawn_images")
+            for event in [*order, order[0]]:
+                async with database.transaction() as transaction:
+                    await APPLY[type(event)](event, transaction)
+            found.append(await canonical_dump(database, without=("positions",)))
+            rows = await database.fetch("SELECT prediction_id FROM predictions")
+            assert [row["prediction_id"] for row in rows] == [ABOUT[2].prediction_id]
+        assert await is_withdrawn(database, GONE.image_id)
+    assert all(each == found[0] for each in found)
+
+
+async def test_a_replay_gives_the_same_tables(servers: Servers) -> None:
+    event_log = MemoryEventLog()
+    events: list[Event] = [ABOUT[0], ABOUT[2], GONE, ABOUT[1]]
+    async with event_log.publisher("pappus/jobs") as publisher:
+        await publisher.publish(events)
+    url = servers.database_url("postgres")
+    async with fresh_schema(url, MIGRATIONS) as schema, schema.open() as database:
+        topics = [projector.event.topic for projector in projectors()]
+        async with database.lock("test") as connection:
+            await connection.execute("UPDATE fold SET version = $1", FOLD_VERSION)
+            batch = ProjectionBatch(schema.name, projectors(), publisher=None)
+            await batch.batch(connection, await read_all(event_log, topics))
+        plan = replay_plan()
+        again = type(plan)(schema.name, MIGRATIONS, projectors(), expiring=plan.expiring, fold_version=FOLD_VERSION)
+        report = await replay(event_log, url, again)
+        assert (report.differing, report.swapped) == ((), True)
+        assert await database.fetchval("SELECT count(*) FROM predictions") == 1
+
+
+async def test_the_worker_waits_until_the_tables_show_the_withdrawals(servers: Servers) -> None:
+    event_log = MemoryEventLog()
+    async with fresh_schema(servers.database_url("postgres"), MIGRATIONS) as schema, schema.open() as database:
+        async with event_log.publisher("pappus/jobs") as publisher:
+            await publisher.publish([GONE])
+        withdrawn = WithdrawnImages(event_log, database, caught_up_seconds=0.1)
+        with pytest.raises(TransientError):
+            await withdrawn.holds(GONE.image_id)
+        async with database.lock("test") as connection:
+            batch = ProjectionBatch(schema.name, projectors(), publisher=None)
+            await batch.batch(connection, await read_all(event_log, [GONE.topic]))
+        assert await withdrawn.holds(GONE.image_id)

@@ -24,6 +24,7 @@ from pappus.commands import (
     trace,
     users,
     why,
+    withdraw,
 )
 from pappus.commands.group import CommandGroup
 
@@ -57,6 +58,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         seed.seed,
         images.predict,
         images.correct,
+        withdraw.withdraw,
         images.history,
         drift.drift,
         events.events,

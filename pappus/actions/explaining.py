@@ -8,7 +8,10 @@ from uuid import UUID
 
 from shared.clients.answers import HistoryEntry, ImageView, ServingModel
 from shared.clients.lineage import ImageStory, LearnedCorrection, ModelStory
+from shared.clients.withdrawals import Withdrawal
 from shared.contract.events import PredictionLogged, TrainingRequested
+
+MOST_NAMED = 10
 
 NAMED = 10
 """So many of the corrections that led to a model are sentences."""
@@ -81,6 +84,23 @@ def explain_model(
             yield f"{each.replica} serves it since {when(each.loaded_at)}."
 
 
+def about_withdrawal(done: Withdrawal) -> Iterator[str]:
+    """Yield who took an image back, and which models saw it."""
+    yield f"It was withdrawn by {done.withdrawn_by} at {when(done.withdrawn_at)}: {done.reason}"
+    yield from _named("Full models that learned from it, or were tested on it", done.seen_by)
+    yield from _named("Models that hold a correction of it", done.held_by)
+    if not done.seen_by and not done.held_by:
+        yield "No model saw it."
+    if done.serving is not None:
+        yield f"{done.serving}, the model in service, saw it; that ends with the next full model."
+
+
+def _named(what: str, versions: list[str]) -> Iterator[str]:
+    left = f", and {len(versions) - MOST_NAMED} more" if len(versions) > MOST_NAMED else ""
+    if versions:
+        yield f"{what}: {', '.join(versions[:MOST_NAMED])}{left}."
+
+
 def explain_image(
     image: ImageView,
     history: Sequence[HistoryEntry],
@@ -97,6 +117,8 @@ def explain_image(
     )
     if image.rejection is not None:
         yield f"It was refused: {image.rejection.detail}"
+    if story.withdrawal is not None:
+        yield from about_withdrawal(story.withdrawal)
     for entry in history:
         yield f"Revision {entry.revision}: {revision_sentence(entry)}"
     for answer in answers:

@@ -13,6 +13,7 @@ from shared.clients.answers import (
     ReviewItem,
     ShownPrediction,
 )
+from shared.clients.withdrawals import Withdrawal
 
 UNDONE = "Your last label is undone. The image is as it was before."
 KEPT = "Your work is kept here."
@@ -137,3 +138,13 @@ def current_label(item: ReviewItem) -> str:
         return ""
     source = {"seed": "from the data set", "claimed": "set by the uploader", "reviewed": "set by a reviewer"}
     return f"Label: **{plain(item.label)}**, {source[item.trust]}."
+
+
+def withdrawn(done: Withdrawal) -> str:
+    """Return what was done to a withdrawn image, and which models saw it."""
+    saw = list(dict.fromkeys([*done.seen_by, *done.held_by]))
+    models = (
+        f"{len(saw)} {'model' if len(saw) == 1 else 'models'} saw it: {', '.join(saw)}." if saw else "No model saw it."
+    )
+    again = " The model in service did: a training without it is asked for." if done.serving else ""
+    return f"The image is withdrawn, and its bytes are deleted. {models}{again}"

@@ -9,6 +9,7 @@ from services.labeler.ui.api_clients import Declined
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.components.image_view import load_image, load_picture, show_picture
 from services.labeler.ui.components.presses import ask
+from services.labeler.ui.components.withdrawal import confirm_withdrawal, withdraw_button
 from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
 from services.labeler.ui.sessions.corrections import PendingCorrection
 from services.labeler.ui.sessions.review_session import ReviewSession
@@ -47,11 +48,12 @@ def _draw(review: ReviewSession) -> None:
         _show_reasons(item, prediction)
         if review.unsent is not None:
             _show_unsent(review, review.unsent)
-        else:
+        elif not confirm_withdrawal(review.click_guard, review.withdrawing, item.image_id, review.drop_withdrawn):
             if visible:  # a label needs an image the person can see
                 suggested = prediction.label if prediction else item.label
                 label_buttons(review.click_guard, labels(), suggested, partial(review.label, item))
             _show_moves(review, visible)
+            withdraw_button(review.click_guard, review.withdrawing, item.image_id)
         _show_last(review)
 
 

@@ -12,6 +12,7 @@ from services.labeler.ui.api_clients import Declined, LoggedOut
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.components.image_view import THUMBNAIL_PIXELS, load_picture, show_file
 from services.labeler.ui.components.presses import ask
+from services.labeler.ui.components.withdrawal import confirm_withdrawal, withdraw_button
 from services.labeler.ui.metrics import PAGE_VIEWS
 from services.labeler.ui.sessions.tab import clients, keep_work, labels, log_out
 from services.labeler.ui.sessions.upload_session import UploadSession
@@ -131,12 +132,17 @@ def _wait_until_stored(upload: UploadSession) -> None:
 
 def _show_correcting(upload: UploadSession) -> None:
     """Show the label buttons and the outcome of the last press."""
+    image_id, question = upload.image_id, upload.withdrawing
+    if image_id and confirm_withdrawal(upload.click_guard, question, image_id, upload.drop_withdrawn):
+        return
     suggested = upload.predictions[-1].label if upload.predictions else None
     labelled = f"It is labelled {messages.plain(upload.label)}." if upload.label else ""
     st.markdown(f"**What is it really?** {labelled}")
     label_buttons(upload.click_guard, labels(), suggested, upload.correct)
     if upload.may_undo:
         upload.click_guard.button("Undo", upload.undo, shortcut="u")
+    if image_id:
+        withdraw_button(upload.click_guard, question, image_id)
     st.caption("Click a label or press its number. Confirming a right answer helps, too: it makes the label trusted.")
     sent = upload.sent
     if sent is None:

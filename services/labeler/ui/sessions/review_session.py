@@ -16,6 +16,7 @@ from services.labeler.ui.sessions.corrections import (
     undo_of,
 )
 from services.labeler.ui.sessions.tab import clients
+from services.labeler.ui.sessions.withdrawing import Withdrawing
 from shared.clients.answers import Prediction, ReviewItem
 from shared.clients.labeler import MAX_REVIEW_ITEMS, get_review_queue
 from shared.runtime.errors import TransientError
@@ -45,6 +46,7 @@ class ReviewSession:
     undo: PendingCorrection | None = None
     notice: str = ""
     followed: FollowedCorrection | None = None
+    withdrawing: Withdrawing = field(default_factory=Withdrawing)
     click_guard: ClickGuard = field(default_factory=ClickGuard)
 
     @property
@@ -102,6 +104,11 @@ class ReviewSession:
     def drop_unsent(self) -> None:
         """Forget the label that could not be sent, so that the person can choose again."""
         self.unsent, self.notice = None, ""
+
+    def drop_withdrawn(self) -> None:
+        """Go to the next image: the current one was withdrawn."""
+        self.skipped.add(self.queue.pop(0).image_id)
+        self.waiting -= 1
 
     def skip(self) -> None:
         """Leave the current image as it is."""

@@ -19,6 +19,7 @@ from services.labeler.ui.sessions.corrections import (
     undo_of,
 )
 from services.labeler.ui.sessions.tab import clients
+from services.labeler.ui.sessions.withdrawing import Withdrawing
 from shared.clients.answers import Prediction, Uploaded
 from shared.clients.labeler import get_first_model, get_image, upload_image
 from shared.clients.predictor import predict
@@ -50,6 +51,7 @@ class UploadSession:
     sent: SentCorrection | None = None
     followed: FollowedCorrection | None = None
     ask_until: float | None = None
+    withdrawing: Withdrawing = field(default_factory=Withdrawing)
     click_guard: ClickGuard = field(default_factory=ClickGuard)
     sha256: str = field(init=False)
     shown_beside: str | None = field(init=False)
@@ -87,6 +89,10 @@ class UploadSession:
             return
         self.no_prediction = ""
         PREDICTIONS.labels("answered").inc()
+
+    def drop_withdrawn(self) -> None:
+        """Say that the image was withdrawn: nothing more can be done with it."""
+        self.refused = self.withdrawing.notice
 
     def retry_prediction(self) -> None:
         """Let the page request the prediction again."""

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import httpx2
 
 from shared.clients.answers import ChampionView, DriftView, LiveAccuracy, PromotionView, Session
+from shared.clients.withdrawals import Withdrawal
 from shared.imaging.rendition import render
 from shared.testing.events import NOON
 
@@ -117,6 +118,8 @@ class FakeApis:
             return httpx2.Response(200, content=render(PICTURE, int(request.url.params["w"])))
         if parts[2:] == ["history"]:
             return httpx2.Response(200, json=image.history)
+        if parts[2:] == ["withdraw"]:
+            return self._withdraw(request, image)
         if parts[2:] == ["label"]:
             return self._label(request, image)
         return httpx2.Response(200, json=self._shown(image))
@@ -197,6 +200,16 @@ class FakeApis:
         ]
         return httpx2.Response(200, json={"items": items, "waiting": len(items)})
 
+    def _withdraw(self, request: httpx2.Request, image: Image) -> httpx2.Response:
+        if self.log_down:
+            return httpx2.Response(503, json={"error": "unavailable", "detail": "The log is away."})
+        image.state = "withdrawn"
+        self.queue = [each for each in self.queue if each != image.image_id]
+        self.published.append({"withdrawn": str(image.image_id), **json.loads(request.content)})
+        done = {"image_id": image.image_id, "event_id": uuid4(), "withdrawn_by": "olga", "reason": "", "held_by": []}
+        done |= {"withdrawn_at": NOON, "seen_by": ["full-1"], "serving": "full-1"}
+        return httpx2.Response(200, json=Withdrawal.model_validate(done).model_dump(mode="json"))
+
     def _upload(self, request: httpx2.Request) -> httpx2.Response:
         if self.log_down:
             return _unavailable()
@@ -276,6 +289,7 @@ def _unavailable() -> httpx2.Response:
 
 
 def session(name: str = "anna", token: str = TOKEN) -> Session:
+    role = "operator" if name == "olga" else "labeler"
     return Session.model_validate(
-        {"token": token, "name": name, "role": "labeler", "expires_at": NOON + timedelta(days=36500)}
+        {"token": token, "name": name, "role": role, "expires_at": NOON + timedelta(days=36500)}
     )

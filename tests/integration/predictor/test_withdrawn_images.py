@@ -1,5 +1,9 @@
 """What was answered about a withdrawn image is in no table, in any order of the topics; a replay gives the same."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -9,10 +13,12 @@ from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, is_with
 from services.predictor.worker.withdrawn import WithdrawnImages
 from shared.contract.events import Event
 from shared.runtime.errors import TransientError
+from shared.runtime.health import Health
+from shared.tables.database import Database
 from shared.tables.dump import canonical_dump
-from shared.tables.projection import ProjectionBatch
+from shared.tables.projection import Projection, wait_until_caught_up
 from shared.tables.replay import replay
-from shared.testing import MemoryEventLog, fresh_schema, image_withdrawn, prediction_logged, read_all
+from shared.testing import MemoryEventLog, fresh_schema, image_withdrawn, prediction_logged
 
 APPLY = {projector.event: projector.apply for projector in projectors()}
 GONE = image_withdrawn()
@@ -38,21 +44,28 @@ async def test_any_order_and_any_repetition_gives_the_same_tables(servers: Serve
     assert all(each == found[0] for each in found)
 
 
+@asynccontextmanager
+async def folding(event_log: MemoryEventLog, database: Database) -> AsyncIterator[None]:
+    """Run the projection."""
+    projection = Projection(event_log, database, projectors(), Health(), fold_version=FOLD_VERSION)
+    running = asyncio.create_task(projection.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_replay_gives_the_same_tables(servers: Servers) -> None:
-    event_log = MemoryEventLog()
+    event_log, url = MemoryEventLog(), servers.database_url("postgres")
     events: list[Event] = [ABOUT[0], ABOUT[2], GONE, ABOUT[1]]
     async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish(events)
-    url = servers.database_url("postgres")
     async with fresh_schema(url, MIGRATIONS) as schema, schema.open() as database:
-        topics = [projector.event.topic for projector in projectors()]
-        async with database.lock("test") as connection:
-            await connection.execute("UPDATE fold SET version = $1", FOLD_VERSION)
-            batch = ProjectionBatch(schema.name, projectors(), publisher=None)
-            await batch.batch(connection, await read_all(event_log, topics))
-        plan = replay_plan()
-        again = type(plan)(schema.name, MIGRATIONS, projectors(), expiring=plan.expiring, fold_version=FOLD_VERSION)
-        report = await replay(event_log, url, again)
+        async with folding(event_log, database):
+            topics = [projector.event.topic for projector in projectors()]
+            await wait_until_caught_up(event_log, database, topics, 20)
+            report = await replay(event_log, url, replace(replay_plan(), schema=schema.name))
         assert (report.differing, report.swapped) == ((), True)
         assert await database.fetchval("SELECT count(*) FROM predictions") == 1
 
@@ -62,10 +75,7 @@ async def test_the_worker_waits_until_the_tables_show_the_withdrawals(servers: S
     async with fresh_schema(servers.database_url("postgres"), MIGRATIONS) as schema, schema.open() as database:
         async with event_log.publisher("pappus/jobs") as publisher:
             await publisher.publish([GONE])
-        withdrawn = WithdrawnImages(event_log, database, caught_up_seconds=0.1)
         with pytest.raises(TransientError):
-            await withdrawn.holds(GONE.image_id)
-        async with database.lock("test") as connection:
-            batch = ProjectionBatch(schema.name, projectors(), publisher=None)
-            await batch.batch(connection, await read_all(event_log, [GONE.topic]))
-        assert await withdrawn.holds(GONE.image_id)
+            await WithdrawnImages(event_log, database, caught_up_seconds=0.1).holds(GONE.image_id)
+        async with folding(event_log, database):
+            assert await WithdrawnImages(event_log, database).holds(GONE.image_id)

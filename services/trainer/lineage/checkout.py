@@ -47,8 +47,10 @@ async def check_out(reader: ModelReader, version: str, folder: Path) -> dict[str
         async with gate:
             if (there := await asyncio.to_thread(_intact, folder, entry)) is not None:
                 return there, False
+            key = keys.get(entry.sample.sha256)
+            if key is None:  # the image was withdrawn
+                return None, False
             try:
-                key = keys.get(entry.sample.sha256, "")
                 data = await get_verified(reader.store, key, entry.sample.sha256)
             except (ObjectMissing, HashMismatch):
                 return None, False

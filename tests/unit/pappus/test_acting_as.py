@@ -20,7 +20,7 @@ from .conftest import FakeApis
 
 IMAGE = uuid4()
 ACTS_FOR_A_PERSON = {
-    *("correct", "drift", "history", "why", "blame"),
+    *("correct", "withdraw", "drift", "history", "why", "blame"),
     *("train", "rollback", "approve", "override", "freeze", "unfreeze"),
 }
 Call = Callable[..., Result]

@@ -50,3 +50,12 @@ def test_a_user_lists_the_keys_that_it_reads(bucket: str) -> None:
     listing = [one for one in policy_of(bucket)["Statement"] if "s3:ListBucket" in one["Action"]]  # type: ignore[attr-defined]
     found = {(*one["Principal"]["AWS"], *one["Condition"]["StringLike"]["s3:prefix"]) for one in listing}
     assert found == {(grant.user, *(f"{prefix}*" for prefix in grant.prefixes)) for grant in GRANTS[bucket]}
+
+
+def test_the_labeler_reads_which_images_a_model_learned() -> None:
+    assert allowed("pappus", "labeler", "s3:GetObject") == {"/uploads/*", "/images/*", "/manifests/*"}
+
+
+def test_who_deletes_sees_the_versions() -> None:
+    assert allowed("pappus", "ingestor", "s3:ListBucketVersions") == {""}
+    assert allowed("pappus", "predictor", "s3:ListBucketVersions") == set()

@@ -11,7 +11,7 @@ import pytest
 from pappus.stack import Servers
 from services.ingestor.announcer import Announcer
 from services.ingestor.data.ledger import Ledger
-from services.ingestor.data.projection import Tables, replay_plan
+from services.ingestor.data.projection import FOLD_VERSION, Tables, replay_plan
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.precedence import Precedence
 from shared.contract.events import Event, ImageRegistered, ImageStored
@@ -45,7 +45,7 @@ async def running(tables: Database, event_log: MemoryEventLog, group: str) -> As
 
     async with event_log.publisher("pappus/ingestor") as publisher:
         work = [
-            Projection(event_log, tables, Tables("pappus", 5).projectors, health).run(),
+            Projection(event_log, tables, Tables("pappus", 5).projectors, health, fold_version=FOLD_VERSION).run(),
             Announcer(tables, publisher, RetryPolicy(attempts=5), 1.0, utc_now, Precedence()).run(health),
             run_handlers(
                 event_log,
@@ -83,7 +83,7 @@ async def test_every_row_is_stored_again_after_a_replay(tables: Database, server
     async with event_log.publisher("pappus/jobs") as publisher:
         await publisher.publish([registered[0], registered[1], before[registered[0].image_id]])
     with pytest.raises(LogReplaced):
-        await Projection(event_log, tables, Tables("pappus", 5).projectors, Health()).run()
+        await Projection(event_log, tables, Tables("pappus", 5).projectors, Health(), fold_version=FOLD_VERSION).run()
     report = await replay(event_log, servers.database_url("ingestor"), replace(replay_plan(), schema=tables.schema))
     assert report.swapped
     assert "The log was replaced" in report.explained

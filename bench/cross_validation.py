@@ -68,13 +68,13 @@ class Photographs:
         mirrored = None if backbone.mirror_proof else extractor.features(mirror(images))
         return TrainingFeatures(extractor.features(images), mirrored)
 
-    def folds(self, seed: int) -> NDArray[np.intp]:
-        """Return the fold of each image, 0 to 4: as many of each label in each."""
+    def folds(self, seed: int, count: int = FOLDS) -> NDArray[np.intp]:
+        """Return the fold of each image, 0 to count - 1: as many of each label in each."""
         order = np.random.default_rng(seed)
         folds = np.zeros(len(self.truths), np.intp)
         for label in range(len(self.labels)):
             rows = np.flatnonzero(self.truths == label)
-            folds[order.permutation(rows)] = np.arange(len(rows)) % FOLDS
+            folds[order.permutation(rows)] = np.arange(len(rows)) % count
         return folds
 
 

@@ -12,7 +12,7 @@ from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
 from pappus.stack.s3 import iam_users
-from pappus.stack.s3_policy import PREDICTOR_API
+from pappus.stack.s3_policy import PREDICTOR_API, TRAINER_RECORDER
 from shared.contract.access import JOBS
 
 MARKER = "README.txt"
@@ -83,6 +83,7 @@ def _files(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
         "trainer": {**database("trainer"), **objects("trainer"), **log("trainer")},
         "trainer-recorder": {
             **database("trainer"),
+            **objects(TRAINER_RECORDER),
             **log("trainer"),
             "pappus_mlflow_password": credentials.mlflow[RECORDER],
         },

@@ -12,7 +12,7 @@ from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
 from pappus.stack.kafka_security import ADMIN
-from pappus.stack.s3_policy import PREDICTOR_API
+from pappus.stack.s3_policy import PREDICTOR_API, TRAINER_RECORDER
 from shared.contract.access import JOBS, PRINCIPALS
 
 PAGES, COMMAND = "labeler-ui", "pappus"
@@ -47,7 +47,7 @@ class S3Key(BaseModel):
 
 
 def _s3_keys() -> dict[str, S3Key]:
-    return {name: S3Key(access_key=name) for name in ("root", "mlflow", *SERVICES, PREDICTOR_API)}
+    return {name: S3Key(access_key=name) for name in ("root", "mlflow", *SERVICES, PREDICTOR_API, TRAINER_RECORDER)}
 
 
 def _kafka_passwords() -> dict[str, str]:

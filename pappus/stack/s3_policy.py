@@ -15,6 +15,8 @@ LIST = ("s3:ListBucket",)
 LIST_VERSIONS = (*LIST, "s3:ListBucketVersions")
 PREDICTOR_API = "predictor-api"
 """The user of the replicas, which answer strangers: beside models they read nothing. `predictor` is the worker's."""
+TRAINER_RECORDER = "trainer-recorder"
+"""The user of the recorder, which copies the champion to MLflow. `trainer` is that of the other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant("trainer", WRITE, ("models/", "manifests/")),
         Grant("trainer", ERASE, ("features/",)),
         Grant("trainer", READ, ("images/",)),
+        Grant(TRAINER_RECORDER, READ, ("models/",)),
         Grant("predictor", READ, ("models/", "images/")),
         Grant(PREDICTOR_API, READ, ("models/",)),
     ),

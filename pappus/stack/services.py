@@ -15,7 +15,7 @@ from pappus.stack.jaeger import trace_settings
 from pappus.stack.ports import HOST
 from pappus.stack.probes import http_ok
 from pappus.stack.s3 import REGION
-from pappus.stack.s3_policy import OBJECTS, PREDICTOR_API
+from pappus.stack.s3_policy import OBJECTS, PREDICTOR_API, TRAINER_RECORDER
 from pappus.stack.settings import PREFIX, passed_on
 from pappus.stack.settings import with_project as with_project
 from pappus.stack.topics import TOPICS_STEP
@@ -78,8 +78,9 @@ SERVICES: tuple[Service, ...] = (
     Service("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger", _TABLES),
     Service(
         *("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder"),
-        _TABLES | {MLFLOW},
+        _IMAGES | {MLFLOW},
         low_priority=True,
+        s3_user=TRAINER_RECORDER,
     ),
     Service(
         *("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0"),

@@ -9,7 +9,9 @@ from mlflow.entities.model_registry import ModelVersion
 
 from shared.clients.answers import ModelView
 from shared.clients.labeler import get_champion, list_models
+from shared.imaging.drawing import draw_dandelion
 from shared.testing import eventually
+from tests.loaded_model import ask_model_of_mlflow
 
 from .demo_run import Told
 
@@ -55,6 +57,26 @@ async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflo
     await eventually(followed, 60)
 
 
+async def test_a_program_that_loads_the_champion_gets_the_answers_of_the_service(told: Told, tmp_path: Path) -> None:
+    data = draw_dandelion()
+    login = ("reader", told.running.mlflow_password)
+
+    async def agree() -> bool:
+        served = await told.answer(data)
+        try:
+            (found,), metadata = await ask_model_of_mlflow(
+                told.running.mlflow, login, f"models:/{MODEL}@champion", [data], tmp_path
+            )
+        except AssertionError:  # no alias yet
+            return False
+        if metadata["version"] != served.model_version:  # the alias follows
+            return False
+        assert (found["label"], found["probabilities"]) == (served.label, served.probabilities)
+        return True
+
+    await eventually(agree, 60)
+
+
 async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, mlflow: MlflowClient) -> None:
     async with told.person() as person:
         models = await person.send(list_models())
@@ -80,7 +102,9 @@ def test_a_training_shows_parameters_metrics_curve_and_confusion(full: ModelView
     losses = [point.value for point in sorted(mlflow.get_metric_history(run_id, "loss"), key=lambda point: point.step)]
     assert len(losses) > 1
     assert losses[-1] < losses[0]
-    assert {"confusion.json", "confusion.png"} <= {file.path for file in mlflow.list_artifacts(run_id)}
+    assert run.data.params["environment.torch"]
+    assert run.inputs.dataset_inputs[0].dataset.name == f"{MODEL}-images"
+    assert {"classes.json", "confusion.json", "confusion.png"} <= {file.path for file in mlflow.list_artifacts(run_id)}
 
 
 def test_the_confusion_matrix_counts_the_test_images(full: ModelView, mlflow: MlflowClient, tmp_path: Path) -> None:

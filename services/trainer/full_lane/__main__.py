@@ -2,14 +2,16 @@
 
 Consumes training.requested (group `trainer-full`), image.withdrawn and model.trained (group `trainer-withdrawals`), and
 what the tables of schema `trainer` are folded from (projection). Publishes model.trained. Owns the objects under
-models/full-*, manifests/ and features/, and a folder of images.
+models/full-*, manifests/ and features/, and a folder of images. Under torchrun the first process does all this, and the
+others learn backbones with it.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
+from services.trainer.full_lane.finishing import run_until_trained
 from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import TableDataset
-from services.trainer.full_lane.training_process import MODULE, TrainingProcess
+from services.trainer.full_lane.training_process import MODULE, TrainingProcess, follow
 from services.trainer.full_lane.withdrawals import WithdrawnFeatures
 from shared.contract.events import TrainingRequested
 from shared.messaging.handler import run_handlers, subscribe
@@ -26,8 +28,12 @@ SOURCE = "pappus/trainer"
 
 
 async def main() -> None:
-    """Read the settings, open the adapters and run the one part until the process is asked to end."""
-    configure("trainer-full", settings := FullLaneSettings())
+    """Read the settings, open the adapters and run the parts until the process is asked to end, or has trained."""
+    settings = FullLaneSettings()
+    configure("trainer-full", settings)
+    if settings.rank:
+        await follow()
+        return
     health = Health()
     async with (
         serve_health(health, settings.health_port, settings.host),
@@ -39,19 +45,17 @@ async def main() -> None:
             process = TrainingProcess(child, settings.backbone, settings.backbone_settings)
             dataset = TableDataset(event_log, database, settings.samples_caught_up_seconds)
             lane = FullLane(dataset, store, process, settings)
-            requests = [subscribe(TrainingRequested, lane.on_training_requested)]
-            handling = run_handlers(
-                event_log, group=GROUP, source=SOURCE, subscriptions=requests, health=health, **settings.in_groups
-            )
+            on, place = [subscribe(TrainingRequested, lane.on_training_requested)], settings.in_groups
+            handling = run_handlers(event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, **place)
             projection = trainer_projection(
                 event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True
             )
-            withdrawn = WithdrawnFeatures(event_log, database, store, lane.images).run(
-                SOURCE, health, settings.in_groups
-            )
-            await run_parts(
+            withdrawn = WithdrawnFeatures(event_log, database, store, lane.images).run(SOURCE, health, place)
+            running = run_parts(
                 health, projection=projection.run(), handling=handling, withdrawals=withdrawn, prefetcher=process.warm()
             )
+            await run_until_trained(running, lane.answered, dataset, settings.trainings)
+            await process.end_following()
 
 
 if __name__ == "__main__":

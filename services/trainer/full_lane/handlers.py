@@ -54,6 +54,8 @@ class FullLane:
         self._training = training
         self._settings = settings
         self._clock = clock
+        self.answered: set[str] = set()
+        """Versions that requests were answered with."""
 
     async def on_training_requested(self, event: TrainingRequested) -> Sequence[Event]:
         """Return the candidate made from the current labels. With too few images return nothing and log why: the next
@@ -63,7 +65,9 @@ class FullLane:
             return []
         add_links(await self._dataset.find_traces(event.causes))
         try:
-            return [await self._train(event)]
+            trained = await self._train(event)
+            self.answered.add(trained.version)
+            return [trained]
         except NotEnoughImages as too_few:
             logger.warning("no model was trained", request=str(event.event_id), reason=str(too_few))
             return []
@@ -161,6 +165,7 @@ class FullLane:
             metrics=dict(fitted.metrics),
             parameters=parameters,
             curve=fitted.curve,
+            curves={f"backbone_{name}": values for name, values in fitted.backbone_curves.items()},
             confusion=fitted.confusion,
             positions=dict(snapshot.positions),
             manifest_cut_at=snapshot.at,

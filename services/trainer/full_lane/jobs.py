@@ -57,4 +57,5 @@ class Fitted:
     metrics: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...]
     curve: tuple[float, ...]
+    backbone_curves: Mapping[str, tuple[float, ...]]
     seconds: Mapping[str, float]

@@ -12,4 +12,6 @@ class FullLaneSettings(TrainerSettings):
     backbone_settings: dict[str, int | float | str] = Field(
         default_factory=dict, description="its hyper-parameters, as JSON"
     )
+    trainings: int = Field(default=0, ge=0, description="after how many trainings the process ends; 0: never")
+    rank: int = Field(default=0, ge=0, validation_alias="RANK", description="set by torchrun: which process this is")
     samples_caught_up_seconds: float = Field(default=60.0, gt=0, description="how long to wait for the samples")

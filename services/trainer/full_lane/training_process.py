@@ -10,6 +10,12 @@ T = TypeVar("T")
 MODULE = "services.trainer.full_lane.training_steps"
 
 
+async def follow() -> None:
+    """Under torchrun, in all processes but the first: learn backbones together with it, until it ends."""
+    with WorkerProcess(MODULE) as child:
+        await child.call("follow")
+
+
 class TrainingProcess:
     """`TrainingSteps` (see handlers) in a warm child process, which imports torch ahead of the first training."""
 
@@ -20,6 +26,10 @@ class TrainingProcess:
     async def warm(self) -> None:
         """Prepare the process for the first training."""
         await self._child.call("load_libraries")
+
+    async def end_following(self) -> None:
+        """Under torchrun: end the other processes, which follow this one."""
+        await self._child.call("end_following")
 
     async def parameters(self) -> Parameters:
         """See TrainingSteps."""

@@ -29,7 +29,7 @@ from services.trainer.model.layer_space import DIMENSIONS, VIEW_WEIGHT, LayerGeo
 from services.trainer.model.onnx_artefact import assemble
 from services.trainer.model.reference_inference import compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import ArtefactSession
-from services.trainer.training import recipe_parameters, train_backbone
+from services.trainer.training import end_followers, follow_trainings, recipe_parameters, train_backbone
 from services.trainer.training.calibration import FOLDS, fit_calibrated_head, fold_of
 from services.trainer.training.logistic_regression import INVERSE_PENALTY
 from services.trainer.training.recipe import Setting
@@ -57,6 +57,16 @@ def parameters(backbone: str, backbone_settings: Mapping[str, Setting]) -> Param
         "drift_run_images": RUN_IMAGES,
     }
     return recipe_parameters(backbone, backbone_settings) | constants
+
+
+def follow() -> None:
+    """Under torchrun: learn backbones together with process 0, until it ends."""
+    follow_trainings()
+
+
+def end_following() -> None:
+    """Under torchrun: end the other processes, as process 0."""
+    end_followers()
 
 
 def load_libraries() -> None:
@@ -130,6 +140,7 @@ def fit(job: FitJob) -> Fitted:
         metrics=metrics,
         confusion=confusion,
         curve=fitted.curve,
+        backbone_curves={name: tuple(values) for name, values in learned.backbone.curves.items()},
         seconds=seconds,
     )
 

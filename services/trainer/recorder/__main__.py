@@ -1,7 +1,7 @@
-"""The recorder: runs, versions and the alias `champion` in MLflow, for people to look at.
+"""The recorder: runs, versions and the alias `champion` in MLflow, for people to look at and to load.
 
 Consumes model.trained, model.promoted, model.rejected (group `trainer-recorder`); runs the trainer's projection as a
-reserve. Publishes nothing. Owns the experiment and the registered model in MLflow; while MLflow is away it retries.
+reserve; reads artefacts. Publishes nothing. Owns experiment and model in MLflow; while that is away it retries.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
@@ -17,6 +17,7 @@ from shared.runtime.health import Health, serve_health
 from shared.runtime.process import run, run_parts
 from shared.runtime.retry import UNTIL_CANCELLED
 from shared.runtime.telemetry import configure
+from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
 from shared.tables.reconciler import run_on_changes
 from shared.tables.single_worker import turn
@@ -34,6 +35,7 @@ async def main() -> None:
         serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka, settings.lost_records) as event_log,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=2) as database,
+        open_object_store(settings) as store,
         open_model_registry(settings.mlflow_url, settings.s3_bucket, *settings.mlflow_login) as mlflow,
     ):
         registry = SerialRegistry(mlflow, lambda: turn(database, "recorder"))
@@ -42,13 +44,8 @@ async def main() -> None:
         recording = run_handlers(
             event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, retry=UNTIL_CANCELLED, **place
         )
-        aliasing = run_on_changes(
-            Alias(registry, models).reconcile,
-            database=database,
-            health=health,
-            name=PART,
-            every_seconds=settings.alias_seconds,
-        )
+        alias, every = Alias(registry, models, store), settings.alias_seconds
+        aliasing = run_on_changes(alias.reconcile, database=database, health=health, name=PART, every_seconds=every)
         projection = trainer_projection(
             event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True
         )

@@ -11,6 +11,7 @@ class MemoryRegistry:
         self.trained: dict[str, ModelTrained] = {}
         self.verdicts: dict[str, ModelPromoted | ModelRejected] = {}
         self.champions: dict[str, str] = {}
+        self.artefacts: dict[str, bytes] = {}
         self.away = False
 
     async def record_training(self, trained: ModelTrained) -> str:
@@ -26,11 +27,13 @@ class MemoryRegistry:
             self._known(verdict.version)
             self.verdicts[verdict.version] = verdict
 
-    async def set_champion(self, model_name: str, version: str) -> None:
+    async def set_champion(self, trained: ModelTrained, artefact: bytes | None) -> None:
         """See ModelRegistry."""
         self._answer()
-        self._known(version)
-        self.champions[model_name] = version
+        self._known(trained.version)
+        if artefact is not None:
+            self.artefacts[trained.version] = artefact
+        self.champions[trained.model_name] = trained.version
 
     async def champion(self, model_name: str) -> str | None:
         """See ModelRegistry."""

@@ -6,8 +6,8 @@ times.
 """
 
 import asyncio
+import json
 import os
-import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from services.trainer.recorder.confusion import confusion_png
+from services.trainer.recorder.model_folder import write_model_folder
+from services.trainer.recorder.run_contents import (
+    CLASS_COLUMNS,
+    class_rows,
+    curves,
+    dataset,
+    figures,
+    metric_name,
+    parameters,
+    verdict_tags,
+)
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.runtime.errors import NotReady, TransientError
 
@@ -26,6 +37,9 @@ T = TypeVar("T")
 CHAMPION = "champion"
 VERSION_TAG = "pappus.version"
 RECORDED_TAG = "pappus.recorded"
+LOADABLE_TAG = "pappus.loadable"
+MODEL_FOLDER = "model"
+CLASSES_FILE = "classes.json"
 _REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 _TRANSIENT = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "ABORTED"}
 
@@ -34,18 +48,21 @@ class ModelRegistry(Protocol):
     """What the recorder writes. Every method is idempotent and raises TransientError when the registry is away."""
 
     async def record_training(self, trained: ModelTrained) -> str:
-        """Record a run with parameters, metrics, loss curve and confusion matrix, and a version of the registered model
-        `trained.model_name` that points to the artefact. Return the id of the run."""
+        """Record a run with parameters, environment, data set, metrics, curves, confusion matrix and figures of each
+        class, and a version of the registered model `trained.model_name`. Return the id of the run."""
 
     async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
         """Record the verdict as tags of its version. A rejection that names no version records nothing. Raises NotReady
         if the version is not recorded yet."""
 
-    async def set_champion(self, model_name: str, version: str) -> None:
-        """Move the alias `champion`. Raises NotReady if the version is not recorded yet."""
+    async def set_champion(self, trained: ModelTrained, artefact: bytes | None) -> None:
+        """Store the files with which `mlflow.pyfunc.load_model` loads this version, then move the alias `champion` to
+        it. `artefact` is its graph; None if it is lost: then the alias moves to a version that cannot be loaded. Raises
+        NotReady if the version is not recorded yet."""
 
     async def champion(self, model_name: str) -> str | None:
-        """Return our version that has the alias; None if none has."""
+        """Return our version that has the alias; None if none has, or one of an earlier release, which no program can
+        load."""
 
 
 class MlflowRegistry:
@@ -63,14 +80,16 @@ class MlflowRegistry:
         """See ModelRegistry."""
         version = verdict.version
         if version is not None:
-            await _in_thread(lambda: self._tag(verdict.model_name, version, _verdict_tags(verdict)))
+            await _in_thread(lambda: self._tag(verdict.model_name, version, verdict_tags(verdict)))
 
-    async def set_champion(self, model_name: str, version: str) -> None:
+    async def set_champion(self, trained: ModelTrained, artefact: bytes | None) -> None:
         """See ModelRegistry."""
 
         def move() -> None:
-            found = self._version(model_name, version)
-            self._client.set_registered_model_alias(model_name, CHAMPION, str(found.version))
+            found = self._version(trained.model_name, trained.version)
+            if artefact is not None and found.tags.get(LOADABLE_TAG) != "yes":
+                self._store_model(found, trained, artefact)
+            self._client.set_registered_model_alias(trained.model_name, CHAMPION, str(found.version))
 
         await _in_thread(move)
 
@@ -79,7 +98,8 @@ class MlflowRegistry:
 
         def ask() -> str | None:
             try:
-                return self._client.get_model_version_by_alias(model_name, CHAMPION).tags.get(VERSION_TAG)
+                found = self._client.get_model_version_by_alias(model_name, CHAMPION)
+                return found.tags.get(VERSION_TAG) if found.source.endswith(f"/{MODEL_FOLDER}") else None
             except Exception as error:
                 if getattr(error, "error_code", "") in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     return None
@@ -89,12 +109,13 @@ class MlflowRegistry:
 
     def _record_training(self, trained: ModelTrained) -> str:
         run_id = self._run(trained)
-        if self._client.get_run(run_id).data.tags.get(RECORDED_TAG) != "yes":
+        run = self._client.get_run(run_id)
+        if run.data.tags.get(RECORDED_TAG) != "yes":
             self._fill_run(run_id, trained)
             self._add_confusion(run_id, trained)
             self._client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(trained))
             self._client.set_tag(run_id, RECORDED_TAG, "yes")
-        self._register(run_id, trained)
+        self._register(run_id, f"{run.info.artifact_uri}/{MODEL_FOLDER}", trained)
         return run_id
 
     def _run(self, trained: ModelTrained) -> str:
@@ -111,52 +132,68 @@ class MlflowRegistry:
         )
 
     def _fill_run(self, run_id: str, trained: ModelTrained) -> None:
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
         when = _milliseconds(trained)
-        figures = {
-            **trained.metrics,
-            **{f"seconds_{stage}": seconds for stage, seconds in trained.seconds.items()},
-            "training_images": trained.training_images,
-            "test_images": trained.test_images,
-            "corrections": len(trained.corrections),
-        }
-        metrics = [Metric(_name(name), float(value), when, 0) for name, value in figures.items()]
-        metrics += [Metric("loss", float(loss), when, step) for step, loss in enumerate(trained.curve)]
-        parameters = {**trained.parameters, "backbone_id": trained.backbone_id, "manifest": trained.manifest_sha256}
-        params = [Param(name, str(value)) for name, value in parameters.items()]
+        metrics = [Metric(metric_name(name), float(value), when, 0) for name, value in figures(trained).items()]
+        metrics += [
+            Metric(metric_name(name), float(value), when, step)
+            for name, curve in curves(trained).items()
+            for step, value in enumerate(curve)
+        ]
+        params = [Param(metric_name(name), value) for name, value in parameters(trained).items()]
         for start in range(0, len(metrics), 500):
             self._client.log_batch(run_id, metrics=metrics[start : start + 500])
         for start in range(0, len(params), 100):
             self._client.log_batch(run_id, params=params[start : start + 100])
+        images = dataset(trained, self._bucket)
+        entity = Dataset(images.name, images.digest, "s3", images.source, profile=images.profile)
+        self._client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
 
     def _add_confusion(self, run_id: str, trained: ModelTrained) -> None:
-        """Add the confusion matrix as JSON and as a picture; a training without one adds nothing."""
+        """Add the confusion matrix as JSON and as a picture, and what follows from it for each class as a table; a
+        training without one adds nothing."""
         if not trained.confusion:
             return
         rows = [list(row) for row in trained.confusion]
         self._client.log_dict(run_id, {"labels": list(trained.labels), "rows": rows}, "confusion.json")
+        classes = {"columns": list(CLASS_COLUMNS), "data": class_rows(trained.labels, trained.confusion)}
+        self._client.log_dict(run_id, classes, CLASSES_FILE)
+        self._client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([{"path": CLASSES_FILE, "type": "table"}]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "confusion.png"
             path.write_bytes(confusion_png(trained.labels, trained.confusion))
             self._client.log_artifact(run_id, str(path))
 
-    def _register(self, run_id: str, trained: ModelTrained) -> None:
-        """Register a version of the model, unless this run has one."""
+    def _register(self, run_id: str, source: str, trained: ModelTrained) -> None:
+        """Register a version of the model that lies at `source`, unless this run has one. A version that an earlier
+        release registered for the run lies elsewhere and cannot be loaded: the new one takes over its tags."""
         name = trained.model_name
         with _already_there():
             self._client.create_registered_model(name)
-        if self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
-            return
-        tags = {
-            VERSION_TAG: trained.version,
-            "pappus.artefact_key": trained.artefact_key,
-            "pappus.artefact_sha256": trained.artefact_sha256,
-            "pappus.manifest_key": trained.manifest_key,
-        }
-        self._client.create_model_version(
-            name, source=f"s3://{self._bucket}/{trained.artefact_key}", run_id=run_id, tags=tags
-        )
+        found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+        outdated = [version for version in found if version.source != source]
+        if len(found) == len(outdated):
+            tags = {
+                **{key: value for version in outdated for key, value in version.tags.items()},
+                VERSION_TAG: trained.version,
+                "pappus.artefact_key": trained.artefact_key,
+                "pappus.artefact_sha256": trained.artefact_sha256,
+                "pappus.manifest_key": trained.manifest_key,
+            }
+            self._client.create_model_version(name, source=source, run_id=run_id, tags=tags)
+        for version in outdated:
+            self._client.delete_model_version(name, str(version.version))
+
+    def _store_model(self, version: "ModelVersion", trained: ModelTrained, artefact: bytes) -> None:
+        """Store the files of a model in its run, and say that they are all there."""
+        from mlflow.version import VERSION
+
+        run_id = str(version.run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            write_model_folder(Path(folder), trained, artefact, run_id, VERSION)
+            self._client.log_artifacts(run_id, folder, MODEL_FOLDER)
+        self._client.set_model_version_tag(trained.model_name, str(version.version), LOADABLE_TAG, "yes")
 
     def _tag(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
         found = self._version(model_name, version)
@@ -168,21 +205,6 @@ class MlflowRegistry:
         if not found:
             raise NotReady(f"Version {version} of {model_name} is not in the registry yet; its training comes first.")
         return found[0]
-
-
-def _verdict_tags(verdict: ModelPromoted | ModelRejected) -> dict[str, str]:
-    tags = {"pappus.verdict": "promoted" if isinstance(verdict, ModelPromoted) else "rejected"}
-    tags["pappus.summary"] = verdict.summary
-    if isinstance(verdict, ModelPromoted):
-        tags |= {"pappus.sequence": str(verdict.sequence), "pappus.route": verdict.route}
-    for rule in verdict.verdict:
-        tags[_name(f"pappus.rule.{rule.rule}")] = f"{rule.outcome}: {rule.sentence}"
-    return tags
-
-
-def _name(text: str) -> str:
-    """Return `text` with the characters that MLflow allows in no name (an apostrophe in a label) as code points."""
-    return re.sub(r"[^/\w.\- :]", lambda found: f"_{ord(found[0]):x}_", text)
 
 
 def _milliseconds(trained: ModelTrained) -> int:

@@ -29,10 +29,10 @@ class SerialRegistry:
         async with self._turn:
             await self._registry.record_verdict(verdict)
 
-    async def set_champion(self, model_name: str, version: str) -> None:
+    async def set_champion(self, trained: ModelTrained, artefact: bytes | None) -> None:
         """See ModelRegistry."""
         async with self._turn:
-            await self._registry.set_champion(model_name, version)
+            await self._registry.set_champion(trained, artefact)
 
     async def champion(self, model_name: str) -> str | None:
         """See ModelRegistry."""

@@ -2,9 +2,12 @@
 
 Its weights are an exponential moving average of those of the training (Polyak and Juditsky 1992). The features are
 the mean of those of the image and its mirror image.
+
+Under torchrun the processes share the work: each learns from its part of every batch, gradients are averaged, and all
+end with the same weights. Other numbers of processes give other bits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -17,7 +20,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import cross_entropy, pad
 
-from services.trainer.training.recipe import BackboneRecipe
+from services.trainer.training import processes
+from services.trainer.training.epochs import EpochCurves
+from services.trainer.training.recipe import BackboneRecipe, Setting
+from services.trainer.training.residual_network import MirrorMean, ResidualNetwork
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Cnn(BackboneRecipe):
     shift: int = 8
     brightness: float = 0.1
 
-    def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> nn.Module:
+    def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> MirrorMean:
         """See `BackboneRecipe.learn`. On a GPU if there is one; order and augmentation are drawn by numpy."""
         if len(labels) != len(images):
             raise ValueError(
@@ -50,51 +56,58 @@ class Cnn(BackboneRecipe):
             )
         classes = sorted(set(labels))
         targets = torch.tensor([classes.index(label) for label in labels])
-        generator = np.random.default_rng(seed)
         network = ResidualNetwork(self.width, images, max(len(classes), 2), self.dropout)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        curves = EpochCurves(max(round(len(images) / self.batch), 1))
         with _same_kernels():
-            averaged = self._train(
-                network.to(device),
-                torch.from_numpy(images),
-                targets,
-                generator,
-                device,
-            )
-        return MirrorMean(averaged.to("cpu"))
+            averaged = self._train(network.to(processes.device()), torch.from_numpy(images), targets, seed, curves)
+        return MirrorMean(averaged.to("cpu"), curves.means())
+
+    def contents(self) -> Mapping[str, Setting]:
+        """See `BackboneRecipe.contents`: the number of processes, if there are several."""
+        return {"processes": processes.size()} if processes.size() > 1 else {}
 
     def _train(
-        self,
-        network: "ResidualNetwork",
-        images: torch.Tensor,
-        targets: torch.Tensor,
-        generator: np.random.Generator,
-        device: torch.device,
-    ) -> "ResidualNetwork":
+        self, network: ResidualNetwork, images: torch.Tensor, targets: torch.Tensor, seed: int, curves: EpochCurves
+    ) -> ResidualNetwork:
+        device, rank, size = processes.device(), processes.rank(), processes.size()
+        if min(self.batch, len(images)) < size:
+            raise ValueError(f"{size} processes cannot share a batch of {self.batch}. Raise `batch`, or start fewer.")
+        generator = np.random.default_rng(seed)
+        augmenting = generator if size == 1 else np.random.default_rng((seed, rank))
+        optimiser = self._optimiser(network)
+        network.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+        averaged = deepcopy(network)
+        network.train()
+        if rank:
+            torch.manual_seed(seed + rank)  # other units are dropped in each process
+        for step, rows in enumerate(_batches(len(images), self.batch, self.steps, generator)):
+            rate = self.learning_rate * self._schedule(step)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            own = rows[rank::size]
+            pixels = self._augment(images[own], augmenting).to(device, memory_format=torch.channels_last)
+            logits, truths = network.classify(pixels), targets[own].to(device)
+            loss = cross_entropy(logits, truths, label_smoothing=self.label_smoothing)
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            processes.average_(parameter.grad for parameter in network.parameters())
+            optimiser.step()
+            _move_average(averaged, network, self.averaging if step else 0.0)
+            right = (logits.argmax(dim=1) == truths).float().mean()
+            curves.add(loss=float(loss.detach()), accuracy=float(right), learning_rate=rate)
+        processes.average_(averaged.buffers())  # each process has seen its own images
+        averaged.to(memory_format=torch.contiguous_format)
+        return averaged.eval()
+
+    def _optimiser(self, network: ResidualNetwork) -> torch.optim.Optimizer:
         decay: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
         for parameter in network.parameters():
             (decay if parameter.ndim > 1 else plain).append(parameter)  # norms and biases are left alone
-        optimiser = torch.optim.AdamW(
+        return torch.optim.AdamW(
             [{"params": decay, "weight_decay": self.weight_decay}, {"params": plain, "weight_decay": 0.0}],
             lr=self.learning_rate,
         )
-        network.to(memory_format=torch.channels_last)  # a fifth faster on a CPU
-        averaged = deepcopy(network)
-        network.train()
-        for step, rows in enumerate(_batches(len(images), self.batch, self.steps, generator)):
-            for group in optimiser.param_groups:
-                group["lr"] = self.learning_rate * self._schedule(step)
-            pixels = self._augment(images[rows], generator).to(device, memory_format=torch.channels_last)
-            loss = cross_entropy(
-                network.classify(pixels), targets[rows].to(device), label_smoothing=self.label_smoothing
-            )
-            optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimiser.step()
-            _move_average(averaged, network, self.averaging if step else 0.0)
-        averaged.to(memory_format=torch.contiguous_format)
-        return averaged.eval()
 
     def _schedule(self, step: int) -> float:
         """Return the share of the learning rate at a step: a linear warm-up, then half a cosine."""
@@ -143,69 +156,3 @@ def _same_kernels() -> Iterator[None]:
     """Let a GPU use only kernels that give the same bits each time."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield
-
-
-class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.first_norm = nn.BatchNorm2d(outputs)
-        self.second = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.second_norm = nn.BatchNorm2d(outputs)
-        same = inputs == outputs and stride == 1
-        self.shortcut = (
-            nn.Identity()
-            if same
-            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-        )
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Return [b, outputs, h / stride, w / stride] of [b, inputs, h, w]."""
-        inner = torch.relu(self.first_norm(self.first(maps)))
-        return torch.relu(self.second_norm(self.second(inner)) + self.shortcut(maps))
-
-
-class ResidualNetwork(nn.Module):
-    """A stem of stride 4, three blocks, the mean beside the maximum of each channel, and for the training a
-    classifier."""
-
-    centre: torch.Tensor
-    spread: torch.Tensor
-
-    def __init__(self, width: int, images: NDArray[np.uint8], classes: int, dropout: float) -> None:
-        super().__init__()
-        colours = images.reshape(-1, 3).astype(np.float64)
-        centre, spread = colours.mean(axis=0), np.maximum(colours.std(axis=0), 1.0)
-        self.register_buffer("centre", torch.tensor(centre, dtype=torch.float32)[:, None, None])
-        self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32)[:, None, None])
-        self.stem = nn.Conv2d(3, width, 7, 4, 3, bias=False)
-        self.stem_norm = nn.BatchNorm2d(width)
-        self.blocks = nn.Sequential(Block(width, width, 1), Block(width, 2 * width, 2), Block(2 * width, 4 * width, 2))
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(8 * width, classes))
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return float32 [b, 8 * width] for float32 [b, 3, size, size], 0..255."""
-        scaled = (pixels - self.centre) / self.spread
-        maps = self.blocks(torch.relu(self.stem_norm(self.stem(scaled))))  # [b, 4 * width, size / 16, size / 16]
-        return torch.cat((maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))), dim=1)
-
-    def classify(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the logits of the training's own classifier, [b, classes]."""
-        logits: torch.Tensor = self.classifier(self(pixels))
-        return logits
-
-
-class MirrorMean(nn.Module):
-    """The mean of the features of an image and of its mirror image."""
-
-    def __init__(self, network: ResidualNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return float32 [b, d] for uint8 [b, size, size, 3]."""
-        pixels = image.permute(0, 3, 1, 2).to(torch.float32)
-        features: torch.Tensor = 0.5 * (self.network(pixels) + self.network(pixels.flip(3)))
-        return features

@@ -1,17 +1,13 @@
 """`dinov2`: a vision transformer with the published weights of DINOv2 (Oquab et al. 2023), frozen.
 
-The architecture is written out here, so that nothing but torch is needed; the weights come from a file, `.pth` or
-`.safetensors`, with the names of facebookresearch/dinov2. Sizes are read from the weights. Features: the class token
-beside the mean of the other tokens, as in the paper's linear evaluation.
+The architecture is written out here, so that nothing but torch is needed; where the weights come from:
+`pretrained_weights.py`. Sizes are read from the weights. Features: the class token beside the mean of the other tokens,
+as in the paper's linear evaluation.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import prod
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,67 +16,34 @@ from torch import nn
 from torch.nn.functional import gelu, interpolate
 
 from services.trainer.training.onnx_file import read_file
+from services.trainer.training.pretrained_weights import HEAD_WIDTH, Weights, find_weights, read_weights
 from services.trainer.training.recipe import BackboneRecipe, Setting
 from services.trainer.training.resizing import IMAGENET_DEVIATION, IMAGENET_MEAN, Prepare
-
-HEAD_WIDTH = 64
-"""Of each attention head, in all published sizes."""
-_KINDS: Mapping[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "F64": np.dtype("<f8")}
-
-Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class DinoV2(BackboneRecipe):
-    """`file` holds the weights. Images are resized to `patches` times the patch side of the model in pixels (14): more
-    cost more, and at most 8 keep a ViT-S within what an artefact may cost."""
+    """`file` is a file of weights, a folder as Hugging Face has it (config.json, model.safetensors), or the name of a
+    model on its hub, of which `revision` is a branch, tag or commit. Images are resized to `patches` times the patch
+    side of the model in pixels (14): more cost more, and at most 8 keep a ViT-S within what an artefact may cost."""
 
     file: str = ""
     patches: int = 7
+    revision: str = "main"
 
     def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> nn.Module:  # noqa: ARG002
         """See `BackboneRecipe.learn`; nothing is learned.
 
         Raises:
-            ValueError: the file cannot be read, or does not hold the weights of such a model.
+            ValueError: the file cannot be found or read, or does not hold the weights of such a model.
         """
-        return VisionTransformer(read_weights(self.file), images.shape[1], self.patches)
+        weights = read_weights(find_weights(self.file, self.revision))
+        return VisionTransformer(weights, images.shape[1], self.patches)
 
     def contents(self) -> Mapping[str, Setting]:
         """See `BackboneRecipe.contents`: the hash of the file."""
-        return {"file_sha256": sha256(read_file(self.file)).hexdigest()}
-
-
-def read_weights(file: str) -> Weights:
-    """Return the tensors of a `.safetensors` file, or of a `.pth` file, of which only numbers are read.
-
-    Raises:
-        ValueError: the file cannot be read, or is neither.
-    """
-    data = read_file(file)
-    try:
-        if Path(file).suffix == ".safetensors":
-            return _safetensors(data)
-        found = torch.load(file, map_location="cpu", weights_only=True)
-        return {str(name): tensor.to(torch.float32) for name, tensor in found.items()}
-    except Exception as error:  # pickle's, torch's and json's own classes
-        raise ValueError(f"{file} does not hold weights ({error}). Use a .pth or .safetensors file.") from error
-
-
-def _safetensors(data: bytes) -> Weights:
-    """https://github.com/huggingface/safetensors#format: the length of a JSON header, the header, the numbers."""
-    length = int.from_bytes(data[:8], "little")
-    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
-    found = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            start, end = entry["data_offsets"]
-            kind, shape = _KINDS[entry["dtype"]], entry["shape"]
-            numbers = np.frombuffer(body[start:end], kind).astype(np.float32)
-            if len(numbers) != prod(shape):
-                raise ValueError(f"{name} has other numbers than its shape says")
-            found[name] = torch.from_numpy(numbers.reshape(shape))
-    return found
+        file = find_weights(self.file, self.revision)
+        return {"file_sha256": sha256(read_file(str(file))).hexdigest()}
 
 
 class Layer(nn.Module):

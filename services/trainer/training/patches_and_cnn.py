@@ -4,7 +4,7 @@ One head on all features at once is worse than `patches` alone: the features of 
 it has learned.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,9 @@ class PatchesAndCnn(Cnn, Patches):
 
     def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> nn.Module:
         """See `BackboneRecipe.learn`."""
-        return SideBySide(Patches.learn(self, images, (), seed), Cnn.learn(self, images, labels, seed))
+        patches = Patches.learn(self, images, (), seed)
+        network = Cnn.learn(self, images, labels, seed)
+        return SideBySide(patches, network, curves=network.curves)
 
     def part_widths(self, features: int) -> tuple[int, ...]:
         """See `BackboneRecipe.part_widths`."""
@@ -31,11 +33,12 @@ class PatchesAndCnn(Cnn, Patches):
 
 
 class SideBySide(nn.Module):
-    """The features of one network, then those of the other."""
+    """The features of one network, then those of the other. curves: see `LearnedInEpochs`."""
 
-    def __init__(self, *networks: nn.Module) -> None:
+    def __init__(self, *networks: nn.Module, curves: Mapping[str, Sequence[float]]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
+        self.curves = curves
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return float32 [b, d] for uint8 [b, size, size, 3]."""

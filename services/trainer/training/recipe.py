@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ class GraphNetwork(Protocol):
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 [n, d] computed by another way than by `onnx`, for the parity check."""
+
+
+@runtime_checkable
+class LearnedInEpochs(Protocol):
+    """A network that says how it was learned. curves: figures of each epoch, by name, such as "loss"."""
+
+    curves: Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "trainer-fast": TrainerSettings,
     "trainer-gate": GateProcessSettings,
     "trainer-full": FullLaneSettings,
+    "trainer-large": FullLaneSettings,
     "trainer-trigger": FullTriggerSettings,
     "trainer-recorder": RecorderSettings,
     "predictor": PredictorSettings,
@@ -95,7 +96,7 @@ def common_settings() -> dict[str, str]:
     return dict(line.split("=", 1) for line in [*lines, *literals])
 
 
-OURS = workloads("base", "overlays/local/servers")
+OURS = workloads("base", "overlays/local/servers", "components/large-training")
 PROCESSES = workloads("base")
 by_name = pytest.mark.parametrize("workload", OURS, ids=name)
 by_process = pytest.mark.parametrize("workload", PROCESSES, ids=name)
@@ -219,6 +220,18 @@ class TestOneProcess:
         if "PAPPUS_DATABASE_URL" in found:
             assert values["PAPPUS_DATABASE_URL"] == f"postgresql://{owner}@$(DATABASE_SERVER)/pappus"
         assert values.get("PAPPUS_KAFKA_USERNAME", owner) == owner
+
+
+def test_a_large_training_is_the_full_lane_under_torchrun_and_ends() -> None:
+    [job], [lane] = workloads("components/large-training"), [one for one in PROCESSES if name(one) == "trainer-full"]
+    [large], [usual] = pod(job)["containers"], pod(lane)["containers"]
+    torchrun = ["python", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    assert large["command"] == [*torchrun, *usual["command"][1:]]
+    own = {one["name"]: one["value"] for one in large["env"] if one not in usual["env"]}
+    assert own == {"PAPPUS_BACKBONE": "patches+cnn", "PAPPUS_TRAININGS": "1"}
+    labels = [one["spec"]["template"]["metadata"]["labels"] for one in (job, lane)]
+    uses = [{label for label in found if label.startswith("pappus/uses-")} for found in labels]
+    assert uses[0] == uses[1]
 
 
 class TestPredictor:

@@ -26,13 +26,18 @@ def test_what_answers_strangers_reads_models_and_nothing_else() -> None:
 
 
 def test_a_service_deletes_only_images_and_what_was_computed_from_them() -> None:
-    deletes = {user: allowed("pappus", user, "s3:DeleteObject") for user in (*SERVICES, "predictor-api")}
+    deletes = {user: allowed("pappus", user, "s3:DeleteObject") for user in (*SERVICES, "predictor-api", "trainer-recorder")}
     assert {user: found for user, found in deletes.items() if found} == {
         "ingestor": {"/images/*"},
         "labeler": {"/uploads/*"},
         "trainer": {"/features/*"},
     }
     assert all(allowed("pappus", user, "s3:DeleteObjectVersion") == found for user, found in deletes.items())
+
+
+def test_the_recorder_reads_models_and_nothing_else() -> None:
+    assert allowed("pappus", "trainer-recorder", "s3:GetObject") == {"/models/*"}
+    assert allowed("pappus", "trainer-recorder", "s3:PutObject") == set()
 
 
 def test_only_the_ingestor_writes_images() -> None:

@@ -70,7 +70,7 @@ def test_a_service_gets_its_own_credentials_and_no_others(state: StateFolder) ->
         ("trainer-gate", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("trainer-full", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("trainer-trigger", {"DATABASE_URL"}),
-        ("trainer-recorder", {"DATABASE_URL", "MLFLOW_PASSWORD"}),
+        ("trainer-recorder", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MLFLOW_PASSWORD"}),
         ("predictor-api-0", {"S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("predictor-api-1", {"S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("predictor-worker", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),

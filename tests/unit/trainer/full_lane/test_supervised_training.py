@@ -12,7 +12,7 @@ from tests.unit.trainer.full_lane.test_training_steps import LABELS, SMALL, samp
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-FEW = {**SMALL, "steps": 4, "batch": 8, "width": 4}
+FEW = {**SMALL, "steps": 4, "batch": 8, "width": 8}
 
 
 def job_for(folder: Path, manifest: Manifest) -> LearnJob:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 import pytest
 
@@ -11,13 +12,14 @@ from services.trainer.recorder.alias import Alias
 from services.trainer.recorder.handlers import Recorder
 from services.trainer.recorder.memory_registry import MemoryRegistry
 from services.trainer.recorder.serial import SerialRegistry
+from shared.contract.artefact import artefact_key
 from shared.contract.events import Event, ModelPromoted, ModelRejected, ModelTrained
 from shared.contract.race_rules import promotion_counts
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
-from shared.testing import MemoryEventLog, eventually, model_promoted, model_rejected, model_trained
+from shared.testing import MemoryEventLog, MemoryObjectStore, eventually, model_promoted, model_rejected, model_trained
 
 
 class MemoryModels:
@@ -55,6 +57,7 @@ class Bench:
         self.event_log = MemoryEventLog()
         self.registry = MemoryRegistry()
         self.models = MemoryModels(self.event_log)
+        self.store = MemoryObjectStore()
         self.health = Health()
 
     async def publish(self, *events: Event) -> None:
@@ -161,7 +164,7 @@ async def test_while_the_registry_is_away_health_says_so_and_nothing_is_given_up
 
 
 async def test_the_alias_follows_the_counting_champion(bench: Bench) -> None:
-    alias = Alias(bench.registry, bench.models)
+    alias = Alias(bench.registry, bench.models, bench.store)
     await alias.reconcile()
     assert bench.registry.champions == {}
     for sequence, trained in enumerate(models("first", "second"), start=1):
@@ -174,7 +177,7 @@ async def test_after_a_restart_old_messages_do_not_move_the_alias_back(bench: Be
     first, second = models("first", "second")
     promotions = [model_promoted(version="first"), model_promoted(version="second", sequence=2)]
     await bench.publish(first, second, *promotions)
-    restarted = Alias(bench.registry, bench.models)
+    restarted = Alias(bench.registry, bench.models, bench.store)
     await restarted.reconcile()
     await Recorder(bench.registry, bench.models).on_model_promoted(promotions[0])
     await restarted.reconcile()
@@ -184,14 +187,14 @@ async def test_after_a_restart_old_messages_do_not_move_the_alias_back(bench: Be
 async def test_a_stale_promotion_does_not_move_the_alias(bench: Bench) -> None:
     first, second = models("first", "second")
     await bench.publish(first, second, model_promoted(version="first"), model_promoted(version="second", sequence=1))
-    await Alias(bench.registry, bench.models).reconcile()
+    await Alias(bench.registry, bench.models, bench.store).reconcile()
     assert bench.registry.champions == {"plants": "first"}
 
 
 async def test_a_rollback_moves_the_alias_back(bench: Bench) -> None:
     first, second = models("first", "second")
     await bench.publish(first, second, model_promoted(version="first"), model_promoted(version="second", sequence=2))
-    alias = Alias(bench.registry, bench.models)
+    alias = Alias(bench.registry, bench.models, bench.store)
     await alias.reconcile()
     await bench.publish(model_promoted(version="first", sequence=3, route="rollback", frozen=True))
     await alias.reconcile()
@@ -219,7 +222,7 @@ async def test_recording_side_by_side_makes_one_run_for_a_version(bench: Bench) 
     first = model_trained(version="first")
     promotion = model_promoted(version="first", causes=(first.event_id,))
     await bench.publish(first, promotion)
-    recorder, alias = Recorder(registry, bench.models), Alias(registry, bench.models)
+    recorder, alias = Recorder(registry, bench.models), Alias(registry, bench.models, bench.store)
     await asyncio.gather(recorder.on_model_trained(first), alias.reconcile(), recorder.on_model_promoted(promotion))
     assert slow.runs == ["first"]
     assert await registry.champion("plants") == "first"
@@ -228,10 +231,40 @@ async def test_recording_side_by_side_makes_one_run_for_a_version(bench: Bench) 
 
 async def test_the_alias_is_tried_again_until_the_registry_is_back(bench: Bench) -> None:
     await bench.publish(model_trained(version="first"), model_promoted(version="first"))
-    alias = Alias(bench.registry, bench.models)
+    alias = Alias(bench.registry, bench.models, bench.store)
     bench.registry.away = True
     with pytest.raises(TransientError):
         await alias.reconcile()
     bench.registry.away = False
     await alias.reconcile()
     assert bench.registry.champions == {"plants": "first"}
+
+
+async def test_the_champion_is_stored_with_its_artefact_before_the_alias_moves(bench: Bench) -> None:
+    trained = await with_artefact(bench)
+    bench.store.away = True
+    alias = Alias(bench.registry, bench.models, bench.store)
+    with pytest.raises(TransientError):
+        await alias.reconcile()
+    assert bench.registry.champions == {}
+    bench.store.away = False
+    await alias.reconcile()
+    assert bench.registry.artefacts == {trained.version: b"a graph"}
+    assert bench.registry.champions == {"plants": trained.version}
+
+
+async def test_the_alias_follows_a_champion_whose_artefact_is_lost_or_replaced(bench: Bench) -> None:
+    trained = await with_artefact(bench)
+    bench.store.objects[trained.artefact_key] = b"something else"
+    await Alias(bench.registry, bench.models, bench.store).reconcile()
+    assert bench.registry.artefacts == {}
+    assert bench.registry.champions == {"plants": trained.version}
+
+
+async def with_artefact(bench: Bench) -> ModelTrained:
+    """Promote a model whose artefact is in the store."""
+    digest = sha256(b"a graph").hexdigest()
+    trained = model_trained(version="first", artefact_sha256=digest, artefact_key=artefact_key("first", digest))
+    await bench.store.put(trained.artefact_key, b"a graph")
+    await bench.publish(trained, model_promoted(version="first"))
+    return trained

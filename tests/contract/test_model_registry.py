@@ -98,6 +98,7 @@ class TestMlflow:
         history = await asyncio.to_thread(client.get_metric_history, run_id, "backbone_loss")
         assert [(point.step, point.value) for point in history] == [(0, 0.7), (1, 0.3)]
         assert run.data.params["environment.torch"] == "2.9.0"
+        assert run.inputs is not None
         images = run.inputs.dataset_inputs[0].dataset
         assert trained.manifest_sha256.startswith(images.digest)
         assert json.loads(images.source)["sha256"] == trained.manifest_sha256
@@ -120,6 +121,7 @@ class TestMlflow:
         version = await asyncio.to_thread(client.get_model_version_by_alias, name, "champion")
         files = await asyncio.to_thread(client.list_artifacts, str(version.run_id), "model")
         assert {"model/MLmodel", "model/requirements.txt"} <= {file.path for file in files}
+        assert version.source is not None
         assert version.source.endswith(f"/{version.run_id}/artifacts/model")
         assert version.tags["pappus.artefact_sha256"] == trained.artefact_sha256
         assert version.tags["pappus.verdict"] == "promoted"

@@ -103,6 +103,7 @@ def test_a_training_shows_parameters_metrics_curve_and_confusion(full: ModelView
     assert len(losses) > 1
     assert losses[-1] < losses[0]
     assert run.data.params["environment.torch"]
+    assert run.inputs is not None
     assert run.inputs.dataset_inputs[0].dataset.name == f"{MODEL}-images"
     assert {"classes.json", "confusion.json", "confusion.png"} <= {file.path for file in mlflow.list_artifacts(run_id)}
 

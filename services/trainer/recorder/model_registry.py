@@ -99,7 +99,7 @@ class MlflowRegistry:
         def ask() -> str | None:
             try:
                 found = self._client.get_model_version_by_alias(model_name, CHAMPION)
-                return found.tags.get(VERSION_TAG) if found.source.endswith(f"/{MODEL_FOLDER}") else None
+                return found.tags.get(VERSION_TAG) if (found.source or "").endswith(f"/{MODEL_FOLDER}") else None
             except Exception as error:
                 if getattr(error, "error_code", "") in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     return None

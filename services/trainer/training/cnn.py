@@ -48,8 +48,12 @@ class Cnn(BackboneRecipe):
     shift: int = 8
     brightness: float = 0.1
 
-    def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> MirrorMean:
-        """See `BackboneRecipe.learn`. On a GPU if there is one; order and augmentation are drawn by numpy."""
+    def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> nn.Module:
+        """See `BackboneRecipe.learn`."""
+        return self.learn_network(images, labels, seed)
+
+    def learn_network(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> MirrorMean:
+        """Return the network. On a GPU if there is one; order and augmentation are drawn by numpy."""
         if len(labels) != len(images):
             raise ValueError(
                 f"Backbone 'cnn' learns from labels: {len(images)} images need as many, not {len(labels)}."

@@ -23,7 +23,7 @@ class PatchesAndCnn(Cnn, Patches):
     def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> nn.Module:
         """See `BackboneRecipe.learn`."""
         patches = Patches.learn(self, images, (), seed)
-        network = Cnn.learn(self, images, labels, seed)
+        network = self.learn_network(images, labels, seed)
         return SideBySide(patches, network, curves=network.curves)
 
     def part_widths(self, features: int) -> tuple[int, ...]:

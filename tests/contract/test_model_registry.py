@@ -10,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pappus.stack import Servers
+from pappus.stack.credentials import READER
 from services.predictor.decisions.answers import answer_of
 from services.predictor.model.onnx_model import Model
 from services.trainer.recorder.memory_registry import MemoryRegistry
@@ -167,7 +168,7 @@ class TestMlflow:
         async with open_model_registry(mlflow_url, "pappus") as registry:
             await registry.record_training(trained)
             await registry.set_champion(trained, artefact)
-        login = servers_with_mlflow.mlflow_login
+        login = (READER, servers_with_mlflow.credentials.mlflow[READER])
         uri = f"models:/{name}@champion"
         answers, metadata = await ask_model_of_mlflow(mlflow_url, login, uri, images, tmp_path)
         model = Model(artefact)

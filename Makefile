@@ -119,7 +119,7 @@ bench: $(READY)
 	@test -d "$(IMAGES)" || { echo "Say which photographs to use: make bench IMAGES=folder (of <label>/*.jpg)"; exit 1; }
 	@for name in accuracy corrections_through_the_gate; do \
 	  echo "== $$name"; $(BIN)/python -m bench.$$name --images "$(IMAGES)" || exit 1; done
-	@for name in row_to_stored correction_to_live promotions_under_load; do \
+	@for name in row_to_stored ingest_pace correction_to_live promotions_under_load; do \
 	  echo "== $$name"; $(BIN)/python -m bench.$$name --state "$${PAPPUS_STATE:-.pappus}" || exit 1; done
 
 # Resolve the pins again, each with the sha256 of every file of its version: all.txt first, then each service within it, so

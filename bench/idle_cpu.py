@@ -21,9 +21,9 @@ LIMIT = 0.15
 
 def measure(state: Path, seconds: float) -> None:
     """Print the CPU seconds of each component in `seconds`, as a part of one core."""
-    before = _spent(state)
+    before = spent_by_component(state)
     time.sleep(seconds)
-    after = _spent(state)
+    after = spent_by_component(state)
     parts = {name: (after[name] - before[name]) / seconds for name in before.keys() & after.keys()}
     for name, part in sorted(parts.items(), key=lambda item: -item[1]):
         print(f"{name:20s} {part:7.2%}")
@@ -32,8 +32,8 @@ def measure(state: Path, seconds: float) -> None:
     print(f"ratio whole stack / one core: {sum(parts.values()):.3f}")
 
 
-def _spent(state: Path) -> Mapping[str, float]:
-    """CPU seconds so far of each component, with the processes that it started."""
+def spent_by_component(state: Path) -> Mapping[str, float]:
+    """Return the CPU seconds so far of each component, with the processes that it started."""
     status = read_status(StateFolder.at(state))
     if not status.running:
         raise SystemExit(f"No stack runs in {state}: start one with pappus up.")

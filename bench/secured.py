@@ -48,13 +48,13 @@ def _measure(state: Path, rounds: int) -> dict[str, list[float]]:
     return {name: asyncio.run(_all(measure(state, rounds))) for name, measure in MEASURED.items()}
 
 
-def wait_until_quiet() -> None:
+def wait_until_quiet(longest_seconds: float = LONGEST_WAIT) -> None:
     """Wait until the machine is nearly idle for QUIET_SECONDS: what models and their training cost is not compared."""
-    quiet, deadline = 0, time.monotonic() + LONGEST_WAIT
+    quiet, deadline = 0, time.monotonic() + longest_seconds
     while quiet < QUIET_SECONDS:
         quiet = quiet + 1 if psutil.cpu_percent(interval=1.0) < QUIET_PERCENT else 0
         if time.monotonic() > deadline:
-            print(f"The machine was not quiet within {LONGEST_WAIT} s: the figures are of a busy one.")
+            print(f"The machine was not quiet within {longest_seconds:.0f} s: the figures are of a busy one.")
             return
 
 

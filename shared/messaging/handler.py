@@ -20,6 +20,8 @@ __all__ = ["Handler", "Subscription", "TooManyDeadLetters", "run_handlers", "sub
 POLL_SECONDS = 1.0
 BUSY_POLL_SECONDS = 0.05
 DRAIN_SECONDS = 15.0
+COMMIT_PAUSE_SECONDS = 0.05
+"""Between two commits: the broker writes each down, and what finishes in between goes with the next one."""
 FINAL_COMMIT_SECONDS = 2.0
 
 
@@ -139,6 +141,7 @@ class _Loop:
             self._progress.clear()
             try:
                 await self.in_flight.commit()
+                await asyncio.sleep(COMMIT_PAUSE_SECONDS)
             except TransientError as error:
                 logger.warning("a commit failed and will be made again", reason=str(error))
                 self._progress.set()

@@ -4,11 +4,12 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Tracer
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Tracer, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -26,17 +27,17 @@ def configure_traces(service: str, exporter: str, ratio: float, replica: str = "
     """
     # Here, not above: the command and the pages' clients pass a trace on, and have no provider.
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import TracerProvider as RecordingProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio, Sampler
 
-    if isinstance(trace.get_tracer_provider(), TracerProvider):
+    if isinstance(trace.get_tracer_provider(), RecordingProvider):
         return
     sampler: Sampler = ALWAYS_OFF if exporter == "none" else ParentBasedTraceIdRatio(ratio)
     resource = Resource.create(
         {"service.name": service, "service.namespace": "pappus", "service.instance.id": replica or service}
     )
-    provider = TracerProvider(resource=resource, sampler=sampler)
+    provider = RecordingProvider(resource=resource, sampler=sampler)
     if exporter == "otlp":
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -48,7 +49,13 @@ def configure_traces(service: str, exporter: str, ratio: float, replica: str = "
 
 def tracer() -> Tracer:
     """Return the tracer of this process."""
-    return trace.get_tracer("pappus")
+    return _tracer_of(trace.get_tracer_provider())
+
+
+@cache
+def _tracer_of(provider: TracerProvider) -> Tracer:
+    """The library compares names and versions at each question, which took as long as the rest of a span."""
+    return provider.get_tracer("pappus")
 
 
 def current_trace_id() -> str | None:

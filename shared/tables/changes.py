@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import UNTIL_CANCELLED, delay
@@ -29,6 +29,14 @@ class Changes:
             return False
         self._happened.clear()
         return True
+
+    async def wait_until_quiet(self, quiet_seconds: float, longest_seconds: float) -> None:
+        """Wait until no change has come for `quiet_seconds`, and no longer than `longest_seconds`: for work that can
+        wait until many changes are over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(longest_seconds):
+                while await self.wait(quiet_seconds):
+                    pass
 
 
 class ChangeFeed:

@@ -148,7 +148,14 @@ async def open_pool(url: str, schema: str, connections: int) -> Pool:
             server_settings=settings,
             timeout=CONNECT_SECONDS,
             command_timeout=STATEMENT_SECONDS,
+            reset=_keep_session,
         )
+
+
+async def _keep_session(_connection: Connection) -> None:
+    """Ask nothing when a connection returns to its pool, which has ended an open transaction by then. asyncpg would
+    send a statement that resets the session, one round trip for each of ours; no statement on a pool's connection
+    changes its session (settings are SET LOCAL; LISTEN, locks and names have connections of their own)."""
 
 
 async def close(resource: Connection | Pool) -> None:

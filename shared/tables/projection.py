@@ -32,6 +32,7 @@ __all__ = [
     "Projector",
     "Transaction",
     "on_event",
+    "on_events",
     "wait_until_caught_up",
     "wait_until_projected",
 ]
@@ -46,10 +47,12 @@ FORGET_EVERY_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Projector:
-    """One event type and the function that folds it into tables. Made by `on_event`."""
+    """One event type and the function that folds it into tables; `apply_together` folds several, None if there is no
+    such function. Made by `on_event` or `on_events`."""
 
     event: type[Event]
     apply: Callable[[Any, Transaction], Awaitable[None]]
+    apply_together: Callable[[Sequence[Any], Transaction], Awaitable[None]] | None = None
 
 
 def on_event(event: type[E], apply: Callable[[E, Transaction], Awaitable[None]]) -> Projector:
@@ -59,11 +62,25 @@ def on_event(event: type[E], apply: Callable[[E, Transaction], Awaitable[None]])
     return Projector(event, apply)
 
 
+def on_events(event: type[E], apply: Callable[[Sequence[E], Transaction], Awaitable[None]]) -> Projector:
+    """As `on_event`, for events that come in thousands: `apply` takes those of one batch in their order, to write them
+    in few round trips (`executemany`). After an InvalidMessage the batch begins anew, with one event at a time."""
+
+    async def apply_one(one: E, transaction: Transaction) -> None:
+        await apply([one], transaction)
+
+    return Projector(event, apply_one, apply)
+
+
 class _Skipped(Exception):
     def __init__(self, index: int, error: InvalidMessage) -> None:
         super().__init__()
         self.index = index
         self.error = error
+
+
+class _Apart(Exception):
+    """One of several events that were applied together cannot be folded: which one shows when each is applied alone."""
 
 
 class _Stopped(Exception):
@@ -102,17 +119,21 @@ class ProjectionBatch:
             UnknownContent: a newer release wrote one of them. Those before it are applied.
         """
         invalid: dict[int, InvalidMessage] = {}
+        apart = False
         while True:
             try:
                 async with connection.transaction():
                     parents: dict[UUID, str] = {}
-                    after = await self._apply(connection, records, invalid, parents)
+                    after = await self._apply(connection, records, invalid, parents, apart)
                     await self._publish_invalid(records, invalid)
                     await traces.keep(connection, parents)
                     await positions.store(connection, after)
                     await notify(connection, self._schema)
             except _Skipped as skipped:  # the transaction is rolled back: once more, without this one
                 invalid[skipped.index] = skipped.error
+                continue
+            except _Apart:
+                apart = True
                 continue
             except _Stopped as stopped:
                 if stopped.index:
@@ -129,8 +150,12 @@ class ProjectionBatch:
         records: Sequence[Record],
         invalid: dict[int, InvalidMessage],
         parents: dict[UUID, str],
+        apart: bool,
     ) -> dict[TopicPartition, Position]:
         after: dict[TopicPartition, Position] = {}
+        together: dict[
+            str, list[tuple[int, Event]]
+        ] = {}  # applied last: between topics any order gives the same tables
         for index, record in enumerate(records):
             with process_span(record, "fold"):
                 try:
@@ -141,12 +166,17 @@ class ProjectionBatch:
                     raise _Stopped(index, error) from error
                 if event is not None:
                     describe_event(event)
-                    await self._apply_one(connection, index, record, event)
+                    if self._projectors[record.topic].apply_together is not None and not apart:
+                        together.setdefault(record.topic, []).append((index, event))
+                    else:
+                        await self._apply_one(connection, index, record, event)
                     if self._keep_traces and (parent := recorded_parent(record)) is not None:
                         parents[event.event_id] = parent
                     after[record.topic_partition] = Position(record.offset + 1, event.event_id)
                     continue
             after[record.topic_partition] = Position(record.offset + 1, positions.identity(record))
+        for topic, numbered in together.items():
+            await self._apply_together(connection, topic, [event for _, event in numbered], records[numbered[0][0]])
         return after
 
     async def _apply_one(self, connection: Transaction, index: int, record: Record, event: Event) -> None:
@@ -156,6 +186,20 @@ class ProjectionBatch:
             raise _Skipped(index, error) from error
         except Exception as error:
             error.add_note(f"While {self._schema} applied {record.topic}[{record.partition}]@{record.offset}.")
+            raise
+
+    async def _apply_together(
+        self, connection: Transaction, topic: str, events: Sequence[Event], first: Record
+    ) -> None:
+        apply = self._projectors[topic].apply_together
+        assert apply is not None
+        try:
+            await apply(events, connection)
+        except InvalidMessage as error:
+            raise _Apart from error
+        except Exception as error:
+            place = f"{topic}[{first.partition}]@{first.offset}"
+            error.add_note(f"While {self._schema} applied {len(events)} events together, the first at {place}.")
             raise
 
     async def _publish_invalid(self, records: Sequence[Record], invalid: dict[int, InvalidMessage]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shared.runtime.errors import PappusError, TransientError
 from shared.tables import postgres
-from shared.tables.database import Database, notify
+from shared.tables.database import Changes, Database, notify
 from shared.tables.postgres import connector
 from shared.testing import FreshSchema, eventually
 
@@ -86,6 +86,25 @@ class TestQueries:
                 await transaction.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
                 raise KeyError
         assert await database.fetchval("SELECT count(*) FROM images") == 0
+
+    async def test_one_that_is_cancelled_leaves_its_connection_clean(self, schema: FreshSchema) -> None:
+        async with Database.open(schema.url, schema.name, schema.migrations, connections=1) as database:
+            begun = asyncio.Event()
+
+            async def insert_and_wait() -> None:
+                async with database.transaction() as transaction:
+                    await transaction.execute("SELECT pg_advisory_xact_lock(1)")
+                    await transaction.execute("INSERT INTO images (image_id) VALUES ($1)", uuid4())
+                    begun.set()
+                    await asyncio.get_running_loop().create_future()
+
+            working = asyncio.create_task(insert_and_wait())
+            await begun.wait()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            assert await database.fetchval("SELECT count(*) FROM images") == 0
+            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+            assert await database.fetchval(held) == 0
 
     async def test_a_violated_constraint_is_no_transient_error(self, database: Database) -> None:
         image_id = uuid4()
@@ -198,6 +217,21 @@ class TestChanges:
                 assert await second.wait(5.0)  # one connection listens for both
             assert await changes.wait(5.0)
             assert not await changes.wait(0.05)
+
+    async def test_that_go_on_without_a_pause_are_waited_for_a_limited_time(self) -> None:
+        changes = Changes()
+
+        async def change_without_end() -> None:
+            while True:
+                changes.set()
+                await asyncio.sleep(0)
+
+        changing = asyncio.create_task(change_without_end())
+        await changes.wait_until_quiet(quiet_seconds=30, longest_seconds=0.05)
+        changing.cancel()
+        changes.set()
+        await changes.wait_until_quiet(quiet_seconds=0.01, longest_seconds=30)
+        assert not await changes.wait(0)
 
     async def test_that_never_come_end_with_the_time(self, database: Database) -> None:
         assert not await database.changed(0.02)

@@ -35,7 +35,7 @@ from shared.testing import image_stored
 
 ROOT = Path(__file__).parents[4]
 EVENT_OF_NAME = {event.__name__: event for event in EVENTS}
-READING_CALLS = {"subscribe", "on_event", "on"}
+READING_CALLS = {"subscribe", "on_event", "on_events", "on"}
 SOURCES = [
     "services.ingestor.settings",
     "services.labeler.settings",

@@ -18,13 +18,20 @@ from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy, delay
 from shared.runtime.telemetry import logger
 from shared.runtime.tracing import continued, traceparent
-from shared.tables.database import Database
+from shared.tables.database import Database, Row
 from shared.tables.single_worker import run_in_one_process
 
 ANNOUNCER = "announcer"
 ROWS_AT_ONCE = 100
-PUBLISHED_AT_ONCE = 10
+PUBLISHED_AT_ONCE = 50
 """The most rows that are published again after a crash between publishing and marking."""
+_MARK = """
+UPDATE plants_data p SET image_id = m.image_id, attempt = greatest(p.attempt, m.attempt), traceparent = m.traceparent,
+    state = CASE WHEN p.attempt < m.attempt THEN 'waiting' ELSE p.state END, announced_at = coalesce(p.announced_at, $5)
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[]) AS m (id, image_id, attempt, traceparent)
+WHERE p.id = m.id AND p.id IN (SELECT id FROM plants_data WHERE id = ANY($1) FOR UPDATE {skip}) RETURNING p.id
+"""
+_MARK_FREE, _MARK_ONE = _MARK.format(skip="SKIP LOCKED"), _MARK.format(skip="")
 _DUE = """
 SELECT p.id, p.traceparent, i.image_id, i.url, i.upload_key, i.label, i.trust, i.registered_by,
        i.rejected_attempt, i.rejected_at
@@ -97,9 +104,7 @@ class Announcer:
         await self._precedence.give_way()
         traces = await asyncio.gather(*map(self._publish, due), return_exceptions=True)
         await self._precedence.give_way()
-        for announcement, trace in zip(due, traces, strict=True):
-            if not isinstance(trace, BaseException):
-                await self._mark(announcement, trace)
+        await self._mark([(one, t) for one, t in zip(due, traces, strict=True) if not isinstance(t, BaseException)])
         for failure in traces:
             if isinstance(failure, BaseException):
                 raise failure
@@ -138,16 +143,24 @@ class Announcer:
             await self._publisher.publish([announcement.event])
             return announcement.trace or traceparent()
 
-    async def _mark(self, announcement: Announcement, trace: str | None) -> None:
-        """Mark one row in its own transaction: the projection updates the same rows in another order, so
-        transactions of several rows could deadlock. If the projection was faster, its state stays."""
-        await self._database.execute(
-            """UPDATE plants_data SET image_id = $2, attempt = greatest(attempt, $3), traceparent = $4,
-                   state = CASE WHEN attempt < $3 THEN 'waiting' ELSE state END,
-                   announced_at = coalesce(announced_at, $5) WHERE id = $1""",
-            announcement.row_id,
-            announcement.event.image_id,
-            announcement.event.attempt,
-            trace,
+    async def _mark(self, published: Sequence[tuple[Announcement, str | None]]) -> None:
+        """Mark these rows, with their traces. If the projection was faster, its state stays.
+
+        The projection updates the same rows in another order, so a transaction that waits for a row while it has
+        changed others could deadlock: rows that are locked now are passed over, and then marked each in its own
+        transaction.
+        """
+        marked = {row["id"] for row in await self._update(_MARK_FREE, published)} if published else set()
+        for one in published:
+            if one[0].row_id not in marked:
+                await self._update(_MARK_ONE, [one])
+
+    async def _update(self, sql: str, published: Sequence[tuple[Announcement, str | None]]) -> Sequence[Row]:
+        return await self._database.fetch(
+            sql,
+            [announcement.row_id for announcement, _ in published],
+            [announcement.event.image_id for announcement, _ in published],
+            [announcement.event.attempt for announcement, _ in published],
+            [trace for _, trace in published],
             self._clock(),
         )

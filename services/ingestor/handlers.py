@@ -41,6 +41,9 @@ class Decisions(Protocol):
     async def refusal(self, event: ImageRegistered, sha256: str | None = None) -> Rejection | None:
         """Return why this image, or these bytes, are not taken: a person withdrew them. None if they were not."""
 
+    async def holds(self, sha256: str) -> bool:
+        """Return whether an image with these bytes was stored."""
+
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
         """Decide: stored, or rejected as a duplicate. Raises WithdrawnBytes."""
 
@@ -122,13 +125,18 @@ class Fetcher:
             return await self._decisions.reject(event, image)
         if refusal := await self._decisions.refusal(event, image.sha256):
             return await self._decisions.reject(event, refusal)
-        if not await self._store.exists(image.object_key):
-            await self._store.put(image.object_key, data, image.content_type)
+        await self._keep(image, data)
         try:
             return await self._decisions.store(event, image)
         except WithdrawnBytes as withdrawn:  # since the look above: the bytes go before it is decided
             await self._store.delete(image.object_key)
             return await self._decisions.reject(event, withdrawn.rejection)
+
+    async def _keep(self, image: AcceptedImage, data: bytes) -> None:
+        """Write the bytes, unless they are there. The store is asked only about bytes that another image holds: a
+        question costs as much as a write, and new bytes are the rule."""
+        if not (await self._decisions.holds(image.sha256) and await self._store.exists(image.object_key)):
+            await self._store.put(image.object_key, data, image.content_type)
 
     async def _give_way(self, event: ImageRegistered) -> None:
         if not _is_upload(event):

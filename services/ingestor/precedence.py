@@ -40,6 +40,8 @@ class Precedence:
         """Wait in line until no upload is in work; the first in the line waits `longest_seconds` at most. Call it
         before each step of work that can wait. One goes on after the other, so that the next upload does not come
         behind all of them."""
+        if self._quiet.is_set() and not self._one_by_one.locked():
+            return
         async with self._one_by_one:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._longest_seconds):

@@ -255,7 +255,7 @@ class ModelTrained(ArtefactOfModel):
     """When the corrections were made that the champion does not hold and this candidate does; of many the newest."""
     made_with: dict[str, str] = Field(default={}, exclude_if=is_empty)
     """Versions of the libraries, and the kind of CPU, that the bits of the weights depend on."""
-    curves: dict[str, tuple[float, ...]] = Field(default={}, exclude_if=_is_empty)
+    curves: dict[str, tuple[float, ...]] = Field(default={}, exclude_if=is_empty)
     """Figures of each epoch of the backbone, by name; none if it is not learned in epochs. (`curve` is the head's.)"""
 
 

@@ -5,7 +5,6 @@ of the topics gives the same tables.
 """
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from services.ingestor.data import ledger, tombstones
 from services.ingestor.decisions.urls import without_login
@@ -13,7 +12,7 @@ from services.ingestor.settings import IngestorSettings
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, ImageWithdrawn, LabelCorrected
 from shared.contract.race_rules import label_applies
 from shared.runtime.errors import InvalidMessage
-from shared.tables.projection import Projector, Transaction, on_event
+from shared.tables.projection import Projector, Transaction, on_event, on_events
 from shared.tables.replay import ReplayPlan
 
 SCHEMA = "ingestor"
@@ -43,6 +42,9 @@ WHERE p.announced_at IS NOT NULL AND NOT EXISTS (
 outcome, so that the same event comes out."""
 
 
+_ImageEvent = ImageRegistered | ImageStored | ImageRejected | ImageWithdrawn | LabelCorrected
+
+
 class Tables:
     """The projection. `bucket` is the bucket of the object store, for url_s3; `max_attempts` the announcer's limit, for
     will_retry."""
@@ -55,24 +57,28 @@ class Tables:
     def projectors(self) -> Sequence[Projector]:
         """The projectors of the schema."""
         return (
-            on_event(ImageRegistered, self.apply_image_registered),
-            on_event(ImageStored, self.apply_image_stored),
-            on_event(ImageRejected, self.apply_image_rejected),
+            on_events(ImageRegistered, self.apply_image_registered),
+            on_events(ImageStored, self.apply_image_stored),
+            on_events(ImageRejected, self.apply_image_rejected),
             on_event(ImageWithdrawn, self.apply_image_withdrawn),
             on_event(LabelCorrected, self.apply_label_corrected),
         )
 
-    async def apply_image_registered(self, event: ImageRegistered, transaction: Transaction) -> None:
-        """Record the registration. An upload gets its row in `plants_data` here, already announced.
+    async def apply_image_registered(self, events: Sequence[ImageRegistered], transaction: Transaction) -> None:
+        """Record the registrations. An upload gets its row in `plants_data` here, already announced.
 
         Raises:
-            InvalidMessage: the URL is longer than `plants_data` takes.
+            InvalidMessage: the URL of one is longer than `plants_data` takes.
         """
-        url = event.url and without_login(event.url)
-        url_source = url or f"upload:{event.image_id}"
-        if len(url_source.encode()) > URL_LIMIT_BYTES:
-            raise InvalidMessage(f"The URL of image {event.image_id} is longer than {URL_LIMIT_BYTES} bytes.")
-        await transaction.execute(
+        rows = []
+        for event in events:
+            url = event.url and without_login(event.url)
+            url_source = url or f"upload:{event.image_id}"
+            if len(url_source.encode()) > URL_LIMIT_BYTES:
+                raise InvalidMessage(f"The URL of image {event.image_id} is longer than {URL_LIMIT_BYTES} bytes.")
+            source = (event.image_id, url_source, url, event.upload_key, event.label, event.trust, event.registered_by)
+            rows.append((*source, event.occurred_at, event.attempt))
+        await transaction.executemany(
             """INSERT INTO images AS i (image_id, url_source, url, upload_key, label, trust, registered_by,
                    registered_at, attempt)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -81,29 +87,22 @@ class Tables:
                    label = EXCLUDED.label, trust = EXCLUDED.trust, registered_by = EXCLUDED.registered_by,
                    registered_at = least(i.registered_at, EXCLUDED.registered_at),
                    attempt = greatest(i.attempt, EXCLUDED.attempt)""",
-            event.image_id,
-            url_source,
-            url,
-            event.upload_key,
-            event.label,
-            event.trust,
-            event.registered_by,
-            event.occurred_at,
-            event.attempt,
+            rows,
         )
         await transaction.execute(
             """INSERT INTO plants_data
                    (id, url_source, label, created_at, registered_by, image_id, announced_at, attempt)
                SELECT image_id, url_source, label, registered_at, registered_by, image_id, registered_at, attempt
-               FROM images WHERE image_id = $1
+               FROM images WHERE image_id = ANY($1)
                ON CONFLICT DO NOTHING""",
-            event.image_id,
+            [event.image_id for event in events],
         )
-        await self._show(event.image_id, transaction)
+        await self._show(events, transaction)
 
-    async def apply_image_stored(self, event: ImageStored, transaction: Transaction) -> None:
-        """Record where the bytes are; the first event counts. `ledger.enter` says why the ledger is written too."""
-        await transaction.execute(
+    async def apply_image_stored(self, events: Sequence[ImageStored], transaction: Transaction) -> None:
+        """Record where the bytes are; the first event of an image counts. `ledger.enter` says why the ledger is written
+        too."""
+        await transaction.executemany(
             """INSERT INTO images AS i (image_id, sha256, object_key, size_bytes, width, height, image_format,
                    perceptual_hash, group_id, stored_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                ON CONFLICT (image_id) DO UPDATE SET
@@ -112,23 +111,28 @@ class Tables:
                    perceptual_hash = EXCLUDED.perceptual_hash, group_id = EXCLUDED.group_id,
                    stored_at = EXCLUDED.stored_at
                WHERE i.sha256 IS NULL""",
-            event.image_id,
-            event.sha256,
-            event.object_key,
-            event.size_bytes,
-            event.width,
-            event.height,
-            event.image_format,
-            event.perceptual_hash,
-            event.group_id,
-            event.occurred_at,
+            [
+                (
+                    event.image_id,
+                    event.sha256,
+                    event.object_key,
+                    event.size_bytes,
+                    event.width,
+                    event.height,
+                    event.image_format,
+                    event.perceptual_hash,
+                    event.group_id,
+                    event.occurred_at,
+                )
+                for event in events
+            ],
         )
-        await ledger.enter(transaction, event)
-        await self._show(event.image_id, transaction)
+        await ledger.enter(transaction, events)
+        await self._show(events, transaction)
 
-    async def apply_image_rejected(self, event: ImageRejected, transaction: Transaction) -> None:
-        """Record the rejection of the latest attempt."""
-        await transaction.execute(
+    async def apply_image_rejected(self, events: Sequence[ImageRejected], transaction: Transaction) -> None:
+        """Record the rejection of the latest attempt of each image."""
+        await transaction.executemany(
             """INSERT INTO images AS i
                    (image_id, rejected_attempt, rejected_at, reason, detail, retryable, duplicate_of)
                VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -137,15 +141,20 @@ class Tables:
                    reason = EXCLUDED.reason, detail = EXCLUDED.detail, retryable = EXCLUDED.retryable,
                    duplicate_of = EXCLUDED.duplicate_of
                WHERE i.rejected_attempt IS NULL OR i.rejected_attempt < EXCLUDED.rejected_attempt""",
-            event.image_id,
-            event.attempt,
-            event.occurred_at,
-            event.reason,
-            event.detail,
-            event.retryable,
-            event.duplicate_of,
+            [
+                (
+                    event.image_id,
+                    event.attempt,
+                    event.occurred_at,
+                    event.reason,
+                    event.detail,
+                    event.retryable,
+                    event.duplicate_of,
+                )
+                for event in events
+            ],
         )
-        await self._show(event.image_id, transaction)
+        await self._show(events, transaction)
 
     async def apply_image_withdrawn(self, event: ImageWithdrawn, transaction: Transaction) -> None:
         """Record that the image was taken back; the first withdrawal counts."""
@@ -159,7 +168,7 @@ class Tables:
             f"Withdrawn by {event.withdrawn_by}: {event.reason}",
         )
         await tombstones.enter(transaction, event)
-        await self._show(event.image_id, transaction)
+        await self._show([event], transaction)
 
     async def apply_label_corrected(self, event: LabelCorrected, transaction: Transaction) -> None:
         """Record what was decided if the revision applies; a superseded or repeated one does not."""
@@ -175,11 +184,11 @@ class Tables:
             event.holds is not None,
             event.revision,
         )
-        await self._show(event.image_id, transaction)
+        await self._show([event], transaction)
 
-    async def _show(self, image_id: UUID, transaction: Transaction) -> None:
-        """Copy the row of `images` to the row of `plants_data`, if the registration is known. A login that was in its
-        URL is forgotten when nothing more will be fetched."""
+    async def _show(self, events: Sequence[_ImageEvent], transaction: Transaction) -> None:
+        """Copy the rows of `images` to the rows of `plants_data`, where the registration is known. A login that was in
+        a URL is forgotten when nothing more will be fetched."""
         await transaction.execute(
             """WITH shown AS (UPDATE plants_data p SET
                    image_id = i.image_id, announced_at = coalesce(p.announced_at, i.registered_at),
@@ -191,11 +200,11 @@ class Tables:
                    detail = CASE i.state WHEN 'rejected' THEN i.detail WHEN 'withdrawn' THEN i.withdrawn_because END,
                    will_retry = coalesce(i.state = 'rejected' AND i.retryable AND i.rejected_attempt < $3, false),
                    duplicate_of = CASE WHEN i.state = 'rejected' THEN i.duplicate_of END
-               FROM images i WHERE i.image_id = $1 AND p.url_source = i.url_source
+               FROM images i WHERE i.image_id = ANY($1) AND p.url_source = i.url_source
                RETURNING p.url_source, p.state, p.will_retry)
                DELETE FROM url_logins l USING shown
                WHERE l.url_source = shown.url_source AND shown.state <> 'waiting' AND NOT shown.will_retry""",
-            image_id,
+            [event.image_id for event in events],
             self._bucket,
             self._max_attempts,
         )

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from pappus.stack import Servers
-from services.ingestor.announcer import ROWS_AT_ONCE, Announcer
+from services.ingestor.announcer import PUBLISHED_AT_ONCE, ROWS_AT_ONCE, Announcer
 from services.ingestor.data.projection import MIGRATIONS, Tables
 from services.ingestor.decisions.images import Acceptance, refuse_label
 from services.ingestor.precedence import Precedence
@@ -43,7 +43,7 @@ class Setting:
     async def reject(self, event: ImageRegistered, retryable: bool = True) -> None:
         tables = Tables("pappus", 5)
         async with self.tables.transaction() as transaction:
-            await tables.apply_image_registered(event, transaction)
+            await tables.apply_image_registered([event], transaction)
             rejection = image_rejected(
                 image_id=event.image_id,
                 attempt=event.attempt,
@@ -51,7 +51,7 @@ class Setting:
                 retryable=retryable,
                 occurred_at=self.clock(),
             )
-            await tables.apply_image_rejected(rejection, transaction)
+            await tables.apply_image_rejected([rejection], transaction)
 
     @property
     def announced(self) -> list[ImageRegistered]:
@@ -102,11 +102,11 @@ async def test_a_rejection_without_its_registration_waits_for_it(tables: Databas
     (event,) = setting.announced
     rejection = image_rejected(image_id=event.image_id, reason="timeout", retryable=True, occurred_at=setting.clock())
     async with tables.transaction() as transaction:
-        await Tables("pappus", 5).apply_image_rejected(rejection, transaction)
+        await Tables("pappus", 5).apply_image_rejected([rejection], transaction)
     setting.clock.move(5)
     assert await setting.announce() == 0
     async with tables.transaction() as transaction:
-        await Tables("pappus", 5).apply_image_registered(event, transaction)
+        await Tables("pappus", 5).apply_image_registered([event], transaction)
     assert await setting.announce() == 1
 
 
@@ -265,4 +265,45 @@ async def test_the_projection_marks_what_was_published_but_not_marked(tables: Da
     await eventually(marked)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    assert await setting.announce() == 0
+
+
+async def test_rows_that_the_projection_holds_are_marked_when_it_lets_them_go(tables: Database) -> None:
+    setting = Setting(tables)
+    for number in range(3):
+        await tables.execute(INSERT, f"http://example.org/{number}.jpg", "grass")
+    async with tables.connection() as other:
+        holding = other.transaction()
+        await holding.start()
+        await other.execute("SELECT FROM plants_data WHERE url_source = 'http://example.org/1.jpg' FOR UPDATE")
+        announcing = asyncio.create_task(setting.announce())
+
+        async def marked() -> list[str]:
+            rows = await tables.fetch("SELECT url_source FROM plants_data WHERE announced_at IS NOT NULL ORDER BY id")
+            return [row["url_source"] for row in rows]
+
+        await eventually(marked)
+        assert await marked() == ["http://example.org/0.jpg", "http://example.org/2.jpg"]
+        await holding.rollback()
+    assert await announcing == 3
+    assert len(await marked()) == 3
+
+
+async def test_rows_published_by_a_process_that_then_ends_are_the_same_events(tables: Database) -> None:
+    setting = Setting(tables)
+    for number in range(PUBLISHED_AT_ONCE + 5):
+        await tables.execute(INSERT, f"http://example.org/{number}.jpg", "grass")
+    async with tables.connection() as other:
+        holding = other.transaction()
+        await holding.start()
+        await other.execute("SELECT FROM plants_data FOR UPDATE")
+        announcing = asyncio.create_task(setting.announce())
+        await eventually(lambda: setting.announced)
+        announcing.cancel()
+        await asyncio.gather(announcing, return_exceptions=True)
+        await holding.rollback()
+    assert len(setting.announced) == PUBLISHED_AT_ONCE
+    assert await setting.announce() == PUBLISHED_AT_ONCE + 5
+    assert len(setting.announced) == 2 * PUBLISHED_AT_ONCE + 5
+    assert len({event.model_dump_json() for event in setting.announced}) == PUBLISHED_AT_ONCE + 5
     assert await setting.announce() == 0

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from uuid import UUID
 
 import pytest
@@ -79,6 +80,26 @@ async def fold(transaction: Transaction, events: Sequence[Event]) -> list[str]:
     projectors = {projector.event: projector.apply for projector in TABLES.projectors}
     for event in events:
         await projectors[type(event)](event, transaction)
+    return await rows_of(transaction)
+
+
+async def fold_together(transaction: Transaction, events: Sequence[Event], choice: random.Random) -> list[str]:
+    """Return all rows after these events, cut into batches, of which each topic is applied at once."""
+    projectors = {projector.event: projector for projector in TABLES.projectors}
+    left = list(events)
+    while left:
+        size = choice.randint(1, 8)
+        batch, left = sorted(left[:size], key=lambda event: event.topic), left[size:]
+        for topic, found in groupby(batch, type):
+            apply_together = projectors[topic].apply_together
+            if apply_together is not None:
+                await apply_together(list(found), transaction)
+            else:
+                await fold(transaction, list(found))
+    return await rows_of(transaction)
+
+
+async def rows_of(transaction: Transaction) -> list[str]:
     rows = await transaction.fetch(
         """SELECT i::text AS row FROM images i UNION ALL SELECT p::text FROM plants_data p
            UNION ALL SELECT l::text FROM ledger l UNION ALL SELECT t::text FROM tombstones t ORDER BY 1"""
@@ -86,26 +107,34 @@ async def fold(transaction: Transaction, events: Sequence[Event]) -> list[str]:
     return [row["row"] for row in rows]
 
 
-async def folded_and_forgotten(tables: Database, events: Sequence[Event]) -> list[str]:
+async def folded_and_forgotten(
+    tables: Database, events: Sequence[Event], together: random.Random | None = None
+) -> list[str]:
     class Forget(Exception):
         pass
 
     found: list[str] = []
     try:
         async with tables.transaction() as transaction:
-            found = await fold(transaction, events)
+            if together is None:
+                found = await fold(transaction, events)
+            else:
+                found = await fold_together(transaction, events, together)
             raise Forget
     except Forget:
         return found
 
 
+@pytest.mark.parametrize("together", [False, True])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.randoms(use_true_random=False))
-async def test_any_interleaving_and_repetition_gives_the_same_tables(tables: Database, choice: random.Random) -> None:
+@given(choice=st.randoms(use_true_random=False))
+async def test_any_interleaving_repetition_and_batching_gives_the_same_tables(
+    tables: Database, together: bool, choice: random.Random
+) -> None:
     in_order = [event for topic in history() for event in topic]
-    assert await folded_and_forgotten(tables, interleaved(history(), choice)) == await folded_and_forgotten(
-        tables, in_order
-    )
+    events = interleaved(history(), choice)
+    found = await folded_and_forgotten(tables, events, choice if together else None)
+    assert found == await folded_and_forgotten(tables, in_order)
 
 
 async def test_plants_data_shows_the_outcome(tables: Database) -> None:

@@ -67,6 +67,9 @@ class MemoryDecisions:
         known = self.outcomes.get(stored_id(event.image_id))
         return known or self.outcomes.get(rejected_id(event.image_id, event.attempt))
 
+    async def holds(self, sha256: str) -> bool:
+        return any(isinstance(o, ImageStored) and o.sha256 == sha256 for o in self.outcomes.values())
+
     async def store(self, event: ImageRegistered, image: AcceptedImage) -> Outcome:
         if image.sha256 in self.withdrawn:
             raise WithdrawnBytes(Rejection("withdrawn", "olga withdrew it."))
@@ -180,6 +183,42 @@ async def test_the_second_image_with_the_same_bytes_is_a_duplicate_of_the_first(
     second = await setting.rejected(registered(2, url="http://example.org/b.png"))
     assert (second.reason, second.duplicate_of, second.retryable) == ("duplicate", first.image_id, False)
     assert await setting.store.keys("images/") == [first.object_key]
+
+
+async def test_the_store_is_asked_only_about_bytes_that_another_image_holds() -> None:
+    setting, asked = Setting({URL: png(1), "http://example.org/b.png": png(1)}), list[str]()
+
+    class Asked(MemoryObjectStore):
+        async def exists(self, key: str) -> bool:
+            asked.append(key)
+            return await super().exists(key)
+
+    store = Asked()
+    fetcher = Fetcher(setting.web, store, setting.decisions, ACCEPTANCE, Precedence())
+    (first,) = await fetcher.on_image_registered(registered(1))
+    assert isinstance(first, ImageStored)
+    assert asked == []
+    del store.objects[first.object_key]  # lost, as after an older backup
+    (second,) = await fetcher.on_image_registered(registered(2, url="http://example.org/b.png"))
+    assert isinstance(second, ImageRejected)
+    assert asked == [first.object_key]
+    assert await store.get(first.object_key) == png(1)
+
+
+async def test_pictures_that_never_come_stop_no_others() -> None:
+    class Hanging(Web):
+        async def fetch(self, url: str) -> bytes | Rejection:
+            if url.endswith("silent"):
+                await asyncio.get_running_loop().create_future()
+            return png(int(url.rpartition("?")[2]))
+
+    setting, event_log = Setting({}, Hanging({})), MemoryEventLog()
+    silent = [registered(1000 + number, url=f"{URL}?{number}/silent") for number in range(DOWNLOADS_AT_ONCE - 1)]
+    rows = [registered(number, url=f"{URL}?{number}") for number in range(1, 101)]
+    async with event_log.publisher("pappus/jobs") as publisher, setting.running(event_log):
+        await publisher.publish([*silent, *rows])
+        await eventually(lambda: len(event_log.events(ImageStored)) == len(rows))
+    assert {event.image_id for event in event_log.events(ImageStored)} == {row.image_id for row in rows}
 
 
 async def test_a_failed_download_keeps_its_reason() -> None:

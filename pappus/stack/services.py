@@ -75,7 +75,9 @@ SERVICES: tuple[Service, ...] = (
     Service("trainer-fast", "services.trainer.fast_lane", "trainer", "trainer-fast", _IMAGES),
     Service("trainer-gate", "services.trainer.gate", "trainer", "trainer-gate", _IMAGES),
     Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", _IMAGES, low_priority=True),
-    Service("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger", _TABLES),
+    Service(
+        *("trainer-trigger", "services.trainer.full_trigger", "trainer", "trainer-trigger"), _TABLES, low_priority=True
+    ),
     Service(
         *("trainer-recorder", "services.trainer.recorder", "trainer", "trainer-recorder"),
         _IMAGES | {MLFLOW},

@@ -16,6 +16,10 @@ from shared.tables.database import Database
 PART = "prefetch"
 BATCH = 8
 EVERY_SECONDS = 2.0
+QUIET_SECONDS = 0.5
+LONGEST_SECONDS = 30.0
+"""While the tables change without a pause, as when hundreds of images come in at once, features wait so long at most:
+each takes a download, and CPU from the images that still come. A correction waits for none of this."""
 OVERLAP = timedelta(minutes=5)
 """Images are folded roughly in the order they were stored; one that comes later than this is computed when needed."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,7 +65,8 @@ class FeaturePrefetcher:
                 except (TransientError, CandidateBuildError) as error:
                     health.set(PART, False, str(error))
                     await asyncio.sleep(EVERY_SECONDS)
-                await changes.wait(EVERY_SECONDS)
+                if await changes.wait(EVERY_SECONDS):
+                    await changes.wait_until_quiet(QUIET_SECONDS, LONGEST_SECONDS)
 
     async def _find_new_images(self) -> dict[str, str]:
         """Return where the bytes of the images lie that were not there at the last look, by sha256."""

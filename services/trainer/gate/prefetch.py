@@ -11,6 +11,9 @@ from shared.tables.database import Database
 PART = "prefetch"
 PAUSE_SECONDS = 1.0
 EVERY_SECONDS = 30.0
+QUIET_SECONDS = 0.5
+LONGEST_SECONDS = 30.0
+"""While the tables change without a pause, as when hundreds of images come in at once, this waits so long at most."""
 
 
 async def run_prefetch(database: Database, evaluator: Evaluator, health: Health) -> None:
@@ -27,4 +30,5 @@ async def run_prefetch(database: Database, evaluator: Evaluator, health: Health)
             except TransientError as error:
                 health.set(PART, False, str(error))
             await asyncio.sleep(PAUSE_SECONDS)
-            await changes.wait(EVERY_SECONDS)
+            if await changes.wait(EVERY_SECONDS):
+                await changes.wait_until_quiet(QUIET_SECONDS, LONGEST_SECONDS)

@@ -7,12 +7,12 @@ from services.trainer.model.onnx_artefact import Artefact, ArtefactFile
 from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, BaseArtefact, check_artefact_key, check_base_key
 from shared.contract.events import ArtefactOfModel
 from shared.runtime.errors import InvalidMessage
-from shared.storage.object_store import ObjectStore, ObjectTooLarge
-from shared.storage.verified import get_verified
+from shared.storage.object_store import ObjectTooLarge
+from shared.storage.verified import ReadableStore, get_verified
 
 
 async def load_artefact(
-    store: ObjectStore, model: ArtefactOfModel, bases: MutableMapping[str, Artefact] | None = None
+    store: ReadableStore, model: ArtefactOfModel, bases: MutableMapping[str, Artefact] | None = None
 ) -> Artefact:
     """Return the artefact of this version, parsed once. `bases`: whole artefacts in memory by sha256, for the layers
     that name them; new ones are added.
@@ -38,7 +38,7 @@ async def load_artefact(
     return found.on(known[base.sha256])
 
 
-async def _read(store: ObjectStore, named: BaseArtefact) -> ArtefactFile:
+async def _read(store: ReadableStore, named: BaseArtefact) -> ArtefactFile:
     try:
         data = await get_verified(store, named.key, named.sha256, LARGEST_ARTEFACT_BYTES)
     except ObjectTooLarge as error:

@@ -29,11 +29,9 @@ SOURCE = "pappus/trainer"
 
 async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end, or has trained."""
-    settings = FullLaneSettings()
-    configure("trainer-full", settings)
+    configure("trainer-full", settings := FullLaneSettings())
     if settings.rank:
-        await follow()
-        return
+        return await follow()
     health = Health()
     async with (
         serve_health(health, settings.health_port, settings.host),
@@ -45,11 +43,10 @@ async def main() -> None:
             process = TrainingProcess(child, settings.backbone, settings.backbone_settings)
             dataset = TableDataset(event_log, database, settings.samples_caught_up_seconds)
             lane = FullLane(dataset, store, process, settings)
-            on, place = [subscribe(TrainingRequested, lane.on_training_requested)], settings.in_groups
+            place, silence = settings.in_groups, settings.writer_silence_seconds
+            on = [subscribe(TrainingRequested, lane.on_training_requested)]
             handling = run_handlers(event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, **place)
-            projection = trainer_projection(
-                event_log, database, health, silence_seconds=settings.writer_silence_seconds, reserve=True
-            )
+            projection = trainer_projection(event_log, database, health, silence_seconds=silence, reserve=True)
             withdrawn = WithdrawnFeatures(event_log, database, store, lane.images).run(SOURCE, health, place)
             running = run_parts(
                 health, projection=projection.run(), handling=handling, withdrawals=withdrawn, prefetcher=process.warm()

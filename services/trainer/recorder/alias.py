@@ -4,14 +4,19 @@ It reads the tables, never the message that woke it, so neither a late message n
 former champion. The version that it points to is loadable: its files are stored first.
 """
 
+import asyncio
+
+from cachetools import LRUCache
+
+from services.trainer.data.artefacts import load_artefact
+from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.recorder.model_registry import ModelRegistry
 from services.trainer.recorder.models import ModelTable
-from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, check_artefact_key
 from shared.contract.events import ModelTrained
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.telemetry import logger
-from shared.storage.object_store import ObjectMissing, ObjectTooLarge
-from shared.storage.verified import HashMismatch, ReadableStore, get_verified
+from shared.storage.object_store import ObjectMissing
+from shared.storage.verified import HashMismatch, ReadableStore
 
 PART = "alias"
 
@@ -24,6 +29,7 @@ class Alias:
         self._models = models
         self._store = store
         self._known: str | None = None
+        self._bases: LRUCache[str, Artefact] = LRUCache(1)
 
     async def reconcile(self) -> None:
         """Point the alias to the champion. Raises TransientError while log, tables, registry or object store are
@@ -40,8 +46,8 @@ class Alias:
 
     async def _artefact(self, model: ModelTrained) -> bytes | None:
         try:
-            check_artefact_key(model.artefact_key, model.version)
-            return await get_verified(self._store, model.artefact_key, model.artefact_sha256, LARGEST_ARTEFACT_BYTES)
-        except (ObjectMissing, ObjectTooLarge, HashMismatch, InvalidMessage) as lost:
+            artefact = await load_artefact(self._store, model, self._bases)
+            return await asyncio.to_thread(artefact.whole)  # MLflow knows nothing of layers that need a base
+        except (ObjectMissing, HashMismatch, InvalidMessage) as lost:
             logger.warning("the champion cannot be loaded from MLflow", version=model.version, reason=str(lost))
             return None

@@ -102,7 +102,7 @@ async def test_a_withdrawal_that_comes_before_all_else_holds(tables: Database) -
     with pytest.raises(WithdrawnBytes):
         await ledger.store(registered, FACTS)
     async with tables.transaction() as transaction:  # the stored event of a log that was read late
-        await enter(transaction, image_stored(image_id=registered.image_id, sha256=DIGEST))
+        await enter(transaction, [image_stored(image_id=registered.image_id, sha256=DIGEST)])
     assert await tables.fetchval("SELECT count(*) FROM ledger") == 0
 
 

@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PINNED = {
-    "ingestor": (2, "54cdded71191af01"),
-    "labeler": (2, "50049a1d0a9073fe"),
+    "ingestor": (2, "ac3ebc8fb903f21d"),
+    "labeler": (2, "fbf69ee2de12cadb"),
     "predictor": (2, "58e0ccce40d5ba1b"),
-    "trainer": (3, "9b78d538e05f2496"),
+    "trainer": (3, "5b38464b1efa7f38"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

@@ -26,7 +26,9 @@ def test_what_answers_strangers_reads_models_and_nothing_else() -> None:
 
 
 def test_a_service_deletes_only_images_and_what_was_computed_from_them() -> None:
-    deletes = {user: allowed("pappus", user, "s3:DeleteObject") for user in (*SERVICES, "predictor-api", "trainer-recorder")}
+    deletes = {
+        user: allowed("pappus", user, "s3:DeleteObject") for user in (*SERVICES, "predictor-api", "trainer-recorder")
+    }
     assert {user: found for user, found in deletes.items() if found} == {
         "ingestor": {"/images/*"},
         "labeler": {"/uploads/*"},

@@ -8,6 +8,8 @@ from hashlib import sha256
 import pytest
 
 from services.trainer.data.queries import Champion, ModelRow
+from services.trainer.model.onnx_artefact import Artefact
+from services.trainer.model.sessions import ArtefactSession
 from services.trainer.recorder.alias import Alias
 from services.trainer.recorder.handlers import Recorder
 from services.trainer.recorder.memory_registry import MemoryRegistry
@@ -20,6 +22,9 @@ from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryEventLog, MemoryObjectStore, eventually, model_promoted, model_rejected, model_trained
+from tests.unit.trainer.model.test_onnx_artefact import assembled, layer_for, pictures
+
+GRAPH = assembled().data
 
 
 class MemoryModels:
@@ -249,7 +254,7 @@ async def test_the_champion_is_stored_with_its_artefact_before_the_alias_moves(b
     assert bench.registry.champions == {}
     bench.store.away = False
     await alias.reconcile()
-    assert bench.registry.artefacts == {trained.version: b"a graph"}
+    assert bench.registry.artefacts == {trained.version: GRAPH}
     assert bench.registry.champions == {"plants": trained.version}
 
 
@@ -261,10 +266,23 @@ async def test_the_alias_follows_a_champion_whose_artefact_is_lost_or_replaced(b
     assert bench.registry.champions == {"plants": trained.version}
 
 
+async def test_a_champion_of_the_fast_lane_is_stored_as_a_whole_graph(bench: Bench) -> None:
+    base = await with_artefact(bench)
+    artefact = Artefact.parse(GRAPH, base.artefact_key).with_layer(layer_for(pictures(2)), "cd" * 32)
+    layer = model_trained(
+        version="second", artefact_sha256=artefact.sha256, artefact_key=artefact_key("second", artefact.sha256)
+    )
+    await bench.store.put(layer.artefact_key, artefact.data)
+    await bench.publish(layer, model_promoted(version="second", sequence=2))
+    await Alias(bench.registry, bench.models, bench.store).reconcile()
+    assert bench.registry.artefacts == {"second": artefact.whole()}
+    assert ArtefactSession(artefact.whole()).predict(pictures(2)).probabilities.shape == (2, 3)
+
+
 async def with_artefact(bench: Bench) -> ModelTrained:
     """Promote a model whose artefact is in the store."""
-    digest = sha256(b"a graph").hexdigest()
+    digest = sha256(GRAPH).hexdigest()
     trained = model_trained(version="first", artefact_sha256=digest, artefact_key=artefact_key("first", digest))
-    await bench.store.put(trained.artefact_key, b"a graph")
+    await bench.store.put(trained.artefact_key, GRAPH)
     await bench.publish(trained, model_promoted(version="first"))
     return trained

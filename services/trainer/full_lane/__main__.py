@@ -1,9 +1,8 @@
 """The full lane: trains a model from all labelled images.
 
-Consumes training.requested (group `trainer-full`), image.withdrawn and model.trained (group `trainer-withdrawals`), and
-what the tables of schema `trainer` are folded from (projection). Publishes model.trained. Owns the objects under
-models/full-*, manifests/ and features/, and a folder of images. Under torchrun the first process does all this, and the
-others learn backbones with it.
+Consumes training.requested (group `trainer-full`), image.withdrawn, model.trained (`trainer-withdrawals`), and what
+schema `trainer` is folded from. Publishes model.trained. Owns the objects models/full-*, manifests/ and features/, and
+a folder of images. Under torchrun the first process does all this, and the others learn backbones with it.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
@@ -31,7 +30,8 @@ async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end, or has trained."""
     configure("trainer-full", settings := FullLaneSettings())
     if settings.rank:
-        return await follow()
+        await follow()
+        return
     health = Health()
     async with (
         serve_health(health, settings.health_port, settings.host),

@@ -12,7 +12,7 @@ from shared.messaging.event_log import Record
 
 from .demo_run import Told
 
-NOT_IN_EVERY_STORY = {"drift.detected", "image.rejected", "model.rejected"}
+NOT_IN_EVERY_STORY = {"drift.detected", "image.rejected", "image.withdrawn", "model.rejected"}
 
 
 @pytest.fixture

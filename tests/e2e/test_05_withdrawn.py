@@ -1,6 +1,7 @@
 """A person asks for an image back: bytes, features and answers are gone, no model holds it, and it stays out."""
 
 import json
+from pathlib import Path
 
 from pappus.demo.drawing import draw_tiles
 from shared.contract.events import ImageWithdrawn
@@ -13,7 +14,7 @@ PICTURE = draw_tiles(71)
 REASON = "The owner asks for it."
 
 
-async def test_an_image_that_was_taken_back_is_gone_and_stays_out(told: Told) -> None:
+async def test_an_image_that_was_taken_back_is_gone_and_stays_out(told: Told, tmp_path: Path) -> None:
     before = (await told.answer(PICTURE)).label
     await told.correct_to_the_other(PICTURE)
     async with told.person() as person:
@@ -42,7 +43,7 @@ async def test_an_image_that_was_taken_back_is_gone_and_stays_out(told: Told) ->
     for role, table in (("labeler", "predictions"), ("predictor", "predictions"), ("trainer", "usable_images")):
         rows = await told.rows(role, f"SELECT FROM {table} WHERE image_id = $1", image.image_id)
         assert rows == [], (role, table)
-    path = told.stack.state.root / "picture.png"
+    path = tmp_path / "picture.png"
     path.write_bytes(PICTURE)
     refused = told.pappus("correct", str(path), before)
     assert (refused.returncode, REASON.rstrip(".") in refused.stderr) == (1, True), refused.stderr

@@ -98,7 +98,7 @@ MAY_READ = {
     "predictor-api": {"models"},
 }
 MAY_READ["ingestor"] |= {"uploads"}
-MAY_READ["labeler"] |= {"images"}
+MAY_READ["labeler"] |= {"images", "manifests"}
 MAY_READ["trainer"] |= {"images"}
 PREFIXES = ("images", "uploads", "models", "features", "manifests")
 

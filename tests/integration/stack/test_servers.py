@@ -186,18 +186,24 @@ async def test_a_wrong_password_is_refused(servers: Servers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "writes", "reads"),
+    ("user", "writes", "reads", "deletes"),
     [
-        ("ingestor", {"images/"}, {"images/", "uploads/"}),
-        ("labeler", {"uploads/"}, {"images/", "uploads/"}),
-        ("trainer", {"models/", "features/", "manifests/"}, {"images/", "models/", "features/", "manifests/"}),
-        ("predictor", set(), {"models/", "images/"}),
-        ("predictor-api", set(), {"models/"}),
-        ("mlflow", set(), set()),
+        ("ingestor", {"images/"}, {"images/", "uploads/"}, {"images/"}),
+        ("labeler", {"uploads/"}, {"images/", "uploads/", "manifests/"}, {"uploads/"}),
+        (
+            "trainer",
+            {"models/", "features/", "manifests/"},
+            {"images/", "models/", "features/", "manifests/"},
+            {"features/"},
+        ),
+        ("trainer-recorder", set(), {"models/"}, set()),
+        ("predictor", set(), {"models/", "images/"}, set()),
+        ("predictor-api", set(), {"models/"}, set()),
+        ("mlflow", set(), set(), set()),
     ],
 )
 async def test_an_s3_user_reaches_its_own_prefixes_alone(
-    servers: Servers, user: str, writes: set[str], reads: set[str]
+    servers: Servers, user: str, writes: set[str], reads: set[str], deletes: set[str]
 ) -> None:
     prefixes = ("images/", "uploads/", "models/", "features/", "manifests/")
 
@@ -210,7 +216,7 @@ async def test_an_s3_user_reaches_its_own_prefixes_alone(
             assert allowed(lambda key=key: client.get_object(**key)["Body"].read()) == (prefix in reads)
             listed = {"Bucket": "pappus", "Prefix": prefix}
             assert allowed(lambda listed=listed: client.list_objects_v2(**listed)) == (prefix in reads)
-            assert not allowed(lambda key=key: client.delete_object(**key))
+            assert allowed(lambda key=key: client.delete_object(**key)) == (prefix in deletes)
             root.delete_object(**key)
         assert not allowed(lambda: client.list_objects_v2(Bucket="pappus"))
         root.close()

@@ -72,9 +72,28 @@ class Uploaded(Body):
     duplicate_of: UUID | None = None
 
 
+class DecidedLabel(Body):
+    """What a person decided about an image in a revision: its label, or None, and in `no_label` why."""
+
+    image_id: UUID
+    revision: int
+    label: str | None
+    no_label: NoLabel | None
+    decided_by: str
+    decided_at: AwareDatetime
+
+
+class LabelConflict(Body):
+    """People gave two pictures with the same pixels different labels. `counting` is the later decision, which counts
+    for all pictures with these pixels; `overruled` is the earlier one."""
+
+    counting: DecidedLabel
+    overruled: DecidedLabel
+
+
 class Applied(Body):
     """A correction that holds. `label` is the image's label now: what was set, or what was restored by a withdrawal;
-    None for no label, and `no_label` is then why."""
+    None for no label, and `no_label` is then why. `conflicts`: what it contradicts, since the pixels are the same."""
 
     image_id: UUID
     label: str | None
@@ -82,6 +101,7 @@ class Applied(Body):
     event_id: UUID
     state: Literal["applied"] = "applied"
     no_label: NoLabel | None = None
+    conflicts: list[LabelConflict] = []
 
     @property
     def outcome(self) -> str:
@@ -128,7 +148,10 @@ class ImageView(Body):
     """One image. `label` and `revision` are the current ones (revision 0: as registered); sha256, width and height
     (pixels) are None until it is stored. `source` is its URL or "upload"; `duplicate_of` the image to use instead.
     `decided_in` is the revision in which a person decided the label (0: the image has the label it was stored with);
-    `no_label` why a person decided that it has none; `withdrawal` who took the image back, and why."""
+    `no_label` why a person decided that it has none; `withdrawal` who took the image back, and why. `label_of` is
+    another image with the same pixels, whose label counts for this one, too; None: its own counts. `joins`: it
+    resembles images of these groups, which are on different sides of the split, so it is quarantined: in neither
+    training nor tests."""
 
     image_id: UUID
     state: Literal["registered", "stored", "rejected", "withdrawn"]
@@ -148,13 +171,16 @@ class ImageView(Body):
     decided_in: int = 0
     no_label: NoLabel | None = None
     withdrawal: WithdrawalView | None = None
+    label_of: UUID | None = None
+    joins: list[str] = []
 
 
 class HistoryEntry(Body):
     """One revision of a label. `live_in` is the first promoted model that holds it, since `live_at`; `set_aside` is the
     reason why the fast lane leaves it out for now. `no_label` says why a revision sets no label: then `live_in` is the
     first model in service without the label that was taken away, and `held_label` the one that holds instead, None for
-    none or for the one that the image was stored with."""
+    none or for the one that the image was stored with. `conflicts`: what this revision contradicts, since the pixels
+    are the same."""
 
     event_id: UUID | None
     revision: int
@@ -171,6 +197,7 @@ class HistoryEntry(Body):
     set_aside: str | None
     no_label: NoLabel | None = None
     held_label: str | None = None
+    conflicts: list[LabelConflict] = []
 
 
 class ReviewItem(Body):

@@ -16,6 +16,7 @@ from shared.clients.answers import (
     GateAnswer,
     HistoryEntry,
     ImageView,
+    LabelConflict,
     Labels,
     ModelView,
     ReviewQueue,
@@ -36,6 +37,7 @@ _APPLIED: TypeAdapter[Applied | AcceptedImage] = TypeAdapter(Applied | AcceptedI
 _GATE_ANSWER: TypeAdapter[GateAnswer | Accepted] = TypeAdapter(GateAnswer | Accepted)
 _CHAMPION: TypeAdapter[ChampionView | None] = TypeAdapter(ChampionView | None)
 _IMAGES = TypeAdapter(list[ImageView])
+_CONFLICTS = TypeAdapter(list[LabelConflict])
 _HISTORY = TypeAdapter(list[HistoryEntry])
 _MODELS = TypeAdapter(list[ModelView])
 _DRIFTS = TypeAdapter(list[DriftView])
@@ -84,6 +86,11 @@ def get_rendition(image_id: UUID, longest_side: int) -> ApiRequest[bytes]:
 def get_history(image_id: UUID) -> ApiRequest[list[HistoryEntry]]:
     """Get every revision of the image's label, the registered one first."""
     return ApiRequest("GET", f"/images/{image_id}/history", _HISTORY.validate_json)
+
+
+def list_conflicts(limit: int = 20) -> ApiRequest[list[LabelConflict]]:
+    """Get the newest conflicts in which one of the two labels is yours, newest first."""
+    return ApiRequest("GET", "/conflicts", _CONFLICTS.validate_json, params={"limit": limit})
 
 
 def correct_label(

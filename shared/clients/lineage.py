@@ -118,8 +118,9 @@ class HoldingModel(Body):
 
 class ImageStory(Body):
     """What is known about an image beside its history. `side` is the side of the split it is on, None until it is
-    stored. `duplicates` are images that were refused because this one has the same bytes; `near_duplicates` stored
-    images of the same group. `models` hold a correction of it, the newest first, `holding` is how many there are.
+    stored, or if it is quarantined, since it resembles images of both. `duplicates` are images that were refused
+    because this one has the same bytes; `near_duplicates` stored images of the same group, or of the groups that a
+    quarantined one resembles. `models` hold a correction of it, the newest first, `holding` is how many there are.
     `withdrawal` says who took it back and which models saw it, None if it was not."""
 
     image_id: UUID

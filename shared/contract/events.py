@@ -52,10 +52,10 @@ class ImageRegistered(ImageEvent):
 
 
 class ImageStored(ImageEvent):
-    """Bytes were verified and are in the object store under `object_key`. Natural key: image_id.
-
-    `sha256` names the original bytes; width and height are in pixels after EXIF orientation; `perceptual_hash` is 64
-    bits as 16 hex digits; images with one `group_id` are near-duplicates and stay on one side of the split.
+    """Bytes were verified and are in the object store under `object_key`. Natural key: image_id. `sha256` names these
+    bytes, `pixels_sha256` the decoded pixels (empty in older events); width and height are in pixels after EXIF
+    orientation; `perceptual_hash` is 64 bits as 16 hex digits. Images of one `group_id` are copies, on one side of the
+    split; one that resembles groups of both sides names them in `joins` and is quarantined.
     """
 
     topic: ClassVar[str] = "image.stored"
@@ -73,6 +73,8 @@ class ImageStored(ImageEvent):
     trust: Trust = "claimed"
     registered_by: str
     source_url: str | None = None
+    pixels_sha256: str = Field(default="", exclude_if=is_empty)
+    joins: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
 
 
 class ImageRejected(ImageEvent):

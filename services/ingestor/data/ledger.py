@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.ingestor.data import tombstones
+from services.ingestor.data.looks import Looks
+from services.ingestor.decisions.groups import choose_group
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
 from services.ingestor.decisions.rejection import Rejection
@@ -45,6 +47,7 @@ class Ledger:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._looks = Looks(database)
         self._outcomes: Batcher[ImageRegistered, Outcome | None] = Batcher(self._find_outcomes, AT_ONCE)
         self._held: Batcher[str, bool] = Batcher(self._find_held, AT_ONCE)
         self._withdrawn: Batcher[tombstones.Asked, Rejection | None] = Batcher(self._find_refusals, AT_ONCE)
@@ -94,25 +97,31 @@ class Ledger:
 
     async def _store(self, items: Sequence[_Accepted]) -> list[Outcome | WithdrawnBytes]:
         events, images = [event for event, _ in items], [image for _, image in items]
+        compared = await self._looks.compare([image.look for image in images])
         async with self._database.transaction() as transaction:
             await self._lock(transaction, *(str(event.image_id) for event in events))
             await self._lock(transaction, "ledger")
             known, made = await _known(transaction, events), list[Outcome]()
             holders = await _holders(transaction, [image.sha256 for image in images])
-            groups = await _groups(transaction, images)
+            groups_of_before = await _groups_of_before(transaction, images)
+            resembling = await self._looks.finish(transaction, compared)
             refusals = await tombstones.refuse(transaction, [(event.image_id, image.sha256) for event, image in items])
-            for (event, image), refusal in zip(items, refusals, strict=True):  # in the order in which they came
+            for (event, image), refusal, comparison in zip(items, refusals, compared, strict=True):  # as they came
                 if _outcome(known, event) is not None or refusal is not None:
                     continue
                 outcome: Outcome
                 if (holder := holders.get(image.sha256)) is not None:
                     outcome = rejected(event, duplicate(holder), self._clock())
                 else:
-                    group_id = groups.setdefault(image.perceptual_hash, str(event.image_id))
-                    outcome = stored(event, image, group_id, self._clock())
+                    resembled = resembling.find(comparison) or groups_of_before.get(image.perceptual_hash, [])
+                    grouped = choose_group(event.image_id, resembled)
+                    if not grouped.joins:
+                        resembling.add(event.image_id, grouped.group_id, image.look)
+                    outcome = stored(event, image, grouped, self._clock())
                     holders[image.sha256] = event.image_id
                 known[outcome.event_id] = outcome
                 made.append(outcome)
+            await resembling.save(transaction)
             await enter(transaction, made)
         return [
             WithdrawnBytes(refusal)
@@ -188,11 +197,12 @@ async def _holders(tables: Database | Transaction, hashes: Sequence[str]) -> dic
     return {row["sha256"]: row["image_id"] for row in rows}
 
 
-async def _groups(transaction: Transaction, images: Sequence[AcceptedImage]) -> dict[str, str]:
-    """Return the group of stored images that look like these, by perceptual hash. Only equal hashes count as alike so
-    far."""
+async def _groups_of_before(transaction: Transaction, images: Sequence[AcceptedImage]) -> dict[str, list[str]]:
+    """Return, by perceptual hash, the group of an image with the same one whose look is not known: it was stored by an
+    earlier release, or the ledger is made anew from the log."""
     rows = await transaction.fetch(
-        "SELECT perceptual_hash, group_id FROM ledger WHERE perceptual_hash = ANY($1)",
+        """SELECT perceptual_hash, group_id FROM ledger WHERE perceptual_hash = ANY($1)
+           AND NOT EXISTS (SELECT FROM looks WHERE looks.image_id = ledger.image_id) AND NOT event ? 'joins'""",
         [image.perceptual_hash for image in images],
     )
-    return {row["perceptual_hash"]: row["group_id"] for row in rows}
+    return {row["perceptual_hash"]: [row["group_id"]] for row in rows}

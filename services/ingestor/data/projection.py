@@ -22,9 +22,9 @@ FOLD_VERSION = 2
 PROJECTION = f"projection {SCHEMA}"
 """The part of the process's health that the projection reports."""
 URL_LIMIT_BYTES = 2000  # as in the check of plants_data.url_source
-INPUT_TABLES = ("plants_data", "ledger", "url_logins", "tombstones")
-"""The tables a replay keeps: the inserted rows with the announcer's marks, the fetcher's decisions, the logins of rows
-that have no final outcome, and the tombstones, which hold also if the log is lost."""
+INPUT_TABLES = ("plants_data", "ledger", "looks", "url_logins", "tombstones")
+"""The tables a replay keeps: the inserted rows with the announcer's marks, the fetcher's decisions with what images
+look like, the logins of rows that have no final outcome, and the tombstones, which hold also if the log is lost."""
 
 
 _ANNOUNCE_AGAIN = """

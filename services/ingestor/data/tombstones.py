@@ -26,6 +26,7 @@ async def enter(transaction: Transaction, event: ImageWithdrawn) -> None:
         event.occurred_at,
     )
     await transaction.execute("DELETE FROM ledger WHERE image_id = $1 AND sha256 IS NOT NULL", event.image_id)
+    await transaction.execute("DELETE FROM looks WHERE image_id = $1", event.image_id)
 
 
 async def refuse(tables: Database | Transaction, asked: Sequence[Asked]) -> list[Rejection | None]:

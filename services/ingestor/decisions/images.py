@@ -3,6 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.ingestor.decisions.looks import Look, look_of
 from services.ingestor.decisions.perceptual_hash import perceptual_hash
 from services.ingestor.decisions.rejection import Rejection
 from shared.imaging.decoding import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
@@ -20,7 +24,8 @@ class Acceptance:
 @dataclass(frozen=True, slots=True)
 class AcceptedImage:
     """Facts about bytes that decode. Width and height are in pixels after EXIF orientation; `image_format` is a
-    name in capitals ("JPEG"); `perceptual_hash` is 64 bits as 16 hex digits."""
+    name in capitals ("JPEG"); `perceptual_hash` is 64 bits as 16 hex digits; `pixels_sha256` is the same for files that
+    show the same pixels, however they are written; by `look` copies are found that do not."""
 
     sha256: str
     size_bytes: int
@@ -28,6 +33,8 @@ class AcceptedImage:
     height: int
     image_format: str
     perceptual_hash: str
+    pixels_sha256: str
+    look: Look
 
     @property
     def object_key(self) -> str:
@@ -75,4 +82,12 @@ def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Rejection:
         return Rejection(error.reason, str(error))
     height, width, _ = pixels.shape
     digest = hashlib.sha256(data).hexdigest()
-    return AcceptedImage(digest, len(data), width, height, facts.format, perceptual_hash(pixels))
+    hashes = perceptual_hash(pixels), hash_pixels(pixels)
+    return AcceptedImage(digest, len(data), width, height, facts.format, *hashes, look_of(pixels))
+
+
+def hash_pixels(pixels: NDArray[np.uint8]) -> str:
+    """Return the sha256, as hex digits, of size and values of uint8 RGB [height, width, 3]."""
+    digest = hashlib.sha256("{}x{}|".format(*pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()

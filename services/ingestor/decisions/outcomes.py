@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from uuid import UUID
 
+from services.ingestor.decisions.groups import Grouped
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.decisions.urls import without_login
@@ -26,7 +27,7 @@ def rejected_id(image_id: UUID, attempt: int) -> UUID:
     return uuid_of(ImageRejected.topic, image_id, attempt)
 
 
-def stored(event: ImageRegistered, image: AcceptedImage, group_id: str, now: datetime) -> ImageStored:
+def stored(event: ImageRegistered, image: AcceptedImage, grouped: Grouped, now: datetime) -> ImageStored:
     """Return the event that the registered image is in the object store."""
     return ImageStored(
         event_id=stored_id(event.image_id),
@@ -40,7 +41,9 @@ def stored(event: ImageRegistered, image: AcceptedImage, group_id: str, now: dat
         height=image.height,
         image_format=image.image_format,
         perceptual_hash=image.perceptual_hash,
-        group_id=group_id,
+        pixels_sha256=image.pixels_sha256,
+        group_id=grouped.group_id,
+        joins=grouped.joins,
         label=event.label,
         trust=event.trust,
         registered_by=event.registered_by,

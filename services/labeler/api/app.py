@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import PART, read_users
-from services.labeler.api import images, labels, models, people, session, watching, withdrawals
+from services.labeler.api import conflicts, images, labels, models, people, session, watching, withdrawals
 from services.labeler.api.examples import description
 from services.labeler.api.live_accuracy import show_live_accuracy
 from services.labeler.api.problems import report_exceptions
@@ -61,7 +61,7 @@ def create_app(
         checks=[SessionMiddleware],
     )
     app.state.service, app.state.health = None, health
-    for routes in (session, images, labels, people, withdrawals, models, watching):
+    for routes in (session, images, labels, conflicts, people, withdrawals, models, watching):
         app.include_router(routes.router)
     examples = partial(description.examples_of, settings.labels, settings.model_name)
     app.explain(description.TAGS, examples, description.PROBLEMS)

@@ -12,6 +12,7 @@ from services.labeler.commands.outcomes import Refused
 from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.fields import Label, Line, Text
 from services.labeler.queries import images
+from services.labeler.queries.conflicts import conflicts_of_image
 from shared.clients.answers import AcceptedImage, Applied, ImageView
 from shared.contract.events import LabelCorrected, NoLabel, Probability
 from shared.tables.postgres import Row
@@ -66,7 +67,7 @@ async def correct(
     if key is not None:  # without a key, no request is a repetition
         known = _under_key(await images.corrections_by(command_bus.database, image_id, user), key, event_id)
         if known is not None:
-            return _outcome(known, correction)
+            return await _with_conflicts(command_bus, _outcome(known, correction))
     current = _correctable(image, image_id, correction, command_bus.labels)
     restored = None
     if correction.no_label == "withdrawn":
@@ -90,7 +91,15 @@ async def correct(
         )
     )
     row = await command_bus.wait_for(partial(images.correction, command_bus.database, event_id))
-    return AcceptedImage(event_id=event_id, image_id=image_id) if row is None else _outcome(row, correction)
+    if row is None:
+        return AcceptedImage(event_id=event_id, image_id=image_id)
+    return await _with_conflicts(command_bus, _outcome(row, correction))
+
+
+async def _with_conflicts(command_bus: CommandBus, applied: Applied) -> Applied:
+    """Return the outcome with the labels that it contradicts."""
+    found = await conflicts_of_image(command_bus.database, applied.image_id)
+    return applied.model_copy(update={"conflicts": found})
 
 
 def _under_key(corrections: Sequence[Row], key: str, event_id: UUID) -> Row | None:

@@ -1,13 +1,14 @@
 """The labeler's projection: images, labels, predictions, models and promotions as tables.
 
 Every `apply_*` tolerates repeated events and any order between topics. Each column is written from one topic; only
-`live_corrections` joins two, and the later of the two events writes its row, and a withdrawn image has no prediction,
-whichever of the two events comes last. Races (corrections of one image,
-promotions) are decided by `shared.contract.race_rules`, as in every other service.
+`live_corrections` joins two, and `same_pixels` three, and the last of the events writes the row; a withdrawn image has
+no prediction, and decides about no other one, whichever event comes last. Races (corrections of one image, promotions)
+are decided by `shared.contract.race_rules`, as in every other service.
 """
 
 from uuid import UUID
 
+from services.labeler.data.same_pixels import decide_same_pixels, decide_without
 from services.labeler.decisions.sampling import margin
 from services.labeler.settings import MIGRATIONS, SCHEMA
 from shared.contract.events import (
@@ -64,14 +65,15 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
     await transaction.execute(
         """INSERT INTO images AS known (image_id, stored_event_id, stored_by, stored_label, stored_trust, stored_url,
                                         sha256, object_key, size_bytes, width, height, image_format, group_id,
-                                        stored_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                        stored_at, pixels_sha256, joins)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
            ON CONFLICT (image_id) DO UPDATE SET
                stored_event_id = excluded.stored_event_id, stored_by = excluded.stored_by,
                stored_label = excluded.stored_label, stored_trust = excluded.stored_trust,
                stored_url = excluded.stored_url, sha256 = excluded.sha256, object_key = excluded.object_key,
                size_bytes = excluded.size_bytes, width = excluded.width, height = excluded.height,
-               image_format = excluded.image_format, group_id = excluded.group_id, stored_at = excluded.stored_at
+               image_format = excluded.image_format, group_id = excluded.group_id, stored_at = excluded.stored_at,
+               pixels_sha256 = excluded.pixels_sha256, joins = excluded.joins
            WHERE known.stored_at IS NULL""",
         event.image_id,
         event.event_id,
@@ -87,7 +89,10 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
         event.image_format,
         event.group_id,
         event.occurred_at,
+        event.pixels_sha256 or None,
+        list(event.joins),
     )
+    await decide_same_pixels(event.image_id, transaction)
 
 
 async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -> None:
@@ -131,6 +136,7 @@ async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction)
         list(event.seen_by),
     )
     await transaction.execute("DELETE FROM predictions WHERE image_id = $1", event.image_id)
+    await decide_without(event.image_id, transaction)
 
 
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
@@ -179,6 +185,7 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         held_revision,
         None if held is None else held.no_label,
     )
+    await decide_same_pixels(event.image_id, transaction)
 
 
 async def _count_shown_answer(event: LabelCorrected, transaction: Transaction) -> None:

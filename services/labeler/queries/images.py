@@ -1,14 +1,17 @@
 """Queries about images and their labels."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.labeler.decisions.sampling import Candidate, review_order
+from services.labeler.queries.conflicts import conflicts_of_image
 from services.labeler.queries.watching import drifted_since
 from shared.clients.answers import (
     HistoryEntry,
     ImageView,
+    LabelConflict,
     Rejection,
     ReviewItem,
     ReviewQueue,
@@ -37,6 +40,13 @@ async def images_of_bytes(database: Database, sha256: str) -> list[ImageView]:
     """Return the images stored with these bytes, or withdrawn: none or one, since a second one is rejected."""
     where = "WHERE sha256 = $1 OR withdrawn_sha256 = $1 ORDER BY stored_at"
     return [_image(row) for row in await database.fetch(f"{_IMAGE} {where}", sha256)]
+
+
+async def quarantined_images(database: Database, limit: int) -> list[ImageView]:
+    """Return images that resemble images on both sides of the split, the newest first."""
+    where = "WHERE joins <> '{}' AND withdrawn_at IS NULL ORDER BY stored_at DESC, image_id LIMIT $1"
+    rows = await database.fetch(f"{_IMAGE} {where}", limit)
+    return [_image(row) for row in rows]
 
 
 async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | None:
@@ -99,7 +109,8 @@ async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | No
         live_at=None,
         set_aside=None,
     )
-    return [start, *map(_revision, rows)]
+    conflicts = await conflicts_of_image(database, image_id)
+    return [start, *(_revision(row, conflicts) for row in rows)]
 
 
 async def review_queue(database: Database, limit: int) -> ReviewQueue:
@@ -180,6 +191,8 @@ def _image(row: Row) -> ImageView:
         prediction=_prediction(row),
         decided_in=row["held_revision"],
         no_label=row["no_label"],
+        label_of=row["label_of"],
+        joins=row["joins"],
         withdrawal=_withdrawal(row) if withdrawn else None,
     )
 
@@ -211,12 +224,19 @@ def _prediction(row: Row) -> ShownPrediction | None:
     )
 
 
-def _revision(row: Row) -> HistoryEntry:
+def _revision(row: Row, conflicts: Sequence[LabelConflict]) -> HistoryEntry:
     values: dict[str, Any] = {name: row[name] for name in HistoryEntry.model_fields if name in row}
     applied = row["applied"]
     values |= {"state": "applied" if applied else "superseded", "set_aside": row["sentence"] if applied else None}
     if not applied:
         values |= {"live_in": None, "live_at": None}
+    elif row["revision"] == row["held_revision"]:
+        own = (row["image_id"], row["revision"])
+        values["conflicts"] = [
+            each
+            for each in conflicts
+            if own in ((side.image_id, side.revision) for side in (each.counting, each.overruled))
+        ]
     return HistoryEntry(**values)
 
 

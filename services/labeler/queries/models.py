@@ -82,7 +82,8 @@ async def missing_for_first_model(database: Database, labels: Sequence[str], ima
     """Return in a sentence which images the first model lacks; None if there are enough."""
     rows = await database.fetch(
         """SELECT label, group_id, count(*) AS images FROM current_images
-           WHERE stored_at IS NOT NULL AND withdrawn_at IS NULL AND trust IN ('seed', 'reviewed') GROUP BY 1, 2"""
+           WHERE stored_at IS NOT NULL AND withdrawn_at IS NULL AND label_of IS NULL AND joins = '{}'
+             AND trust IN ('seed', 'reviewed') GROUP BY 1, 2"""
     )
     counts: dict[str, Counter[Side | None]] = {label: Counter() for label in labels}
     for row in rows:

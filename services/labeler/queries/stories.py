@@ -69,22 +69,22 @@ _NEW = f"SELECT count(*) FROM ({_HELD}) held WHERE is_new"  # noqa: S608 - const
 
 async def image_story(database: Database, image_id: UUID, limit: int) -> ImageStory | None:
     """Return where an image went, with at most `limit` models; None if no event names it."""
-    image = await database.fetchrow("SELECT group_id FROM images WHERE image_id = $1", image_id)
+    image = await database.fetchrow("SELECT group_id, joins FROM images WHERE image_id = $1", image_id)
     if image is None:
         return None
     duplicates = await database.fetch(
         "SELECT image_id FROM images WHERE duplicate_of = $1 AND stored_at IS NULL ORDER BY image_id", image_id
     )
     near = await database.fetch(
-        "SELECT image_id FROM images WHERE group_id = $1 AND image_id <> $2 ORDER BY image_id LIMIT $3",
-        image["group_id"],
+        "SELECT image_id FROM images WHERE group_id = ANY($1) AND image_id <> $2 ORDER BY image_id LIMIT $3",
+        image["joins"] or [image["group_id"]],
         image_id,
         limit,
     )
     holding = await database.fetch(_HOLDING, image_id)
     return ImageStory(
         image_id=image_id,
-        side=None if image["group_id"] is None else side(image["group_id"]),
+        side=None if image["group_id"] is None or image["joins"] else side(image["group_id"]),
         duplicates=[row["image_id"] for row in duplicates],
         near_duplicates=[row["image_id"] for row in near],
         models=[HoldingModel(**dict(row)) for row in holding[:limit]],

@@ -5,8 +5,10 @@ from datetime import datetime
 
 from services.labeler.decisions.sampling import DRIFTED
 from shared.clients.answers import (
+    DecidedLabel,
     DriftView,
     HistoryEntry,
+    LabelConflict,
     LiveAccuracy,
     Prediction,
     PromotionView,
@@ -68,6 +70,22 @@ def correction_effect(entry: HistoryEntry, *, waiting: bool, frozen: bool = Fals
     if waiting:
         return f"{done}. The model is learning it …"
     return f"{done}. The model in service does not follow it yet; it is tried again with the next label."
+
+
+def label_conflict(conflict: LabelConflict, person: str) -> str:
+    """Return what a conflict means to the person, who decided about at least one of the two images."""
+    counting, overruled = conflict.counting, conflict.overruled
+    if person == overruled.decided_by:
+        other = "You" if person == counting.decided_by else plain(counting.decided_by)
+        said = f"{other} labelled another file with the same pixels {_said(counting)} later."
+        return f"{said} That counts for both, instead of your label {_said(overruled)}."
+    said = f"{plain(overruled.decided_by)} labelled another file with the same pixels {_said(overruled)} before."
+    return f"{said} Your label {_said(counting)} is the later one: it counts for both."
+
+
+def _said(decided: DecidedLabel) -> str:
+    """Return a decision in a word or two."""
+    return f"**{plain(decided.label or (decided.no_label or '').replace('_', ' '))}**"
 
 
 def frozen(freeze: PromotionView, *, operator: bool) -> str:

@@ -1,10 +1,11 @@
 """The trainer's projection: image.stored, image.withdrawn, label.corrected and model.* as tables.
 
-Each table is written from one topic, and each `apply_*` tolerates a repeated event, so any interleaving of the topics
-gives the same tables. Every process that reads them runs `trainer_projection`: one writes, the others stand by, so the
-tables go on when one process ends or hangs.
+Each table is written from one topic (`same_pixels` follows from three of these tables), and each `apply_*` tolerates a
+repeated event, so any interleaving of the topics gives the same tables. Every process that reads them runs
+`trainer_projection`: one writes, the others stand by, so the tables go on when one process ends or hangs.
 """
 
+from services.trainer.data.same_pixels import decide_same_pixels, decide_without
 from shared.contract.events import (
     ImageStored,
     ImageWithdrawn,
@@ -29,8 +30,9 @@ FOLD_VERSION = 3
 async def apply_image_stored(event: ImageStored, transaction: Transaction) -> None:
     """Remember the image; a repetition changes nothing."""
     await transaction.execute(
-        """INSERT INTO images (image_id, event_id, sha256, object_key, group_id, label, trust, registered_by, stored_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING""",
+        """INSERT INTO images (image_id, event_id, sha256, object_key, group_id, label, trust, registered_by, stored_at,
+                               pixels_sha256, quarantined)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING""",
         event.image_id,
         event.event_id,
         event.sha256,
@@ -40,7 +42,10 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
         event.trust,
         event.registered_by,
         event.occurred_at,
+        event.pixels_sha256 or None,
+        bool(event.joins),
     )
+    await decide_same_pixels(event.image_id, transaction)
 
 
 async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction) -> None:
@@ -53,6 +58,7 @@ async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction)
         event.sha256,
         event.occurred_at,
     )
+    await decide_without(event.image_id, transaction)
 
 
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
@@ -76,6 +82,7 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         event.occurred_at,
         0 if held is None else held.revision,
     )
+    await decide_same_pixels(event.image_id, transaction)
 
 
 async def _remember_shown_answer(event: LabelCorrected, transaction: Transaction) -> None:

@@ -31,13 +31,14 @@ async def labelled_samples(tables: Tables) -> list[Sample]:
 async def labelled_images(tables: Tables) -> list[LabelledImage]:
     """Return every stored image with a trusted label, in the order of image ids: the label that a person decided, or
     else the label it came with if that is from a data set or a reviewer. An image that a person decided to have no
-    label is left out."""
+    label is left out, a quarantined one, and of images with the same pixels all but the one whose label counts."""
     rows = await tables.fetch(
         """SELECT i.image_id, i.sha256, i.object_key, i.group_id,
                   coalesce(c.label, i.label) AS label, coalesce(c.held_revision, 0) AS revision
            FROM usable_images i LEFT JOIN newest_corrections c USING (image_id)
-           WHERE c.label IS NOT NULL
-              OR (coalesce(c.held_revision, 0) = 0 AND i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed'))
+           WHERE (c.label IS NOT NULL
+                  OR (coalesce(c.held_revision, 0) = 0 AND i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed')))
+             AND NOT i.quarantined AND NOT EXISTS (SELECT FROM overruled_images o WHERE o.image_id = i.image_id)
            ORDER BY i.image_id"""
     )
     return [LabelledImage(_sample(row), row["object_key"], row["group_id"]) for row in rows]
@@ -92,24 +93,31 @@ async def groups_of(tables: Tables, image_ids: Collection[UUID]) -> dict[UUID, s
 
 async def applied_corrections(tables: Tables) -> list[Correction]:
     """Return the label that a person decided of every stored image that has one, in the order of image ids. After a
-    withdrawal that is the label of an earlier revision."""
+    withdrawal that is the label of an earlier revision. Of images with the same pixels only the latest decision
+    counts."""
     rows = await tables.fetch(
         """SELECT image_id, c.held_revision AS revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at,
                   c.event_id
            FROM newest_corrections c JOIN usable_images i USING (image_id)
-           WHERE c.label IS NOT NULL ORDER BY image_id"""
+           WHERE c.label IS NOT NULL
+             AND NOT EXISTS (SELECT FROM overruled_images o WHERE o.image_id = i.image_id)
+           ORDER BY image_id"""
     )
     return [Correction(**dict(row)) for row in rows]
 
 
 async def retractions(tables: Tables) -> list[Retraction]:
-    """Return the newest applied correction of every image whose last label was taken away, and the withdrawal of every
-    image that was taken back itself, in the order of image ids."""
+    """Return the newest applied correction of every image whose last label was taken away or does not count, since a
+    later decision about another image with the same pixels does, and the withdrawal of every image that was taken back
+    itself; in the order of image ids."""
     rows = await tables.fetch(
-        """SELECT image_id, revision, held_revision, corrected_at, event_id
-           FROM newest_corrections c
-           WHERE (held_revision < revision OR label IS NULL)
-             AND NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.image_id = c.image_id)
+        """SELECT n.image_id, n.revision, CASE WHEN d.event_id IS NULL THEN n.held_revision ELSE 0 END AS held_revision,
+                  coalesce(d.corrected_at, n.corrected_at) AS corrected_at, coalesce(d.event_id, n.event_id) AS event_id
+           FROM newest_corrections n LEFT JOIN overruled_images o USING (image_id)
+           LEFT JOIN LATERAL (SELECT event_id, corrected_at FROM corrections WHERE image_id = o.deciding_image
+                              ORDER BY revision DESC LIMIT 1) d ON true
+           WHERE (d.event_id IS NOT NULL OR n.held_revision < n.revision OR n.label IS NULL)
+             AND NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.image_id = n.image_id)
            UNION ALL
            SELECT image_id, $1::bigint, 0, withdrawn_at, event_id FROM withdrawn_images
            ORDER BY image_id""",

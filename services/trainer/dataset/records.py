@@ -41,9 +41,11 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """An image whose last label was taken away by the correction `revision`. `held_revision` is the decision that holds
-    since: an earlier one, `revision` itself (the image has no label), or 0 (it is as it was stored). An image that was
-    withdrawn itself is one with a revision after all others, at which nothing holds."""
+    """An image whose last label was taken away by the correction `revision`, or does not count any more, since another
+    image with the same pixels was decided about later. `held_revision` is the decision that holds since: an earlier
+    one, `revision` itself (the image has no label), or 0 (none of its own). `event_id` and `corrected_at` are those of
+    the event that did it. An image that was withdrawn itself is one with a revision after all others, at which nothing
+    holds."""
 
     image_id: UUID
     revision: int
@@ -53,7 +55,7 @@ class Retraction:
 
     def takes_back(self, held: AppliedCorrection) -> bool:
         """Whether it takes this correction, which a model holds, away."""
-        return held.image_id == self.image_id and held.revision < self.revision and held.revision != self.held_revision
+        return held.image_id == self.image_id and held.revision <= self.revision and held.revision != self.held_revision
 
 
 def find_taken_back(

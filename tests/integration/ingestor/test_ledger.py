@@ -5,10 +5,12 @@ import random
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.ingestor.data.ledger import Ledger, enter
 from services.ingestor.decisions.images import AcceptedImage
+from services.ingestor.decisions.looks import Look, look_of
 from services.ingestor.decisions.rejection import Rejection
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored
 from shared.runtime.errors import TransientError
@@ -16,8 +18,14 @@ from shared.tables.database import Connection, Database
 from shared.testing import FixedClock, eventually, image_registered, image_stored
 
 
-def image(sha256: str = "a", perceptual_hash: str = "0f") -> AcceptedImage:
-    return AcceptedImage(sha256 * 64, 100, 8, 6, "PNG", perceptual_hash * 8)
+def look(seed: int) -> Look:
+    """Return the look of a picture like no other."""
+    grid = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    return look_of(grid.repeat(16, 0).repeat(16, 1))
+
+
+def image(sha256: str = "a", perceptual_hash: str = "0f", look_like: int = 0) -> AcceptedImage:
+    return AcceptedImage(sha256 * 64, 100, 8, 6, "PNG", perceptual_hash * 8, sha256 * 64, look(look_like))
 
 
 async def test_one_of_many_images_with_the_same_bytes_is_stored(tables: Database) -> None:
@@ -52,8 +60,8 @@ async def test_a_rejection_holds_for_its_attempt_only(tables: Database) -> None:
 async def test_images_that_look_alike_share_a_group(tables: Database) -> None:
     ledger = Ledger(tables, FixedClock())
     groups: list[Any] = [
-        getattr(await ledger.store(image_registered(), image(sha256, look)), "group_id", None)
-        for sha256, look in (("a", "0f"), ("b", "0f"), ("c", "f0"))
+        getattr(await ledger.store(image_registered(), image(sha256, "0f", like)), "group_id", None)
+        for sha256, like in (("a", 1), ("b", 1), ("c", 2))
     ]
     assert groups[0] == groups[1] != groups[2]
     assert None not in groups

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import numpy as np
 import pytest
 
 from pappus.stack import Servers
@@ -13,6 +14,7 @@ from services.ingestor.announcer import Announcer
 from services.ingestor.data.ledger import Ledger
 from services.ingestor.data.projection import FOLD_VERSION, Tables, replay_plan
 from services.ingestor.decisions.images import AcceptedImage
+from services.ingestor.decisions.looks import look_of
 from services.ingestor.precedence import Precedence
 from shared.contract.events import Event, ImageRegistered, ImageStored
 from shared.messaging.handler import run_handlers, subscribe
@@ -27,6 +29,7 @@ from shared.testing import MemoryEventLog, eventually, image_registered
 
 INSERT = "INSERT INTO plants_data (url_source, label) VALUES ($1, 'grass')"
 UPLOADED = "uploads/aa/aaaa"
+LOOK = look_of(np.zeros((8, 6, 3), np.uint8))
 
 
 @asynccontextmanager
@@ -41,7 +44,7 @@ async def running(tables: Database, event_log: MemoryEventLog, group: str) -> As
             return [known]
         fetched.append(event)
         digest = event.image_id.hex * 2
-        return [await ledger.store(event, AcceptedImage(digest, 100, 8, 6, "PNG", digest[:16]))]
+        return [await ledger.store(event, AcceptedImage(digest, 100, 8, 6, "PNG", digest[:16], digest, LOOK))]
 
     async with event_log.publisher("pappus/ingestor") as publisher:
         work = [

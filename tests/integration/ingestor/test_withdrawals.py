@@ -5,10 +5,12 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 
 from services.ingestor.data.ledger import Ledger, enter
 from services.ingestor.decisions.images import AcceptedImage
+from services.ingestor.decisions.looks import look_of
 from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from services.ingestor.withdrawals import Withdrawals
 from shared.contract.events import ImageStored, ImageWithdrawn
@@ -29,7 +31,8 @@ from shared.testing import (
 
 BYTES = b"the bytes of an image"
 DIGEST = hashlib.sha256(BYTES).hexdigest()
-FACTS = AcceptedImage(DIGEST, len(BYTES), 8, 6, "PNG", "0f" * 8)
+LOOK = look_of(np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8))
+FACTS = AcceptedImage(DIGEST, len(BYTES), 8, 6, "PNG", "0f" * 8, DIGEST, LOOK)
 
 
 async def stored_image(ledger: Ledger, store: MemoryObjectStore) -> ImageStored:
@@ -93,7 +96,7 @@ async def test_the_image_itself_is_refused_whatever_its_source_gives_now(tables:
     assert await ledger.outcome(again) is None  # it was stored, and is not any more
     assert await ledger.refusal(again) is not None
     with pytest.raises(WithdrawnBytes):
-        await ledger.store(again, AcceptedImage("b" * 64, 100, 8, 6, "PNG", "0f" * 8))
+        await ledger.store(again, AcceptedImage("b" * 64, 100, 8, 6, "PNG", "0f" * 8, "b" * 64, LOOK))
 
 
 async def test_a_withdrawal_that_comes_before_all_else_holds(tables: Database) -> None:

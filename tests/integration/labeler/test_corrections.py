@@ -26,6 +26,7 @@ async def test_a_correction_returns_its_revision_and_the_label_is_reviewed(label
         "event_id": "",
         "state": "applied",
         "no_label": None,
+        "conflicts": [],
     }
     image = await labeler.get(f"/images/{stored.image_id}")
     assert (image["label"], image["revision"], image["trust"]) == ("grass", 1, "reviewed")

@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PINNED = {
-    "ingestor": (2, "ac3ebc8fb903f21d"),
-    "labeler": (2, "fbf69ee2de12cadb"),
+    "ingestor": (2, "7952b47c477e100d"),
+    "labeler": (2, "972c323a3b35a774"),
     "predictor": (2, "58e0ccce40d5ba1b"),
-    "trainer": (3, "5b38464b1efa7f38"),
+    "trainer": (3, "190a5da91b21f101"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
+from services.ingestor.decisions.groups import Grouped
 from services.ingestor.decisions.images import Acceptance, AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
 from services.ingestor.decisions.rejection import Rejection
@@ -76,7 +77,7 @@ class MemoryDecisions:
         held = [o for o in self.outcomes.values() if isinstance(o, ImageStored) and o.sha256 == image.sha256]
         if held:
             return await self.reject(event, duplicate(held[0].image_id))
-        outcome = stored(event, image, str(event.image_id), NOW)
+        outcome = stored(event, image, Grouped(str(event.image_id)), NOW)
         return self.outcomes.setdefault(outcome.event_id, outcome)
 
     async def reject(self, event: ImageRegistered, rejection: Rejection) -> Outcome:

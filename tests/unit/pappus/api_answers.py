@@ -58,7 +58,8 @@ def drift(**changes: Any) -> dict[str, Any]:
 
 def history_entry(**changes: Any) -> dict[str, Any]:
     """Return an applied correction to grass."""
-    values: dict[str, Any] = dict.fromkeys(HistoryEntry.model_fields)
+    required = (name for name, field in HistoryEntry.model_fields.items() if field.is_required())
+    values: dict[str, Any] = dict.fromkeys(required)
     values |= {"event_id": uuid4(), "revision": 1, "label_to": "grass", "corrected_by": "labeler", "reason": ""}
     values |= {"occurred_at": NOON, "state": "applied", **changes}
     return HistoryEntry.model_validate(values).model_dump(mode="json")

@@ -14,6 +14,7 @@ NO_IMAGE = Problem(
     "image_unknown",
     "There is no image 1f0c7a52-91d4-5e0b-8c11-7a3b5d0e6f20. Check the id, or upload the image.",
 )
+MANY = Problem(422, "invalid_request", "query.limit: Input should be less than or equal to 1000")
 NO_ID = Problem(422, "invalid_request", "path.image_id: Input should be a valid UUID")
 
 
@@ -36,6 +37,7 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
         prediction=example_prediction(labels),
     )
     uploaded = Uploaded(image_id=image_id, sha256=sha256, label=labels[0], revision=0)
+    quarantined = view.model_copy(update={"joins": [str(uuid_of("group", number)) for number in (1, 2)]})
     about = {"image_id": image_id}
     return {
         "upload_image": Example(
@@ -52,6 +54,7 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
             answers={200: [view]},
             problems=(Problem(422, "invalid_request", "query.sha256: Field required"),),
         ),
+        "get_quarantine": Example(parameters={"limit": 5}, answers={200: [quarantined]}, problems=(MANY,)),
         "get_image": Example(parameters=about, answers={200: view}, problems=(NO_IMAGE, NO_ID)),
         "get_image_content": Example(parameters=about, problems=(NO_IMAGE, NO_ID)),
         "get_rendition": Example(parameters={**about, "w": 320}, problems=(NO_IMAGE, NO_ID)),

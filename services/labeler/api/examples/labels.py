@@ -1,16 +1,24 @@
 """The label of the picture: wanted, set and remembered."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from services.labeler.api.examples.images import NO_ID, NO_IMAGE, example_prediction
+from services.labeler.api.examples.images import MANY, NO_ID, NO_IMAGE, example_prediction
 from services.labeler.api.examples.story import FORMER, NOON, USER, VERSION, example_image_id
-from shared.clients.answers import AcceptedImage, Applied, HistoryEntry, Labels, ReviewItem, ReviewQueue
+from shared.clients.answers import (
+    AcceptedImage,
+    Applied,
+    HistoryEntry,
+    LabelConflict,
+    Labels,
+    ReviewItem,
+    ReviewQueue,
+)
 from shared.contract.events import LabelCorrected, uuid_of
 from shared.http.examples import Example
 from shared.http.problems import Problem
 
 REASON = "Yellow petals."
-MANY = Problem(422, "invalid_request", "query.limit: Input should be less than or equal to 1000")
 
 
 def of_labels(labels: Sequence[str], model_name: str) -> dict[str, Example]:
@@ -27,10 +35,21 @@ def of_labels(labels: Sequence[str], model_name: str) -> dict[str, Example]:
         "get_labels": Example(answers={200: Labels(labels=tuple(labels), model_name=model_name)}),
         "set_label": _of_a_correction(labels),
         "get_history": _of_a_history(labels),
+        "get_conflicts": Example(parameters={"limit": 5}, answers={200: [_conflict(labels)]}, problems=(MANY,)),
         "get_review_queue": Example(
             parameters={"limit": 5}, answers={200: ReviewQueue(items=[item], waiting=17)}, problems=(MANY,)
         ),
     }
+
+
+def _conflict(labels: Sequence[str]) -> LabelConflict:
+    """Return what two people said of the picture and of a copy of it."""
+    later = {"label": labels[0], "no_label": None, "decided_by": USER, "decided_at": NOON, "revision": 1}
+    earlier = {**later, "label": labels[1], "decided_by": "anna", "decided_at": NOON - timedelta(minutes=5)}
+    copy = uuid_of("a copy of", example_image_id())
+    return LabelConflict.model_validate(
+        {"counting": {**later, "image_id": example_image_id()}, "overruled": {**earlier, "image_id": copy}}
+    )
 
 
 def _of_a_correction(labels: Sequence[str]) -> Example:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.labeler.api.examples.labels import MANY
+from services.labeler.api.examples.images import MANY
 from services.labeler.api.examples.story import FORMER, NO_MODEL, NOON, OPERATOR, VERSION
 from shared.clients.answers import (
     Accepted,

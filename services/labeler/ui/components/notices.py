@@ -1,9 +1,11 @@
-"""The notices on every page: that promotions are frozen, and that pictures or answers are not what they were."""
+"""The notices on every page: that promotions are frozen, that pictures or answers are not what they were, and that
+labels of the person contradict others."""
 
 import streamlit as st
 
 from services.labeler.ui import messages
 from services.labeler.ui.sessions.champion import current_accuracy, current_drifts, current_freeze
+from services.labeler.ui.sessions.conflicts import current_conflicts
 from services.labeler.ui.sessions.tab import session
 
 LOOK_EVERY_SECONDS = 5.0
@@ -11,7 +13,8 @@ LOOK_EVERY_SECONDS = 5.0
 
 @st.fragment(run_every=LOOK_EVERY_SECONDS)
 def show_notices() -> None:
-    """Show by whom and why promotions are frozen, while they are, and a drift until a training has answered it."""
+    """Show by whom and why promotions are frozen, while they are, a drift until a training has answered it, and labels
+    that contradict others until one of the two is changed."""
     freeze, drifts, person = current_freeze(), current_drifts(), session()
     if person is None:
         return
@@ -19,6 +22,8 @@ def show_notices() -> None:
         st.warning(messages.frozen(freeze, operator=person.role == "operator"), icon=":material/ac_unit:")
     for drift in drifts:
         st.info(messages.drifted(drift), icon=":material/trending_up:")
+    for conflict in current_conflicts():
+        st.warning(messages.label_conflict(conflict, person.name), icon=":material/call_split:")
 
 
 @st.fragment(run_every=LOOK_EVERY_SECONDS)

@@ -129,7 +129,7 @@ def log_event(event: Event, position: RecordPosition) -> LoggedEvent:
 
 def on_image_stored(row: ImageRow | None, event: ImageStored, position: RecordPosition) -> ImageRow:
     """Return the row of the image; its first image.stored counts."""
-    trusted = event.trust in ("seed", "reviewed") and event.label is not None
+    trusted = event.trust in ("seed", "reviewed") and event.label is not None and not event.joins
     return row or {
         "stored": log_event(event, position),
         "label": event.label,

@@ -1,6 +1,7 @@
 """Fakes of the labeler's and the predictor's API as the pages see them: requests in, responses out."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -72,6 +73,7 @@ class FakeApis:
     behind: UUID | None = None
     frozen_by: str = ""
     drifts: list[DriftView] = field(default_factory=list)
+    conflicts: list[dict[str, Any]] = field(default_factory=list)
     live: LiveAccuracy | None = None
     refusing_predictions: str = ""
     predictor_key: str = ""
@@ -99,11 +101,12 @@ class FakeApis:
             return httpx2.Response(
                 500, json={"error": "internal_error", "detail": "Something is wrong in the labeler."}
             )
-        answers = {
+        answers: dict[tuple[str, ...], Callable[[], httpx2.Response]] = {
             ("labels",): lambda: httpx2.Response(200, json={"labels": self.labels, "model_name": "plants"}),
             ("models", "first"): lambda: httpx2.Response(200, json={"waits_for": FIRST_MODEL_WAITS_FOR}),
             ("models", "champion"): self._champion,
             ("review",): self._review,
+            ("conflicts",): lambda: httpx2.Response(200, json=self.conflicts),
         }
         if tuple(parts) in answers:
             return answers[tuple(parts)]()

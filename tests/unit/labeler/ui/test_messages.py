@@ -7,13 +7,20 @@ from uuid import uuid4
 import pytest
 
 from services.labeler.ui import messages
-from shared.clients.answers import CorrectionWeight, HistoryEntry, Prediction, PromotionView
+from shared.clients.answers import (
+    CorrectionWeight,
+    DecidedLabel,
+    HistoryEntry,
+    LabelConflict,
+    Prediction,
+    PromotionView,
+)
 from shared.testing.events import NOON
 
 
 def entry(**changes: Any) -> HistoryEntry:
     """Return a correction to grass that was applied."""
-    values = dict.fromkeys(HistoryEntry.model_fields) | {
+    values = dict.fromkeys(name for name, each in HistoryEntry.model_fields.items() if each.is_required()) | {
         "revision": 2,
         "label_to": "grass",
         "occurred_at": NOON,
@@ -142,3 +149,32 @@ def test_a_freeze_names_who_and_why_and_an_operators_way_out(operator: bool) -> 
     said = messages.frozen(freeze, operator=operator)
     assert "olga froze promotions: the camera is broken." in said
     assert ("pappus unfreeze" in said) is operator
+
+
+def decided(by: str, label: str | None, no_label: Any = None) -> DecidedLabel:
+    return DecidedLabel(image_id=uuid4(), revision=1, label=label, no_label=no_label, decided_by=by, decided_at=NOON)
+
+
+@pytest.mark.parametrize(
+    ("person", "text"),
+    [
+        (
+            "anna",
+            (
+                "berta labelled another file with the same pixels **none of these** later."
+                " That counts for both, instead of your label **grass**."
+            ),
+        ),
+        (
+            "berta",
+            (
+                "anna labelled another file with the same pixels **grass** before."
+                " Your label **none of these** is the later one: it counts for both."
+            ),
+        ),
+    ],
+)
+def test_both_people_read_which_label_counts(person: str, text: str) -> None:
+    conflict = LabelConflict(counting=decided("berta", None, "none_of_these"), overruled=decided("anna", "grass"))
+
+    assert messages.label_conflict(conflict, person) == text

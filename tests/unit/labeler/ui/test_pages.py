@@ -1,6 +1,7 @@
 """The pages, run without a browser against fake APIs."""
 
 from contextlib import nullcontext
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from services.labeler.ui.api_clients import Declined, PredictorClient
 from services.labeler.ui.sessions.tab import open_predictor
 from shared.clients.answers import LiveAccuracy
 from shared.clients.predictor import get_serving_model
+from shared.testing.events import NOON
 
 from .fake_apis import FakeApis, drift_view
 from .page_driver import log_in, press, shown_text, upload
@@ -294,3 +296,12 @@ def test_a_label_that_looks_like_markdown_is_shown_as_it_is(anna: AppTest, apis:
     upload(anna)
     shown = shown_text(anna) + "".join(each.label for each in anna.button)
     assert "![x](http:" not in shown
+
+
+def test_a_label_that_contradicts_another_is_shown(anna: AppTest, apis: FakeApis) -> None:
+    values = {"revision": 1, "no_label": None, "decided_at": NOON.isoformat(), "image_id": str(uuid4())}
+    earlier, later = {"label": "grass", "decided_by": "anna"}, {"label": "dandelion", "decided_by": "berta"}
+    apis.conflicts = [{"counting": {**values, **later}, "overruled": {**values, **earlier}}]
+    anna.run()
+
+    assert "instead of your label **grass**" in shown_text(anna)

@@ -24,8 +24,10 @@ async def load_artefact(
         TransientError: the store did not answer.
     """
     check_artefact_key(model.artefact_key, model.version)
-    found = await _read(store, BaseArtefact(model.artefact_key, model.artefact_sha256))
     known = {} if bases is None else bases
+    if (in_memory := known.get(model.artefact_sha256)) is not None and in_memory.key == model.artefact_key:
+        return in_memory
+    found = await _read(store, BaseArtefact(model.artefact_key, model.artefact_sha256))
     base = found.base
     if base is None:
         artefact = await asyncio.to_thread(found.whole)

@@ -30,9 +30,7 @@ async def test_a_correction_costs_the_gate_one_parse_and_the_lane_none(world: Wo
             by_gate.append(counted)
             await world.live(correction)
     assert [counted["onnx"] for counted in by_lane] == [1] + [0] * 6  # the champion that another process trained
-    assert [counted["onnxruntime"] for counted in by_lane] == [2] + [
-        0
-    ] * 6  # its backbone, and the graph for all layers
+    assert [counted["onnxruntime"] for counted in by_lane] == [2] + [0] * 6  # backbone, and one graph for all layers
     assert [counted["onnx"] for counted in by_gate] == [2] + [1] * 6  # the champion, which the other gate measured
     assert [counted["onnxruntime"] for counted in by_gate] == [2] + [0] * 6
 

@@ -44,7 +44,7 @@ MODULE = "services.trainer.full_lane"
 SMALL = '{"pairs": 8, "dimensions": 12, "sampled_patches": 2000, "iterations": 3}'
 REPLICA = "trainer-full-test"
 """One name: a member under another one would wait until the broker gives up the one before."""
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
 
 class Plants:
@@ -99,7 +99,7 @@ class Plants:
                 )
                 return len(found) >= at_least
 
-            await eventually(enough, timeout_seconds=90)
+            await eventually(enough, timeout_seconds=180)
         return found
 
 

@@ -13,7 +13,7 @@ from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.testing import MemoryObjectStore, eventually
 from tests.integration.trainer.trainer_env import LABELS, Parts, World, backbone
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)  # the servers are started in the set-up of the first of them
 
 
 class HeldStore(MemoryObjectStore):

@@ -18,7 +18,7 @@ from shared.testing import eventually, promotion_requested
 from tests.integration.trainer.test_gate import Overtaken
 from tests.integration.trainer.trainer_env import LABELS, WIDTH, Parts, Stored, World, backbone
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture

@@ -108,6 +108,19 @@ class TestMlflow:
         assert classes["columns"][:3] == ["label", "images", "recall"]
         assert [row[:3] for row in classes["data"]] == [["a", 10, 0.9], ["b", 10, 1.0]]
 
+    async def test_a_version_that_somebody_deleted_is_recorded_again(
+        self, client: MlflowClient, mlflow_url: str, name: str
+    ) -> None:
+        trained = model_trained(model_name=name)
+        async with open_model_registry(mlflow_url, "pappus") as registry:
+            await registry.record_training(trained)
+            await asyncio.to_thread(client.delete_model_version, name, "1")
+            with pytest.raises(NotReady):
+                await registry.set_champion(trained, None)
+            await registry.record_training(trained)
+            await registry.set_champion(trained, None)
+            assert await registry.champion(name) == trained.version
+
     async def test_has_a_version_whose_files_are_stored_and_that_carries_the_verdict(
         self, client: MlflowClient, mlflow_url: str, name: str
     ) -> None:
@@ -127,7 +140,7 @@ class TestMlflow:
         assert version.tags["pappus.artefact_sha256"] == trained.artefact_sha256
         assert version.tags["pappus.verdict"] == "promoted"
         assert version.tags["pappus.sequence"] == "3"
-        assert version.tags["pappus.rule.floor_accuracy"] == "passed: 0.95 is above 0.8."
+        assert version.description == f"{promoted.summary}\n\n- **floor_accuracy** passed: 0.95 is above 0.8."
 
     async def test_a_refused_login_is_said_with_its_settings_and_tried_again(
         self, mlflow_url: str, name: str, monkeypatch: pytest.MonkeyPatch
@@ -201,6 +214,7 @@ class TestMlflow:
             await asyncio.to_thread(lambda: client.create_model_version(name, source, run_id, tags=tags))
             await asyncio.to_thread(client.set_registered_model_alias, name, "champion", "2")
             assert await registry.champion(name) is None
+        async with open_model_registry(mlflow_url, "pappus") as registry:  # the later release
             await registry.record_training(trained)
             await registry.set_champion(trained, b"a graph")
             assert await registry.champion(name) == trained.version

@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from cachetools import LRUCache
+
 from services.trainer.recorder.confusion import confusion_png
 from services.trainer.recorder.model_folder import write_model_folder
 from services.trainer.recorder.run_contents import (
@@ -24,6 +26,7 @@ from services.trainer.recorder.run_contents import (
     figures,
     metric_name,
     parameters,
+    verdict_description,
     verdict_tags,
 )
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
@@ -31,6 +34,7 @@ from shared.runtime.errors import NotReady, TransientError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 T = TypeVar("T")
@@ -40,6 +44,9 @@ RECORDED_TAG = "pappus.recorded"
 LOADABLE_TAG = "pappus.loadable"
 MODEL_FOLDER = "model"
 CLASSES_FILE = "classes.json"
+KNOWN_VERSIONS = 1_000
+METRICS_AT_ONCE, PARAMS_AT_ONCE = 800, 100
+"""MLflow takes at most 1,000 entries in one request, 100 of them parameters."""
 _REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 _TRANSIENT = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "ABORTED"}
 
@@ -52,8 +59,8 @@ class ModelRegistry(Protocol):
         class, and a version of the registered model `trained.model_name`. Return the id of the run."""
 
     async def record_verdict(self, verdict: ModelPromoted | ModelRejected) -> None:
-        """Record the verdict as tags of its version. A rejection that names no version records nothing. Raises NotReady
-        if the version is not recorded yet."""
+        """Record the verdict as tags and description of its version. A rejection that names no version records nothing.
+        Raises NotReady if the version is not recorded yet."""
 
     async def set_champion(self, trained: ModelTrained, artefact: bytes | None) -> None:
         """Store the files with which `mlflow.pyfunc.load_model` loads this version, then move the alias `champion` to
@@ -71,6 +78,8 @@ class MlflowRegistry:
     def __init__(self, client: "MlflowClient", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._recorded: LRUCache[str, str] = LRUCache(KNOWN_VERSIONS)  # run by version, of those that are complete
+        self._models: set[str] = set()
 
     async def record_training(self, trained: ModelTrained) -> str:
         """See ModelRegistry."""
@@ -80,7 +89,7 @@ class MlflowRegistry:
         """See ModelRegistry."""
         version = verdict.version
         if version is not None:
-            await _in_thread(lambda: self._tag(verdict.model_name, version, verdict_tags(verdict)))
+            await _in_thread(lambda: self._judge(version, verdict))
 
     async def set_champion(self, trained: ModelTrained, artefact: bytes | None) -> None:
         """See ModelRegistry."""
@@ -108,31 +117,30 @@ class MlflowRegistry:
         return await _in_thread(ask)
 
     def _record_training(self, trained: ModelTrained) -> str:
-        run_id = self._run(trained)
-        run = self._client.get_run(run_id)
+        if trained.version in self._recorded:
+            return self._recorded[trained.version]
+        run = self._run(trained)
+        run_id = str(run.info.run_id)
         if run.data.tags.get(RECORDED_TAG) != "yes":
             self._fill_run(run_id, trained)
-            self._add_confusion(run_id, trained)
-            self._client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(trained))
-            self._client.set_tag(run_id, RECORDED_TAG, "yes")
         self._register(run_id, f"{run.info.artifact_uri}/{MODEL_FOLDER}", trained)
+        self._recorded[trained.version] = run_id
         return run_id
 
-    def _run(self, trained: ModelTrained) -> str:
-        """Return the id of the run of this version, found by its tag or made."""
+    def _run(self, trained: ModelTrained) -> "Run":
+        """Return the run of this version, found by its tag or made."""
         experiment = self._client.get_experiment_by_name(trained.model_name)
         experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(trained.model_name)
         found = self._client.search_runs([experiment_id], f"tags.`{VERSION_TAG}` = '{trained.version}'", max_results=1)
         if found:
-            return str(found[0].info.run_id)
+            return found[0]
         tags = {VERSION_TAG: trained.version, "pappus.lane": trained.lane, "pappus.parent": trained.parent or ""}
         start = _milliseconds(trained) - int(1000 * sum(trained.seconds.values()))
-        return str(
-            self._client.create_run(experiment_id, start_time=start, tags=tags, run_name=trained.version).info.run_id
-        )
+        return self._client.create_run(experiment_id, start_time=start, tags=tags, run_name=trained.version)
 
     def _fill_run(self, run_id: str, trained: ModelTrained) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+        """Write what the run says. Its tag, which says that nothing is missing, comes last."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
         when = _milliseconds(trained)
         metrics = [Metric(metric_name(name), float(value), when, 0) for name, value in figures(trained).items()]
@@ -142,35 +150,39 @@ class MlflowRegistry:
             for step, value in enumerate(curve)
         ]
         params = [Param(metric_name(name), value) for name, value in parameters(trained).items()]
-        for start in range(0, len(metrics), 500):
-            self._client.log_batch(run_id, metrics=metrics[start : start + 500])
-        for start in range(0, len(params), 100):
-            self._client.log_batch(run_id, params=params[start : start + 100])
+        tags = [RunTag(key, value) for key, value in self._add_confusion(run_id, trained).items()]
         images = dataset(trained, self._bucket)
         entity = Dataset(images.name, images.digest, "s3", images.source, profile=images.profile)
         self._client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        while len(metrics) > METRICS_AT_ONCE or len(params) > PARAMS_AT_ONCE:
+            self._client.log_batch(run_id, metrics[:METRICS_AT_ONCE], params[:PARAMS_AT_ONCE])
+            metrics, params = metrics[METRICS_AT_ONCE:], params[PARAMS_AT_ONCE:]
+        self._client.set_terminated(run_id, "FINISHED", end_time=when)
+        self._client.log_batch(run_id, metrics, params, [*tags, RunTag(RECORDED_TAG, "yes")])
 
-    def _add_confusion(self, run_id: str, trained: ModelTrained) -> None:
+    def _add_confusion(self, run_id: str, trained: ModelTrained) -> Mapping[str, str]:
         """Add the confusion matrix as JSON and as a picture, and what follows from it for each class as a table; a
-        training without one adds nothing."""
+        training without one adds nothing. Return the tags with which MLflow finds the table."""
         if not trained.confusion:
-            return
+            return {}
         rows = [list(row) for row in trained.confusion]
         self._client.log_dict(run_id, {"labels": list(trained.labels), "rows": rows}, "confusion.json")
         classes = {"columns": list(CLASS_COLUMNS), "data": class_rows(trained.labels, trained.confusion)}
         self._client.log_dict(run_id, classes, CLASSES_FILE)
-        self._client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([{"path": CLASSES_FILE, "type": "table"}]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "confusion.png"
             path.write_bytes(confusion_png(trained.labels, trained.confusion))
             self._client.log_artifact(run_id, str(path))
+        return {"mlflow.loggedArtifacts": json.dumps([{"path": CLASSES_FILE, "type": "table"}])}
 
     def _register(self, run_id: str, source: str, trained: ModelTrained) -> None:
         """Register a version of the model that lies at `source`, unless this run has one. A version that an earlier
         release registered for the run lies elsewhere and cannot be loaded: the new one takes over its tags."""
         name = trained.model_name
-        with _already_there():
-            self._client.create_registered_model(name)
+        if name not in self._models:
+            with _already_there():
+                self._client.create_registered_model(name)
+            self._models.add(name)
         found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
         outdated = [version for version in found if version.source != source]
         if len(found) == len(outdated):
@@ -181,7 +193,7 @@ class MlflowRegistry:
                 "pappus.artefact_sha256": trained.artefact_sha256,
                 "pappus.manifest_key": trained.manifest_key,
             }
-            self._client.create_model_version(name, source=source, run_id=run_id, tags=tags)
+            self._client.create_model_version(name, source=source, run_id=run_id, tags=tags, await_creation_for=0)
         for version in outdated:
             self._client.delete_model_version(name, str(version.version))
 
@@ -195,14 +207,17 @@ class MlflowRegistry:
             self._client.log_artifacts(run_id, folder, MODEL_FOLDER)
         self._client.set_model_version_tag(trained.model_name, str(version.version), LOADABLE_TAG, "yes")
 
-    def _tag(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
-        found = self._version(model_name, version)
-        for key, value in tags.items():
-            self._client.set_model_version_tag(model_name, str(found.version), key, value[:4900])
+    def _judge(self, version: str, verdict: ModelPromoted | ModelRejected) -> None:
+        name, found = verdict.model_name, self._version(verdict.model_name, version)
+        for key, value in verdict_tags(verdict).items():
+            if found.tags.get(key) != value:
+                self._client.set_model_version_tag(name, str(found.version), key, value)
+        self._client.update_model_version(name, str(found.version), verdict_description(verdict))
 
     def _version(self, model_name: str, version: str) -> "ModelVersion":
         found = self._client.search_model_versions(f"name = '{model_name}' and tags.`{VERSION_TAG}` = '{version}'")
         if not found:
+            self._recorded.pop(version, None)  # somebody deleted it: it is recorded again
             raise NotReady(f"Version {version} of {model_name} is not in the registry yet; its training comes first.")
         return found[0]
 

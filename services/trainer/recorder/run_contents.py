@@ -9,6 +9,8 @@ from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 
 DIGEST_CHARACTERS = 36
 """MLflow keeps no longer digest of a data set; the whole one is in its source."""
+DESCRIPTION_CHARACTERS = 4_900
+"""MLflow keeps 5,000."""
 CLASS_COLUMNS = ("label", "images", "recall", "precision", "f1")
 
 
@@ -72,14 +74,17 @@ def dataset(trained: ModelTrained, bucket: str) -> DatasetRecord:
 
 
 def verdict_tags(verdict: ModelPromoted | ModelRejected) -> dict[str, str]:
-    """Return the verdict as tags of a version: the summary, and each rule with its sentence."""
-    tags = {"pappus.verdict": "promoted" if isinstance(verdict, ModelPromoted) else "rejected"}
-    tags["pappus.summary"] = verdict.summary
-    if isinstance(verdict, ModelPromoted):
-        tags |= {"pappus.sequence": str(verdict.sequence), "pappus.route": verdict.route}
-    for rule in verdict.verdict:
-        tags[metric_name(f"pappus.rule.{rule.rule}")] = f"{rule.outcome}: {rule.sentence}"
-    return tags
+    """Return what a search in MLflow may ask of a version: the verdict, and place and route of a promotion."""
+    if isinstance(verdict, ModelRejected):
+        return {"pappus.verdict": "rejected"}
+    return {"pappus.verdict": "promoted", "pappus.sequence": str(verdict.sequence), "pappus.route": verdict.route}
+
+
+def verdict_description(verdict: ModelPromoted | ModelRejected) -> str:
+    """Return the verdict as Markdown for the page of a version: the summary, and each rule with its sentence. One text
+    is one request; a tag for each rule would be two each. At most `DESCRIPTION_CHARACTERS`."""
+    rules = [f"- **{rule.rule}** {rule.outcome}: {rule.sentence}" for rule in verdict.verdict]
+    return "\n".join([verdict.summary, "", *rules])[:DESCRIPTION_CHARACTERS]
 
 
 def metric_name(text: str) -> str:

@@ -11,7 +11,9 @@ from shared.clients.api import AsyncApi
 from shared.clients.predictor import get_serving_model, predict
 
 ASK_AGAIN_SECONDS = 0.01
-"""Between two questions to one replica which model it serves."""
+"""Between two questions which model is served, where the answer does not wait for another one."""
+LONGEST_WAIT_SECONDS = 5.0
+"""A replica keeps the question for its next model open so long at most."""
 FEWEST_REPLICAS = 2
 ASKED_FOR_EACH = 8
 """How often the common address of n replicas is asked, for each of them: a load balancer that chooses at random leaves
@@ -57,10 +59,9 @@ class OwnAddresses:
 
         async def one(replica: AsyncApi) -> None:
             while (answer := await replica.send(predict(data))).label != label:
-                while (await replica.send(get_serving_model())).version == answer.model_version:
+                while (await _next_model(replica, answer.model_version, deadline)).version == answer.model_version:
                     if time.monotonic() > deadline:
                         raise _still_answers(replica.base_url, answer, label, timeout_seconds, self._advice)
-                    await asyncio.sleep(ASK_AGAIN_SECONDS)
 
         await asyncio.gather(*(one(replica) for replica in self._replicas))
 
@@ -68,10 +69,11 @@ class OwnAddresses:
         deadline = time.monotonic() + timeout_seconds
 
         async def one(replica: AsyncApi) -> None:
-            while (serving := await replica.send(get_serving_model())).version != version:
+            serving = await replica.send(get_serving_model())
+            while serving.version != version:
                 if time.monotonic() > deadline:
                     raise _still_serves(replica.base_url, serving, version, timeout_seconds)
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
+                serving = await _next_model(replica, serving.version, deadline)
 
         await asyncio.gather(*(one(replica) for replica in self._replicas))
 
@@ -130,6 +132,15 @@ class OneAddress:
 
     def _enough(self) -> int:
         return ASKED_FOR_EACH * max(FEWEST_REPLICAS, len(self._seen))
+
+
+async def _next_model(replica: AsyncApi, version: str, deadline: float) -> ServingModel:
+    """Return what the replica serves once that is another version than `version`, or after a while."""
+    left = min(LONGEST_WAIT_SECONDS, max(0.1, deadline - time.monotonic()))
+    serving = await replica.send(get_serving_model(version, left))
+    if serving.version == version:  # a replica of an earlier release does not wait
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
+    return serving
 
 
 def _still_answers(where: str, answer: Prediction, label: str, seconds: float, advice: str) -> Refused:

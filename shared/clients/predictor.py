@@ -9,6 +9,8 @@ def predict(data: bytes, name: str = "image") -> ApiRequest[Prediction]:
     return ApiRequest("POST", "/predict", Prediction.model_validate_json, file=(name, data))
 
 
-def get_serving_model() -> ApiRequest[ServingModel]:
-    """Get the model this replica serves."""
-    return ApiRequest("GET", "/model", ServingModel.model_validate_json)
+def get_serving_model(other_than: str | None = None, wait_seconds: float = 5.0) -> ApiRequest[ServingModel]:
+    """Get the model this replica serves; while that is `other_than` the answer waits for another one, `wait_seconds`
+    (0..5) at most."""
+    params = None if other_than is None else {"other_than": other_than, "wait_seconds": f"{wait_seconds:.3f}"}
+    return ApiRequest("GET", "/model", ServingModel.model_validate_json, params=params)

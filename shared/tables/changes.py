@@ -1,7 +1,7 @@
 """Notifications of a projection's commits: one LISTEN connection per process, any number of subscribers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from shared.runtime.errors import TransientError
@@ -11,14 +11,17 @@ from shared.tables.postgres import Connect, transient_errors
 
 
 class Changes:
-    """One subscription. A change between two waits ends the next wait at once."""
+    """One subscription. A change between two waits ends the next wait at once. `regardless_of` are topics whose events
+    change nothing for the one who waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, regardless_of: Collection[str] = ()) -> None:
+        self._regardless_of = frozenset(regardless_of)
         self._happened = asyncio.Event()
 
-    def set(self) -> None:
-        """Record a change."""
-        self._happened.set()
+    def set(self, topics: Collection[str] = ()) -> None:
+        """Record a change by events of these topics; none: by anything."""
+        if not topics or not self._regardless_of.issuperset(topics):
+            self._happened.set()
 
     async def wait(self, timeout_seconds: float) -> bool:
         """Wait for a change since the last wait. Return False after `timeout_seconds`."""
@@ -63,18 +66,21 @@ class ChangeFeed:
             await asyncio.gather(task, return_exceptions=True)
 
     @contextmanager
-    def subscribe(self) -> Iterator[Changes]:
+    def subscribe(self, regardless_of: Collection[str] = ()) -> Iterator[Changes]:
         """Subscribe until the context ends."""
-        changes = Changes()
+        changes = Changes(regardless_of)
         self._subscribers.add(changes)
         try:
             yield changes
         finally:
             self._subscribers.discard(changes)
 
-    def _wake(self, *_notification: object) -> None:
+    def _wake(self, *notification: object) -> None:
+        """`notification`: connection, process, channel, and the topics, with commas between them; nothing: anything
+        may have changed."""
+        topics = str(notification[3]).split(",") if len(notification) > 3 and notification[3] else ()
         for changes in self._subscribers:
-            changes.set()
+            changes.set(topics)
 
     async def _listen_until_cancelled(self) -> None:
         attempt = 0

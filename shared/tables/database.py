@@ -1,7 +1,7 @@
 """PostgreSQL for one service: a pool bound to one schema, its migrations, advisory locks, change notifications."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -127,9 +127,10 @@ class Database:
             await close(connection)
 
     @asynccontextmanager
-    async def changes(self) -> AsyncIterator[Changes]:
-        """Yield a subscription to the commits of this schema's projection; none is lost between two waits."""
-        with self._feed.subscribe() as changes:
+    async def changes(self, regardless_of: Collection[str] = ()) -> AsyncIterator[Changes]:
+        """Yield a subscription to the commits of this schema's projection; none is lost between two waits. Commits of
+        nothing but events of the topics `regardless_of` wake nothing."""
+        with self._feed.subscribe(regardless_of) as changes:
             yield changes
 
     async def changed(self, timeout_seconds: float) -> bool:
@@ -153,6 +154,7 @@ def channel_of(schema: str) -> str:
     return f"{schema}_changed"
 
 
-async def notify(transaction: Transaction, schema: str) -> None:
-    """Notify the subscribers of `schema` when this transaction commits."""
-    await transaction.execute("SELECT pg_notify($1, '')", channel_of(schema))
+async def notify(transaction: Transaction, schema: str, topics: Collection[str] = ()) -> None:
+    """Notify the subscribers of `schema` when this transaction commits. `topics` are those whose events were folded;
+    none: anything may have changed."""
+    await transaction.execute("SELECT pg_notify($1, $2)", channel_of(schema), ",".join(sorted(topics)))

@@ -128,7 +128,7 @@ class ProjectionBatch:
                     await self._publish_invalid(records, invalid)
                     await traces.keep(connection, parents)
                     await positions.store(connection, after)
-                    await notify(connection, self._schema)
+                    await notify(connection, self._schema, {record.topic for record in records})
             except _Skipped as skipped:  # the transaction is rolled back: once more, without this one
                 invalid[skipped.index] = skipped.error
                 continue

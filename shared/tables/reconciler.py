@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from shared.contract.events import Event
 from shared.messaging.event_log import Publisher
@@ -27,6 +27,7 @@ async def run_reconciler(
     health: Health,
     name: str,
     every_seconds: float = 10.0,
+    regardless_of: Collection[str] = (),
     retry: RetryPolicy = UNTIL_CANCELLED,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
@@ -52,6 +53,7 @@ async def run_reconciler(
         health=health,
         name=name,
         every_seconds=every_seconds,
+        regardless_of=regardless_of,
         retry=retry,
         sleep=sleep,
     )
@@ -64,10 +66,12 @@ async def run_on_changes(
     health: Health,
     name: str,
     every_seconds: float = 10.0,
+    regardless_of: Collection[str] = (),
     retry: RetryPolicy = UNTIL_CANCELLED,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Run `reconcile` now, then after each change of the tables and at least every `every_seconds`, until cancelled.
+    Events of the topics `regardless_of` are no reason to run.
 
     A change that comes while it runs makes it run again. A TransientError turns health red with the reason until a run
     succeeds, with back-off in between.
@@ -77,7 +81,7 @@ async def run_on_changes(
         Exception: any other exception of `reconcile`, at once.
     """
     failures = 0
-    async with database.changes() as changes:
+    async with database.changes(regardless_of) as changes:
         while True:
             try:
                 await reconcile()

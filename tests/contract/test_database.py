@@ -198,9 +198,9 @@ class TestADeadLink:
 
 
 class TestChanges:
-    async def change(self, database: Database) -> None:
+    async def change(self, database: Database, *topics: str) -> None:
         async with database.transaction() as transaction:
-            await notify(transaction, database.schema)
+            await notify(transaction, database.schema, topics)
 
     async def test_wake_a_waiting_task_before_the_time_is_over(self, database: Database, schema: FreshSchema) -> None:
         async with schema.open() as other, database.changes() as changes:
@@ -217,6 +217,15 @@ class TestChanges:
                 assert await second.wait(5.0)  # one connection listens for both
             assert await changes.wait(5.0)
             assert not await changes.wait(0.05)
+
+    async def test_by_events_that_change_nothing_for_a_subscriber_do_not_wake_it(self, database: Database) -> None:
+        async with database.changes(regardless_of=["model.trained"]) as changes, database.changes() as every:
+            await self.change(database, "model.trained")
+            assert await every.wait(5.0)
+            assert not await changes.wait(0)
+            for topics in (["label.corrected", "model.trained"], []):
+                await self.change(database, *topics)
+                assert await changes.wait(5.0)
 
     async def test_that_go_on_without_a_pause_are_waited_for_a_limited_time(self) -> None:
         changes = Changes()

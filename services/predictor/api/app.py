@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 from functools import partial
+from typing import Annotated
 
-from fastapi import Request, Security
+from fastapi import Query, Request, Security
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from services.predictor.api import examples
@@ -19,6 +20,8 @@ from shared.runtime.health import Health
 FORM = """<form action="/predict" method="post" enctype="multipart/form-data">
 <p><label>An image: <input type="file" name="file" accept="image/*" required></label>
 <button>What is it?</button></p></form>"""
+LONGEST_WAIT_SECONDS = 5.0
+"""Less than the time in which a process ends, and than what proxies give a request."""
 NO_FORM = """<p>Answers need an API key: <a href="/docs">/docs</a> has a form that sends one.</p>"""
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Pappus predictor</title>
 <h1>Pappus predictor</h1>
@@ -75,9 +78,16 @@ def build_app(
         responses=problem_responses(*of_key, 503),
         dependencies=needs_key,
     )
-    async def model() -> Response:
-        """Show the model that answers in this replica. Each of several replicas follows a promotion by itself."""
-        return JSONResponse(predictions.model())
+    async def model(
+        other_than: Annotated[
+            str | None, Query(description="wait while this version answers", examples=[examples.VERSION])
+        ] = None,
+        wait_seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS, description="so long at most")] = 5.0,
+    ) -> Response:
+        """Show the model that answers in this replica. Each of several replicas follows a promotion by itself. Who
+        waits for a correction names the version that does not have it yet, and is answered as soon as another one is
+        there."""
+        return JSONResponse(await predictions.model(other_than, wait_seconds))
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def page() -> str:

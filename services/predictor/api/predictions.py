@@ -95,8 +95,11 @@ class Predictions:
         )
         return body
 
-    def model(self) -> dict[str, Any]:
-        """Return the fields of ModelBody. Raises Problem (503) without a model."""
+    async def model(self, other_than: str | None = None, wait_seconds: float = 0.0) -> dict[str, Any]:
+        """Return the fields of ModelBody; while `other_than` is the version in service wait at most `wait_seconds` for
+        another one. Raises Problem (503) without a model."""
+        if other_than is not None:
+            await self._in_service.wait_for_other(other_than, wait_seconds)
         serving = self.serving()
         return {
             "version": serving.promotion.version,

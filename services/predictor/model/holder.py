@@ -1,6 +1,7 @@
 """The reference to the model that answers."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,12 +24,22 @@ class ModelHolder:
     def __init__(self) -> None:
         self.current: ServingModel | None = None
         self._arrived = asyncio.Event()
+        self._swapped = asyncio.Event()
 
     def swap(self, serving: ServingModel) -> None:
         """Let `serving` answer every request that begins from now on."""
         self.current = serving
         self._arrived.set()
+        swapped, self._swapped = self._swapped, asyncio.Event()
+        swapped.set()
 
     async def wait(self) -> None:
         """Wait until there is a model. From then on there always is one."""
         await self._arrived.wait()
+
+    async def wait_for_other(self, version: str, timeout_seconds: float) -> None:
+        """Wait while this version serves, `timeout_seconds` at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                while self.current is not None and self.current.promotion.version == version:
+                    await self._swapped.wait()

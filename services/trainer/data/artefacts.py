@@ -10,6 +10,9 @@ from shared.runtime.errors import InvalidMessage
 from shared.storage.object_store import ObjectTooLarge
 from shared.storage.verified import ReadableStore, get_verified
 
+PARSED_AT_ONCE = 64 * 1024
+"""So many bytes, as those of most layers, are parsed within a millisecond: a thread for it would cost more."""
+
 
 async def load_artefact(
     store: ReadableStore, model: ArtefactOfModel, bases: MutableMapping[str, Artefact] | None = None
@@ -45,4 +48,6 @@ async def _read(store: ReadableStore, named: BaseArtefact) -> ArtefactFile:
         data = await get_verified(store, named.key, named.sha256, LARGEST_ARTEFACT_BYTES)
     except ObjectTooLarge as error:
         raise InvalidMessage(f"{error} A model has fewer.") from error
+    if len(data) <= PARSED_AT_ONCE:
+        return ArtefactFile.parse(data, named.key)
     return await asyncio.to_thread(ArtefactFile.parse, data, named.key)

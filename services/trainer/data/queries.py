@@ -232,11 +232,15 @@ async def first_promotion_of(tables: Tables, version: str) -> ModelPromoted | No
 
 async def verdict_on(tables: Tables, cause: UUID) -> ModelPromoted | ModelRejected | None:
     """Return the verdict that counts for this model.trained or promotion.requested; None if there is none yet."""
-    promoted = await tables.fetchval("SELECT event FROM promotions WHERE cause = $1 ORDER BY sequence LIMIT 1", cause)
-    if promoted is not None:
-        return ModelPromoted.model_validate(promoted)
-    rejected = await tables.fetchval("SELECT event FROM rejections WHERE cause = $1", cause)
-    return None if rejected is None else ModelRejected.model_validate(rejected)
+    found = await tables.fetchrow(
+        """SELECT event, true AS promoted, sequence FROM promotions WHERE cause = $1
+           UNION ALL SELECT event, false, NULL FROM rejections WHERE cause = $1
+           ORDER BY promoted DESC, sequence LIMIT 1""",
+        cause,
+    )
+    if found is None:
+        return None
+    return (ModelPromoted if found["promoted"] else ModelRejected).model_validate(found["event"])
 
 
 def _sample(row: Row) -> Sample:

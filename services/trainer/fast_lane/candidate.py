@@ -76,18 +76,25 @@ def load_champion(artefact: Artefact, extractors: MutableMapping[str, FeatureExt
     return LoadedChampion(artefact, extractors[backbone.id])
 
 
+def manifest_of_corrections(corrections: Sequence[Correction]) -> Manifest:
+    """Return what a candidate of these corrections is made from."""
+    return manifest_of(
+        Sample(one.image_id, one.sha256, one.label, one.revision, side(one.group_id)) for one in corrections
+    )
+
+
 def build_candidate(
     base: LoadedChampion,
     corrections: Sequence[Correction],
     vectors: Mapping[str, Vector],
     mirrored: Mapping[str, Vector] | None = None,
+    manifest: Manifest | None = None,
 ) -> Candidate:
     """Return the base with a layer over exactly these corrections. `vectors` are features by sha256, one for each
-    correction, `mirrored` those of the mirrored images, which a base that `wants_mirrored` needs."""
+    correction, `mirrored` those of the mirrored images, which a base that `wants_mirrored` needs. `manifest`: of these
+    corrections, if it is there already."""
     started = time.perf_counter()
-    manifest = manifest_of(
-        Sample(one.image_id, one.sha256, one.label, one.revision, side(one.group_id)) for one in corrections
-    )
+    manifest = manifest or manifest_of_corrections(corrections)
     layer = _fit_layer(base, corrections, [vectors] if mirrored is None else [vectors, mirrored])
     fitted = time.perf_counter()
     artefact = base.artefact.with_layer(layer, manifest.sha256)

@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from services.trainer.data import queries
 from services.trainer.data.artefacts import load_artefact
 from services.trainer.data.projection import TOPICS
+from services.trainer.dataset.manifest import Manifest
 from services.trainer.dataset.records import Champion
 from services.trainer.fast_lane.candidate import (
     RECIPE,
@@ -23,6 +24,7 @@ from services.trainer.fast_lane.candidate import (
     build_candidate,
     check_parity,
     load_champion,
+    manifest_of_corrections,
 )
 from services.trainer.fast_lane.decisions.build_plan import (
     BuildCandidate,
@@ -176,9 +178,13 @@ class FastLane:
             self._leave_out(decision, found.unreadable)
             return None
         ready = time.perf_counter()
-        candidate = await asyncio.to_thread(build_candidate, base, decision.corrections, found.features, mirrored)
-        ((parity, gone), parity_seconds), (_, store_seconds) = await asyncio.gather(
-            _timed(self._compare_runtimes(decision, candidate, found.features)),
+        manifest = manifest_of_corrections(decision.corrections)
+        build = asyncio.to_thread(build_candidate, base, decision.corrections, found.features, mirrored, manifest)
+        candidate, (prepared, gone), _ = await asyncio.gather(
+            build, self._source.prepared_images(_choose_compared_images(decision)), self._upload_manifest(manifest)
+        )
+        (parity, parity_seconds), (_, store_seconds) = await asyncio.gather(
+            _timed(asyncio.to_thread(check_parity, candidate.artefact, found.features, prepared)),
             _timed(self._upload(decision, candidate)),
         )
         if gone:
@@ -218,20 +224,13 @@ class FastLane:
                 self._unreadable[one.image_id] = self._clock(), reason
                 logger.warning("a corrected image is left out", image_id=str(one.image_id), reason=reason)
 
-    async def _compare_runtimes(
-        self, decision: BuildCandidate, candidate: Candidate, features: Mapping[str, Vector]
-    ) -> tuple[Agreement, Mapping[str, str]]:
-        """Return how both runtimes agree about the latest corrections, and why some of these images cannot be read."""
-        prepared, gone = await self._source.prepared_images(_choose_compared_images(decision))
-        return await asyncio.to_thread(check_parity, candidate.artefact, features, prepared), gone
+    async def _upload_manifest(self, manifest: Manifest) -> None:
+        """Store the manifest. It may lie there although no candidate is announced."""
+        await self._store.put(_manifest_key(manifest.sha256), manifest.json.encode(), "application/json")
 
     async def _upload(self, decision: BuildCandidate, candidate: Candidate) -> None:
-        """Store artefact and manifest. They may lie there although the candidate is not announced."""
-        manifest = candidate.manifest
-        await asyncio.gather(
-            self._store.put(artefact_key(decision.version, candidate.artefact.sha256), candidate.artefact.data),
-            self._store.put(_manifest_key(manifest.sha256), manifest.json.encode(), "application/json"),
-        )
+        """Store the artefact. It may lie there although the candidate is not announced."""
+        await self._store.put(artefact_key(decision.version, candidate.artefact.sha256), candidate.artefact.data)
 
     def _update_metrics(self, state: FastLaneState) -> None:
         UNSERVED.set(len(find_unserved(state)))
@@ -271,6 +270,7 @@ async def run_fast_lane(
             health=health,
             name=PART,
             every_seconds=settings.reconcile_seconds,
+            regardless_of=(ModelTrained.topic,),  # what is built is decided by verdicts, not by candidates
         )
 
     await run_in_one_process(

@@ -70,10 +70,9 @@ async def load_evaluation_data(
     return EvaluationData(tests, corrections, features, prepared, retractions)
 
 
-async def load_corrections(database: Database, source: FeatureSource, loaded: EvaluatedModel) -> None:
-    """Have the features of all applied corrections under this model's backbone in memory, and the pixels of the newest:
+async def load_corrections(source: FeatureSource, loaded: EvaluatedModel, applied: Sequence[Correction]) -> None:
+    """Have the features of the applied corrections under this model's backbone in memory, and the pixels of the newest:
     before a candidate holds them they are asked for by hash alone. Raises TransientError."""
-    applied = await queries.applied_corrections(database)
     newest = sorted(applied, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]
     await source.prepared_images({one.sha256: one.object_key for one in newest})
     await _features(source, loaded, {one.sha256: one.object_key for one in applied})

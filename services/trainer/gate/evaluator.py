@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from services.trainer.data import queries
 from services.trainer.dataset.records import Champion, find_taken_back
 from services.trainer.features.source import FeatureSource
 from services.trainer.gate.data_changes import DataChanges, find_data_changes
@@ -74,7 +75,10 @@ class Evaluator:
         """Have the model and what its corrections are judged by in memory for the evaluation that follows, which
         reports it if this fails."""
         with suppress(ModelLoadError, TransientError):
-            await load_corrections(self._database, self._source, await self._loader.load(model))
+            loaded, applied = await asyncio.gather(
+                self._loader.load(model), queries.applied_corrections(self._database)
+            )
+            await load_corrections(self._source, loaded, applied)
 
     def forget(self, withdrawn: frozenset[str]) -> None:
         """Keep nothing in memory of these images (by sha256)."""
@@ -134,7 +138,7 @@ class Evaluator:
         ChampionLost, TransientError."""
         baselines, _ = await self._load_baselines(champion, anchor)
         for baseline in baselines[:1]:  # what comes next holds a new correction
-            await load_corrections(self._database, self._source, baseline)
+            await load_corrections(self._source, baseline, await queries.applied_corrections(self._database))
         challenger = None
         if candidate is not None:
             with suppress(ModelLoadError):  # the evaluation that follows reports it

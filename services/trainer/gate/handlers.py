@@ -22,6 +22,9 @@ GROUP = "trainer-gate"
 """Candidates of the fast lane, and requests that only need a model to load."""
 FULL_GROUP = "trainer-gate-full"
 """Full candidates, and requests that have one measured."""
+BESIDE_CANDIDATES = tuple(topic for topic in TOPICS if topic != ModelTrained.topic)
+"""What a candidate of the fast lane is judged by. Itself it comes with its event: that the tables show it, too, is not
+waited for."""
 QUICK_AT_ONCE = 2
 """A candidate of the fast lane and a request: neither waits for the other."""
 
@@ -52,7 +55,7 @@ class GateHandlers:
                 if await case.find_outcome() is None:
                     await self._measure(event)
             else:
-                await asyncio.gather(self._wait_for_tables(), self._context.evaluator.fetch(event))
+                await asyncio.gather(self._wait_for_tables(BESIDE_CANDIDATES), self._context.evaluator.fetch(event))
             await self._decide(case)
         return ()
 
@@ -92,8 +95,8 @@ class GateHandlers:
             **self._settings.in_groups,
         )
 
-    async def _wait_for_tables(self) -> None:
-        await wait_until_caught_up(self._event_log, self._context.database, TOPICS, self._settings.caught_up_seconds)
+    async def _wait_for_tables(self, topics: Sequence[str] = TOPICS) -> None:
+        await wait_until_caught_up(self._event_log, self._context.database, topics, self._settings.caught_up_seconds)
 
     async def _decide(self, case: CandidateCase | RequestCase) -> None:
         await run_decider(

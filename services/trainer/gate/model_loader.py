@@ -61,7 +61,11 @@ class ModelLoader:
                 artefact = await load_artefact(self._store, model, self._bases)
             except (HashMismatch, ObjectMissing, InvalidMessage) as error:
                 raise ModelLoadError(f"{model.version} cannot be loaded. {error}") from error
-            self._loaded[model.event_id] = loaded = await asyncio.to_thread(self._check, model, artefact)
+            if artefact.backbone.id in self._extractors and artefact.graph.loaded:
+                loaded = self._check(model, artefact)  # compares a few names
+            else:
+                loaded = await asyncio.to_thread(self._check, model, artefact)
+            self._loaded[model.event_id] = loaded
             return loaded
 
     def _check(self, model: ModelTrained, artefact: Artefact) -> EvaluatedModel:

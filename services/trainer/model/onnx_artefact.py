@@ -55,6 +55,7 @@ class GraphWithoutLayer:
         self._model = model
         self._lock = Lock()
         self._session: ArtefactSession | None = None
+        self._tensors: dict[str, Tensor] | None = None
 
     def write(self, layer: CorrectionLayer, metadata: ArtefactMetadata, *, check: bool = False) -> bytes:
         """Return the bytes of the whole graph. With `check`, onnx looks whether it is valid, and raises if not."""
@@ -71,6 +72,11 @@ class GraphWithoutLayer:
                 del tensors[kept:]
                 del self._model.metadata_props[:]
 
+    @property
+    def loaded(self) -> bool:
+        """Whether `session` returns at once."""
+        return self._session is not None
+
     def session(self, layer: CorrectionLayer) -> ArtefactSession:
         """Return the graph, loaded as a predictor loads it: once, for all layers. Raises what the runtime raises."""
         with self._lock:
@@ -84,8 +90,9 @@ class GraphWithoutLayer:
     def tensors(self, layer: CorrectionLayer) -> dict[str, Tensor]:
         """Return all learned numbers of the graph with this layer, by name."""
         with self._lock:
-            found = read_tensors(self._model)
-        return found | {tensor.name: numpy_helper.to_array(tensor) for tensor in layer_tensors(layer)}
+            if self._tensors is None:
+                self._tensors = read_tensors(self._model)
+        return self._tensors | {tensor.name: numpy_helper.to_array(tensor) for tensor in layer_tensors(layer)}
 
 
 @dataclass(frozen=True, eq=False)

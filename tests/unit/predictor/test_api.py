@@ -109,6 +109,18 @@ async def test_with_a_model_the_replica_is_ready_and_names_it(replica: Replica) 
     assert (model["version"], model["sequence"], model["labels"]) == ("fast-3", 3, ["dandelion", "grass"])
 
 
+async def test_who_asks_for_another_model_is_answered_when_there_is_one(replica: Replica) -> None:
+    replica.serve(3, small_artefact())
+    asked = asyncio.ensure_future(replica.client.get("/model", params={"other_than": "fast-3"}))
+    answered, _ = await asyncio.wait([asked], timeout=0.05)
+    assert not answered
+    replica.serve(4, small_artefact())
+    assert (await asked).json()["version"] == "fast-4"
+    for params in ({"other_than": "fast-3"}, {"other_than": "fast-4", "wait_seconds": "0.01"}):
+        assert (await replica.client.get("/model", params=params)).json()["version"] == "fast-4"
+    assert (await replica.client.get("/model", params={"other_than": "a", "wait_seconds": "6"})).status_code == 422
+
+
 async def test_bytes_that_are_no_image_are_refused_with_the_reason(replica: Replica) -> None:
     replica.serve(1, small_artefact())
     refused = await replica.client.post("/predict", files={"file": b"hello"})

@@ -13,6 +13,7 @@ from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, PromotionRequested
 from shared.messaging.event_log import EventLog, Publisher
 from shared.messaging.handler import run_handlers, subscribe
+from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.decider import run_decider
 from shared.tables.projection import wait_until_caught_up
@@ -82,7 +83,7 @@ class GateHandlers:
     async def run(self, health: Health) -> None:
         """Handle events as a member of the group until cancelled, as `run_handlers` does, whose publisher sends dead
         letters only: the gate publishes through `run_decider`."""
-        await run_handlers(
+        handling = run_handlers(
             self._event_log,
             group=FULL_GROUP if self._full else GROUP,
             source=SOURCE,
@@ -94,6 +95,12 @@ class GateHandlers:
             concurrency=1 if self._full else QUICK_AT_ONCE,
             **self._settings.in_groups,
         )
+        await asyncio.gather(self._ask_first(), handling)
+
+    async def _ask_first(self) -> None:
+        """Ask what the first event will ask, which takes half a second while no connection is open."""
+        with suppress(TransientError):
+            await self._wait_for_tables()
 
     async def _wait_for_tables(self, topics: Sequence[str] = TOPICS) -> None:
         await wait_until_caught_up(self._event_log, self._context.database, topics, self._settings.caught_up_seconds)

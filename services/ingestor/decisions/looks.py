@@ -21,6 +21,9 @@ FARTHEST_BITS = 14
 """Of candidates: other pictures differ in about 32 bits of 64, copies in 14 at most."""
 FARTHEST_LEVELS = 20.0
 """Root mean square difference of two thumbnails, in levels of 0..255: copies are below, others mostly above 40."""
+MOST_WHERE_FOUND, MOST_AT_SIZE = 2.25, 1.5
+"""Times as different two thumbnails may be right where the window lies, and anywhere at its size, before nearby sizes
+are tried: of 801 copies of photographs the most was 2.2 and, but for three, 1.4; of other pictures few come so near."""
 THUMBNAIL = 32
 _GREY, _FREQUENCIES = 128, 9
 _AT_ONCE = 1024
@@ -114,22 +117,22 @@ def find_candidates(look: Look, hashes: Hashes) -> list[Candidate]:
             bits = np.bitwise_count(np.bitwise_xor(part, own[0], out=differing.reshape(part.shape)))
             _keep_nearest(found, bits, start, inside=True, mirrored=mirrored)
             bits = np.bitwise_count(np.bitwise_xor(whole, own[:, None], out=differing.reshape(WINDOWS, -1)))
-            _keep_nearest(found, bits.T, start, inside=False, mirrored=mirrored)
+            _keep_nearest(found, bits, start, inside=False, mirrored=mirrored)
     return sorted(found.values(), key=lambda each: (each.bits, each.place))
 
 
 def _keep_nearest(
     found: dict[int, Candidate], bits: NDArray[np.uint8], start: int, *, inside: bool, mirrored: bool
 ) -> None:
-    """Add what is near enough of the differing bits [picture, window] of the pictures from `start` on, or take it
-    instead of what was farther."""
-    near = bits <= FARTHEST_BITS
-    if not near.any():
-        return
-    for place, window in np.argwhere(near).tolist():
-        new = Candidate(start + place, int(bits[place, window]), window, inside, mirrored)
-        known = found.get(new.place)
-        found[new.place] = new if known is None or new.bits < known.bits else known
+    """Add what is near enough of the differing bits of the pictures from `start` on, or take it instead of what was
+    farther. Bits are [picture, window] with `inside`, else [window, picture]."""
+    near = np.flatnonzero(bits <= FARTHEST_BITS)
+    rows, columns = (each.tolist() for each in np.divmod(near, bits.shape[1]))
+    places, windows = (rows, columns) if inside else (columns, rows)
+    for place, window, differing in zip(places, windows, bits.reshape(-1)[near].tolist(), strict=True):
+        known = found.get(start + place)
+        if known is None or differing < known.bits:
+            found[start + place] = Candidate(start + place, differing, window, inside, mirrored)
 
 
 def is_copy(look: Look, candidate: Candidate, thumbnail: bytes) -> bool:
@@ -139,7 +142,9 @@ def is_copy(look: Look, candidate: Candidate, thumbnail: bytes) -> bool:
         own = np.ascontiguousarray(own[:, ::-1])
     inner, outer = (own, other) if candidate.inside else (other, own)
     (top, height), (left, width) = (_SPANS[index] for index in _WINDOWS[candidate.window])
-    if _difference_at(inner, outer, top, left, height, width) > 2.5 * FARTHEST_LEVELS:  # as for most other pictures
+    if _difference_at(inner, outer, top, left, height, width) > MOST_WHERE_FOUND * FARTHEST_LEVELS:
+        return False
+    if _least_difference(inner, outer, height, width) > MOST_AT_SIZE * FARTHEST_LEVELS:
         return False
     heights, widths = (sorted({max(size - 0.04, 0.76), size, min(size + 0.04, 1.0)}) for size in (height, width))
     return any(_least_difference(inner, outer, *size) <= FARTHEST_LEVELS for size in product(heights, widths))

@@ -75,23 +75,35 @@ class Database:
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Return all rows."""
-        with connecting():
-            return await self._pool.fetch(sql, *args)
+        async with self._pooled() as connection:
+            return list(await connection.fetch(sql, *args))
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """Return the first row, or None."""
-        with connecting():
-            return await self._pool.fetchrow(sql, *args)
+        async with self._pooled() as connection:
+            return await connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Return the first column of the first row, or None."""
-        with connecting():
-            return await self._pool.fetchval(sql, *args)
+        async with self._pooled() as connection:
+            return await connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run a statement; the result is its status, for example "UPDATE 3"."""
+        async with self._pooled() as connection:
+            return str(await connection.execute(sql, *args))
+
+    @asynccontextmanager
+    async def _pooled(self) -> AsyncIterator[Transaction]:
+        """Yield a connection of the pool for one statement. If it is cancelled the connection is dropped: asyncpg may
+        have prepared the statement and not said that nothing follows, and then the server keeps its locks."""
         with connecting():
-            return await self._pool.execute(sql, *args)
+            async with self._pool.acquire() as connection:
+                try:
+                    yield connection
+                except asyncio.CancelledError:
+                    connection.terminate()
+                    raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -197,6 +197,30 @@ class TestADeadLink:
                 assert 0 < idle + every * count <= 20
 
 
+async def test_a_cancelled_statement_leaves_no_lock_behind(
+    database: Database, schema: FreshSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.execute("CREATE TABLE asked (number int)")
+    prepare = vars(postgres.Connection)["_get_statement"]
+
+    async def prepare_and_be_cancelled(self: postgres.Connection, *args: object, **kwargs: object) -> object:
+        statement = await prepare(self, *args, **kwargs)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+        return statement
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres.Connection, "_get_statement", prepare_and_be_cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(database.fetch("SELECT number FROM asked"))
+    async with schema.open() as other, other.transaction() as transaction:
+        await transaction.execute("SET LOCAL lock_timeout = '5s'")
+        await transaction.execute("DROP TABLE asked")
+    assert await database.fetchval("SELECT 1") == 1
+
+
 class TestChanges:
     async def change(self, database: Database, *topics: str) -> None:
         async with database.transaction() as transaction:

@@ -108,7 +108,7 @@ class TestMlflow:
         assert classes["columns"][:3] == ["label", "images", "recall"]
         assert [row[:3] for row in classes["data"]] == [["a", 10, 0.9], ["b", 10, 1.0]]
 
-    async def test_a_version_that_somebody_deleted_is_recorded_again(
+    async def test_a_version_that_a_person_deleted_is_recorded_again(
         self, client: MlflowClient, mlflow_url: str, name: str
     ) -> None:
         trained = model_trained(model_name=name)

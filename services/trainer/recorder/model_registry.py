@@ -217,7 +217,7 @@ class MlflowRegistry:
     def _version(self, model_name: str, version: str) -> "ModelVersion":
         found = self._client.search_model_versions(f"name = '{model_name}' and tags.`{VERSION_TAG}` = '{version}'")
         if not found:
-            self._recorded.pop(version, None)  # somebody deleted it: it is recorded again
+            self._recorded.pop(version, None)  # it was deleted in MLflow: it is recorded again
             raise NotReady(f"Version {version} of {model_name} is not in the registry yet; its training comes first.")
         return found[0]
 

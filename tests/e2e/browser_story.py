@@ -12,7 +12,7 @@ from shared.clients.labeler import list_models
 from .demo_run import Told, other
 from .ui.test_browser import ARGUMENTS, CHROMIUM
 
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 KEYS = {"dandelion": "1", "grass": "2"}
 with_browser = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"There is no browser at {CHROMIUM}; set CHROMIUM to one."

@@ -16,7 +16,7 @@ from pappus.stack.testing import keep_logs
 from .demo_run import Told, left_of, pappus
 
 COLD_SECONDS = 1500  # the first time on a machine Kafka is fetched and the S3 server built
-TEST_SECONDS = 150
+TEST_SECONDS = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from .ui.test_browser import ARGUMENTS, CHROMIUM
 
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 LOCAL = {"127.0.0.1", "localhost"}
 
 

@@ -13,7 +13,7 @@ from shared.imaging.drawing import draw_dandelion
 from shared.testing import eventually
 from tests.loaded_model import ask_model_of_mlflow
 
-from .demo_run import Told
+from .demo_run import LIVE_SECONDS, Told
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 MODEL = "plants"
@@ -54,7 +54,7 @@ async def test_the_alias_champion_follows_the_model_in_service(told: Told, mlflo
         except MlflowException:  # not yet, or too busy
             return False
 
-    await eventually(followed, 60)
+    await eventually(followed, LIVE_SECONDS)
 
 
 async def test_a_program_that_loads_the_champion_gets_the_answers_of_the_service(told: Told, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_a_program_that_loads_the_champion_gets_the_answers_of_the_service
         assert (found["label"], found["probabilities"]) == (served.label, served.probabilities)
         return True
 
-    await eventually(agree, 60)
+    await eventually(agree, LIVE_SECONDS)
 
 
 async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, mlflow: MlflowClient) -> None:
@@ -87,7 +87,7 @@ async def test_every_model_has_a_run_and_a_version_with_its_verdict(told: Told, 
             "pappus.verdict" in version.tags for version in found.values()
         )
 
-    await eventually(recorded, 60)
+    await eventually(recorded, LIVE_SECONDS)
     for model in models:
         version, run_id = registered(mlflow, model.version)
         assert version.tags["pappus.verdict"] == ("rejected" if model.state == "rejected" else "promoted")

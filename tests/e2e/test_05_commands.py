@@ -12,7 +12,7 @@ import pytest
 from pappus.demo.drawing import draw_tiles
 from shared.testing import eventually
 
-from .demo_run import Told, other
+from .demo_run import LIVE_SECONDS, Told, other
 
 DATA = draw_tiles(4)
 
@@ -89,7 +89,7 @@ async def test_a_person_of_their_own_name_corrects_and_may_not_roll_back(told: T
         ended = told.pappus("correct", str(picture), label, "--as", "anna", "--json")
         return ended if ended.returncode == 0 else None
 
-    done = await eventually(corrected, 30)  # the labeler follows the file of people
+    done = await eventually(corrected, LIVE_SECONDS)  # the labeler follows the file of people
     assert done is not None
     await told.until_answered(DATA, label)
     labels = document(told.pappus("history", str(picture), "--json"))["labels"]

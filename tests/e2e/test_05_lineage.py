@@ -9,7 +9,7 @@ from pappus.demo.drawing import draw_tiles
 from shared.clients.labeler import correct_label
 from shared.testing import eventually
 
-from .demo_run import Told, brought, other
+from .demo_run import LIVE_SECONDS, Told, brought, other
 
 PICTURES = [draw_tiles(seed) for seed in range(60, 65)]
 
@@ -28,7 +28,7 @@ async def test_wrong_labels_of_a_person_are_named_and_taken_out(told: Told) -> N
     async def known() -> bool:
         return told.pappus("why", "full-0", "--as", "mallory").stderr.startswith("There is no model full-0.")
 
-    await eventually(known, 30)  # the labeler follows the file of people
+    await eventually(known, LIVE_SECONDS)  # the labeler follows the file of people
     async with told.running.acting_as("mallory").labeler_as("labeler") as person:
         images = await asyncio.gather(*(brought(person, data) for data in PICTURES))
         for image, label in zip(images, before, strict=True):
@@ -67,7 +67,7 @@ async def test_the_model_in_service_is_explained_and_comes_out_the_same(told: To
     async def on_the_log() -> bool:
         return told.pappus("why", str(answer.prediction_id)).returncode == 0
 
-    await eventually(on_the_log, 30)
+    await eventually(on_the_log, LIVE_SECONDS)
     story = document(told.pappus("why", str(answer.prediction_id), "--json"))
     assert (story["kind"], story["prediction"]["label"]) == ("prediction", answer.label)
     assert story["sentences"][0].startswith(f"{version} answered {answer.label} about ")

@@ -8,7 +8,7 @@ from shared.contract.events import ImageWithdrawn
 from shared.storage.object_store import S3ObjectStore
 from shared.testing import eventually
 
-from .demo_run import Told, brought, readable
+from .demo_run import LIVE_SECONDS, Told, brought, readable
 
 PICTURE = draw_tiles(71)
 REASON = "The owner asks for it."
@@ -39,7 +39,7 @@ async def test_an_image_that_was_taken_back_is_gone_and_stays_out(told: Told, tm
         async def erased() -> bool:
             return not any([await store.versions(key) for key in objects])
 
-        await eventually(erased, 30)
+        await eventually(erased, LIVE_SECONDS)
     for role, table in (("labeler", "predictions"), ("predictor", "predictions"), ("trainer", "usable_images")):
         rows = await told.rows(role, f"SELECT FROM {table} WHERE image_id = $1", image.image_id)
         assert rows == [], (role, table)

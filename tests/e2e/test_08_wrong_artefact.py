@@ -9,7 +9,7 @@ from shared.contract.events import ModelLoaded, ModelPromoted
 from shared.contract.race_rules import promotion_counts
 from shared.testing import eventually
 
-from .demo_run import Told, readable
+from .demo_run import LIVE_SECONDS, Told, readable
 
 REPLICAS = {"predictor-api-0", "predictor-api-1"}
 
@@ -60,7 +60,7 @@ async def test_predictors_refuse_it_say_so_and_go_on_and_a_rollback_heals(told: 
         words = await last_words(told)
         return words if all(words[name].outcome == "failed" for name in REPLICAS) else None
 
-    failed = await eventually(all_failed, 60)
+    failed = await eventually(all_failed, LIVE_SECONDS)
     assert failed is not None
     for name in REPLICAS:
         assert failed[name].wanted_version == wrong.version
@@ -76,6 +76,6 @@ async def test_predictors_refuse_it_say_so_and_go_on_and_a_rollback_heals(told: 
         words = await last_words(told)
         return {(words[name].outcome, words[name].sequence) for name in REPLICAS} == {("serving", wrong.sequence + 1)}
 
-    await eventually(all_serve, 60)
+    await eventually(all_serve, LIVE_SECONDS)
     assert (await told.answer(data)).probabilities == before.probabilities
     assert told.pappus("unfreeze").returncode == 0

@@ -14,7 +14,7 @@ from shared.messaging.codec import encode
 from shared.messaging.event_log import TopicPartition
 from shared.testing import eventually, image_stored, label_corrected
 
-from .demo_run import Told
+from .demo_run import LIVE_SECONDS, Told
 from .pictures import served
 
 INGESTOR, LABELER, TRAINER, PREDICTOR = (
@@ -104,7 +104,7 @@ async def test_each_reader_keeps_each_of_them_as_a_dead_letter_and_goes_on(told:
         return not await missing()
 
     try:
-        await eventually(none_missing, 60)
+        await eventually(none_missing, LIVE_SECONDS)
     except AssertionError:
         assert await missing() == {}
         raise

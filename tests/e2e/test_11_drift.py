@@ -13,9 +13,9 @@ from shared.testing import eventually
 
 from .demo_run import Told
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 OTHER, USUAL = 50, 50
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 async def test_pictures_that_no_model_has_learned_are_noticed_once_and_shown(told: Told) -> None:

@@ -19,7 +19,7 @@ from shared.testing import eventually
 from .browser_story import turn_round, with_browser
 from .demo_run import Told, brought, other, readable
 
-SECONDS = 60.0
+SECONDS = 180.0
 CORRECTION = {
     "labeler-ui",
     "labeler-api",

@@ -36,12 +36,12 @@ class ArtefactFolder:
         return None
 
     def keep(self, promotion: ModelPromoted, artefact: bytes, base: bytes | None = None) -> None:
-        """Write the artefact and its promotion, before them the `base` of a layer if it is not there; delete all but
-        the newest `KEPT` of each. Raises OSError."""
+        """Write the artefact and its promotion, before them the `base` of a layer if it is not there undamaged; delete
+        all but the newest `KEPT` of each. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if base is not None:
             path = self._base(hashlib.sha256(base).hexdigest())
-            if path.exists():
+            if _holds(path, base):
                 os.utime(path)
             else:
                 _write_whole(path, base)
@@ -84,6 +84,13 @@ def _written_at(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:  # another process pruned it
         return 0
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _write_whole(path: Path, content: bytes) -> None:

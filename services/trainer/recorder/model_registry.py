@@ -79,7 +79,6 @@ class MlflowRegistry:
         self._client = client
         self._bucket = bucket
         self._recorded: LRUCache[str, str] = LRUCache(KNOWN_VERSIONS)  # run by version, of those that are complete
-        self._models: set[str] = set()
 
     async def record_training(self, trained: ModelTrained) -> str:
         """See ModelRegistry."""
@@ -179,10 +178,8 @@ class MlflowRegistry:
         """Register a version of the model that lies at `source`, unless this run has one. A version that an earlier
         release registered for the run lies elsewhere and cannot be loaded: the new one takes over its tags."""
         name = trained.model_name
-        if name not in self._models:
-            with _already_there():
-                self._client.create_registered_model(name)
-            self._models.add(name)
+        with _already_there():
+            self._client.create_registered_model(name)
         found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
         outdated = [version for version in found if version.source != source]
         if len(found) == len(outdated):

@@ -43,6 +43,15 @@ def test_a_damaged_artefact_is_as_good_as_none(folder: ArtefactFolder, tmp_path:
     assert folder.read(promotion(1, b"one").artefact_sha256) is None
 
 
+def test_a_damaged_base_is_written_again_with_the_next_layer(folder: ArtefactFolder, tmp_path: Path) -> None:
+    base = promotion(1, b"whole").artefact_sha256
+    folder.keep(promotion(2, b"rows"), b"rows", b"whole")
+    (tmp_path / "artefacts" / f"{base}.base").write_bytes(b"who")
+    assert folder.read(base) is None
+    folder.keep(promotion(3, b"more rows"), b"more rows", b"whole")
+    assert folder.read(base) == b"whole"
+
+
 def test_a_note_that_cannot_be_read_is_left_out(folder: ArtefactFolder, tmp_path: Path) -> None:
     folder.keep(promotion(1, b"one"), b"one")
     (tmp_path / "artefacts" / "broken.json").write_text("{")

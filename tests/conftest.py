@@ -35,6 +35,8 @@ the log of their worker, are over on it before it runs integration tests."""
 NOT_MEASURED = ("tests/integration/", "tests/e2e/", "tests/unit/ingestor/test_hostile_web.py")
 """Where most code runs in processes of its own, and thousands of generated cases that others cover too."""
 
+os.environ.setdefault("PAPPUS_BACKGROUND_NICENESS", "0")
+"""Beside the tests of other workers a training at a tenth of their weight would not end in time."""
 register()
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

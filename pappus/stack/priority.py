@@ -4,22 +4,21 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-BEHIND = 10
-"""Added niceness: about a tenth of the weight of the other processes."""
 LEAST = 19
 
 
-def lower_priority(pid: int) -> None:
-    """Lower the CPU priority of the session that `pid` leads. Without permission, or after its end, nothing changes.
+def lower_priority(pid: int, niceness: int) -> None:
+    """Lower the CPU priority of the session that `pid` leads: by 10 it has about a tenth of the weight of the other
+    processes, by 0 the same. Without permission, or after its end, nothing changes.
 
     Linux weighs whole sessions against each other where it groups them (autogroup), else single threads.
     """
     with suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(BEHIND))
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
     with suppress(OSError):
         for thread in _threads(pid):
-            behind = os.getpriority(os.PRIO_PROCESS, thread) + BEHIND
-            os.setpriority(os.PRIO_PROCESS, thread, min(behind, LEAST))
+            lower = os.getpriority(os.PRIO_PROCESS, thread) + niceness
+            os.setpriority(os.PRIO_PROCESS, thread, min(lower, LEAST))
 
 
 def _threads(pid: int) -> list[int]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pappus.stack.folders import PROJECT
@@ -26,6 +27,7 @@ PASSED_ON_PREFIXES = ("LC_", "SSL_", "PYTHON", "OTEL_", "OMP_", "OPENBLAS_", "MK
 class StackSettings(BaseSettings):
     """`state`: the folder of one stack's data. `cache`: the folder of things fetched or built once for all stacks.
     `test_logs`: a folder to which the logs of test servers are copied before the servers are deleted; None copies none.
+    `background_niceness`: how much lower the CPU priority of background components is; trainings read it too.
     """
 
     model_config = SettingsConfigDict(env_prefix="PAPPUS_", frozen=True, extra="ignore")
@@ -33,6 +35,7 @@ class StackSettings(BaseSettings):
     state: Path = Path(".pappus")
     cache: Path = Path("~/.cache/pappus")
     test_logs: Path | None = None
+    background_niceness: int = Field(default=10, ge=0, le=19)
 
 
 def inherited_environment() -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from pappus.stack.component import Component, Launch
 from pappus.stack.errors import StackError
 from pappus.stack.identity import Identity, group_lives, signal_group
 from pappus.stack.priority import lower_priority
+from pappus.stack.settings import StackSettings
 from pappus.stack.status import ComponentState, ComponentStatus
 from shared.runtime.errors import PappusError
 
@@ -166,7 +167,7 @@ class SupervisedComponent:
     def _became_ready(self) -> None:
         self._ready_at = time.monotonic()
         if self.component.low_priority and self._process is not None:
-            lower_priority(self._process.pid)
+            lower_priority(self._process.pid, StackSettings().background_niceness)
         self._enter(ComponentState.READY)
         self.ready.set()
 

@@ -32,10 +32,11 @@ async def withdraw(
         Refused: image_unknown, image_not_stored.
         TransientError: the log, the tables or the object store are unavailable.
     """
-    known = await withdrawal(command_bus.database, image_id)
+    seen = await images.image(command_bus.database, image_id)
+    known = await withdrawal(command_bus.database, image_id)  # asked last: another request may be there in between
     if known is not None:
         return known
-    image = _withdrawable(await images.image(command_bus.database, image_id), image_id)
+    image = _withdrawable(seen, image_id)
     event = ImageWithdrawn(
         event_id=uuid_of(ImageWithdrawn.topic, image_id),
         occurred_at=command_bus.clock(),

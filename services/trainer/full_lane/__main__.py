@@ -39,7 +39,7 @@ async def main() -> None:
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS, connections=3) as database,
         open_object_store(settings) as store,
     ):
-        with WorkerProcess(MODULE) as child:
+        with WorkerProcess(MODULE, settings.background_niceness) as child:
             process = TrainingProcess(child, settings.backbone, settings.backbone_settings)
             dataset = TableDataset(event_log, database, settings.samples_caught_up_seconds)
             lane = FullLane(dataset, store, process, settings)

@@ -14,4 +14,7 @@ class FullLaneSettings(TrainerSettings):
     )
     trainings: int = Field(default=0, ge=0, description="after how many trainings the process ends; 0: never")
     rank: int = Field(default=0, ge=0, validation_alias="RANK", description="set by torchrun: which process this is")
+    background_niceness: int = Field(
+        default=10, ge=0, le=19, description="lower CPU priority of a training; 0: none, for a machine of its own"
+    )
     samples_caught_up_seconds: float = Field(default=60.0, gt=0, description="how long to wait for the samples")

@@ -3,17 +3,24 @@
 import asyncio
 import hashlib
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
+import pytest
 
+from services.labeler.commands import withdrawals
 from services.labeler.commands.uploads import upload_key
+from services.labeler.queries import images
+from shared.clients.answers import ImageView
 from shared.contract.events import AppliedCorrection, ImageRegistered, ImageStored, ImageWithdrawn
+from shared.tables.database import Database
 from shared.testing import (
     eventually,
     image_rejected,
     image_stored,
+    image_withdrawn,
     label_corrected,
     model_promoted,
     model_trained,
@@ -83,6 +90,21 @@ async def test_a_second_time_answers_the_first_and_publishes_nothing(labeler: La
     assert {each.status_code for each in answers} == {200}
     assert again.json() == answers[0].json()
     assert len({event.event_id for event in labeler.event_log.events(ImageWithdrawn)}) == 1
+
+
+async def test_one_that_is_taken_back_while_it_is_looked_up_is_answered(
+    labeler: Labeler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = await stored_image(labeler)
+
+    async def image_after_another_request(database: Database, image_id: UUID) -> ImageView | None:
+        await labeler.publish(image_withdrawn(image_id=image_id, sha256=stored.sha256, withdrawn_by="oskar"))
+        return await images.image(database, image_id)
+
+    monkeypatch.setattr(withdrawals, "images", SimpleNamespace(image=image_after_another_request))
+    answer = await withdraw(labeler, stored.image_id)
+
+    assert (answer.status_code, answer.json()["withdrawn_by"]) == (200, "oskar"), answer.text
 
 
 async def test_the_models_that_saw_it_are_named(labeler: Labeler) -> None:

@@ -7,6 +7,7 @@ CONTRIBUTING.md, "Changing an event"). `event_id` is a uuid5 of the natural key,
 published twice has the same id. `causes` are the ids of the events that led to this one.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal, Self
 from uuid import UUID
 
@@ -228,8 +229,10 @@ class ModelTrained(ArtefactOfModel):
     """A candidate exists, from the fast lane or the full lane. Natural key: version.
 
     `parent` is the champion it was made from (None for a full training without one). `corrections` are all revisions
-    the manifest of this candidate holds; `seconds` is the time of each stage. `positions` ("topic/partition" -> next
-    offset) and `manifest_cut_at` say up to where the log was read when the manifest of a full training was cut.
+    the manifest of this candidate holds, or null, so that a correction costs the same however many there are: then it
+    holds those of its parent, without `removed` and with `added`, `holds` in all. `seconds` is the time of each stage.
+    `positions` ("topic/partition" -> next offset) and `manifest_cut_at` say up to where the log was read when the
+    manifest of a full training was cut.
     """
 
     topic: ClassVar[str] = "model.trained"
@@ -244,7 +247,7 @@ class ModelTrained(ArtefactOfModel):
     labels: tuple[str, ...]
     training_images: Count
     test_images: Count
-    corrections: tuple[AppliedCorrection, ...] = ()
+    corrections: tuple[AppliedCorrection, ...] | None = ()
     metrics: dict[str, float] = {}
     parameters: dict[str, str | int | float] = {}
     curve: tuple[float, ...] = ()
@@ -259,6 +262,31 @@ class ModelTrained(ArtefactOfModel):
     """Versions of the libraries, and the kind of CPU, that the bits of the weights depend on."""
     curves: dict[str, tuple[float, ...]] = Field(default={}, exclude_if=is_empty)
     """Figures of each epoch of the backbone, by name; none if it is not learned in epochs. (`curve` is the head's.)"""
+    added: tuple[AppliedCorrection, ...] = Field(default=(), exclude_if=is_empty)
+    removed: tuple[AppliedCorrection, ...] = Field(default=(), exclude_if=is_empty)
+    holds: Count = Field(default=0, exclude_if=is_empty)
+    """How many corrections it holds, where they are not listed."""
+
+    @property
+    def held(self) -> tuple[AppliedCorrection, ...]:
+        """The corrections it holds. Raises ValueError if they are not listed: see `completed`."""
+        if self.corrections is None:
+            raise ValueError(f"{self.version} was announced as a difference to {self.parent}: complete it first.")
+        return self.corrections
+
+    @property
+    def held_count(self) -> int:
+        """How many corrections it holds."""
+        return self.holds if self.corrections is None else len(self.corrections)
+
+    def completed(self, of_parent: Iterable[AppliedCorrection]) -> Self:
+        """Return the same with its corrections listed, by image id, given those that its parent holds."""
+        if self.corrections is not None:
+            return self
+        gone = {(one.image_id, one.revision) for one in (*self.removed, *self.added)}
+        kept = [one for one in of_parent if (one.image_id, one.revision) not in gone]
+        listed = sorted([*kept, *self.added], key=lambda one: (one.image_id, one.revision))
+        return self.model_copy(update={"corrections": tuple(listed)})
 
 
 def _cause_of_verdict(answers: UUID | None, causes: tuple[UUID, ...], event_id: UUID) -> UUID:

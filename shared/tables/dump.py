@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from shared.tables.database import Database
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename"
-_NEVER = ("migrations", "fold", "traces")
-"""They tell of the code, of when it ran and of who watched, not of events: two schemas need not agree on them."""
+_NEVER = ("migrations", "fold", "traces", "changed_images")
+"""They tell of the code, of when it ran and what it read first, and of who watched, not of events: two schemas need not
+agree on them."""
 _ROWS_AT_ONCE = 1000
 
 
@@ -18,8 +19,8 @@ async def canonical_dump(
     moment.
 
     `tables` None means all of the schema, `positions` too; those in `without` are left out (tables that are not
-    folded from events: credentials, ledgers of effects), and so are `migrations`, `fold` and `traces`. The rows are
-    streamed: the memory needed does not grow with the table.
+    folded from events: credentials, ledgers of effects), and so is what is no fold (`_NEVER`). The rows are streamed:
+    the memory needed does not grow with the table.
     """
     hashes = {}
     async with database.transaction() as transaction:

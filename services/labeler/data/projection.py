@@ -318,13 +318,15 @@ async def apply_drift_detected(event: DriftDetected, transaction: Transaction) -
 
 async def _mark_corrections_live(version: str, transaction: Transaction) -> None:
     """Mark the corrections of `version` as live since its first counting promotion, once both events are projected.
-    Corrections that an earlier promotion made live keep their row."""
+    Corrections that an earlier promotion made live keep their row; those that a difference does not name were made live
+    with its parent."""
     await transaction.execute(
         """INSERT INTO live_corrections AS known (image_id, revision, sequence, version, live_at)
            SELECT correction.image_id, correction.revision, promotion.sequence, promotion.version, promotion.promoted_at
            FROM (SELECT * FROM promotions WHERE version = $1 AND counts ORDER BY sequence LIMIT 1) promotion
            JOIN models USING (version)
-           CROSS JOIN jsonb_to_recordset(models.event -> 'corrections') AS correction (image_id uuid, revision integer)
+           CROSS JOIN LATERAL (SELECT * FROM corrections_in(models.event, 'corrections')
+                               UNION ALL SELECT * FROM corrections_in(models.event, 'added')) correction
            ON CONFLICT (image_id, revision) DO UPDATE SET
                sequence = excluded.sequence, version = excluded.version, live_at = excluded.live_at
            WHERE known.sequence > excluded.sequence""",

@@ -58,14 +58,14 @@ async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | No
 
 
 _OBEYED = """
+WITH holding AS MATERIALIZED (SELECT * FROM models_holding(history.image_id))
 SELECT version, greatest(promoted_at, history.occurred_at) AS live_at
 FROM promotions JOIN models USING (version)
 CROSS JOIN LATERAL (
     SELECT coalesce(bool_or(held.revision = history.held_revision), false) AS restored,
            coalesce(bool_or(held.revision <= history.revision AND held.revision <> history.held_revision), false)
                AS obsolete
-    FROM jsonb_to_recordset(models.event -> 'corrections') AS held (image_id uuid, revision integer)
-    WHERE held.image_id = history.image_id) AS known
+    FROM holding AS held WHERE held.version = models.version) AS known
 WHERE counts AND NOT known.obsolete AND (history.held_label IS NULL OR known.restored)
   AND sequence >= (SELECT coalesce(max(sequence), 1) FROM promotions
                    WHERE counts AND promoted_at <= history.occurred_at)

@@ -134,7 +134,7 @@ def _model(row: Row) -> ModelView:
             "metrics": trained["metrics"],
             "training_images": trained["training_images"],
             "test_images": trained["test_images"],
-            "corrections": len(trained["corrections"]),
+            "corrections": _held_count(trained),
             "seconds": trained["seconds"],
             "trained_at": row["trained_at"],
             "promoted_at": promoted[-1]["occurred_at"] if promoted else None,
@@ -142,6 +142,11 @@ def _model(row: Row) -> ModelView:
             "waits_for_approval": not promoted and bool((verdict or {}).get("waits_for_approval")),
         }
     )
+
+
+def _held_count(trained: Mapping[str, Any]) -> int:
+    listed = trained["corrections"]
+    return int(trained.get("holds", 0)) if listed is None else len(listed)
 
 
 def _verdict(row: Row) -> Mapping[str, Any] | None:

@@ -68,7 +68,7 @@ async def _in_service(database: Database, person: str) -> tuple[str | None, int]
     row = await database.fetchrow(
         """SELECT version, (
                SELECT count(*)
-               FROM jsonb_to_recordset(models.event -> 'corrections') AS held (image_id uuid, revision integer)
+               FROM held_corrections(models.version) AS held
                JOIN label_history USING (image_id, revision) WHERE applied AND corrected_by = $1) AS corrections
            FROM promotions JOIN models USING (version) WHERE counts ORDER BY sequence DESC LIMIT 1""",
         person,

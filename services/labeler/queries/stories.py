@@ -52,11 +52,9 @@ SELECT held.image_id, held.revision,
        (held.image_id, held.revision) NOT IN (
            SELECT before.image_id, before.revision
            FROM models parents
-           CROSS JOIN jsonb_to_recordset(parents.event -> 'corrections') AS before (image_id uuid, revision integer)
+           CROSS JOIN held_corrections(parents.version) AS before
            WHERE parents.version = (SELECT parent FROM models WHERE version = $1)) AS is_new
-FROM models
-CROSS JOIN jsonb_to_recordset(models.event -> 'corrections') AS held (image_id uuid, revision integer)
-WHERE models.version = $1
+FROM held_corrections($1) AS held
 """
 _LEARNED = f"""
 SELECT held.*, {_HISTORY} FROM ({_HELD}) held
@@ -96,8 +94,7 @@ async def image_story(database: Database, image_id: UUID, limit: int) -> ImageSt
 _HOLDING = """
 SELECT models.version, models.lane, held.revision, models.trained_at,
        (SELECT min(promoted_at) FROM promotions WHERE counts AND version = models.version) AS served_from
-FROM models CROSS JOIN jsonb_to_recordset(models.event -> 'corrections') AS held (image_id uuid, revision integer)
-WHERE held.image_id = $1 ORDER BY models.trained_at DESC, models.version
+FROM models JOIN models_holding($1) AS held USING (version) ORDER BY models.trained_at DESC, models.version
 """
 
 

@@ -49,9 +49,8 @@ ORDER BY trained_at DESC, version
 """
 """Full models that were in the making when the image was taken back."""
 _HELD_BY = """
-SELECT version FROM models
-CROSS JOIN jsonb_to_recordset(models.event -> 'corrections') AS held (image_id uuid)
-WHERE held.image_id = $1 ORDER BY trained_at DESC, version
+SELECT DISTINCT version, trained_at FROM models JOIN models_holding($1) USING (version)
+ORDER BY trained_at DESC, version
 """
 _SERVING = """
 WITH RECURSIVE line AS (

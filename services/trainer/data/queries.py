@@ -10,8 +10,9 @@ from services.trainer.dataset.records import Champion as Champion
 from services.trainer.dataset.records import Correction as Correction
 from services.trainer.dataset.records import LabelledImage as LabelledImage
 from services.trainer.dataset.records import ModelRow as ModelRow
+from services.trainer.dataset.records import Reading as Reading
 from services.trainer.dataset.records import Retraction as Retraction
-from shared.contract.events import LARGEST, ModelPromoted, ModelRejected, ModelTrained, SetAside
+from shared.contract.events import LARGEST, AppliedCorrection, ModelPromoted, ModelRejected, ModelTrained, SetAside
 from shared.contract.split import side
 from shared.runtime.errors import NotReady
 from shared.tables.database import Database
@@ -22,24 +23,30 @@ AFTER_ALL_REVISIONS = LARGEST + 1
 """The revision at which the withdrawal of an image takes back all that a model may hold of it, also corrections that
 the tables do not show yet."""
 
+_NEWEST = "SELECT DISTINCT ON (image_id) * FROM corrections WHERE {among} ORDER BY image_id, revision DESC"
+"""The newest applied correction of each image."""
+
 
 async def labelled_samples(tables: Tables) -> list[Sample]:
     """Return every stored image with a trusted label, as `labelled_images`."""
     return [image.sample for image in await labelled_images(tables)]
 
 
-async def labelled_images(tables: Tables) -> list[LabelledImage]:
+async def labelled_images(tables: Tables, among: Collection[UUID] | None = None) -> list[LabelledImage]:
     """Return every stored image with a trusted label, in the order of image ids: the label that a person decided, or
     else the label it came with if that is from a data set or a reviewer. An image that a person decided to have no
-    label is left out, a quarantined one, and of images with the same pixels all but the one whose label counts."""
-    rows = await tables.fetch(
-        """SELECT i.image_id, i.sha256, i.object_key, i.group_id,
+    label is left out, a quarantined one, and of images with the same pixels all but the one whose label counts.
+    `among`: only those of these images."""
+    rows = await _fetch(
+        tables,
+        """WITH c AS ({newest}) SELECT i.image_id, i.sha256, i.object_key, i.group_id,
                   coalesce(c.label, i.label) AS label, coalesce(c.held_revision, 0) AS revision
-           FROM usable_images i LEFT JOIN newest_corrections c USING (image_id)
+           FROM usable_images i LEFT JOIN c USING (image_id)
            WHERE (c.label IS NOT NULL
                   OR (coalesce(c.held_revision, 0) = 0 AND i.label IS NOT NULL AND i.trust IN ('seed', 'reviewed')))
              AND NOT i.quarantined AND NOT EXISTS (SELECT FROM overruled_images o WHERE o.image_id = i.image_id)
-           ORDER BY i.image_id"""
+             AND {among} ORDER BY i.image_id""",
+        among,
     )
     return [LabelledImage(_sample(row), row["object_key"], row["group_id"]) for row in rows]
 
@@ -91,39 +98,67 @@ async def groups_of(tables: Tables, image_ids: Collection[UUID]) -> dict[UUID, s
     return {row["image_id"]: row["group_id"] for row in rows}
 
 
-async def applied_corrections(tables: Tables) -> list[Correction]:
+async def applied_corrections(tables: Tables, among: Collection[UUID] | None = None) -> list[Correction]:
     """Return the label that a person decided of every stored image that has one, in the order of image ids. After a
     withdrawal that is the label of an earlier revision. Of images with the same pixels only the latest decision
-    counts."""
-    rows = await tables.fetch(
-        """SELECT image_id, c.held_revision AS revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at,
+    counts. `among`: only those of these images."""
+    rows = await _fetch(
+        tables,
+        """WITH c AS ({newest})
+           SELECT image_id, c.held_revision AS revision, c.label, i.sha256, i.object_key, i.group_id, c.corrected_at,
                   c.event_id
-           FROM newest_corrections c JOIN usable_images i USING (image_id)
+           FROM c JOIN usable_images i USING (image_id)
            WHERE c.label IS NOT NULL
              AND NOT EXISTS (SELECT FROM overruled_images o WHERE o.image_id = i.image_id)
-           ORDER BY image_id"""
+             AND {among} ORDER BY image_id""",
+        among,
     )
     return [Correction(**dict(row)) for row in rows]
 
 
-async def retractions(tables: Tables) -> list[Retraction]:
+async def retractions(tables: Tables, among: Collection[UUID] | None = None) -> list[Retraction]:
     """Return the newest applied correction of every image whose last label was taken away or does not count, since a
     later decision about another image with the same pixels does, and the withdrawal of every image that was taken back
-    itself; in the order of image ids."""
-    rows = await tables.fetch(
-        """SELECT n.image_id, n.revision, CASE WHEN d.event_id IS NULL THEN n.held_revision ELSE 0 END AS held_revision,
+    itself; in the order of image ids. `among`: only those of these images."""
+    rows = await _fetch(
+        tables,
+        """WITH n AS ({newest})
+           SELECT n.image_id, n.revision, CASE WHEN d.event_id IS NULL THEN n.held_revision ELSE 0 END AS held_revision,
                   coalesce(d.corrected_at, n.corrected_at) AS corrected_at, coalesce(d.event_id, n.event_id) AS event_id
-           FROM newest_corrections n LEFT JOIN overruled_images o USING (image_id)
+           FROM n LEFT JOIN overruled_images o USING (image_id)
            LEFT JOIN LATERAL (SELECT event_id, corrected_at FROM corrections WHERE image_id = o.deciding_image
                               ORDER BY revision DESC LIMIT 1) d ON true
            WHERE (d.event_id IS NOT NULL OR n.held_revision < n.revision OR n.label IS NULL)
              AND NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.image_id = n.image_id)
            UNION ALL
-           SELECT image_id, $1::bigint, 0, withdrawn_at, event_id FROM withdrawn_images
+           SELECT image_id, {after_all}::bigint, 0, withdrawn_at, event_id FROM withdrawn_images
+           WHERE {among}
            ORDER BY image_id""",
-        AFTER_ALL_REVISIONS,
+        among,
     )
     return [Retraction(**dict(row)) for row in rows]
+
+
+async def changes_since(tables: Tables, since: Reading | None, most: int) -> tuple[Reading, list[UUID]]:
+    """Return how far these tables are now, and the images about which they say something else than at `since`; more
+    than `most` are not named in full. After a replay these are other tables, and with None, as after a replay, no image
+    is named: read all of them again."""
+    row = await tables.fetchrow(
+        """SELECT to_regclass('changed_images')::oid::bigint AS table_id,
+                  (SELECT coalesce(max(change), 0) FROM changed_images) AS change,
+                  ARRAY(SELECT image_id FROM changed_images WHERE change > $1 LIMIT $2) AS images""",
+        LARGEST if since is None else since.change,
+        most + 1,
+    )
+    assert row is not None  # it has no condition
+    return Reading(row["table_id"], row["change"]), row["images"]
+
+
+async def _fetch(tables: Tables, query: str, among: Collection[UUID] | None) -> list[Row]:
+    """Ask about all images, or about some of them."""
+    condition, images = ("true", ()) if among is None else ("image_id = ANY($1::uuid[])", (list(among),))
+    newest = _NEWEST.format(among=condition)
+    return await tables.fetch(query.format(newest=newest, among=condition, after_all=AFTER_ALL_REVISIONS), *images)
 
 
 async def withdrawn_digests(tables: Tables) -> frozenset[str]:
@@ -137,14 +172,16 @@ async def promotion(tables: Tables) -> ModelPromoted | None:
     return None if event is None else ModelPromoted.model_validate(event)
 
 
-async def champion(tables: Tables) -> Champion | None:
-    """Return the model in service, None before the first promotion.
+async def champion(tables: Tables, *, as_announced: bool = False) -> Champion | None:
+    """Return the model in service, with its corrections listed or `as_announced`; None before the first promotion.
 
     Raises:
         NotReady: the promotion is here, but the model.trained it promotes is not folded yet.
     """
     current = await promotion(tables)
-    return None if current is None else Champion(current, await trained(tables, current.version))
+    if current is None:
+        return None
+    return Champion(current, await trained(tables, current.version, as_announced=as_announced))
 
 
 async def freezing_promotion(tables: Tables) -> ModelPromoted | None:
@@ -173,10 +210,10 @@ async def anchor_version(tables: Tables) -> str | None:
     return version
 
 
-async def trained(tables: Tables, version: str) -> ModelTrained:
-    """Return the candidate with this version, which something else in the log names. Raises NotReady if it is not
-    folded yet."""
-    row = await model(tables, version)
+async def trained(tables: Tables, version: str, *, as_announced: bool = False) -> ModelTrained:
+    """Return the candidate with this version, which something else in the log names, with its corrections listed or
+    `as_announced`. Raises NotReady if it is not folded yet."""
+    row = await (announced if as_announced else model)(tables, version)
     if row is None:
         raise NotReady(
             f"model.trained of {version} is not folded yet, though the log names it: wait for the projection."
@@ -185,9 +222,41 @@ async def trained(tables: Tables, version: str) -> ModelTrained:
 
 
 async def model(tables: Tables, version: str) -> ModelRow | None:
-    """Return the candidate with this version and what became of it; None if there is none."""
+    """Return the candidate with this version, with its corrections listed, and what became of it; None if there is
+    none."""
+    row = await announced(tables, version)
+    if row is None or row.trained.corrections is not None:
+        return row
+    of_parent = await held_corrections(tables, str(row.trained.parent))
+    return ModelRow(row.trained.completed(of_parent), row.promoted, row.rejected)
+
+
+async def announced(tables: Tables, version: str) -> ModelRow | None:
+    """Return the same as it was announced: maybe as a difference to its parent."""
     row = await tables.fetchrow("SELECT * FROM candidates WHERE version = $1", version)
     return None if row is None else _model(row)
+
+
+async def held_corrections(tables: Tables, version: str) -> list[AppliedCorrection]:
+    """Return what this candidate holds, in any order: of its ancestors the last that listed all counts. Raises NotReady
+    if one of them is not folded yet."""
+    rows = await tables.fetch(
+        """WITH RECURSIVE line AS (
+             SELECT event, 0 AS depth FROM models WHERE version = $1
+             UNION ALL SELECT m.event, depth + 1 FROM line JOIN models m ON m.version = line.event ->> 'parent'
+             WHERE jsonb_typeof(line.event -> 'corrections') = 'null')
+           SELECT event FROM line ORDER BY depth DESC""",
+        version,
+    )
+    line = [ModelTrained.model_validate(row["event"]) for row in rows]
+    if not line or line[0].corrections is None:
+        raise NotReady(f"What {version} holds is not folded yet, though the log names it: wait for the projection.")
+    held = {(one.image_id, one.revision): one for one in line[0].held}
+    for step in line[1:]:
+        for one in step.removed:
+            held.pop((one.image_id, one.revision), None)
+        held |= {(one.image_id, one.revision): one for one in step.added}
+    return list(held.values())
 
 
 async def fast_candidates(tables: Tables, parent: str) -> list[Candidate]:

@@ -17,6 +17,11 @@ class LabelledImage:
     object_key: str
     group_id: str
 
+    @property
+    def image_id(self) -> UUID:
+        """Which image it is."""
+        return self.sample.image_id
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -65,6 +70,15 @@ def find_taken_back(
     by_image = {one.image_id: one for one in retractions}
     pairs = ((one, by_image.get(one.image_id)) for one in held)
     return [(one, retraction) for one, retraction in pairs if retraction is not None and retraction.takes_back(one)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far tables were read: which tables these are, since a replay puts others in their place, and the number of
+    the last change."""
+
+    table_id: int
+    change: int
 
 
 @dataclass(frozen=True, slots=True)

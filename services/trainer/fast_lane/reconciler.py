@@ -12,6 +12,8 @@ from cachetools import LRUCache
 
 from services.trainer.data import queries
 from services.trainer.data.artefacts import load_artefact
+from services.trainer.data.kept_labels import KeptLabels
+from services.trainer.data.known_models import KnownModels
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import Manifest
 from services.trainer.dataset.records import Champion
@@ -83,7 +85,8 @@ class FastLane:
         self._source = source
         self._health = health
         self._clock = clock
-        self._model: ModelTrained | None = None
+        self._models = KnownModels(database)
+        self._kept = KeptLabels(database)
         self._loaded: LRUCache[str, LoadedChampion] = LRUCache(KEPT)
         """By the sha256 of the artefact: the champion, and candidates that may become it."""
         self._bases: LRUCache[str, Artefact] = LRUCache(KEPT)
@@ -122,37 +125,26 @@ class FastLane:
 
     async def loaded_champion(self) -> LoadedChampion | None:
         """Return the champion in memory; None before the first. Raises CandidateBuildError if it cannot be read."""
-        champion = await self._champion()
+        champion = await self._models.champion()
         return None if champion is None else await self._load_champion(champion)
 
     async def _load_state(self) -> FastLaneState:
-        champion, corrections, retractions, set_aside = await asyncio.gather(
-            self._champion(),
-            queries.applied_corrections(self._database),
-            queries.retractions(self._database),
-            queries.set_aside(self._database),
+        champion, labels, set_aside = await asyncio.gather(
+            self._models.champion(), self._kept.read(), queries.set_aside(self._database)
         )
         now = self._clock()
         self._unreadable = {key: kept for key, kept in self._unreadable.items() if now - kept[0] < LEFT_OUT_FOR}
         self._inexact = {key: kept for key, kept in self._inexact.items() if now - kept[0] < LEFT_OUT_FOR}
         return FastLaneState(
             champion=champion,
-            corrections=corrections,
-            retractions=retractions,
+            corrections=labels.corrections,
+            retractions=labels.retractions,
             set_aside=set_aside,
             candidates=[] if champion is None else await queries.fast_candidates(self._database, champion.version),
             unreadable=_reasons(self._unreadable),
             inexact=_reasons(self._inexact),
             recipe=RECIPE,
         )
-
-    async def _champion(self) -> Champion | None:
-        promotion = await queries.promotion(self._database)
-        if promotion is None:
-            return None
-        if self._model is None or self._model.version != promotion.version:
-            self._model = await queries.trained(self._database, promotion.version)
-        return Champion(promotion, self._model)
 
     async def _load_champion(self, champion: Champion) -> LoadedChampion:
         """Return the champion from memory, where the lane's own last candidates are, or from the store."""
@@ -302,6 +294,8 @@ def _make_event(
     decision: BuildCandidate, candidate: Candidate, parity: Agreement, now: datetime, seconds: dict[str, float]
 ) -> ModelTrained:
     parent = decision.champion.model
+    before = {(one.image_id, one.revision): one for one in parent.held}
+    wanted = {(one.image_id, one.revision): one for one in decision.corrections}
     return ModelTrained(
         event_id=uuid_of("model.trained", decision.version),
         occurred_at=now,
@@ -319,7 +313,10 @@ def _make_event(
         labels=parent.labels,
         training_images=len(decision.corrections),
         test_images=parent.test_images,
-        corrections=tuple(one.applied for one in decision.corrections),
+        corrections=None,
+        added=tuple(wanted[entry].applied for entry in sorted(wanted.keys() - before.keys())),
+        removed=tuple(before[entry] for entry in sorted(before.keys() - wanted.keys())),
+        holds=len(wanted),
         metrics={"layer_rows": len(candidate.artefact.layer.entries), "parity_difference": parity.difference},
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,

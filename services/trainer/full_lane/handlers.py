@@ -194,7 +194,7 @@ def _log_training(trained: ModelTrained, missing: tuple[UUID, ...], seconds: flo
         version=trained.version,
         training_images=trained.training_images,
         test_images=trained.test_images,
-        corrections=len(trained.corrections),
+        corrections=trained.held_count,
         missing_images=[str(image_id) for image_id in missing],
         accuracy=trained.metrics.get("test_accuracy"),
         seconds=round(seconds, 2),

@@ -7,6 +7,7 @@ Consumes model.trained and promotion.requested (handlers), and what the tables o
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.gate.cases import GateContext
+from services.trainer.gate.evaluation_data import keep_asked
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import SOURCE, GateHandlers
 from services.trainer.gate.prefetch import run_prefetch
@@ -36,18 +37,17 @@ async def main() -> None:
     ):
         cache = FeatureCache(settings.cached_features)
         projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
-        evaluators = [
-            Evaluator(database, store, FeatureSource(store, cache), settings.gate, settings.labels) for _ in range(2)
-        ]
+        sources, kept = [FeatureSource(store, cache) for _ in range(3)], keep_asked(database, settings.watch)
+        evaluators = [Evaluator(database, store, one, kept, settings.gate, settings.labels) for one in sources[:2]]
         quick, full = (GateContext(database, one, utc_now, settings.gate.approval) for one in evaluators)
-        watch = PromotionWatch(quick, publisher, store, FeatureSource(store, cache), settings)
+        watch = PromotionWatch(quick, publisher, store, sources[2], kept, settings)
         with one_blas_thread():
             await run_parts(
                 health,
                 projection=projection.run(),
                 handlers=GateHandlers(event_log, publisher, quick, settings, full=False).run(health),
                 full_handlers=GateHandlers(event_log, publisher, full, settings, full=True).run(health),
-                prefetcher=run_prefetch(database, quick.evaluator, health),
+                prefetcher=run_prefetch(quick, health),
                 watch=watch.run(health),
             )
 

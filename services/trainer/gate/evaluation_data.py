@@ -1,14 +1,14 @@
 """What a model is evaluated on: today's test images, the corrections it holds, their features."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.trainer.data import queries
-from services.trainer.dataset.records import Correction, Retraction
+from services.trainer.data.kept_labels import KeptLabels, Labels
+from services.trainer.dataset.records import Correction, LabelledImage, Retraction
 from services.trainer.features.source import FeatureResult, FeatureSource
 from services.trainer.gate.decisions.comparison import LockedTests, held_corrections, select_locked_tests
-from services.trainer.gate.decisions.test_sample import choose_tests
+from services.trainer.gate.decisions.watching import WatchSettings, is_asked
 from services.trainer.gate.model_loader import EvaluatedModel
 from services.trainer.model.arrays import Vectors
 from shared.imaging.structure import Pixels
@@ -31,26 +31,28 @@ class EvaluationData:
     retractions: Sequence[Retraction]
 
 
+def keep_asked(database: Database, settings: WatchSettings) -> KeptLabels:
+    """Keep what people decided about the images that models are asked about, and their corrections."""
+    return KeptLabels(database, lambda image: is_asked(image, settings))
+
+
 async def load_evaluation_data(
-    database: Database,
+    labels: Labels,
+    chosen: Sequence[LabelledImage],
     source: FeatureSource,
     loaded: EvaluatedModel,
     baselines: Sequence[EvaluatedModel],
-    most_tests: int,
 ) -> EvaluationData:
-    """Return what to evaluate a model on, for it and for those it is compared with (the champion first): `most_tests`
-    test images at most. Features that a full training kept are read, the others computed from the images. An image that
-    cannot be read is left out for all of them. Raises TransientError if a dependency does not answer."""
+    """Return what to evaluate a model on, for it and for those it is compared with (the champion first): the `chosen`
+    test images, and the corrections that it holds of what people decided. Features that a full training kept are read,
+    the others computed from the images. An image that cannot be read is left out for all of them. Raises TransientError
+    if a dependency does not answer."""
     model = loaded.compared.trained
     champion = baselines[0].compared.trained if baselines else None
-    images, applied, retractions = await asyncio.gather(
-        queries.labelled_images(database), queries.applied_corrections(database), queries.retractions(database)
-    )
-    chosen = choose_tests(images, most_tests)
     tests = select_locked_tests([image.sample for image in chosen], model, champion)
     wanted = {sample.sha256 for sample in tests.samples}
     test_keys = {image.sample.sha256: image.object_key for image in chosen if image.sample.sha256 in wanted}
-    corrections = held_corrections(model, applied)
+    corrections = held_corrections(model, labels.corrections)
     keys = test_keys | {one.sha256: one.object_key for one in corrections}
     found = await _features(source, loaded, keys)
     features, unreadable = {model.backbone_id: found.features}, set(found.unreadable)
@@ -67,7 +69,7 @@ async def load_evaluation_data(
     probed = [sample.sha256 for sample in tests.samples[:PROBED_TESTS]]
     probed += [one.sha256 for one in sorted(corrections, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]]
     prepared, _ = await source.prepared_images({digest: keys[digest] for digest in probed})
-    return EvaluationData(tests, corrections, features, prepared, retractions)
+    return EvaluationData(tests, corrections, features, prepared, labels.retractions)
 
 
 async def load_corrections(source: FeatureSource, loaded: EvaluatedModel, applied: Sequence[Correction]) -> None:
@@ -84,7 +86,7 @@ async def load_probes(
     """Return features and pixels of a few stored images by sha256, some of them corrections that the model holds:
     enough to see whether it answers as trained, and never the features of all test images. Raises TransientError."""
     model = loaded.compared.trained
-    held = [one.image_id for one in model.corrections[-PROBED_CORRECTIONS:]]
+    held = [one.image_id for one in model.held[-PROBED_CORRECTIONS:]]
     keys = await queries.some_images(database, held, PROBED_TESTS)
     prepared, _ = await source.prepared_images(keys)
     found = await source.features(model.backbone_id, loaded.extractor, {digest: keys[digest] for digest in prepared})

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from services.trainer.data import queries
-from services.trainer.dataset.records import Champion, find_taken_back
+from services.trainer.data.kept_labels import KeptLabels
+from services.trainer.dataset.records import Champion, LabelledImage, find_taken_back
 from services.trainer.features.source import FeatureSource
 from services.trainer.gate.data_changes import DataChanges, find_data_changes
 from services.trainer.gate.decisions.comparison import (
@@ -21,6 +21,7 @@ from services.trainer.gate.decisions.comparison import (
     predict_tests,
 )
 from services.trainer.gate.decisions.evidence import make_evidence
+from services.trainer.gate.decisions.test_sample import choose_tests
 from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Verdict, judge
 from services.trainer.gate.decisions.verdict_events import failed_rules
 from services.trainer.gate.evaluation_data import EvaluationData, load_corrections, load_evaluation_data, load_probes
@@ -59,11 +60,16 @@ class Evaluator:
         database: Database,
         store: ObjectStore,
         source: FeatureSource,
+        kept: KeptLabels,
         settings: GateSettings,
         labels: Collection[str] | None = None,
     ) -> None:
-        """`labels`: those of the installation; no model that names others serves. None: any."""
+        """`kept`: what people decided about the test images, and their corrections. `labels`: those of the
+        installation; no model that names others serves. None: any."""
         self._labels = labels
+        self._kept = kept
+        self._chosen: tuple[Sequence[LabelledImage], list[LabelledImage]] = ((), [])
+        """Of these labelled images, the test images that models are measured on."""
         self._database = database
         self._store = store
         self._source = source
@@ -75,10 +81,8 @@ class Evaluator:
         """Have the model and what its corrections are judged by in memory for the evaluation that follows, which
         reports it if this fails."""
         with suppress(ModelLoadError, TransientError):
-            loaded, applied = await asyncio.gather(
-                self._loader.load(model), queries.applied_corrections(self._database)
-            )
-            await load_corrections(self._source, loaded, applied)
+            loaded, labels = await asyncio.gather(self._loader.load(model), self._kept.read())
+            await load_corrections(self._source, loaded, labels.corrections)
 
     def forget(self, withdrawn: frozenset[str]) -> None:
         """Keep nothing in memory of these images (by sha256)."""
@@ -138,7 +142,7 @@ class Evaluator:
         ChampionLost, TransientError."""
         baselines, _ = await self._load_baselines(champion, anchor)
         for baseline in baselines[:1]:  # what comes next holds a new correction
-            await load_corrections(self._source, baseline, await queries.applied_corrections(self._database))
+            await load_corrections(self._source, baseline, (await self._kept.read()).corrections)
         challenger = None
         if candidate is not None:
             with suppress(ModelLoadError):  # the evaluation that follows reports it
@@ -149,7 +153,10 @@ class Evaluator:
                 await self._answers_of(baseline, data)
 
     async def _load_data(self, loaded: EvaluatedModel, baselines: Sequence[EvaluatedModel]) -> EvaluationData:
-        return await load_evaluation_data(self._database, self._source, loaded, baselines, self._settings.most_tests)
+        labels = await self._kept.read()
+        if self._chosen[0] is not labels.images:
+            self._chosen = labels.images, choose_tests(labels.images, self._settings.most_tests)
+        return await load_evaluation_data(labels, self._chosen[1], self._source, loaded, baselines)
 
     async def _load_baselines(
         self, champion: Champion | None, anchor: ModelTrained | None
@@ -219,7 +226,7 @@ class Evaluator:
     async def _answers_of(self, loaded: EvaluatedModel, data: EvaluationData) -> Indices:
         """Return what another model answers on these test images; scored again only when they change."""
         model, tests = loaded.compared.trained, data.tests
-        held = find_taken_back(model.corrections, data.retractions)
+        held = find_taken_back(model.held, data.retractions)
         taken_back = frozenset((one.image_id, one.revision) for one, _ in held)
         key = (model.event_id, tests.labels, tuple((one.image_id, one.sha256) for one in tests.samples), taken_back)
         answers = self._answers.get(key)

@@ -13,7 +13,7 @@ from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, PromotionRequested
 from shared.messaging.event_log import EventLog, Publisher
 from shared.messaging.handler import run_handlers, subscribe
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import NotReady, TransientError
 from shared.runtime.health import Health
 from shared.tables.decider import run_decider
 from shared.tables.projection import wait_until_caught_up
@@ -49,14 +49,15 @@ class GateHandlers:
         """Promote or reject a candidate, against the champion of this moment."""
         if (event.lane == "full") != self._full:
             return ()
-        case = CandidateCase(self._context, event)
         with VERDICT_SECONDS.time():
+            candidate = await self._completed(event)
+            case = CandidateCase(self._context, candidate)
             if self._full:
                 await self._wait_for_tables()
                 if await case.find_outcome() is None:
-                    await self._measure(event)
+                    await self._measure(candidate)
             else:
-                await asyncio.gather(self._wait_for_tables(BESIDE_CANDIDATES), self._context.evaluator.fetch(event))
+                await asyncio.gather(self._wait_for_tables(BESIDE_CANDIDATES), self._context.evaluator.fetch(candidate))
             await self._decide(case)
         return ()
 
@@ -73,6 +74,13 @@ class GateHandlers:
                     await self._measure(row.trained)
         await self._decide(case)
         return ()
+
+    async def _completed(self, event: ModelTrained) -> ModelTrained:
+        try:
+            return await self._context.models.completed(event)
+        except NotReady:  # its parent was promoted, so the log has it
+            await self._wait_for_tables()
+            return await self._context.models.completed(event)
 
     async def _measure(self, candidate: ModelTrained) -> None:
         """Do what takes long before the state is read that the decision depends on: then hardly a promotion comes in

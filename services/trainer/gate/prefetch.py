@@ -3,10 +3,9 @@
 import asyncio
 
 from services.trainer.data import queries
-from services.trainer.gate.evaluator import Evaluator
+from services.trainer.gate.cases import GateContext
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
-from shared.tables.database import Database
 
 PART = "prefetch"
 PAUSE_SECONDS = 1.0
@@ -16,16 +15,17 @@ LONGEST_SECONDS = 30.0
 """While the tables change without a pause, as when hundreds of images come in at once, this waits so long at most."""
 
 
-async def run_prefetch(database: Database, evaluator: Evaluator, health: Health) -> None:
+async def run_prefetch(context: GateContext, health: Health) -> None:
     """Load after each change of the tables, at most once a second. It only saves time: what it misses is loaded when a
     candidate is evaluated. An artefact that cannot be loaded turns health red."""
+    database, evaluator, models = context.database, context.evaluator, context.models
     async with database.changes() as changes:
         while True:
             try:
                 evaluator.forget(await queries.withdrawn_digests(database))
-                champion = await queries.champion(database)
+                champion = await models.champion()
                 if champion is not None:
-                    await evaluator.prefetch(champion, await queries.anchor(database))
+                    await evaluator.prefetch(champion, await models.anchor())
                 health.set(PART, True)
             except TransientError as error:
                 health.set(PART, False, str(error))

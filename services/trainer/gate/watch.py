@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from cachetools import LRUCache
 
-from services.trainer.data import promotions, queries
+from services.trainer.data import promotions
+from services.trainer.data.kept_labels import KeptLabels
 from services.trainer.dataset.records import Champion, LabelledImage
 from services.trainer.features.source import FeatureSource
 from services.trainer.gate.cases import GateContext, Outcome
@@ -91,11 +92,13 @@ class PromotionWatch:
         publisher: Publisher,
         store: ObjectStore,
         source: FeatureSource,
+        kept: KeptLabels,
         settings: GateProcessSettings,
     ) -> None:
         self._context = context
         self._loader = ModelLoader(store)
         self._source = source
+        self._kept = kept
         self._publisher = publisher
         self._verdict_seconds = settings.verdict_seconds
         self._watch = settings.watch
@@ -134,7 +137,7 @@ class PromotionWatch:
     async def _probe(self, steps: Sequence[ModelPromoted]) -> None:
         """Ask the newest of these promotions and what served before the first of them the golden images."""
         newest, before = steps[-1], str(steps[0].replaces)
-        images = choose_golden(await queries.labelled_images(self._context.database), self._watch)
+        images = choose_golden((await self._kept.read()).images, self._watch)
         prepared, _ = await self._source.prepared_images({one.sample.sha256: one.object_key for one in images})
         readable = [one for one in images if one.sample.sha256 in prepared]
         if not readable or newest.version == before:

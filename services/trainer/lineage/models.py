@@ -54,4 +54,4 @@ class ModelReader:
         model = await self.trained(version)
         full = (await self.line(model))[-1]
         layer = None if full is model else await self.manifest(model)
-        return data_set_of(await self.manifest(full), layer, model.corrections)
+        return data_set_of(await self.manifest(full), layer, model.held)

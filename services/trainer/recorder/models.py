@@ -33,9 +33,9 @@ class TableModels:
     async def find(self, version: str) -> ModelRow | None:
         """See ModelTable."""
         await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
-        return await queries.model(self._database, version)
+        return await queries.announced(self._database, version)
 
     async def champion(self) -> Champion | None:
         """See ModelTable."""
         await wait_until_caught_up(self._event_log, self._database, TOPICS, self._timeout_seconds)
-        return await queries.champion(self._database)
+        return await queries.champion(self._database, as_announced=True)

@@ -31,7 +31,7 @@ def figures(trained: ModelTrained) -> dict[str, float]:
         **{f"seconds_{stage}": seconds for stage, seconds in trained.seconds.items()},
         "training_images": trained.training_images,
         "test_images": trained.test_images,
-        "corrections": len(trained.corrections),
+        "corrections": trained.held_count,
     }
 
 
@@ -66,7 +66,7 @@ def dataset(trained: ModelTrained, bucket: str) -> DatasetRecord:
     profile = {
         "training_images": trained.training_images,
         "test_images": trained.test_images,
-        "corrections": len(trained.corrections),
+        "corrections": trained.held_count,
         "labels": list(trained.labels),
     }
     digest = trained.manifest_sha256[:DIGEST_CHARACTERS]

@@ -173,7 +173,7 @@ async def test_an_image_whose_bytes_are_gone_is_left_out_and_the_rest_goes_on(wo
         await world.correct(gone, "dandelion")
         await world.live(await world.correct(kept, "dandelion"))
         champion = await world.champion()
-        assert {one.image_id for one in champion.model.corrections} == {kept.image_id}
+        assert {one.image_id for one in champion.model.held} == {kept.image_id}
         await eventually(lambda: "1 left out" in said(parts))
 
 
@@ -193,7 +193,7 @@ async def test_a_correction_on_which_runtimes_differ_is_left_out(
         await eventually(lambda: "1 left out" in said(parts))
         await world.live(await world.correct(kept, "dandelion"))
         champion = await world.champion()
-        assert {one.image_id for one in champion.model.corrections} == {kept.image_id}
+        assert {one.image_id for one in champion.model.held} == {kept.image_id}
 
 
 async def test_after_a_rollback_and_an_unfreeze_the_corrections_are_live_again(world: World, parts: Parts) -> None:
@@ -243,7 +243,7 @@ async def test_contradicting_corrections_are_set_aside_and_others_go_on(world: W
     assert rejected
     assert [(one.image_id, one.revision) for one in aside] == [(twin.image_id, 1)]
     assert aside[0].sentence
-    assert wrong.image_id not in {one.image_id for one in champion.model.corrections}
+    assert wrong.image_id not in {one.image_id for one in champion.model.held}
 
 
 async def world_rejections(world: World) -> list[ModelRejected]:
@@ -266,7 +266,7 @@ async def test_corrections_that_break_test_images_are_set_aside_and_others_go_on
         aside = await eventually(lambda: queries.set_aside(world.database))
         await eventually(lambda: quiet(world, parts))
         champion = await world.champion()
-    held = {one.image_id for one in champion.model.corrections}
+    held = {one.image_id for one in champion.model.held}
     assert good.image_id in held
     assert {one.image_id for one in aside} <= {image.image_id for image in poison}
     assert all("test image" in one.sentence for one in aside)

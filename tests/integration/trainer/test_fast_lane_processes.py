@@ -6,6 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -28,6 +29,7 @@ from tests.server_forms import start_servers
 
 E = TypeVar("E", bound=Event)
 LANE, GATE = "services.trainer.fast_lane", "services.trainer.gate"
+_numbers = count(1)  # all tests here write to one log: none stores the pictures of another
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -51,7 +53,7 @@ async def real(own_servers: Servers) -> AsyncIterator[World]:
         open_object_store(settings) as store,
         event_log.publisher("pappus/jobs") as publisher,
     ):
-        yield World(event_log, database, store, publisher)
+        yield World(event_log, database, store, publisher, numbers=_numbers)
 
 
 @pytest.fixture

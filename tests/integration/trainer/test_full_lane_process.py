@@ -224,7 +224,7 @@ async def test_a_correction_is_held_by_the_next_model(lane: Lane) -> None:
     await plants.request()
     second = (await plants.trained(at_least=models + 1))[-1]
     assert second.version != lane.first.version
-    assert [one.image_id for one in second.corrections] == [image.image_id]
+    assert [one.image_id for one in second.held] == [image.image_id]
     pixels = np.stack([prepare(decode_image(plants.bytes[image.sha256]))])
     answer = ArtefactSession(await plants.store.get(second.artefact_key)).predict(pixels).probabilities.argmax()
     assert plants.labels[answer] == plants.labels[1]

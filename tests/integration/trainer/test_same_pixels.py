@@ -90,7 +90,7 @@ async def test_the_model_answers_both_with_the_later_label(world: World, parts: 
         later = await world.correct(other, "dandelion")
 
         champion = await world.live(later)
-        assert [held.image_id for held in champion.model.corrections] == [other.image_id]
+        assert [held.image_id for held in champion.model.held] == [other.image_id]
         assert later.event_id in champion.model.causes
 
         undo = label_corrected(
@@ -100,7 +100,7 @@ async def test_the_model_answers_both_with_the_later_label(world: World, parts: 
 
         async def restored() -> Champion | None:
             found = await queries.champion(world.database)
-            held = {held.image_id for held in found.model.corrections} if found else set()
+            held = {held.image_id for held in found.model.held} if found else set()
             return found if held == {one.image_id} else None
 
         assert await eventually(restored, 20) is not None

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from tests.server_forms import start_servers
 
 LANE, GATE = "services.trainer.fast_lane", "services.trainer.gate"
 FULL, RECORDER = "services.trainer.full_lane", "services.trainer.recorder"
+_numbers = count(1)  # all tests here write to one log: none stores the pictures of another
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -58,7 +60,7 @@ async def real(own_servers: Servers, images: list[Stored]) -> AsyncIterator[Worl
         open_object_store(settings) as store,
         event_log.publisher("pappus/jobs") as publisher,
     ):
-        yield World(event_log, database, store, publisher, images)
+        yield World(event_log, database, store, publisher, images, numbers=_numbers)
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,7 @@ async def without(world: World, image_id: UUID) -> ModelTrained:
 
     async def there() -> ModelTrained | None:
         champion = await queries.champion(world.database)
-        held = {one.image_id for one in champion.model.corrections} if champion else {image_id}
+        held = {one.image_id for one in champion.model.held} if champion else {image_id}
         return None if champion is None or image_id in held else champion.model
 
     found = await eventually(there, 20)

@@ -2,7 +2,7 @@
 parts on a log in memory, a real PostgreSQL and an object store in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from services.trainer.data import queries
+from services.trainer.data.kept_labels import KeptLabels
 from services.trainer.data.projection import MIGRATIONS, TOPICS, trainer_projection
 from services.trainer.dataset.manifest import Sample, manifest_of
 from services.trainer.dataset.records import ModelRow
@@ -26,6 +27,7 @@ from services.trainer.full_lane.views import make_views
 from services.trainer.gate.cases import GateContext
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.decisions.watching import WatchSettings
+from services.trainer.gate.evaluation_data import keep_asked
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GateHandlers
 from services.trainer.gate.settings import GateProcessSettings
@@ -132,13 +134,14 @@ def group_on(wanted: Side) -> str:
 
 @dataclass
 class World:
-    """Images, models and people; publishes what they do."""
+    """Images, models and people; publishes what they do. A test sees the same pictures each time."""
 
     event_log: EventLog
     database: Database
     store: ObjectStore
     publisher: Publisher
     images: list[Stored] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def publish(self, *events: Event) -> None:
         await self.publisher.publish(events)
@@ -146,7 +149,7 @@ class World:
     async def image(self, shows: str, where: Side = "train", says: str | None = None, **changes: Any) -> Stored:
         """Store a picture and say so; `says` is its registered label if it is another one."""
         pixels = changes.pop("pixels", None)
-        pixels = picture(shows, next(_numbers)) if pixels is None else pixels
+        pixels = picture(shows, next(self.numbers)) if pixels is None else pixels
         data = png(pixels)
         digest = sha256(data).hexdigest()
         event = image_stored(sha256=digest, label=says or shows, group_id=group_on(where), **changes)
@@ -209,7 +212,7 @@ class World:
         metadata = ArtefactMetadata(LABELS, "grid", identity, manifest.sha256, input_size=96, kappa=10.0)
         layer = empty_layer(WIDTH, len(LABELS), *self._space(changes.pop("space", True)))
         artefact = assemble(backbone(), learned, layer, replace(metadata, format_version=2 if layer.space else 1)).data
-        version = changes.pop("version", f"full-{next(_numbers)}")
+        version = changes.pop("version", f"full-{next(self.numbers)}")
         key = artefact_key(version, sha256(artefact).hexdigest())
         await self.store.put(key, artefact)
         await self.store.put(f"manifests/{manifest.sha256}.json", manifest.json.encode())
@@ -266,7 +269,7 @@ class World:
             champion = await queries.champion(self.database)
             if champion is None:
                 return None
-            return champion if wanted <= {(one.image_id, one.revision) for one in champion.model.corrections} else None
+            return champion if wanted <= {(one.image_id, one.revision) for one in champion.model.held} else None
 
         champion = await eventually(there, timeout_seconds)
         assert champion is not None
@@ -294,7 +297,11 @@ class Parts:
 
     def evaluator(self) -> Evaluator:
         world = self.world
-        return Evaluator(world.database, world.store, self.source(), self.limits, self.settings.labels)
+        return Evaluator(world.database, world.store, self.source(), self.kept(), self.limits, self.settings.labels)
+
+    def kept(self) -> KeptLabels:
+        """Return what a gate keeps in memory of the tables."""
+        return keep_asked(self.world.database, self.watching)
 
     def _context(self, evaluator: Evaluator) -> GateContext:
         return GateContext(self.world.database, evaluator, utc_now, self.limits.approval)
@@ -318,7 +325,7 @@ class Parts:
         """Return what looks after promotions."""
         world, context = self.world, self._context(self.evaluator())
         settings = GateProcessSettings(gate=self.limits, watch=self.watching)
-        return PromotionWatch(context, publisher or world.publisher, world.store, self.source(), settings)
+        return PromotionWatch(context, publisher or world.publisher, world.store, self.source(), self.kept(), settings)
 
     async def fast(self) -> None:
         world = self.world

@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "7952b47c477e100d"),
-    "labeler": (2, "972c323a3b35a774"),
+    "labeler": (2, "1377a1d8bbc3a77f"),
     "predictor": (2, "58e0ccce40d5ba1b"),
-    "trainer": (3, "190a5da91b21f101"),
+    "trainer": (3, "10e7b42805fd6151"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

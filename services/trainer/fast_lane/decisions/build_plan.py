@@ -74,7 +74,7 @@ def oldest_unserved(state: FastLaneState) -> datetime | None:
     """Return since when the champion lacks a correction, or holds one that was taken back; None if it does neither."""
     waiting = [one.corrected_at for one in find_unserved(state)]
     if state.champion is not None:
-        waiting += [one.corrected_at for _, one in find_taken_back(state.champion.model.corrections, state.retractions)]
+        waiting += [one.corrected_at for _, one in find_taken_back(state.champion.model.held, state.retractions)]
     return min(waiting, default=None)
 
 
@@ -113,14 +113,14 @@ def _partition_corrections(champion: Champion, state: FastLaneState) -> list[tup
 
 
 def _revisions(champion: Champion) -> set[tuple[UUID, int]]:
-    return {(held.image_id, held.revision) for held in champion.model.corrections}
+    return {(held.image_id, held.revision) for held in champion.model.held}
 
 
 def _count_unknown(champion: Champion, state: FastLaneState) -> int:
     """Return how many revisions the champion holds that the tables, folded from other topics, do not show yet."""
     shown = {one.image_id: one.revision for one in state.corrections}
     shown |= {one.image_id: one.revision for one in state.retractions}
-    return sum(shown.get(held.image_id, 0) < held.revision for held in champion.model.corrections)
+    return sum(shown.get(held.image_id, 0) < held.revision for held in champion.model.held)
 
 
 def _by_age(correction: Correction) -> tuple[datetime, UUID]:
@@ -133,7 +133,7 @@ def _find_new(champion: Champion, wanted: Sequence[Correction]) -> list[Correcti
 
 
 def _plan_build(champion: Champion, wanted: Sequence[Correction], state: FastLaneState) -> BuildCandidate:
-    taken_back = find_taken_back(champion.model.corrections, state.retractions)
+    taken_back = find_taken_back(champion.model.held, state.retractions)
     events = [one.event_id for one in _find_new(champion, wanted)] + [one.event_id for _, one in taken_back]
     causes = tuple(dict.fromkeys(events)) or (champion.promotion.event_id,)
     return BuildCandidate(version_of(champion, wanted, state.recipe), champion, tuple(wanted), causes)

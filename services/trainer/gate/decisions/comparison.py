@@ -80,7 +80,7 @@ def find_broken_corrections(
 
 def held_corrections(model: ModelTrained, corrections: Sequence[Correction]) -> list[Correction]:
     """Return the applied corrections that the model's manifest holds, in the revision that is current."""
-    revisions = {(one.image_id, one.revision) for one in model.corrections}
+    revisions = {(one.image_id, one.revision) for one in model.held}
     return [one for one in corrections if (one.image_id, one.revision) in revisions]
 
 
@@ -94,17 +94,15 @@ def count_taken_back(challenger: ModelTrained, champion: ModelTrained | None, re
     """Return how many corrections the champion holds and the challenger does not because they were taken back."""
     if champion is None:
         return 0
-    kept = {(one.image_id, one.revision) for one in challenger.corrections}
-    return sum(
-        (one.image_id, one.revision) not in kept for one, _ in find_taken_back(champion.corrections, retractions)
-    )
+    kept = {(one.image_id, one.revision) for one in challenger.held}
+    return sum((one.image_id, one.revision) not in kept for one, _ in find_taken_back(champion.held, retractions))
 
 
 def count_absorbed(challenger: ComparedModel, champion: ComparedModel | None) -> int:
     """Return how many corrections were in the champion's layer and are in the challenger's head now."""
     if champion is None or challenger.trained.lane != "full":
         return 0
-    known = {(one.image_id, one.revision) for one in challenger.trained.corrections}
+    known = {(one.image_id, one.revision) for one in challenger.trained.held}
     return len((set(champion.layer.entries) & known) - set(challenger.layer.entries))
 
 
@@ -131,8 +129,8 @@ def choose_set_aside(
     need not wait. For each lost test image and each broken correction one of those that are new; if no new one weighs
     on any, all that are new. What the champion holds stays in it, so setting that aside would change nothing: the
     same candidate would be rejected again and again."""
-    fresh = {(one.image_id, one.revision) for one in challenger.trained.corrections}
-    fresh -= {(one.image_id, one.revision) for one in champion.corrections}
+    fresh = {(one.image_id, one.revision) for one in challenger.trained.held}
+    fresh -= {(one.image_id, one.revision) for one in champion.held}
     chosen: dict[CorrectionEntry, str] = {}
     for position in regressions.lost_images:
         lost, given = tests.samples[position], tests.labels[regressions.answers[position]]

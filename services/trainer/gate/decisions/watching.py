@@ -69,12 +69,20 @@ def newest_full(promotions: Sequence[ModelPromoted]) -> ModelPromoted | None:
     return next((one for one in reversed(promotions) if one.lane == "full"), None)
 
 
+def is_asked(image: LabelledImage, settings: WatchSettings) -> bool:
+    """Return whether models are asked about the image: it is a test image, or a listed one."""
+    return image.sample.side == "test" or _is_listed(image, settings)
+
+
+def _is_listed(image: LabelledImage, settings: WatchSettings) -> bool:
+    return str(image.image_id) in settings.golden or image.sample.sha256 in settings.golden
+
+
 def choose_golden(images: Sequence[LabelledImage], settings: WatchSettings) -> list[LabelledImage]:
     """Return the images to ask after a promotion: the listed ones, of either side, or test images by the hash of their
     group: the same ones after each promotion."""
-    listed = set(settings.golden)
-    if listed:
-        return [one for one in images if str(one.sample.image_id) in listed or one.sample.sha256 in listed]
+    if settings.golden:
+        return [one for one in images if _is_listed(one, settings)]
     tests = (one for one in images if one.sample.side == "test")
     return sorted(tests, key=lambda one: (order_of_group(one.group_id), one.sample.image_id))[: settings.golden_images]
 

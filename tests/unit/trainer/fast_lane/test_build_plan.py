@@ -242,8 +242,8 @@ class World:
                 continue
             if accept:
                 self.promoted.append(model.version)
-            elif model.corrections:
-                worst = max(model.corrections, key=lambda held: held.image_id)
+            elif model.held:
+                worst = max(model.held, key=lambda held: held.image_id)
                 self.aside.append(SetAside(**worst.model_dump(), sentence="It broke an answer."))
 
     def act(self, action: tuple[str, int]) -> None:
@@ -286,7 +286,7 @@ def test_after_any_history_the_lane_ends_with_every_wanted_correction_live(actio
     situation = world.situation()
     assert isinstance(decide(situation, START), Idle)
     assert find_unserved(situation) == []
-    held = {one.image_id: one.revision for one in world.models[world.promoted[-1]].corrections}
+    held = {one.image_id: one.revision for one in world.models[world.promoted[-1]].held}
     for one in world.corrections.values():
         assert one.image_id in find_excluded(situation) or held[one.image_id] == one.revision
 

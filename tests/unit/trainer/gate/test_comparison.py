@@ -195,7 +195,7 @@ def test_a_new_correction_that_does_not_hold_is_set_aside_itself() -> None:
 def test_a_broken_known_correction_sets_the_new_one_beside_it_aside() -> None:
     near = np.array([0.99, 0.1, 0, 0], np.float32)
     challenger = compared(layer_over({7: near}, "grass"))
-    known = challenger.trained.corrections[0].model_copy(update={"image_id": image(1)})
+    known = challenger.trained.held[0].model_copy(update={"image_id": image(1)})
     champion = compared(corrections=(known,)).trained
     tests = select_locked_tests([], challenger.trained, champion)
     damage = Regressions([], np.zeros(0, np.intp), [image(1)])

@@ -18,7 +18,7 @@ So a correction costs its own rows, and a process that has the base in memory ne
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from hashlib import sha256
 from uuid import UUID
@@ -143,10 +143,11 @@ class ArtefactMetadata:
 
     def to_json(self) -> str:
         """Return JSON, sorted and without spaces: equal metadata gives equal text."""
-        fields = asdict(self)
+        fields = asdict(replace(self, corrections=()))  # which copies each value: of thousands that takes long
+        fields["corrections"] = [(str(image_id), revision) for image_id, revision in self.corrections]
         if self.base is None:
             del fields["base"]
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"), default=str)
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "ArtefactMetadata":

@@ -1,5 +1,6 @@
 """On which side of the split an image falls: decided by its near-duplicate group, once."""
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -8,6 +9,7 @@ Side = Literal["train", "test"]
 TEST_FRACTION = 0.2
 
 
+@lru_cache(maxsize=100_000)
 def side(group_id: str, test_fraction: float = TEST_FRACTION) -> Side:
     """Return the side of every image of this near-duplicate group.
 

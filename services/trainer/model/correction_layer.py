@@ -141,7 +141,19 @@ def _units(layer: CorrectionLayer, features: Floats) -> Floats:
 
 def kernel_weights(layer: CorrectionLayer, features: Floats) -> Floats:
     """Return how near features float32 [n, d] are to each row: float32 [n, m], 0..1, where 1 is the same image."""
-    return weights_of(_units(layer, features) @ layer.centers.T, layer.kappa, layer.end).astype(np.float32)
+    return np.asarray(_near_weights(layer, features).toarray())
+
+
+def _near_weights(layer: CorrectionLayer, features: Floats, ignored: Mask | None = None) -> csr_array:
+    """Return the same weights, of near rows only: nearly all of thousands are 0, and no power is computed for them.
+    Those `ignored` [n, m] are 0, too."""
+    cosines = _units(layer, features) @ layer.centers.T  # [n, m]
+    near = cosines > (1 + log(layer.end) / layer.kappa if layer.end else -np.inf)
+    if ignored is not None:
+        near &= ~ignored
+    rows, columns = np.nonzero(near)
+    weights = weights_of(cosines[rows, columns], layer.kappa, layer.end).astype(np.float32)
+    return csr_array((weights, (rows, columns)), shape=cosines.shape)
 
 
 def layer_logits(layer: CorrectionLayer, features: Floats, ignored: Mask | None = None) -> Floats:
@@ -149,16 +161,19 @@ def layer_logits(layer: CorrectionLayer, features: Floats, ignored: Mask | None 
 
     `ignored` [n, m] is True where an image is to be answered without a row; see `own_rows`.
     """
-    weights = kernel_weights(layer, features)
-    return (weights if ignored is None else np.where(ignored, np.float32(0), weights)) @ layer.coefficients
+    return np.asarray(_near_weights(layer, features, ignored) @ layer.coefficients, dtype=np.float32)
 
 
 def own_rows(layer: CorrectionLayer, image_ids: Sequence[UUID]) -> Mask:
     """Return [n, m], True where a row is the correction of that very image: to evaluate a corrected test image without
     it."""
-    corrected = np.array([str(image_id) for image_id, _ in layer.entries], dtype=str)
-    asked = np.array([str(image_id) for image_id in image_ids], dtype=str)
-    return np.asarray(asked[:, None] == corrected[None, :], dtype=np.bool_)
+    own = np.zeros((len(image_ids), len(layer.entries)), dtype=np.bool_)
+    rows_of: dict[UUID, list[int]] = {}
+    for row, (image_id, _) in enumerate(layer.entries):
+        rows_of.setdefault(image_id, []).append(row)
+    for position, image_id in enumerate(image_ids):
+        own[position, rows_of.get(image_id, [])] = True
+    return own
 
 
 def most_responsible(

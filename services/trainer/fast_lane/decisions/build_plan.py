@@ -6,21 +6,23 @@ compares as often as it likes; the answer depends on nothing but what the tables
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property, lru_cache
 from uuid import UUID
 
+from services.trainer.dataset.manifest import KEPT_TEXTS
 from services.trainer.dataset.records import Candidate, Champion, Correction, Retraction, find_taken_back
 from shared.contract.artefact import CorrectionEntry
-from shared.contract.events import SetAside
+from shared.contract.events import AppliedCorrection, SetAside
 
 VERDICT_TIMEOUT = timedelta(minutes=5)
 """How long one candidate may hold back the next while it awaits its verdict. Only a candidate that the gate gave up on
 (its message is on the dead-letter topic) is ever that old; it must not block later corrections."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FastLaneState:
     """What the tables show. `retractions` are the images whose last label was taken away; `candidates` are the lane's
     own, made from the champion; `unreadable` are images whose bytes are gone or cannot be decoded, and `inexact`
@@ -35,6 +37,41 @@ class FastLaneState:
     inexact: Mapping[CorrectionEntry, str] = field(default_factory=dict)
     recipe: str = ""
     retractions: Sequence[Retraction] = ()
+
+    @cached_property
+    def live(self) -> frozenset[CorrectionEntry]:
+        """What the champion holds."""
+        return frozenset() if self.champion is None else _entries(self.champion.model.held)
+
+    @cached_property
+    def partition(self) -> list[tuple[Correction, str | None]]:
+        """Each correction, by image id, and why it cannot be in the layer; None if it can. What the champion holds
+        stays in, even if it was set aside before: a full training took it in, and the gate has looked at it again.
+        Without a champion there are none."""
+        if self.champion is None:
+            return []
+        known, version = self.champion.model.labels, self.champion.version
+        aside = {(one.image_id, one.revision): one.sentence for one in self.set_aside}
+
+        def why_not(one: Correction) -> str | None:
+            if one.label not in known:
+                return f"{version} does not know the label {one.label!r}: the next full training learns it."
+            if one.image_id in self.unreadable:
+                return self.unreadable[one.image_id]
+            entry = (one.image_id, one.revision)
+            return None if entry in self.live else self.inexact.get(entry) or aside.get(entry)
+
+        return [(one, why_not(one)) for one in sorted(self.corrections, key=lambda one: one.image_id.int)]
+
+    @cached_property
+    def wanted(self) -> list[Correction]:
+        """The corrections that should be in the champion, by image id."""
+        return [one for one, reason in self.partition if reason is None]
+
+    @cached_property
+    def taken_back(self) -> list[tuple[AppliedCorrection, Retraction]]:
+        """What the champion holds and should not."""
+        return [] if self.champion is None else find_taken_back(self.champion.model.held, self.retractions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,58 +99,33 @@ def decide(state: FastLaneState, now: datetime) -> BuildCandidate | Idle:
         return Idle("There is no champion yet: the first full training makes one.")
     if behind := _count_unknown(champion, state):
         return Idle(f"The tables are behind: {champion.version} holds {behind} corrections they do not show yet.")
-    wanted = [one for one, reason in _partition_corrections(champion, state) if reason is None]
-    if {(one.image_id, one.revision) for one in wanted} == _revisions(champion):
-        return Idle(_describe_all_live(state, len(wanted)))
+    if _entries(state.wanted) == state.live:
+        return Idle(_describe_all_live(state, len(state.wanted)))
     if champion.frozen:
         return Idle(f"Promotions are frozen: {champion.promotion.summary}")
-    return _unless_already_built(_plan_build(champion, wanted, state), state.candidates, now)
+    return _unless_already_built(_plan_build(champion, state), state.candidates, now)
 
 
 def oldest_unserved(state: FastLaneState) -> datetime | None:
     """Return since when the champion lacks a correction, or holds one that was taken back; None if it does neither."""
     waiting = [one.corrected_at for one in find_unserved(state)]
-    if state.champion is not None:
-        waiting += [one.corrected_at for _, one in find_taken_back(state.champion.model.held, state.retractions)]
+    waiting += [one.corrected_at for _, one in state.taken_back]
     return min(waiting, default=None)
 
 
 def find_unserved(state: FastLaneState) -> list[Correction]:
     """Return the corrections that should be in the champion and are not, oldest first; without a champion all of
     them."""
-    champion = state.champion
-    if champion is None:
-        return sorted(state.corrections, key=_by_age)
-    return _find_new(champion, [one for one, reason in _partition_corrections(champion, state) if reason is None])
+    return _find_new(state.live, state.corrections if state.champion is None else state.wanted)
 
 
 def find_excluded(state: FastLaneState) -> dict[UUID, str]:
     """Return the corrected images that the lane leaves out of the champion, with the reason for each."""
-    if state.champion is None:
-        return {}
-    sorted_out = _partition_corrections(state.champion, state)
-    return {one.image_id: reason for one, reason in sorted_out if reason is not None}
+    return {one.image_id: reason for one, reason in state.partition if reason is not None}
 
 
-def _partition_corrections(champion: Champion, state: FastLaneState) -> list[tuple[Correction, str | None]]:
-    """Return each correction, by image id, and why it cannot be in the layer; None if it can. What the champion holds
-    stays in, even if it was set aside before: a full training took it in, and the gate has looked at it again."""
-    live = _revisions(champion)
-    aside = {(one.image_id, one.revision): one.sentence for one in state.set_aside}
-
-    def why_not(one: Correction) -> str | None:
-        if one.label not in champion.model.labels:
-            return f"{champion.version} does not know the label {one.label!r}: the next full training learns it."
-        if one.image_id in state.unreadable:
-            return state.unreadable[one.image_id]
-        entry = (one.image_id, one.revision)
-        return None if entry in live else state.inexact.get(entry) or aside.get(entry)
-
-    return [(one, why_not(one)) for one in sorted(state.corrections, key=lambda one: one.image_id)]
-
-
-def _revisions(champion: Champion) -> set[tuple[UUID, int]]:
-    return {(held.image_id, held.revision) for held in champion.model.held}
+def _entries(corrections: Iterable[Correction | AppliedCorrection]) -> frozenset[CorrectionEntry]:
+    return frozenset((one.image_id, one.revision) for one in corrections)
 
 
 def _count_unknown(champion: Champion, state: FastLaneState) -> int:
@@ -127,21 +139,19 @@ def _by_age(correction: Correction) -> tuple[datetime, UUID]:
     return correction.corrected_at, correction.image_id
 
 
-def _find_new(champion: Champion, wanted: Sequence[Correction]) -> list[Correction]:
-    live = _revisions(champion)
+def _find_new(live: Collection[CorrectionEntry], wanted: Sequence[Correction]) -> list[Correction]:
     return sorted((one for one in wanted if (one.image_id, one.revision) not in live), key=_by_age)
 
 
-def _plan_build(champion: Champion, wanted: Sequence[Correction], state: FastLaneState) -> BuildCandidate:
-    taken_back = find_taken_back(champion.model.held, state.retractions)
-    events = [one.event_id for one in _find_new(champion, wanted)] + [one.event_id for _, one in taken_back]
+def _plan_build(champion: Champion, state: FastLaneState) -> BuildCandidate:
+    events = [one.event_id for one in find_unserved(state)] + [one.event_id for _, one in state.taken_back]
     causes = tuple(dict.fromkeys(events)) or (champion.promotion.event_id,)
-    return BuildCandidate(version_of(champion, wanted, state.recipe), champion, tuple(wanted), causes)
+    return BuildCandidate(version_of(champion, state.wanted, state.recipe), champion, tuple(state.wanted), causes)
 
 
 def new_corrections(make: BuildCandidate) -> list[Correction]:
     """Return the corrections that the champion does not hold, the oldest first."""
-    return _find_new(make.champion, make.corrections)
+    return _find_new(_entries(make.champion.model.held), make.corrections)
 
 
 def newest_unserved(make: BuildCandidate) -> Correction | None:
@@ -153,12 +163,18 @@ def version_of(champion: Champion, corrections: Sequence[Correction], recipe: st
     """Return the version of the champion with these corrections. The champion's sequence is part of it, so that after a
     rollback or an unfreeze the same corrections are made and judged anew; labels and revisions are, so that a label
     that was toggled back is not taken for an earlier verdict."""
-    identity = [
-        sorted([str(one.image_id), one.revision, one.label, one.sha256] for one in corrections),
-        [champion.version, champion.sequence, champion.model.artefact_sha256, champion.model.backbone_id],
-        recipe,
-    ]
-    return "fast-" + hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode()).hexdigest()[:12]
+    ordered = sorted(corrections, key=lambda one: one.image_id.int)
+    listed = ",".join(_text_of(str(one.image_id), one.revision, one.label, one.sha256) for one in ordered)
+    champion_text = _text_of(
+        champion.version, champion.sequence, champion.model.artefact_sha256, champion.model.backbone_id
+    )
+    identity = f"[[{listed}],{champion_text},{_text_of(recipe)[1:-1]}]"
+    return "fast-" + hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _text_of(*parts: str | int) -> str:
+    return json.dumps(parts, separators=(",", ":"))
 
 
 def _unless_already_built(

@@ -58,7 +58,7 @@ def predict_tests(
     compared with one that does not."""
     features = _stack(model, [sample.sha256 for sample in tests.samples], vectors)  # [n, d]
     ignored = own_rows(model.layer, [sample.image_id for sample in tests.samples])  # [n, m]
-    ignored = ignored | np.array([entry in taken_back for entry in model.layer.entries], dtype=np.bool_)  # [n, m] | [m]
+    ignored[:, [row for row, entry in enumerate(model.layer.entries) if entry in taken_back]] = True
     own = predict_probabilities(model.head, model.layer, features, ignored).argmax(axis=1)
     index = {label: position for position, label in enumerate(tests.labels)}
     positions: Indices = np.array([index.get(label, -1) for label in model.head.labels], dtype=np.intp)

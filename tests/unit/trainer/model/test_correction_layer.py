@@ -19,6 +19,7 @@ from services.trainer.model.correction_layer import (
     most_responsible,
     own_rows,
 )
+from services.trainer.model.layer_space import unit_length
 from shared.contract.artefact import CorrectionEntry
 
 
@@ -122,3 +123,19 @@ def test_the_layer_is_the_same_bit_for_bit() -> None:
     features, base, targets = some_features(20, 6), np.zeros((20, 3), np.float32), np.arange(20) % 3
     one, other = (fit_layer(features, base, targets, entries(20)) for _ in range(2))
     assert one.coefficients.tobytes() == other.coefficients.tobytes()
+
+
+def test_a_layer_with_many_rows_answers_as_with_all_weights_computed() -> None:
+    chance = np.random.default_rng(3)
+    centers = unit_length(chance.normal(size=(300, 8)).astype(np.float32))
+    named = tuple((UUID(int=row // 2), 1) for row in range(300))
+    coefficients = chance.normal(size=(300, 3)).astype(np.float32)
+    layer = CorrectionLayer(centers, coefficients, named, kappa=9.0, end=0.2)
+    features = chance.normal(size=(50, 8)).astype(np.float32)
+    ignored = own_rows(layer, [UUID(int=number) for number in range(50)])
+
+    cosines = unit_length(features) @ centers.T
+    weights = np.maximum(np.exp(9.0 * (cosines - 1)) - 0.2, 0) / 0.8
+    weights[ignored] = 0
+    assert layer_logits(layer, features, ignored) == pytest.approx(weights @ coefficients, abs=1e-4)
+    assert [int(row.sum()) for row in ignored] == [2] * 50

@@ -56,7 +56,7 @@ def tell_elsewhere(installation: Installation, run: Run) -> None:
             source = await _chosen_source(installation, run, drawn)
             with serve_source(installation, source), run.view.shown():
                 await DemoScenario(installation, source, run.report, run.view).run()
-        run.report.addresses = _addresses(installation)
+        run.report.addresses = _addresses(installation, run.report)
 
     with _finished(run):
         asyncio.run(tell())
@@ -75,7 +75,7 @@ def tell_locally(
             running = RunningStack.find(stack.state)
             asyncio.run(_run_scenario(running, stack, run))
             if not exit_after:
-                run.report.addresses = _addresses(running)
+                run.report.addresses = _addresses(running, run.report)
     finally:
         if exit_after:
             stack.down()
@@ -142,7 +142,7 @@ def _finish(run: Run) -> None:
         output.say(f"Report: {run.report_path}")
 
 
-def _addresses(installation: Installation) -> dict[str, str]:
+def _addresses(installation: Installation, report: Report) -> dict[str, str]:
     """Return where to go on. The local stack's generated password is shown, that of another installation is not."""
     local = isinstance(installation, RunningStack)
     login = installation.logins["labeler"]
@@ -155,6 +155,7 @@ def _addresses(installation: Installation) -> dict[str, str]:
         "Prediction API": f"{installation.predictor}/docs",
         "Labeling API": f"{installation.labeler}/docs",
         "MLflow": mlflow,
+        "What became of a correction": f"pappus why {report.corrected_image}" if report.corrected_image else "",
     }
     found = {name: address for name, address in pages.items() if address}
     return found | ({"What runs": "pappus status", "Stop it": "make down"} if local else {})

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 from rich.table import Table
 from rich.text import Text
@@ -22,13 +23,15 @@ class Stage:
 
 @dataclass(slots=True)
 class Report:
-    """The stages in order, the figures behind them, and the addresses of the stack."""
+    """The stages in order, the figures behind them, the addresses of the stack, and the image whose correction is an
+    example to follow."""
 
     images: str = ""
     stages: list[Stage] = field(default_factory=list)
     correction_to_live_seconds: list[float] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    corrected_image: UUID | None = None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:

@@ -150,7 +150,7 @@ class DemoScenario:
             self._report.figures["corrections_set_aside"] = len(aside)
             if not live:
                 raise Refused(f"None of {len(aside)} corrections became live. The first was set aside: {aside[0]}")
-            self._report.addresses["What became of a correction"] = f"pappus why {live[0].image_id}"
+            self._report.corrected_image = live[0].image_id
             return live
 
     async def _ask_again(self, predictor: AsyncApi, answers: Sequence[Answer], corrected: Sequence[Corrected]) -> None:

@@ -47,6 +47,7 @@ def test_the_model_is_worth_showing(told: Told) -> None:
 async def test_everything_is_left_running_and_ready(told: Told) -> None:
     await told.until_ready()
     assert told.report["addresses"]["Prediction API"] == f"{told.running.predictor}/docs"
+    assert told.report["addresses"]["What became of a correction"].startswith("pappus why ")
 
 
 def test_the_ingestor_may_no_longer_fetch_from_the_images_of_the_demo(told: Told) -> None:

@@ -14,7 +14,7 @@ from pappus.stack.folders import StateFolder
 from pappus.terminal.output import Output
 from pappus.terminal.screen import complain, errors
 from shared.clients.errors import ApiError, UntrustedServer
-from shared.runtime.errors import PappusError
+from shared.runtime.errors import InvalidSettings, PappusError
 
 if TYPE_CHECKING:
     from pappus.stack import Stack
@@ -49,7 +49,7 @@ def in_one_line() -> Iterator[None]:
     except UntrustedServer as error:
         complain(f"{error} If an authority of your own signed it, name its file: --ca-file FILE, or PAPPUS_CA_FILE.")
         raise typer.Exit(1) from error
-    except (Refused, StackError, ApiError) as error:
+    except (Refused, StackError, ApiError, InvalidSettings) as error:
         complain(str(error))
         raise typer.Exit(1) from error
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pappus.stack.folders import PROJECT
+from shared.runtime.settings import EnvironmentSettings
 
 PREFIX = "PAPPUS_"
 PORT_PREFIX = "PAPPUS_PORT_"
@@ -24,13 +24,11 @@ PASSED_ON_PREFIXES = ("LC_", "SSL_", "PYTHON", "OTEL_", "OMP_", "OPENBLAS_", "MK
 """What processes get of the caller's environment. A shell holds more, keys of clouds and tokens of tools among it."""
 
 
-class StackSettings(BaseSettings):
+class StackSettings(EnvironmentSettings):
     """`state`: the folder of one stack's data. `cache`: the folder of things fetched or built once for all stacks.
     `test_logs`: a folder to which the logs of test servers are copied before the servers are deleted; None copies none.
     `background_niceness`: how much lower the CPU priority of background components is; trainings read it too.
     """
-
-    model_config = SettingsConfigDict(env_prefix="PAPPUS_", frozen=True, extra="ignore")
 
     state: Path = Path(".pappus")
     cache: Path = Path("~/.cache/pappus")

@@ -178,3 +178,11 @@ def test_a_remedy_is_shown_letter_by_letter(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     assert shown.splitlines()[1].startswith("problem")
     assert '-e ".[cli]"' in shown
+
+
+def test_a_wrong_setting_of_the_stack_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPPUS_BACKGROUND_NICENESS", "30")
+    ended = CliRunner().invoke(app, ["status"])
+    assert ended.exit_code == 1
+    assert "PAPPUS_BACKGROUND_NICENESS cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,7 +1,9 @@
 """What a model is evaluated on: today's test images, the corrections it holds, their features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from services.trainer.data import queries
 from services.trainer.data.kept_labels import KeptLabels, Labels
@@ -11,9 +13,11 @@ from services.trainer.gate.decisions.comparison import LockedTests, held_correct
 from services.trainer.gate.decisions.watching import WatchSettings, is_asked
 from services.trainer.gate.model_loader import EvaluatedModel
 from services.trainer.model.arrays import Vectors
+from shared.contract.events import ModelTrained
 from shared.imaging.structure import Pixels
 from shared.tables.database import Database
 
+KEPT = 4
 PROBED_TESTS = 2
 PROBED_CORRECTIONS = 2
 
@@ -36,9 +40,39 @@ def keep_asked(database: Database, settings: WatchSettings) -> KeptLabels:
     return KeptLabels(database, lambda image: is_asked(image, settings))
 
 
+class ChosenTests:
+    """The test images that models are measured on, with what is asked of them for each candidate: found once, as long
+    as no image and no label among them changes."""
+
+    def __init__(self, images: Sequence[LabelledImage]) -> None:
+        self.images = images
+        self.keys = {image.sample.sha256: image.object_key for image in images}
+        """Where the bytes lie, by sha256."""
+        self._selected: LRUCache[tuple[object, ...], LockedTests] = LRUCache(KEPT)
+        self._features: LRUCache[tuple[object, ...], Vectors] = LRUCache(KEPT)
+
+    def select(self, model: ModelTrained, champion: ModelTrained | None, unreadable: Collection[str]) -> LockedTests:
+        """See `select_locked_tests`. Images that are unreadable (by sha256) are left out."""
+        key = (model.labels, None if champion is None else champion.labels, frozenset(unreadable))
+        if key not in self._selected:
+            readable = [image.sample for image in self.images if image.sample.sha256 not in unreadable]
+            self._selected[key] = select_locked_tests(readable, model, champion)
+        return self._selected[key]
+
+    async def features(self, source: FeatureSource, model: EvaluatedModel, tests: LockedTests) -> FeatureResult:
+        """Return the features of these tests under the model's backbone. Raises TransientError."""
+        key = (model.compared.trained.backbone_id, tests.identity)
+        if (known := self._features.get(key)) is not None:
+            return FeatureResult(dict(known))
+        found = await _features(source, model, {digest: self.keys[digest] for digest in tests.digests})
+        if not found.unreadable:
+            self._features[key] = found.features
+        return found
+
+
 async def load_evaluation_data(
     labels: Labels,
-    chosen: Sequence[LabelledImage],
+    chosen: ChosenTests,
     source: FeatureSource,
     loaded: EvaluatedModel,
     baselines: Sequence[EvaluatedModel],
@@ -49,34 +83,32 @@ async def load_evaluation_data(
     if a dependency does not answer."""
     model = loaded.compared.trained
     champion = baselines[0].compared.trained if baselines else None
-    tests = select_locked_tests([image.sample for image in chosen], model, champion)
-    wanted = {sample.sha256 for sample in tests.samples}
-    test_keys = {image.sample.sha256: image.object_key for image in chosen if image.sample.sha256 in wanted}
+    tests = chosen.select(model, champion, ())
     corrections = held_corrections(model, labels.corrections)
-    keys = test_keys | {one.sha256: one.object_key for one in corrections}
-    found = await _features(source, loaded, keys)
-    features, unreadable = {model.backbone_id: found.features}, set(found.unreadable)
+    of_tests = await chosen.features(source, loaded, tests)
+    corrected = {one.sha256: one.object_key for one in corrections}
+    of_corrections = await _features(source, loaded, corrected)
+    features = {model.backbone_id: {**of_tests.features, **of_corrections.features}}
+    unreadable = {*of_tests.unreadable, *of_corrections.unreadable}
     for baseline in baselines:
         identity = baseline.compared.trained.backbone_id
         if identity not in features:
-            found = await _features(source, baseline, test_keys)
+            found = await chosen.features(source, baseline, tests)
             features[identity] = found.features
             unreadable |= set(found.unreadable)
     if unreadable:
-        readable = [image.sample for image in chosen if image.sample.sha256 not in unreadable]
-        tests = select_locked_tests(readable, model, champion)
+        tests = chosen.select(model, champion, unreadable)
         corrections = [one for one in corrections if one.sha256 not in unreadable]
-    probed = [sample.sha256 for sample in tests.samples[:PROBED_TESTS]]
-    probed += [one.sha256 for one in sorted(corrections, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]]
-    prepared, _ = await source.prepared_images({digest: keys[digest] for digest in probed})
+    probed = {digest: chosen.keys[digest] for digest in tests.digests[:PROBED_TESTS]}
+    probed |= {one.sha256: one.object_key for one in _newest(corrections)}
+    prepared, _ = await source.prepared_images(probed)
     return EvaluationData(tests, corrections, features, prepared, labels.retractions)
 
 
 async def load_corrections(source: FeatureSource, loaded: EvaluatedModel, applied: Sequence[Correction]) -> None:
     """Have the features of the applied corrections under this model's backbone in memory, and the pixels of the newest:
     before a candidate holds them they are asked for by hash alone. Raises TransientError."""
-    newest = sorted(applied, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]
-    await source.prepared_images({one.sha256: one.object_key for one in newest})
+    await source.prepared_images({one.sha256: one.object_key for one in _newest(applied)})
     await _features(source, loaded, {one.sha256: one.object_key for one in applied})
 
 
@@ -91,6 +123,10 @@ async def load_probes(
     prepared, _ = await source.prepared_images(keys)
     found = await source.features(model.backbone_id, loaded.extractor, {digest: keys[digest] for digest in prepared})
     return found.features, prepared
+
+
+def _newest(corrections: Sequence[Correction]) -> list[Correction]:
+    return sorted(corrections, key=lambda one: one.corrected_at)[-PROBED_CORRECTIONS:]
 
 
 async def _features(source: FeatureSource, model: EvaluatedModel, keys: Mapping[str, str]) -> FeatureResult:

@@ -24,10 +24,17 @@ from services.trainer.gate.decisions.evidence import make_evidence
 from services.trainer.gate.decisions.test_sample import choose_tests
 from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Verdict, judge
 from services.trainer.gate.decisions.verdict_events import failed_rules
-from services.trainer.gate.evaluation_data import EvaluationData, load_corrections, load_evaluation_data, load_probes
+from services.trainer.gate.evaluation_data import (
+    ChosenTests,
+    EvaluationData,
+    load_corrections,
+    load_evaluation_data,
+    load_probes,
+)
 from services.trainer.gate.model_loader import EvaluatedModel, ModelLoader, ModelLoadError
 from services.trainer.gate.smoke_test import SmokeTest, run_smoke_test
 from services.trainer.model.arrays import Indices
+from services.trainer.model.known_images import KnownImages
 from shared.contract.events import ModelTrained, SetAside, VerdictEvidence
 from shared.runtime.errors import TransientError
 from shared.storage.object_store import ObjectStore
@@ -68,13 +75,15 @@ class Evaluator:
         installation; no model that names others serves. None: any."""
         self._labels = labels
         self._kept = kept
-        self._chosen: tuple[Sequence[LabelledImage], list[LabelledImage]] = ((), [])
+        self._chosen: tuple[Sequence[LabelledImage], ChosenTests] = (), ChosenTests([])
         """Of these labelled images, the test images that models are measured on."""
+        self._known_tests, self._known_corrections = KnownImages(), KnownImages()
         self._database = database
         self._store = store
         self._source = source
         self._settings = settings
         self._loader = ModelLoader(store)
+        self._forgotten: frozenset[str] = frozenset()
         self._answers: LRUCache[tuple[object, ...], Indices] = LRUCache(KEPT_ANSWERS)
 
     async def fetch(self, model: ModelTrained) -> None:
@@ -86,6 +95,11 @@ class Evaluator:
 
     def forget(self, withdrawn: frozenset[str]) -> None:
         """Keep nothing in memory of these images (by sha256)."""
+        if withdrawn - self._forgotten:
+            self._known_tests.forget()
+            self._known_corrections.forget()
+            self._chosen = (), ChosenTests([])
+        self._forgotten = withdrawn
         self._source.forget(withdrawn)
 
     async def run_smoke_test(self, model: ModelTrained) -> SmokeTest:
@@ -155,7 +169,7 @@ class Evaluator:
     async def _load_data(self, loaded: EvaluatedModel, baselines: Sequence[EvaluatedModel]) -> EvaluationData:
         labels = await self._kept.read()
         if self._chosen[0] is not labels.images:
-            self._chosen = labels.images, choose_tests(labels.images, self._settings.most_tests)
+            self._chosen = labels.images, ChosenTests(choose_tests(labels.images, self._settings.most_tests))
         return await load_evaluation_data(labels, self._chosen[1], self._source, loaded, baselines)
 
     async def _load_baselines(
@@ -191,13 +205,13 @@ class Evaluator:
         model, tests = loaded.compared, data.tests
         vectors = data.features[model.trained.backbone_id]
         champion = baselines[0].compared if baselines else None
-        answers = predict_tests(model, tests, vectors)
+        answers = predict_tests(model, tests, vectors, known=self._known_tests)
         probed = run_smoke_test(loaded, data.prepared, vectors, self._settings.slowest_milliseconds)
         inputs = GateInputs(
             labels=tests.labels,
             truths=tests.truths,
             corrections=len(data.corrections),
-            broken=find_broken_corrections(model, data.corrections, vectors),
+            broken=find_broken_corrections(model, data.corrections, vectors, self._known_corrections),
             newly_held=count_newly_held(
                 model.trained, None if champion is None else champion.trained, data.corrections
             ),
@@ -228,12 +242,12 @@ class Evaluator:
         model, tests = loaded.compared.trained, data.tests
         held = find_taken_back(model.held, data.retractions)
         taken_back = frozenset((one.image_id, one.revision) for one, _ in held)
-        key = (model.event_id, tests.labels, tuple((one.image_id, one.sha256) for one in tests.samples), taken_back)
+        key = (model.event_id, tests.labels, tests.identity, taken_back)
         answers = self._answers.get(key)
         if answers is None:
             vectors = data.features[model.backbone_id]
             self._answers[key] = answers = await asyncio.to_thread(
-                predict_tests, loaded.compared, tests, vectors, taken_back
+                predict_tests, loaded.compared, tests, vectors, taken_back, self._known_tests
             )
         return answers
 

@@ -97,7 +97,7 @@ def fit_layer(
     wanted[np.arange(len(targets)), targets] = np.maximum(shortfall, 0)  # [n, c], to be added to the logits
     nearest = 1 + log(end or NEGLIGIBLE) / kappa
     with one_blas_thread():
-        units = snap_to_grid(_units(none, features))  # [n, k]
+        units = snap_to_grid(place_units(none, features))  # [n, k]
         usable = units.any(axis=1)
         chosen = usable & (shortfall > 0)
         kernel = (neighbours or Neighbours()).find(units, max(nearest, 1e-3))  # [n, n]
@@ -135,7 +135,14 @@ def weights_of(cosines: NDArray[np.floating], kappa: float, end: float) -> Doubl
     return np.asarray(np.maximum(np.exp(kappa * (cosines - 1)) - end, 0) / (1 - end))
 
 
-def _units(layer: CorrectionLayer, features: Floats) -> Floats:
+def nearest_cosine(kappa: float, end: float) -> float:
+    """Return the cosine up to which a weight is 0; minus infinity for a layer without an end."""
+    return 1 + log(end) / kappa if end else -np.inf
+
+
+def place_units(layer: CorrectionLayer, features: Floats) -> Floats:
+    """Return in which direction from the middle of the layer's space features float32 [n, d] lie: of unit length,
+    float32 [n, k]."""
     return unit_length(features if layer.space is None else layer.space.place(features))
 
 
@@ -147,8 +154,8 @@ def kernel_weights(layer: CorrectionLayer, features: Floats) -> Floats:
 def _near_weights(layer: CorrectionLayer, features: Floats, ignored: Mask | None = None) -> csr_array:
     """Return the same weights, of near rows only: nearly all of thousands are 0, and no power is computed for them.
     Those `ignored` [n, m] are 0, too."""
-    cosines = _units(layer, features) @ layer.centers.T  # [n, m]
-    near = cosines > (1 + log(layer.end) / layer.kappa if layer.end else -np.inf)
+    cosines = place_units(layer, features) @ layer.centers.T  # [n, m]
+    near = cosines > nearest_cosine(layer.kappa, layer.end)
     if ignored is not None:
         near &= ~ignored
     rows, columns = np.nonzero(near)

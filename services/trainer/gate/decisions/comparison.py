@@ -3,6 +3,8 @@ corrections that broke them. Pure arithmetic on numpy arrays."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from uuid import UUID
 
 import numpy as np
@@ -13,6 +15,7 @@ from services.trainer.dataset.records import Correction, Retraction, find_taken_
 from services.trainer.model.arrays import Indices, Vector, Vectors, stack_features
 from services.trainer.model.correction_layer import CorrectionLayer, most_responsible, own_rows
 from services.trainer.model.head import Head
+from services.trainer.model.known_images import KnownImages
 from services.trainer.model.reference_inference import predict_probabilities
 from shared.contract.artefact import CorrectionEntry
 from shared.contract.events import ModelTrained, SetAside
@@ -36,6 +39,24 @@ class LockedTests:
     labels: tuple[str, ...]
     truths: Indices
 
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """The sha256 of each image's bytes."""
+        return tuple(sample.sha256 for sample in self.samples)
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of which images they are, with which bytes."""
+        named = sha256()
+        for image_id, digest in zip(self.image_ids, self.digests, strict=True):
+            named.update(image_id.bytes + digest.encode())
+        return named.hexdigest()
+
+    @cached_property
+    def image_ids(self) -> tuple[UUID, ...]:
+        """Which images they are."""
+        return tuple(sample.image_id for sample in self.samples)
+
 
 def select_locked_tests(
     samples: Sequence[Sample], challenger: ModelTrained, champion: ModelTrained | None
@@ -50,16 +71,25 @@ def select_locked_tests(
 
 
 def predict_tests(
-    model: ComparedModel, tests: LockedTests, vectors: Vectors, taken_back: Collection[CorrectionEntry] = ()
+    model: ComparedModel,
+    tests: LockedTests,
+    vectors: Vectors,
+    taken_back: Collection[CorrectionEntry] = (),
+    known: KnownImages | None = None,
 ) -> Indices:
     """Return what the model answers on each test image [n], as indices into `tests.labels`, -1 for a label that is none
     of them. A corrected test image is answered without its own row: in service the correction would give the truth
     away. The rows of corrections that were taken back do not count either: a model that obeys the person is not
-    compared with one that does not."""
-    features = _stack(model, [sample.sha256 for sample in tests.samples], vectors)  # [n, d]
-    ignored = own_rows(model.layer, [sample.image_id for sample in tests.samples])  # [n, m]
-    ignored[:, [row for row, entry in enumerate(model.layer.entries) if entry in taken_back]] = True
-    own = predict_probabilities(model.head, model.layer, features, ignored).argmax(axis=1)
+    compared with one that does not. `known` remembers what earlier calls computed."""
+    if known is not None and model.layer.end:
+        found = known.predict_probabilities(
+            model.head, model.layer, tests.digests, vectors, image_ids=tests.image_ids, without=taken_back
+        )
+    else:
+        ignored = own_rows(model.layer, tests.image_ids)  # [n, m]
+        ignored[:, [row for row, entry in enumerate(model.layer.entries) if entry in taken_back]] = True
+        found = predict_probabilities(model.head, model.layer, _stack(model, tests.digests, vectors), ignored)
+    own = found.argmax(axis=1)
     index = {label: position for position, label in enumerate(tests.labels)}
     positions: Indices = np.array([index.get(label, -1) for label in model.head.labels], dtype=np.intp)
     answers: Indices = positions[own]
@@ -67,11 +97,16 @@ def predict_tests(
 
 
 def find_broken_corrections(
-    model: ComparedModel, corrections: Sequence[Correction], vectors: Vectors
+    model: ComparedModel, corrections: Sequence[Correction], vectors: Vectors, known: KnownImages | None = None
 ) -> tuple[UUID, ...]:
-    """Return the corrected images that the model, as it would serve, does not answer as corrected."""
-    features = _stack(model, [one.sha256 for one in corrections], vectors)  # [n, d]
-    answers = predict_probabilities(model.head, model.layer, features).argmax(axis=1)
+    """Return the corrected images that the model, as it would serve, does not answer as corrected. `known` remembers
+    what earlier calls computed."""
+    digests = [one.sha256 for one in corrections]
+    if known is not None and model.layer.end:
+        found = known.predict_probabilities(model.head, model.layer, digests, vectors)
+    else:
+        found = predict_probabilities(model.head, model.layer, _stack(model, digests, vectors))
+    answers = found.argmax(axis=1)
     labels = model.head.labels
     return tuple(
         one.image_id for one, given in zip(corrections, answers, strict=True) if labels[int(given)] != one.label

@@ -2,9 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from services.trainer.dataset.records import LabelledImage
+
+KEPT_ORDERS = 50_000
+"""Of so many groups the place in the order is kept."""
 
 
 def choose_tests(images: Sequence[LabelledImage], most: int) -> list[LabelledImage]:
@@ -26,6 +30,7 @@ def choose_tests(images: Sequence[LabelledImage], most: int) -> list[LabelledIma
     return [image for image in tests if image.group_id in chosen]
 
 
+@lru_cache(maxsize=KEPT_ORDERS)
 def order_of_group(group_id: str) -> str:
     """Return by what groups are ordered where only some are taken: a hash, as good as chance and the same each time."""
     return sha256(f"gate|{group_id}".encode()).hexdigest()

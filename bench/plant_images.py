@@ -5,7 +5,7 @@
 Each planted image has its image.stored, an object in the store, and a row in a file of features under the backbone in
 service: between those of two photographs with one label, so that the model answers most of them rightly. Then
 `bench.correction_to_live` and `bench.burst_of_corrections` measure what they measure on a small stack. No full training
-is asked for meanwhile: stop the trigger (`pappus stop trainer-full-trigger`) before, and leave it stopped, since
+is asked for meanwhile: stop the trigger (`pappus stop trainer-trigger`) before, and leave it stopped, since
 nothing here is a photograph.
 """
 
@@ -23,7 +23,6 @@ from pappus.demo.drawing import draw
 from pappus.stack import LocalServers, Stack
 from services.ingestor.data import projection as of_ingestor
 from services.labeler.data import projection as of_labeler
-from services.predictor.data import projection as of_predictor
 from services.trainer.data import projection as of_trainer
 from services.trainer.data import queries
 from services.trainer.data.known_models import KnownModels
@@ -43,7 +42,7 @@ from shared.tables.projection import wait_until_caught_up
 AT_ONCE = 32
 A_BATCH = 500
 TOPICS = (ImageStored.topic,)
-SERVICES = (of_ingestor, of_labeler, of_predictor, of_trainer)
+SERVICES = (of_ingestor, of_labeler, of_trainer)
 
 
 async def plant(state: Path, images: int) -> None:

@@ -14,11 +14,14 @@ from scipy.special import log_softmax  # type: ignore[import-untyped]
 
 from services.trainer.model.arrays import Floats
 from services.trainer.model.head import Head
-from services.trainer.training.logistic_regression import INVERSE_PENALTY, FittedHead, fit_head
+from services.trainer.training.logistic_regression import INVERSE_PENALTY, FittedHead, fit_head, indices_of
+from services.trainer.training.many_images import ManyImages
 
 FOLDS = 5
 UNSEEN_FOLD = 0
 """The fold that the second backbone of a supervised recipe does not learn from."""
+MANY = 10_000
+"""From so many images on the head is fitted in blocks of bounded size."""
 FEWEST_IMAGES = 20
 """With fewer out-of-fold answers the temperature stays 1."""
 COLDEST, WARMEST = 0.25, 4.0
@@ -30,6 +33,11 @@ class TrainingFeatures:
 
     plain: Floats
     mirrored: Floats | None = None
+
+    @property
+    def views(self) -> tuple[Floats, ...]:
+        """The arrays that a head is fitted to."""
+        return (self.plain,) if self.mirrored is None else (self.plain, self.mirrored)
 
     def chosen(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "TrainingFeatures":
         """Return those of some of the images: a mask [n], or their numbers."""
@@ -67,11 +75,13 @@ def fit_calibrated_head(
 
     `unseen` are features of the same images under a backbone that has learned from the others than those of
     `UNSEEN_FOLD`: then only these are answered out of fold. Without, the backbone is taken as fixed, and each fold is
-    answered by a head that is fitted to the others.
+    answered by a head that is fitted to the others; of MANY images one fold says enough.
 
     Raises:
         ValueError: see `fit_head`.
     """
+    if len(targets) >= MANY:
+        return _fit_to_many(training, targets, labels, folds, part_widths, unseen, inverse_penalty)
     fitted = _fit(training, targets, labels, inverse_penalty, part_widths)
     answered, truths = [], []
     fold_numbers, names = np.array(folds), np.array(targets)
@@ -105,6 +115,28 @@ def fit_temperature(logits: Floats, truths: NDArray[np.intp]) -> tuple[float, fl
     temperature = float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": 1e-4}).x))
     chosen = log_softmax(logits / temperature, axis=1)[np.arange(len(truths)), truths]
     return temperature, float(-chosen.mean())
+
+
+def _fit_to_many(
+    training: TrainingFeatures,
+    targets: Sequence[str],
+    labels: Sequence[str],
+    folds: Sequence[int],
+    part_widths: Sequence[int],
+    unseen: TrainingFeatures | None,
+    inverse_penalty: float,
+) -> CalibratedHead:
+    images = ManyImages(training.views, targets, labels, part_widths)
+    fitted = images.fit(inverse_penalty)
+    away = np.array(folds) == UNSEEN_FOLD
+    truths = indices_of(targets, labels)[away]
+    if len(truths) < FEWEST_IMAGES:
+        return CalibratedHead(fitted.head, 1.0, None, fitted.curve)
+    asked = training if unseen is None else unseen
+    seen = images if unseen is None else ManyImages(unseen.views, targets, labels, part_widths)
+    others = seen.fit(inverse_penalty, ~away).head
+    temperature, log_loss = fit_temperature(others.logits(asked.plain[away]), truths)
+    return CalibratedHead(fitted.head.cooled(temperature), temperature, log_loss, fitted.curve)
 
 
 def _fit(

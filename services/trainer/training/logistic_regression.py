@@ -47,22 +47,34 @@ def fit_head(
         ValueError: there are fewer than two labels, a label has no image, a target is not a label, or the widths do not
             add up to d.
     """
-    classes = _indices(targets, labels)  # [n]
-    widths = tuple(part_widths) or (features.shape[1],)
-    if sum(widths) != features.shape[1]:
-        raise ValueError(f"Parts of {widths} features do not make {features.shape[1]}. Mend `part_widths`.")
-    ends = list(accumulate(widths))
-    parts = [
-        _fit_part(features[:, end - width : end], classes, labels, inverse_penalty)
-        for end, width in zip(ends, widths, strict=True)
-    ]
+    classes = indices_of(targets, labels)  # [n]
+    return join_parts(
+        [
+            _fit_part(features[:, columns], classes, labels, inverse_penalty)
+            for columns in columns_of_parts(part_widths, features.shape[1])
+        ]
+    )
+
+
+def columns_of_parts(part_widths: Sequence[int], features: int) -> list[slice]:
+    """Return which of the features belong to each part; by default there is one. Raises ValueError if the widths do not
+    add up to `features`."""
+    widths = tuple(part_widths) or (features,)
+    if sum(widths) != features:
+        raise ValueError(f"Parts of {widths} features do not make {features}. Mend `part_widths`.")
+    return [slice(end - width, end) for end, width in zip(accumulate(widths), widths, strict=True)]
+
+
+def join_parts(parts: Sequence[FittedHead]) -> FittedHead:
+    """Return one head of these heads, each over the features that follow those of the one before."""
     heads = [part.head for part in parts]
-    weights = np.zeros((features.shape[1], len(labels) * len(heads)), np.float32)
-    for number, (head, end) in enumerate(zip(heads, ends, strict=True)):
-        weights[end - len(head.mean) : end, number * len(labels) : (number + 1) * len(labels)] = head.weights
+    labels = heads[0].labels
     mean, scale, bias = (np.concatenate([getattr(head, name) for head in heads]) for name in ("mean", "scale", "bias"))
+    weights = np.zeros((len(mean), len(labels) * len(heads)), np.float32)
+    for number, (head, end) in enumerate(zip(heads, accumulate(len(head.mean) for head in heads), strict=True)):
+        weights[end - len(head.mean) : end, number * len(labels) : (number + 1) * len(labels)] = head.weights
     curves = zip_longest(*(part.curve for part in parts))
-    return FittedHead(Head(tuple(labels), mean, scale, weights, bias), tuple(_means(curves)))
+    return FittedHead(Head(labels, mean, scale, weights, bias), tuple(_means(curves)))
 
 
 def _means(curves: Iterable[Sequence[float | None]]) -> Iterator[float]:
@@ -98,7 +110,8 @@ def _fit_part(features: Floats, classes: NDArray[np.intp], labels: Sequence[str]
     return FittedHead(head, tuple(curve))
 
 
-def _indices(targets: Sequence[str], labels: Sequence[str]) -> NDArray[np.intp]:
+def indices_of(targets: Sequence[str], labels: Sequence[str]) -> NDArray[np.intp]:
+    """Return the position of each target among the labels, [n]. Raises ValueError: see `fit_head`."""
     index = {label: position for position, label in enumerate(labels)}
     if len(index) < 2:
         raise ValueError(f"A classifier needs at least two labels, not {list(labels)}. Label images of another class.")

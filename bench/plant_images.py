@@ -2,34 +2,39 @@
 
     python -m bench.plant_images --state .pappus --images 100000
 
-Each planted image has its image.stored, an object in the store, and a row in a file of features under the backbone in
-service: between those of two photographs with one label, so that the model answers most of them rightly. Then
-`bench.correction_to_live` and `bench.burst_of_corrections` measure what they measure on a small stack. No full training
-is asked for meanwhile: stop the trigger (`pappus stop trainer-trigger`) before, and leave it stopped, since
-nothing here is a photograph.
+Each planted image is a mixture of two photographs with one label. It has its image.stored, an object in the store, and
+its row in a file of features under the backbone in service. Then `bench.correction_to_live` and
+`bench.burst_of_corrections` measure what they measure on a small stack. Stop the trigger before, and leave it stopped
+(`pappus stop trainer-trigger`): mixtures are nothing to learn from.
 """
 
 import argparse
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from pappus.demo.drawing import draw
 from pappus.stack import LocalServers, Stack
 from services.ingestor.data import projection as of_ingestor
 from services.labeler.data import projection as of_labeler
 from services.trainer.data import projection as of_trainer
 from services.trainer.data import queries
+from services.trainer.data.artefacts import load_artefact
 from services.trainer.data.known_models import KnownModels
-from services.trainer.dataset.records import Champion
-from services.trainer.features.parquet import features_key, read_features, write_features
-from services.trainer.model.arrays import Floats, Vector
+from services.trainer.features.parquet import features_key, write_features
+from services.trainer.model.arrays import Vector
+from services.trainer.model.sessions import FeatureExtractor
 from shared.contract.events import ImageStored, uuid_of
+from shared.imaging.decoding import decode
+from shared.imaging.preprocessing import prepare
 from shared.messaging.event_log import EventLog
 from shared.messaging.kafka import open_event_log
 from shared.runtime.clock import utc_now
@@ -43,6 +48,21 @@ AT_ONCE = 32
 A_BATCH = 500
 TOPICS = (ImageStored.topic,)
 SERVICES = (of_ingestor, of_labeler, of_trainer)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """An image that was never uploaded: its bytes, features float32 [d] and label."""
+
+    sha256: str
+    data: bytes
+    vector: Vector
+    label: str
+
+    @property
+    def object_key(self) -> str:
+        """Where the bytes lie."""
+        return f"images/sha256/{self.sha256[:2]}/{self.sha256}"
 
 
 async def plant(state: Path, images: int) -> None:
@@ -62,15 +82,16 @@ async def plant(state: Path, images: int) -> None:
         if champion is None:
             raise SystemExit("No model serves yet: run pappus demo first.")
         started = time.monotonic()
-        found, labels = await _photographs(store, database, champion)
-        planted = _between(found, labels, images)
-        pictures = {digest: data for digest, data, _, _ in planted}
+        artefact = await load_artefact(store, champion.model)
+        photographs, labels = await _photographs(store, database)
+        planted = _between(photographs, labels, FeatureExtractor(artefact.backbone.onnx), images)
+        print(f"{images} images and their features: {time.monotonic() - started:.0f} s", flush=True)
         key = features_key(champion.model.backbone_id, sha256(uuid4().bytes).hexdigest())
-        await store.put(key, write_features(list(pictures), np.stack([vector for _, _, vector, _ in planted])))
-        await _put(store, pictures)
-        print(f"{images} objects and their features: {time.monotonic() - started:.0f} s", flush=True)
+        await store.put(key, write_features([one.sha256 for one in planted], np.stack([one.vector for one in planted])))
+        await _put(store, planted)
+        print(f"they are in the store: {time.monotonic() - started:.0f} s", flush=True)
         started = time.monotonic()
-        await _announce(event_log, [(digest, len(data), label) for digest, data, _, label in planted])
+        await _announce(event_log, planted)
         print(f"announced: {time.monotonic() - started:.0f} s", flush=True)
         for service in SERVICES:
             url = servers.database_url(service.SCHEMA)
@@ -79,69 +100,62 @@ async def plant(state: Path, images: int) -> None:
             print(f"the tables of {service.SCHEMA} show them: {time.monotonic() - started:.0f} s", flush=True)
 
 
-async def _photographs(store: ObjectStore, database: Database, champion: Champion) -> tuple[Floats, list[str]]:
-    """Return features [n, d] and labels of the images that the model in service was made from."""
-    label_of = {sample.sha256: sample.label for sample in await queries.labelled_samples(database)}
-    vectors: dict[str, Vector] = {}
-    for key in await store.keys(f"features/{champion.model.backbone_id}/"):
-        vectors |= read_features(await store.get(key))
-    known = [digest for digest in vectors if digest in label_of]
-    return np.stack([vectors[digest] for digest in known]), [label_of[digest] for digest in known]
+async def _photographs(store: ObjectStore, database: Database) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return the labelled images, prepared, uint8 [n, 96, 96, 3], and their labels."""
+    labelled = await queries.labelled_images(database)
+    data = [await store.get(image.object_key) for image in labelled]
+    return np.stack([prepare(decode(one)) for one in data]), [image.sample.label for image in labelled]
 
 
-def _between(found: Floats, labels: list[str], images: int) -> list[tuple[str, bytes, Floats, str]]:
-    """Return sha256, bytes, features [d] and label of each planted image. Its bytes are a drawing with a number after
-    its end, which no decoder looks at."""
+def _between(images: NDArray[np.uint8], labels: list[str], extractor: FeatureExtractor, wanted: int) -> list[Planted]:
+    """Return mixtures of two photographs with one label, and the features that they have as files."""
     chance, names = np.random.default_rng(time.time_ns()), sorted(set(labels))
     rows = {name: [row for row, label in enumerate(labels) if label == name] for name in names}
-    drawn = [draw(name, 0, 1) for name in names]
     planted = []
-    for number in range(images):
-        at = number % len(names)
-        one, other = found[chance.choice(rows[names[at]], 2)]
-        share = np.float32(chance.uniform(0.2, 0.8))
-        data = drawn[at] + uuid4().bytes
-        planted.append((sha256(data).hexdigest(), data, share * one + (1 - share) * other, names[at]))
+    for number in range(wanted):
+        label = names[number % len(names)]
+        one, other = images[chance.choice(rows[label], 2)].astype(np.float32)
+        share = chance.uniform(0.2, 0.8)
+        mixed = np.round(share * one + (1 - share) * other).astype(np.uint8)
+        data = cv2.imencode(".jpg", mixed[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+        vector = extractor.features(prepare(decode(data))[None])[0]
+        planted.append(Planted(sha256(data).hexdigest(), data, vector, label))
     return planted
 
 
-async def _put(store: ObjectStore, pictures: dict[str, bytes]) -> None:
-    waiting = iter(pictures.items())
+async def _put(store: ObjectStore, planted: Sequence[Planted]) -> None:
+    waiting = iter(planted)
 
     async def put() -> None:
-        for digest, data in waiting:
-            await store.put(_object_key(digest), data, "image/jpeg")
+        for one in waiting:
+            await store.put(one.object_key, one.data, "image/jpeg")
 
     await asyncio.gather(*(put() for _ in range(AT_ONCE)))
 
 
-def _object_key(digest: str) -> str:
-    return f"images/sha256/{digest[:2]}/{digest}"
-
-
-async def _announce(event_log: EventLog, planted: list[tuple[str, int, str]]) -> None:
+async def _announce(event_log: EventLog, planted: Sequence[Planted]) -> None:
     async with event_log.publisher("pappus/ingestor") as publisher:
         for at in range(0, len(planted), A_BATCH):
             events = []
-            for digest, size, label in planted[at : at + A_BATCH]:
+            for one in planted[at : at + A_BATCH]:
                 image_id = uuid4()
                 events.append(
                     ImageStored(
                         event_id=uuid_of("image.stored", image_id),
                         occurred_at=utc_now(),
                         image_id=image_id,
-                        sha256=digest,
-                        object_key=_object_key(digest),
-                        size_bytes=size,
+                        sha256=one.sha256,
+                        object_key=one.object_key,
+                        size_bytes=len(one.data),
                         width=96,
                         height=96,
                         image_format="jpeg",
-                        perceptual_hash=digest[:16],
-                        group_id=digest[:16],
-                        label=label,
+                        perceptual_hash=one.sha256[:16],
+                        group_id=one.sha256[:16],
+                        label=one.label,
                         trust="seed",
                         registered_by="bench",
-                        pixels_sha256=digest,
+                        pixels_sha256=one.sha256,
                     )
                 )
             await publisher.publish(events)

@@ -56,9 +56,9 @@ class FeaturePrefetcher:
                     if base is not None:
                         new = await self._find_new_images()
                         if base.backbone_id != backbone_id:
-                            await self._source.preload(base.backbone_id)
                             await self._compute_mirrored(base)
                             new = dict(await queries.newest_images(self._database, self._newest)) | new
+                            await self._source.recall(base.backbone_id, new, len(base.artefact.head.mean))
                         await self._compute(base, new)
                         backbone_id = base.backbone_id
                     health.set(PART, True)

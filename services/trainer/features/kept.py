@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from cachetools import LRUCache
 
-from services.trainer.features.parquet import read_features
+from services.trainer.features.parquet import find_features
 from services.trainer.model.arrays import Vector
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
@@ -40,9 +40,7 @@ class KeptFeatures:
             inside = self._inside.get(key)
             if not missing or (inside is not None and missing.isdisjoint(inside)):
                 continue
-            vectors = await self._read(key)
-            self._inside[key] = frozenset(vectors)
-            chosen = {digest: vectors[digest].copy() for digest in missing & vectors.keys()}
+            self._inside[key], chosen = await self._read(key, missing)
             if any(vector.shape != (width,) for vector in chosen.values()):
                 logger.warning("kept features are of another width", key=key, expected=width)
                 continue
@@ -50,9 +48,9 @@ class KeptFeatures:
             missing -= chosen.keys()
         return found
 
-    async def _read(self, key: str) -> dict[str, Vector]:
+    async def _read(self, key: str, wanted: Collection[str]) -> tuple[frozenset[str], dict[str, Vector]]:
         try:
-            return await asyncio.to_thread(read_features, await self._store.get(key))
+            return await asyncio.to_thread(find_features, await self._store.get(key), frozenset(wanted))
         except (ObjectMissing, ValueError) as error:
             logger.warning("kept features cannot be read", key=key, reason=str(error))
-            return {}
+            return frozenset(), {}

@@ -10,14 +10,12 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from services.trainer.features.kept import KeptFeatures
-from services.trainer.features.parquet import read_features
 from services.trainer.model.arrays import Vector
 from services.trainer.model.sessions import mirror
 from shared.imaging.decoding import UndecodableImage
 from shared.imaging.lanes import DecodingLanes
 from shared.imaging.preprocessing import PreparedImage, prepare_image
 from shared.imaging.structure import Pixels
-from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.storage.verified import HashMismatch, get_verified
 
@@ -102,21 +100,6 @@ class FeatureSource:
         missing = [digest for digest in digests if (backbone_id, digest) not in self._cache]
         for digest, vector in (await self._kept.find(backbone_id, missing, width)).items():
             self._cache[backbone_id, digest] = vector
-
-    async def preload(self, backbone_id: str) -> int:
-        """Take what full trainings kept under this backbone (Parquet in the object store) into memory; gives how many
-        vectors that were. Raises TransientError if the store does not answer."""
-        recalled = 0
-        for key in await self._store.keys(f"features/{backbone_id}/"):
-            try:
-                vectors = await asyncio.to_thread(read_features, await self._store.get(key))
-            except (ObjectMissing, ValueError) as error:
-                logger.warning("kept features cannot be read", key=key, reason=str(error))
-                continue
-            for digest, vector in vectors.items():
-                self._cache[backbone_id, digest] = vector
-            recalled += len(vectors)
-        return recalled
 
     async def prepared_images(self, object_keys: Mapping[str, str]) -> tuple[dict[str, Pixels], dict[str, str]]:
         """Return prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises

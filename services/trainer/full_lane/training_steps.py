@@ -15,7 +15,7 @@ from services.trainer.features.parquet import write_features
 from services.trainer.full_lane.decisions.drift import drift_reference
 from services.trainer.full_lane.decisions.evaluation import evaluate_model, truths_of
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, Parameters
-from services.trainer.full_lane.learned_backbone import LearnedBackbone, fits, learn_backbone
+from services.trainer.full_lane.learned_backbone import LearnedBackbone, fits, learn_backbone, learned_already
 from services.trainer.model.correction_layer import (
     MARGIN,
     RAW_KAPPA,
@@ -147,6 +147,9 @@ def fit(job: FitJob) -> Fitted:
 
 def _learn_and_keep(job: LearnJob) -> LearnedBackbone:
     global _latest
+    if _latest is not None and (again := learned_already(_latest, job)) is not None:
+        _latest = again
+        return _latest
     _latest = None  # the features of two data sets need not fit into memory
     _latest = learn_backbone(job)
     return _latest
@@ -199,8 +202,8 @@ def _describe_geometry(geometry: LayerGeometry | None) -> dict[str, float]:
 
 
 def _check_parity(learned: LearnedBackbone, head: Head, layer: CorrectionLayer, artefact: bytes) -> dict[str, float]:
-    """Return how far torch and the artefact are apart on the test side: the gate looks at it."""
-    served = ArtefactSession(artefact).predict(learned.test_images)
+    """Return how far torch and the artefact are apart on images of the test side: the gate looks at it."""
+    served = ArtefactSession(artefact).predict(learned.probes)
     of_torch = predict_probabilities(head, layer, learned.backbone.probe_features)
     found = compare_runtimes(of_torch, served.probabilities)
     return {"parity_difference": found.difference, "parity_disagreements": float(found.disagreements)}

@@ -32,6 +32,10 @@ class FeatureExtractor:
         """Return float32 [n, d] of uint8 [n, 96, 96, 3]; n may be 0."""
         return _run(self._session, images, [FEATURES])[0]
 
+    def mirrored_features(self, images: Images) -> NDArray[np.float32]:
+        """Return those of the mirror images."""
+        return _run(self._session, images[:, :, ::-1], [FEATURES])[0]
+
 
 class ArtefactSession:
     """A whole artefact, loaded as a predictor loads it."""
@@ -76,5 +80,10 @@ def _run(
         widths = [next(output.shape[1] for output in session.get_outputs() if output.name == name) for name in outputs]
         return [np.zeros((0, width), dtype=np.float32) for width in widths]
     # One image a call, as the predictor does: others in the batch would change the last bits, and save no time.
-    answers = [session.run(outputs, {INPUT: images[at : at + 1], **rows}) for at in range(len(images))]
-    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+    found: list[NDArray[np.float32]] = []
+    for at in range(len(images)):
+        answers = session.run(outputs, {INPUT: np.ascontiguousarray(images[at : at + 1]), **rows})
+        found = found or [np.empty((len(images), *one.shape[1:]), one.dtype) for one in answers]
+        for each, one in zip(found, answers, strict=True):
+            each[at] = one[0]
+    return found

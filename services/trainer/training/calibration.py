@@ -40,7 +40,10 @@ class TrainingFeatures:
         return (self.plain,) if self.mirrored is None else (self.plain, self.mirrored)
 
     def chosen(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "TrainingFeatures":
-        """Return those of some of the images: a mask [n], or their numbers."""
+        """Return those of some of the images: a mask [n], or their numbers. The first ones in order are not copied."""
+        if rows.dtype != np.bool_ and np.array_equal(rows, np.arange(len(rows))):
+            plain, mirrored = self.plain[: len(rows)], self.mirrored
+            return TrainingFeatures(plain, None if mirrored is None else mirrored[: len(rows)])
         return TrainingFeatures(self.plain[rows], None if self.mirrored is None else self.mirrored[rows])
 
 

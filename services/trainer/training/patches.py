@@ -47,34 +47,35 @@ class Patches(BackboneRecipe):
     def learn(self, images: NDArray[np.uint8], labels: Sequence[str], seed: int) -> nn.Module:  # noqa: ARG002
         """See `BackboneRecipe.learn`; only numpy does the learning, so torch's kernels do not affect the weights."""
         generator = np.random.default_rng(seed)
-        scales = [self._scale(images, self.stride, generator)]
+        scales = [self._scale(images, 1, self.stride, generator)]
         if self.half_stride:
-            scales.append(self._scale(halve(images), self.half_stride, generator))
+            scales.append(self._scale(images, 2, self.half_stride, generator))
         return PatchNetwork(scales)
 
-    def _scale(self, images: NDArray[np.uint8] | Matrix, stride: int, generator: np.random.Generator) -> nn.Module:
-        patches = sample_patches(images, self.patch, self.sampled_patches, generator)  # [s, 3*p*p], values 0..1
+    def _scale(self, images: NDArray[np.uint8], shrink: int, stride: int, generator: np.random.Generator) -> nn.Module:
+        """Learn from the images made smaller by this factor."""
+        patches = sample_patches(images, self.patch, self.sampled_patches, generator, shrink)  # [s, 3*p*p], 0..1
         whitening, offset, signs = whiten(patches, self.dimensions, self.whitening_floor)  # [3*p*p, w], [w], [w]
         whitened = patches @ whitening - offset  # [s, w]
         whitened /= np.sqrt(np.square(whitened).sum(axis=1, keepdims=True) + self.norm_floor)
         centroids = mirrored_kmeans(whitened, signs, self.pairs, self.iterations, generator)  # [k, w]
         return PatchScale(
-            self, whitening, offset, np.concatenate((centroids, centroids * signs)), images.shape[1], stride
+            self, whitening, offset, np.concatenate((centroids, centroids * signs)), images.shape[1] // shrink, stride
         )
 
 
-def halve(images: NDArray[np.uint8]) -> Matrix:
-    """Return the means of 2 x 2 pixels of uint8 [n, h, w, 3], values 0..255."""
-    count, height, width, channels = images.shape
-    squares = images.reshape(count, height // 2, 2, width // 2, 2, channels)
-    return np.asarray(squares.mean(axis=(2, 4), dtype=np.float32), dtype=np.float32)
-
-
-def sample_patches(images: NDArray[np.uint8] | Matrix, side: int, count: int, generator: np.random.Generator) -> Matrix:
-    """Sample random patches of [n, h, w, 3], 0..255, as float32 [count, 3*side*side], values 0..1, channel first."""
-    windows = sliding_window_view(images, (side, side), axis=(1, 2))  # [n, rows, columns, 3, side, side]
-    positions = (generator.integers(0, limit, count) for limit in windows.shape[:3])
-    chosen = windows[tuple(positions)].reshape(count, -1).astype(np.float32)
+def sample_patches(
+    images: NDArray[np.uint8], side: int, count: int, generator: np.random.Generator, shrink: int = 1
+) -> Matrix:
+    """Sample random patches of uint8 [n, h, w, 3] as float32 [count, 3*side*side], values 0..1, channel first: of the
+    images made smaller by the factor `shrink`, whose pixels are the means of squares. Only what is sampled is read."""
+    count_of_images, height, width, _ = images.shape
+    limits = count_of_images, height // shrink - side + 1, width // shrink - side + 1
+    image, row, column = (generator.integers(0, limit, count) for limit in limits)
+    reach = side * shrink
+    windows = sliding_window_view(images, (reach, reach), axis=(1, 2))  # [n, rows, columns, 3, reach, reach]
+    squares = windows[image, row * shrink, column * shrink].reshape(count, 3, side, shrink, side, shrink)
+    chosen = squares.mean(axis=(3, 5), dtype=np.float32).reshape(count, -1)
     return np.asarray(chosen / np.float32(255), dtype=np.float32)
 
 

@@ -10,7 +10,7 @@ from services.trainer.model.arrays import Floats
 from services.trainer.model.correction_layer import CorrectionLayer, own_rows
 from services.trainer.model.head import Head
 from services.trainer.model.metrics import evaluate, evaluate_slices
-from services.trainer.model.reference_inference import predict_probabilities
+from services.trainer.model.reference_inference import A_BLOCK, predict_probabilities
 
 Confusion = tuple[tuple[int, ...], ...]
 
@@ -37,10 +37,7 @@ def evaluate_model(
         metrics |= figures.metrics(f"test_{name}")
     for name, samples in (("train", manifest.of_side("train")), ("corrected", corrected)):
         if samples:
-            right = predict_probabilities(head, layer, _features(features, samples, head)).argmax(axis=1) == truths_of(
-                samples, head.labels
-            )
-            metrics[f"{name}_accuracy"] = float(right.mean())
+            metrics[f"{name}_accuracy"] = _accuracy(head, layer, samples, features)
     return {
         **metrics,
         "corrected_images": float(len(corrected)),
@@ -51,6 +48,16 @@ def evaluate_model(
 def truths_of(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[np.intp]:
     """Return the class of each sample as an index into `labels`, [n]."""
     return np.array([labels.index(sample.label) for sample in samples], dtype=np.intp)
+
+
+def _accuracy(head: Head, layer: CorrectionLayer, samples: Sequence[Sample], features: Mapping[str, Floats]) -> float:
+    """Return the share of the samples that is answered rightly, as in service."""
+    right = 0
+    for at in range(0, len(samples), A_BLOCK):
+        block = samples[at : at + A_BLOCK]
+        answers = predict_probabilities(head, layer, _features(features, block, head)).argmax(axis=1)
+        right += int((answers == truths_of(block, head.labels)).sum())
+    return right / len(samples)
 
 
 def _features(features: Mapping[str, Floats], samples: Sequence[Sample], head: Head) -> Floats:

@@ -5,10 +5,12 @@ from hashlib import sha256
 from io import BytesIO
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.trainer.features.parquet import features_key, write_features
+from services.trainer.features import parquet
+from services.trainer.features.parquet import features_key, find_features, read_features, write_features
 from services.trainer.features.source import BATCH, FeatureCache, FeatureSource
 from shared.testing import MemoryObjectStore
 
@@ -93,7 +95,7 @@ async def test_what_a_full_training_kept_is_not_computed_again() -> None:
     await store.put(features_key("one", "a" * 64), write_features(list(keys), vectors))
     await store.put(features_key("one", "b" * 64), b"not a file")
     source = FeatureSource(store, FeatureCache(100))
-    assert await source.preload("one") == 2
+    await source.recall("one", list(keys), width=3)
     found = await source.features("one", backbone, keys)
     assert backbone.computed == 0
     assert np.array_equal(np.stack(list(found.features.values())), vectors)
@@ -128,6 +130,20 @@ async def test_kept_features_are_read_and_nothing_is_downloaded() -> None:
     found = await source.features("one", backbone, dict.fromkeys(digests[:4], "images/gone"))
     assert backbone.computed == 0
     assert found.features[digests[3]].tolist() == [9, 10, 11]
+
+
+async def test_of_a_large_file_only_what_is_wanted_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "A_GROUP", 4)
+    digests = [f"{number:064x}" for number in range(10)]
+    data = write_features(digests, np.arange(30, dtype=np.float32).reshape(10, 3))
+    inside, found = find_features(data, {digests[1], digests[9], "unknown"})
+    assert inside == set(digests)
+    assert {digest: vector.tolist() for digest, vector in found.items()} == {
+        digests[1]: [3, 4, 5],
+        digests[9]: [27, 28, 29],
+    }
+    assert all(vector.base is None for vector in found.values())  # no vector keeps its group in memory
+    assert list(read_features(data)) == digests
 
 
 async def test_kept_features_of_another_width_are_none() -> None:

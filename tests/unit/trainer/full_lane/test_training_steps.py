@@ -16,11 +16,14 @@ from PIL import Image
 
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
 from services.trainer.features.parquet import read_features
-from services.trainer.full_lane.decoding import read_pixels, stack
+from services.trainer.full_lane import decoding, training_steps
+from services.trainer.full_lane.decisions import evaluation
+from services.trainer.full_lane.decoding import read_pixels
 from services.trainer.full_lane.image_folder import path_in
 from services.trainer.full_lane.jobs import FitJob, Fitted, LearnJob, NotEnoughImages
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess
 from services.trainer.full_lane.training_steps import fit, learn, parameters
+from services.trainer.model import layer_space, reference_inference
 from services.trainer.model.onnx_artefact import Artefact
 from services.trainer.model.sessions import ArtefactSession, mirror
 from shared.contract.events import uuid_of
@@ -103,8 +106,11 @@ def test_torch_and_the_artefact_agree(plain: tuple[Manifest, Fitted]) -> None:
     assert fitted.metrics["parity_disagreements"] == 0
 
 
-def test_the_same_manifest_gives_the_same_bytes(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
+def test_the_same_manifest_gives_the_same_bytes(
+    folder: Path, plain: tuple[Manifest, Fitted], monkeypatch: pytest.MonkeyPatch
+) -> None:
     manifest, fitted = plain
+    monkeypatch.setattr(training_steps, "_latest", None)  # as another process
     again = train(folder, manifest)
     assert again.backbone_id == fitted.backbone_id
     assert again.weights_sha256 == fitted.weights_sha256
@@ -127,8 +133,8 @@ def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) 
     layer = Artefact.parse(fitted.artefact).layer
     assert {image_id for image_id, _ in layer.entries} >= {uuid_of(0)}
     digests = [by_id[uuid_of(number)].sha256 for number in (0, 4, 5)]
-    pixels, _ = read_pixels(folder, digests)
-    answers = ArtefactSession(fitted.artefact).predict(stack(pixels, digests)).probabilities.argmax(axis=1)
+    pixels = read_pixels(folder, digests).pixels
+    answers = ArtefactSession(fitted.artefact).predict(pixels).probabilities.argmax(axis=1)
     assert [LABELS[answer] for answer in answers] == ["grass", "grass", "grass"]
     assert fitted.metrics["corrected_accuracy"] == 1.0
     assert fitted.metrics["corrected_images"] == 3
@@ -144,8 +150,8 @@ def test_a_corrected_test_image_is_judged_without_its_correction(folder: Path) -
 def test_the_features_are_those_of_the_artefact(folder: Path, plain: tuple[Manifest, Fitted]) -> None:
     manifest, fitted = plain
     digest = manifest.samples[0].sha256
-    pixels, _ = read_pixels(folder, [digest])
-    served = ArtefactSession(fitted.artefact).predict(stack(pixels, [digest])).features[0]
+    pixels = read_pixels(folder, [digest]).pixels
+    served = ArtefactSession(fitted.artefact).predict(pixels).features[0]
     stored = read_features(fitted.features_parquet)
     assert set(stored) == {sample.sha256 for sample in manifest.samples}
     np.testing.assert_allclose(stored[digest], served, atol=1e-5)
@@ -174,8 +180,8 @@ def test_the_mirrored_image_of_a_correction_is_answered_as_corrected(folder: Pat
     manifest = samples(folder, wrong=(4,), corrected=(4,))
     fitted = train(folder, manifest)
     digest = next(sample.sha256 for sample in manifest.samples if sample.revision)
-    pixels, _ = read_pixels(folder, [digest])
-    answers = ArtefactSession(fitted.artefact).predict(mirror(stack(pixels, [digest]))).probabilities.argmax(axis=1)
+    pixels = read_pixels(folder, [digest]).pixels
+    answers = ArtefactSession(fitted.artefact).predict(mirror(pixels)).probabilities.argmax(axis=1)
     assert LABELS[int(answers[0])] == "grass"
 
 
@@ -272,3 +278,39 @@ async def test_a_child_killed_before_the_fit_gives_the_same_model(folder: Path, 
         assert child.pid != killed
     assert again.artefact == fitted.artefact
     assert again.features_parquet == fitted.features_parquet
+
+
+def test_where_only_labels_changed_nothing_is_learned_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, later = samples(folder), samples(folder, wrong=(2,), corrected=(2, 0))
+    monkeypatch.setattr(training_steps, "_latest", None)
+    assert learn(learn_job(folder, first)).seconds
+    assert not learn(learn_job(folder, later)).seconds  # nothing took any time
+    again = fit(FitJob(learn_job(folder, later), later, LABELS))
+    monkeypatch.setattr(training_steps, "_latest", None)
+    assert fit(FitJob(learn_job(folder, later), later, LABELS)).artefact == again.artefact
+    assert learn(learn_job(folder, samples(folder, 38))).seconds, "an image less is another backbone"
+
+
+def test_more_images_than_memory_shall_hold_lie_on_the_disk(
+    folder: Path, plain: tuple[Manifest, Fitted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, fitted = plain
+    digests = [sample.sha256 for sample in manifest.samples]
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr(decoding, "IN_MEMORY", 0)
+    assert isinstance(read_pixels(folder, digests).pixels, np.memmap)
+    monkeypatch.setattr(training_steps, "_latest", None)
+    assert train(folder, manifest).artefact == fitted.artefact
+    assert sorted(folder.rglob("*")) == before, "the file has no name"
+
+
+def test_blocks_of_images_are_answered_as_all_at_once(
+    folder: Path, plain: tuple[Manifest, Fitted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, fitted = plain
+    for module in (reference_inference, layer_space, evaluation):
+        monkeypatch.setattr(module, "A_BLOCK", 7)
+    monkeypatch.setattr(training_steps, "_latest", None)
+    in_blocks = train(folder, manifest)
+    assert in_blocks.metrics == pytest.approx(fitted.metrics, abs=1e-5)
+    assert in_blocks.confusion == fitted.confusion

@@ -104,9 +104,7 @@ def test_after_forgetting_features_are_asked_for_again() -> None:
 def test_two_images_with_the_same_bytes_are_told_apart() -> None:
     known, base = KnownImages(), head(1)
     layer = layer_over([5], base)
-    both = known.predict_probabilities(
-        base, layer, ["sha-5", "sha-5"], VECTORS, image_ids=[UUID(int=5), UUID(int=99)]
-    )
+    both = known.predict_probabilities(base, layer, ["sha-5", "sha-5"], VECTORS, image_ids=[UUID(int=5), UUID(int=99)])
     plain = computed(base, layer, [5])
     assert both[1] == pytest.approx(plain[0], abs=OF_GRID)
     assert both[0] == pytest.approx(computed(base, layer, [5], own=True)[0], abs=OF_GRID)

@@ -5,7 +5,7 @@ import pytest
 
 from services.trainer.model.sessions import FeatureExtractor, mirror
 from services.trainer.training import train_backbone
-from services.trainer.training.patches import halve, mirrored_kmeans, whiten
+from services.trainer.training.patches import mirrored_kmeans, sample_patches, whiten
 from tests.unit.trainer.training.test_training import SMALL, stripes_and_dots
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -46,9 +46,11 @@ def test_points_and_their_mirror_images_share_a_pair_of_centroids() -> None:
     assert abs(centroid[1]) == pytest.approx(np.sin(0.5), abs=0.02)
 
 
-def test_halving_takes_means_of_squares() -> None:
+def test_patches_of_smaller_images_are_means_of_squares() -> None:
     image = np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3)
-    assert halve(image)[0, 0, 0, 0] == np.mean([0, 3, 12, 15])
+    patch = sample_patches(image, 2, 1, np.random.default_rng(0), shrink=2)[0].reshape(3, 2, 2)
+    assert patch[0] * 255 == pytest.approx(np.array([[7.5, 13.5], [31.5, 37.5]]))
+    assert patch[2] * 255 == pytest.approx(np.array([[9.5, 15.5], [33.5, 39.5]]))
 
 
 def test_a_stride_that_cannot_lie_evenly_is_refused() -> None:

@@ -47,7 +47,9 @@ class Manifest:
 
 @lru_cache(maxsize=KEPT_TEXTS)
 def _text_of(sample: Sample) -> str:
-    return json.dumps({**vars(sample), "image_id": str(sample.image_id)}, sort_keys=True, separators=(",", ":"))
+    label, digest = json.dumps(sample.label), json.dumps(sample.sha256)
+    named = f'"image_id":"{sample.image_id}","label":{label},"revision":{sample.revision}'
+    return f'{{{named},"sha256":{digest},"side":"{sample.side}"}}'
 
 
 def manifest_of(samples: Iterable[Sample]) -> Manifest:

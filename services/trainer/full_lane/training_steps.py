@@ -99,6 +99,11 @@ def fit(job: FitJob) -> Fitted:
     learned = _latest if _latest is not None and _latest.job == job.learn else _learn_and_keep(job.learn)
     if not fits(learned, job.manifest):  # labels that it has learned from were changed meanwhile
         learned = _learn_and_keep(replace(job.learn, manifest=job.manifest))
+    return fit_to(learned, job)
+
+
+def fit_to(learned: LearnedBackbone, job: FitJob) -> Fitted:
+    """Fit head and correction layer to a learned backbone; see `fit`."""
     started = time.perf_counter()
     row = {digest: index for index, digest in enumerate(learned.sha256s)}
     training = job.manifest.of_side("train")

@@ -1,3 +1,4 @@
+import json
 from uuid import UUID
 
 import pytest
@@ -47,3 +48,9 @@ def test_an_image_twice_is_refused() -> None:
 def test_what_is_no_manifest_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="manifest"):
         manifest_from_json(text)
+
+
+def test_the_json_is_the_sorted_and_compact_one() -> None:
+    sample = Sample(UUID(int=7), 'a"b', "Löwenzahn \\ \n", 3, "test")
+    fields = {**vars(sample), "image_id": str(sample.image_id)}
+    assert manifest_of([sample]).json == json.dumps({"samples": [fields]}, sort_keys=True, separators=(",", ":"))

@@ -104,6 +104,8 @@ class PromotionWatch:
         self._watch = settings.watch
         self._margin = settings.gate.margin
         self._probed: int | None = None
+        self._golden: tuple[Sequence[LabelledImage], list[LabelledImage]] = (), []
+        """Of these labelled images, those that are asked."""
         self._answers: LRUCache[tuple[object, ...], list[str]] = LRUCache(KEPT_ANSWERS)
 
     async def run(self, health: Health) -> None:
@@ -137,7 +139,10 @@ class PromotionWatch:
     async def _probe(self, steps: Sequence[ModelPromoted]) -> None:
         """Ask the newest of these promotions and what served before the first of them the golden images."""
         newest, before = steps[-1], str(steps[0].replaces)
-        images = choose_golden((await self._kept.read()).images, self._watch)
+        labelled = (await self._kept.read()).images
+        if self._golden[0] is not labelled:
+            self._golden = labelled, choose_golden(labelled, self._watch)
+        images = self._golden[1]
         prepared, _ = await self._source.prepared_images({one.sample.sha256: one.object_key for one in images})
         readable = [one for one in images if one.sample.sha256 in prepared]
         if not readable or newest.version == before:

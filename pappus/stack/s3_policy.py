@@ -22,8 +22,8 @@ TRAINER_RECORDER = "trainer-recorder"
 @dataclass(frozen=True, slots=True)
 class Grant:
     """`user` may read, read and write, or also delete the keys that begin with one of `prefixes` ("" is every key). A
-    service deletes, with all their versions, only keys that hold an image or what was computed from it: people may
-    withdraw images. Models and manifests stay."""
+    service deletes, with all their versions, only keys that hold an image, what was computed from it (people may
+    withdraw images), or a model that nothing needs any more. Manifests stay."""
 
     user: str
     actions: tuple[str, ...]
@@ -36,8 +36,8 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         Grant("ingestor", READ, ("uploads/",)),
         Grant("labeler", ERASE, ("uploads/",)),
         Grant("labeler", READ, ("images/", "manifests/")),
-        Grant("trainer", WRITE, ("models/", "manifests/")),
-        Grant("trainer", ERASE, ("features/",)),
+        Grant("trainer", WRITE, ("manifests/",)),
+        Grant("trainer", ERASE, ("features/", "models/")),
         Grant("trainer", READ, ("images/",)),
         Grant(TRAINER_RECORDER, READ, ("models/",)),
         Grant("predictor", READ, ("models/", "images/")),

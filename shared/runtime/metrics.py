@@ -39,3 +39,5 @@ PROJECTION_SECONDS = Histogram(
     ["schema"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+SWEPT_OBJECTS = Counter("pappus_swept_objects", "Objects deleted since nothing needs them.", ["prefix"])
+SWEPT_BYTES = Counter("pappus_swept_bytes", "Bytes of objects deleted since nothing needs them.", ["prefix"])

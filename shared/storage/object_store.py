@@ -6,8 +6,10 @@ features/<backbone_id>/<sha256 of the manifest>.parquet. They are content-addres
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from zlib import crc32
 
@@ -36,6 +38,17 @@ class ObjectTooLarge(PappusError):
     """The object has more bytes than the caller is willing to take."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptObject:
+    """What the bucket keeps under a key: its versions, the newest first, with the bytes of all of them, and when it was
+    last put or deleted, by the clock of the store."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+    versions: tuple[str, ...]
+
+
 class ObjectStore(Protocol):
     """Bytes under keys. Every method raises TransientError when the store does not answer as it should."""
 
@@ -55,11 +68,21 @@ class ObjectStore(Protocol):
     async def delete(self, key: str) -> None:
         """Delete the object, if there is one; with its older versions, where the bucket keeps them."""
 
+    async def list_objects(self, prefix: str) -> list[KeptObject]:
+        """Return what is kept under all keys that start with `prefix`, by key; also what a deletion that was
+        interrupted left."""
+
+    async def discard(self, listed: KeptObject) -> bool:
+        """Delete what was listed, and nothing that was put under the key since. Return False if it was put again in a
+        bucket that keeps one version only: then all of it stays."""
+
 
 CA_SETTING, ENDPOINT_SETTING = "PAPPUS_S3_CA_FILE", "PAPPUS_S3_ENDPOINT"
 KNOCKED = "images/"
 KNOCK_SECONDS = 5.0
 """How long a start waits for a store that is frozen."""
+UNVERSIONED = "null"
+"""The version of an object that was put while the bucket kept no versions: the next one may have the same."""
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _REFUSED = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _TRANSIENT = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "Throttling"}
@@ -168,6 +191,30 @@ class S3ObjectStore:
                 if entry["Key"] == key
             ]
 
+    async def list_objects(self, prefix: str) -> list[KeptObject]:
+        """See ObjectStore."""
+        found: dict[str, list[tuple[datetime, str, int]]] = {}
+        with _explained("list the versions of", prefix):
+            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
+            async for page in pages:
+                for one in page.get("Versions", []):
+                    found.setdefault(one["Key"], []).append((one["LastModified"], one["VersionId"], one["Size"]))
+                for marker in page.get("DeleteMarkers", []):
+                    found.setdefault(marker["Key"], []).append((marker["LastModified"], marker["VersionId"], 0))
+        return [_kept(key, versions) for key, versions in sorted(found.items())]
+
+    async def discard(self, listed: KeptObject) -> bool:
+        """See ObjectStore. The oldest version goes first, as in `delete`."""
+        key = listed.key
+        if UNVERSIONED in listed.versions and [one for one in await self.list_objects(key) if one.key == key] != [
+            listed
+        ]:
+            return False
+        with _explained("delete", key):
+            for version in reversed(listed.versions):
+                await self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+        return True
+
     async def knock(self) -> None:
         """Look whether the store lets this process in; its rights are not looked at. A store that is away, or without
         the bucket, is no refusal. Raises ObjectStoreRefused."""
@@ -180,6 +227,13 @@ class S3ObjectStore:
         except PappusError as error:
             if isinstance(error.__cause__, SSLError) and certificate_error(error.__cause__):
                 raise ObjectStoreRefused(str(error)) from error
+
+
+def _kept(key: str, versions: Sequence[tuple[datetime, str, int]]) -> KeptObject:
+    """Return an object from when each of its versions was put, its id and its bytes."""
+    newest_first = sorted(versions, key=lambda version: version[0], reverse=True)
+    ids = tuple(version for _, version, _ in newest_first)
+    return KeptObject(key, sum(size for _, _, size in versions), newest_first[0][0], ids)
 
 
 @asynccontextmanager

@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -146,3 +149,59 @@ async def test_wrong_credentials_are_no_transient_error(servers: Servers) -> Non
         with pytest.raises(PappusError, match="credentials") as raised:
             await store.put("models/x", b"")
     assert not isinstance(raised.value, TransientError)
+
+
+async def test_objects_are_listed_with_their_bytes_and_when_they_were_put(store: ObjectStore, key: str) -> None:
+    before = datetime.now(UTC) - timedelta(minutes=5)
+    await store.put(f"{key}.b", b"12345")
+    await store.put(f"{key}.a", b"123")
+    listed = await store.list_objects(key)
+    assert [(one.key, one.size_bytes) for one in listed] == [(f"{key}.a", 3), (f"{key}.b", 5)]
+    assert all(before < one.modified_at < before + timedelta(minutes=10) for one in listed)
+
+
+async def test_what_was_listed_is_discarded_and_what_was_put_since_stays(store: ObjectStore, key: str) -> None:
+    for name in ("goes", "stays"):
+        await store.put(f"{key}.{name}", b"first")
+    goes, stays = await store.list_objects(key)
+    await store.put(stays.key, b"first")
+    assert [await store.discard(one) for one in (goes, goes, stays)] == [True, True, True]
+    assert (await store.exists(goes.key), await store.get(stays.key)) == (False, b"first")
+    assert [one.key for one in await store.list_objects(key)] == [stays.key]
+
+
+async def test_all_versions_go_and_what_an_interrupted_deletion_left(servers: Servers, key: str) -> None:
+    async with open_object_store(Settings.model_validate(servers.settings("trainer"))) as opened:
+        assert isinstance(opened, S3ObjectStore)
+        for data in (b"first", b"second"):
+            await opened.put(key, data)
+        await opened._client.delete_object(Bucket=opened._bucket, Key=key)  # leaves a marker, and both versions
+        [listed] = await opened.list_objects(key)
+        assert (len(listed.versions), listed.size_bytes, await opened.exists(key)) == (3, 11, False)
+        assert await opened.discard(listed)
+        assert await opened.list_objects(key) == []
+
+
+async def test_without_versions_what_was_put_again_is_left_alone() -> None:
+    class Bucket:
+        """Answers as a bucket that keeps no versions; the object was put again after the listing."""
+
+        def __init__(self) -> None:
+            self.deleted: list[str] = []
+
+        def get_paginator(self, _name: str) -> "Bucket":
+            return self
+
+        async def paginate(self, **_which: str) -> AsyncIterator[dict[str, Any]]:
+            at = datetime(2026, 5, 2, tzinfo=UTC)
+            yield {"Versions": [{"Key": "models/a/b", "VersionId": "null", "Size": 5, "LastModified": at}]}
+
+        async def delete_object(self, **which: str) -> None:
+            self.deleted.append(which["VersionId"])
+
+    bucket = Bucket()
+    store = S3ObjectStore(bucket, "pappus")  # type: ignore[arg-type]
+    [now] = await store.list_objects("models/")
+    before = replace(now, modified_at=now.modified_at - timedelta(days=2))
+    assert (await store.discard(before), bucket.deleted) == (False, [])
+    assert (await store.discard(now), bucket.deleted) == (True, ["null"])

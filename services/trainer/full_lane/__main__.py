@@ -1,8 +1,8 @@
 """The full lane: trains a model from all labelled images.
 
 Consumes training.requested (group `trainer-full`), image.withdrawn, model.trained (`trainer-withdrawals`), and what
-schema `trainer` is folded from. Publishes model.trained. Owns the objects models/full-*, manifests/ and features/, and
-a folder of images. Under torchrun the first process does all this, and the others learn backbones with it.
+schema `trainer` is folded from. Publishes model.trained. Owns models/full-*, manifests/, features/ and a folder of
+images; sweeps models/. Under torchrun the first process does all this, and the others learn backbones with it.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
@@ -10,6 +10,7 @@ from services.trainer.full_lane.finishing import run_until_trained
 from services.trainer.full_lane.handlers import FullLane
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.snapshot import TableDataset
+from services.trainer.full_lane.sweeper import Sweeper
 from services.trainer.full_lane.training_process import MODULE, TrainingProcess, follow
 from services.trainer.full_lane.withdrawals import WithdrawnFeatures
 from shared.contract.events import TrainingRequested
@@ -46,11 +47,10 @@ async def main() -> None:
             place, silence = settings.in_groups, settings.writer_silence_seconds
             on = [subscribe(TrainingRequested, lane.on_training_requested)]
             handling = run_handlers(event_log, group=GROUP, source=SOURCE, subscriptions=on, health=health, **place)
-            projection = trainer_projection(event_log, database, health, silence_seconds=silence, reserve=True)
+            projection = trainer_projection(event_log, database, health, silence_seconds=silence, reserve=True).run()
             withdrawn = WithdrawnFeatures(event_log, database, store, lane.images).run(SOURCE, health, place)
-            running = run_parts(
-                health, projection=projection.run(), handling=handling, withdrawals=withdrawn, prefetcher=process.warm()
-            )
+            more = {"sweeper": Sweeper(event_log, database, store, settings).run(health), "withdrawals": withdrawn}
+            running = run_parts(health, projection=projection, handling=handling, prefetcher=process.warm(), **more)
             await run_until_trained(running, lane.answered, dataset, settings.trainings)
             await process.end_following()
 

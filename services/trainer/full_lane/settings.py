@@ -18,3 +18,12 @@ class FullLaneSettings(TrainerSettings):
         default=10, ge=0, le=19, description="lower CPU priority of a training; 0: none, for a machine of its own"
     )
     samples_caught_up_seconds: float = Field(default=60.0, gt=0, description="how long to wait for the samples")
+    sweep_hours: float = Field(
+        default=1.0,
+        ge=0,
+        description="how often artefacts that nothing needs are deleted, beside at the start; 0: never",
+    )
+    kept_candidates: int = Field(
+        default=20, ge=1, description="of candidates that never served, the newest of each lane that are kept"
+    )
+    swept_after_hours: float = Field(default=24.0, gt=0, description="no younger artefact is deleted")

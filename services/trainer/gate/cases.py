@@ -21,6 +21,7 @@ from services.trainer.gate.decisions.verdict_events import (
     Promote,
     Reject,
     ask_first,
+    failed_rules,
     make_verdict_event,
     rule_outcome,
 )
@@ -33,6 +34,12 @@ from shared.runtime.telemetry import logger as logger
 from shared.tables.database import Database
 
 Outcome = ModelPromoted | ModelRejected
+LOADS = "artefact_loads"
+OVERRIDE = "Override it if it should serve despite that."
+NOT_THERE = (
+    "Choose another version (`pappus history`), or train a new one (`pappus train`): of candidates that never served"
+    " only the newest are kept."
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class GateContext:
             anchor = await self.models.anchor()
             evaluation = await self.evaluator.evaluate(candidate, champion, anchor)
         except ModelLoadError as error:
-            return Reject(candidate.version, f"Rejected: {error}", (rule_outcome("artefact_loads", False, str(error)),))
+            return Reject(candidate.version, f"Rejected: {error}", (rule_outcome(LOADS, False, str(error)),))
         verdict = evaluation.verdict
         if verdict.route is None:
             return Reject(candidate.version, verdict.summary, verdict.rules, evaluation.set_aside, evaluation.evidence)
@@ -147,24 +154,26 @@ class RequestCase:
         version = self.request.version
         target = None if version is None else await queries.model(self.context.database, version)
         match plan_request(self.request, RequestContext(champion, target)):
-            case RequiresLoad(decision):
-                return await self._require_load(decision)
-            case RequiresEvaluation(decision):
-                return await self._require_evaluation(decision, champion)
-            case Promote() | Reject() as decision:
-                return decision
+            case RequiresLoad(wanted):
+                decision = await self._require_load(wanted)
+            case RequiresEvaluation(wanted):
+                decision = await self._require_evaluation(wanted, champion)
+            case Promote() | Reject() as decided:
+                return decided
+        if isinstance(decision, Promote) and decision.route != "rollback":  # what served before is not deleted
+            await self.context.evaluator.put_again(decision.model)
+        return decision
 
     async def _require_load(self, wanted: Promote) -> Decision:
         model = wanted.model
         try:
             probed = await self.context.evaluator.run_smoke_test(model)
         except ModelLoadError as error:
-            rules = (rule_outcome("artefact_loads", False, str(error)),)
-            return Reject(model.version, f"Rejected: {error} The current model stays in service.", rules)
+            rules = (rule_outcome(LOADS, False, str(error)),)
+            advice = "" if wanted.route == "rollback" else f" {NOT_THERE}"
+            return Reject(model.version, f"Rejected: {error} The current model stays in service.{advice}", rules)
         sentence = f"{model.version} loads and answers in {probed.milliseconds:.1f} ms."
-        return Promote(
-            model, wanted.route, wanted.summary, wanted.frozen, (rule_outcome("artefact_loads", True, sentence),)
-        )
+        return Promote(model, wanted.route, wanted.summary, wanted.frozen, (rule_outcome(LOADS, True, sentence),))
 
     async def _require_evaluation(self, wanted: Promote, champion: Champion | None) -> Decision:
         model = wanted.model
@@ -177,6 +186,7 @@ class RequestCase:
             rules = (rule_outcome("champion_loads", False, str(error)),)
             return Reject(model.version, f"Rejected: {error}", rules)
         if isinstance(decision, Reject):
-            summary = f"{decision.summary} Override it if it should serve despite that."
+            lost = failed_rules(decision.rules) == [LOADS]
+            summary = f"{decision.summary} {NOT_THERE if lost else OVERRIDE}"
             return Reject(model.version, summary, decision.rules, evidence=decision.evidence)
         return Promote(model, wanted.route, wanted.summary, wanted.frozen, decision.rules, decision.evidence)

@@ -93,6 +93,17 @@ class Evaluator:
             loaded, labels = await asyncio.gather(self._loader.load(model), self._kept.read())
             await load_corrections(self._source, loaded, labels.corrections)
 
+    async def put_again(self, model: ModelTrained) -> None:
+        """Write the artefact as it was loaded, before a person puts a model into service that nothing needed until
+        now: a sweeper that is about to delete it deletes only what it saw before.
+
+        Raises:
+            ModelLoadError: it cannot be loaded.
+            TransientError: the store did not answer.
+        """
+        loaded = await self._loader.load(model)
+        await self._store.put(model.artefact_key, loaded.artefact.data)
+
     def forget(self, withdrawn: frozenset[str]) -> None:
         """Keep nothing in memory of these images (by sha256)."""
         if withdrawn - self._forgotten:

@@ -25,14 +25,14 @@ def test_what_answers_strangers_reads_models_and_nothing_else() -> None:
     assert allowed("pappus", "predictor-api", "s3:PutObject") == set()
 
 
-def test_a_service_deletes_only_images_and_what_was_computed_from_them() -> None:
+def test_a_service_deletes_only_images_models_and_what_was_computed() -> None:
     deletes = {
         user: allowed("pappus", user, "s3:DeleteObject") for user in (*SERVICES, "predictor-api", "trainer-recorder")
     }
     assert {user: found for user, found in deletes.items() if found} == {
         "ingestor": {"/images/*"},
         "labeler": {"/uploads/*"},
-        "trainer": {"/features/*"},
+        "trainer": {"/features/*", "/models/*"},
     }
     assert all(allowed("pappus", user, "s3:DeleteObjectVersion") == found for user, found in deletes.items())
 

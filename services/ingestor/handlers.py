@@ -4,7 +4,14 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label, too_large
+from services.ingestor.decisions.images import (
+    Acceptance,
+    AcceptedImage,
+    examine,
+    object_key_of,
+    refuse_label,
+    too_large,
+)
 from services.ingestor.decisions.outcomes import Outcome
 from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.decisions.withdrawn import WithdrawnBytes
@@ -18,6 +25,7 @@ from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.health import Health
 from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
+from shared.storage.verified import HashMismatch, get_verified
 
 GROUP = "ingestor-fetcher"
 UPLOADS_GROUP = "ingestor-uploads"
@@ -159,10 +167,22 @@ class Fetcher:
         try:
             return await self._store.get(key, limit_bytes=self._acceptance.maximum_bytes)
         except ObjectMissing as error:
+            if (data := await self._stored_before(key)) is not None:
+                return data
             detail = f"The uploaded bytes are not in the object store ({error}) Upload the image again."
             return Rejection("upload_missing", detail, retryable=True)
         except ObjectTooLarge:
             return too_large(self._acceptance)
+
+    async def _stored_before(self, key: str) -> bytes | None:
+        """Return the bytes of an upload from the image that holds them; None if there is none. The labeler deletes an
+        upload once it is settled, and its registration may come again after the ledger was lost."""
+        sha256 = key.rpartition("/")[2]
+        try:
+            data = await get_verified(self._store, object_key_of(sha256), sha256, self._acceptance.maximum_bytes)
+        except (ObjectMissing, ObjectTooLarge, HashMismatch):
+            return None
+        return data
 
 
 def _is_upload(event: ImageRegistered) -> bool:

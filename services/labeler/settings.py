@@ -35,6 +35,12 @@ class LabelerSettings(Settings):
     outcome_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a command waits before it answers 202"
     )
+    sweep_hours: float = Field(default=1.0, ge=0, description="How often settled uploads are deleted; 0: never")
+    uploads_kept_hours: float = Field(
+        default=24.0,
+        ge=0.1,
+        description="How long the bytes of an upload are kept after its image is stored or rejected",
+    )
     publish_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long it waits for Kafka before it answers 503"
     )

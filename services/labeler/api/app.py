@@ -19,6 +19,8 @@ from services.labeler.api.service import AppContext
 from services.labeler.api.session_check import SessionMiddleware
 from services.labeler.commands.command_bus import CommandBus
 from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
+from services.labeler.commands.settled_uploads import PART as UPLOAD_SWEEPER
+from services.labeler.commands.settled_uploads import SettledUploads
 from services.labeler.commands.withdrawn_uploads import GROUP, WithdrawnUploads
 from services.labeler.data.projection import FOLD_VERSION, PROJECTORS
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
@@ -98,6 +100,7 @@ async def _work(
             silence_seconds=settings.writer_silence_seconds,
             fold_version=FOLD_VERSION,
         )
+        settled = SettledUploads(event_log, database, store, settings, clock)
         try:
             app.state.service = AppContext(
                 settings, database, store, CommandBus(publisher, database, settings, clock), users, Logins(users)
@@ -109,6 +112,7 @@ async def _work(
                 accuracy=keep_running(health, "live accuracy", partial(show_live_accuracy, database)),
                 projection=keep_running(health, f"projection {SCHEMA}", projection.run),
                 withdrawals=keep_running(health, GROUP, partial(WithdrawnUploads(store).run, event_log, health)),
+                sweeper=keep_running(health, UPLOAD_SWEEPER, partial(settled.run, health)),
                 publisher=keep_running(
                     health, "publisher", partial(publisher.stay_connected, event_log, SOURCE, health)
                 ),

@@ -28,7 +28,7 @@ from shared.contract.race_rules import label_applies, promotion_counts
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 INSERTED = "INSERT 0 1"
@@ -38,13 +38,13 @@ async def apply_image_registered(event: ImageRegistered, transaction: Transactio
     """Insert who registered the image; a later attempt only raises the number."""
     await transaction.execute(
         """INSERT INTO images AS known (image_id, registered_event_id, registered_by, registered_label,
-                                        registered_trust, registered_url, registered_at, attempt)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                                        registered_trust, registered_url, registered_at, attempt, upload_key)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            ON CONFLICT (image_id) DO UPDATE SET
                registered_event_id = excluded.registered_event_id, registered_by = excluded.registered_by,
                registered_label = excluded.registered_label, registered_trust = excluded.registered_trust,
                registered_url = excluded.registered_url, registered_at = excluded.registered_at,
-               attempt = excluded.attempt
+               attempt = excluded.attempt, upload_key = excluded.upload_key
            WHERE known.registered_at IS NULL""",
         event.image_id,
         event.event_id,
@@ -54,6 +54,7 @@ async def apply_image_registered(event: ImageRegistered, transaction: Transactio
         event.url,
         event.occurred_at,
         event.attempt,
+        event.upload_key,
     )
     await transaction.execute(
         "UPDATE images SET attempt = $2 WHERE image_id = $1 AND attempt < $2", event.image_id, event.attempt
@@ -351,7 +352,12 @@ PROJECTORS: tuple[Projector, ...] = (
 
 def replay_plan() -> ReplayPlan:
     """Return what `python -m services.replay labeler` folds. Users are input and come from no event; predictions that
-    have expired on their topic are taken over."""
+    have expired on their topic are taken over, and which uploads were deleted."""
     return ReplayPlan(
-        SCHEMA, MIGRATIONS, PROJECTORS, inputs=("users",), expiring=("predictions",), fold_version=FOLD_VERSION
+        SCHEMA,
+        MIGRATIONS,
+        PROJECTORS,
+        inputs=("users", "swept_uploads"),
+        expiring=("predictions",),
+        fold_version=FOLD_VERSION,
     )

@@ -26,4 +26,4 @@ class FullLaneSettings(TrainerSettings):
     kept_candidates: int = Field(
         default=20, ge=1, description="of candidates that never served, the newest of each lane that are kept"
     )
-    swept_after_hours: float = Field(default=24.0, gt=0, description="no younger artefact is deleted")
+    swept_after_hours: float = Field(default=24.0, ge=1, description="no younger artefact is deleted")

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "7952b47c477e100d"),
-    "labeler": (2, "1377a1d8bbc3a77f"),
+    "labeler": (3, "b612a603c8da3b80"),
     "predictor": (2, "58e0ccce40d5ba1b"),
     "trainer": (3, "10e7b42805fd6151"),
 }

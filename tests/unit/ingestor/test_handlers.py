@@ -250,6 +250,23 @@ async def test_an_upload_whose_bytes_are_not_there_may_come_later() -> None:
     assert (outcome.reason, outcome.retryable) == ("upload_missing", True)
 
 
+async def test_a_deleted_upload_is_read_from_the_image_that_holds_its_bytes() -> None:
+    """Its registration comes again, and the ledger is lost: it is stored again, and a second one is a duplicate."""
+    data = png(3)
+    digest = hashlib.sha256(data).hexdigest()
+    setting, key = Setting({}), f"uploads/{digest[:2]}/{digest}"
+    await setting.store.put(key, data)
+    upload = {"url": None, "upload_key": key, "label": None, "trust": "claimed"}
+    first = await setting.stored(registered(1, **upload))
+    await setting.store.delete(key)
+    assert await setting.stored(registered(1, **upload)) == first
+    setting.decisions.outcomes.clear()
+    assert await setting.stored(registered(1, **upload)) == first
+    assert (await setting.rejected(registered(2, **upload))).duplicate_of == first.image_id
+    setting.store.objects[first.object_key] = b"damaged"
+    assert (await setting.rejected(registered(3, **upload))).reason == "upload_missing"
+
+
 async def test_an_upload_that_is_too_large_is_rejected() -> None:
     setting = Setting({})
     await setting.store.put("uploads/aa/aa", bytes(10_001))

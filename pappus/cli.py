@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from pappus.commands import (
+    artefacts,
     blame,
     components,
     containers,
@@ -75,6 +76,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         operator.freeze,
         operator.unfreeze,
         reproduce.reproduce,
+        artefacts.artefacts,
     ),
     CONTAINERS: (containers.secrets, containers.prepare),
 }

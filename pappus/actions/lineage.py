@@ -87,6 +87,28 @@ async def show_difference(stack: Stack, output: Output, first: str, second: str,
     )
 
 
+async def show_artefacts(stack: Stack, output: Output, limit: int) -> None:
+    """Show which artefacts stay and why, and which go, the oldest first."""
+    found = await ask(stack, "artefacts")
+    kept, going = Listing(Column("kept", right=True), Column("kB", right=True), "why"), found["going"]
+    for each in found["kept"]:
+        kept.add(str(each["artefacts"]), _kilobytes(each["size_bytes"]), each["reason"])
+    output.show(kept)
+    next_ones = Listing(Column("deleted next", whole=True), Column("kB", right=True), "put", "why")
+    for each in going[:limit]:
+        next_ones.add(each["key"], _kilobytes(each["size_bytes"]), each["put_at"][:16], each["reason"])
+    if going:
+        output.show(next_ones)
+    output.note(left_out(len(going), limit, "artefacts"))
+    size_bytes = sum(each["size_bytes"] for each in going)
+    output.say(f"{len(going)} artefacts go next, {_kilobytes(size_bytes)} of {_kilobytes(found['size_bytes'])} kB.")
+    output.give({**found, "going": going[:limit], "going_bytes": size_bytes, "more": len(going) > limit})
+
+
+def _kilobytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1000:,.1f}"
+
+
 def difference_table(rows: list[tuple[str, dict[str, Any]]]) -> Listing:
     """Return one row for each image that differs."""
     table = Listing(Column("what"), Column("image", whole=True), "before", "after")

@@ -5,6 +5,7 @@ nothing, and writes nothing but the folder of a checkout. The answer is the fiel
     compare VERSION VERSION  how two data sets differ
     checkout VERSION FOLDER  the images of a data set as files
     seen IMAGE               which full models have seen an image
+    artefacts                which artefacts are kept, and which the next sweep deletes
 """
 
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA
-from services.trainer.lineage import answers, checkout
+from services.trainer.full_lane.settings import FullLaneSettings
+from services.trainer.lineage import answers, artefacts, checkout
 from services.trainer.lineage.models import ModelReader
 from services.trainer.lineage.reproduce import reproduce
 from services.trainer.settings import TrainerSettings
@@ -35,6 +37,8 @@ async def answer(reader: ModelReader, question: Sequence[str]) -> dict[str, Any]
             return await checkout.check_out(reader, version, Path(folder))
         case ["seen", image]:
             return await answers.seen(reader, UUID(image))
+        case ["artefacts"]:
+            return await artefacts.sweep_ahead(reader, FullLaneSettings())
     sys.exit(__doc__)
 
 

@@ -9,6 +9,8 @@ import pytest
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.sweeper import PART, Sweeper
 from services.trainer.gate.decisions.rules import GateSettings
+from services.trainer.lineage.artefacts import sweep_ahead
+from services.trainer.lineage.models import ModelReader
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.runtime.clock import utc_now
 from shared.runtime.errors import PappusError, TransientError
@@ -62,7 +64,13 @@ async def test_what_served_and_the_newest_stay_and_the_rest_goes_once(world: Wor
         kept = await world.store.keys("manifests/"), await world.store.keys("images/")
         assert await sweeper(world).sweep() == 0  # of today
         let_days_pass(world)
+        ahead = await sweep_ahead(ModelReader(world.database, world.store), FullLaneSettings(kept_candidates=1))
         assert [await sweeper(world).sweep() for _ in range(2)] == [3, 0]
+    assert {each["key"] for each in ahead["going"]} == {ORPHAN, *(one.artefact_key for one in models[1:3])}
+    assert {each["reason"]: each["artefacts"] for each in ahead["kept"]} == {
+        "serves": 1,
+        "one of the newest of the full lane": 1,
+    }
     assert await there(world, *models) == [True, False, False, True]
     assert not await world.store.exists(ORPHAN)
     assert (await world.store.keys("manifests/"), await world.store.keys("images/")) == kept

@@ -34,6 +34,7 @@ LISTINGS = (
     "why",
     "blame",
     "dataset diff",
+    "artefacts",
 )
 NEED_SERVERS = {
     "up",
@@ -46,6 +47,7 @@ NEED_SERVERS = {
     "trace",
     "prepare",
     "reproduce",
+    "artefacts",
     "why",
     "blame",
 } | {f"dlq {word}" for word in ("ls", "show", "skip", "redrive")}

@@ -188,6 +188,23 @@ def test_reproduce_ends_with_one_and_says_what_differs(call: Call, monkeypatch: 
     assert json.loads(call("reproduce", "fast-1", "--json").stdout)["findings"] == [found]
 
 
+def test_artefacts_are_counted_by_reason_and_those_that_go_are_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going = [
+        {"key": f"models/fast-{n}/a.onnx", "size_bytes": 1500, "put_at": "2026-05-01T10:20:30+00:00", "reason": "old"}
+        for n in range(3)
+    ]
+    kept = [{"reason": "serves", "artefacts": 1, "size_bytes": 400_000}]
+    answering(monkeypatch, {"kept": kept, "going": going, "size_bytes": 404_500})
+    shown = call("artefacts", "--limit", "2").stdout
+    assert "serves" in shown
+    assert ("models/fast-1/a.onnx" in shown, "models/fast-2/a.onnx" in shown) == (True, False)
+    assert "3 artefacts go next, 4.5 of 404.5 kB." in shown
+    given = json.loads(call("artefacts", "--limit", "2", "--json").stdout)
+    assert (len(given["going"]), given["going_bytes"], given["more"]) == (2, 4500, True)
+
+
 def test_a_difference_is_counted_whole_and_shown_in_part(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     after = {"label": "grass", "side": "train", "revision": 1, "in_layer": True}
     added = [{"image_id": str(each), "before": None, "after": after} for each in IMAGES]

@@ -56,6 +56,7 @@ async def test_the_model_in_service_is_explained_and_comes_out_the_same(told: To
 
     explained = document(told.pappus("why", version, "--json"))
     again = document(told.pappus("reproduce", version, "--json"))
+    kept = document(told.pappus("artefacts", "--json"))
     same = document(told.pappus("dataset", "diff", version, version, "--json"))
 
     assert explained["model"]["version"] == version
@@ -63,6 +64,8 @@ async def test_the_model_in_service_is_explained_and_comes_out_the_same(told: To
     assert len(explained["replicas"]) == 2
     assert (again["same"], again["findings"]) == (True, [])
     assert set(same["counts"].values()) == {0}
+    assert "serves" in [each["reason"] for each in kept["kept"]]
+    assert kept["going"] == []  # all is of today
 
     async def on_the_log() -> bool:
         return told.pappus("why", str(answer.prediction_id)).returncode == 0

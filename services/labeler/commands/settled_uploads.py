@@ -20,6 +20,7 @@ from shared.runtime.telemetry import logger
 from shared.storage.object_store import KeptObject, ObjectStore
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
+from shared.tables.same_log import check_same_log
 from shared.tables.single_worker import run_in_one_process
 
 PART = "upload sweeper"
@@ -42,8 +43,8 @@ class SettledUploads:
         self._clock = clock
 
     async def run(self, health: Health) -> None:
-        """Sweep now and every `sweep_hours` until cancelled, in one process of all. Raises PappusError if the store
-        refuses."""
+        """Sweep now and every `sweep_hours` until cancelled, in one process of all. Raises PappusError as
+        `sweep`."""
         if not self._settings.sweep_hours:
             return
 
@@ -57,9 +58,14 @@ class SettledUploads:
         await run_in_one_process(work, database=self._database, health=health, name=PART, silence_seconds=silence)
 
     async def sweep(self) -> int:
-        """Delete what is settled, and return how many objects. Raises TransientError if a dependency does not answer:
-        the next sweep does the rest."""
+        """Delete what is settled, and return how many objects.
+
+        Raises:
+            TransientError: a dependency did not answer; the next sweep does the rest.
+            PappusError: the store refuses, or the log was replaced.
+        """
         before = self._clock() - timedelta(hours=self._settings.uploads_kept_hours)
+        await check_same_log(self._event_log, self._database, TOPICS)
         deleted, after = 0, ""
         try:
             while keys := await settled_uploads(self._database, before, AT_ONCE, after):

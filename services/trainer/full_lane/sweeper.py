@@ -27,14 +27,17 @@ from shared.runtime.clock import Clock, utc_now
 from shared.runtime.health import Health
 from shared.runtime.metrics import SWEPT_BYTES, SWEPT_OBJECTS
 from shared.runtime.process import keep_running
-from shared.runtime.retry import UNTIL_CANCELLED, retrying
+from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, retrying
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import KeptObject, ObjectStore
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
+from shared.tables.same_log import check_same_log
 from shared.tables.single_worker import run_in_one_process
 
 PART = "sweeper"
+AGAIN = RetryPolicy(first_seconds=1.0, longest_seconds=3600.0, attempts=None)
+"""After what does not pass by itself: each attempt lists the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,10 @@ class Sweeper:
         self._clock = clock
 
     async def run(self, health: Health) -> None:
-        """Sweep now and every `sweep_hours` until cancelled, in one process of all. A store that refuses turns the part
-        red, and trainings go on."""
+        """Sweep now and every `sweep_hours` until cancelled, in one process of all. A store that refuses, or a log that
+        was replaced, turns the part red, and trainings go on."""
         if self._settings.sweep_hours:
-            await keep_running(health, PART, lambda: self._run_in_one_process(health))
+            await keep_running(health, PART, lambda: self._run_in_one_process(health), AGAIN)
 
     async def _run_in_one_process(self, health: Health) -> None:
         async def work() -> None:
@@ -84,9 +87,14 @@ class Sweeper:
         await run_in_one_process(work, database=self._database, health=health, name=PART, silence_seconds=silence)
 
     async def sweep(self) -> int:
-        """Delete what nothing needs, and return how many objects. One that was put again meanwhile stays. Raises
-        TransientError if a dependency does not answer: the next sweep does the rest."""
+        """Delete what nothing needs, and return how many objects. One that was put again meanwhile stays.
+
+        Raises:
+            TransientError: a dependency did not answer; the next sweep does the rest.
+            PappusError: the store refuses, or the log was replaced.
+        """
         listed = await self._store.list_objects(PREFIX)
+        await check_same_log(self._event_log, self._database, TOPICS)
         await self._wait_for_tables()
         looked = await look_through(listed, self._database, self._settings, self._clock)
         deleted = size_bytes = 0

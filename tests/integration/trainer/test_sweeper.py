@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.trainer.data.projection import TOPICS
 from services.trainer.full_lane.settings import FullLaneSettings
 from services.trainer.full_lane.sweeper import PART, Sweeper
 from services.trainer.gate.decisions.rules import GateSettings
@@ -13,9 +14,10 @@ from services.trainer.lineage.artefacts import sweep_ahead
 from services.trainer.lineage.models import ModelReader
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained
 from shared.runtime.clock import utc_now
-from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.errors import LogReplaced, PappusError, TransientError
 from shared.storage.object_store import KeptObject
-from shared.testing import MemoryObjectStore, eventually, model_promoted, model_rejected
+from shared.tables.projection import wait_until_caught_up
+from shared.testing import MemoryEventLog, MemoryObjectStore, eventually, model_promoted, model_rejected
 from tests.integration.trainer.trainer_env import LABELS, Parts, World
 
 ORPHAN = "models/fast-unannounced/abc.onnx"
@@ -155,6 +157,18 @@ async def test_nothing_is_deleted_while_the_tables_are_behind(world: World, part
     with pytest.raises(TransientError):
         await sweeper(world, samples_caught_up_seconds=0.2).sweep()
     assert await there(world, *models, late) == [True] * 4
+
+
+async def test_nothing_is_deleted_after_the_log_was_replaced(world: World, parts: Parts) -> None:
+    """The tables are at its end, and know nothing of what it says."""
+    async with parts.running("projection"):
+        models = await judged_models(world, 2)
+        await wait_until_caught_up(world.event_log, world.database, TOPICS, 10)
+    let_days_pass(world)
+    other = Sweeper(MemoryEventLog(), world.database, world.store, FullLaneSettings(kept_candidates=1))
+    with pytest.raises(LogReplaced, match="pappus replay"):
+        await other.sweep()
+    assert await there(world, *models) == [True] * 3
 
 
 async def test_a_sweep_that_was_cut_off_is_finished_by_the_next(world: World, parts: Parts) -> None:

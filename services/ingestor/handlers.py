@@ -1,5 +1,6 @@
 """image.registered -> image.stored or image.rejected: fetch, verify, keep the original bytes, decide."""
 
+import re
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -31,6 +32,7 @@ GROUP = "ingestor-fetcher"
 UPLOADS_GROUP = "ingestor-uploads"
 """Uploads have their own group: a person waits for them, and silent hosts may occupy the other group."""
 UPLOADS_AT_ONCE = 4
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Downloads(Protocol):
@@ -178,6 +180,8 @@ class Fetcher:
         """Return the bytes of an upload from the image that holds them; None if there is none. The labeler deletes an
         upload once it is settled, and its registration may come again after the ledger was lost."""
         sha256 = key.rpartition("/")[2]
+        if not SHA256.fullmatch(sha256):
+            return None
         try:
             data = await get_verified(self._store, object_key_of(sha256), sha256, self._acceptance.maximum_bytes)
         except (ObjectMissing, ObjectTooLarge, HashMismatch):

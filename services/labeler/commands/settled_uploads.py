@@ -70,7 +70,7 @@ class SettledUploads:
         try:
             while keys := await settled_uploads(self._database, before, AT_ONCE, after):
                 deleted += await self._delete(keys, before)
-                after = max(keys)
+                after = [*keys][-1]
         finally:
             logger.info("swept", prefix=PREFIX, deleted=deleted)
         return deleted

@@ -12,7 +12,8 @@ FROM (SELECT upload_key, CASE
           WHEN stored_at IS NOT NULL THEN stored_at
           WHEN rejected_attempt >= attempt AND NOT rejection_retryable AND rejection_reason <> 'upload_missing'
           THEN rejected_at END AS settled_at
-      FROM images WHERE upload_key > $1 AND ($2::text[] IS NULL OR upload_key = ANY($2))) registered
+      FROM images
+      WHERE upload_key > $1 AND upload_key LIKE 'uploads/%' AND ($2::text[] IS NULL OR upload_key = ANY($2))) registered
 LEFT JOIN swept_uploads swept USING (upload_key)
 GROUP BY upload_key, swept.settled_at
 HAVING (SELECT version FROM fold) >= 3 AND count(registered.settled_at) = count(*) AND max(registered.settled_at) <= $3

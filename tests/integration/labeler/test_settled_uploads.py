@@ -172,6 +172,13 @@ async def test_tables_that_older_code_made_delete_nothing(labeler: Labeler, swee
     assert await sweeper.sweep() == 0
 
 
+async def test_a_key_that_is_none_of_an_upload_is_left_alone(labeler: Labeler, sweeper: SettledUploads) -> None:
+    await put(labeler, "models/full-1/abc.onnx")
+    registered = registration(key="models/full-1/abc.onnx")
+    await labeler.publish(registered, stored(labeler, registered))
+    assert (await sweeper.sweep(), list(labeler.store.objects)) == (0, ["models/full-1/abc.onnx"])
+
+
 async def test_many_are_deleted_page_by_page_by_two_at_once_and_after_a_fault(
     labeler: Labeler, sweeper: SettledUploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

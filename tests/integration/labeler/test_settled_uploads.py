@@ -13,9 +13,9 @@ from services.labeler.commands.settled_uploads import PART, SettledUploads
 from services.labeler.commands.uploads import upload_key
 from services.labeler.settings import LabelerSettings
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, ImageWithdrawn
-from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.errors import LogReplaced, PappusError, TransientError
 from shared.storage.object_store import KeptObject
-from shared.testing import eventually, image_registered, image_rejected, image_stored, image_withdrawn
+from shared.testing import MemoryEventLog, eventually, image_registered, image_rejected, image_stored, image_withdrawn
 
 from .conftest import Labeler
 
@@ -161,6 +161,16 @@ async def test_nothing_goes_while_the_tables_are_behind(
     await labeler.tables.execute("UPDATE positions SET next_offset = next_offset - 1 WHERE next_offset > 0")
     with pytest.raises(TransientError):
         await sweeper.sweep()
+    assert KEY in labeler.store.objects
+
+
+async def test_nothing_goes_after_the_log_was_replaced(labeler: Labeler, settings: LabelerSettings) -> None:
+    await put(labeler)
+    registered = registration()
+    await labeler.publish(registered, stored(labeler, registered))
+    other = SettledUploads(MemoryEventLog(), labeler.tables, labeler.store, settings, labeler.clock)
+    with pytest.raises(LogReplaced):
+        await other.sweep()
     assert KEY in labeler.store.objects
 
 

@@ -7,6 +7,7 @@ faust-streaming 0.15.3; upgrade it together with aiokafka, and run tests/contrac
 """
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,10 +20,11 @@ from faust.auth import SASLCredentials, SSLCredentials
 
 from shared.contract.events import Event
 from shared.faust_app.recovery import LosslessTableManager
+from shared.faust_app.standstill import Standstill
 from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import Publisher, Record
-from shared.messaging.kafka import group_lag, raise_refusal, unreadable
+from shared.messaging.kafka import group_positions, raise_refusal, unreadable
 from shared.messaging.tracing import describe_event, process_span
 from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.health import Health
@@ -37,7 +39,7 @@ Body = Callable[[Record], Awaitable[None]]
 
 RETRY = RetryPolicy(first_seconds=0.1, factor=3.0, longest_seconds=2.0, attempts=4)  # well under 10 s in all
 WATCH_SECONDS = 15.0
-STUCK_SECONDS = 120.0
+STUCK_SECONDS = 300.0  # longer than a partition waits for those that were fetched with it, in a backlog
 STOP_SECONDS = 6.0
 ASK_AGAIN_SECONDS = 1.0
 
@@ -45,7 +47,8 @@ SETTINGS: dict[str, Any] = {
     "processing_guarantee": "at_least_once",
     "stream_wait_empty": True,  # without it SIGTERM loses the event in flight
     "stream_buffer_maxsize": 256,
-    "stream_processing_timeout": 120,
+    "stream_processing_timeout": math.inf,  # these two say of idle streams that they are stuck: `standstill` looks
+    "broker_commit_livelock_soft_timeout": math.inf,
     "broker_session_timeout": 10,
     "broker_heartbeat_interval": 3,
     "broker_rebalance_timeout": 60,
@@ -111,7 +114,7 @@ class FaustApp:
         self._give_up = give_up
         self._topics: list[str] = []
         self._health: Health | None = None
-        self._last_progress = time.monotonic()
+        self._standstill = Standstill(STUCK_SECONDS)
 
     def table(self, name: str, partitions: int) -> MutableMapping[str, Any]:
         """Return a table of JSON values by text, kept in the compacted topic `{app}-{name}-changelog`. `partitions` is
@@ -177,10 +180,10 @@ class FaustApp:
             await self._stop()
 
     async def _stop(self) -> None:
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._app.stop()
-        except TimeoutError:
+        """Stop Faust. It waits for an agent that hangs, and cannot be cancelled then, so it is left."""
+        stopping = asyncio.create_task(self._app.stop())
+        _, pending = await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+        if pending:
             logger.warning("Faust did not stop in time; events in flight are delivered again", app=self._name)
 
     def _agent(self, topic: str, body: Body, own: bool = False) -> Any:
@@ -192,7 +195,6 @@ class FaustApp:
         async def consume(stream: Any) -> None:
             async for event in stream.events():
                 await self.guarded(_to_record(event.message), body, own)
-                self._last_progress = time.monotonic()
 
         self._app.agent(source, name=f"{self._name}.{topic}", concurrency=1)(consume)
         return source
@@ -259,26 +261,29 @@ class FaustApp:
         record_dead_letter(dead_letter)
 
     async def _watch(self) -> None:
-        """Watch the lag until cancelled.
+        """Watch the committed offsets until cancelled.
 
         Raises:
-            PappusError: no event was handled for STUCK_SECONDS although events are waiting: an agent died silently, or
-                the worker idles on a topic that it did not find.
+            PappusError: records of a partition wait for STUCK_SECONDS while none is acknowledged: an agent hangs or
+                died silently, its offsets are not committed, or the worker idles on a topic that it did not find.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self._app.in_recovery:
-                self._last_progress = time.monotonic()
+                self._standstill.forget()
+                continue
             try:
-                lag = await group_lag(self._connection, self._name, self._topics)
+                positions = await group_positions(self._connection, self._name, self._topics)
             except TransientError as error:
                 logger.warning("cannot measure the lag", app=self._name, reason=str(error))
-                self._last_progress = time.monotonic()  # without Kafka no progress is possible
+                self._standstill.forget()  # without Kafka no progress is possible
                 continue
-            waiting = sum(events for partition, events in lag.items() if partition.topic in self._topics)
-            if waiting and time.monotonic() - self._last_progress > STUCK_SECONDS:
+            own = {partition: position for partition, position in positions.items() if partition.topic in self._topics}
+            if stuck := self._standstill.look(own, time.monotonic()):
+                where = ", ".join(f"{partition.topic}/{partition.partition}" for partition in sorted(stuck))
                 raise PappusError(
-                    f"{self._name} makes no progress, and {waiting} events are waiting. Start the process again."
+                    f"{self._name} makes no progress in {where}, and {sum(stuck.values())} events are waiting there."
+                    " Start the process again."
                 )
 
 

@@ -1,6 +1,14 @@
 """Apache Kafka behind the protocols of `shared.messaging.event_log`. The only importer of aiokafka."""
 
-from shared.messaging.kafka.admin import Copies, check_topics, create_topics, group_lag, wait_until_ready
+from shared.messaging.kafka.admin import (
+    Copies,
+    GroupPosition,
+    check_topics,
+    create_topics,
+    group_lag,
+    group_positions,
+    wait_until_ready,
+)
 from shared.messaging.kafka.event_log import KafkaEventLog, open_event_log
 from shared.messaging.kafka.reader import ANY_RECORD
 from shared.messaging.kafka.refusals import KafkaRefused, raise_refusal
@@ -10,11 +18,13 @@ from shared.messaging.kafka.unreadable import unreadable
 __all__ = [
     "ANY_RECORD",
     "Copies",
+    "GroupPosition",
     "KafkaEventLog",
     "KafkaRefused",
     "check_topics",
     "create_topics",
     "group_lag",
+    "group_positions",
     "make_users",
     "open_event_log",
     "raise_refusal",

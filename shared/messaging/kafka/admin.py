@@ -162,11 +162,28 @@ async def wait_until_ready(connection: KafkaConnection, timeout_seconds: float) 
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class GroupPosition:
+    """Where a group stands in a partition: the next offset it takes after a restart, and the end of the partition."""
+
+    next: int
+    end: int
+
+
 async def group_lag(
     connection: KafkaConnection, group: str, topics: Sequence[str] = ()
 ) -> Mapping[TopicPartition, int]:
     """Return the lag of a group, in records, for each partition with a committed offset and each partition of `topics`
     (without a committed offset: all records). Raises TransientError."""
+    found = await group_positions(connection, group, topics)
+    return {partition: position.end - position.next for partition, position in found.items()}
+
+
+async def group_positions(
+    connection: KafkaConnection, group: str, topics: Sequence[str] = ()
+) -> Mapping[TopicPartition, GroupPosition]:
+    """Return where a group stands in each partition with a committed offset and each partition of `topics` (without a
+    committed offset: at its beginning). Raises TransientError."""
     async with open_admin(connection) as admin:
         with kafka_errors("list committed offsets"):
             committed = await with_timeout(admin.list_consumer_group_offsets(group))
@@ -180,5 +197,6 @@ async def group_lag(
     finally:
         await probe.close()
     return {
-        partition: ends[partition] - max(positions.get(partition, 0), beginnings[partition]) for partition in partitions
+        partition: GroupPosition(max(positions.get(partition, 0), beginnings[partition]), ends[partition])
+        for partition in partitions
     }

@@ -62,7 +62,8 @@ class AcceptedImage(Accepted):
 
 
 class Uploaded(Body):
-    """A stored image. `duplicate_of` is its id if its bytes were stored before this upload."""
+    """A stored image. `duplicate_of` is its id if its bytes were stored before this upload. `quarantined`: it resembles
+    images of both sides of the split."""
 
     image_id: UUID
     state: Literal["stored"] = "stored"
@@ -70,6 +71,7 @@ class Uploaded(Body):
     label: str | None
     revision: int
     duplicate_of: UUID | None = None
+    quarantined: bool = False
 
 
 class DecidedLabel(Body):
@@ -144,6 +146,15 @@ class WithdrawalView(Body):
     withdrawn_at: AwareDatetime
 
 
+class ResembledGroup(Body):
+    """Near-duplicates that a quarantined image resembles, all on one side of the split: how many are stored, and the
+    oldest of them."""
+
+    side: Literal["train", "test"]
+    count: int
+    images: list[UUID]
+
+
 class ImageView(Body):
     """One image. `label` and `revision` are the current ones (revision 0: as registered); sha256, width and height
     (pixels) are None until it is stored. `source` is its URL or "upload"; `duplicate_of` the image to use instead.
@@ -151,7 +162,7 @@ class ImageView(Body):
     `no_label` why a person decided that it has none; `withdrawal` who took the image back, and why. `label_of` is
     another image with the same pixels, whose label counts for this one, too; None: its own counts. `joins`: it
     resembles images of these groups, which are on different sides of the split, so it is quarantined: in neither
-    training nor tests."""
+    training nor tests. `resembles` says more about them where one image or the quarantine is asked for."""
 
     image_id: UUID
     state: Literal["registered", "stored", "rejected", "withdrawn"]
@@ -173,6 +184,7 @@ class ImageView(Body):
     withdrawal: WithdrawalView | None = None
     label_of: UUID | None = None
     joins: list[str] = []
+    resembles: list[ResembledGroup] = []
 
 
 class HistoryEntry(Body):
@@ -201,7 +213,8 @@ class HistoryEntry(Body):
 
 
 class ReviewItem(Body):
-    """A stored image that has not been reviewed, and why it is worth a look."""
+    """A stored image that has not been reviewed, and why it is worth a look. `quarantined`: it resembles images of both
+    sides of the split."""
 
     image_id: UUID
     label: str | None
@@ -209,6 +222,7 @@ class ReviewItem(Body):
     trust: Trust
     prediction: ShownPrediction | None
     reason: str
+    quarantined: bool = False
 
 
 class ReviewQueue(Body):

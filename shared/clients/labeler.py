@@ -93,6 +93,11 @@ def list_conflicts(limit: int = 20) -> ApiRequest[list[LabelConflict]]:
     return ApiRequest("GET", "/conflicts", _CONFLICTS.validate_json, params={"limit": limit})
 
 
+def list_quarantined(limit: int = 20) -> ApiRequest[list[ImageView]]:
+    """Get the newest images that resemble images of both sides of the split, with those that they resemble."""
+    return ApiRequest("GET", "/quarantine", _IMAGES.validate_json, params={"limit": limit})
+
+
 def correct_label(
     image_id: UUID,
     label: str | None,

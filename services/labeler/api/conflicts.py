@@ -32,6 +32,6 @@ async def get_quarantine(
     _user: AnyUser,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many images at most")] = 20,
 ) -> list[ImageView]:
-    """List images that resemble both training and test images, the newest first. They are in neither: else the model
-    would be tested on what it has learned. `GET /images/{id}/story` names the images that one resembles."""
+    """List images that resemble both training and test images, the newest first, with those that they resemble. They
+    are in neither: else the model would be tested on what it has learned."""
     return await quarantined_images(service.database, limit)

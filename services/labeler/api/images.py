@@ -14,6 +14,7 @@ from services.labeler.commands.uploads import upload
 from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.fields import Sha256
 from services.labeler.queries import images, stories
+from services.labeler.queries.quarantine import with_resembled
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
 from shared.clients.lineage import ImageStory
 from shared.http.forms import form_description, read_form
@@ -73,11 +74,13 @@ async def find_images(
 
 @router.get("/{image_id}", summary="Show an image", responses=error_responses(404, 422))
 async def get_image(service: CurrentService, _user: AnyUser, image_id: ImageId) -> ImageView:
-    """Show an image in any state: its label, who set it, and what the model says."""
+    """Show an image in any state: its label, who set it, what the model says, and of a quarantined image what it
+    resembles."""
     image = await images.image(service.database, image_id)
     if image is None:
         raise unknown(image_id)
-    return image
+    [shown] = await with_resembled(service.database, [image])
+    return shown
 
 
 @router.get("/{image_id}/story", summary="Say where an image went", responses=error_responses(404, 422))
@@ -157,4 +160,5 @@ def _uploaded(result: UploadResult) -> Uploaded:
         label=image.label,
         revision=image.revision,
         duplicate_of=image.image_id if result.duplicate else None,
+        quarantined=bool(image.joins),
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.labeler.decisions.sampling import Candidate, review_order
 from services.labeler.queries.conflicts import conflicts_of_image
+from services.labeler.queries.quarantine import with_resembled
 from services.labeler.queries.watching import drifted_since
 from shared.clients.answers import (
     HistoryEntry,
@@ -43,10 +44,10 @@ async def images_of_bytes(database: Database, sha256: str) -> list[ImageView]:
 
 
 async def quarantined_images(database: Database, limit: int) -> list[ImageView]:
-    """Return images that resemble images on both sides of the split, the newest first."""
+    """Return images that resemble images on both sides of the split, the newest first, with those that they
+    resemble."""
     where = "WHERE joins <> '{}' AND withdrawn_at IS NULL ORDER BY stored_at DESC, image_id LIMIT $1"
-    rows = await database.fetch(f"{_IMAGE} {where}", limit)
-    return [_image(row) for row in rows]
+    return await with_resembled(database, [_image(row) for row in await database.fetch(f"{_IMAGE} {where}", limit)])
 
 
 async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | None:
@@ -255,4 +256,5 @@ def _review_item(row: Row, reason: str) -> ReviewItem:
         trust=row["trust"],
         prediction=_prediction(row),
         reason=reason,
+        quarantined=bool(row["joins"]),
     )

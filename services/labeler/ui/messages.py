@@ -12,6 +12,7 @@ from shared.clients.answers import (
     LiveAccuracy,
     Prediction,
     PromotionView,
+    ResembledGroup,
     ReviewItem,
     ShownPrediction,
 )
@@ -86,6 +87,20 @@ def label_conflict(conflict: LabelConflict, person: str) -> str:
 def _said(decided: DecidedLabel) -> str:
     """Return a decision in a word or two."""
     return f"**{plain(decided.label or (decided.no_label or '').replace('_', ' '))}**"
+
+
+QUARANTINED = (
+    "Quarantined: it resembles training and test images, so it is in neither. Label it like any other. The page"
+    " Quarantine shows what it resembles."
+)
+
+
+def resembled(group: ResembledGroup) -> str:
+    """Return how many images on which side a quarantined one resembles."""
+    side = "training" if group.side == "train" else "test"
+    if not group.count:
+        return f"{side} images that were withdrawn since"
+    return f"{group.count} {side} {'image' if group.count == 1 else 'images'}"
 
 
 def frozen(freeze: PromotionView, *, operator: bool) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.labeler.data.projection import PROJECTORS
 from shared.contract.events import Event, ImageStored
+from shared.contract.split import side
 from shared.tables.database import Database
 from shared.testing import image_stored, image_withdrawn, label_corrected
 from shared.testing.events import NOON
@@ -106,6 +107,10 @@ async def test_a_quarantined_image_is_shown_with_those_it_resembles(labeler: Lab
     story = await labeler.get(f"/images/{between.image_id}/story")
 
     assert (shown["image_id"], shown["joins"]) == (str(between.image_id), [one.group_id, other.group_id])
+    [item] = [each for each in (await labeler.get("/review"))["items"] if each["image_id"] == shown["image_id"]]
+    assert item["quarantined"]
+    resembled = [{"side": side(each.group_id), "count": 1, "images": [str(each.image_id)]} for each in (one, other)]
+    assert shown["resembles"] == (await labeler.get(f"/images/{between.image_id}"))["resembles"] == resembled
     assert story["side"] is None
     assert set(story["near_duplicates"]) == {str(one.image_id), str(other.image_id)}
 
@@ -154,6 +159,15 @@ async def test_a_withdrawal_decides_nothing_in_any_order(tables: Database) -> No
             assert [(row["label"], row["label_of"]) for row in rows] == [("grass", None)]
             assert await transaction.fetchval("SELECT count(*) FROM same_pixels") == 0
             await transaction.execute("TRUNCATE images, label_history, same_pixels, shown_answers")
+
+
+async def test_what_it_resembles_may_be_withdrawn(labeler: Labeler) -> None:
+    one = image_stored()
+    between = image_stored(group_id=one.group_id, joins=(one.group_id, "two"))
+    await labeler.publish(one, between, image_withdrawn(image_id=one.image_id, sha256=one.sha256))
+
+    [shown] = await labeler.get("/quarantine")
+    assert [group["count"] for group in shown["resembles"]] == [0, 0]
 
 
 async def test_a_withdrawn_image_leaves_the_quarantine(labeler: Labeler) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.labeler.api.examples.story import FORMER, USER, example_image_id, example_sha256
-from shared.clients.answers import AcceptedImage, ImageView, ShownPrediction, Uploaded
+from shared.clients.answers import AcceptedImage, ImageView, ResembledGroup, ShownPrediction, Uploaded
 from shared.contract.events import ImageRegistered, PredictionLogged, uuid_of
 from shared.http.docs import PICTURE
 from shared.http.examples import Example
@@ -37,7 +37,12 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
         prediction=example_prediction(labels),
     )
     uploaded = Uploaded(image_id=image_id, sha256=sha256, label=labels[0], revision=0)
-    quarantined = view.model_copy(update={"joins": [str(uuid_of("group", number)) for number in (1, 2)]})
+    one, other = uuid_of("group", 1), uuid_of("group", 2)
+    resembles = [
+        ResembledGroup(side="train", count=1, images=[one]),
+        ResembledGroup(side="test", count=1, images=[other]),
+    ]
+    quarantined = view.model_copy(update={"joins": [str(one), str(other)], "resembles": resembles})
     about = {"image_id": image_id}
     return {
         "upload_image": Example(

@@ -14,10 +14,16 @@ WITHDRAW, CONFIRM, KEEP = "Withdraw this image …", "Withdraw it for good", "Ke
 REASON = "withdrawal-reason"
 
 
-def withdraw_button(click_guard: ClickGuard, question: Withdrawing, image_id: UUID) -> None:
-    """Draw the button, for those who may press it, and what became of the last withdrawal."""
+def withdraw_button(click_guard: ClickGuard, question: Withdrawing, image_id: UUID, notice: bool = True) -> None:
+    """Draw the button, for those who may press it, and with `notice` what became of the last withdrawal."""
     if may_withdraw():
-        click_guard.button(WITHDRAW, partial(question.ask, image_id))
+        click_guard.button(WITHDRAW, partial(question.ask, image_id), about=str(image_id))
+    if notice:
+        show_notice(question)
+
+
+def show_notice(question: Withdrawing) -> None:
+    """Show what became of the last withdrawal."""
     if question.notice:
         st.info(messages.plain(question.notice))
 

@@ -9,7 +9,7 @@ from services.labeler.ui.api_clients import Declined, LoggedOut
 from services.labeler.ui.components.notices import show_live_accuracy, show_notices
 from services.labeler.ui.components.presses import watch_presses
 from services.labeler.ui.messages import plain
-from services.labeler.ui.pages import login, review, upload
+from services.labeler.ui.pages import login, quarantine, review, upload
 from services.labeler.ui.sessions import cookie
 from services.labeler.ui.sessions.kept_work import adopt, keep
 from services.labeler.ui.sessions.tab import clients, log_out, resume_login, session
@@ -44,6 +44,7 @@ def run() -> None:
         pages = [
             st.Page(login.page, title="Log in", url_path="upload", default=True),
             st.Page(login.page, title="Log in", url_path="review"),
+            st.Page(login.page, title="Log in", url_path="quarantine"),
         ]
         st.navigation(pages, position="hidden").run()
         return
@@ -59,6 +60,7 @@ def run() -> None:
                 upload.page, title="Upload", icon=":material/add_photo_alternate:", url_path="upload", default=True
             ),
             st.Page(review.page, title="Review", icon=":material/checklist:", url_path="review"),
+            st.Page(quarantine.page, title="Quarantine", icon=":material/content_copy:", url_path="quarantine"),
         ]
     )
     with st.sidebar:

@@ -110,6 +110,8 @@ def _show_reasons(item: ReviewItem, prediction: ShownPrediction | None) -> None:
         probability_bars(prediction)
         st.caption(messages.plain(prediction.model_version))
     st.markdown(messages.why_shown(item, prediction))
+    if item.quarantined:
+        st.caption(messages.QUARANTINED)
 
 
 def _show_moves(review: ReviewSession, visible: bool) -> None:

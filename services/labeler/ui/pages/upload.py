@@ -141,6 +141,8 @@ def _show_correcting(upload: UploadSession) -> None:
     label_buttons(upload.click_guard, labels(), suggested, upload.correct)
     if upload.may_undo:
         upload.click_guard.button("Undo", upload.undo, shortcut="u")
+    if upload.quarantined:
+        st.info(messages.QUARANTINED, icon=":material/content_copy:")
     if image_id:
         withdraw_button(upload.click_guard, question, image_id)
     st.caption("Click a label or press its number. Confirming a right answer helps, too: it makes the label trusted.")

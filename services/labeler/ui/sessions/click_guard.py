@@ -42,13 +42,14 @@ class ClickGuard:
         shortcut: str | None = None,
         kind: Literal["primary", "secondary"] = "secondary",
         disabled: bool = False,
+        about: str = "",
     ) -> None:
-        """Draw a button of this turn that calls `act`. Labels must differ within a turn."""
+        """Draw a button of this turn that calls `act`. Labels must differ within a turn, or what they are `about`."""
         if shortcut is not None and not disabled:
             self.keys.append(shortcut)
         st.button(
             plain(label),
-            key=f"{self.turn}-{label}",
+            key=f"{self.turn}-{label}{about}",
             type=kind,
             shortcut=shortcut,
             disabled=disabled,

@@ -43,6 +43,7 @@ class UploadSession:
     stored: bool = False
     label: str | None = None
     revision: int = 0
+    quarantined: bool = False
     predictions: list[Prediction] = field(default_factory=list)
     no_prediction: str = ""
     may_predict_later: bool = False
@@ -116,6 +117,7 @@ class UploadSession:
             self.image_id = done.image_id
             if isinstance(done, Uploaded):
                 self.stored, self.label, self.revision = True, done.label, done.revision
+                self.quarantined = done.quarantined
 
     def _look(self, labeler: LabelerClient, image_id: UUID) -> None:
         """Look at the outcome of an upload that was accepted."""
@@ -125,7 +127,7 @@ class UploadSession:
         if image.rejection is not None:
             self.refused = image.rejection.detail
         self.image_id, self.stored = image.image_id, image.state == "stored"
-        self.label, self.revision = image.label, image.revision
+        self.label, self.revision, self.quarantined = image.label, image.revision, bool(image.joins)
 
     def retry_upload(self) -> None:
         """Let the page upload the image again."""

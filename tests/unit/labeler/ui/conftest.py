@@ -66,6 +66,25 @@ def review_script() -> None:
         app.guarded(review.page)
 
 
+def quarantine_script() -> None:
+    """Show the quarantine page alone."""
+    from services.labeler.ui.pages import app, quarantine
+    from services.labeler.ui.sessions import tab
+
+    if (current := tab.session()) is not None:
+        tab.clients().labeler.resume(current)
+        app.guarded(quarantine.page)
+
+
+@pytest.fixture
+def quarantine_page(clients: Clients) -> AppTest:
+    """The quarantine page with olga, an operator, logged in."""
+    page = AppTest.from_function(quarantine_script, default_timeout=20)
+    page.session_state["clients"] = clients
+    page.session_state["session"] = session("olga")
+    return page
+
+
 @pytest.fixture
 def review_page(clients: Clients) -> AppTest:
     """The review page with anna logged in."""

@@ -74,6 +74,7 @@ class FakeApis:
     frozen_by: str = ""
     drifts: list[DriftView] = field(default_factory=list)
     conflicts: list[dict[str, Any]] = field(default_factory=list)
+    quarantined: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
     live: LiveAccuracy | None = None
     refusing_predictions: str = ""
     predictor_key: str = ""
@@ -107,6 +108,7 @@ class FakeApis:
             ("models", "champion"): self._champion,
             ("review",): self._review,
             ("conflicts",): lambda: httpx2.Response(200, json=self.conflicts),
+            ("quarantine",): self._quarantine,
         }
         if tuple(parts) in answers:
             return answers[tuple(parts)]()
@@ -126,6 +128,18 @@ class FakeApis:
         if parts[2:] == ["label"]:
             return self._label(request, image)
         return httpx2.Response(200, json=self._shown(image))
+
+    def quarantine(self, *sides: str) -> Image:
+        """Add a quarantined image that resembles an image of each of these sides."""
+        image = self.add(label="grass")
+        groups = [{"side": side, "count": 1, "images": [str(self.add().image_id)]} for side in sides]
+        self.quarantined[image.image_id] = groups
+        return image
+
+    def _quarantine(self) -> httpx2.Response:
+        kept = [self.images[image_id] for image_id in self.quarantined]
+        shown = [self._shown(image) for image in kept if image.state == "stored"]
+        return httpx2.Response(200, json=shown)
 
     def predictor(self, request: httpx2.Request) -> httpx2.Response:
         """Answer as the predictor's API."""
@@ -198,6 +212,7 @@ class FakeApis:
                 "trust": image.trust,
                 "prediction": None,
                 "reason": "It has no label yet.",
+                "quarantined": image.image_id in self.quarantined,
             }
             for image in waiting
         ]
@@ -282,6 +297,8 @@ class FakeApis:
             "registered_by": "anna",
             "corrected_by": None,
             "attempt": 1,
+            "joins": [each["side"] for each in self.quarantined.get(image.image_id, [])],
+            "resembles": self.quarantined.get(image.image_id, []),
         }
 
 

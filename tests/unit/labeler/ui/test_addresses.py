@@ -27,4 +27,4 @@ def test_every_page_has_its_address_before_the_login(anna: AppTest, addresses: A
     press(anna, "Log out")
 
     assert anna.title[0].value == "Pappus"
-    assert addresses[0] == addresses[-1] == ["", "review"]
+    assert addresses[0] == addresses[-1] == ["", "review", "quarantine"]

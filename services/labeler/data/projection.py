@@ -8,7 +8,7 @@ are decided by `shared.contract.race_rules`, as in every other service.
 
 from uuid import UUID
 
-from services.labeler.data.same_pixels import decide_same_pixels, decide_without
+from services.labeler.data.same_pixels import SAME_PIXELS
 from services.labeler.decisions.sampling import margin
 from services.labeler.settings import MIGRATIONS, SCHEMA
 from shared.contract.events import (
@@ -93,7 +93,7 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
         event.pixels_sha256 or None,
         list(event.joins),
     )
-    await decide_same_pixels(event.image_id, transaction)
+    await SAME_PIXELS.decide(event.image_id, transaction)
 
 
 async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -> None:
@@ -137,7 +137,7 @@ async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction)
         list(event.seen_by),
     )
     await transaction.execute("DELETE FROM predictions WHERE image_id = $1", event.image_id)
-    await decide_without(event.image_id, transaction)
+    await SAME_PIXELS.decide_without(event.image_id, transaction)
 
 
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
@@ -186,7 +186,7 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         held_revision,
         None if held is None else held.no_label,
     )
-    await decide_same_pixels(event.image_id, transaction)
+    await SAME_PIXELS.decide(event.image_id, transaction)
 
 
 async def _count_shown_answer(event: LabelCorrected, transaction: Transaction) -> None:

@@ -5,7 +5,7 @@ repeated event, so any interleaving of the topics gives the same tables. Every p
 `trainer_projection`: one writes, the others stand by, so the tables go on when one process ends or hangs.
 """
 
-from services.trainer.data.same_pixels import decide_same_pixels, decide_without
+from services.trainer.data.same_pixels import SAME_PIXELS
 from shared.contract.events import (
     ImageStored,
     ImageWithdrawn,
@@ -45,7 +45,7 @@ async def apply_image_stored(event: ImageStored, transaction: Transaction) -> No
         event.pixels_sha256 or None,
         bool(event.joins),
     )
-    await decide_same_pixels(event.image_id, transaction)
+    await SAME_PIXELS.decide(event.image_id, transaction)
 
 
 async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction) -> None:
@@ -58,7 +58,7 @@ async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction)
         event.sha256,
         event.occurred_at,
     )
-    await decide_without(event.image_id, transaction)
+    await SAME_PIXELS.decide_without(event.image_id, transaction)
 
 
 async def apply_label_corrected(event: LabelCorrected, transaction: Transaction) -> None:
@@ -82,7 +82,7 @@ async def apply_label_corrected(event: LabelCorrected, transaction: Transaction)
         event.occurred_at,
         0 if held is None else held.revision,
     )
-    await decide_same_pixels(event.image_id, transaction)
+    await SAME_PIXELS.decide(event.image_id, transaction)
 
 
 async def _remember_shown_answer(event: LabelCorrected, transaction: Transaction) -> None:

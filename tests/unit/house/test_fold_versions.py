@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "7952b47c477e100d"),
-    "labeler": (3, "b612a603c8da3b80"),
+    "labeler": (3, "ff8024c98502c8fa"),
     "predictor": (2, "58e0ccce40d5ba1b"),
-    "trainer": (3, "10e7b42805fd6151"),
+    "trainer": (3, "5d7a1ba59dff2ad3"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

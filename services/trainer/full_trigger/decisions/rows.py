@@ -44,13 +44,14 @@ class LoggedEvent(TypedDict):
 
 
 class ImageRow(TypedDict):
-    """One stored image; `trusted` is its state when it was stored, before any correction. Rows of earlier releases have
-    no `side`."""
+    """One stored image; `trusted` is its state when it was stored, before any correction, `pixels` the sha256 of its
+    pixels. Rows of earlier releases have no `side` and no `pixels`."""
 
     stored: LoggedEvent
     label: str | None
     trusted: bool
     side: NotRequired[Side]
+    pixels: NotRequired[str]
 
 
 class CorrectionRow(TypedDict):
@@ -135,6 +136,7 @@ def on_image_stored(row: ImageRow | None, event: ImageStored, position: RecordPo
         "label": event.label,
         "trusted": trusted,
         "side": side(event.group_id),
+        "pixels": event.pixels_sha256,
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from uuid import UUID
 
+from services.trainer.full_trigger.decisions.copies import find_copies
 from services.trainer.full_trigger.decisions.rows import (
     CorrectionRow,
     ImageRow,
@@ -24,11 +25,16 @@ def state_of(
     labels: Collection[str],
     withdrawals: Mapping[str, LoggedEvent] = MappingProxyType({}),
 ) -> State:
-    """Return the state of these rows, by image id. An image counts if it is trusted and has one of `labels`; one that
-    was withdrawn counts only as that, and only if the last full manifest knew it."""
+    """Return the state of these rows, by image id. An image counts if it is trusted and has one of `labels`; images
+    with the same pixels count once, since the first of them; one that was withdrawn counts only as that, and only if
+    the last full manifest knew it."""
     asked_at = training["asked"][-1]["at"] if training["asked"] else None
     trusted: dict[str, list[Arrival]] = {label: [] for label in labels}
     new_images, new_corrections, withdrawn = [], [], []
+    copies = find_copies(images, corrections, withdrawals)
+    learned: set[str] = set()
+    pictures: dict[str, Arrival] = {}
+    labelled: dict[str, str] = {}
     for image_id, image in images.items():
         correction = corrections.get(image_id)
         if image_id in withdrawals:
@@ -45,9 +51,16 @@ def state_of(
         if left or label not in trusted:
             continue
         arrival = replace(_arrival(events, asked_at), side=image.get("side"))
-        trusted[label].append(arrival)
-        if not all(_known(training["last"], event) for event in events):
-            new_images.append(arrival)
+        picture = image.get("pixels") or image_id
+        pictures[picture] = min(pictures.get(picture, arrival), arrival, key=lambda each: each.at)
+        if all(_known(training["last"], event) for event in events):
+            learned.add(picture)
+        if copies.get(image_id, image_id) == image_id:
+            labelled[picture] = label
+    for picture, label in labelled.items():
+        trusted[label].append(pictures[picture])
+        if picture not in learned:
+            new_images.append(pictures[picture])
     unanswered = [asked["at"] for asked in training["asked"] if asked["event_id"] not in training["answers"]]
     return State(
         trusted={label: sort_by_time(arrivals) for label, arrivals in trusted.items()},

@@ -81,6 +81,7 @@ def record_dead_letter(dead_letter: DeadLetter) -> None:
         "dead letter",
         handler=dead_letter.handler,
         partition=f"{dead_letter.topic}[{dead_letter.partition}]@{dead_letter.offset}",
+        key=dead_letter.key,
         error=dead_letter.error,
         detail=dead_letter.detail,
         attempts=dead_letter.attempts,

@@ -19,12 +19,15 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 _FLAGS = re.compile(r"-([0-9a-f]{2})$")
 _IDS = ("image_id", "prediction_id", "version", "replica")
 """The fields of events by which a trace is found."""
+_LOGGED = "image_id"
+"""The field by which the log lines about one image are found, in every service."""
 
 
 @contextmanager
 def process_span(record: Record, operation: str = "process", group: str | None = None) -> Iterator[Span]:
     """Open a span for handling one record, child of the context in its headers; log lines inside carry the record's
-    position. `group` is the consumer group, None for a reader without one."""
+    position, and after `describe_event` the image it is about. `group` is the consumer group, None for a reader without
+    one."""
     attributes: dict[str, str | int] = {
         "messaging.system": "kafka",
         "messaging.operation.name": operation,
@@ -44,7 +47,10 @@ def process_span(record: Record, operation: str = "process", group: str | None =
         structlog.contextvars.bound_contextvars(**partition),
         tracer().start_as_current_span(name, context=parent, kind=SpanKind.CONSUMER, attributes=attributes) as span,
     ):
-        yield span
+        try:
+            yield span
+        finally:
+            structlog.contextvars.unbind_contextvars(_LOGGED)
 
 
 def recorded_parent(record: Record) -> str | None:
@@ -57,7 +63,10 @@ def recorded_parent(record: Record) -> str | None:
 
 
 def describe_event(event: Event) -> None:
-    """Add to the current span which event it processes, and what the event is about."""
+    """Add to the current span which event it processes, and what the event is about; to the log lines of that span
+    which image."""
+    if (image_id := getattr(event, _LOGGED, None)) is not None:
+        structlog.contextvars.bind_contextvars(**{_LOGGED: str(image_id)})
     span = get_current_span()
     if span.is_recording():
         span.set_attribute("messaging.message.id", str(event.event_id))

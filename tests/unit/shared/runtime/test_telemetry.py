@@ -12,13 +12,16 @@ from shared.runtime.tracing import continued, current_trace_id, traceparent, tra
 
 PROGRAM = """
 import logging
+from uuid import UUID
 from shared.messaging.event_log import Record
 from shared.runtime.settings import Settings
 from shared.runtime.telemetry import configure, logger
-from shared.messaging.tracing import process_span
+from shared.messaging.tracing import describe_event, process_span
+from shared.testing import image_stored
 
 configure("ingestor", Settings())
 with process_span(Record("image.stored", 2, 17, "key", None)):
+    describe_event(image_stored(image_id=UUID(int=7)))
     logger.info("stored", event_id="an id")
 logging.getLogger("some.library").warning("of a %s", "library")
 for _ in range(100):
@@ -41,6 +44,8 @@ def test_every_line_of_a_process_is_json_with_its_service_trace_and_place() -> N
         "image.stored",
         17,
     )
+    assert stored["image_id"] == "00000000-0000-0000-0000-000000000007"
+    assert not [line for line in lines[1:] if "image_id" in line], "what comes after is about no image"
     assert len(stored["trace_id"]) == 32
     assert (library["event"], library["logger"]) == ("of a library", "some.library")
     assert missing["event"] == "Topic image.stored is not available", "a hundred times, and once in the log"

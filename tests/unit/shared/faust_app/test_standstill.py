@@ -1,6 +1,7 @@
 """What stands still, and that Faust says nothing of an idle stream."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,13 @@ import faust
 import pytest
 from faust.types import TP
 
-from shared.faust_app import SETTINGS
+from shared.faust_app import SETTINGS, FaustApp
+from shared.faust_app import app as faust_app
 from shared.faust_app.standstill import Standstill
 from shared.messaging.event_log import TopicPartition
 from shared.messaging.kafka import GroupPosition
+from shared.runtime.kafka_connection import KafkaConnection
+from shared.testing import MemoryEventLog
 
 ONE, OTHER = TopicPartition("image.stored", 0), TopicPartition("label.corrected", 2)
 DAY_SECONDS = 86_400.0
@@ -45,6 +49,22 @@ def test_time_in_which_no_progress_was_possible_does_not_count() -> None:
     standstill.forget()
     assert standstill.look({ONE: GroupPosition(7, 9)}, 400.0) == {}
     assert standstill.look({ONE: GroupPosition(7, 9)}, 701.0) == {ONE: 2}
+
+
+async def test_a_stop_that_waits_for_a_hanging_agent_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faust_app, "STOP_SECONDS", 0.05)
+    over = asyncio.Event()
+
+    async def stop() -> None:  # as Faust does, it goes on when it is cancelled
+        while not over.is_set():
+            with suppress(asyncio.CancelledError):
+                await over.wait()
+
+    async with MemoryEventLog().publisher("pappus/jobs") as publisher:
+        app = FaustApp("stuck", KafkaConnection("127.0.0.1:1"), folder=tmp_path, publisher=publisher)
+        monkeypatch.setattr(app._app, "stop", stop)
+        await app._stop()
+        over.set()
 
 
 class TestFaustsOwnChecks:

@@ -12,7 +12,7 @@ correction.
 import argparse
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
@@ -58,7 +58,7 @@ async def measure(state: Path, rounds: int) -> list[float]:
         AsyncApi(stack.predictor) as predictor,
     ):
         labels = (await person.send(get_labels())).labels
-        chosen = await _images(person, predictor)
+        chosen = await choose_images(person, predictor)
         plain = [await _timed(predictor.send(predict(data))) for _ in range(5) for data in chosen.values()]
         before, spent, budget = await read_parses(state), list[float](), Budget()
         for turn in range(rounds):
@@ -66,7 +66,7 @@ async def measure(state: Path, rounds: int) -> list[float]:
             image_id = list(chosen)[turn % len(chosen)]
             try:
                 started = datetime.now(UTC)
-                spent.append(await _round(person, replicas, image_id, chosen[image_id], labels))
+                spent.append(await correct_once(person, replicas, image_id, chosen[image_id], labels))
                 await budget.add(person, image_id, started, spent[-1])
             except Refused as refused:  # the labels are wrong on purpose, and the gate may keep one out
                 print(f"round {turn + 1:2d}: {refused}")
@@ -112,7 +112,7 @@ class Budget:
             print(f"{hop:34s} {median(milliseconds):7.1f} ms")
 
 
-async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:
+async def choose_images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:
     """Return the images whose label the model finds least likely, by id."""
     if await person.send(get_champion()) is None:
         raise SystemExit("No model serves yet: run pappus demo first.")
@@ -125,7 +125,9 @@ async def _images(person: AsyncApi, predictor: AsyncApi) -> dict[UUID, bytes]:
     return {image_id: data for _, image_id, data in sorted(found)[:IMAGES]}
 
 
-async def _round(person: AsyncApi, replicas: Replicas, image_id: UUID, data: bytes, labels: tuple[str, ...]) -> float:
+async def correct_once(
+    person: AsyncApi, replicas: Replicas, image_id: UUID, data: bytes, labels: Sequence[str]
+) -> float:
     """Return the seconds from the request of one correction until every replica answers with it."""
     image = await person.send(get_image(image_id))
     answered = (await replicas.ask(data)).label

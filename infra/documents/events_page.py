@@ -53,6 +53,8 @@ def _section(event: type[Event]) -> str:
 
 def _kept(topic: Topic) -> str:
     days = topic.retention_ms // DAY_MS
+    if topic.replaced_ms is not None:
+        return f"the last of each key without limit (compacted), others {topic.replaced_ms // DAY_MS} days"
     return f"{days} day{'s' if days > 1 else ''}" if topic.time_limited else "without limit"
 
 

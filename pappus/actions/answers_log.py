@@ -8,6 +8,7 @@ from pappus.errors import Refused
 from pappus.installation.access import Installation
 from pappus.stack_client import RunningStack
 from shared.contract.events import Event, PredictionLogged, TrainingRequested
+from shared.contract.image_scored import ImageScored
 from shared.messaging.codec import decode
 from shared.messaging.event_log import Record
 from shared.messaging.reading import read_to_the_end
@@ -19,21 +20,35 @@ NEWEST = 2_000
 
 async def find_answer(installation: Installation, prediction_id: UUID) -> PredictionLogged | None:
     """Return the answer with this id; None if the log does not have it, or is not here."""
-    found = await _read(installation, PredictionLogged.topic, (str(prediction_id),))
-    answers = (each for each in found if isinstance(each, PredictionLogged))
+    answers = await _answers(installation, (str(prediction_id),))
     return next((each for each in answers if each.prediction_id == prediction_id), None)
 
 
 async def answers_about(installation: Installation, image_id: UUID, sha256: str | None) -> list[PredictionLogged]:
     """Return the answers about an image or its bytes, the oldest first; of each version the newest."""
-    found = await _read(installation, PredictionLogged.topic, (str(image_id), *([sha256] if sha256 else [])))
-    about = [
-        each
-        for each in found
-        if isinstance(each, PredictionLogged) and (each.image_id == image_id or each.sha256 == sha256)
-    ]
+    found = await _answers(installation, (str(image_id), *([sha256] if sha256 else [])))
+    about = [each for each in found if each.image_id == image_id or each.sha256 == sha256]
     newest = {each.model_version: each for each in sorted(about, key=lambda each: each.occurred_at)}
     return sorted(newest.values(), key=lambda each: each.occurred_at)
+
+
+async def _answers(installation: Installation, texts: tuple[str, ...]) -> list[PredictionLogged]:
+    """Return the answers to requests, and those about stored images in the same form."""
+    requested = await _read(installation, PredictionLogged.topic, texts)
+    scored = await _read(installation, ImageScored.topic, texts)
+    return [
+        *(each for each in requested if isinstance(each, PredictionLogged)),
+        *(answer for each in scored if isinstance(each, ImageScored) and (answer := as_logged(each)) is not None),
+    ]
+
+
+def as_logged(event: ImageScored) -> PredictionLogged | None:
+    """Return an answer about a stored image in the form of an answer to a request; None if it was taken back."""
+    if event.answer is None:
+        return None
+    values = event.answer.model_dump(exclude={"sequence", "full_model_sha256"})
+    about = event.model_dump(include={"event_id", "occurred_at", "causes", "image_id", "model_name"})
+    return PredictionLogged.model_validate({**about, **values, "source": "stored"})
 
 
 async def newest_answers(installation: Installation) -> list[PredictionLogged] | None:

@@ -5,7 +5,9 @@ from prometheus_client import Counter, Gauge, Histogram
 from shared.contract.events import ModelPromoted
 from shared.runtime.metric_aliases import Alias
 
-PREDICTIONS = Counter("pappus_predictions", "Answers given: to the API, or about stored images.", ["label", "source"])
+PREDICTIONS = Counter(
+    "pappus_predictions", "Answers given: to the API, about stored images, or about those again.", ["label", "source"]
+)
 CONFIDENCE = Histogram(
     "pappus_prediction_confidence_ratio",
     "Probability of the label that was answered, 0 to 1.",
@@ -21,6 +23,9 @@ STAGE_SECONDS = Histogram(
     buckets=(0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1),
 )
 IN_FLIGHT = Gauge("pappus_predictions_in_flight_requests", "Requests being answered right now.")
+IMAGES_TO_SCORE = Gauge(
+    "pappus_stored_images_waiting_images", "Stored images without an answer of the full model in service."
+)
 PREDICTIONS_DROPPED = Counter("pappus_predictions_logged_dropped", "Answers that never reached the log.")
 MODEL_INFO = Gauge("pappus_model_info", "1 for the model that answers.", ["model_version", "artefact_sha256"])
 MODEL_SEQUENCE = Gauge("pappus_model_sequence_number", "Promotion sequence of the model that answers.")

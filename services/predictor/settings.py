@@ -37,6 +37,9 @@ class PredictorSettings(Settings):
         le=1,
         description="share of the answers that are traced; those to a traced caller always are",
     )
+    rescoring_share: float = Field(
+        default=0.25, gt=0, le=1, description="Of the worker's time, for scoring stored images again"
+    )
     prediction_days: int = Field(default=14, ge=1, description="How long the worker's table keeps predictions")
 
     @property

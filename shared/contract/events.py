@@ -28,6 +28,7 @@ from shared.contract.event_parts import Probability as Probability
 from shared.contract.event_parts import RuleOutcome as RuleOutcome
 from shared.contract.event_parts import SetAside as SetAside
 from shared.contract.event_parts import VerdictEvidence as VerdictEvidence
+from shared.contract.image_scored import ImageScored
 from shared.contract.labels import HeldLabel as HeldLabel
 from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
@@ -148,17 +149,17 @@ class LabelCorrected(ImageEvent):
 
 
 class PredictionLogged(Event):
-    """The model answered. Keyed by prediction. Best effort.
+    """The model answered a request. Keyed by prediction. Best effort.
 
     `probabilities` sum to 1; `projection` is 16 numbers of the features for drift, and `drift_reference` the name of
     what they may be compared with, empty if the model has none; `corrections` are the images whose corrections shaped
     the answer, heaviest first, with `correction_weights` in 0..1; `image_id` is None for an image that is not stored.
-    `source` says who asked: "api", "stored" (the worker) or "probe".
+    `source` says who asked: "api" or "probe"; "stored" in older events, for what is now image.scored.
     """
 
     topic: ClassVar[str] = "prediction.logged"
     publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)
-    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "predictor")
+    readers: ClassVar[tuple[Principal, ...]] = ("predictor",)
     prediction_id: UUID
     model_name: str
     model_version: str
@@ -386,6 +387,7 @@ EVENTS: tuple[type[Event], ...] = (
     ImageRejected,
     ImageWithdrawn,
     LabelCorrected,
+    ImageScored,
     PredictionLogged,
     DriftDetected,
     TrainingRequested,

@@ -19,6 +19,7 @@ from shared.contract.events import (
     PromotionRequested,
     TrainingRequested,
 )
+from shared.contract.image_scored import ImageScored
 
 DAY_MS = 24 * 3600 * 1000
 UNLIMITED = -1
@@ -30,19 +31,26 @@ LARGEST_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention_ms` is -1 for unlimited; `max_bytes` is how large a record may be. The partition count of a
-    topic never changes: keys would move."""
+    """One topic. `retention_ms` is -1 for unlimited; `max_bytes` is how large a record may be. `replaced_ms`: so long a
+    compacted topic keeps a record that a later one of its key replaces; None if it does not matter. The partition count
+    of a topic never changes: keys would move."""
 
     name: str
     partitions: int
     retention_ms: int = UNLIMITED
     cleanup: Literal["delete", "compact"] = "delete"
     max_bytes: int = USUAL_BYTES
+    replaced_ms: int | None = None
 
     @property
     def time_limited(self) -> bool:
         """Whether old records vanish, so that a reader may find its position gone."""
         return self.retention_ms != UNLIMITED
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether the record at a position may be gone although later ones are there."""
+        return self.time_limited or self.cleanup == "compact"
 
 
 COMPACTED = {"segment.bytes": str(16 * 1024 * 1024), "segment.ms": str(3600 * 1000), "min.cleanable.dirty.ratio": "0.1"}
@@ -56,7 +64,13 @@ def settings_of(topic: Topic) -> dict[str, str]:
         "cleanup.policy": topic.cleanup,
         "max.message.bytes": str(topic.max_bytes),
         **(COMPACTED if topic.cleanup == "compact" else {}),
+        **({} if topic.replaced_ms is None else _lags(topic.replaced_ms)),
     }
+
+
+def _lags(replaced_ms: int) -> dict[str, str]:
+    """Return what keeps replaced records so long, and a day more at most, however few there are."""
+    return {"min.compaction.lag.ms": str(replaced_ms), "max.compaction.lag.ms": str(replaced_ms + DAY_MS)}
 
 
 def dead_letter_topic(topic: str) -> str:
@@ -74,6 +88,7 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(ImageRejected, 4),
     _event(ImageWithdrawn, 4),
     _event(LabelCorrected, 4),
+    Topic(ImageScored.topic, 4, cleanup="compact", replaced_ms=14 * DAY_MS),
     _event(PredictionLogged, 4, 14 * DAY_MS),
     _event(DriftDetected, 1),
     _event(TrainingRequested, 1),

@@ -58,7 +58,8 @@ async def store(transaction: Transaction, positions: Mapping[TopicPartition, Pos
 
 async def start(transaction: Transaction, reader: LogReader) -> dict[TopicPartition, int]:
     """Return the next offset to read for every partition of the reader. Check that the log is the one the tables were
-    folded from; on topics with limited retention move the position to the first offset that still exists.
+    folded from; on topics with limited retention move the position to the first offset that still exists. The record
+    before it may be gone from those, and from compacted ones.
 
     Raises:
         LogReplaced: it is another log.
@@ -97,7 +98,7 @@ async def _checked(
     if position.last_event_id is None or position.next_offset == 0:
         return position
     record = await reader.record_at(partition, position.next_offset - 1)
-    if record is None and _time_limited(partition.topic):
+    if record is None and _has_gaps(partition.topic):
         return position
     if record is None or identity(record) != position.last_event_id:
         raise _replaced(partition, position, "the record before that is not the one that was folded")
@@ -107,6 +108,11 @@ async def _checked(
 def _time_limited(topic: str) -> bool:
     declared = TOPIC_OF_NAME.get(topic)
     return declared is not None and declared.time_limited
+
+
+def _has_gaps(topic: str) -> bool:
+    declared = TOPIC_OF_NAME.get(topic)
+    return declared is not None and declared.has_gaps
 
 
 def _replaced(partition: TopicPartition, position: Position, why: str) -> LogReplaced:

@@ -25,9 +25,9 @@ OVERHEAD_BYTES = 200
 
 @dataclass
 class _Stored:
-    """One partition; records before `begins` have expired."""
+    """One partition; records before `begins` have expired. None stands where a record was compacted away."""
 
-    records: list[Record]
+    records: list[Record | None]
     begins: int = 0
 
 
@@ -50,7 +50,8 @@ class MemoryEventLog:
 
     def records(self, topic: str) -> list[Record]:
         """Return all records of a topic, partition by partition."""
-        return [record for partition in partitions_of([topic]) for record in self._partitions[partition].records]
+        stored = (record for partition in partitions_of([topic]) for record in self._partitions[partition].records)
+        return [record for record in stored if record is not None]
 
     def dead_letters(self, topic: str) -> list[DeadLetter]:
         """Return the dead letters on the dead-letter topic of `topic`."""
@@ -80,6 +81,13 @@ class MemoryEventLog:
         stored = self._partitions[partition]
         del stored.records[: before - stored.begins]
         stored.begins = before
+
+    def compact(self, topic: str) -> None:
+        """Remove every record that a later one of the same key replaces, as compaction does in the end."""
+        for partition in partitions_of([topic]):
+            records = self._partitions[partition].records
+            last = {record.key: record.offset for record in records if record is not None}
+            records[:] = [record if record and record.offset == last[record.key] else None for record in records]
 
     def clear(self) -> None:
         """Lose everything: from now on this is another log."""
@@ -133,7 +141,7 @@ class MemoryEventLog:
         return stored.begins + len(stored.records)
 
     def at(self, partition: TopicPartition, offset: int) -> Record | None:
-        """Return the record at an offset; None if it has expired or is not written yet."""
+        """Return the record at an offset; None if it has expired, was compacted away, or is not written yet."""
         stored = self._partitions[partition]
         index = offset - stored.begins
         return stored.records[index] if 0 <= index < len(stored.records) else None
@@ -142,8 +150,9 @@ class MemoryEventLog:
         """Return at most `max_records` from these positions on, and advance the positions."""
         state: list[Record] = []
         for partition, position in positions.items():
-            while not self.away and len(state) < max_records and (record := self.at(partition, position)) is not None:
-                state.append(record)
+            while not self.away and len(state) < max_records and position < self.end(partition):
+                if (record := self.at(partition, position)) is not None:
+                    state.append(record)
                 position += 1
             positions[partition] = position
         return state

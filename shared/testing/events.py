@@ -23,6 +23,7 @@ from shared.contract.events import (
     TrainingRequested,
     uuid_of,
 )
+from shared.contract.image_scored import ImageScored
 from shared.contract.split import Side, side
 
 E = TypeVar("E", bound=Event)
@@ -106,6 +107,26 @@ def label_corrected(**changes: Any) -> LabelCorrected:
     }
     changes.setdefault("event_id", uuid4())  # its natural key is the client's idempotency key
     return _made(LabelCorrected, values, changes)
+
+
+def image_scored(**changes: Any) -> ImageScored:
+    """Return the answer about a stored image: dandelion, with probability 0.9. A change names a field of the event or
+    of its answer; `answer=None` is the event of a withdrawn image."""
+    of_event = {name: changes.pop(name) for name in (*ImageScored.model_fields,) if name in changes}
+    answer = {
+        "prediction_id": uuid4(),
+        "sha256": _hash(),
+        "label": "dandelion",
+        "probabilities": {"dandelion": 0.9, "grass": 0.1},
+        "model_version": "v1",
+        "sequence": 1,
+        "full_model_sha256": "f" * 64,
+        "replica": "worker",
+        **changes,
+    }
+    values = {"image_id": uuid4(), "model_name": MODEL, "answer": answer}
+    of_event.setdefault("event_id", uuid4())
+    return _made(ImageScored, values, of_event)
 
 
 def prediction_logged(**changes: Any) -> PredictionLogged:

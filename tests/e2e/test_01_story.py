@@ -4,6 +4,9 @@ import json
 
 import psutil
 
+from shared.clients.labeler import get_review_queue
+from shared.testing import eventually
+
 from .demo_run import Told
 
 STAGES = [
@@ -54,6 +57,19 @@ def test_the_ingestor_may_no_longer_fetch_from_the_images_of_the_demo(told: Told
     process = told.stack.status().component("ingestor").process
     assert process is not None
     assert json.loads(psutil.Process(process.pid).environ()["PAPPUS_ALLOWED_HOSTS"]) == []
+
+
+async def test_every_stored_image_has_an_answer_of_the_full_model(told: Told) -> None:
+    async def scored() -> bool:
+        query = "SELECT count(DISTINCT full_model_sha256) AS models, count(*) - count(sequence) AS missing"
+        [row] = await told.rows("predictor", f"{query} FROM stored_images")
+        return (row["models"], row["missing"]) == (1, 0)
+
+    await eventually(scored, 90)
+    async with told.person() as person:
+        items = (await person.send(get_review_queue(20))).items
+    assert items
+    assert all(item.prediction is not None for item in items)
 
 
 async def test_the_tables_agree_with_the_report(told: Told) -> None:

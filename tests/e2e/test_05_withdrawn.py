@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pappus.demo.drawing import draw_tiles
 from shared.contract.events import ImageWithdrawn
+from shared.contract.image_scored import ImageScored
 from shared.storage.object_store import S3ObjectStore
 from shared.testing import eventually
 
@@ -43,6 +44,13 @@ async def test_an_image_that_was_taken_back_is_gone_and_stays_out(told: Told, tm
     for role, table in (("labeler", "predictions"), ("predictor", "predictions"), ("trainer", "usable_images")):
         rows = await told.rows(role, f"SELECT FROM {table} WHERE image_id = $1", image.image_id)
         assert rows == [], (role, table)
+
+    async def answers_taken_back() -> bool:
+        scored = [readable(record) for record in await told.records([ImageScored.topic])]
+        about = [each for each in scored if isinstance(each, ImageScored) and each.image_id == image.image_id]
+        return not about or about[-1].answer is None
+
+    await eventually(answers_taken_back, LIVE_SECONDS)
     path = tmp_path / "picture.png"
     path.write_bytes(PICTURE)
     refused = told.pappus("correct", str(path), before)

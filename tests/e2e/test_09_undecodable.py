@@ -22,7 +22,7 @@ INGESTOR, LABELER, TRAINER, PREDICTOR = (
 )
 READERS: Mapping[str, set[str]] = {
     "image.registered": {"ingestor-fetcher", "ingestor-uploads", INGESTOR, LABELER},
-    "image.stored": {"predictor-worker", INGESTOR, LABELER, TRAINER, TRIGGER_APP},
+    "image.stored": {"predictor-worker", INGESTOR, LABELER, PREDICTOR, TRAINER, TRIGGER_APP},
     "image.rejected": {INGESTOR, LABELER},
     "image.withdrawn": {
         *(f"{name}-withdrawals" for name in ("ingestor", "labeler", "trainer")),
@@ -33,7 +33,8 @@ READERS: Mapping[str, set[str]] = {
         TRIGGER_APP,
     },
     "label.corrected": {INGESTOR, LABELER, TRAINER, TRIGGER_APP},
-    "prediction.logged": {LABELER, PREDICTOR},
+    "image.scored": {LABELER, PREDICTOR},
+    "prediction.logged": {PREDICTOR},
     "drift.detected": {TRIGGER_APP},
     "training.requested": {"trainer-full", TRIGGER_APP},
     "model.trained": {

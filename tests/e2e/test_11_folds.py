@@ -115,12 +115,13 @@ def scratch(
 
 
 def delivered(partitions: Sequence[Sequence[Record]], steps: Sequence[Step]) -> Iterator[Record]:
-    """Yield every record at least once, each partition in its order, with steps back as a consumer makes them."""
+    """Yield every record at least once, each partition in its order, with steps back as a consumer makes them: what
+    comes after a step back comes again."""
     at = [0] * len(partitions)
     for number, again, on in steps:
         chosen = number % len(partitions)
         start = max(0, at[chosen] - again)
-        at[chosen] = max(at[chosen], start + on)
+        at[chosen] = start + on
         yield from partitions[chosen][start : start + on]
     for records, position in zip(partitions, at, strict=True):
         yield from records[position:]

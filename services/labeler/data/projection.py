@@ -21,9 +21,9 @@ from shared.contract.events import (
     ModelPromoted,
     ModelRejected,
     ModelTrained,
-    PredictionLogged,
     PromotionRequested,
 )
+from shared.contract.image_scored import ImageScored
 from shared.contract.race_rules import label_applies, promotion_counts
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
@@ -211,24 +211,27 @@ async def _count_shown_answer(event: LabelCorrected, transaction: Transaction) -
     )
 
 
-async def apply_prediction_logged(event: PredictionLogged, transaction: Transaction) -> None:
-    """Keep the newest prediction of a stored image; those of other bytes, and of a withdrawn image, are ignored."""
-    if event.image_id is None or await _withdrawn(event.image_id, transaction):
+async def apply_image_scored(event: ImageScored, transaction: Transaction) -> None:
+    """Keep the answer; the last event of an image holds, because only that one is sure to stay on its topic, which is
+    compacted. About a withdrawn image nothing is kept."""
+    answer = event.answer
+    if answer is None:
+        await transaction.execute("DELETE FROM predictions WHERE image_id = $1", event.image_id)
+        return
+    if await _withdrawn(event.image_id, transaction):
         return
     await transaction.execute(
-        """INSERT INTO predictions AS known (image_id, prediction_id, label, probabilities, margin, model_version,
-                                             occurred_at)
+        """INSERT INTO predictions (image_id, prediction_id, label, probabilities, margin, model_version, occurred_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7)
            ON CONFLICT (image_id) DO UPDATE SET
                prediction_id = excluded.prediction_id, label = excluded.label, probabilities = excluded.probabilities,
-               margin = excluded.margin, model_version = excluded.model_version, occurred_at = excluded.occurred_at
-           WHERE (known.occurred_at, known.prediction_id) < (excluded.occurred_at, excluded.prediction_id)""",
+               margin = excluded.margin, model_version = excluded.model_version, occurred_at = excluded.occurred_at""",
         event.image_id,
-        event.prediction_id,
-        event.label,
-        event.probabilities,
-        margin(event.probabilities),
-        event.model_version,
+        answer.prediction_id,
+        answer.label,
+        answer.probabilities,
+        margin(answer.probabilities),
+        answer.model_version,
         event.occurred_at,
     )
 
@@ -341,7 +344,7 @@ PROJECTORS: tuple[Projector, ...] = (
     on_event(ImageRejected, apply_image_rejected),
     on_event(ImageWithdrawn, apply_image_withdrawn),
     on_event(LabelCorrected, apply_label_corrected),
-    on_event(PredictionLogged, apply_prediction_logged),
+    on_event(ImageScored, apply_image_scored),
     on_event(ModelTrained, apply_model_trained),
     on_event(ModelPromoted, apply_model_promoted),
     on_event(ModelRejected, apply_model_rejected),
@@ -352,7 +355,8 @@ PROJECTORS: tuple[Projector, ...] = (
 
 def replay_plan() -> ReplayPlan:
     """Return what `python -m services.replay labeler` folds. Users are input and come from no event; predictions that
-    have expired on their topic are taken over, and which uploads were deleted."""
+    earlier releases folded from prediction.logged are taken over, until the image is scored again, and which uploads
+    were deleted."""
     return ReplayPlan(
         SCHEMA,
         MIGRATIONS,

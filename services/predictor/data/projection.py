@@ -1,9 +1,12 @@
-"""The table of predictions: the fold of prediction.logged, without those about images that people took back."""
+"""The tables of the predictor: predictions, without those about images that people took back; which images are stored,
+and which model answered about each last."""
 
 from datetime import datetime
 from uuid import UUID
 
-from shared.contract.events import ImageWithdrawn, PredictionLogged
+from services.predictor.decisions.answers import needs_answer
+from shared.contract.events import ImageStored, ImageWithdrawn, PredictionLogged
+from shared.contract.image_scored import ImageScored
 from shared.tables.database import Database
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
@@ -51,6 +54,38 @@ async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction)
     )
 
 
+async def apply_image_stored(event: ImageStored, transaction: Transaction) -> None:
+    """Insert what is stored; a repetition changes nothing."""
+    await transaction.execute(
+        """INSERT INTO stored_images AS known (image_id, stored_event_id, sha256, object_key, awaits_review, stored_at)
+           VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (image_id) DO UPDATE SET
+               stored_event_id = excluded.stored_event_id, sha256 = excluded.sha256, object_key = excluded.object_key,
+               awaits_review = excluded.awaits_review, stored_at = excluded.stored_at
+           WHERE known.stored_at IS NULL""",
+        event.image_id,
+        event.event_id,
+        event.sha256,
+        event.object_key,
+        needs_answer(event),
+        event.occurred_at,
+    )
+
+
+async def apply_image_scored(event: ImageScored, transaction: Transaction) -> None:
+    """Remember which model answered: the last event of an image holds, because only that one is sure to stay on its
+    topic, which is compacted."""
+    answer = event.answer
+    await transaction.execute(
+        """INSERT INTO stored_images (image_id, full_model_sha256, sequence) VALUES ($1, $2, $3)
+           ON CONFLICT (image_id) DO UPDATE SET
+               full_model_sha256 = excluded.full_model_sha256, sequence = excluded.sequence""",
+        event.image_id,
+        None if answer is None else answer.full_model_sha256,
+        None if answer is None else answer.sequence,
+    )
+
+
 async def is_withdrawn(database: Database, image_id: UUID) -> bool:
     """Return whether the tables show that a person took the image back."""
     query = "SELECT EXISTS (SELECT FROM withdrawn_images WHERE image_id = $1)"
@@ -62,6 +97,8 @@ def projectors() -> list[Projector]:
     return [
         on_event(PredictionLogged, apply_prediction_logged),
         on_event(ImageWithdrawn, apply_image_withdrawn),
+        on_event(ImageStored, apply_image_stored),
+        on_event(ImageScored, apply_image_scored),
     ]
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.contract.artefact import ArtefactMetadata
-from shared.contract.events import ModelPromoted, PredictionLogged, uuid_of
+from shared.contract.events import ImageStored, ImageWithdrawn, ModelPromoted, PredictionLogged, uuid_of
+from shared.contract.image_scored import ImageScored, ScoredAnswer
 from shared.drift.sketch import project_features
 
 NAMED_CORRECTIONS = 3
@@ -54,6 +55,11 @@ class Answer:
         return self.probabilities[self.label]
 
 
+def needs_answer(event: ImageStored) -> bool:
+    """Return whether the image has no trusted label; the review queue then waits for the model's answer."""
+    return event.label is None or event.trust == "claimed"
+
+
 def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
     """Return the answer with the likeliest label, of equal ones the first."""
     probabilities = [float(p) for p in output.probabilities]
@@ -79,30 +85,26 @@ def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -
 
 @dataclass(frozen=True, slots=True)
 class PredictionContext:
-    """The origin of an answer: the promotion, the replica, the source, the bytes and the time.
+    """The origin of an answer to a request: the promotion, the replica, the source, the bytes and the time.
 
-    `image_id` is None for an image that is not stored; `causes` are the events that the answer follows from;
     `drift_reference` names what the answer may be compared with, empty without one.
     """
 
     promotion: ModelPromoted
     replica: str
-    source: Literal["api", "stored", "probe"]
+    source: Literal["api", "probe"]
     sha256: str
     milliseconds: float
-    image_id: UUID | None = None
-    causes: tuple[UUID, ...] = ()
     drift_reference: str = ""
 
 
 def prediction_logged(
     answer: Answer, context: PredictionContext, prediction_id: UUID, occurred_at: datetime
 ) -> PredictionLogged:
-    """Return the event of an answer."""
+    """Return the event of an answer to a request."""
     return PredictionLogged(
         event_id=uuid_of(PredictionLogged.topic, prediction_id),
         occurred_at=occurred_at,
-        causes=context.causes,
         prediction_id=prediction_id,
         model_name=context.promotion.model_name,
         model_version=context.promotion.version,
@@ -111,10 +113,61 @@ def prediction_logged(
         source=context.source,
         milliseconds=context.milliseconds,
         replica=context.replica,
-        image_id=context.image_id,
         sha256=context.sha256,
         projection=answer.projection,
         corrections=tuple(correction.image_id for correction in answer.corrections),
         drift_reference=context.drift_reference,
         correction_weights=tuple(correction.weight for correction in answer.corrections),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringContext:
+    """The origin of an answer about a stored image: the promotion, the whole artefact that answered, the replica, the
+    bytes and the time. `causes` are the events that the answer follows from."""
+
+    promotion: ModelPromoted
+    full_model_sha256: str
+    replica: str
+    image_id: UUID
+    sha256: str
+    milliseconds: float
+    causes: tuple[UUID, ...]
+
+
+def image_scored(answer: Answer, context: ScoringContext, occurred_at: datetime) -> ImageScored:
+    """Return the event of an answer about a stored image. The ids come from image, version and promotion, so that a
+    repetition with the same model has the same ids."""
+    promotion = context.promotion
+    return ImageScored(
+        event_id=uuid_of(ImageScored.topic, context.image_id, promotion.version, promotion.sequence),
+        occurred_at=occurred_at,
+        causes=context.causes,
+        image_id=context.image_id,
+        model_name=promotion.model_name,
+        answer=ScoredAnswer(
+            prediction_id=uuid_of("stored", context.image_id, promotion.version),
+            sha256=context.sha256,
+            label=answer.label,
+            probabilities=answer.probabilities,
+            model_version=promotion.version,
+            sequence=promotion.sequence,
+            full_model_sha256=context.full_model_sha256,
+            corrections=tuple(correction.image_id for correction in answer.corrections),
+            correction_weights=tuple(correction.weight for correction in answer.corrections),
+            milliseconds=context.milliseconds,
+            replica=context.replica,
+        ),
+    )
+
+
+def answer_taken_back(image_id: UUID, model_name: str, occurred_at: datetime) -> ImageScored:
+    """Return the event that takes the place of the answers about a withdrawn image."""
+    return ImageScored(
+        event_id=uuid_of(ImageScored.topic, image_id, ImageWithdrawn.topic),
+        occurred_at=occurred_at,
+        causes=(uuid_of(ImageWithdrawn.topic, image_id),),
+        image_id=image_id,
+        model_name=model_name,
+        answer=None,
     )

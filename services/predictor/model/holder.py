@@ -17,6 +17,12 @@ class ServingModel:
     model: Model
     loaded_at: datetime
 
+    @property
+    def full_model_sha256(self) -> str:
+        """The sha256 of the whole artefact that answers: a layer alone names it, and every other artefact is one."""
+        base = self.model.metadata.base
+        return self.promotion.artefact_sha256 if base is None else base.sha256
+
 
 class ModelHolder:
     """Holds what is serving. Swapping is one assignment; a request reads `current` once."""

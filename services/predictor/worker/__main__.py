@@ -1,7 +1,7 @@
-"""The worker: predictions for stored images without a trusted label, and the table of all predictions.
+"""The worker: answers about stored images, again by each new full model, and the table of all predictions.
 
-Consumes image.stored (handler), model.promoted (all of it, without a group), prediction.logged and image.withdrawn
-(projection). Publishes prediction.logged. Owns schema `predictor`.
+Consumes image.stored (handler), model.promoted (all of it, without a group), prediction.logged, image.stored,
+image.scored and image.withdrawn (projection). Publishes image.scored. Owns schema `predictor`.
 """
 
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors
@@ -10,7 +10,9 @@ from services.predictor.model.readiness import readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.settings import SOURCE, PredictorSettings
 from services.predictor.worker.handlers import StoredImages
+from services.predictor.worker.rescoring import Rescoring
 from services.predictor.worker.retention import Retention
+from services.predictor.worker.scorer import Scorer
 from services.predictor.worker.withdrawn import WithdrawnImages
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health, serve_health
@@ -25,6 +27,7 @@ async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-worker", settings)
+    silence_seconds = settings.writer_silence_seconds
     health = Health(needed={f"projection {SCHEMA}"})  # without a model there is no work, and that is not a fault
     async with (
         serve_health(health, settings.health_port, settings.host),
@@ -34,20 +37,17 @@ async def main() -> None:
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
     ):
         loader = make_loader(settings, store, [readiness(health)])
-        withdrawn = WithdrawnImages(event_log, database).holds
-        images = StoredImages(store, loader.in_service, settings.replica, withdrawn=withdrawn)
+        scorer = Scorer(store, loader.in_service, settings.replica)
+        images = StoredImages(scorer, WithdrawnImages(event_log, database).holds)
+        rescoring = Rescoring(event_log, database, scorer, loader.in_service, settings.rescoring_share)
         await run_parts(
             health,
             follower=Follower(event_log, publisher, loader.set_target, health).run(),
             loader=loader.run(),
             scoring=images.run(event_log, health, settings.in_groups),
+            rescoring=rescoring.run(publisher, health, silence_seconds),
             projection=Projection(
-                event_log,
-                database,
-                projectors(),
-                health,
-                silence_seconds=settings.writer_silence_seconds,
-                fold_version=FOLD_VERSION,
+                event_log, database, projectors(), health, silence_seconds=silence_seconds, fold_version=FOLD_VERSION
             ).run(),
             retention=Retention(database, settings.prediction_days).run(),
         )

@@ -8,11 +8,11 @@ from services.labeler.decisions.sampling import DRIFTED
 from shared.contract.events import LabelCorrected
 from shared.testing import (
     drift_detected,
+    image_scored,
     image_stored,
     label_corrected,
     model_promoted,
     model_trained,
-    prediction_logged,
 )
 from shared.testing.events import NOON
 
@@ -37,7 +37,7 @@ def said(version: str, *, agreed: bool) -> LabelCorrected:
 async def test_images_stored_since_a_drift_come_first_until_a_model_knows_them(labeler: Labeler) -> None:
     before = image_stored(label="grass", trust="claimed", occurred_at=NOON - HOUR)
     after = image_stored(label=None, trust="claimed", occurred_at=NOON + HOUR)
-    contradicted = prediction_logged(image_id=before.image_id, probabilities={"dandelion": 0.9, "grass": 0.1})
+    contradicted = image_scored(image_id=before.image_id, probabilities={"dandelion": 0.9, "grass": 0.1})
     await labeler.publish(before, after, contradicted)
     assert await order(labeler) == [before.image_id, after.image_id]
 

@@ -1,9 +1,11 @@
 """The review queue and its order."""
 
-from datetime import timedelta
 from uuid import UUID
 
-from shared.testing import image_stored, label_corrected, prediction_logged
+from services.labeler.data.projection import replay_plan
+from shared.contract.image_scored import ImageScored
+from shared.tables.replay import replay
+from shared.testing import image_scored, image_stored, label_corrected
 
 from .conftest import Labeler
 
@@ -18,8 +20,8 @@ async def test_the_least_certain_image_comes_first_and_says_why(labeler: Labeler
     await labeler.publish(
         sure,
         unsure,
-        prediction_logged(image_id=sure.image_id, probabilities={"dandelion": 0.99, "grass": 0.01}),
-        prediction_logged(image_id=unsure.image_id, probabilities={"dandelion": 0.52, "grass": 0.48}),
+        image_scored(image_id=sure.image_id, probabilities={"dandelion": 0.99, "grass": 0.01}),
+        image_scored(image_id=unsure.image_id, probabilities={"dandelion": 0.52, "grass": 0.48}),
     )
 
     queue = await labeler.get("/review")
@@ -34,8 +36,8 @@ async def test_a_prediction_against_the_label_comes_before_an_unsure_one(labeler
     await labeler.publish(
         contradicted,
         unsure,
-        prediction_logged(image_id=contradicted.image_id, probabilities={"dandelion": 0.9, "grass": 0.1}),
-        prediction_logged(image_id=unsure.image_id, probabilities={"dandelion": 0.52, "grass": 0.48}),
+        image_scored(image_id=contradicted.image_id, probabilities={"dandelion": 0.9, "grass": 0.1}),
+        image_scored(image_id=unsure.image_id, probabilities={"dandelion": 0.52, "grass": 0.48}),
     )
 
     assert await order(labeler) == [contradicted.image_id, unsure.image_id]
@@ -53,25 +55,46 @@ async def test_near_duplicates_do_not_fill_the_queue(labeler: Labeler) -> None:
     other = image_stored(trust="claimed")
     probabilities = {"dandelion": 0.51, "grass": 0.49}
     await labeler.publish(
-        *shots, other, *(prediction_logged(image_id=shot.image_id, probabilities=probabilities) for shot in shots)
+        *shots, other, *(image_scored(image_id=shot.image_id, probabilities=probabilities) for shot in shots)
     )
 
     assert (await order(labeler, limit=2))[1] == other.image_id
 
 
-async def test_the_newest_prediction_is_shown_in_any_order_of_arrival(labeler: Labeler) -> None:
+async def test_the_last_answer_on_the_log_is_shown(labeler: Labeler) -> None:
+    """Only that one is sure to stay there."""
     stored = image_stored(label=None, trust="claimed")
-    old = prediction_logged(image_id=stored.image_id, model_version="v1")
-    new = prediction_logged(
-        image_id=stored.image_id, model_version="v2", occurred_at=old.occurred_at + timedelta(seconds=1)
-    )
-    await labeler.publish(stored, new)
-    await labeler.publish(old)
+    later = image_scored(image_id=stored.image_id, model_version="v2", sequence=2)
+    await labeler.publish(stored, later)
+    await labeler.publish(image_scored(image_id=stored.image_id, model_version="v1", sequence=1))
+    assert (await labeler.get(f"/images/{stored.image_id}"))["prediction"]["model_version"] == "v1"
 
+    await labeler.publish(later)
     assert (await labeler.get(f"/images/{stored.image_id}"))["prediction"]["model_version"] == "v2"
 
 
-async def test_a_prediction_about_other_bytes_is_ignored(labeler: Labeler) -> None:
-    await labeler.publish(prediction_logged(image_id=None))
+async def test_an_answer_that_was_taken_back_is_not_shown(labeler: Labeler) -> None:
+    stored = image_stored(label=None, trust="claimed")
+    scored = image_scored(image_id=stored.image_id)
+    await labeler.publish(stored, scored, image_scored(image_id=stored.image_id, answer=None))
+    assert (await labeler.get(f"/images/{stored.image_id}"))["prediction"] is None
 
-    assert await labeler.tables.fetchval("SELECT count(*) FROM predictions") == 0
+
+async def test_answers_of_earlier_releases_stay_until_the_next_one(labeler: Labeler, database_url: str) -> None:
+    """They were folded from prediction.logged, which is not read any more, and a replay takes them over."""
+    stored, other = image_stored(label=None, trust="claimed"), image_stored(label=None, trust="claimed")
+    await labeler.publish(stored, other)
+    await labeler.tables.execute(
+        """INSERT INTO predictions (image_id, prediction_id, label, probabilities, margin, model_version, occurred_at)
+           SELECT unnest($1::uuid[]), gen_random_uuid(), 'grass', '{"grass": 1.0}', 1.0, 'old', now()""",
+        [stored.image_id, other.image_id],
+    )
+    for version in ("v1", "v2"):
+        await labeler.publish(image_scored(image_id=other.image_id, model_version=version))
+    labeler.event_log.compact(ImageScored.topic)
+
+    report = await replay(labeler.event_log, database_url, replay_plan())
+
+    assert (report.differing, report.swapped) == ((), True)
+    shown = [(await labeler.get(f"/images/{each.image_id}"))["prediction"] for each in (stored, other)]
+    assert [each["model_version"] for each in shown] == ["old", "v2"]

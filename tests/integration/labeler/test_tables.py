@@ -17,13 +17,13 @@ from shared.tables.replay import canonical_dump
 from shared.testing import (
     image_registered,
     image_rejected,
+    image_scored,
     image_stored,
     image_withdrawn,
     label_corrected,
     model_promoted,
     model_rejected,
     model_trained,
-    prediction_logged,
     promotion_requested,
 )
 
@@ -57,9 +57,10 @@ def a_history() -> list[Event]:
         image_stored(image_id=third, sha256="a" * 64),
         image_withdrawn(image_id=third, sha256="a" * 64, seen_by=("v1",)),
         label_corrected(image_id=third, revision=1),
-        prediction_logged(image_id=first),
-        prediction_logged(image_id=first),
-        prediction_logged(image_id=third),
+        image_scored(image_id=first),
+        image_scored(image_id=first, answer=None),
+        image_scored(image_id=first),
+        image_scored(image_id=third),
         model_trained(version="v1"),
         model_trained(version="fast-1", corrections=(held,)),
         model_trained(version="fast-2", corrections=(held,)),

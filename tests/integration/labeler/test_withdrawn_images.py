@@ -19,12 +19,12 @@ from shared.tables.database import Database
 from shared.testing import (
     eventually,
     image_rejected,
+    image_scored,
     image_stored,
     image_withdrawn,
     label_corrected,
     model_promoted,
     model_trained,
-    prediction_logged,
 )
 
 from .conftest import Labeler
@@ -53,7 +53,7 @@ async def full_model(labeler: Labeler, version: str, *images: UUID, **changes: A
 
 async def test_it_leaves_queue_and_pages_and_its_upload_is_deleted(labeler: Labeler) -> None:
     image = await stored_image(labeler, trust="claimed")
-    await labeler.publish(prediction_logged(image_id=image.image_id))
+    await labeler.publish(image_scored(image_id=image.image_id))
     assert (await labeler.get("/review"))["waiting"] == 1
 
     answer = await withdraw(labeler, image.image_id)
@@ -76,7 +76,7 @@ async def test_it_leaves_queue_and_pages_and_its_upload_is_deleted(labeler: Labe
 async def test_an_answer_that_is_logged_later_is_not_kept(labeler: Labeler) -> None:
     image = await stored_image(labeler)
     await withdraw(labeler, image.image_id)
-    await labeler.publish(prediction_logged(image_id=image.image_id), label_corrected(image_id=image.image_id))
+    await labeler.publish(image_scored(image_id=image.image_id), label_corrected(image_id=image.image_id))
     view = await labeler.get(f"/images/{image.image_id}")
     assert (view["state"], view["prediction"]) == ("withdrawn", None)
     assert await labeler.tables.fetchval("SELECT count(*) FROM predictions") == 0

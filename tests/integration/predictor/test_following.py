@@ -11,6 +11,7 @@ import pytest
 
 from services.predictor.data.projection import replay_plan
 from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
+from shared.contract.image_scored import ImageScored, ScoredAnswer
 from shared.tables.dump import canonical_dump
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.replay import replay
@@ -39,17 +40,20 @@ async def announced(world: World) -> list[ModelLoaded]:
     return [event for event in await events_of(world.event_log, ModelLoaded) if event.replica == "api-under-test"]
 
 
-async def scored(world: World, image_id: object) -> list[PredictionLogged]:
-    return [event for event in await events_of(world.event_log, PredictionLogged) if event.image_id == image_id]
+async def scored(world: World, image_id: object) -> list[ScoredAnswer]:
+    """Return what the worker answered about an image, the newest last."""
+    events = await events_of(world.event_log, ImageScored)
+    return [event.answer for event in events if event.image_id == image_id and event.answer is not None]
 
 
 async def test_an_image_stored_before_the_first_model_is_scored_once(world: World) -> None:
     image = await world.store_image(200, uuid4())
     first = await world.promote()
     await eventually(lambda: serves(world, first.sequence))
-    [event] = await eventually(lambda: scored(world, image.image_id))
-    assert (event.source, event.model_version, event.sha256) == ("stored", first.version, image.sha256)
-    assert event.causes == (image.event_id,)
+    answer, *again = await eventually(lambda: scored(world, image.image_id))
+    assert {each.prediction_id for each in again} <= {answer.prediction_id}
+    assert (answer.model_version, answer.sha256) == (first.version, image.sha256)
+    assert answer.full_model_sha256 == first.artefact_sha256
 
 
 async def test_the_model_in_service_is_published(world: World) -> None:
@@ -85,6 +89,17 @@ async def test_promotions_lose_no_request_and_each_answer_fits_its_version(world
         return {body["prediction_id"] for body in bodies} <= logged
 
     await eventually(all_logged)
+
+
+async def test_a_stored_image_is_scored_again_by_the_new_full_model(world: World) -> None:
+    image = await world.store_image(201, uuid4())
+    await eventually(lambda: scored(world, image.image_id), 60)
+    promoted = await world.promote()
+
+    async def scored_again() -> bool:
+        return (await scored(world, image.image_id))[-1].full_model_sha256 == promoted.artefact_sha256
+
+    await eventually(scored_again, 60)
 
 
 async def test_forged_promotions_of_a_strangers_files_never_serve(world: World) -> None:
@@ -155,17 +170,15 @@ async def test_after_kill_9_the_worker_scores_each_waiting_image_once(world: Wor
     world.worker.start()
 
     async def all_scored() -> bool:
-        events = await events_of(world.event_log, PredictionLogged)
-        return {image.image_id for image in images} <= {event.image_id for event in events}
+        return all([await scored(world, image.image_id) for image in images])
 
     await eventually(all_scored, 90)
-    events = await events_of(world.event_log, PredictionLogged)
-    ids = {event.prediction_id for event in events if event.image_id in {image.image_id for image in images}}
+    ids = {each.prediction_id for image in images for each in await scored(world, image.image_id)}
     assert len(ids) == len(images)
 
 
 async def test_the_table_is_the_fold_of_the_log_live_and_in_replay(world: World) -> None:
-    await wait_until_caught_up(world.event_log, world.database, [PredictionLogged.topic], 60)
+    await wait_until_caught_up(world.event_log, world.database, [PredictionLogged.topic, ImageScored.topic], 60)
     rows = await world.database.fetch("SELECT prediction_id FROM predictions")
     assert {row["prediction_id"] for row in rows} == {
         event.prediction_id for event in await events_of(world.event_log, PredictionLogged)

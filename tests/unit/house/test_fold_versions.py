@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "7952b47c477e100d"),
-    "labeler": (3, "ff8024c98502c8fa"),
-    "predictor": (2, "58e0ccce40d5ba1b"),
+    "labeler": (3, "ff96ec3adbff20f1"),
+    "predictor": (2, "8e45d393ee03cbb1"),
     "trainer": (3, "5d7a1ba59dff2ad3"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""

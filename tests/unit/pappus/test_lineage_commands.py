@@ -15,7 +15,7 @@ from pappus.stack.credentials import Credentials
 from pappus.stack.folders import StateFolder
 from pappus.terminal import screen
 from shared.clients.lineage import DecisionsOf, HoldingDecision
-from shared.testing import prediction_logged
+from shared.testing import image_scored, prediction_logged
 from shared.testing.events import NOON
 
 from .api_answers import session
@@ -227,6 +227,16 @@ def test_a_checkout_ends_with_one_if_images_are_lost(
     ended = call("dataset", "checkout", "full-1", str(tmp_path / "f"))
     assert (ended.exit_code, str(IMAGES[0]) in ended.stderr) == (1, True)
     assert "2 of 3 images of full-1 are in f" in ended.stdout
+
+
+def test_an_answer_about_a_stored_image_has_the_form_of_the_others() -> None:
+    scored = image_scored(corrections=(IMAGES[0],), correction_weights=(0.5,))
+    logged = answers_log.as_logged(scored)
+    assert scored.answer is not None
+    assert logged is not None
+    assert (logged.prediction_id, logged.image_id) == (scored.answer.prediction_id, scored.image_id)
+    assert (logged.label, logged.corrections, logged.correction_weights) == ("dandelion", (IMAGES[0],), (0.5,))
+    assert answers_log.as_logged(image_scored(answer=None)) is None
 
 
 async def test_other_installations_have_no_log_here() -> None:

@@ -4,9 +4,11 @@ from uuid import UUID
 
 import pytest
 
+from services.predictor.decisions.answers import needs_answer
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
-from services.predictor.worker.handlers import StoredImages, needs_answer
+from services.predictor.worker.handlers import StoredImages
+from services.predictor.worker.scorer import Scorer
 from shared.runtime.errors import InvalidMessage, NotReady
 from shared.testing import MemoryObjectStore, image_stored
 from tests.unit.predictor.promotions import NOON, promotion
@@ -22,20 +24,24 @@ async def images() -> StoredImages:
     await store.put(STORED.object_key, RED)
     artefact = small_artefact(corrections=[(UUID(int=1), (1, 0, 0))])
     in_service.swap(ServingModel(promotion(2, artefact), Model(artefact), NOON))
-    return StoredImages(store, in_service, "worker", clock=lambda: NOON)
+    return StoredImages(Scorer(store, in_service, "worker", clock=lambda: NOON))
 
 
 async def test_an_image_without_a_label_is_scored_with_the_champion(images: StoredImages) -> None:
     [event] = await images.on_image_stored(STORED)
-    assert (event.source, event.image_id, event.sha256) == ("stored", STORED.image_id, STORED.sha256)
-    assert (event.label, event.model_version, event.corrections) == ("dandelion", "fast-2", (UUID(int=1),))
+    answer = event.answer
+    assert answer is not None
+    assert (event.image_id, answer.sha256, answer.sequence) == (STORED.image_id, STORED.sha256, 2)
+    assert (answer.label, answer.model_version, answer.corrections) == ("dandelion", "fast-2", (UUID(int=1),))
     assert event.causes == (STORED.event_id,)
 
 
-async def test_a_repeated_event_gives_the_same_prediction(images: StoredImages) -> None:
+async def test_a_repeated_event_gives_the_same_answer(images: StoredImages) -> None:
     [first] = await images.on_image_stored(STORED)
     [again] = await images.on_image_stored(STORED)
-    assert (first.event_id, first.prediction_id) == (again.event_id, again.prediction_id)
+    assert first.answer is not None
+    assert again.answer is not None
+    assert (first.event_id, first.answer.prediction_id) == (again.event_id, again.answer.prediction_id)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ async def test_an_image_with_a_trusted_label_is_left_alone(images: StoredImages)
 
 
 async def test_without_a_model_the_image_has_to_wait() -> None:
-    waiting = StoredImages(MemoryObjectStore(), ModelHolder(), "worker")
+    waiting = StoredImages(Scorer(MemoryObjectStore(), ModelHolder(), "worker"))
     with pytest.raises(NotReady):
         await waiting.on_image_stored(STORED)
 
@@ -70,7 +76,7 @@ async def test_bytes_that_are_gone_or_broken_contradict_the_event(images: Stored
     artefact = small_artefact()
     in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
     with pytest.raises(InvalidMessage, match=str(STORED.image_id)):
-        await StoredImages(store, in_service, "worker").on_image_stored(STORED)
+        await StoredImages(Scorer(store, in_service, "worker")).on_image_stored(STORED)
 
 
 async def test_an_image_that_was_withdrawn_meanwhile_has_no_answer(images: StoredImages) -> None:
@@ -80,8 +86,8 @@ async def test_an_image_that_was_withdrawn_meanwhile_has_no_answer(images: Store
         asked.append(image_id)
         return image_id == STORED.image_id
 
-    in_service = images._in_service
-    worker = StoredImages(MemoryObjectStore(), in_service, "worker", clock=lambda: NOON, withdrawn=withdrawn)
+    without_bytes = Scorer(MemoryObjectStore(), images._scorer._in_service, "worker", clock=lambda: NOON)
+    worker = StoredImages(without_bytes, withdrawn)
     assert await worker.on_image_stored(STORED) == []
     with pytest.raises(InvalidMessage):
         await worker.on_image_stored(image_stored(label=None))

@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ import pytest
 
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
+from services.predictor.decisions.promotions import Promotions, fold
 from services.predictor.monitor.decisions.pictures import Reference
 from shared.contract.events import DriftDetected, Event, ModelPromoted
 from shared.messaging.codec import decode_record
@@ -19,6 +21,7 @@ from shared.messaging.kafka import KafkaEventLog, create_topics, open_event_log
 from shared.runtime.settings import Settings
 from shared.storage.object_store import open_object_store
 from shared.testing import eventually, model_promoted, read_all
+from tests.integration.ingestor.running import events_of
 from tests.integration.predictor.running import PredictorProcess
 from tests.unit.predictor.monitor.references_in_tests import answers, reference
 from tests.unit.predictor.small_model import METADATA, sha256_of, small_artefact
@@ -78,12 +81,13 @@ async def world_of(servers: Servers, folder: Path, of: Reference) -> AsyncIterat
         key = f"models/{world.version}/{sha256_of(data)}.onnx"
         async with open_object_store(Settings.model_validate(servers.settings("trainer"))) as store:
             await store.put(key, data, "application/octet-stream")
+        promoted_before = await events_of(event_log, ModelPromoted)
         promoted = model_promoted(
             model_name=world.model_name,
             version=world.version,
             artefact_key=key,
             artefact_sha256=sha256_of(data),
-            sequence=1 + len(await read_all(event_log, [ModelPromoted.topic])),  # the other tests share the log
+            sequence=1 + reduce(fold, promoted_before, Promotions()).sequence,  # the other tests share the log
             lane="full",
         )
         await world.publish(promoted)

@@ -121,6 +121,12 @@ SERVING = Dashboard(
             "stat",
         ),
         Panel(
+            "Stored images to score",
+            "0; after a full model was promoted, all of them, and falling. What stays has bytes that are gone.",
+            "short",
+            {"images": gauge("pappus_stored_images_waiting_images", fold="sum")},
+        ),
+        Panel(
             "The model that answers",
             "One version in all replicas; for a moment two after a promotion.",
             "none",

@@ -10,11 +10,11 @@ from shared.tables.database import Database
 _WAITING = """
 FROM stored_images stored
 WHERE stored_at IS NOT NULL
-  AND (full_model_sha256 IS NULL OR (full_model_sha256 <> $1 AND sequence < $2))
+  AND (full_model_sha256 IS NULL OR ((full_model_sha256 < $1 OR full_model_sha256 > $1) AND sequence < $2))
   AND NOT EXISTS (SELECT FROM withdrawn_images withdrawn WHERE withdrawn.image_id = stored.image_id)
 """
 """$1: the whole artefact that answers, $2: the sequence of its promotion. An answer of a later promotion stays: this
-process could not load that one yet."""
+process could not load that one yet. Less or greater, not "other than": so the index finds few of many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,3 +12,4 @@ CREATE TABLE stored_images (
     sequence          integer
 );
 CREATE INDEX stored_images_in_order ON stored_images (awaits_review DESC, image_id);
+CREATE INDEX stored_images_of_model ON stored_images (full_model_sha256);

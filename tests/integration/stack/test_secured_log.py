@@ -32,7 +32,7 @@ async def write(connection: KafkaConnection, topic: str) -> None:
     await producer.start()
     try:
         async with asyncio.timeout(20):
-            await producer.send_and_wait(topic, b"{}")
+            await producer.send_and_wait(topic, b"{}", key=b"compacted topics take none without")
     finally:
         await producer.stop()
 
@@ -82,7 +82,7 @@ async def test_a_service_reads_its_own_topics_and_no_others(secured: Servers, pr
     await producer.start()
     letters = [dead_letter_topic(topic) for topic in EVENT_TOPICS[:3]]
     for topic in [*EVENT_TOPICS, *letters]:
-        await producer.send_and_wait(topic, b"{}", partition=0)
+        await producer.send_and_wait(topic, b"{}", key=b"compacted topics take none without", partition=0)
     await producer.stop()
     assert await allowed_to_read(secured.kafka_as(principal), [*EVENT_TOPICS, *letters]) == set(read_by(principal))
 

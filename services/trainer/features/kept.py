@@ -11,9 +11,11 @@ from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 
 KNOWN_FILES = 8
-FEW = 4
-"""For so few images no new file is looked for: a training under the same backbone keeps many, and these are computed
-sooner than the store lists its files."""
+FEW = 64
+"""So few images are computed within a fraction of a second, and no file is looked for or read whose size is not known:
+one of 100,000 images takes two seconds."""
+ROWS_FOR_ONE = 250
+"""So many rows of a file are read while one image is computed."""
 
 
 class KeptFeatures:
@@ -34,11 +36,13 @@ class KeptFeatures:
         missing = set(wanted)
         if not missing:
             return found
-        if backbone_id not in self._listed or len(missing) > FEW:
+        if len(missing) > FEW:
             self._listed[backbone_id] = tuple(await self._store.keys(f"features/{backbone_id}/"))
-        for key in self._listed[backbone_id]:
+        for key in self._listed.get(backbone_id, ()):
             inside = self._inside.get(key)
             if not missing or (inside is not None and missing.isdisjoint(inside)):
+                continue
+            if len(missing) <= FEW and (inside is None or len(inside) > ROWS_FOR_ONE * len(missing)):
                 continue
             self._inside[key], chosen = await self._read(key, missing)
             if any(vector.shape != (width,) for vector in chosen.values()):

@@ -6,6 +6,7 @@ from collections.abc import Collection
 import pytest
 
 from services.trainer.data import queries
+from services.trainer.features import kept
 from services.trainer.features.parquet import features_key, write_features
 from services.trainer.gate.decisions.rules import GateSettings
 from services.trainer.model.sessions import FeatureExtractor
@@ -143,9 +144,10 @@ async def test_a_rollback_reads_a_few_images_and_never_all_of_them(
 
 
 async def test_features_that_the_full_lane_kept_are_not_made_again_from_images(
-    world: World, parts: Parts, first: ModelTrained
+    world: World, parts: Parts, first: ModelTrained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = held(world)
+    monkeypatch.setattr(kept, "FEW", 0)  # these are few
     async with parts.running("projection"):
         await world.image(LABELS[0])
         full = await world.full()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.trainer.features import parquet
+from services.trainer.features import kept, parquet
 from services.trainer.features.parquet import features_key, find_features, read_features, write_features
 from services.trainer.features.source import BATCH, FeatureCache, FeatureSource
 from shared.testing import MemoryObjectStore
@@ -88,6 +88,7 @@ async def test_what_cannot_be_read_is_named_and_the_rest_is_there() -> None:
     assert all(found.unreadable.values())
 
 
+@pytest.mark.usefixtures("files_for_one")
 async def test_what_a_full_training_kept_is_not_computed_again() -> None:
     store, backbone = MemoryObjectStore(), Means()
     keys = await stored(store, 10, 20)
@@ -121,6 +122,7 @@ async def test_asking_for_many_at_once_keeps_each_with_its_own() -> None:
     assert [float(merged[digest][0]) for digest in keys] == list(range(40))
 
 
+@pytest.mark.usefixtures("files_for_one")
 async def test_kept_features_are_read_and_nothing_is_downloaded() -> None:
     store, backbone = MemoryObjectStore(), Means()
     digests = [f"{number:064x}" for number in range(5)]
@@ -146,6 +148,7 @@ async def test_of_a_large_file_only_what_is_wanted_is_kept(monkeypatch: pytest.M
     assert list(read_features(data)) == digests
 
 
+@pytest.mark.usefixtures("files_for_one")
 async def test_kept_features_of_another_width_are_none() -> None:
     store, backbone = MemoryObjectStore(), Means()
     keys = await stored(store, 10)
@@ -156,6 +159,7 @@ async def test_kept_features_of_another_width_are_none() -> None:
     assert (await source.features("one", backbone, keys)).features[digest].shape == (3,)
 
 
+@pytest.mark.usefixtures("files_for_one")
 async def test_an_image_that_no_training_kept_is_looked_for_once() -> None:
     store = MemoryObjectStore()
     await store.put(features_key("one", "a"), write_features(["0" * 64], np.ones((1, 3), np.float32)))
@@ -165,3 +169,29 @@ async def test_an_image_that_no_training_kept_is_looked_for_once() -> None:
     await source.recall("one", ["1" * 64], width=3)
     await source.recall("one", ["0" * 64], width=3)
     assert (await source.features("one", Means(), {"0" * 64: "images/gone"})).features == {}
+
+
+@pytest.fixture
+def files_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read files for a single image as well."""
+    monkeypatch.setattr(kept, "FEW", 0)
+
+
+async def test_a_large_file_is_not_read_for_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "FEW", 2)
+    monkeypatch.setattr(kept, "ROWS_FOR_ONE", 4)
+    store, backbone = MemoryObjectStore(), Means()
+    keys = await stored(store, *range(8))
+    digests = list(keys)
+    await store.put(features_key("one", "a"), write_features(digests, np.full((8, 3), 7, np.float32)))
+    source = FeatureSource(store, FeatureCache(100))
+
+    async def value_of(*numbers: int) -> list[float]:
+        chosen = {digests[number]: keys[digests[number]] for number in numbers}
+        await source.recall("one", chosen, width=3)
+        return [float(vector[0]) for vector in (await source.features("one", backbone, chosen)).features.values()]
+
+    assert await value_of(0) == [0.0]  # computed: how large the file is, is not known
+    assert await value_of(1, 2, 3) == [7.0, 7.0, 7.0]  # many
+    assert await value_of(4) == [4.0]  # the file has eight rows, and four are as quick as one image
+    assert await value_of(5, 6) == [7.0, 7.0]

@@ -4,10 +4,8 @@ files on disk."""
 import asyncio
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from services.trainer.data import queries
-from services.trainer.features.parquet import features_key, read_features, write_features
+from services.trainer.features.parquet import features_key, features_without
 from services.trainer.full_lane.image_folder import ImageFolder
 from shared.contract.events import Event, ImageWithdrawn, ModelTrained
 from shared.messaging.event_log import EventLog
@@ -83,13 +81,3 @@ class WithdrawnFeatures:
         await self._store.delete(key)  # with its versions; a file that is missing is computed again
         if without:
             await self._store.put(key, without, "application/vnd.apache.parquet")
-
-
-def features_without(data: bytes, gone: Collection[str]) -> bytes | None:
-    """Return the file of features without the rows of these images (by sha256): None if it has none of them, no bytes
-    if it has no others. Raises ValueError if it is no such file."""
-    vectors = read_features(data)
-    kept = [digest for digest in vectors if digest not in gone]
-    if len(kept) == len(vectors):
-        return None
-    return write_features(kept, np.stack([vectors[digest] for digest in kept])) if kept else b""

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from services.trainer.data.projection import TOPICS
-from services.trainer.features.parquet import features_key, read_features, write_features
+from services.trainer.features.parquet import features_key, features_without, read_features, write_features
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.full_lane.image_folder import ImageFolder, path_in
-from services.trainer.full_lane.withdrawals import WithdrawnFeatures, features_without
+from services.trainer.full_lane.withdrawals import WithdrawnFeatures
 from shared.runtime.errors import TransientError
 from shared.tables.projection import wait_until_caught_up
 from shared.testing import MemoryObjectStore, image_withdrawn, model_trained

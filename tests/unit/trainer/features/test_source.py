@@ -5,12 +5,20 @@ from hashlib import sha256
 from io import BytesIO
 
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from services.trainer.features import kept, parquet
-from services.trainer.features.parquet import features_key, find_features, read_features, write_features
+from services.trainer.features.parquet import (
+    features_key,
+    features_without,
+    find_features,
+    read_features,
+    write_features,
+)
 from services.trainer.features.source import BATCH, FeatureCache, FeatureSource
 from shared.testing import MemoryObjectStore
 
@@ -195,3 +203,28 @@ async def test_a_large_file_is_not_read_for_few_images(monkeypatch: pytest.Monke
     assert await value_of(1, 2, 3) == [7.0, 7.0, 7.0]  # many
     assert await value_of(4) == [4.0]  # the file has eight rows, and four are as quick as one image
     assert await value_of(5, 6) == [7.0, 7.0]
+
+
+def test_rows_are_taken_out_of_each_group_of_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "A_GROUP", 4)
+    digests = [f"{number:064x}" for number in range(10)]
+    vectors = np.arange(30, dtype=np.float32).reshape(10, 3)
+    data = write_features(digests, vectors)
+    gone = {*digests[4:8], digests[0], digests[9]}  # all of the second group, some of the others
+    rest = features_without(data, gone)
+    assert rest is not None
+    kept = [1, 2, 3, 8]
+    found = read_features(rest)
+    assert list(found) == [digests[number] for number in kept]
+    assert np.array_equal(np.stack(list(found.values())), vectors[kept])
+    assert features_without(data, {"another"}) is None
+    assert features_without(data, digests) == b""
+
+
+def test_bytes_that_are_no_features_are_named() -> None:
+    other = BytesIO()
+    pq.write_table(pa.table({"name": ["x"]}), other)
+    for data in (b"rubbish", other.getvalue()):
+        for read in (read_features, lambda given: find_features(given, ()), lambda given: features_without(given, ())):
+            with pytest.raises(ValueError, match="not a features file"):
+                read(data)

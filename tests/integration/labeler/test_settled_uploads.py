@@ -25,7 +25,9 @@ KEY = upload_key(DIGEST)
 
 
 @pytest.fixture
-def sweeper(labeler: Labeler, settings: LabelerSettings) -> SettledUploads:
+async def sweeper(labeler: Labeler, settings: LabelerSettings) -> SettledUploads:
+    """Another sweeper, once that of the API has made its first round: the next one is an hour later."""
+    await eventually(lambda: "deleted 0 uploads" in str(labeler.health.report()["parts"].get(PART)))
     return SettledUploads(labeler.event_log, labeler.tables, labeler.store, settings, labeler.clock)
 
 
@@ -217,7 +219,6 @@ async def test_many_are_deleted_page_by_page_by_two_at_once_and_after_a_fault(
 async def test_it_runs_in_the_api_and_a_refusal_stops_no_request(
     labeler: Labeler, settings: LabelerSettings, sweeper: SettledUploads
 ) -> None:
-    await eventually(lambda: "deleted 0 uploads" in str(labeler.health.report()["parts"].get(PART)))
     await put(labeler)
     registered = registration()
     await labeler.publish(registered, stored(labeler, registered))

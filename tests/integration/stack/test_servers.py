@@ -194,7 +194,7 @@ async def test_a_wrong_password_is_refused(servers: Servers) -> None:
             "trainer",
             {"models/", "features/", "manifests/"},
             {"images/", "models/", "features/", "manifests/"},
-            {"features/"},
+            {"models/", "features/"},
         ),
         ("trainer-recorder", set(), {"models/"}, set()),
         ("predictor", set(), {"models/", "images/"}, set()),

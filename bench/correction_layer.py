@@ -1,11 +1,12 @@
 """What fitting a correction layer costs, beside a direct solution of the same equations.
 
-Usage: python -m bench.correction_layer [--rows 100 1000 2000 10000]
+Usage: python -m bench.correction_layer [--rows 100 1000 2000 10000] [--alike 1500]
 
 Rows are planted as photographs lie in the space of a layer: some 0.5 % of all pairs are near each other, and one row in
 ten is a view of another. "whole" fits from nothing; "added" and "removed" fit a set with one correction more or less,
 with what the fast lane remembers of the fit before. Each time the result must be the one of a fit from nothing, bit for
-bit.
+bit. Last, rows of pictures that resemble each other, all near each other, with either label: solved as the layer does,
+over what conjugate gradients alone take.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from uuid import UUID
 
 import numpy as np
 
+from services.trainer.model import correction_layer
 from services.trainer.model.arrays import Floats, Indices
 from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.model.correction_layer import (
@@ -38,8 +40,10 @@ SPACE = LayerSpace(np.zeros(DIMENSIONS, np.float32), np.eye(DIMENSIONS, dtype=np
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100, 1_000, 2_000, 10_000])
+    parser.add_argument("--alike", type=int, default=1_500)
     smallest: float | None = None
-    for rows in parser.parse_args().rows:
+    arguments = parser.parse_args()
+    for rows in arguments.rows:
         whole, added, removed, direct = (1000 * seconds for seconds in _measure(rows))
         smallest = smallest or whole
         compared = f"; a direct solution {direct:.1f} ms" if rows <= LARGEST_DIRECT else ""
@@ -47,6 +51,27 @@ def main() -> None:
             f"{rows} rows: whole {whole:.1f} ms ({whole / smallest:.1f} times the first), one added {added:.1f} ms"
             f" ({added / whole:.2f} of whole), one removed {removed:.1f} ms ({removed / whole:.2f}){compared}"
         )
+    _measure_alike(arguments.alike)
+
+
+def _measure_alike(rows: int) -> None:
+    generator = np.random.default_rng(rows)
+    places = (3 + generator.normal(size=(rows, DIMENSIONS))).astype(np.float32)
+    base, targets = np.zeros((rows, CLASSES), np.float32), generator.integers(0, CLASSES, rows)
+    entries = [(UUID(int=row), 1) for row in range(rows)]
+
+    def fit() -> CorrectionLayer:
+        return fit_layer(places, base, targets, entries, space=SPACE, kappa=KAPPA, end=END_WEIGHT)
+
+    seconds, layer = _seconds(fit), fit()
+    right = (layer_logits(layer, places).argmax(axis=1) == targets).mean()
+    correction_layer.MOST_DIRECT = 0  # steps alone
+    in_steps = _seconds(fit)
+    print(
+        f"{rows} rows that resemble each other: {1000 * seconds:.0f} ms, {seconds / in_steps:.3f} times that in steps",
+        end="",
+    )
+    print(f"; {right:.1%} answered as corrected")
 
 
 def _measure(rows: int) -> tuple[float, float, float, float]:

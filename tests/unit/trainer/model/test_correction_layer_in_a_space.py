@@ -166,3 +166,40 @@ def test_a_correction_with_two_rows_is_named_once() -> None:
     layer = fit_layer(features, base, np.array([1, 1]), [entry, entry], space=SPACE, kappa=KAPPA, end=END_WEIGHT)
     assert layer.entries == (entry, entry)
     assert most_responsible(layer, features, np.array([1, 1]), np.array([0, 0])) == (entry,)
+
+
+def alike(images: int, apart: float) -> Floats:
+    """Return features of pictures that resemble each other: all near one place, as those of a drawing program."""
+    chance = np.random.default_rng(5)
+    return (planted_features(1, 3) + apart * chance.normal(size=(images, len(SPACE.mean)))).astype(np.float32)
+
+
+@pytest.mark.parametrize("images", [60, 700])
+def test_corrections_of_pictures_that_resemble_each_other_hold(images: int) -> None:
+    features = alike(images, 0.15)
+    base = np.tile(np.array([[3.0, -3.0]], np.float32), (images, 1))
+    targets = np.random.default_rng(1).integers(0, 2, images)
+    layer = fit(features, base, targets)
+    assert np.array_equal(answers(layer, features, base), targets)
+
+
+def test_dense_equations_are_solved_directly_and_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, base = alike(120, 0.3), np.zeros((120, 2), np.float32)
+    targets = np.random.default_rng(2).integers(0, 2, 120)
+    in_steps = fit(features, base, targets)
+    monkeypatch.setattr(correction_layer, "FEWEST_DIRECT", 1)
+    steps: list[int] = []
+    monkeypatch.setattr(correction_layer, "_solve_in_steps", lambda *given: steps.append(given[3]))
+    directly = fit(features, base, targets)
+    assert not steps
+    assert layer_logits(directly, features) == pytest.approx(layer_logits(in_steps, features), abs=0.01)
+
+
+def test_what_does_not_converge_soon_is_solved_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, base = alike(80, 0.3), np.zeros((80, 2), np.float32)
+    targets = np.random.default_rng(2).integers(0, 2, 80)
+    usual = fit(features, base, targets)
+    monkeypatch.setattr(correction_layer, "FEW_STEPS", 2)
+    assert layer_logits(fit(features, base, targets), features) == pytest.approx(
+        layer_logits(usual, features), abs=0.01
+    )

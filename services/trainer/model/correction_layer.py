@@ -143,7 +143,7 @@ def _solve(kernel: csr_array, wanted: Doubles, ridge: float) -> Doubles:
             break
         if few and (found := _solve_directly(kernel, wanted, ridge * times)) is not None:
             return found
-    return solved
+    return _solve_in_steps(kernel, wanted, ridge * STRONGER_RIDGES[-1], MOST_STEPS)[0] if dense else solved
 
 
 def _solve_in_steps(kernel: csr_array, wanted: Doubles, ridge: float, most: int) -> tuple[Doubles, bool]:

@@ -203,3 +203,11 @@ def test_what_does_not_converge_soon_is_solved_directly(monkeypatch: pytest.Monk
     assert layer_logits(fit(features, base, targets), features) == pytest.approx(
         layer_logits(usual, features), abs=0.01
     )
+
+
+def test_without_a_direct_solution_the_steps_lead_near_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, base = alike(60, 0.3), np.zeros((60, 2), np.float32)
+    targets = np.arange(60) % 2
+    monkeypatch.setattr(correction_layer, "FEWEST_DIRECT", 1)
+    monkeypatch.setattr(correction_layer, "LARGEST", 0.0)  # none is small enough
+    assert fit(features, base, targets).coefficients.any()

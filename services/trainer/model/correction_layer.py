@@ -4,30 +4,24 @@ A Gaussian-process residual on the sphere (Rasmussen and Williams 2006, "Gaussia
 2.7) with the kernel exp(kappa (cosine - 1)) between places in a `LayerSpace`; in model editing a key-value memory
 (GRACE, Hartvigsen et al. 2023, arXiv 2211.11031). An answer is `logits(f) + weights(f) @ coefficients`, where a weight
 is the kernel less its value at the end of the layer, not below 0, scaled to 1 for the same image: further away a
-correction changes nothing at all. So the equations of a fit are sparse, unless corrected images resemble each other,
-and are solved by conjugate gradients in time linear in the near pairs.
+correction changes nothing at all. Which corrections need a row, and how strong it is: `layer_rows`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from uuid import UUID
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, LinAlgWarning, solve  # type: ignore[import-untyped]
-from scipy.sparse import csr_array, eye_array  # type: ignore[import-untyped]
-from scipy.sparse.linalg import cg  # type: ignore[import-untyped]
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from services.trainer.model.arrays import Floats
 from services.trainer.model.blas_threads import one_blas_thread
+from services.trainer.model.layer_rows import Doubles, Mask, find_rows
 from services.trainer.model.layer_space import LayerSpace, snap_to_grid, unit_length
 from services.trainer.model.neighbours import Neighbours
 from shared.contract.artefact import CorrectionEntry
-
-Mask = NDArray[np.bool_]
-Doubles = NDArray[np.float64]
 
 RAW_KAPPA = 40.0
 """Without a space (artefacts of format 1; too few images for one) cosines are those of the features. Rectified features
@@ -37,20 +31,6 @@ MARGIN = 2.5
 """In logits. With 1.5 a fifth less of the resized copies follow; more changes more of other answers."""
 NEGLIGIBLE = 1e-6
 """Without an end the equations leave out pairs with a smaller weight."""
-TOLERANCE = 1e-7
-"""The equations hold up to this part of their right side."""
-MOST_STEPS = 2_000
-FEW_STEPS = 500
-"""So many steps are made where the direct solution is a way out."""
-FEWEST_DIRECT, MOST_DIRECT = 500, 4_000
-"""Rows: with fewer, steps are quick however many they are; 4,000 take two seconds and 260 MB."""
-LARGEST = 1_000.0
-"""Of a coefficient: with larger ones 32-bit floats do not tell the answers apart."""
-DENSE = 0.05
-"""From this share of near pairs on the direct solution is the quicker one."""
-STRONGER_RIDGES = (1, 10, 100)
-"""A kernel with an end can have directions of negative variance, though none was ever seen with photographs: then the
-ridge is this many times as high."""
 
 
 @dataclass(frozen=True)
@@ -92,82 +72,25 @@ def fit_layer(
     neighbours: Neighbours | None = None,
 ) -> CorrectionLayer:
     """Return the layer that puts the class `targets` [n] of each corrected image ahead of every other by `margin` (in
-    logits).
+    logits), at least.
 
-    base_logits [n, c] are what the head answers for features float32 [n, d] without any layer. A correction the head
-    gets right by `margin` is left out, unless the others would push it below: then it is held where the head has it.
-    An image whose place is zero has no direction, and is left out. `entries` name the corrections, in the order of the
+    base_logits [n, c] are what the head answers for features float32 [n, d] without any layer. A correction that head
+    and others get right by `margin` is left out. An image whose place is zero has no direction, and is left out.
+    `entries` name the corrections, in the order of the
     rows. `neighbours` remembers what earlier fits computed; the result is the same bit for bit without it.
     """
     none = empty_layer(features.shape[1], base_logits.shape[1], space, kappa, end)
     if not len(features):
         return none
-    shortfall = margin - margins(base_logits, targets)  # [n]; > 0 where the head is wrong, or right by too little
-    wanted = np.zeros(base_logits.shape)
-    wanted[np.arange(len(targets)), targets] = np.maximum(shortfall, 0)  # [n, c], to be added to the logits
     nearest = 1 + log(end or NEGLIGIBLE) / kappa
     with one_blas_thread():
         units = snap_to_grid(place_units(none, features))  # [n, k]
-        usable = units.any(axis=1)
-        chosen = usable & (shortfall > 0)
         kernel = (neighbours or Neighbours()).find(units, max(nearest, 1e-3))  # [n, n]
         kernel.data = weights_of(kernel.data, kappa, end)
-        while True:
-            rows = np.flatnonzero(chosen)
-            near = kernel[rows]  # [m, n]
-            coefficients = _solve(near[:, rows], wanted[rows], ridge)  # [m, c]
-            answered = base_logits + near.T @ coefficients
-            pushed_below = usable & ~chosen & (margins(answered, targets) < margin)
-            if not pushed_below.any():
-                break
-            chosen |= pushed_below
-    kept = tuple(entry for entry, held in zip(entries, chosen, strict=True) if held)
+        usable = np.asarray(units.any(axis=1))
+        rows, coefficients = find_rows(kernel, base_logits, targets, usable, margin=margin, ridge=ridge)
+    kept = tuple(entries[row] for row in rows)
     return CorrectionLayer(units[rows], coefficients.astype(np.float32), kept, kappa, space, end)
-
-
-def _solve(kernel: csr_array, wanted: Doubles, ridge: float) -> Doubles:
-    """Return x [m, c] with (kernel [m, m] + ridge) x = wanted [m, c].
-
-    Sparse equations are solved by conjugate gradients from zero. Corrections of many pictures that resemble each other
-    give dense ones, for which that takes thousands of steps: these are solved directly, and so is what does not
-    converge soon. What has no solution is left as near to one as the steps lead: the gate sees which corrections do not
-    hold."""
-    rows, few = len(wanted), len(wanted) <= MOST_DIRECT
-    dense = few and rows >= FEWEST_DIRECT and kernel.nnz >= DENSE * rows * rows
-    solved: Doubles = np.zeros(wanted.shape)
-    for times in STRONGER_RIDGES:
-        converged = False
-        if not dense:
-            solved, converged = _solve_in_steps(kernel, wanted, ridge * times, FEW_STEPS if few else MOST_STEPS)
-        if converged:
-            break
-        if few and (found := _solve_directly(kernel, wanted, ridge * times)) is not None:
-            return found
-    return _solve_in_steps(kernel, wanted, ridge * STRONGER_RIDGES[-1], MOST_STEPS)[0] if dense else solved
-
-
-def _solve_in_steps(kernel: csr_array, wanted: Doubles, ridge: float, most: int) -> tuple[Doubles, bool]:
-    """Return where conjugate gradients lead in at most so many steps, and whether they converge."""
-    system = (kernel + ridge * eye_array(len(wanted), format="csr")).tocsr()
-    solved, converged = np.zeros(wanted.shape), True
-    for column in np.flatnonzero(wanted.any(axis=0)):
-        solved[:, column], stopped = cg(system, wanted[:, column], rtol=TOLERANCE, maxiter=most)
-        converged = converged and not stopped
-    return solved, converged
-
-
-def _solve_directly(kernel: csr_array, wanted: Doubles, ridge: float) -> Doubles | None:
-    """Return the solution by symmetric elimination, which also takes directions of negative variance; None if one of
-    them nearly cancels the ridge, so that the numbers would be beyond any use."""
-    system = kernel.toarray()
-    system[np.diag_indices(len(system))] += ridge
-    with catch_warnings():
-        simplefilter("ignore", LinAlgWarning)  # what it warns of shows in the size of the numbers
-        try:
-            solved = np.asarray(solve(system, wanted, assume_a="sym", overwrite_a=True))
-        except LinAlgError:
-            return None
-    return solved if np.abs(solved).max(initial=0.0) <= LARGEST else None
 
 
 def weights_of(cosines: NDArray[np.floating], kappa: float, end: float) -> Doubles:
@@ -236,12 +159,3 @@ def most_responsible(
     push = (kernel_weights(layer, features) * towards.T).sum(axis=0)  # [m]
     strongest_first = np.argsort(-push, kind="stable")
     return tuple(dict.fromkeys(layer.entries[row] for row in strongest_first if push[row] > 1e-6))
-
-
-def margins(logits: Floats | NDArray[np.float64], targets: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return by how much the target class [n] is ahead of the best other one in logits [n, c]; negative where
-    behind."""
-    rows = np.arange(len(targets))
-    others = logits.astype(np.float64)
-    others[rows, targets] = -np.inf
-    return np.asarray(logits[rows, targets] - others.max(axis=1), dtype=np.float64)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.trainer.model.arrays import Floats
-from services.trainer.model.correction_layer import CorrectionLayer, Mask, layer_logits
+from services.trainer.model.correction_layer import CorrectionLayer, layer_logits
 from services.trainer.model.head import Head, probabilities
+from services.trainer.model.layer_rows import Mask
 
 A_BLOCK = 8_192
 """Images that are answered at once: 33 MB of a thousand features."""

@@ -15,10 +15,10 @@ from services.trainer.model.correction_layer import (
     fit_layer,
     kernel_weights,
     layer_logits,
-    margins,
     most_responsible,
     own_rows,
 )
+from services.trainer.model.layer_rows import margins
 from services.trainer.model.layer_space import unit_length
 from shared.contract.artefact import CorrectionEntry
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.trainer.model import correction_layer
+from services.trainer.model import layer_rows
 from services.trainer.model.arrays import Floats, Indices
 from services.trainer.model.correction_layer import (
     MARGIN,
@@ -16,9 +16,9 @@ from services.trainer.model.correction_layer import (
     fit_layer,
     kernel_weights,
     layer_logits,
-    margins,
     most_responsible,
 )
+from services.trainer.model.layer_rows import margins
 from services.trainer.model.layer_space import unit_length
 from services.trainer.model.neighbours import Neighbours
 from tests.unit.trainer.model.planted import entries_for, planted_features, planted_space, views_of
@@ -119,23 +119,6 @@ def test_further_away_a_correction_changes_nothing_at_all() -> None:
     assert kernel_weights(layer, features).diagonal() == pytest.approx(np.ones(20), abs=1e-3)
 
 
-@pytest.mark.parametrize(("rows", "classes"), [(1, 2), (40, 2), (300, 2), (300, 10)])
-def test_the_sparse_solution_is_the_direct_one(rows: int, classes: int) -> None:
-    """Half of the rows are views of the others: large blocks of rows that depend on each other."""
-    half = planted_features(-(-rows // 2), 1)
-    features = np.concatenate((half, views_of(half, 2, by=0.2)))[:rows]
-    generator = np.random.default_rng(rows)
-    base = generator.normal(0, 2, (rows, classes)).astype(np.float32)
-    targets = generator.integers(0, classes, rows)
-    layer = fit(features, base, targets)
-    held = np.array([image_id.int for image_id, _ in layer.entries])
-    kernel = correction_layer.weights_of(layer.centers.astype(np.float64) @ layer.centers.T, KAPPA, END_WEIGHT)
-    wanted = np.zeros((len(held), classes))
-    wanted[np.arange(len(held)), targets[held]] = np.maximum(MARGIN - margins(base, targets)[held], 0)
-    direct = np.linalg.solve(kernel + RIDGE * np.eye(len(held)), wanted)
-    assert np.abs(kernel @ (direct - layer.coefficients)).max() < AGREEMENT
-
-
 @given(st.lists(st.sets(st.integers(0, 39), min_size=1, max_size=40), min_size=2, max_size=6))
 @settings(max_examples=30, deadline=None)
 def test_the_way_to_a_set_of_corrections_changes_no_bit(sets: list[set[int]]) -> None:
@@ -187,9 +170,9 @@ def test_dense_equations_are_solved_directly_and_as_well(monkeypatch: pytest.Mon
     features, base = alike(120, 0.3), np.zeros((120, 2), np.float32)
     targets = np.random.default_rng(2).integers(0, 2, 120)
     in_steps = fit(features, base, targets)
-    monkeypatch.setattr(correction_layer, "FEWEST_DIRECT", 1)
+    monkeypatch.setattr(layer_rows, "FEWEST_DIRECT", 1)
     steps: list[int] = []
-    monkeypatch.setattr(correction_layer, "_solve_in_steps", lambda *given: steps.append(given[3]))
+    monkeypatch.setattr(layer_rows, "_solve_in_steps", lambda *given: steps.append(given[3]))
     directly = fit(features, base, targets)
     assert not steps
     assert layer_logits(directly, features) == pytest.approx(layer_logits(in_steps, features), abs=0.01)
@@ -199,7 +182,7 @@ def test_what_does_not_converge_soon_is_solved_directly(monkeypatch: pytest.Monk
     features, base = alike(80, 0.3), np.zeros((80, 2), np.float32)
     targets = np.random.default_rng(2).integers(0, 2, 80)
     usual = fit(features, base, targets)
-    monkeypatch.setattr(correction_layer, "FEW_STEPS", 2)
+    monkeypatch.setattr(layer_rows, "FEW_STEPS", 2)
     assert layer_logits(fit(features, base, targets), features) == pytest.approx(
         layer_logits(usual, features), abs=0.01
     )
@@ -208,6 +191,6 @@ def test_what_does_not_converge_soon_is_solved_directly(monkeypatch: pytest.Monk
 def test_without_a_direct_solution_the_steps_lead_near_one(monkeypatch: pytest.MonkeyPatch) -> None:
     features, base = alike(60, 0.3), np.zeros((60, 2), np.float32)
     targets = np.arange(60) % 2
-    monkeypatch.setattr(correction_layer, "FEWEST_DIRECT", 1)
-    monkeypatch.setattr(correction_layer, "LARGEST", 0.0)  # none is small enough
+    monkeypatch.setattr(layer_rows, "FEWEST_DIRECT", 1)
+    monkeypatch.setattr(layer_rows, "LARGEST", 0.0)  # none is small enough
     assert fit(features, base, targets).coefficients.any()

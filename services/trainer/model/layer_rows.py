@@ -11,28 +11,30 @@ margin, and each other class not above it. The rows are found by block principal
 missed join, and the equations are solved again, until neither happens. There is one solution, by any way to it.
 """
 
+from collections.abc import Sequence
+from typing import TypeAlias
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, LinAlgWarning, solve  # type: ignore[import-untyped]
 from scipy.sparse import csr_array, diags_array  # type: ignore[import-untyped]
-from scipy.sparse.linalg import cg  # type: ignore[import-untyped]
+from scipy.sparse.linalg import ArpackError, cg, eigsh  # type: ignore[import-untyped]
 
 from services.trainer.model.arrays import Floats, Indices
 
 Mask = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
+Kernel: TypeAlias = "csr_array | Doubles"
 
 TOLERANCE = 1e-7
 """The equations hold up to this part of their right side."""
 SLACK = 1e-4
 """In logits: what misses by so little is not missed, and so small a coefficient does not pull the wrong way."""
-MOST_STEPS = 2_000
-FEW_STEPS = 500
-"""So many steps of conjugate gradients are made where the direct solution is a way out."""
-FEWEST_DIRECT, MOST_DIRECT = 200, 4_000
-"""Rows: with fewer, steps are quick however many they are; 4,000 take two seconds and 260 MB."""
+FEW_STEPS, MOST_STEPS = 500, 2_000
+"""So many steps of conjugate gradients are made where the direct solution is a way out, and where it is none."""
+MOST_DIRECT = 4_000
+"""Rows: 4,000 take two seconds and 260 MB."""
 LARGEST = 1_000.0
 """Of a coefficient: with larger ones 32-bit floats do not tell the answers apart."""
 DENSE = 0.05
@@ -44,7 +46,12 @@ GRACES = 3
 """So often in a row the number of rows that have to join or leave may fail to fall to a new low."""
 LOOSE = 0.9
 """An image that misses by this part of the margin because of a stronger ridge is held with less of it."""
-WEAKER, MOST_LOOSENED = 10.0, 10
+WEAKER, MOST_LOOSENED = 10.0, 2
+"""So many times less, so often."""
+MOST_TRIED = 300
+"""With more dense rows than this, the ridge is computed: each one that is tried in vain takes tenths of a second."""
+OF_LEAST_VARIANCE = (0.5, 1.1)
+"""The ridges then, as parts of the most negative variance: half often is enough, since not all images have a row."""
 
 
 def find_rows(
@@ -55,6 +62,8 @@ def find_rows(
     kernel [n, n] are the weights of the corrected images on each other, base_logits [n, c] what they are answered
     without a layer, targets [n] the classes that they shall have. Those not `usable` [n] get no row.
     """
+    if len(targets) <= MOST_DIRECT and kernel.nnz >= DENSE * len(targets) ** 2:
+        kernel = kernel.toarray()
     base = base_logits.astype(np.float64)
     levels = _levels(base, targets, margin)  # [n]
     coefficients: Doubles = np.zeros(base.shape)
@@ -78,29 +87,45 @@ def _levels(base: Doubles, targets: Indices, margin: float) -> Doubles:
 class _Class:
     """Coefficients [n] of one class, so that signs [n] * (kernel [n, n] @ coefficients) is `least` [n] or more."""
 
-    def __init__(self, kernel: csr_array, signs: Doubles, least: Doubles, usable: Mask, loose: float) -> None:
-        self._kernel, self._signs, self._least, self._usable, self._loose = kernel, signs, least, usable, loose
+    def __init__(self, kernel: Kernel, signs: Doubles, least: Doubles, usable: Mask, loose: float) -> None:
+        self._kernel, self._signs, self._least, self._usable = kernel, signs, least, usable
+        self._loose_from = loose
         self._chosen: Mask = usable & (least > SLACK)
         self._coefficients: Doubles = np.zeros(len(least))  # 0 without a row
 
     def solve(self, ridge: float) -> Doubles:
         """Return the coefficients. Where the ridge has to be stronger, images that it leaves wrong are held with less
         of it, as far as that goes."""
-        for times in STRONGER_RIDGES:
-            ridges = np.full(len(self._least), ridge * times)
+        for strong in self._ridges(ridge):
+            ridges = np.full(len(self._least), strong)
             if self._settle(ridges):
                 break
         else:
             return self._hold_all(ridges)
+        loose = self._loose(ridges, ridge)
         for _ in range(MOST_LOOSENED):
-            found = self._coefficients.copy()
-            loose = self._usable & (self._missed() > self._loose) & (ridges > ridge)
             if not loose.any():
                 break
+            found, before = self._coefficients.copy(), int(loose.sum())
             ridges[loose] = np.maximum(ridges[loose] / WEAKER, ridge)
-            if not self._settle(ridges):
+            if not self._settle(ridges) or (loose := self._loose(ridges, ridge)).sum() >= before:
                 return found
         return self._coefficients
+
+    def _ridges(self, ridge: float) -> Sequence[float]:
+        """Return what is tried, the weakest first."""
+        if isinstance(self._kernel, csr_array) or self._chosen.sum() <= MOST_TRIED:
+            return [ridge * times for times in STRONGER_RIDGES]
+        start = np.ones(len(self._least))  # not drawn: the same images give the same ridge
+        try:
+            least = float(eigsh(self._kernel, 1, which="SA", tol=0.05, v0=start, return_eigenvectors=False)[0])
+        except ArpackError:
+            return [ridge * times for times in STRONGER_RIDGES]
+        return [max(ridge, -times * least) for times in OF_LEAST_VARIANCE]
+
+    def _loose(self, ridges: Doubles, least: float) -> Mask:
+        """Return which images [n] are missed by much, and could be held with less of a ridge."""
+        return np.asarray(self._usable & (self._missed() > self._loose_from) & (ridges > least))
 
     def _settle(self, ridges: Doubles) -> bool:
         """Exchange rows, each with its ridge [n], until none has to join or leave. Return whether that came to an
@@ -151,21 +176,21 @@ def margins(logits: Floats | Doubles, targets: Indices) -> Doubles:
     return np.asarray(logits[rows, targets] - others.max(axis=1), dtype=np.float64)
 
 
-def _solve(kernel: csr_array, wanted: Doubles, ridges: Doubles, start: Doubles) -> Doubles:
+def _solve(kernel: Kernel, wanted: Doubles, ridges: Doubles, start: Doubles) -> Doubles:
     """Return x [m] with (kernel [m, m] + ridges [m]) x = wanted [m].
 
-    Sparse equations are solved by conjugate gradients from `start` [m]. Corrections of many pictures that resemble
-    each other give dense ones, for which that takes thousands of steps: these are solved directly, and so is what does
-    not converge soon. What has no solution is left as near to one as the steps lead: the gate sees which corrections do
-    not hold."""
-    rows, few = len(wanted), len(wanted) <= MOST_DIRECT
-    dense = few and rows >= FEWEST_DIRECT and kernel.nnz >= DENSE * rows * rows
-    if not dense:
+    Sparse equations are solved by conjugate gradients from `start` [m]. Corrections of many pictures that resemble each
+    other give dense ones, for which that takes thousands of steps: these are solved directly, and so is what does not
+    converge soon. What has no solution is left as near to one as the steps lead: the gate sees which corrections do not
+    hold."""
+    if isinstance(kernel, csr_array):
+        few = len(wanted) <= MOST_DIRECT
         solved, converged = _solve_in_steps(kernel, wanted, ridges, start, FEW_STEPS if few else MOST_STEPS)
         if converged or not few:
             return solved
+        kernel = kernel.toarray()
     found = _solve_directly(kernel, wanted, ridges)
-    return _solve_in_steps(kernel, wanted, ridges, start, MOST_STEPS)[0] if found is None else found
+    return _solve_in_steps(csr_array(kernel), wanted, ridges, start, MOST_STEPS)[0] if found is None else found
 
 
 def _solve_in_steps(
@@ -177,14 +202,15 @@ def _solve_in_steps(
     return np.asarray(solved), not stopped
 
 
-def _solve_directly(kernel: csr_array, wanted: Doubles, ridges: Doubles) -> Doubles | None:
-    """Return the solution by symmetric elimination, which also takes directions of negative variance; None if one of
-    them cancels the ridge."""
-    system = kernel.toarray()
-    system[np.diag_indices(len(system))] += ridges
+def _solve_directly(kernel: Doubles, wanted: Doubles, ridges: Doubles) -> Doubles | None:
+    """Return the solution by elimination, which also takes directions of negative variance; None if one of them cancels
+    the ridge."""
+    system = kernel + np.diag(ridges)
     with catch_warnings():
         simplefilter("ignore", LinAlgWarning)  # what it warns of shows in the size of the numbers
-        try:
-            return np.asarray(solve(system, wanted, assume_a="sym", overwrite_a=True))
-        except LinAlgError:
-            return None
+        for kind in ("pos", "sym"):  # Cholesky takes a fifth of the time, where it can
+            try:
+                return np.asarray(solve(system, wanted, assume_a=kind, check_finite=False))
+            except LinAlgError:
+                continue
+    return None

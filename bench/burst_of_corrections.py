@@ -1,18 +1,24 @@
 """How far a burst of corrections is behind once the last of them is made, and what it stores, on a running stack.
 
-    python -m bench.burst_of_corrections --state .pappus --corrections 1000 --seconds 10
+    python -m bench.burst_of_corrections --state .pappus --corrections 1000 --seconds 10 [--images FOLDER]
 
-Pictures are drawn and uploaded without a label; then people say, evenly over so many seconds, what each shows. The
-figures: the seconds from the last correction until a promoted model holds each of them (those that the gate set aside
-are counted), full trainings meanwhile, and the bytes of the models and manifests that were written.
+Pictures are drawn, or mixed from two photographs of one label (FOLDER holds <label>/*.jpg), and uploaded without a
+label; then people say, evenly over so many seconds, what each shows. To a model of photographs drawings are one motif,
+hundreds of times, which is the harder case. The figures: the seconds from the last correction until a promoted model
+holds each of them (those that the gate set aside are counted), full trainings meanwhile, and the bytes of the models
+and manifests that were written.
 """
 
 import argparse
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from uuid import UUID
+
+import cv2
+import numpy as np
 
 from pappus.demo.drawing import DRAWN_LABELS, draw
 from pappus.stack import LocalServers, Stack
@@ -21,15 +27,21 @@ from pappus.stack_client import RunningStack
 from shared.clients.answers import HistoryEntry
 from shared.clients.api import AsyncApi
 from shared.clients.labeler import correct_label, get_history, list_models, upload_image
+from shared.imaging.decoding import decode
 from shared.runtime.settings import Settings
 from shared.storage.object_store import ObjectStore, open_object_store
 
+Picture = Callable[[int], tuple[str, bytes]]
+"""The label and the bytes of the picture with this number."""
+
 AT_ONCE = 8
+SIDE = 160
+"""Pixels of a mixture."""
 FOLLOWED_SECONDS = 180.0
 STORED = ("models/", "manifests/")
 
 
-async def measure(state: Path, corrections: int, seconds: float) -> float:
+async def measure(state: Path, corrections: int, seconds: float, picture: Picture) -> float:
     """Run the burst and print the figures. Return by how many seconds the last one was behind."""
     stack = Stack(state)
     servers = LocalServers(stack, stack.status(), stack.credentials())
@@ -40,7 +52,7 @@ async def measure(state: Path, corrections: int, seconds: float) -> float:
         open_object_store(Settings.model_validate({**servers.settings("ingestor"), **keys})) as store,
         running.labeler_as("labeler") as person,
     ):
-        images = await _upload(person, corrections)
+        images = await _upload(person, corrections, picture)
         kept, models = await _keys(store), await _versions(person)
         made, ended = await _correct(person, images, seconds)
         entries = await _follow(person, made, ended)
@@ -56,14 +68,53 @@ async def measure(state: Path, corrections: int, seconds: float) -> float:
     return behind
 
 
-async def _upload(person: AsyncApi, wanted: int) -> dict[UUID, tuple[str, int]]:
+def drawings() -> Picture:
+    """Return drawings that no run before had."""
+    seed = time.time_ns() % 2**31
+
+    def picture(number: int) -> tuple[str, bytes]:
+        label = DRAWN_LABELS[number % len(DRAWN_LABELS)]
+        return label, draw(label, number, seed)
+
+    return picture
+
+
+def mixtures(folder: Path) -> Picture:
+    """Return mixtures of two photographs with one label, a part of each, the second one mirrored: unlike either, and
+    unlike those of any run before."""
+    chance = np.random.default_rng(time.time_ns())
+    files = {label.name: sorted(label.glob("*.jpg")) for label in sorted(folder.iterdir()) if label.is_dir()}
+    labels = [label for label, found in files.items() if found]
+    if not labels:
+        raise SystemExit(f"There are no <label>/*.jpg in {folder}.")
+
+    def part_of(file: Path) -> np.ndarray:
+        pixels = decode(file.read_bytes())
+        height, width = (int(chance.uniform(0.6, 0.9) * side) for side in pixels.shape[:2])
+        top, left = (
+            int(chance.integers(0, pixels.shape[0] - height + 1)),
+            int(chance.integers(0, pixels.shape[1] - width + 1)),
+        )
+        return cv2.resize(pixels[top : top + height, left : left + width], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+    def picture(number: int) -> tuple[str, bytes]:
+        label = labels[number % len(labels)]
+        one, other = (part_of(files[label][row]).astype(np.float32) for row in chance.choice(len(files[label]), 2))
+        share = chance.uniform(0.35, 0.65)
+        mixed = np.round(share * one + (1 - share) * other[:, ::-1]).astype(np.uint8)
+        return label, cv2.imencode(".jpg", mixed[:, :, ::-1])[1].tobytes()
+
+    return picture
+
+
+async def _upload(person: AsyncApi, wanted: int, picture: Picture) -> dict[UUID, tuple[str, int]]:
     """Upload pictures that are not there yet; return what each shows, and its revision, by id."""
-    seed, turns, images = time.time_ns() % 2**31, asyncio.Semaphore(AT_ONCE), dict[UUID, tuple[str, int]]()
+    run, turns, images = time.time_ns(), asyncio.Semaphore(AT_ONCE), dict[UUID, tuple[str, int]]()
 
     async def one(number: int) -> None:
-        label = DRAWN_LABELS[number % 2]
         async with turns:
-            image = await person.send(upload_image(f"{seed}-{number}.jpg", draw(label, number, seed)))
+            label, data = picture(number)
+            image = await person.send(upload_image(f"{run}-{number}.jpg", data))
         images[image.image_id] = label, 0
 
     await asyncio.gather(*(one(number) for number in range(wanted)))
@@ -117,5 +168,7 @@ if __name__ == "__main__":
     arguments.add_argument("--state", type=Path, default=Path(".pappus"))
     arguments.add_argument("--corrections", type=int, default=1000)
     arguments.add_argument("--seconds", type=float, default=10.0)
+    arguments.add_argument("--images", type=Path, help="folder of <label>/*.jpg to mix; drawn without")
     options = arguments.parse_args()
-    asyncio.run(measure(options.state, options.corrections, options.seconds))
+    pictures = drawings() if options.images is None else mixtures(options.images)
+    asyncio.run(measure(options.state, options.corrections, options.seconds, pictures))

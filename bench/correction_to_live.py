@@ -1,12 +1,13 @@
 """How long one correction takes until every replica of the predictor answers as corrected, on a running stack.
 
-    python -m bench.correction_to_live --state .pappus --rounds 20
+    python -m bench.correction_to_live --state .pappus --rounds 20 [--predictions 200]
 
 Each round corrects an image through the labeling API to a label it is not answered with, and asks every replica by its
 own address until all follow. The images are those a person would correct: wrong answers, then doubtful ones. Their
 labels go to and fro. The ratio compares the median with one plain /predict in the same run. A budget says how long
 each hop took, by the times of its events. The last lines say how often each process parsed an artefact for one
-correction.
+correction. With `--predictions` so many are asked each second beside the corrections, evenly; how many were answered is
+printed.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from statistics import median, quantiles
 from uuid import UUID
 
 from bench.artefact_parses import print_parses, read_parses
+from bench.steady_predictions import steady_predictions
 from pappus.errors import Refused
 from pappus.installation.replicas import Replicas
 from pappus.stack.folders import StateFolder
@@ -49,8 +51,8 @@ HOPS = (
 )
 
 
-async def measure(state: Path, rounds: int) -> list[float]:
-    """Run the rounds and print the figures. Return the seconds of each round."""
+async def measure(state: Path, rounds: int, predictions: int = 0) -> list[float]:
+    """Run the rounds, beside so many predictions a second, and print the figures. Return the seconds of each round."""
     stack = RunningStack.find(StateFolder.at(state))
     async with (
         stack.labeler_as("labeler") as person,
@@ -61,20 +63,21 @@ async def measure(state: Path, rounds: int) -> list[float]:
         chosen = await choose_images(person, predictor)
         plain = [await _timed(predictor.send(predict(data))) for _ in range(5) for data in chosen.values()]
         before, spent, budget = await read_parses(state), list[float](), Budget()
-        for turn in range(rounds):
-            await asyncio.sleep(REST_SECONDS)
-            image_id = list(chosen)[turn % len(chosen)]
-            try:
-                started = datetime.now(UTC)
-                spent.append(await correct_once(person, replicas, image_id, chosen[image_id], labels))
-                await budget.add(person, image_id, started, spent[-1])
-            except Refused as refused:  # the labels are wrong on purpose, and the gate may keep one out
-                print(f"round {turn + 1:2d}: {refused}")
-                del chosen[image_id]
-                if not chosen:
-                    raise
-                continue
-            print(f"round {turn + 1:2d}: {spent[-1] * 1000:7.1f} ms")
+        async with steady_predictions(predictor, list(chosen.values()), predictions):
+            for turn in range(rounds):
+                await asyncio.sleep(REST_SECONDS)
+                image_id = list(chosen)[turn % len(chosen)]
+                try:
+                    started = datetime.now(UTC)
+                    spent.append(await correct_once(person, replicas, image_id, chosen[image_id], labels))
+                    await budget.add(person, image_id, started, spent[-1])
+                except Refused as refused:  # the labels are wrong on purpose, and the gate may keep one out
+                    print(f"round {turn + 1:2d}: {refused}")
+                    del chosen[image_id]
+                    if not chosen:
+                        raise
+                    continue
+                print(f"round {turn + 1:2d}: {spent[-1] * 1000:7.1f} ms")
         after = await read_parses(state)
     middle, worst = median(spent), quantiles(spent, n=20)[-1]
     print(f"corrections live: {len(spent)} of {rounds}")
@@ -148,5 +151,6 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--state", type=Path, default=Path(".pappus"))
     arguments.add_argument("--rounds", type=int, default=20)
+    arguments.add_argument("--predictions", type=int, default=0, help="a second, beside the corrections")
     options = arguments.parse_args()
-    asyncio.run(measure(options.state, options.rounds))
+    asyncio.run(measure(options.state, options.rounds, options.predictions))

@@ -35,6 +35,9 @@ CORRECTION_WEIGHTS = "correction_weights"
 CENTERS, COEFFICIENTS = "corrections.centers", "corrections.coefficients"
 """The numbers of a layer by their names in the graph: where each row lies [m, k], what it adds to the logits [m, c]."""
 
+SPACE_MEAN, SPACE_PROJECTION = "space.mean", "space.projection"
+"""The numbers of the space in which the rows lie: a place is (features - mean [d]) @ projection [d, k]."""
+
 METADATA_KEY = "pappus"
 """The key of the ONNX metadata property that holds the JSON of `ArtefactMetadata`."""
 FORMAT_VERSION = 2

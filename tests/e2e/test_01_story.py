@@ -5,6 +5,7 @@ import json
 import psutil
 
 from shared.clients.labeler import get_review_queue
+from shared.clients.similar import get_similar
 from shared.testing import eventually
 
 from .demo_run import Told
@@ -59,7 +60,7 @@ def test_the_ingestor_may_no_longer_fetch_from_the_images_of_the_demo(told: Told
     assert json.loads(psutil.Process(process.pid).environ()["PAPPUS_ALLOWED_HOSTS"]) == []
 
 
-async def test_every_stored_image_has_an_answer_of_the_full_model(told: Told) -> None:
+async def test_every_stored_image_has_an_answer_and_a_place_of_the_full_model(told: Told) -> None:
     async def scored() -> bool:
         query = "SELECT count(DISTINCT full_model_sha256) AS models, count(*) - count(sequence) AS missing"
         [row] = await told.rows("predictor", f"{query} FROM stored_images")
@@ -68,8 +69,15 @@ async def test_every_stored_image_has_an_answer_of_the_full_model(told: Told) ->
     await eventually(scored, 90)
     async with told.person() as person:
         items = (await person.send(get_review_queue(20))).items
-    assert items
-    assert all(item.prediction is not None for item in items)
+        assert items
+        assert all(item.prediction is not None for item in items)
+
+        async def placed() -> bool:
+            found = (await person.send(get_similar(items[0].image_id, 24))).items
+            cosines = [each.cosine for each in found]
+            return len(found) == 24 and cosines == sorted(cosines, reverse=True) and 0 < cosines[0] <= 1
+
+        await eventually(placed, 30)
 
 
 async def test_the_tables_agree_with_the_report(told: Told) -> None:

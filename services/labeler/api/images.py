@@ -13,10 +13,11 @@ from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.commands.uploads import upload
 from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.fields import Sha256
-from services.labeler.queries import images, stories
+from services.labeler.queries import images, similar, stories
 from services.labeler.queries.quarantine import with_resembled
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
 from shared.clients.lineage import ImageStory
+from shared.clients.similar import MAX_SIMILAR, SimilarImages
 from shared.http.forms import form_description, read_form
 from shared.imaging.decoding import UndecodableImage
 from shared.imaging.rendition import LONGEST_SIDE, MEDIA_TYPE, render
@@ -95,6 +96,22 @@ async def get_image_story(
     if found is None:
         raise unknown(image_id)
     return found
+
+
+@router.get("/{image_id}/similar", summary="Find similar images", responses=error_responses(404, 410, 422))
+async def get_similar_images(
+    service: CurrentService,
+    _user: AnyUser,
+    image_id: ImageId,
+    limit: Annotated[int, Query(ge=1, le=MAX_SIMILAR, description="How many at most")] = 24,
+) -> SimilarImages:
+    """List the stored images that are most like this one to the full model that answered about it, nearest first. After
+    a new full model it takes some time until all images have an answer of it."""
+    image = await images.image(service.database, image_id)
+    if image is None:
+        raise unknown(image_id)
+    refuse_withdrawn(image)
+    return await similar.similar_images(service.database, image, limit)
 
 
 @router.get(

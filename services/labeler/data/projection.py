@@ -2,12 +2,13 @@
 
 Every `apply_*` tolerates repeated events and any order between topics. Each column is written from one topic; only
 `live_corrections` joins two, and `same_pixels` three, and the last of the events writes the row; a withdrawn image has
-no prediction, and decides about no other one, whichever event comes last. Races (corrections of one image, promotions)
-are decided by `shared.contract.race_rules`, as in every other service.
+no prediction and no place, and decides about no other one, whichever event comes last. Races (corrections of one image,
+promotions) are decided by `shared.contract.race_rules`, as in every other service.
 """
 
 from uuid import UUID
 
+from services.labeler.data.places import place_image
 from services.labeler.data.same_pixels import SAME_PIXELS
 from services.labeler.decisions.sampling import margin
 from services.labeler.settings import MIGRATIONS, SCHEMA
@@ -28,7 +29,7 @@ from shared.contract.race_rules import label_applies, promotion_counts
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 INSERTED = "INSERT 0 1"
@@ -118,7 +119,7 @@ async def apply_image_rejected(event: ImageRejected, transaction: Transaction) -
 
 
 async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction) -> None:
-    """Insert who took the image back and why, and delete the prediction; the first withdrawal counts."""
+    """Insert who took the image back and why, and delete prediction and place; the first withdrawal counts."""
     await transaction.execute(
         """INSERT INTO images AS known (image_id, withdrawn_event_id, withdrawn_by, withdrawn_reason, withdrawn_sha256,
                                         withdrawn_at, seen_by)
@@ -136,7 +137,7 @@ async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction)
         event.occurred_at,
         list(event.seen_by),
     )
-    await transaction.execute("DELETE FROM predictions WHERE image_id = $1", event.image_id)
+    await _delete_answer(event.image_id, transaction)
     await SAME_PIXELS.decide_without(event.image_id, transaction)
 
 
@@ -216,7 +217,7 @@ async def apply_image_scored(event: ImageScored, transaction: Transaction) -> No
     compacted. About a withdrawn image nothing is kept."""
     answer = event.answer
     if answer is None:
-        await transaction.execute("DELETE FROM predictions WHERE image_id = $1", event.image_id)
+        await _delete_answer(event.image_id, transaction)
         return
     if await _withdrawn(event.image_id, transaction):
         return
@@ -234,6 +235,12 @@ async def apply_image_scored(event: ImageScored, transaction: Transaction) -> No
         answer.model_version,
         event.occurred_at,
     )
+    await place_image(event.image_id, answer, transaction)
+
+
+async def _delete_answer(image_id: UUID, transaction: Transaction) -> None:
+    await transaction.execute("DELETE FROM predictions WHERE image_id = $1", image_id)
+    await transaction.execute("DELETE FROM places WHERE image_id = $1", image_id)
 
 
 async def _withdrawn(image_id: UUID, transaction: Transaction) -> bool:

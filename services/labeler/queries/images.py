@@ -189,7 +189,7 @@ def _image(row: Row) -> ImageView:
         attempt=row["attempt"] or 1,
         rejection=_rejection(row) if refused else None,
         duplicate_of=row["duplicate_of"] if refused else None,
-        prediction=_prediction(row),
+        prediction=shown_prediction(row),
         decided_in=row["held_revision"],
         no_label=row["no_label"],
         label_of=row["label_of"],
@@ -214,7 +214,8 @@ def _rejection(row: Row) -> Rejection:
     )
 
 
-def _prediction(row: Row) -> ShownPrediction | None:
+def shown_prediction(row: Row) -> ShownPrediction | None:
+    """Return the answer about an image in a row that joins predictions; None if there is none."""
     if row["prediction_id"] is None:
         return None
     return ShownPrediction(
@@ -254,7 +255,7 @@ def _review_item(row: Row, reason: str) -> ReviewItem:
         label=row["label"],
         revision=row["revision"],
         trust=row["trust"],
-        prediction=_prediction(row),
+        prediction=shown_prediction(row),
         reason=reason,
         quarantined=bool(row["joins"]),
     )

@@ -135,9 +135,11 @@ class ScoringContext:
     causes: tuple[UUID, ...]
 
 
-def image_scored(answer: Answer, context: ScoringContext, occurred_at: datetime) -> ImageScored:
-    """Return the event of an answer about a stored image. The ids come from image, version and promotion, so that a
-    repetition with the same model has the same ids."""
+def image_scored(
+    answer: Answer, context: ScoringContext, occurred_at: datetime, place: str | None = None
+) -> ImageScored:
+    """Return the event of an answer about a stored image, and of the place where that lies. The ids come from image,
+    version and promotion, so that a repetition with the same model has the same ids."""
     promotion = context.promotion
     return ImageScored(
         event_id=uuid_of(ImageScored.topic, context.image_id, promotion.version, promotion.sequence),
@@ -157,6 +159,7 @@ def image_scored(answer: Answer, context: ScoringContext, occurred_at: datetime)
             correction_weights=tuple(correction.weight for correction in answer.corrections),
             milliseconds=context.milliseconds,
             replica=context.replica,
+            place=place,
         ),
     )
 

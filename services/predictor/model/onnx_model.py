@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from services.predictor.decisions.answers import Output
-from shared.artefacts import LayerRows, open_layer, padded, parse_artefact, read_layer, rows_of
+from shared.artefacts import LayerRows, open_layer, padded, parse_artefact, read_layer, rows_of, space_of
 from shared.contract.artefact import (
     CORRECTION_WEIGHTS,
     FEATURES,
@@ -19,6 +19,7 @@ from shared.contract.artefact import (
     PROBABILITIES,
     ArtefactMetadata,
 )
+from shared.contract.place import encode_place
 from shared.imaging.preprocessing import INPUT_SIZE
 from shared.imaging.structure import Pixels
 from shared.runtime.errors import InvalidMessage, PappusError
@@ -67,6 +68,7 @@ class Graph:
             raise InvalidArtefact("A layer alone cannot serve as the base of another. Train it again.")
         self.own_rows = rows_of(artefact.proto)
         """None: it has no rows that could be replaced; it answers for itself alone."""
+        self._space = space_of(artefact.proto)
         self._session = _session(artefact.data if self.own_rows is None else open_layer(artefact.proto))
         grey = self.answer_grey(self.own_rows)  # the first answer also makes the session allocate its memory
         _check(self.metadata, grey)
@@ -78,6 +80,12 @@ class Graph:
         inputs = {INPUT: image[None]} if rows is None else {INPUT: image[None], **rows.inputs}
         probabilities, features, weights = self._session.run(_OUTPUTS, inputs)
         return Output(probabilities[0], features[0], weights[0])  # [c], [d], [m]
+
+    def place(self, features: NDArray[np.float32]) -> str | None:
+        """Return where an image with these features [d] lies in the space of the layer; None if there is no space."""
+        if self._space is None or self._space.mean.shape != features.shape:
+            return None
+        return encode_place(self._space.place(features).tolist())
 
     def answer_grey(self, rows: LayerRows | None) -> Output:
         """Answer a grey image. Raises InvalidArtefact if that fails."""

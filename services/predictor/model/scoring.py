@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.predictor.decisions.answers import Answer, answer_of
 from services.predictor.model.onnx_model import Model
 from shared.imaging.lanes import DecodingLanes, estimated_seconds
@@ -17,10 +20,12 @@ INLINE_DECODE_SECONDS = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An answer, the hash of the bytes it is about, and the seconds of its stages."""
+    """An answer, the hash of the bytes it is about, the features float32 [d] that it comes from, and the seconds of its
+    stages."""
 
     answer: Answer
     sha256: str
+    features: NDArray[np.float32]
     decode_seconds: float
     infer_seconds: float
 
@@ -62,5 +67,6 @@ def score(data: bytes, model: Model) -> Scored:
 def answer(data: bytes, image: PreparedImage, model: Model) -> Scored:
     """Answer a prepared image of these bytes."""
     started = perf_counter()
-    found = answer_of(model.answer(image.pixels), model.metadata)
-    return Scored(found, sha256(data).hexdigest(), image.seconds, perf_counter() - started)
+    output = model.answer(image.pixels)
+    found = answer_of(output, model.metadata)
+    return Scored(found, sha256(data).hexdigest(), output.features, image.seconds, perf_counter() - started)

@@ -73,4 +73,4 @@ class Scorer:
             scored.milliseconds,
             causes,
         )
-        return image_scored(scored.answer, context, self._clock())
+        return image_scored(scored.answer, context, self._clock(), serving.model.graph.place(scored.features))

@@ -23,6 +23,8 @@ from shared.contract.artefact import (
     FEATURES,
     METADATA_KEY,
     PROBABILITIES,
+    SPACE_MEAN,
+    SPACE_PROJECTION,
     ArtefactMetadata,
 )
 from shared.runtime.errors import InvalidMessage
@@ -35,7 +37,7 @@ HEAD_TENSORS = ("head.mean", "head.scale", "head.weights", "head.bias")
 """In the order of the fields of `Head`."""
 TEMPERATURE = "head.temperature"
 """A number that only a head of several parts has: that of a single one is folded into its weights and bias."""
-SPACE_TENSORS = ("space.mean", "space.projection")
+SPACE_TENSORS = (SPACE_MEAN, SPACE_PROJECTION)
 """In the order of the fields of `LayerSpace`. A graph without them measures cosines of the features themselves."""
 END = "corrections.end"
 
@@ -165,8 +167,8 @@ def _layer_nodes(space: LayerSpace | None) -> list[NodeProto]:
     """Return the nodes of the layer; without a space those of an artefact of format 1."""
     place, kernel = (FEATURES, CORRECTION_WEIGHTS) if space is None else ("space/place", "corrections/kernel")
     placing = [
-        _node("Sub", [FEATURES, "space.mean"], "space/centred"),
-        _node("MatMul", ["space/centred", "space.projection"], place),
+        _node("Sub", [FEATURES, SPACE_MEAN], "space/centred"),
+        _node("MatMul", ["space/centred", SPACE_PROJECTION], place),
     ]
     nearness = [
         _node("ReduceL2", [place, "corrections.axis"], "corrections/length", keepdims=1),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.labeler.data.projection import PROJECTORS, apply_label_corrected
 from shared.contract.events import AppliedCorrection, Event, HeldLabel, SetAside
+from shared.contract.place import encode_place
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction, connector
 from shared.tables.replay import canonical_dump
@@ -57,10 +58,10 @@ def a_history() -> list[Event]:
         image_stored(image_id=third, sha256="a" * 64),
         image_withdrawn(image_id=third, sha256="a" * 64, seen_by=("v1",)),
         label_corrected(image_id=third, revision=1),
-        image_scored(image_id=first),
+        image_scored(image_id=first, place=encode_place((1, 2, 3))),
         image_scored(image_id=first, answer=None),
-        image_scored(image_id=first),
-        image_scored(image_id=third),
+        image_scored(image_id=first, place=encode_place((3, 2, -1))),
+        image_scored(image_id=third, place=encode_place((1, 1, 1))),
         model_trained(version="v1"),
         model_trained(version="fast-1", corrections=(held,)),
         model_trained(version="fast-2", corrections=(held,)),
@@ -107,6 +108,7 @@ async def test_any_interleaving_and_any_repetition_gives_the_same_tables(tables:
         assert await fold(tables, interleaved(events, seed)) == expected, f"seed {seed}"
     assert await tables.fetchval("SELECT count(*) FROM label_history WHERE applied") == 6
     assert await tables.fetchval("SELECT count(*) FROM predictions") == 1
+    assert await tables.fetchval("SELECT count(*) FROM places") == 1
     assert await tables.fetchval("SELECT count(*) FROM current_images WHERE withdrawn_at IS NOT NULL") == 1
     assert await tables.fetchval("SELECT version FROM live_corrections") == "fast-1"
 

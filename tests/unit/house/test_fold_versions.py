@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "7952b47c477e100d"),
-    "labeler": (3, "ff96ec3adbff20f1"),
+    "labeler": (4, "96c229ceb96b44ae"),
     "predictor": (2, "8e45d393ee03cbb1"),
     "trainer": (3, "5d7a1ba59dff2ad3"),
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.labeler.api.examples.story import FORMER, USER, example_image_id, example_sha256
 from shared.clients.answers import AcceptedImage, ImageView, ResembledGroup, ShownPrediction, Uploaded
+from shared.clients.similar import SimilarImage, SimilarImages
 from shared.contract.events import ImageRegistered, PredictionLogged, uuid_of
 from shared.http.docs import PICTURE
 from shared.http.examples import Example
@@ -61,9 +62,19 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
         ),
         "get_quarantine": Example(parameters={"limit": 5}, answers={200: [quarantined]}, problems=(MANY,)),
         "get_image": Example(parameters=about, answers={200: view}, problems=(NO_IMAGE, NO_ID)),
+        "get_similar_images": Example(
+            parameters={**about, "limit": 12}, answers={200: _similar(labels)}, problems=(NO_IMAGE, NO_ID)
+        ),
         "get_image_content": Example(parameters=about, problems=(NO_IMAGE, NO_ID)),
         "get_rendition": Example(parameters={**about, "w": 320}, problems=(NO_IMAGE, NO_ID)),
     }
+
+
+def _similar(labels: Sequence[str]) -> SimilarImages:
+    other = SimilarImage(
+        image_id=uuid_of("image", 2), cosine=0.8731, label=labels[0], prediction=example_prediction(labels)
+    )
+    return SimilarImages(items=[other])
 
 
 def example_prediction(labels: Sequence[str]) -> ShownPrediction:

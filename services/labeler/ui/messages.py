@@ -16,6 +16,7 @@ from shared.clients.answers import (
     ReviewItem,
     ShownPrediction,
 )
+from shared.clients.similar import SimilarImage
 from shared.clients.withdrawals import Withdrawal
 
 UNDONE = "Your last label is undone. The image is as it was before."
@@ -101,6 +102,13 @@ def resembled(group: ResembledGroup) -> str:
     if not group.count:
         return f"{side} images that were withdrawn since"
     return f"{group.count} {side} {'image' if group.count == 1 else 'images'}"
+
+
+def similar(image: SimilarImage) -> str:
+    """Return what is known of a similar image: its label, or what the model says."""
+    if image.label is not None:
+        return plain(image.label)
+    return "no label" if image.prediction is None else f"no label; {plain(image.prediction.label)}?"
 
 
 def frozen(freeze: PromotionView, *, operator: bool) -> str:

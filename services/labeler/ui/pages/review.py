@@ -9,6 +9,7 @@ from services.labeler.ui.api_clients import Declined
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.components.image_view import load_image, load_picture, show_picture
 from services.labeler.ui.components.presses import ask
+from services.labeler.ui.components.similar_images import similar_images
 from services.labeler.ui.components.withdrawal import confirm_withdrawal, withdraw_button
 from services.labeler.ui.metrics import PAGE_VIEWS, PREDICTIONS
 from services.labeler.ui.sessions.corrections import PendingCorrection
@@ -43,6 +44,7 @@ def _draw(review: ReviewSession) -> None:
     left, right = st.columns([1.7, 1], gap="large")
     with left:
         visible = _show_image(item)
+        similar_images(item.image_id)
     with right:
         prediction = _prediction(review, item)
         _show_reasons(item, prediction)

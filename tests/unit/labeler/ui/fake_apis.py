@@ -74,6 +74,8 @@ class FakeApis:
     frozen_by: str = ""
     drifts: list[DriftView] = field(default_factory=list)
     conflicts: list[dict[str, Any]] = field(default_factory=list)
+    similar: list[UUID] = field(default_factory=list)
+    asked_similar: list[UUID] = field(default_factory=list)
     quarantined: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
     live: LiveAccuracy | None = None
     refusing_predictions: str = ""
@@ -121,13 +123,14 @@ class FakeApis:
             return httpx2.Response(200, content=PICTURE)
         if parts[2:] == ["rendition"]:
             return httpx2.Response(200, content=render(PICTURE, int(request.url.params["w"])))
-        if parts[2:] == ["history"]:
-            return httpx2.Response(200, json=image.history)
-        if parts[2:] == ["withdraw"]:
-            return self._withdraw(request, image)
-        if parts[2:] == ["label"]:
-            return self._label(request, image)
-        return httpx2.Response(200, json=self._shown(image))
+        of_image: dict[str, Callable[[], httpx2.Response]] = {
+            "history": lambda: httpx2.Response(200, json=image.history),
+            "similar": lambda: self._similar(image),
+            "withdraw": lambda: self._withdraw(request, image),
+            "label": lambda: self._label(request, image),
+            "": lambda: httpx2.Response(200, json=self._shown(image)),
+        }
+        return of_image["".join(parts[2:])]()
 
     def quarantine(self, *sides: str) -> Image:
         """Add a quarantined image that resembles an image of each of these sides."""
@@ -217,6 +220,14 @@ class FakeApis:
             for image in waiting
         ]
         return httpx2.Response(200, json={"items": items, "waiting": len(items)})
+
+    def _similar(self, image: Image) -> httpx2.Response:
+        self.asked_similar.append(image.image_id)
+        items = [
+            {"image_id": str(each), "cosine": 0.8, "label": self.images[each].label, "prediction": None}
+            for each in self.similar
+        ]
+        return httpx2.Response(200, json={"items": items, "why_none": "" if items else "There is none."})
 
     def _withdraw(self, request: httpx2.Request, image: Image) -> httpx2.Response:
         if self.log_down:

@@ -125,6 +125,16 @@ async def test_a_replay_gives_the_same_places(labeler: Labeler) -> None:
     assert await similar_to(labeler, images[0]) == before
 
 
+async def test_the_index_finds_what_comparing_all_finds(labeler: Labeler) -> None:
+    chance = random.Random(3)
+    images = [await stored(labeler, *(chance.gauss(0, 1) for _ in range(8))) for _ in range(30)]
+    for asked in images[:3]:
+        compared = await similar.find_nearest(labeler.tables, asked, 10)
+        assert compared is not None
+        assert len(compared) == 10
+        assert await similar.find_nearest(labeler.tables, asked, 10, few=0) == compared
+
+
 async def test_nearer_images_of_another_model_do_not_use_up_the_index(labeler: Labeler) -> None:
     """The index holds the places of all models. Few of this one, behind many nearer ones of the other, are found."""
     asked = await stored(labeler, *EAST)
@@ -133,21 +143,19 @@ async def test_nearer_images_of_another_model_do_not_use_up_the_index(labeler: L
            SELECT gen_random_uuid(), CASE WHEN number % 100 = 0 THEN $1 ELSE $2 END,
                   array_cat(ARRAY[100, CASE WHEN number % 100 = 0 THEN 100 ELSE number % 50 END, number % 7],
                             array_fill(0, ARRAY[61]))::halfvec
-           FROM generate_series(1, 2500) AS number""",
+           FROM generate_series(1, 3000) AS number""",
         "f" * 64,
         NEW,
     )
     await labeler.tables.execute(
         "INSERT INTO images (image_id, stored_at) SELECT image_id, now() FROM places ON CONFLICT DO NOTHING"
     )
-    place = await labeler.tables.fetchval("SELECT place::text FROM places WHERE image_id = $1", asked)
+    arguments = (asked, await labeler.tables.fetchval("SELECT place::text FROM places WHERE image_id = $1", asked))
     async with labeler.tables.transaction() as transaction:
-        await similar.prepare_search(transaction)
+        await similar.set_up_search(transaction)
         await transaction.execute("SET LOCAL enable_seqscan = off")
-        await transaction.execute("SET LOCAL enable_bitmapscan = off")
         await transaction.execute("DROP INDEX places_of_model")
-        arguments = (asked, place, "f" * 64, 24)
-        plan = await transaction.fetch(f"EXPLAIN {similar.NEAREST}", *arguments)
-        found = await transaction.fetch(similar.NEAREST, *arguments)
+        plan = await transaction.fetch(f"EXPLAIN {similar.NEAREST}", *arguments, "f" * 64, 24)
+        found = await transaction.fetch(similar.NEAREST, *arguments, "f" * 64, 24)
     assert any("Index Scan using places_by_nearness" in row[0] for row in plan)
     assert len(found) == 24

@@ -8,6 +8,6 @@ CREATE TABLE places (
     full_model_sha256 text        NOT NULL,
     place             halfvec(64) NOT NULL
 );
-CREATE INDEX places_by_nearness ON places USING hnsw (place halfvec_cosine_ops);
--- While few images have an answer of a new model it is quicker to look at all of them.
+CREATE INDEX places_by_nearness ON places USING hnsw (place halfvec_cosine_ops) WITH (m = 16, ef_construction = 100);
+-- While few images have an answer of a new model, all of these are compared.
 CREATE INDEX places_of_model ON places (full_model_sha256);

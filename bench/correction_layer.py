@@ -18,7 +18,7 @@ from uuid import UUID
 
 import numpy as np
 
-from services.trainer.model import correction_layer
+from services.trainer.model import layer_rows
 from services.trainer.model.arrays import Floats, Indices
 from services.trainer.model.blas_threads import one_blas_thread
 from services.trainer.model.correction_layer import (
@@ -65,7 +65,7 @@ def _measure_alike(rows: int) -> None:
 
     seconds, layer = _seconds(fit), fit()
     right = (layer_logits(layer, places).argmax(axis=1) == targets).mean()
-    correction_layer.MOST_DIRECT = 0  # steps alone
+    layer_rows.MOST_DIRECT = 0  # steps alone
     in_steps = _seconds(fit)
     print(
         f"{rows} rows that resemble each other: {1000 * seconds:.0f} ms, {seconds / in_steps:.3f} times that in steps",

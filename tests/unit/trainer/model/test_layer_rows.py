@@ -81,7 +81,7 @@ def test_pictures_of_one_kind_need_few_rows_and_others_are_answered_better(count
     assert right > ((towards @ exactly).argmax(axis=1) == truths).mean() + 0.05
 
 
-def test_false_labels_among_pictures_of_one_kind_are_held_as_far_as_that_goes() -> None:
+def test_false_labels_among_pictures_of_one_kind_are_held_where_possible() -> None:
     places, targets = drawings(900, told_wrongly=0.1)
     kernel = kernel_between(places, places)
     rows, found = find(kernel, np.zeros((900, 2), np.float32), targets)

@@ -33,9 +33,6 @@ from services.trainer.fast_lane.decisions.build_plan import (
     FastLaneState,
     decide,
     find_excluded,
-    find_unserved,
-    new_corrections,
-    newest_unserved,
     oldest_unserved,
 )
 from services.trainer.fast_lane.metrics import BUILD_SECONDS, EXCLUDED, OLDEST_UNSERVED_SECONDS, UNSERVED
@@ -47,7 +44,7 @@ from services.trainer.model.reference_inference import Agreement
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
 from shared.contract.artefact import CorrectionEntry, artefact_key
-from shared.contract.events import Event, ModelTrained, uuid_of
+from shared.contract.events import AppliedCorrection, Event, ModelTrained, uuid_of
 from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock
 from shared.runtime.errors import InvalidMessage
@@ -184,9 +181,9 @@ class FastLane:
             return None
         if not agrees(parity):
             differ = f"numpy and onnxruntime differ by {parity.difference:.1e}"
-            newest = newest_unserved(decision)
-            if newest is None:
+            if not decision.added:
                 raise CandidateBuildError(f"{decision.version}: {differ}.")
+            newest = decision.added[-1]
             reason = f"With it {differ}: it contradicts corrections very near to it."
             self._inexact[newest.image_id, newest.revision] = self._clock(), reason
             logger.warning("a correction is left out", image_id=str(newest.image_id), reason=reason)
@@ -225,7 +222,7 @@ class FastLane:
         await self._store.put(artefact_key(decision.version, candidate.artefact.sha256), candidate.artefact.data)
 
     def _update_metrics(self, state: FastLaneState) -> None:
-        UNSERVED.set(len(find_unserved(state)))
+        UNSERVED.set(len(state.unserved))
         EXCLUDED.set(len(find_excluded(state)))
         since = oldest_unserved(state)
         age = 0.0 if since is None else (self._clock() - since).total_seconds()
@@ -286,6 +283,10 @@ def _choose_compared_images(decision: BuildCandidate) -> dict[str, str]:
     return {one.sha256: one.object_key for one in latest}
 
 
+def _entry_of(correction: AppliedCorrection) -> CorrectionEntry:
+    return correction.image_id, correction.revision
+
+
 def _manifest_key(digest: str) -> str:
     return f"manifests/{digest}.json"
 
@@ -294,8 +295,6 @@ def _make_event(
     decision: BuildCandidate, candidate: Candidate, parity: Agreement, now: datetime, seconds: dict[str, float]
 ) -> ModelTrained:
     parent = decision.champion.model
-    before = {(one.image_id, one.revision): one for one in parent.held}
-    wanted = {(one.image_id, one.revision): one for one in decision.corrections}
     return ModelTrained(
         event_id=uuid_of("model.trained", decision.version),
         occurred_at=now,
@@ -314,12 +313,14 @@ def _make_event(
         training_images=len(decision.corrections),
         test_images=parent.test_images,
         corrections=None,
-        added=tuple(wanted[entry].applied for entry in sorted(wanted.keys() - before.keys())),
-        removed=tuple(before[entry] for entry in sorted(before.keys() - wanted.keys())),
-        holds=len(wanted),
+        added=tuple(sorted((one.applied for one in decision.added), key=_entry_of)),
+        removed=tuple(
+            AppliedCorrection(image_id=image, revision=revision) for image, revision in sorted(decision.removed)
+        ),
+        holds=len(decision.corrections),
         metrics={"layer_rows": len(candidate.artefact.layer.entries), "parity_difference": parity.difference},
         parameters={"recipe": RECIPE, "champion_sequence": decision.champion.sequence},
         seconds=seconds,
-        corrected_at=tuple(one.corrected_at for one in new_corrections(decision))[-TIMES:],
+        corrected_at=tuple(one.corrected_at for one in decision.added)[-TIMES:],
         made_with=made_with(),
     )

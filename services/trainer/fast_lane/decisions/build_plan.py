@@ -6,7 +6,7 @@ compares as often as it likes; the answer depends on nothing but what the tables
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
@@ -69,6 +69,17 @@ class FastLaneState:
         return [one for one, reason in self.partition if reason is None]
 
     @cached_property
+    def wanted_entries(self) -> frozenset[CorrectionEntry]:
+        """The same as entries."""
+        return _entries(self.wanted)
+
+    @cached_property
+    def unserved(self) -> list[Correction]:
+        """The corrections that should be in the champion and are not, oldest first; without a champion all of them."""
+        wanted = self.corrections if self.champion is None else self.wanted
+        return sorted((one for one in wanted if (one.image_id, one.revision) not in self.live), key=_by_age)
+
+    @cached_property
     def taken_back(self) -> list[tuple[AppliedCorrection, Retraction]]:
         """What the champion holds and should not."""
         return [] if self.champion is None else find_taken_back(self.champion.model.held, self.retractions)
@@ -76,13 +87,16 @@ class FastLaneState:
 
 @dataclass(frozen=True, slots=True)
 class BuildCandidate:
-    """Build this version: the champion with a layer over exactly these corrections (by image id). `causes` are the
+    """Build this version: the champion with a layer over exactly these corrections (by image id). `added` are those of
+    them that the champion does not hold, the oldest first, and `removed` what it holds besides. `causes` are the
     label.corrected events that are not live yet: labels that were set, and labels that were taken back."""
 
     version: str
     champion: Champion
     corrections: tuple[Correction, ...]
     causes: tuple[UUID, ...]
+    added: tuple[Correction, ...]
+    removed: frozenset[CorrectionEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,7 @@ def decide(state: FastLaneState, now: datetime) -> BuildCandidate | Idle:
         return Idle("There is no champion yet: the first full training makes one.")
     if behind := _count_unknown(champion, state):
         return Idle(f"The tables are behind: {champion.version} holds {behind} corrections they do not show yet.")
-    if _entries(state.wanted) == state.live:
+    if state.wanted_entries == state.live:
         return Idle(_describe_all_live(state, len(state.wanted)))
     if champion.frozen:
         return Idle(f"Promotions are frozen: {champion.promotion.summary}")
@@ -108,15 +122,9 @@ def decide(state: FastLaneState, now: datetime) -> BuildCandidate | Idle:
 
 def oldest_unserved(state: FastLaneState) -> datetime | None:
     """Return since when the champion lacks a correction, or holds one that was taken back; None if it does neither."""
-    waiting = [one.corrected_at for one in find_unserved(state)]
+    waiting = [one.corrected_at for one in state.unserved]
     waiting += [one.corrected_at for _, one in state.taken_back]
     return min(waiting, default=None)
-
-
-def find_unserved(state: FastLaneState) -> list[Correction]:
-    """Return the corrections that should be in the champion and are not, oldest first; without a champion all of
-    them."""
-    return _find_new(state.live, state.corrections if state.champion is None else state.wanted)
 
 
 def find_excluded(state: FastLaneState) -> dict[UUID, str]:
@@ -139,24 +147,16 @@ def _by_age(correction: Correction) -> tuple[datetime, UUID]:
     return correction.corrected_at, correction.image_id
 
 
-def _find_new(live: Collection[CorrectionEntry], wanted: Sequence[Correction]) -> list[Correction]:
-    return sorted((one for one in wanted if (one.image_id, one.revision) not in live), key=_by_age)
-
-
 def _plan_build(champion: Champion, state: FastLaneState) -> BuildCandidate:
-    events = [one.event_id for one in find_unserved(state)] + [one.event_id for _, one in state.taken_back]
-    causes = tuple(dict.fromkeys(events)) or (champion.promotion.event_id,)
-    return BuildCandidate(version_of(champion, state.wanted, state.recipe), champion, tuple(state.wanted), causes)
-
-
-def new_corrections(make: BuildCandidate) -> list[Correction]:
-    """Return the corrections that the champion does not hold, the oldest first."""
-    return _find_new(_entries(make.champion.model.held), make.corrections)
-
-
-def newest_unserved(make: BuildCandidate) -> Correction | None:
-    """Return the newest correction that the champion does not hold; None if it holds all of them."""
-    return next(reversed(new_corrections(make)), None)
+    events = [one.event_id for one in state.unserved] + [one.event_id for _, one in state.taken_back]
+    return BuildCandidate(
+        version=version_of(champion, state.wanted, state.recipe),
+        champion=champion,
+        corrections=tuple(state.wanted),
+        causes=tuple(dict.fromkeys(events)) or (champion.promotion.event_id,),
+        added=tuple(state.unserved),
+        removed=state.live - state.wanted_entries,
+    )
 
 
 def version_of(champion: Champion, corrections: Sequence[Correction], recipe: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nsmallest
 
 from pydantic import BaseModel, Field
 
@@ -84,7 +85,7 @@ def choose_golden(images: Sequence[LabelledImage], settings: WatchSettings) -> l
     if settings.golden:
         return [one for one in images if _is_listed(one, settings)]
     tests = (one for one in images if one.sample.side == "test")
-    return sorted(tests, key=lambda one: (order_of_group(one.group_id), one.sample.image_id))[: settings.golden_images]
+    return nsmallest(settings.golden_images, tests, key=lambda one: (order_of_group(one.group_id), one.sample.image_id))
 
 
 def judge_golden(

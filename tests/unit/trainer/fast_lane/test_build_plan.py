@@ -16,7 +16,6 @@ from services.trainer.fast_lane.decisions.build_plan import (
     Idle,
     decide,
     find_excluded,
-    find_unserved,
     oldest_unserved,
 )
 from shared.contract.events import AppliedCorrection, ModelPromoted, ModelTrained, SetAside, uuid_of
@@ -86,7 +85,7 @@ FIRST = champion(trained("full-1"))
 
 def test_without_a_champion_it_makes_nothing() -> None:
     assert isinstance(decide(FastLaneState(None, [correction(1)]), START), Idle)
-    assert find_unserved(FastLaneState(None, [correction(1)])) == [correction(1)]
+    assert FastLaneState(None, [correction(1)]).unserved == [correction(1)]
 
 
 def test_a_correction_that_is_not_live_is_made_because_of_its_event() -> None:
@@ -184,13 +183,13 @@ def test_unknown_labels_and_unreadable_images_are_left_out_by_name() -> None:
     decision = decide(situation, START)
     assert isinstance(decision, Idle)
     assert set(find_excluded(situation)) == {image(1), image(2)}
-    assert find_unserved(situation) == []
+    assert situation.unserved == []
 
 
 def test_an_inexact_correction_is_left_out_unless_it_is_held() -> None:
     inexact = {(image(1), 1): "It contradicts others."}
-    assert find_unserved(FastLaneState(FIRST, [correction(1)], inexact=inexact)) == []
-    assert find_unserved(FastLaneState(FIRST, [correction(1, revision=2)], inexact=inexact)) != []
+    assert FastLaneState(FIRST, [correction(1)], inexact=inexact).unserved == []
+    assert FastLaneState(FIRST, [correction(1, revision=2)], inexact=inexact).unserved != []
     held = champion(trained("full-2", (correction(1).applied,)), sequence=2)
     assert isinstance(decide(FastLaneState(held, [correction(1)], inexact=inexact), START), Idle)
 
@@ -202,7 +201,7 @@ def test_it_waits_for_tables_that_are_behind_the_champion() -> None:
 
 def test_the_oldest_unserved_correction_comes_first() -> None:
     situation = FastLaneState(FIRST, [correction(1, seconds=5), correction(2, seconds=3)])
-    assert [one.image_id for one in find_unserved(situation)] == [image(2), image(1)]
+    assert [one.image_id for one in situation.unserved] == [image(2), image(1)]
 
 
 @dataclass
@@ -285,7 +284,7 @@ def test_after_any_history_the_lane_ends_with_every_wanted_correction_live(actio
         world.judge(accept=True)
     situation = world.situation()
     assert isinstance(decide(situation, START), Idle)
-    assert find_unserved(situation) == []
+    assert situation.unserved == []
     held = {one.image_id: one.revision for one in world.models[world.promoted[-1]].held}
     for one in world.corrections.values():
         assert one.image_id in find_excluded(situation) or held[one.image_id] == one.revision

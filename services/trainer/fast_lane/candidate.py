@@ -10,9 +10,10 @@ import numpy as np
 from services.trainer.dataset.manifest import Manifest, Sample, manifest_of
 from services.trainer.dataset.records import Correction
 from services.trainer.model.arrays import Vector, stack_features
-from services.trainer.model.correction_layer import MARGIN, RIDGE, CorrectionLayer, empty_layer, fit_layer
+from services.trainer.model.correction_layer import MARGIN, RIDGE, CorrectionLayer, fit_placed
 from services.trainer.model.neighbours import Neighbours
 from services.trainer.model.onnx_artefact import Artefact
+from services.trainer.model.placed_images import PlacedImages
 from services.trainer.model.reference_inference import Agreement, compare_runtimes, predict_probabilities
 from services.trainer.model.sessions import FeatureExtractor
 from shared.contract.artefact import LAYER_FORMAT_VERSION
@@ -34,11 +35,12 @@ class CandidateBuildError(PappusError):
 
 @dataclass(frozen=True)
 class LoadedChampion:
-    """A champion in memory: its artefact, parsed, its backbone, loaded, and which corrections were near each other in
-    the layers built on it."""
+    """A champion in memory: its artefact, parsed, its backbone, loaded, where the images lie that layers built on it
+    correct, and which of them are near each other."""
 
     artefact: Artefact
     extractor: FeatureExtractor
+    placed: PlacedImages
     neighbours: Neighbours = field(default_factory=Neighbours)
 
     @property
@@ -54,7 +56,7 @@ class LoadedChampion:
 
     def succeeded_by(self, artefact: Artefact) -> "LoadedChampion":
         """Return the champion with this artefact, built on the same backbone and head."""
-        return LoadedChampion(artefact, self.extractor, self.neighbours)
+        return LoadedChampion(artefact, self.extractor, self.placed, self.neighbours)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def load_champion(artefact: Artefact, extractors: MutableMapping[str, FeatureExt
     if backbone.id not in extractors:
         extractors[backbone.id] = FeatureExtractor(backbone.onnx)
     artefact.graph.session(artefact.layer)  # the first candidate is compared under it as quickly as the next
-    return LoadedChampion(artefact, extractors[backbone.id])
+    return LoadedChampion(artefact, extractors[backbone.id], PlacedImages(artefact.head, artefact.layer))
 
 
 def manifest_of_corrections(corrections: Sequence[Correction]) -> Manifest:
@@ -124,19 +126,8 @@ def _fit_layer(
     base: LoadedChampion, corrections: Sequence[Correction], views: Sequence[Mapping[str, Vector]]
 ) -> CorrectionLayer:
     """Fit a layer in the base's space; each correction has a row for each of `views`, features by sha256."""
-    head, before = base.artefact.head, base.artefact.layer
-    if not corrections:
-        return empty_layer(len(head.mean), len(head.labels), before.space, before.kappa, before.end)
-    features = stack_features([view[one.sha256] for one in corrections for view in views], len(head.mean))  # [n, d]
-    targets = np.array([head.labels.index(one.label) for one in corrections for _ in views], dtype=np.intp)  # [n]
+    labels = base.artefact.head.labels
+    logits, units = base.placed.find([(view, one.sha256) for one in corrections for view in range(len(views))], views)
+    targets = np.array([labels.index(one.label) for one in corrections for _ in views], dtype=np.intp)  # [n]
     entries = [(one.image_id, one.revision) for one in corrections for _ in views]
-    return fit_layer(
-        features,
-        head.logits(features),
-        targets,
-        entries,
-        space=before.space,
-        kappa=before.kappa,
-        end=before.end,
-        neighbours=base.neighbours,
-    )
+    return fit_placed(units, logits, targets, entries, base.artefact.layer, neighbours=base.neighbours)

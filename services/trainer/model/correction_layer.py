@@ -8,7 +8,7 @@ correction changes nothing at all. Which corrections need a row, and how strong 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from uuid import UUID
 
@@ -80,17 +80,35 @@ def fit_layer(
     rows. `neighbours` remembers what earlier fits computed; the result is the same bit for bit without it.
     """
     none = empty_layer(features.shape[1], base_logits.shape[1], space, kappa, end)
-    if not len(features):
-        return none
-    nearest = 1 + log(end or NEGLIGIBLE) / kappa
     with one_blas_thread():
         units = snap_to_grid(place_units(none, features))  # [n, k]
+    return fit_placed(units, base_logits, targets, entries, none, ridge=ridge, margin=margin, neighbours=neighbours)
+
+
+def fit_placed(
+    units: Floats,
+    base_logits: Floats,
+    targets: NDArray[np.intp],
+    entries: Sequence[CorrectionEntry],
+    like: CorrectionLayer,
+    *,
+    ridge: float = RIDGE,
+    margin: float = MARGIN,
+    neighbours: Neighbours | None = None,
+) -> CorrectionLayer:
+    """As `fit_layer`, for images of which it is known where they lie in the space of the layer `like`, whose kernel is
+    taken: float32 [n, k], of unit length or zero, on the grid."""
+    kappa, end = like.kappa, like.end
+    if not len(units):
+        return replace(like, centers=like.centers[:0], coefficients=like.coefficients[:0], entries=())
+    nearest = 1 + log(end or NEGLIGIBLE) / kappa
+    with one_blas_thread():
         kernel = (neighbours or Neighbours()).find(units, max(nearest, 1e-3))  # [n, n]
         kernel.data = weights_of(kernel.data, kappa, end)
         usable = np.asarray(units.any(axis=1))
         rows, coefficients = find_rows(kernel, base_logits, targets, usable, margin=margin, ridge=ridge)
     kept = tuple(entries[row] for row in rows)
-    return CorrectionLayer(units[rows], coefficients.astype(np.float32), kept, kappa, space, end)
+    return CorrectionLayer(units[rows], coefficients.astype(np.float32), kept, kappa, like.space, end)
 
 
 def weights_of(cosines: NDArray[np.floating], kappa: float, end: float) -> Doubles:

@@ -42,14 +42,16 @@ def keep_asked(database: Database, settings: WatchSettings) -> KeptLabels:
 
 class ChosenTests:
     """The test images that models are measured on, with what is asked of them for each candidate: found once, as long
-    as no image and no label among them changes."""
+    as no image and no label among them changes; the features as long as the images are the same."""
 
-    def __init__(self, images: Sequence[LabelledImage]) -> None:
+    def __init__(self, images: Sequence[LabelledImage], before: "ChosenTests | None" = None) -> None:
         self.images = images
         self.keys = {image.sample.sha256: image.object_key for image in images}
         """Where the bytes lie, by sha256."""
         self._selected: LRUCache[tuple[object, ...], LockedTests] = LRUCache(KEPT)
         self._features: LRUCache[tuple[object, ...], Vectors] = LRUCache(KEPT)
+        if before is not None and before.keys == self.keys:
+            self._features = before._features
 
     def select(self, model: ModelTrained, champion: ModelTrained | None, unreadable: Collection[str]) -> LockedTests:
         """See `select_locked_tests`. Images that are unreadable (by sha256) are left out."""

@@ -180,7 +180,8 @@ class Evaluator:
     async def _load_data(self, loaded: EvaluatedModel, baselines: Sequence[EvaluatedModel]) -> EvaluationData:
         labels = await self._kept.read()
         if self._chosen[0] is not labels.images:
-            self._chosen = labels.images, ChosenTests(choose_tests(labels.images, self._settings.most_tests))
+            chosen = choose_tests(labels.images, self._settings.most_tests)
+            self._chosen = labels.images, ChosenTests(chosen, self._chosen[1])
         return await load_evaluation_data(labels, self._chosen[1], self._source, loaded, baselines)
 
     async def _load_baselines(

@@ -15,8 +15,8 @@ WIDTH = FEATURES.shape[1]
 CHANCE = np.random.default_rng(1)
 HEAD = Head(
     ("dandelion", "grass"),
-    mean=CHANCE.random(WIDTH, np.float32),
-    scale=CHANCE.random(WIDTH, np.float32) + np.float32(0.5),
+    mean=CHANCE.normal(size=(WIDTH,)).astype(np.float32),
+    scale=CHANCE.uniform(0.5, 1.5, (WIDTH,)).astype(np.float32),
     weights=CHANCE.normal(size=(WIDTH, 2)).astype(np.float32),
     bias=np.ones(2, np.float32),
 )

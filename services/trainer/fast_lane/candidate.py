@@ -22,7 +22,7 @@ from shared.imaging.preprocessing import INPUT_SIZE
 from shared.imaging.structure import Pixels
 from shared.runtime.errors import PappusError
 
-RECIPE = f"layer ridge={RIDGE} margin={MARGIN} format={LAYER_FORMAT_VERSION}"
+RECIPE = f"layer of needed rows ridge={RIDGE} margin={MARGIN} format={LAYER_FORMAT_VERSION}"
 """What shapes a layer beside corrections and champion, which holds kappa and the space; part of the version."""
 LARGEST_DIFFERENCE = 1e-3
 """Of a probability. Corrections that contradict each other on nearly equal images have coefficients of hundreds, with

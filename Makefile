@@ -35,7 +35,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check check-deploy load format bench pins generated pictures
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check lint check-deploy load format bench pins generated pictures
 .DEFAULT_GOAL := help
 
 help:
@@ -87,11 +87,16 @@ chaos: $(READY)
 	@$(BIN)/python -m pytest -m chaos tests/chaos tests/e2e/test_11_observed.py $(ARGS)
 
 # mypy uses one core for a minute when its cache is empty: it runs beside the others.
+BEGIN_TYPES = $(BIN)/mypy pappus services shared tests bench > $(VENV)/mypy.txt 2>&1 & types=$$!;
+STYLE = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/deptry --no-ansi .
+END_TYPES = others=$$?; wait $$types; types=$$?; cat $(VENV)/mypy.txt; exit $$((others + types))
 check: $(READY)
-	@$(BIN)/mypy pappus services shared tests bench > $(VENV)/mypy.txt 2>&1 & types=$$!; \
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/deptry --no-ansi . \
-	&& HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS); others=$$?; \
-	wait $$types; types=$$?; cat $(VENV)/mypy.txt; exit $$((others + types))
+	@$(BEGIN_TYPES) $(STYLE) \
+	&& HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit $(ARGS); $(END_TYPES)
+
+# What of make check is no test: for who runs all tests afterwards.
+lint: $(READY)
+	@$(BEGIN_TYPES) $(STYLE); $(END_TYPES)
 
 # Its tools are fetched or built once into the cache folder (tests/deploy/tools.py): some two minutes the first time.
 check-deploy: $(READY)

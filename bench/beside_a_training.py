@@ -21,7 +21,7 @@ from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 from shared.clients.answers import ModelView
 from shared.clients.api import AsyncApi
-from shared.clients.labeler import ask_gate, get_champion, get_labels, list_models, request_training
+from shared.clients.labeler import ask_gate, get_labels, list_models, request_training
 
 LIMIT_SECONDS = 60.0
 """For a rollback."""
@@ -46,7 +46,10 @@ async def measure(state: Path) -> None:
             return await correct_once(person, replicas, *next(turns), labels)
 
         alone = [await correct() for _ in range(BEFORE)]
-        known = {model.version for model in await _full_models(person)}
+        full = await _full_models(person)
+        known, former = {model.version for model in full}, next((model for model in full if model.promotions), None)
+        if former is None:
+            raise SystemExit("No model serves yet: run pappus demo first.")
         await operator.send(request_training("bench: beside a training"))
         started, beside, back = time.monotonic(), list[float](), 0.0
         trained, judged = 0.0, 0.0
@@ -55,7 +58,7 @@ async def measure(state: Path) -> None:
             new = [model for model in await _full_models(person) if model.version not in known]
             if new and not trained:
                 trained = time.monotonic() - started
-                back = await _roll_back(operator, replicas)
+                back = await _roll_back(operator, replicas, former.version)
             if new and new[0].state != "candidate":
                 judged = time.monotonic() - started
                 print(f"{new[0].version}: {new[0].summary}; {new[0].training_images} and {new[0].test_images} images")
@@ -70,16 +73,11 @@ async def _full_models(person: AsyncApi) -> list[ModelView]:
     return [model for model in await person.send(list_models()) if model.lane == "full"]
 
 
-async def _roll_back(operator: AsyncApi, replicas: Replicas) -> float:
-    """Put the full model back that the one in service was made on, let promotions go on, and return the seconds until
-    every replica served it."""
-    champion = await operator.send(get_champion())
-    former = [model for model in await _full_models(operator) if model.promotions]
-    if champion is None or not former:
-        raise SystemExit("No model serves yet: run pappus demo first.")
+async def _roll_back(operator: AsyncApi, replicas: Replicas, version: str) -> float:
+    """Put this full model back, let promotions go on, and return the seconds until every replica served it."""
     started = time.monotonic()
-    await operator.send(ask_gate("rollback", "bench: beside a training", former[0].version))
-    await replicas.until_all_serve(former[0].version, LIMIT_SECONDS)
+    await operator.send(ask_gate("rollback", "bench: beside a training", version))
+    await replicas.until_all_serve(version, LIMIT_SECONDS)
     spent = time.monotonic() - started
     await operator.send(ask_gate("unfreeze", "bench: beside a training"))
     return spent

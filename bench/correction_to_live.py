@@ -20,6 +20,7 @@ from statistics import median, quantiles
 from uuid import UUID
 
 from bench.artefact_parses import print_parses, read_parses
+from bench.cpu_by_component import print_spent, spent_by_component
 from bench.steady_predictions import steady_predictions
 from pappus.errors import Refused
 from pappus.installation.replicas import Replicas
@@ -63,7 +64,8 @@ async def measure(state: Path, rounds: int, predictions: int = 0) -> list[float]
         chosen = await choose_images(person, predictor)
         plain = [await _timed(predictor.send(predict(data))) for _ in range(5) for data in chosen.values()]
         before, spent, budget = await read_parses(state), list[float](), Budget()
-        async with steady_predictions(predictor, list(chosen.values()), predictions):
+        cpu = spent_by_component(state)
+        async with steady_predictions(stack.predictor, list(chosen.values()), predictions):
             for turn in range(rounds):
                 await asyncio.sleep(REST_SECONDS)
                 image_id = list(chosen)[turn % len(chosen)]
@@ -78,12 +80,13 @@ async def measure(state: Path, rounds: int, predictions: int = 0) -> list[float]
                         raise
                     continue
                 print(f"round {turn + 1:2d}: {spent[-1] * 1000:7.1f} ms")
-        after = await read_parses(state)
+        cpu_after, after = spent_by_component(state), await read_parses(state)
     middle, worst = median(spent), quantiles(spent, n=20)[-1]
     print(f"corrections live: {len(spent)} of {rounds}")
     print(f"p50 {middle * 1000:.0f} ms, p95 {worst * 1000:.0f} ms, longest {max(spent) * 1000:.0f} ms")
     print(f"ratio p50 / one plain predict ({median(plain) * 1000:.1f} ms): {middle / median(plain):.1f}")
     budget.print()
+    print_spent("a round, with what follows it and its rest", cpu, cpu_after, rounds)
     print_parses(before, after, len(spent))
     return spent
 

@@ -8,13 +8,9 @@ demo. 100 % is one core, kept busy. The ratio compares the whole stack with one 
 
 import argparse
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
-from pappus.stack.folders import StateFolder
-from pappus.stack.status import read_status
+from bench.cpu_by_component import spent_by_component
 
 LIMIT = 0.15
 
@@ -30,28 +26,6 @@ def measure(state: Path, seconds: float) -> None:
     busiest = max(parts, key=lambda name: parts[name])
     print(f"busiest: {busiest} with {parts[busiest]:.2%} of one core (at most {LIMIT:.0%} is wanted)")
     print(f"ratio whole stack / one core: {sum(parts.values()):.3f}")
-
-
-def spent_by_component(state: Path) -> Mapping[str, float]:
-    """Return the CPU seconds so far of each component, with the processes that it started."""
-    status = read_status(StateFolder.at(state))
-    if not status.running:
-        raise SystemExit(f"No stack runs in {state}: start one with pappus up.")
-    found = {}
-    for component in status.components:
-        if component.process is not None:
-            root = psutil.Process(component.process.pid)
-            family = [root, *root.children(recursive=True)]
-            found[component.name] = sum(_cpu_seconds(process) for process in family)
-    return found
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(times.user + times.system)
 
 
 if __name__ == "__main__":

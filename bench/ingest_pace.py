@@ -17,7 +17,6 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from threading import Event
@@ -25,7 +24,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bench.idle_cpu import spent_by_component
+from bench.cpu_by_component import print_spent, spent_by_component
 from bench.secured import wait_until_quiet
 from pappus.demo.drawing import DRAWN_LABELS, draw
 from pappus.demo.image_server import serve_files
@@ -45,7 +44,6 @@ WARM_UP = 64
 LOOK_SECONDS = 0.1
 LIMIT_SECONDS = 300.0
 DRAWN = 160
-SHOWN = 12
 INSERT = "INSERT INTO plants_data (url_source, label) SELECT * FROM unnest($1::text[], $2::text[])"
 STATES = "SELECT state, count(*) FROM plants_data WHERE url_source = ANY($1) GROUP BY state"
 
@@ -72,7 +70,7 @@ async def measure(state: Path, pictures: Sequence[tuple[str, bytes]], rows: int,
                     bare.append(rows / await _bare_loop(store, batch))
                     alone = (time.process_time() - alone) / rows * 1000
                     print(f"ingested {ingested[-1]:.0f} a second, bare loop {bare[-1]:.0f} a second", flush=True)
-                    _print_cpu(before, after, rows)
+                    print_spent("a row until all were stored", before, after, rows)
                     print(f"  CPU milliseconds a row of the bare loop, beside the store: {alone:.1f}", flush=True)
             await close(connection)
     ratio = median(ingested) / median(bare)
@@ -124,13 +122,6 @@ async def _bare_loop(store: ObjectStore, batch: Mapping[str, tuple[str, Path]]) 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(work(session) for _ in range(AT_ONCE)))
     return time.perf_counter() - start
-
-
-def _print_cpu(before: Mapping[str, float], after: Mapping[str, float], rows: int) -> None:
-    spent = {name: (after[name] - before[name]) / rows * 1000 for name in before.keys() & after.keys()}
-    most = islice(sorted(spent.items(), key=lambda item: -item[1]), SHOWN)
-    shown = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in most)
-    print(f"  CPU milliseconds a row until all were stored: {sum(spent.values()):.1f}, of which {shown}")
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def _examine_seconds(files: Sequence[bytes]) -> float:
     spent = []
     for data in files:
         started = time.perf_counter()
-        examine(data, Acceptance(("dandelion", "grass")))
+        examine(data, Acceptance())
         spent.append(time.perf_counter() - started)
     return float(np.median(spent))
 

@@ -119,7 +119,7 @@ async def _score_again(database: Database, ids: Sequence[UUID], directions: NDAr
             started = time.perf_counter()
             async with database.transaction() as transaction:
                 for event in events:
-                    await apply_image_scored(event, transaction)
+                    await apply_image_scored([event], transaction)
             spent[placed] += time.perf_counter() - started
     print(
         f"an answer with a new place is folded in {spent[True] / len(ids) * 1000:.1f} ms,"

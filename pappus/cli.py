@@ -7,6 +7,7 @@ import typer
 from pappus.commands import (
     artefacts,
     blame,
+    classes,
     components,
     containers,
     dataset,
@@ -92,6 +93,7 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel, short_help=_first_sentence(command))(command)
 app.add_typer(dlq.app, rich_help_panel=STACK)
+app.add_typer(classes.app, name="classes", rich_help_panel=LOOP)
 app.add_typer(dataset.app, rich_help_panel=GATE)
 app.add_typer(keys.keys, name="keys", rich_help_panel=STACK)
 app.add_typer(users.users, name="users", rich_help_panel=STACK)

@@ -85,17 +85,18 @@ async def send_examples(client: httpx2.AsyncClient, headers: Mapping[str, str]) 
     for operation in operations(document):
         needs_login = bool(operation.described.get("security"))
         if needs_login:
-            refused = await _send(client, operation, {})
+            refused = await send(client, operation, {})
             assert refused.status_code == 401, f"{operation} without a login: {refused.text}"
             _check(operation, refused)
-        answer = await _send(client, operation, headers if needs_login else {})
+        answer = await send(client, operation, headers if needs_login else {})
         assert answer.is_success, f"{operation}: {answer.status_code} {answer.text}"
         _check(operation, answer)
         asked.append(str(operation))
     return asked
 
 
-async def _send(client: httpx2.AsyncClient, operation: Operation, headers: Mapping[str, str]) -> httpx2.Response:
+async def send(client: httpx2.AsyncClient, operation: Operation, headers: Mapping[str, str]) -> httpx2.Response:
+    """Send the example of an operation."""
     found = {name: {} for name in ("path", "query", "header")}  # type: dict[str, dict[str, Any]]
     for parameter in operation.parameters:
         if "example" in parameter:

@@ -7,8 +7,9 @@ from pappus.actions.event_log import running_event_log
 from pappus.errors import Refused
 from pappus.installation.access import Installation
 from pappus.stack_client import RunningStack
-from shared.contract.events import Event, PredictionLogged, TrainingRequested
+from shared.contract.events import Event, TrainingRequested
 from shared.contract.image_scored import ImageScored
+from shared.contract.replicas import PredictionLogged
 from shared.messaging.codec import decode
 from shared.messaging.event_log import Record
 from shared.messaging.reading import read_to_the_end

@@ -1,11 +1,12 @@
 """What a person decided, and the way to take it out."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from pappus.actions.answers_log import newest_answers
+from pappus.actions.class_names import class_names
 from pappus.errors import Refused
 from pappus.installation.access import Installation
 from pappus.terminal.listing import Column, Listing, left_out
@@ -16,6 +17,8 @@ from shared.clients.api import AsyncApi
 from shared.clients.errors import ApiProblem
 from shared.clients.lineage import DecisionsOf, HoldingDecision, get_decisions
 from shared.clients.lineage import take_out as take_out_request
+from shared.clients.names import with_names
+from shared.runtime.bounded import map_bounded
 
 AT_ONCE = 8
 
@@ -36,12 +39,12 @@ async def show(installation: Installation, output: Output, person: str, limit: i
     with progress_line(output.progress) as line:
         line.say(f"counting what {person} decided")
         async with installation.labeler_as("operator" if dry_run else "labeler") as api:
-            found = await api.send(get_decisions(person))
+            found, names = await api.send(get_decisions(person)), await class_names(api)
         line.say("reading the newest answers")
         push = await _push(installation, found.held) if found.held else None
     shown = found.held[:limit]
     if shown:
-        output.show(held_table(shown))
+        output.show(held_table([with_names(each, names) for each in shown]))
     output.note(left_out(found.holding, len(shown), "decisions that hold, the newest"))
     for sentence in sentences_about(found, push):
         output.say(sentence)
@@ -62,15 +65,17 @@ async def take_out(
     again, so a run that was ended in the middle goes on. Raises Refused at the end if something is left."""
     async with installation.labeler_as("operator") as operator:
         found = await operator.send(get_decisions(person, 0))
-        if not found.holding:
+        if not (found.holding or found.voted):
             output.say(f"Nothing that {person} decided holds: there is nothing to take out.")
             output.give({"name": person, "taken_out": 0, "left": 0})
             return
-        confirm(f"Take out what {person} decided about {found.holding} images?")
+        open_votes = f", and the votes about {len(found.voted)} more" if found.voted else ""
+        confirm(f"Take out what {person} decided about {found.holding} images{open_votes}?")
         why = reason or f"What {person} decided is taken out."
         with progress_line(output.progress) as line:
             taken = await _take_all(operator, person, why, line)
-        left = (await operator.send(get_decisions(person, 0))).holding
+        after = await operator.send(get_decisions(person, 0))
+        left = after.holding + len(after.voted)
     output.give({"name": person, "taken_out": taken, "left": left})
     output.say(f"It is taken out of {taken} images. The fast lane makes a model without it; see: pappus history")
     if left:
@@ -80,28 +85,28 @@ async def take_out(
 async def _take_all(operator: AsyncApi, person: str, reason: str, line: ProgressLine) -> int:
     """Take out until nothing holds, or nothing more can be done now; return of how many images."""
     taken = 0
-    gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(decision: HoldingDecision) -> bool:
+    async def one(image_id: UUID) -> bool:
         nonlocal taken
-        async with gate:
-            try:
-                answer = await operator.send(take_out_request(decision.image_id, person, reason))
-            except ApiProblem as problem:
-                if problem.code != "superseded":
-                    raise
-                return False  # another person spoke meanwhile: the next round looks again
-            done = not isinstance(answer, AcceptedImage) and answer.state == "taken_out"
-            taken += done
-            line.say(f"{taken} images are done")
-            return done
+        try:
+            answer = await operator.send(take_out_request(image_id, person, reason))
+        except ApiProblem as problem:
+            if problem.code != "superseded":
+                raise
+            return False  # another person spoke meanwhile: the next round looks again
+        done = not isinstance(answer, AcceptedImage) and answer.state == "taken_out"
+        taken += done
+        line.say(f"{taken} images are done")
+        return done
 
-    while held := (await operator.send(get_decisions(person))).held:
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(one(decision)) for decision in held]
-        if not any(task.result() for task in asked):
+    while theirs := _images(await operator.send(get_decisions(person))):
+        if not any(await map_bounded(one, theirs, AT_ONCE)):
             break
     return taken
+
+
+def _images(found: DecisionsOf) -> list[UUID]:
+    return list(dict.fromkeys([*(each.image_id for each in found.held), *found.voted]))
 
 
 async def _push(installation: Installation, held: list[HoldingDecision]) -> Push | None:
@@ -121,7 +126,7 @@ async def _push(installation: Installation, held: list[HoldingDecision]) -> Push
 
 def sentences_about(found: DecisionsOf, push: Push | None) -> list[str]:
     """Return what is known about a person's decisions."""
-    if not (found.corrections or found.withdrawals or found.superseded):
+    if not (found.corrections or found.withdrawals or found.superseded or found.voted):
         return [f"{found.name} has decided nothing. Is the name right? pappus users ls"]
     fates = {
         "were overturned by others": found.overturned,

@@ -1,18 +1,25 @@
 """The dead letters of the running stack: counted, shown, skipped, redriven."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pappus.actions.event_log import running_event_log
-from pappus.dead_letters import Row, count_rows, describe, printable
-from pappus.dead_letters import redrive as redrive_letters
 from pappus.errors import Refused
 from pappus.stack.folders import StateFolder
 from pappus.terminal.listing import Column, Listing, left_out
 from pappus.terminal.output import Output
 from pappus.terminal.progress import progress_line
-from shared.messaging.kafka.dead_letter_topics import StoredDeadLetter, already_redriven, read_dead_letters
+from shared.messaging.kafka.dead_letter_topics import (
+    StoredDeadLetter,
+    already_redriven,
+    open_redrive,
+    read_dead_letters,
+)
 from shared.messaging.kafka.dead_letter_topics import skip as skip_letters
+from shared.messaging.redriving import Row, count_rows, those_of
+from shared.messaging.redriving import redrive as redrive_letters
+from shared.runtime.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +32,7 @@ class Choice:
 
     def of(self, found: list[StoredDeadLetter]) -> list[StoredDeadLetter]:
         """Return those that are meant. Raises Refused for an id that is not among them."""
-        kept = [
-            stored
-            for stored in found
-            if (self.topic is None or (stored.letter and stored.letter.topic == self.topic))
-            and (self.group is None or (stored.letter and stored.letter.handler == self.group))
-        ]
+        kept = those_of(found, self.topic, self.group)
         if not self.ids:
             return kept
         by_id = {stored.id: stored for stored in kept}
@@ -88,12 +90,28 @@ async def redrive(state: StateFolder, output: Output, choice: Choice, *, dry_run
         line.say("reading the dead letters")
         async with running_event_log(state) as (event_log, connection):
             chosen = choice.of(await read_dead_letters(event_log))
-            outcomes = await redrive_letters(event_log, connection, chosen, dry_run=dry_run, show=line.say)
+            if dry_run:
+                outcomes = await redrive_letters(event_log, chosen, None, line.say)
+            else:
+                async with open_redrive(connection) as again:
+                    outcomes = await redrive_letters(event_log, chosen, again.publish, line.say)
     for outcome in outcomes:
         output.say(f"{printable(outcome.place)}  {outcome.outcome}  ({', '.join(outcome.ids)})")
     published = sum(outcome.published for outcome in outcomes)
     output.say(f"{published} of {len(outcomes)} messages were published again.")
     output.give({"messages": [asdict(outcome) for outcome in outcomes], "published": published})
+
+
+def describe(stored: StoredDeadLetter, redriven: bool) -> Iterator[str]:
+    """Yield one line for each field."""
+    yield f"id: {stored.id}"
+    yield f"redriven: {'yes' if redriven else 'no'}"
+    if stored.letter is None:
+        yield f"not a dead letter: {printable(repr(stored.record.value))}"
+        return
+    for name, value in stored.letter.model_dump(mode="json").items():
+        if value is not None:
+            yield f"{name}: {printable(str(value))}"
 
 
 def counts_table(rows: list[Row]) -> Listing:

@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping
 
+from pappus.actions.class_names import class_names
 from pappus.actions.views import percent_with_interval
 from pappus.installation.access import Installation
 from pappus.terminal.listing import Column, Listing
 from pappus.terminal.output import Output
 from shared.clients.answers import DriftView
 from shared.clients.labeler import get_champion, list_drifts
+from shared.clients.names import with_names
 
 
 async def show_drifts(installation: Installation, output: Output, limit: int) -> None:
     """Show the newest `limit` drifts, and how often people agreed since the last full model."""
     async with installation.labeler_as("labeler") as person:
         found = await person.send(list_drifts(limit + 1))
-        champion = await person.send(get_champion())
+        champion, names = await person.send(get_champion()), await class_names(person)
     shown, live = found[:limit], champion.live_since_full if champion is not None else None
     if shown:
-        output.show(drifts_table(shown))
+        output.show(drifts_table([with_names(drift, names) for drift in shown]))
     else:
         output.say("No drift was noticed.")
     if len(found) > limit:

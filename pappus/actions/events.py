@@ -3,7 +3,6 @@
 from typing import Any
 
 from pappus.actions.event_log import running_event_log
-from pappus.dead_letters import printable
 from pappus.errors import Refused
 from pappus.stack.folders import StateFolder
 from pappus.terminal.listing import left_out
@@ -13,6 +12,7 @@ from pappus.terminal.screen import errors
 from shared.contract.topics import TOPIC_OF_NAME
 from shared.messaging.event_log import Record
 from shared.messaging.reading import read_to_the_end
+from shared.runtime.text import printable
 
 
 async def show(state: StateFolder, output: Output, topic: str, about: str | None, limit: int) -> None:

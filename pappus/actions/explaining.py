@@ -9,7 +9,8 @@ from uuid import UUID
 from shared.clients.answers import HistoryEntry, ImageView, ServingModel
 from shared.clients.lineage import ImageStory, LearnedCorrection, ModelStory
 from shared.clients.withdrawals import Withdrawal
-from shared.contract.events import PredictionLogged, TrainingRequested
+from shared.contract.events import TrainingRequested
+from shared.contract.replicas import PredictionLogged
 
 MOST_NAMED = 10
 

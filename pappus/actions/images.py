@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from pappus.actions.class_names import class_names
 from pappus.actions.views import answers_table, classes_table, labels_table, models_table, rules_table
 from pappus.errors import Refused, read_image
 from pappus.installation.access import Installation
@@ -27,6 +28,7 @@ from shared.clients.labeler import (
     list_models,
     upload_image,
 )
+from shared.clients.names import with_names
 from shared.clients.predictor import predict as predict_request
 from shared.contract.events import NoLabel
 
@@ -63,13 +65,16 @@ async def predict(installation: Installation, output: Output, files: list[Path])
 async def correct(installation: Installation, output: Output, image: str, said: Correction) -> None:
     """Set the label of an image, or take it away."""
     async with installation.labeler_as("labeler") as person:
+        names = await class_names(person)
         found = await find_image(person, image, upload=said.no_label != "withdrawn")
         outcome = await person.send(
             correct_label(found.image_id, said.label, found.revision, no_label=said.no_label, reason=said.reason)
         )
-    if isinstance(outcome, Applied):
-        now = f"{outcome.label!r}" if outcome.label is not None else f"no label ({said.no_label})"
-        before = "no label" if found.label is None else repr(found.label)
+    if isinstance(outcome, Applied) and outcome.state == "voted":
+        output.say(f"{found.image_id} : kept as your vote. The label counts once enough people say the same.")
+    elif isinstance(outcome, Applied):
+        now = f"no label ({said.no_label})" if outcome.label is None else repr(names.get(outcome.label, outcome.label))
+        before = "no label" if found.label is None else repr(names.get(found.label, found.label))
         output.say(f"{found.image_id} : {now} (revision {outcome.revision}, before: {before}).")
     else:
         output.say(f"Accepted, not visible yet: pappus history {found.image_id}")
@@ -80,9 +85,9 @@ async def show_labels(installation: Installation, output: Output, image: str, li
     """Show the labels that an image had, the newest `limit` of them."""
     async with installation.labeler_as("labeler") as person:
         found = await find_image(person, image, upload=False)
-        entries = await person.send(get_history(found.image_id))
+        entries, names = await person.send(get_history(found.image_id)), await class_names(person)
     shown = entries[-limit:]
-    output.show(labels_table(found, shown))
+    output.show(labels_table(found, [with_names(entry, names) for entry in shown]))
     output.note(left_out(len(entries), len(shown), "labels, the newest"))
     output.give(
         {
@@ -96,28 +101,29 @@ async def show_labels(installation: Installation, output: Output, image: str, li
 async def show_model(installation: Installation, output: Output, version: str, limit: int) -> None:
     """Show one model: the verdict rule by rule, each class, and at most `limit` of the test images gained and lost."""
     async with installation.labeler_as("labeler") as person:
-        model = await person.send(get_model(version))
-    output.show(rules_table(model))
-    evidence = model.evidence
+        model, names = await person.send(get_model(version)), await class_names(person)
+    named = with_names(model, names)
+    output.show(rules_table(named))
+    evidence = named.evidence
     if evidence is not None:
         output.show(classes_table(evidence))
         for what, count, images in (
             ("gained", evidence.gained, evidence.gained_images),
             ("lost", evidence.lost, evidence.lost_images),
         ):
-            named = ", ".join(str(image) for image in images[:limit])
-            output.say(f"Test images {what}: {count}{': ' + named if named else ''}{', ...' * (count > limit)}")
+            listed = ", ".join(str(image) for image in images[:limit])
+            output.say(f"Test images {what}: {count}{': ' + listed if listed else ''}{', ...' * (count > limit)}")
     output.give({"model": model.model_dump(mode="json")})
 
 
 async def show_models(installation: Installation, output: Output, limit: int) -> None:
     """Show the newest `limit` models with their verdicts; before the first, what it waits for."""
     async with installation.labeler_as("labeler") as person:
-        found = await person.send(list_models(min(limit + 1, MAX_MODELS)))
+        found, names = await person.send(list_models(min(limit + 1, MAX_MODELS))), await class_names(person)
         waits_for = "" if found else (await person.send(get_first_model())).waits_for
     models, full = found[:limit], len(found) == MAX_MODELS
     if models:
-        output.show(models_table(models))
+        output.show(models_table([with_names(model, names) for model in models]))
     else:
         output.say(f"No model yet. {waits_for}")
     if full and limit >= MAX_MODELS:

@@ -12,6 +12,7 @@ from pappus.stack.services import SERVICES, service_environment, with_project
 from pappus.terminal.listing import Column, Listing, left_out
 from pappus.terminal.output import Output
 from pappus.terminal.progress import progress_line
+from shared.clients.names import in_names
 
 MODULE, AS_SERVICE = "services.trainer.lineage", "trainer-full"
 ANSWERED, ENDS = "answered", "the process ends: a part failed"
@@ -74,7 +75,8 @@ async def show_difference(stack: Stack, output: Output, first: str, second: str,
     rows = [(kind, each) for kind in KINDS for each in found[kind]]
     counts = {kind: len(found[kind]) for kind in KINDS}
     if rows:
-        output.show(difference_table(rows[:limit]))
+        names = found.get("names", {})
+        output.show(difference_table([(kind, in_names(each, names)) for kind, each in rows[:limit]]))
     output.note(left_out(len(rows), limit, "differences"))
     images = f"{first}: {found['first']['images']} images; {second}: {found['second']['images']}"
     said = ", ".join(f"{count} {KINDS[kind]}" for kind, count in counts.items() if count)

@@ -20,7 +20,7 @@ def answers_table(answers: list[tuple[Path, Prediction]]) -> Listing:
     for path, answer in answers:
         table.add(
             str(path),
-            answer.label,
+            answer.name or answer.label,
             f"{answer.probabilities[answer.label]:.3f}",
             answer.model_version,
             f"{answer.milliseconds:.1f}",
@@ -41,7 +41,7 @@ def models_table(models: list[ModelView]) -> Listing:
         "verdict",
     )
     for model in models:
-        accuracy = _accuracy(model)
+        accuracy = model.accuracy
         table.add(
             model.version,
             "waits" if model.waits_for_approval else model.state,
@@ -80,13 +80,6 @@ def classes_table(evidence: VerdictEvidence) -> Listing:
 def percent_with_interval(live: LiveAccuracy) -> str:
     """Return how often people agreed, the 95 % interval, and of how many answers: "83% (64-93%, 24)"."""
     return f"{live.agreed / live.answers:.0%} ({100 * live.low:.0f}-{100 * live.high:.0f}%, {live.answers})"
-
-
-def _accuracy(model: ModelView) -> float | None:
-    """Return the accuracy that the gate measured, else the one of the training; None if there is neither."""
-    judged = [rule.figures.get("accuracy") for rule in model.verdict if rule.rule == "accuracy"]
-    found = judged[0] if judged else model.metrics.get("test_accuracy")
-    return None if found is None else float(found)
 
 
 def labels_table(image: ImageView, entries: list[HistoryEntry]) -> Listing:

@@ -1,10 +1,12 @@
 """How an answer, a model or the label of an image came about."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from pappus.actions import answers_log, lineage
+from pappus.actions.class_names import class_names
 from pappus.actions.explaining import explain_answer, explain_image, explain_model, explain_near
 from pappus.actions.images import find_image
 from pappus.errors import Refused
@@ -18,6 +20,7 @@ from shared.clients.api import AsyncApi
 from shared.clients.errors import ApiError, ApiProblem
 from shared.clients.labeler import find_images, get_history, get_image
 from shared.clients.lineage import get_image_story, get_model_story
+from shared.clients.names import in_names, with_names
 from shared.clients.predictor import get_serving_model
 
 VERSION = re.compile(r"(full|fast)-\S+")
@@ -33,12 +36,13 @@ async def explain(installation: Installation, output: Output, about: str, limit:
     with progress_line(output.progress) as line:
         line.say(f"looking for {about}")
         async with installation.labeler_as("labeler") as person:
+            names = await class_names(person)
             if VERSION.fullmatch(about):
-                document, sentences = await _model(installation, person, about, limit)
+                document, sentences = await _model(installation, person, about, limit, names)
             elif (image := await _image_named(person, about)) is not None:
-                document, sentences = await _image(installation, person, image, limit, line)
+                document, sentences = await _image(installation, person, image, limit, line, names)
             else:
-                document, sentences = await _answer(installation, person, UUID(about), line)
+                document, sentences = await _answer(installation, person, UUID(about), line, names)
     for sentence in sentences:
         output.say(sentence)
     output.give({**document, "sentences": sentences})
@@ -57,7 +61,7 @@ async def _image_named(person: AsyncApi, about: str) -> ImageView | None:
 
 
 async def _model(
-    installation: Installation, person: AsyncApi, version: str, limit: int
+    installation: Installation, person: AsyncApi, version: str, limit: int, names: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
     story = await person.send(get_model_story(version, limit))
     if story is None:
@@ -71,7 +75,7 @@ async def _model(
         "requests": [each.model_dump(mode="json") for each in requests],
         "replicas": [each.model_dump(mode="json") for each in serving if each.version == version],
     }
-    return document, list(explain_model(story, requests, serving))
+    return document, list(explain_model(with_names(story, names), requests, serving))
 
 
 async def _serving(installation: Installation) -> list[ServingModel]:
@@ -89,7 +93,12 @@ async def _serving(installation: Installation) -> list[ServingModel]:
 
 
 async def _image(
-    installation: Installation, person: AsyncApi, image: ImageView, limit: int, line: ProgressLine
+    installation: Installation,
+    person: AsyncApi,
+    image: ImageView,
+    limit: int,
+    line: ProgressLine,
+    names: Mapping[str, str],
 ) -> tuple[dict[str, Any], list[str]]:
     history = await person.send(get_history(image.image_id))
     story = await person.send(get_image_story(image.image_id, limit))
@@ -109,11 +118,18 @@ async def _image(
         "story": story.model_dump(mode="json"),
         "more": max(len(history), len(answers), story.holding) > limit,
     }
-    return document, list(explain_image(image, shown_history, story, shown_answers, seen))
+    sentences = explain_image(
+        with_names(image, names),
+        [with_names(each, names) for each in shown_history],
+        with_names(story, names),
+        [with_names(each, names) for each in shown_answers],
+        in_names(seen, names),
+    )
+    return document, list(sentences)
 
 
 async def _answer(
-    installation: Installation, person: AsyncApi, prediction_id: UUID, line: ProgressLine
+    installation: Installation, person: AsyncApi, prediction_id: UUID, line: ProgressLine, names: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
     line.say("reading the answers on the log")
     answer = await answers_log.find_answer(installation, prediction_id)
@@ -124,10 +140,17 @@ async def _answer(
     image = stored[0] if stored else None
     history = await person.send(get_history(image.image_id)) if image else []
     model = await person.send(get_model_story(answer.model_version))
-    sentences = list(explain_answer(answer, image, history, model))
+    sentences = list(
+        explain_answer(
+            with_names(answer, names),
+            None if image is None else with_names(image, names),
+            [with_names(each, names) for each in history],
+            None if model is None else with_names(model, names),
+        )
+    )
     weights = [*answer.correction_weights, *[None] * len(answer.corrections)]
     near = [
-        explain_near(each, weight, await person.send(get_history(each)))
+        explain_near(each, weight, [with_names(entry, names) for entry in await person.send(get_history(each))])
         for each, weight in zip(answer.corrections, weights, strict=False)
     ]
     document = {

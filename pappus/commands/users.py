@@ -7,9 +7,9 @@ import typer
 
 from pappus.commands.group import CommandGroup
 from pappus.commands.options import StateOption, refusals, state_folder
-from pappus.roles import Role
 from pappus.terminal.listing import LIMIT, Column, Limit, Listing, left_out
 from pappus.terminal.output import Json, Output
+from shared.contract.roles import Role
 
 if TYPE_CHECKING:
     from pappus.stack.people import People
@@ -19,8 +19,9 @@ users = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="The name of a person.")]
-RoleArgument = Annotated[Role, typer.Argument(help="labeler: upload, correct, read; operator: models too.")]
-RoleOption = Annotated[Role, typer.Option("--role", help="labeler: upload, correct, read; operator: models too.")]
+ROLES = "uploader: upload, read; labeler: labels too; operator: models too; admin: people too."
+RoleArgument = Annotated[Role, typer.Argument(help=ROLES)]
+RoleOption = Annotated[Role, typer.Option("--role", help=ROLES)]
 Ask = Annotated[bool, typer.Option("--ask", help="Type the password; without it one is generated and shown.")]
 
 

@@ -15,6 +15,7 @@ from shared.clients.answers import Prediction
 from shared.clients.api import AsyncApi
 from shared.clients.labeler import get_champion, get_history, list_models
 from shared.clients.predictor import predict
+from shared.runtime.bounded import map_bounded
 
 AT_ONCE = 8
 LOOK_SECONDS = 0.2
@@ -41,16 +42,14 @@ class Answer:
 
 async def ask(predictor: AsyncApi, source: ImageSource, rows: Sequence[PlantRow]) -> list[Answer]:
     """Return the model's answers about these images, in their order, `AT_ONCE` at a time."""
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: PlantRow) -> Answer:
-        async with gate:
-            data = await source.read(row)
-            start = time.perf_counter()
-            answer = await predictor.send(predict(data, row.url_source.rsplit("/", 1)[-1]))
-            return _answer(row, answer, (time.perf_counter() - start) * 1000)
+        data = await source.read(row)
+        start = time.perf_counter()
+        answer = await predictor.send(predict(data, row.url_source.rsplit("/", 1)[-1]))
+        return _answer(row, answer, (time.perf_counter() - start) * 1000)
 
-    return list(await asyncio.gather(*(one(row) for row in rows)))
+    return await map_bounded(one, rows, AT_ONCE)
 
 
 def _answer(row: PlantRow, prediction: Prediction, milliseconds: float) -> Answer:

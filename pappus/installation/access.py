@@ -11,11 +11,12 @@ from pappus.errors import Refused
 from pappus.installation.replicas import OneAddress, OwnAddresses, Replicas
 from pappus.installation.settings import how_to_give
 from pappus.plants import PlantsTable
-from shared.clients.answers import Role, Session
+from shared.clients.answers import Session
 from shared.clients.api import AsyncApi, Connecting
 from shared.clients.errors import LOCAL_STACK, ApiProblem
 from shared.clients.labeler import log_in
 from shared.clients.predictor import get_serving_model
+from shared.contract.roles import Role, may_act_as, with_article
 from shared.runtime.text import clean_typed
 
 ROLES: tuple[Role, ...] = ("labeler", "operator")
@@ -85,8 +86,9 @@ class Installation:
         """Open the labeling API, logged in as this role. Raises Refused or ApiError if that is not possible."""
         url = self.known("labeler", "The address of the labeling API is not known")
         session = await self._log_in(url, role)
-        if self.acting is not None and role == "operator" and session.role != role:
-            raise Refused(f"{session.name} is a {session.role}, and this needs an operator. {self.for_an_operator}")
+        if self.acting is not None and not may_act_as(session.role, role):
+            is_and_needs = f"is {with_article(session.role)}, and this needs {with_article(role)}"
+            raise Refused(f"{session.name} {is_and_needs}. {self.for_an_operator}")
         async with AsyncApi(url, connecting=self._connecting("labeler")) as labeler:
             labeler.authenticate(session.token)
             yield labeler

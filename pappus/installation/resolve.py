@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 from pappus.errors import Refused
 from pappus.installation.access import ROLES, ImageServing, Installation, Login
 from pappus.installation.settings import Given, collect, how_to_give
-from shared.clients.answers import Role
+from shared.contract.roles import Role
 from shared.runtime.text import clean_typed
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - a person asked for it: the ingestor is on another machine

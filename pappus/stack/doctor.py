@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from pappus.stack.config import StackConfig
 from pappus.stack.errors import StackError
 from pappus.stack.folders import INFRA
 from pappus.stack.ports import busy_port, resolve_ports
-from pappus.stack.settings import port_overrides
+from pappus.stack.settings import PREFIX, passed_on, port_overrides, with_project
 from pappus.stack.stack import Stack
 from pappus.stack.toolchain import GO, JAVA, Tool, installer
 from pappus.stack.unprivileged import unprivileged_account
 
 SPACE_BYTES = 3 * 1024**3
+PROVIDER_SECONDS = 60.0
 PYTHONS = ((3, 11), (3, 12))
 EXTRAS = 'pip install -e ".[cli,ingestor,labeler,trainer,predictor]"'
 
@@ -50,6 +52,7 @@ def examine(stack: Stack, environment: Mapping[str, str]) -> list[Check]:
         _space(stack.cache),
         _space(stack.state.root),
         *_ports(stack, environment),
+        *_provider(environment),
     ]
 
 
@@ -133,6 +136,27 @@ def _space(folder: Path) -> Check:
         found,
         f"make {SPACE_BYTES // 1024**3} GiB free, or set PAPPUS_STATE and PAPPUS_CACHE",
     )
+
+
+def _provider(environment: Mapping[str, str]) -> Iterator[Check]:
+    """Ask the labeler whether people can log in with the provider of its settings, if there are any."""
+    given = passed_on(environment)
+    if not any(name.startswith(("PAPPUS_OIDC_", "PAPPUS_PASSWORD_LOGIN")) for name in given):
+        return
+    secret = f"{PREFIX}OIDC_CLIENT_SECRET"  # no secret of the caller's shell reaches a service: it is in a file
+    command = [sys.executable, "-m", "services.labeler.check_provider"]
+    asked = subprocess.run(  # noqa: S603 - a module of ours
+        command,
+        env=with_project({name: value for name, value in given.items() if name != secret}),
+        capture_output=True,
+        text=True,
+        timeout=PROVIDER_SECONDS,
+        check=False,
+    )
+    said = (asked.stdout or asked.stderr).strip().splitlines()
+    found, _, remedy = (said[-1] if said else "the check said nothing").partition(": ")
+    fine = asked.returncode == 0
+    yield Check("logins with a provider", fine, found if not fine else said[-1], remedy or "see docs/operations.md")
 
 
 def _ports(stack: Stack, environment: Mapping[str, str]) -> Iterator[Check]:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from pappus.roles import Role
 from pappus.stack.credentials import Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.files import locked, write_private
 from pappus.stack.folders import StateFolder
+from shared.contract.roles import Role
 from shared.runtime.text import clean_typed
 
 PASSWORD_CHARACTERS = 12

@@ -30,6 +30,7 @@ SECRETS = frozenset(
         "S3_ACCESS_KEY",
         "S3_SECRET_KEY",
         "SESSION_SECRET",
+        "OIDC_CLIENT_SECRET",
         "USERS_FILE",
         "API_KEYS_FILE",
         "PREDICTOR_KEY",
@@ -226,7 +227,10 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
             return {"API_KEYS_FILE": str(context.state.api_keys)} if context.state.api_keys.exists() else {}
         case _:
             addresses = {"PREDICTOR_URL": context.url("predictor"), "LABELER_URL": context.url("labeler-api")}
-            return {**addresses, "PREDICTOR_KEY": credentials.predictor_keys[PAGES]}
+            links = {"MLFLOW_PUBLIC_URL": context.url("mlflow")}
+            if context.config.observe:
+                links["JAEGER_PUBLIC_URL"] = context.url("jaeger")
+            return {**addresses, **links, "PREDICTOR_KEY": credentials.predictor_keys[PAGES]}
 
 
 def _kafka_login(service: Service, context: StackContext) -> dict[str, str]:

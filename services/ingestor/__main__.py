@@ -1,7 +1,7 @@
 """The ingestor: from a URL or an upload to verified bytes in the object store.
 
-Consumes image.* and label.corrected. Publishes image.registered (announcer), image.stored and image.rejected (fetcher).
-Owns schema `ingestor` and the objects under images/.
+Consumes image.*, label.corrected and label_set.changed. Publishes image.registered (announcer), image.stored and
+image.rejected (fetcher). Owns schema `ingestor` and the objects under images/.
 """
 
 from services.ingestor.announcer import ANNOUNCER, Announcer
@@ -20,6 +20,7 @@ from shared.runtime.process import run, run_parts
 from shared.runtime.telemetry import configure
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
+from shared.tables.label_set import KnownClasses
 from shared.tables.projection import Projection
 
 
@@ -43,8 +44,8 @@ async def main() -> None:
         projection = Projection(
             event_log, database, tables.projectors, health, silence_seconds=silence, fold_version=FOLD_VERSION
         )
-        ledger = Ledger(database, utc_now)
-        fetcher = Fetcher(downloads, store, ledger, settings.acceptance, precedence)
+        ledger, classes = Ledger(database, utc_now), KnownClasses(event_log, database, settings.labels)
+        fetcher = Fetcher(downloads, store, ledger, settings.acceptance, precedence, classes)
         await run_parts(
             health,
             announcer=announcer.run(health),

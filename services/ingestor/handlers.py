@@ -19,6 +19,7 @@ from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from services.ingestor.precedence import Precedence
 from services.ingestor.settings import SOURCE
 from shared.contract.events import Event, ImageRegistered
+from shared.contract.label_set import LabelSet
 from shared.imaging.lanes import DecodingGivenUp, DecodingLanes
 from shared.messaging.dead_letters import DEAD_LETTERS_IN_A_ROW
 from shared.messaging.event_log import EventLog
@@ -61,6 +62,13 @@ class Decisions(Protocol):
         """Decide: rejected."""
 
 
+class Classes(Protocol):
+    """The classes of the installation, which people change while it runs."""
+
+    async def including(self, text: str | None) -> LabelSet:
+        """Return the classes, among them the one that is or was called so, if there is one. Raises TransientError."""
+
+
 class Fetcher:
     """Handles image.registered, each event in one of two groups. A repetition publishes the earlier decision without
     fetching again."""
@@ -72,7 +80,9 @@ class Fetcher:
         decisions: Decisions,
         acceptance: Acceptance,
         precedence: Precedence,
+        classes: Classes,
     ) -> None:
+        self._classes = classes
         self._precedence = precedence
         self._downloads = downloads
         self._store = store
@@ -125,7 +135,10 @@ class Fetcher:
         return outcome if outcome is not None else await self._decide(event)
 
     async def _decide(self, event: ImageRegistered) -> Outcome:
-        refused = await self._decisions.refusal(event) or refuse_label(event.label, self._acceptance)
+        classes = await self._classes.including(event.label)
+        refused = await self._decisions.refusal(event) or refuse_label(event.label, classes)
+        if event.label is not None and not refused:
+            event = event.model_copy(update={"label": classes.label_of(event.label)})
         data = refused or await self._bytes_of(event)
         await self._give_way(event)
         if isinstance(data, Rejection):

@@ -46,7 +46,7 @@ class IngestorSettings(Settings):
     @property
     def acceptance(self) -> Acceptance:
         """Which images are accepted."""
-        return Acceptance(self.labels, self.max_image_bytes, self.max_image_pixels)
+        return Acceptance(self.max_image_bytes, self.max_image_pixels)
 
     @property
     def announcements(self) -> RetryPolicy:

@@ -9,9 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.contract.events import NoLabel, RuleOutcome, Trust, VerdictEvidence
-
-Role = Literal["labeler", "operator"]
-"""A labeler uploads, corrects and reads; an operator may also command the gate and request trainings."""
+from shared.contract.roles import Role
 
 
 class Body(BaseModel):
@@ -38,10 +36,12 @@ class AccessToken(Body):
 
 
 class Labels(Body):
-    """The labels an image can have, and the name of the model that learns them."""
+    """The labels an image can have, what people call each now (see `shared.clients.classes`), and the name of the model
+    that learns them."""
 
     labels: tuple[str, ...]
     model_name: str
+    names: dict[str, str] = {}
 
 
 class Accepted(Body):
@@ -95,19 +95,20 @@ class LabelConflict(Body):
 
 class Applied(Body):
     """A correction that holds. `label` is the image's label now: what was set, or what was restored by a withdrawal;
-    None for no label, and `no_label` is then why. `conflicts`: what it contradicts, since the pixels are the same."""
+    None for no label, and `no_label` is then why. `conflicts`: what it contradicts, since the pixels are the same.
+    "voted": it is kept as a vote for `label`, which counts once enough people say the same; the revision stays."""
 
     image_id: UUID
     label: str | None
     revision: int
     event_id: UUID
-    state: Literal["applied"] = "applied"
+    state: Literal["applied", "voted"] = "applied"
     no_label: NoLabel | None = None
     conflicts: list[LabelConflict] = []
 
     @property
     def outcome(self) -> str:
-        return "applied"
+        return self.state
 
 
 class GateAnswer(Body):
@@ -162,7 +163,8 @@ class ImageView(Body):
     `no_label` why a person decided that it has none; `withdrawal` who took the image back, and why. `label_of` is
     another image with the same pixels, whose label counts for this one, too; None: its own counts. `joins`: it
     resembles images of these groups, which are on different sides of the split, so it is quarantined: in neither
-    training nor tests. `resembles` says more about them where one image or the quarantine is asked for."""
+    training nor tests. `resembles` says more about them where one image or the quarantine is asked for. `name` is what
+    the file was called, or the last part of its address."""
 
     image_id: UUID
     state: Literal["registered", "stored", "rejected", "withdrawn"]
@@ -185,6 +187,7 @@ class ImageView(Body):
     label_of: UUID | None = None
     joins: list[str] = []
     resembles: list[ResembledGroup] = []
+    name: str | None = None
 
 
 class HistoryEntry(Body):
@@ -225,11 +228,26 @@ class ReviewItem(Body):
     quarantined: bool = False
 
 
+class DoubleCheck(Body):
+    """A person's last decisions contradict model and data set again and again: `contradicting` of the last `decisions`.
+    Asked once: the answer names `asked_about`, the time of the newest of them."""
+
+    contradicting: int
+    decisions: int
+    asked_about: AwareDatetime
+
+
 class ReviewQueue(Body):
-    """The next images to review, the most useful first, and the number of all images that wait."""
+    """The next images to review, the most useful first, and the number of all images that wait, or more if `more`.
+    `skipped`: how many this person has left for later; `double_check`: what the person is asked, None for nothing.
+    `blind`: people vote about these images, and decide without the answer of a model."""
 
     items: list[ReviewItem]
     waiting: int
+    more: bool = False
+    skipped: int = 0
+    double_check: DoubleCheck | None = None
+    blind: bool = False
 
 
 class PromotionView(Body):
@@ -299,6 +317,12 @@ class ModelView(Body):
     waits_for_approval: bool = False
     evidence: VerdictEvidence | None = None
 
+    @property
+    def accuracy(self) -> float | None:
+        """The accuracy that the gate measured, else the one of the training; None if there is neither."""
+        judged = [rule.figures.get("accuracy") for rule in self.verdict if rule.rule == "accuracy"]
+        return judged[0] if judged else self.metrics.get("test_accuracy")
+
 
 class FirstModel(Body):
     """What the first model waits for, in a sentence."""
@@ -326,7 +350,8 @@ class CorrectionWeight(Body):
 
 
 class Prediction(ShownPrediction):
-    """The predictor's answer. `milliseconds` is decoding and inference; at most 3 corrections, the heaviest first."""
+    """The predictor's answer. `name`: what people call the class now, empty from older predictors; `milliseconds` is
+    decoding and inference; at most 3 corrections, the heaviest first."""
 
     model_sequence: int
     trace_id: str | None
@@ -334,6 +359,7 @@ class Prediction(ShownPrediction):
     sha256: str
     replica: str
     corrections: list[CorrectionWeight]
+    name: str = ""
 
 
 class ServingModel(Body):

@@ -1,4 +1,4 @@
-"""Sending requests to one API over HTTP, asynchronous with retries or blocking without."""
+"""Sending requests to one API over HTTP, asynchronous or blocking."""
 
 import asyncio
 import ssl
@@ -87,35 +87,68 @@ class AsyncApi:
         try:
             return await self._http.request(request.method, request.path, **request.options())
         except httpx2.RequestError as error:
-            if (distrust := _distrust(error)) is not None:
-                raise UntrustedServer(self.base_url, distrust) from error
-            raise ApiUnreachable(self.base_url, error, self._advice) from error
+            raise _no_answer(self.base_url, error, self._advice) from error
 
 
 class BlockingApi:
-    """One API, for code without an event loop. It never retries: a page shows the failure and a button."""
+    """One API, for code without an event loop. By default it never retries: a page shows the failure and a button. A
+    program may give `retry_for_seconds`, which means what it means for AsyncApi."""
 
-    def __init__(self, base_url: str, timeout_seconds: float, transport: httpx2.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        timeout_seconds: float,
+        transport: httpx2.BaseTransport | None = None,
+        retry_for_seconds: float = 0.0,
+        connecting: Connecting = PLAINLY,
+    ) -> None:
         self.base_url = base_url
-        self._http = httpx2.Client(base_url=base_url, timeout=timeout_seconds, transport=transport)
+        self._retry_for_seconds = retry_for_seconds
+        self._advice = connecting.advice
+        self._http = httpx2.Client(
+            base_url=base_url,
+            timeout=timeout_seconds,
+            transport=transport,
+            verify=connecting.tls or _system_authorities(),
+            headers=dict(connecting.headers),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
     def authenticate(self, token: str) -> None:
         """Send this bearer token with every later request."""
         self._http.headers["authorization"] = f"Bearer {token}"
 
     def send(self, request: ApiRequest[T]) -> T:
-        """Send a request once and return its answer. Raises ApiError as `AsyncApi.send` does."""
+        """Send a request, again if need be and allowed, and return its answer. Raises ApiError as `AsyncApi.send`
+        does."""
+        deadline = time.monotonic() + self._retry_for_seconds
+        while True:
+            try:
+                return _read(request, self._once(request))
+            except ApiError as error:
+                if not error.retryable or time.monotonic() >= deadline:
+                    raise
+            time.sleep(RETRY_PAUSE_SECONDS)
+
+    def _once(self, request: ApiRequest[T]) -> httpx2.Response:
         try:
-            response = self._http.request(request.method, request.path, **request.options())
+            return self._http.request(request.method, request.path, **request.options())
         except httpx2.RequestError as error:
-            raise ApiUnreachable(self.base_url, error) from error
-        return _read(request, response)
+            raise _no_answer(self.base_url, error, self._advice) from error
 
 
 @cache
 def _system_authorities() -> ssl.SSLContext:
     """Return whom to trust by default. It takes 50 ms to read, so all clients share it."""
     return httpx2.create_ssl_context()
+
+
+def _no_answer(base_url: str, error: httpx2.RequestError, advice: str) -> ApiError:
+    distrust = _distrust(error)
+    return ApiUnreachable(base_url, error, advice) if distrust is None else UntrustedServer(base_url, distrust)
 
 
 def _distrust(error: BaseException | None) -> str | None:

@@ -1,6 +1,6 @@
 """The requests of the labeler's API, one function each. Send them with `AsyncApi` or `BlockingApi`."""
 
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -23,13 +23,17 @@ from shared.clients.answers import (
     Session,
     Uploaded,
 )
+from shared.clients.browse import ImageFilter, Sort
 from shared.clients.request import ApiRequest, idempotency
+from shared.clients.review import QueueName
 from shared.contract.events import NoLabel
 
 MAX_MODELS = 1000
 """The most models the API lists at once."""
 MAX_REVIEW_ITEMS = 1000
 """The most images one review queue holds."""
+MAX_LEASED_ITEMS = 200
+"""The most images that one person has before them."""
 GateAction = Literal["rollback", "approve", "override", "freeze", "unfreeze"]
 
 _UPLOADED: TypeAdapter[Uploaded | AcceptedImage] = TypeAdapter(Uploaded | AcceptedImage)
@@ -53,14 +57,32 @@ def get_labels() -> ApiRequest[Labels]:
     return ApiRequest("GET", "/labels", Labels.model_validate_json)
 
 
-def get_review_queue(limit: int) -> ApiRequest[ReviewQueue]:
-    """Get the next images to review, at most `limit` (1 to MAX_REVIEW_ITEMS)."""
-    return ApiRequest("GET", "/review", ReviewQueue.model_validate_json, params={"limit": limit})
+def get_review_queue(
+    limit: int, queue: QueueName = "doubtful", asked: ImageFilter | None = None, sort: Sort = "newest"
+) -> ApiRequest[ReviewQueue]:
+    """Get the next images of a queue, at most `limit` (1 to MAX_REVIEW_ITEMS). `asked` and `sort` say what the queue
+    "filter" holds."""
+    params: dict[str, Any] = {"limit": limit} | ({} if queue == "doubtful" else {"queue": queue})
+    if asked is not None:
+        params |= asked.params() | {"sort": sort}
+    return ApiRequest("GET", "/review", ReviewQueue.model_validate_json, params=params)
 
 
-def upload_image(name: str, data: bytes, key: str | None = None) -> ApiRequest[Uploaded | AcceptedImage]:
-    """Upload an image file; AcceptedImage if it is not stored in time."""
-    return ApiRequest("POST", "/images", _UPLOADED.validate_json, file=(name, data), headers=idempotency(key))
+def lease_review_queue(
+    limit: int, queue: QueueName = "doubtful", asked: ImageFilter | None = None, sort: Sort = "newest"
+) -> ApiRequest[ReviewQueue]:
+    """Take the next images of a queue, at most `limit` (1 to MAX_LEASED_ITEMS): no other person gets them for now."""
+    body = {"limit": limit, "queue": queue, "filter": {} if asked is None else asked.params(), "sort": sort}
+    return ApiRequest("POST", "/review/lease", ReviewQueue.model_validate_json, json=body)
+
+
+def upload_image(
+    name: str, data: bytes, key: str | None = None, label: str | None = None
+) -> ApiRequest[Uploaded | AcceptedImage]:
+    """Upload an image file, with its label if it is known; AcceptedImage if it is not stored in time."""
+    form = None if label is None else {"label": label}
+    headers = idempotency(key)
+    return ApiRequest("POST", "/images", _UPLOADED.validate_json, file=(name, data), form=form, headers=headers)
 
 
 def get_image(image_id: UUID) -> ApiRequest[ImageView]:
@@ -109,10 +131,11 @@ def correct_label(
     shown_model_version: str | None = None,
     shown_label: str | None = None,
     shown_probability: float | None = None,
+    vote: bool = False,
     key: str | None = None,
 ) -> ApiRequest[Applied | AcceptedImage]:
     """Set the label of an image that was seen at `revision`, or none: then `no_label` says why. The shown values are
-    the model's answer the person saw."""
+    the model's answer the person saw. `vote`: where labels are voted about, count it as a vote, also an operator's."""
     body = {
         "label": label,
         "no_label": no_label,
@@ -122,7 +145,7 @@ def correct_label(
         "shown_model_version": shown_model_version,
         "shown_label": shown_label,
         "shown_probability": shown_probability,
-    }
+    } | ({"vote": True} if vote else {})
     return ApiRequest("POST", f"/images/{image_id}/label", _APPLIED.validate_json, json=body, headers=idempotency(key))
 
 

@@ -33,11 +33,13 @@ class HoldingDecision(Body):
 
 
 class DecisionsOf(Body):
-    """What a person decided. Of `corrections`, some hold, and later ones of other people `confirmed` or `overturned`
-    others, or the person `changed` them. `superseded` ones came second to another person. `holding` counts the images
-    whose label follows this person, be it by a withdrawal. `contradict_model`: another label than the answer that the
-    person saw; `contradict_data_set`: another one than the image came with. `version` is the model in service, of whose
-    corrections `in_service` are by this person. `held` lists what holds, the newest first."""
+    """What a person decided. Of `corrections`, some hold, and later ones of other people `confirmed` or
+    `overturned` others, or the person `changed` them. `superseded` ones came second to another person. `holding`
+    counts the images whose label follows this person, be it by a withdrawal. `contradict_model`: another label than
+    the answer that the person saw; `contradict_data_set`: another one than the image came with. `version` is the
+    model in service, of whose corrections `in_service` are by this person. `held` lists what holds, the newest
+    first. `voted`: for themselves and for operators, the images about which the person voted and that are not
+    decided."""
 
     name: str
     corrections: int
@@ -53,6 +55,7 @@ class DecisionsOf(Body):
     version: str | None
     in_service: int
     held: list[HoldingDecision]
+    voted: tuple[UUID, ...] = ()
 
 
 class TakeOutDone(Body):

@@ -14,7 +14,8 @@ T_co = TypeVar("T_co", covariant=True)
 class ApiRequest(Generic[T_co]):
     """One request. `read` turns the body of a successful response into its type and raises ValueError if it cannot.
 
-    `file` is (name, bytes), sent as the field "file" of a form. `none_if_missing`: a 404 is read as JSON null.
+    `file` is (name, bytes), sent as the field "file" of a form, with the fields of `form`. `none_if_missing`: a 404 is
+    read as JSON null.
     """
 
     method: str
@@ -23,6 +24,7 @@ class ApiRequest(Generic[T_co]):
     params: Mapping[str, str | int] | None = None
     json: Mapping[str, Any] | None = None
     file: tuple[str, bytes] | None = None
+    form: Mapping[str, str] | None = None
     headers: Mapping[str, str] | None = None
     none_if_missing: bool = False
 
@@ -31,7 +33,7 @@ class ApiRequest(Generic[T_co]):
         files = None if self.file is None else {"file": self.file}
         trace = traceparent()
         headers = self.headers if trace is None else {**(self.headers or {}), "traceparent": trace}
-        return {"params": self.params, "json": self.json, "files": files, "headers": headers}
+        return {"params": self.params, "json": self.json, "data": self.form, "files": files, "headers": headers}
 
 
 def idempotency(key: str | None) -> dict[str, str]:

@@ -19,16 +19,19 @@ from shared.contract.events import (
     ModelPromoted,
     ModelRejected,
     ModelTrained,
-    PredictionLogged,
     Principal,
     PromotionRequested,
     TrainingRequested,
 )
+from shared.contract.replicas import PredictionLogged
 from shared.contract.topics import FAUST_TOPICS_OF, MONITOR_APP, TRIGGER_APP, dead_letter_topic
 
 PRINCIPALS: tuple[Principal, ...] = get_args(Principal)
 JOBS = "jobs"
 """As whom people and the steps of an installation log in: topics are made, dead letters read and redriven."""
+WATCHER: Principal = "labeler"
+"""Shows operators how all parts do: it may read every topic with its dead letters and see every group. It writes no
+more for that."""
 SOURCE_PREFIX = "pappus/"
 ANY = "*"
 CLUSTER = "kafka-cluster"
@@ -111,19 +114,27 @@ def groups_of(principal: str) -> list[str]:
 
 def _of_service(principal: Principal) -> Iterator[Acl]:
     """Yield the rights of a service. Who reads a topic may also write its dead letters, and no others."""
-    published, read = published_by(principal), read_by(principal)
-    for event in EVENTS:
-        allowed = [*([READ] if event.topic in read else []), *([WRITE] if event.topic in published else [])]
-        if allowed:
-            yield Acl(principal, "topic", event.topic, (*allowed, DESCRIBE))
-    for topic in read:
-        yield Acl(principal, "topic", dead_letter_topic(topic), (WRITE, DESCRIBE))
+    published, read, watches = published_by(principal), read_by(principal), principal == WATCHER
+    topics = [event.topic for event in EVENTS]
+    for topic in topics:
+        if allowed := _allowed(topic in read or watches, topic in published):
+            yield Acl(principal, "topic", topic, (*allowed, DESCRIBE))
+    for topic in topics:
+        if allowed := _allowed(watches, topic in read):
+            yield Acl(principal, "topic", dead_letter_topic(topic), (*allowed, DESCRIBE))
     for group in groups_of(principal):
         for internal in FAUST_TOPICS_OF.get(group, ()):  # of an app of Faust, and of no other service
             yield Acl(principal, "topic", internal.name, (READ, WRITE, DESCRIBE))
     for group in groups_of(principal):
         yield Acl(principal, "group", group, (READ, DESCRIBE))
         yield Acl(principal, "group", skipped_group(group), (DESCRIBE,))
+    for watched in GROUPS if watches else ():
+        if watched.principal != principal:
+            yield Acl(principal, "group", watched.name, (DESCRIBE,))
+
+
+def _allowed(reads: bool, writes: bool) -> tuple[str, ...]:
+    return (*((READ,) if reads else ()), *((WRITE,) if writes else ()))
 
 
 def principal_of(source: str | None) -> str | None:

@@ -14,7 +14,9 @@ secured stack, and the users of an operator (`strimzi_users()`). Why: [ADR 21](a
 
 A service logs in under its own name, with SCRAM-SHA-512. What is not listed here is refused. Who reads a topic may
 write its dead letters (`<topic>.dlq`). `{JOBS}` is for people and the steps of an installation: it makes topics, reads
-and redrives dead letters, and may read and write all topics and groups; no service has its password.
+and redrives dead letters, and may read and write all topics and groups; no service has its password. The labeler shows
+operators how all parts do ([ADR 55](adr/0055-events-after-a-cursor.md)): it may read all topics with their dead letters
+and see all groups.
 
 An event also says where it comes from (the CloudEvents `source`, such as `pappus/trainer-gate`). A reader sends it to
 the dead letters if its source is not a publisher of its topic.

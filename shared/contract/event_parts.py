@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 LARGEST = 2**31 - 1
 """The largest number that an `integer` column keeps."""
+FILE_NAME_LENGTH = 200
+"""The most characters of a file's name."""
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Ordinal = Annotated[int, Field(ge=1, le=LARGEST)]
 Probability = Annotated[float, Field(ge=0, le=1)]

@@ -19,6 +19,7 @@ from shared.contract.event_base import ModelEvent as ModelEvent
 from shared.contract.event_base import Principal as Principal
 from shared.contract.event_base import is_empty
 from shared.contract.event_base import uuid_of as uuid_of
+from shared.contract.event_parts import FILE_NAME_LENGTH
 from shared.contract.event_parts import LARGEST as LARGEST
 from shared.contract.event_parts import AppliedCorrection as AppliedCorrection
 from shared.contract.event_parts import ClassFigures as ClassFigures
@@ -29,17 +30,21 @@ from shared.contract.event_parts import RuleOutcome as RuleOutcome
 from shared.contract.event_parts import SetAside as SetAside
 from shared.contract.event_parts import VerdictEvidence as VerdictEvidence
 from shared.contract.image_scored import ImageScored
+from shared.contract.label_set import LabelSetChanged
 from shared.contract.labels import HeldLabel as HeldLabel
 from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
 from shared.contract.rejections import RejectionReason as RejectionReason
+from shared.contract.replicas import ModelLoaded, PredictionLogged
+from shared.contract.votes import LabelVoted
 
 
 class ImageRegistered(ImageEvent):
     """An image is known: the ingestor's announcer and the labeler's uploads say so.
 
     Exactly one of `url` (to be fetched) and `upload_key` (bytes already in the object store) is set. `attempt` counts
-    from 1; a retryable rejection is announced again with the next attempt. Natural key: image_id and attempt.
+    from 1; a retryable rejection is announced again with the next attempt. `file_name` is what the file was called
+    where it was uploaded, without folders; None if that is not known. Natural key: image_id and attempt.
     """
 
     topic: ClassVar[str] = "image.registered"
@@ -51,6 +56,7 @@ class ImageRegistered(ImageEvent):
     trust: Trust = "claimed"
     registered_by: str
     attempt: Ordinal = 1
+    file_name: str | None = Field(default=None, max_length=FILE_NAME_LENGTH, exclude_if=is_empty)
 
 
 class ImageStored(ImageEvent):
@@ -113,7 +119,9 @@ class LabelCorrected(ImageEvent):
 
     The shown values are the answer that the person saw, None if they saw none. `label_to` is None exactly if `no_label`
     says why. "withdrawn" takes the last decision back: `restored` is the decision before it, None if there was none, so
-    that the image is again as it was stored.
+    that the image is again as it was stored. `voters` are those whose equal votes decided (`corrected_by` then lists
+    them). Votes for an earlier revision are over, but where one person's decision was taken out: then those from
+    `votes_from` on count again.
     """
 
     topic: ClassVar[str] = "label.corrected"
@@ -130,6 +138,8 @@ class LabelCorrected(ImageEvent):
     prediction_id: UUID | None = None
     no_label: NoLabel | None = None
     restored: HeldLabel | None = None
+    voters: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
+    votes_from: Ordinal | None = Field(default=None, exclude_if=is_empty)
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -146,38 +156,6 @@ class LabelCorrected(ImageEvent):
         if self.no_label == "withdrawn":
             return self.restored
         return HeldLabel(revision=self.revision, label=self.label_to, no_label=self.no_label)
-
-
-class PredictionLogged(Event):
-    """The model answered a request. Keyed by prediction. Best effort.
-
-    `probabilities` sum to 1; `projection` is 16 numbers of the features for drift, and `drift_reference` the name of
-    what they may be compared with, empty if the model has none; `corrections` are the images whose corrections shaped
-    the answer, heaviest first, with `correction_weights` in 0..1; `image_id` is None for an image that is not stored.
-    `source` says who asked: "api" or "probe"; "stored" in older events, for what is now image.scored.
-    """
-
-    topic: ClassVar[str] = "prediction.logged"
-    publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)
-    readers: ClassVar[tuple[Principal, ...]] = ("predictor",)
-    prediction_id: UUID
-    model_name: str
-    model_version: str
-    label: str
-    probabilities: dict[str, float]
-    source: str
-    milliseconds: float
-    replica: str
-    image_id: UUID | None = None
-    sha256: str
-    projection: tuple[float, ...] = ()
-    corrections: tuple[UUID, ...] = ()
-    drift_reference: str = ""
-    correction_weights: tuple[float, ...] = Field(default=(), exclude_if=is_empty)
-
-    @property
-    def key(self) -> str:
-        return str(self.prediction_id)
 
 
 class DriftDetected(ModelEvent):
@@ -267,6 +245,8 @@ class ModelTrained(ArtefactOfModel):
     removed: tuple[AppliedCorrection, ...] = Field(default=(), exclude_if=is_empty)
     holds: Count = Field(default=0, exclude_if=is_empty)
     """How many corrections it holds, where they are not listed."""
+    unlearned: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
+    """Labels that its head has not learned, for want of images: only near corrected images is it answered so."""
 
     @property
     def held(self) -> tuple[AppliedCorrection, ...]:
@@ -347,27 +327,6 @@ class ModelRejected(ModelEvent):
         return _cause_of_verdict(self.answers, self.causes, self.event_id)
 
 
-class ModelLoaded(Event):
-    """This replica answers with this version, or could not load it. Repeated every 10 s; for people who look at
-    the log, no service reads it yet. Keyed by replica. Best effort. `outcome`: "serving" or
-    "failed"."""
-
-    topic: ClassVar[str] = "model.loaded"
-    publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)
-    readers: ClassVar[tuple[Principal, ...]] = ()
-    replica: str
-    model_name: str
-    version: str | None
-    sequence: Count | None
-    outcome: str
-    detail: str = ""
-    wanted_version: str | None = None
-
-    @property
-    def key(self) -> str:
-        return self.replica
-
-
 class PromotionRequested(ModelEvent):
     """A person asks the gate. Natural key: the client's idempotency key. `version` is the target of rollback, approve
     and override, None for freeze and unfreeze."""
@@ -396,5 +355,7 @@ EVENTS: tuple[type[Event], ...] = (
     ModelRejected,
     ModelLoaded,
     PromotionRequested,
+    LabelSetChanged,
+    LabelVoted,
 )
 EVENT_OF_TOPIC: dict[str, type[Event]] = {event.topic: event for event in EVENTS}

@@ -9,15 +9,19 @@ Counts = Mapping[str, Mapping[Side | None, int]]
 """How many trusted images a label has on each side of the split, by label; None: it is not known on which."""
 
 
-def what_is_missing(counts: Counts, labels: Sequence[str], images_per_label: int) -> str | None:
+def what_is_missing(
+    counts: Counts, labels: Sequence[str], images_per_label: int, names: Mapping[str, str] | None = None
+) -> str | None:
     """Return in a sentence which images the first model needs; None if there are enough: `images_per_label` of each
-    label, and one or more on each side of the split, without which a model can be neither made nor judged."""
+    label, and one or more on each side of the split, without which a model can be neither made nor judged. `names`:
+    what people call the labels; None: as they are."""
+    called = names or {}
     have = {label: sum(counts.get(label, {}).values()) for label in labels}
     if any(count < images_per_label for count in have.values()):
-        there_are = ", ".join(f"{count} of {label}" for label, count in have.items())
+        there_are = ", ".join(f"{count} of {called.get(label, label)}" for label, count in have.items())
         return f"The first model needs {images_per_label} trusted images of each label; there are {there_are}."
     empty = [
-        f"no {side} image of {label} among {have[label]}"
+        f"no {side} image of {called.get(label, label)} among {have[label]}"
         for label in labels
         for side in SIDES
         if not counts.get(label, {}).get(side) and not counts.get(label, {}).get(None)

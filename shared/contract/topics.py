@@ -11,15 +11,16 @@ from shared.contract.events import (
     ImageStored,
     ImageWithdrawn,
     LabelCorrected,
-    ModelLoaded,
     ModelPromoted,
     ModelRejected,
     ModelTrained,
-    PredictionLogged,
     PromotionRequested,
     TrainingRequested,
 )
 from shared.contract.image_scored import ImageScored
+from shared.contract.label_set import LabelSetChanged
+from shared.contract.replicas import ModelLoaded, PredictionLogged
+from shared.contract.votes import LabelVoted
 
 DAY_MS = 24 * 3600 * 1000
 UNLIMITED = -1
@@ -97,6 +98,8 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(ModelRejected, 1),
     _event(ModelLoaded, 1, DAY_MS),
     _event(PromotionRequested, 1),
+    _event(LabelSetChanged, 1),
+    _event(LabelVoted, 4),
 )
 DEAD_LETTER_TOPICS: tuple[Topic, ...] = tuple(
     Topic(dead_letter_topic(topic.name), topic.partitions, 30 * DAY_MS) for topic in EVENT_TOPICS

@@ -6,6 +6,7 @@ The mean of 40 % lies farther from that of 60 % than new pictures lie from the m
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +31,7 @@ square: in service, all of them gave the reference instead of 60 %; what comes i
 _DIGITS = 9
 _LOWEST_THRESHOLD = 1.5
 """Times the number of dimensions, which the statistic is without drift: where nothing varies, streams are calm."""
+_NEXT_TO_NOTHING = 1e-3
 _SMALLEST_SHARE, _SMALLEST_VARIANCE = 1e-9, 1e-18
 
 
@@ -66,6 +68,22 @@ def check_reference(reference: DriftReference, labels: int) -> None:
         finite = fits and np.isfinite([part.threshold, *part.mean, *np.ravel(part.whitening)]).all()
         if not finite or part.threshold <= numbers or np.linalg.matrix_rank(np.asarray(part.whitening)) < numbers:
             raise InvalidMessage(f"The drift reference of this artefact is none, see its {name}. Train it again.")
+
+
+def with_more_labels(reference: DriftReference, more: int) -> DriftReference:
+    """Return the reference of the same model with so many labels after its own, none of which it has answered. The
+    last label, which the others implied, has a number of its own from then on: it weighs next to nothing, as before."""
+    labels = reference.labels
+    for _ in range(more):
+        known = len(labels.mean)
+        rest = max(0.0, 1 - sum(labels.mean)) if labels is reference.labels else 0.0
+        rows = [(*row, 0.0) for row in labels.whitening]
+        labels = StatisticReference(
+            mean=(*labels.mean, rest),
+            whitening=(*rows, (*[0.0] * known, _NEXT_TO_NOTHING)),
+            threshold=max(labels.threshold, _LOWEST_THRESHOLD * (known + 1)),
+        )
+    return replace(reference, labels=labels)
 
 
 def label_vector(answer: int, labels: int) -> Floats:

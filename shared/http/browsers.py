@@ -7,7 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import Problem, problem_response
-from shared.runtime.hosts import answers_as
+from shared.runtime.hosts import answers_as, is_foreign
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY = (
@@ -57,15 +57,8 @@ class BrowserMiddleware:
         if not all(answers_as(host, self._hosts) for host in asked):
             detail = f"This server does not answer as {', '.join(asked)!r}. Add the name to PAPPUS_HTTP_HOSTS."
             return Problem(421, "unknown_host", detail)
-        if request.method not in READING and _is_foreign(request, asked):
+        origins, site = request.headers.getlist("origin"), request.headers.get("sec-fetch-site")
+        if request.method not in READING and is_foreign(origins, site, asked):
             detail = "A page of another site sent this request. Send it from this server's own pages, or by a program."
             return Problem(403, "foreign_origin", detail)
         return None
-
-
-def _is_foreign(request: Request, asked: list[str]) -> bool:
-    origins = request.headers.getlist("origin")
-    if not origins:
-        return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-    own = {f"{scheme}://{host}".lower() for scheme in ("http", "https") for host in asked}
-    return any(origin.lower() not in own for origin in origins)

@@ -47,6 +47,16 @@ class Form:
             raise too_large(limit_bytes)
         return bytes(part.data)
 
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a field `file`."""
+        return any(part.name == FILE for part in self.parts)
+
+    def file_name(self) -> str:
+        """Return what the client calls the file in the field `file`: any text, or none."""
+        part = self._only(FILE)
+        return "" if part is None else part.file_name or ""
+
     def text(self, name: str) -> str | None:
         """Return the text of a field; None if the form lacks it.
 
@@ -150,7 +160,12 @@ FORM_SCHEMA_OF_FILE = {
 }
 
 
-def form_description(**texts: object) -> dict[str, object]:
-    """Return the request body of a form with a file and optional fields of text, for `openapi_extra` of a route."""
-    schema = {"type": "object", "required": [FILE], "properties": {FILE: FORM_SCHEMA_OF_FILE, **texts}}
+def form_description(*, needs_file: bool = True, **texts: object) -> dict[str, object]:
+    """Return the request body of a form with a file and optional fields of text, for `openapi_extra` of a route.
+    Without `needs_file` one of the texts may stand for the file."""
+    schema = {
+        "type": "object",
+        "required": [FILE] if needs_file else [],
+        "properties": {FILE: FORM_SCHEMA_OF_FILE, **texts},
+    }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -22,6 +22,15 @@ def answers_as(host: str, hosts: Collection[str] = ()) -> bool:
     return ANY_HOST in hosts or name in hosts or local
 
 
+def is_foreign(origins: Collection[str], site: str | None, hosts: Collection[str]) -> bool:
+    """Return whether a page of another origin sent a request: by its Origin headers, or without one by its
+    Sec-Fetch-Site (None: not sent). `hosts` are its Host headers. Clients that are no browsers send neither."""
+    if not origins:
+        return (site or "none") not in ("none", "same-origin")
+    own = {f"{scheme}://{host}".lower() for scheme in ("http", "https") for host in hosts}
+    return any(origin.lower() not in own for origin in origins)
+
+
 def _is_address(name: str) -> bool:
     try:
         ip_address(name)

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 
 LABEL_BYTES = 200
+LONGEST_ENDING = 10
+UNPRINTED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -19,6 +21,27 @@ def clean_typed(text: str) -> str:
     return to_nfc(text).strip()
 
 
+def clean_file_name(name: str, most: int) -> str | None:
+    """Return what a file is called, in NFC and at most `most` characters long; None if nothing is left.
+
+    A path loses its folders (of any system), and the name what is not printed (categories Cc, Cf, Cs, Zl and Zp of
+    Unicode: control characters, marks that turn the direction of writing). A long name keeps its ending."""
+    last = re.split(r"[/\\]", to_nfc(name))[-1]
+    printed = "".join(letter for letter in last if unicodedata.category(letter) not in UNPRINTED).strip()
+    if not printed.strip("."):
+        return None
+    if len(printed) <= most:
+        return printed
+    stem, dot, ending = printed.rpartition(".")
+    kept = dot + ending if stem and len(ending) <= LONGEST_ENDING else ""
+    return printed[: most - len(kept)] + kept
+
+
+def printable(text: str) -> str:
+    """Return text in one line, with everything that a terminal would act on written as an escape."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the labels of an installation in NFC.
 
@@ -27,7 +50,7 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """
     found = tuple(to_nfc(label) for label in labels)
     for label in found:
-        _check_label(label)
+        check_label(label)
     if len(found) < 2:
         raise ValueError(f"there are {len(found)} labels; a model needs at least 2 to choose from")
     twice = sorted({label for label in found if found.count(label) > 1})
@@ -43,7 +66,8 @@ def check_model_name(name: str) -> str:
     return name
 
 
-def _check_label(label: str) -> None:
+def check_label(label: str) -> str:
+    """Return the label. Raises ValueError if it is none; the text names it and says why."""
     try:
         size = len(label.encode())
     except UnicodeEncodeError:
@@ -54,3 +78,4 @@ def _check_label(label: str) -> None:
         raise ValueError(f"the label {label!r} has a control character")
     if label != label.strip():
         raise ValueError(f"the label {label!r} has a space at an end")
+    return label

@@ -1,5 +1,6 @@
 """One factory for each event: sensible values, any of which a test may change by name."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, TypeVar
@@ -14,17 +15,18 @@ from shared.contract.events import (
     ImageStored,
     ImageWithdrawn,
     LabelCorrected,
-    ModelLoaded,
     ModelPromoted,
     ModelRejected,
     ModelTrained,
-    PredictionLogged,
     PromotionRequested,
     TrainingRequested,
     uuid_of,
 )
 from shared.contract.image_scored import ImageScored
+from shared.contract.label_set import LabelClass, LabelSetChanged
+from shared.contract.replicas import ModelLoaded, PredictionLogged
 from shared.contract.split import Side, side
+from shared.contract.votes import LabelVoted
 
 E = TypeVar("E", bound=Event)
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -107,6 +109,13 @@ def label_corrected(**changes: Any) -> LabelCorrected:
     }
     changes.setdefault("event_id", uuid4())  # its natural key is the client's idempotency key
     return _made(LabelCorrected, values, changes)
+
+
+def label_voted(**changes: Any) -> LabelVoted:
+    """Return a vote for grass, about an image that no person has decided about."""
+    values = {"image_id": uuid4(), "revision": 1, "voted_by": "berta", "label": "grass"}
+    changes.setdefault("event_id", uuid4())
+    return _made(LabelVoted, values, changes)
 
 
 def image_scored(**changes: Any) -> ImageScored:
@@ -239,3 +248,18 @@ def promotion_requested(**changes: Any) -> PromotionRequested:
     }
     changes.setdefault("event_id", uuid4())
     return _made(PromotionRequested, values, changes)
+
+
+def label_set_changed(names: Mapping[str, str] | None = None, **changes: Any) -> LabelSetChanged:
+    """Return the first change of the classes, after which these labels have these names."""
+    called = {"dandelion": "dandelion", "grass": "grass", "moss": "moss"} if names is None else names
+    values = {
+        "model_name": MODEL,
+        "revision": 1,
+        "classes": [LabelClass(id=label, name=name) for label, name in called.items()],
+        "change": "added",
+        "class_id": list(called)[-1],
+        "changed_by": "olga",
+    }
+    changes.setdefault("event_id", uuid4())
+    return _made(LabelSetChanged, values, changes)

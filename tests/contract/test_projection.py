@@ -12,15 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.contract.events import (
-    EVENT_OF_TOPIC,
-    Event,
-    ImageRegistered,
-    ImageRejected,
-    LabelCorrected,
-    PredictionLogged,
-)
+from shared.contract.events import EVENT_OF_TOPIC, Event, ImageRegistered, ImageRejected, LabelCorrected
 from shared.contract.race_rules import label_applies
+from shared.contract.replicas import PredictionLogged
 from shared.messaging.codec import encode
 from shared.messaging.event_log import EventLog, TopicPartition
 from shared.runtime.errors import InvalidMessage, LogReplaced, TransientError

@@ -64,8 +64,14 @@ def metrics() -> frozenset[str]:
 @cache
 def routes() -> frozenset[str]:
     """Return every route of the two APIs and of the health ports: the method, the path, `{}` for a part of it."""
-    secret = {"session_secret": "a secret of at least thirty-two bytes"}
-    settings = LabelerSettings.model_validate(secret)
+    provider = {
+        "oidc_issuer": "https://id.example.org",
+        "oidc_client_id": "pappus",
+        "oidc_client_secret": "secret",
+        "oidc_redirect_url": "https://pappus.example.org/oidc/callback",
+        "oidc_default_role": "labeler",
+    }  # its routes are described where there is one
+    settings = LabelerSettings.model_validate({"session_secret": "a secret of at least thirty-two bytes", **provider})
     labeler = create_app(settings, MemoryEventLog(), lambda: nullcontext(MemoryObjectStore()), Health())
     predictions = Predictions(ModelHolder(), PredictionLog(limit=1), "replica", in_flight_limit=1)
     predictor = build_app(predictions, Health(), 1000)

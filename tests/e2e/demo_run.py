@@ -17,11 +17,12 @@ import psutil
 from pappus.stack import LocalServers, Servers, Stack
 from pappus.stack.identity import marked
 from pappus.stack_client import RunningStack
-from shared.clients.answers import ImageView, Prediction, Role
+from shared.clients.answers import ImageView, Prediction
 from shared.clients.api import AsyncApi
 from shared.clients.labeler import correct_label, get_image, upload_image
 from shared.clients.predictor import predict
 from shared.contract.events import Event
+from shared.contract.roles import Role
 from shared.messaging.codec import decode
 from shared.messaging.event_log import Record, TopicPartition
 from shared.messaging.kafka import open_event_log

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from .ui.test_browser import ARGUMENTS, CHROMIUM
+from .ui.stage import ARGUMENTS, CHROMIUM
 
 WAIT_MS = 120_000
 LOCAL = {"127.0.0.1", "localhost"}

@@ -12,7 +12,14 @@ from shared.messaging.event_log import Record
 
 from .demo_run import Told
 
-NOT_IN_EVERY_STORY = {"drift.detected", "image.rejected", "image.withdrawn", "model.rejected"}
+NOT_IN_EVERY_STORY = {
+    "drift.detected",
+    "image.rejected",
+    "image.withdrawn",
+    "label.voted",
+    "label_set.changed",
+    "model.rejected",
+}
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from pappus.demo.drawing import draw_tiles
-from shared.contract.events import ModelLoaded, ModelPromoted
+from shared.contract.events import ModelPromoted
 from shared.contract.race_rules import promotion_counts
+from shared.contract.replicas import ModelLoaded
 from shared.testing import eventually
 
 from .demo_run import LIVE_SECONDS, Told, readable

@@ -46,6 +46,8 @@ READERS: Mapping[str, set[str]] = {
     "model.promoted": {"predictor follower", "trainer-recorder", LABELER, TRAINER},
     "model.rejected": {"trainer-recorder", LABELER, TRAINER},
     "promotion.requested": {"trainer-gate", "trainer-gate-full", LABELER},
+    "label.voted": {LABELER},
+    "label_set.changed": {"predictor follower", INGESTOR, LABELER, TRAINER},
 }
 """Who reads what, by the names in their dead letters."""
 

@@ -13,7 +13,8 @@ from services.ingestor.data.projection import Tables
 from services.labeler.data.projection import PROJECTORS as LABELER
 from services.predictor.data.projection import projectors as predictor
 from services.trainer.data.projection import PROJECTORS as TRAINER
-from shared.contract.events import ImageEvent, PredictionLogged
+from shared.contract.events import ImageEvent
+from shared.contract.replicas import PredictionLogged
 from shared.messaging.event_log import Record, TopicPartition
 from shared.tables.database import Database
 from shared.tables.dump import canonical_dump

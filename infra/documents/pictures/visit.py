@@ -16,10 +16,12 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 from infra.documents.pictures.animation import Shot
 from infra.documents.pictures.subject import Subject
 from pappus.stack_client import RunningStack
+from shared.contract.roles import Role
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
 SIZE: ViewportSize = {"width": 1300, "height": 860}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 WAIT_MS = 60_000
 LOOK_SECONDS = 0.01
 LIVE = re.compile(r"live in \S+ after ([\d.]+ m?s)")
@@ -65,17 +67,17 @@ def label_of(client: httpx2.Client, data: bytes) -> str:
 
 
 @contextmanager
-def logged_in(running: RunningStack) -> Iterator[Page]:
-    """Open the pages in a browser, as a labeler."""
+def logged_in(running: RunningStack, role: Role = "labeler", size: ViewportSize = SIZE) -> Iterator[Page]:
+    """Open the pages in a browser of this size, as the person with this role."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport=SIZE)
+        page = browser.new_page(viewport=size)
         page.set_default_timeout(WAIT_MS)
         page.goto(running.ui)
-        page.get_by_role("textbox", name="Name").fill("labeler")
-        page.get_by_role("textbox", name="Password").fill(running.logins["labeler"].password)
+        page.get_by_role("textbox", name="Name").fill(role)
+        page.get_by_role("textbox", name="Password").fill(running.logins[role].password)
         page.keyboard.press("Enter")
-        page.get_by_text("Choose an image").wait_for()
+        page.get_by_text("Choose images").wait_for()
         page.add_style_tag(content=STYLE)
         yield page
         browser.close()
@@ -133,7 +135,19 @@ def photograph_review(page: Page, running: RunningStack) -> Image.Image:
     page.goto(f"{running.ui}/review")
     page.get_by_role("heading", name="The model says").wait_for()
     page.add_style_tag(content=STYLE)
-    page.locator("[data-testid=stImage] img").first.wait_for()
+    page.locator("#review .stage img").wait_for()
+    page.wait_for_load_state("networkidle")
+    return _look(page)
+
+
+def photograph_page(page: Page, address: str, ready: str, height: int = SIZE["height"]) -> Image.Image:
+    """Return a page of this height as soon as something that `ready` selects is there, with its charts and pictures."""
+    page.set_viewport_size({"width": (page.viewport_size or SIZE)["width"], "height": height})
+    page.goto(address)
+    page.locator(ready).first.wait_for()
+    page.add_style_tag(content=STYLE)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
     page.wait_for_load_state("networkidle")
     return _look(page)
 

@@ -1,4 +1,4 @@
-"""The ingestor's projection: image.* and label.corrected folded into `images`, and shown in `plants_data`.
+"""The ingestor's projection: image.* and label.corrected folded into `images`, and shown in `plants_data`; the classes.
 
 Each group of columns in `images` is written from one topic, and each `apply_*` tolerates a repeated event, so any order
 of the topics gives the same tables.
@@ -10,8 +10,10 @@ from services.ingestor.data import ledger, tombstones
 from services.ingestor.decisions.urls import without_login
 from services.ingestor.settings import IngestorSettings
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, ImageWithdrawn, LabelCorrected
+from shared.contract.label_set import LabelSetChanged
 from shared.contract.race_rules import label_applies
 from shared.runtime.errors import InvalidMessage
+from shared.tables.label_set import apply_label_set_changed
 from shared.tables.projection import Projector, Transaction, on_event, on_events
 from shared.tables.replay import ReplayPlan
 
@@ -62,6 +64,7 @@ class Tables:
             on_events(ImageRejected, self.apply_image_rejected),
             on_event(ImageWithdrawn, self.apply_image_withdrawn),
             on_event(LabelCorrected, self.apply_label_corrected),
+            on_event(LabelSetChanged, apply_label_set_changed),
         )
 
     async def apply_image_registered(self, events: Sequence[ImageRegistered], transaction: Transaction) -> None:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from services.ingestor.decisions.looks import Look, look_of
 from services.ingestor.decisions.perceptual_hash import perceptual_hash
 from services.ingestor.decisions.rejection import Rejection
+from shared.contract.label_set import LabelSet
 from shared.imaging.decoding import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What is accepted: the labels of this installation, and the largest image."""
+    """What is accepted: the largest image."""
 
-    labels: tuple[str, ...]
     maximum_bytes: int = 20_000_000
     maximum_pixels: int = MAXIMUM_PIXELS
 
@@ -52,11 +52,11 @@ def object_key_of(sha256: str) -> str:
     return f"images/sha256/{sha256[:2]}/{sha256}"
 
 
-def refuse_label(label: str | None, acceptance: Acceptance) -> Rejection | None:
-    """Return why an image with this label is not taken, None if it is. An image without a label is taken."""
-    if label is None or label in acceptance.labels:
+def refuse_label(label: str | None, classes: LabelSet) -> Rejection | None:
+    """Return why an image with this label is not taken, None if it is: the label, or a name, of a class, or none."""
+    if label is None or classes.label_of(label) is not None:
         return None
-    known = ", ".join(acceptance.labels)
+    known = ", ".join(classes.names.values())
     return Rejection("unknown_label", f"Label {label!r} is not one of {known}; use one of these, or none.")
 
 

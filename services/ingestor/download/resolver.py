@@ -8,9 +8,10 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingestor.decisions.addresses import AllowedHosts, forbidden_address, forbidden_detail
+from services.ingestor.decisions.addresses import AllowedHosts, forbidden_detail
 from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.download.rejected import DownloadRejected
+from shared.runtime.public_addresses import forbidden_address
 
 
 class CheckedResolver(AbstractResolver):

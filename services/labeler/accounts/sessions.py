@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from shared.clients.answers import Role
+from shared.contract.roles import Role, may_act_as
 from shared.runtime.errors import PappusError
 
 ALGORITHM = "HS256"
@@ -25,8 +25,8 @@ class Principal:
     address: str = ""
 
     def may_act_as(self, role: Role) -> bool:
-        """Return whether the user has the rights of `role`; an operator has all rights."""
-        return self.role in (role, "operator")
+        """Return whether the user has the rights of `role`."""
+        return may_act_as(self.role, role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.labeler.accounts.users_file import NEW_PASSWORD_CHARACTERS, User
-from shared.clients.answers import Role
+from shared.contract.roles import Role
 from shared.runtime.audit import audit
 from shared.tables.database import Database
 
@@ -22,12 +22,15 @@ CACHE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One row of the table."""
+    """One row of the table. `made_by`: the admin who made it in the app, or the issuer that a person first came from;
+    None for one of the users file. `issuer`: with whom the person logs in; None: with a password."""
 
     name: str
     role: Role
     password_hash: str
     sessions_from: datetime
+    made_by: str | None = None
+    issuer: str | None = None
 
 
 def _tell(act: str, name: str, outcome: str = "done") -> None:
@@ -60,11 +63,12 @@ class Users:
 
     async def prepare(self) -> None:
         """Make the hash that a password is compared with when there is no such user, so that this takes as long."""
-        self._hash_of_no_user = await self._hash("a password of no user")
+        self._hash_of_no_user = await self.hash("a password of no user")
 
     async def set_all(self, users: Iterable[User], now: datetime) -> list[str]:
-        """Make the table name these users and no others. A password that still verifies keeps its hash; another one
-        ends the sessions of its user.
+        """Make the table name these users, and no others but those who were added in the app. A password that still
+        verifies keeps its hash; another one ends the sessions of its user. The file wins: it takes over the account of
+        the same name that was made in the app.
 
         Returns:
             A sentence for each user who was left as before, because the new password is too short.
@@ -77,10 +81,10 @@ class Users:
                     f"The new password of {user.name} has fewer than {NEW_PASSWORD_CHARACTERS} characters and does not"
                     f" count. Choose a longer one: pappus users password {user.name}."
                 )
-        gone = "DELETE FROM users WHERE name <> ALL($1) RETURNING name"
+        gone = "DELETE FROM users WHERE made_by IS NULL AND name <> ALL($1) RETURNING name"
         for row in await self._database.fetch(gone, [user.name for user in users]):
             _tell("remove_user", row["name"])
-        self._cached.clear()
+        self.forget()
         return complaints
 
     async def find(self, name: str) -> Account | None:
@@ -93,6 +97,10 @@ class Users:
             known = self._cached[name] = now, await self._read(name)
         return known[1]
 
+    def forget(self) -> None:
+        """Ask the table again about each user, since it was changed."""
+        self._cached.clear()
+
     async def verify(self, account: Account | None, password: str) -> bool:
         """Return whether this is the password of the user. Takes the same time without a user."""
         right = await self._verify(self._hash_of_no_user if account is None else account.password_hash, password)
@@ -103,7 +111,8 @@ class Users:
         return hmac.digest(self._key, f"{account.password_hash}\0{password}".encode(), hashlib.sha256)
 
     async def _read(self, name: str) -> Account | None:
-        query = "SELECT name, role, password_hash, sessions_from FROM users WHERE name = $1"
+        query = """SELECT name, role, password_hash, sessions_from, made_by, issuer FROM users
+                   WHERE name = $1 AND disabled_at IS NULL"""
         row = await self._database.fetchrow(query, name)
         return None if row is None else Account(**row)
 
@@ -115,11 +124,13 @@ class Users:
         elif len(password) < NEW_PASSWORD_CHARACTERS:
             return False
         else:
-            password_hash, since = await self._hash(password), max(now, since or now)
+            password_hash, since = await self.hash(password), max(now, since or now)
         await self._database.execute(
             """INSERT INTO users (name, role, password_hash, sessions_from) VALUES ($1, $2, $3, $4)
                ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash,
-                                                sessions_from = excluded.sessions_from""",
+                                                sessions_from = excluded.sessions_from,
+                                                made_by = NULL, disabled_at = NULL,
+                                                issuer = NULL, subject = NULL""",
             user.name,
             user.role,
             password_hash,
@@ -128,7 +139,8 @@ class Users:
         _tell_changes(stored, Account(user.name, user.role, password_hash, since))
         return True
 
-    async def _hash(self, password: str) -> str:
+    async def hash(self, password: str) -> str:
+        """Return what the table keeps of a password."""
         async with self._turn:
             return await asyncio.to_thread(self._hasher.hash, password)
 

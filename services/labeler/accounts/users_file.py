@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
-from shared.clients.answers import Role
+from shared.contract.roles import Role
 from shared.runtime.errors import PappusError
 from shared.runtime.text import clean_typed
 

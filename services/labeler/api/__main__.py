@@ -10,7 +10,7 @@ from functools import partial
 from services.labeler.api.app import create_app
 from services.labeler.settings import LabelerSettings
 from shared.http.server import listening, serve_http
-from shared.messaging.kafka import open_event_log
+from shared.messaging.kafka import group_states, open_event_log
 from shared.runtime.health import Health
 from shared.runtime.process import run
 from shared.runtime.telemetry import configure
@@ -22,8 +22,9 @@ async def main() -> None:
     settings = LabelerSettings()
     configure("labeler-api", settings)
     health = Health(needed=("tables",))
+    groups = partial(group_states, settings.kafka)
     async with open_event_log(settings.kafka, settings.lost_records) as event_log:
-        app = create_app(settings, event_log, partial(open_object_store, settings), health)
+        app = create_app(settings, event_log, partial(open_object_store, settings), health, ask_groups=groups)
         with listening(settings.host, settings.port, shared=False) as bound:
             await serve_http(app, [bound], settings.http_proxies)
 

@@ -6,23 +6,52 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx2
 from fastapi import FastAPI
 
 from services.labeler.accounts.logins import Logins
+from services.labeler.accounts.sign_on.provider import Provider
+from services.labeler.accounts.sign_on.sign_on import open_sign_on
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import PART, read_users
-from services.labeler.api import conflicts, images, labels, models, people, session, watching, withdrawals
+from services.labeler.api import (
+    accounts,
+    browse,
+    classes,
+    conflicts,
+    events,
+    images,
+    labels,
+    live,
+    model_history,
+    models,
+    people,
+    review,
+    session,
+    sign_on,
+    watching,
+    webhooks,
+    withdrawals,
+)
 from services.labeler.api.examples import description
 from services.labeler.api.live_accuracy import show_live_accuracy
 from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
 from services.labeler.api.session_check import SessionMiddleware
 from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.label_doubts import PART as LABEL_DOUBTS
+from services.labeler.commands.label_doubts import LabelDoubts
 from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
 from services.labeler.commands.settled_uploads import PART as UPLOAD_SWEEPER
 from services.labeler.commands.settled_uploads import SettledUploads
+from services.labeler.commands.vote_decisions import PART as VOTES
+from services.labeler.commands.vote_decisions import VoteDecisions
+from services.labeler.commands.webhook_delivery import PART as WEBHOOKS
+from services.labeler.commands.webhook_delivery import WebhookDelivery
 from services.labeler.commands.withdrawn_uploads import GROUP, WithdrawnUploads
 from services.labeler.data.projection import FOLD_VERSION, PROJECTORS
+from services.labeler.queries.events import EventFeed
+from services.labeler.queries.log_watch import AskGroups, LogWatch
 from services.labeler.settings import MIGRATIONS, SCHEMA, SOURCE, LabelerSettings
 from shared.http.api import Api
 from shared.messaging.event_log import EventLog
@@ -38,14 +67,27 @@ OpenStore = Callable[[], AbstractAsyncContextManager[ObjectStore]]
 
 
 def create_app(
-    settings: LabelerSettings, event_log: EventLog, open_store: OpenStore, health: Health, clock: Clock = utc_now
+    settings: LabelerSettings,
+    event_log: EventLog,
+    open_store: OpenStore,
+    health: Health,
+    clock: Clock = utc_now,
+    ask_groups: AskGroups | None = None,
+    provider_network: httpx2.AsyncBaseTransport | None = None,
 ) -> Api:
     """Return the application. It answers HTTP at once; tables and store are opened beside it, and again after a
-    failure."""
+    failure. `ask_groups`: how consumer groups are asked for; None if they cannot be. `provider_network`
+    replaces the network to the provider that people log in with, for tests.
+
+    Raises:
+        InvalidSettings: those of the provider contradict each other.
+    """
+    provider = None if settings.provider is None else Provider(settings.provider, provider_network)
+    log_watch = LogWatch(event_log, ask_groups)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        work = partial(_work, app, settings, event_log, open_store, clock)
+        work = partial(_work, app, settings, event_log, open_store, clock, log_watch, provider)
         task = asyncio.create_task(keep_running(health, "tables", work))
         try:
             yield
@@ -63,9 +105,28 @@ def create_app(
         checks=[SessionMiddleware],
     )
     app.state.service, app.state.health = None, health
-    for routes in (session, images, labels, conflicts, people, withdrawals, models, watching):
+    reading = (
+        browse,
+        images,
+        labels,
+        review,
+        classes,
+        conflicts,
+        people,
+        withdrawals,
+        model_history,
+        models,
+        watching,
+        events,
+        live,
+        webhooks,
+    )
+    for routes in (session, *reading, accounts):
         app.include_router(routes.router)
-    examples = partial(description.examples_of, settings.labels, settings.model_name)
+    # Without a provider they say so, and are not described.
+    for router in (sign_on.router, accounts.provider_router):
+        app.include_router(router, include_in_schema=provider is not None)
+    examples = partial(description.examples_of, settings.labels, settings.model_name, provider is not None)
     app.explain(description.TAGS, examples, description.PROBLEMS)
     report_exceptions(app)
     return app
@@ -81,7 +142,13 @@ def follow_users(path: Path | None, users: Users, health: Health, clock: Clock) 
 
 
 async def _work(
-    app: FastAPI, settings: LabelerSettings, event_log: EventLog, open_store: OpenStore, clock: Clock
+    app: FastAPI,
+    settings: LabelerSettings,
+    event_log: EventLog,
+    open_store: OpenStore,
+    clock: Clock,
+    log_watch: LogWatch,
+    provider: Provider | None,
 ) -> None:
     """Open the tables and the store, then follow the log until cancelled. Reads are answered while the log is away."""
     health: Health = app.state.health
@@ -100,10 +167,23 @@ async def _work(
             silence_seconds=settings.writer_silence_seconds,
             fold_version=FOLD_VERSION,
         )
+        feed = EventFeed(database)
+        delivery = WebhookDelivery(database, feed, settings, clock)
         settled = SettledUploads(event_log, database, store, settings, clock)
+        topics = [projector.event.topic for projector in PROJECTORS]
+        label_doubts = LabelDoubts(database, settings, topics)
+        votes = VoteDecisions(database, publisher, settings.vote_rules, clock, topics)
         try:
             app.state.service = AppContext(
-                settings, database, store, CommandBus(publisher, database, settings, clock), users, Logins(users)
+                settings,
+                database,
+                store,
+                CommandBus(publisher, database, settings, clock),
+                users,
+                Logins(users),
+                feed,
+                log_watch,
+                None if provider is None else open_sign_on(provider, settings, database, users),
             )
             health.set("tables", True)
             await run_parts(
@@ -112,6 +192,11 @@ async def _work(
                 accuracy=keep_running(health, "live accuracy", partial(show_live_accuracy, database)),
                 projection=keep_running(health, f"projection {SCHEMA}", projection.run),
                 withdrawals=keep_running(health, GROUP, partial(WithdrawnUploads(store).run, event_log, health)),
+                webhooks=keep_running(health, WEBHOOKS, partial(delivery.run, health)),
+                doubts=keep_running(health, LABEL_DOUBTS, partial(label_doubts.run, health)),
+                **(
+                    {"votes": keep_running(health, VOTES, partial(votes.run, health))} if settings.vote_rules.on else {}
+                ),
                 sweeper=keep_running(health, UPLOAD_SWEEPER, partial(settled.run, health)),
                 publisher=keep_running(
                     health, "publisher", partial(publisher.stay_connected, event_log, SOURCE, health)

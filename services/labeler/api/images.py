@@ -10,20 +10,22 @@ from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
 from services.labeler.commands.outcomes import Refused, UploadResult
-from services.labeler.commands.uploads import upload
+from services.labeler.commands.uploads import UploadedFile, upload
+from services.labeler.commands.web_images import fetch
 from services.labeler.commands.withdrawals import refuse_withdrawn
-from services.labeler.fields import Sha256
 from services.labeler.queries import images, similar, stories
 from services.labeler.queries.quarantine import with_resembled
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
 from shared.clients.lineage import ImageStory
 from shared.clients.similar import MAX_SIMILAR, SimilarImages
+from shared.contract.event_parts import FILE_NAME_LENGTH
 from shared.http.forms import form_description, read_form
 from shared.imaging.decoding import UndecodableImage
 from shared.imaging.rendition import LONGEST_SIDE, MEDIA_TYPE, render
-from shared.runtime.text import clean_typed
+from shared.runtime.text import clean_file_name, clean_typed
 
 LABEL_SCHEMA = {"type": "string", "maxLength": 200, "description": "One of `GET /labels`, if known"}
+URL_SCHEMA = {"type": "string", "maxLength": 2000, "description": "Where the image is, instead of a file"}
 BYTES = {"schema": {"type": "string", "format": "binary"}}
 ImageId = Annotated[UUID, Path(description="From an upload or from `GET /review`")]
 router = APIRouter(prefix="/images", tags=["images"])
@@ -40,7 +42,7 @@ UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable", "X-Content-T
         202: {"model": AcceptedImage, "description": "Accepted; not stored yet"},
         **error_responses(400, 408, 410, 413, 415, 422),
     },
-    openapi_extra=form_description(label=LABEL_SCHEMA),
+    openapi_extra=form_description(needs_file=False, label=LABEL_SCHEMA, url=URL_SCHEMA),
 )
 async def upload_image(
     service: CurrentService,
@@ -50,10 +52,16 @@ async def upload_image(
     idempotency_key: IdempotencyKey = None,
 ) -> Uploaded | AcceptedImage:
     """Store an image, with its label if you know it. The model looks at it within a second. An image that cannot be
-    used is 422 with the reason."""
+    used is 422 with the reason. Instead of a file the form may have a `url`: the image there is fetched, if its host is
+    public."""
     form = await read_form(request)
-    data, label = form.file(service.settings.upload_limit_bytes), clean_typed(form.text("label") or "")
-    work = upload(service.command_bus, service.store, data, label or None, user.name, idempotency_key)
+    label, url = clean_typed(form.text("label") or "") or None, (form.text("url") or "").strip()
+    if url and not form.has_file:
+        work = fetch(service.command_bus, url, label, user.name, idempotency_key)
+    else:
+        data, name = form.file(service.settings.upload_limit_bytes), form.file_name()
+        file = UploadedFile(data, label, clean_file_name(name, FILE_NAME_LENGTH))
+        work = upload(service.command_bus, service.store, file, user.name, idempotency_key)
     result = await measured("upload", work)
     if isinstance(result, AcceptedImage):
         response.status_code = 202
@@ -61,16 +69,6 @@ async def upload_image(
     if result.duplicate:
         response.status_code = 200
     return _uploaded(result)
-
-
-@router.get("", summary="Find an image by its bytes", responses=error_responses(422))
-async def find_images(
-    service: CurrentService,
-    _user: AnyUser,
-    sha256: Annotated[Sha256, Query(description="Hash of the file, 64 hex digits in small letters")],
-) -> list[ImageView]:
-    """List the image that is stored with these bytes: none or one."""
-    return await images.images_of_bytes(service.database, sha256)
 
 
 @router.get("/{image_id}", summary="Show an image", responses=error_responses(404, 422))

@@ -1,25 +1,25 @@
-"""Routes about labels: list them, correct one, read its history, and get the review queue."""
+"""Routes about labels: list them, correct one, and read its history."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from services.labeler.api.audited import audited
 from services.labeler.api.images import ImageId, unknown
 from services.labeler.api.metrics import measured
 from services.labeler.api.problems import error_responses
-from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey
-from services.labeler.commands.corrections import CorrectionRequest, correct
+from services.labeler.api.service import AnyUser, CurrentService, IdempotencyKey, Labeler
+from services.labeler.commands.corrections import CorrectionRequest
+from services.labeler.commands.votes import Voter, correct_or_vote
 from services.labeler.queries import images
-from shared.clients.answers import AcceptedImage, Applied, HistoryEntry, Labels, ReviewQueue
+from shared.clients.answers import AcceptedImage, Applied, HistoryEntry, Labels
 
 router = APIRouter(tags=["labels"])
 
 
 @router.get("/labels", summary="List the labels", responses=error_responses())
 async def get_labels(service: CurrentService, _user: AnyUser) -> Labels:
-    """List the labels that an image can have in this installation."""
-    return Labels(labels=service.settings.labels, model_name=service.settings.model_name)
+    """List the labels that an image can have in this installation, and what people call each."""
+    classes = await service.command_bus.classes()
+    return Labels(labels=classes.labels, names=dict(classes.names), model_name=service.settings.model_name)
 
 
 @router.post(
@@ -28,12 +28,12 @@ async def get_labels(service: CurrentService, _user: AnyUser) -> Labels:
     responses={
         200: {"description": "The label holds"},
         202: {"model": AcceptedImage, "description": "Accepted; not applied yet"},
-        **error_responses(400, 404, 409, 410, 422),
+        **error_responses(400, 403, 404, 409, 410, 422),
     },
 )
 async def set_label(
     service: CurrentService,
-    user: AnyUser,
+    user: Labeler,
     response: Response,
     image_id: ImageId,
     correction: CorrectionRequest,
@@ -41,8 +41,10 @@ async def set_label(
 ) -> Applied | AcceptedImage:
     """Say what an image shows, given the revision of the label that you saw. If another person was first, 409 says
     who, and which label holds now. Instead of a label, `no_label` says why there is none; `withdrawn` takes the last
-    decision back."""
-    work = correct(service.command_bus, image_id, correction, user.name, idempotency_key)
+    decision back. Where a label needs several equal votes, that of a labeler is kept as one: the answer says `voted`,
+    and an operator's counts at once unless `vote` is set. Needs the role `labeler`."""
+    voter = Voter(user.name, settles=user.may_act_as("operator"))
+    work = correct_or_vote(service.command_bus, image_id, correction, voter, idempotency_key)
     if correction.no_label == "withdrawn":  # it takes back what another person may have decided
         done = await audited("withdraw", str(image_id), user, work, command="correct")
     else:
@@ -59,13 +61,3 @@ async def get_history(service: CurrentService, _user: AnyUser, image_id: ImageId
     if entries is None:
         raise unknown(image_id)
     return entries
-
-
-@router.get("/review", summary="List the images to review", responses=error_responses(422))
-async def get_review_queue(
-    service: CurrentService,
-    _user: AnyUser,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many images at most")] = 20,
-) -> ReviewQueue:
-    """List stored images that no person has reviewed, the most useful first."""
-    return await images.review_queue(service.database, limit)

@@ -100,7 +100,10 @@ async def _why_none(service: AppContext) -> str:
     settings, trained = service.settings, await models.models(service.database, 1)
     if trained:
         return "A model was trained; the gate has not promoted one. GET /models says why."
-    missing = await models.missing_for_first_model(service.database, settings.labels, settings.first_images_per_label)
+    names = (await service.command_bus.classes()).names
+    missing = await models.missing_for_first_model(
+        service.database, settings.labels, settings.first_images_per_label, names
+    )
     return missing or "There are enough images: the first model is requested and trained now, which takes minutes."
 
 

@@ -21,12 +21,13 @@ router = APIRouter(tags=["labels"])
 @router.get("/decisions", summary="Show what a person decided", responses=error_responses(422))
 async def get_decisions(
     service: CurrentService,
-    _user: AnyUser,
+    user: AnyUser,
     by: Annotated[Name, Query(min_length=1, description="The name of the person")],
     limit: Annotated[int, Query(ge=0, le=MAX_HELD, description="How many decisions that hold at most")] = 50,
 ) -> DecisionsOf:
     """Count what a person decided and what became of it, and list the decisions that hold now."""
-    return await decisions_of(service.database, by, limit)
+    open_votes = by == user.name or user.may_act_as("operator")
+    return await decisions_of(service.database, by, limit, open_votes)
 
 
 @router.post(

@@ -8,11 +8,14 @@ from fastapi.security import OAuth2PasswordBearer
 
 from services.labeler.accounts.logins import Logins
 from services.labeler.accounts.sessions import Principal
+from services.labeler.accounts.sign_on.sign_on import SignOn
 from services.labeler.accounts.users import Users
 from services.labeler.commands.command_bus import CommandBus
 from services.labeler.fields import Key
+from services.labeler.queries.events import EventFeed
+from services.labeler.queries.log_watch import LogWatch
 from services.labeler.settings import LabelerSettings
-from shared.clients.answers import Role
+from shared.contract.roles import Role
 from shared.http.problems import Problem
 from shared.runtime.audit import audit
 from shared.runtime.errors import NotReady
@@ -22,7 +25,8 @@ from shared.tables.database import Database
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """Everything a route uses. `app.state.service` holds it; it is None while the database is unavailable."""
+    """Everything a route uses. `app.state.service` holds it; it is None while the database is unavailable. `sign_on`:
+    None without a provider."""
 
     settings: LabelerSettings
     database: Database
@@ -30,6 +34,9 @@ class AppContext:
     command_bus: CommandBus
     users: Users
     logins: Logins
+    events: EventFeed
+    log_watch: LogWatch
+    sign_on: SignOn | None = None
 
 
 def current_service(request: Request) -> AppContext:
@@ -63,13 +70,16 @@ def _needs(role: Role) -> object:
         if not found.may_act_as(role):
             act = request.scope["route"].name
             audit(act, who=found.name, address=found.address, outcome="forbidden")
-            detail = f"{found.name} has the role {found.role}; this needs the role {role}. Ask an operator."
+            ask = "an operator" if role == "operator" else "an admin"
+            detail = f"{found.name} has the role {found.role}; this needs the role {role}. Ask {ask}."
             raise Problem(403, "forbidden", detail)
         return found
 
     return Depends(principal)
 
 
-AnyUser = Annotated[Principal, _needs("labeler")]
+AnyUser = Annotated[Principal, _needs("uploader")]
+Labeler = Annotated[Principal, _needs("labeler")]
 Operator = Annotated[Principal, _needs("operator")]
+Admin = Annotated[Principal, _needs("admin")]
 IdempotencyKey = Annotated[Key | None, Header(alias="Idempotency-Key", description="Send a retry with the same key")]

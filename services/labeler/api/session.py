@@ -9,15 +9,16 @@ from fastapi import APIRouter, Form, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from services.labeler.accounts.logins import TooManyLogins
-from services.labeler.accounts.sessions import Unauthorised, issue_token
+from services.labeler.accounts.sessions import Principal, Unauthorised, issue_token
 from services.labeler.api.problems import error_responses, too_many_logins
 from services.labeler.api.service import AppContext, CurrentService, address_of
 from services.labeler.fields import Name
 from shared.clients.answers import AccessToken, Session
+from shared.clients.sign_on import LoginOptions
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.audit import audit
 
-LOGIN, TOKEN = "/login", "/token"
+LOGIN, TOKEN, OPTIONS = "/login", "/token", "/login/options"
 NO_STORE = {"Cache-Control": "no-store"}
 router = APIRouter(tags=["session"])
 
@@ -37,7 +38,14 @@ class PasswordGrant(BaseModel):
     password: SecretStr = Field(json_schema_extra={"format": "password"})
 
 
-@router.post(LOGIN, summary="Log in", response_description="Logged in", responses=error_responses(400, 422, 429))
+@router.get(OPTIONS, summary="Show how people log in", responses=problem_responses(503))
+async def get_login_options(service: CurrentService) -> LoginOptions:
+    """Say whether there is a provider to log in with, and who may log in with a password."""
+    provider = None if service.sign_on is None else service.sign_on.name
+    return LoginOptions(provider=provider, passwords=service.settings.password_login)
+
+
+@router.post(LOGIN, summary="Log in", response_description="Logged in", responses=error_responses(400, 403, 422, 429))
 async def log_in(credentials: Credentials, service: CurrentService, request: Request, response: Response) -> Session:
     """Start a session with a name and a password. Send its `token` with each other request as
     `Authorization: Bearer <token>`."""
@@ -49,7 +57,7 @@ async def log_in(credentials: Credentials, service: CurrentService, request: Req
     TOKEN,
     summary="Log in with an OAuth 2.0 form",
     response_description="Logged in",
-    responses=problem_responses(400, 422, 429, 503),
+    responses=problem_responses(400, 403, 422, 429, 503),
 )
 async def issue_access_token(
     grant: Annotated[PasswordGrant, Form()], service: CurrentService, request: Request, response: Response
@@ -78,10 +86,13 @@ async def _session(service: AppContext, name: str, secret: SecretStr, request: R
 
     Raises:
         Unauthorised: the name or the password is wrong.
+        Problem: this account, or every one, logs in with the provider only.
         TooManyLogins: wait, then try again.
         TransientError: the table cannot be read.
     """
     settings, started = service.settings, time.monotonic()
+    if settings.password_login == "off":  # noqa: S105 - a word of a setting
+        raise _password_login_off(service)
     password = secret.get_secret_value().encode("utf-8", "replace")[:1024].decode("utf-8", "replace")
     address = address_of(request)
     principal = await service.logins.log_in(name, password, address)
@@ -93,7 +104,22 @@ async def _session(service: AppContext, name: str, secret: SecretStr, request: R
         # Always at the same time after the request, for known and unknown names.
         await asyncio.sleep(started + settings.login_failure_seconds - time.monotonic())
         raise Unauthorised("The name or the password is wrong. Check both and try again.")
+    if settings.password_login == "admins" and principal.role != "admin":  # noqa: S105
+        audit("log_in", who=principal.name, address=address, outcome="password_login_off")
+        raise _password_login_off(service)
     audit("log_in", who=principal.name, address=address, outcome="let_in")
+    return started_session(service, principal)
+
+
+def _password_login_off(service: AppContext) -> Problem:
+    name = "the provider" if service.sign_on is None else service.sign_on.name
+    detail = f"This account does not log in with a password here. Log in with {name}, on the pages."
+    return Problem(403, "password_login_off", detail)
+
+
+def started_session(service: AppContext, principal: Principal) -> Session:
+    """Return a new session of a user who proved to be this one."""
+    settings = service.settings
     token, expires_at = issue_token(
         principal.name,
         settings.session_secret.get_secret_value(),

@@ -10,13 +10,14 @@ from services.labeler.accounts.sessions import Principal, Unauthorised, verify_t
 from services.labeler.accounts.users import Users
 from services.labeler.api.problems import unauthorised
 from services.labeler.api.service import address_of, current_service
-from services.labeler.api.session import LOGIN, TOKEN
+from services.labeler.api.session import LOGIN, OPTIONS, TOKEN
+from services.labeler.api.sign_on import ANSWER, BEGIN
 from shared.http.docs import DOCS, OPENAPI
 from shared.http.problems import on_transient_error, problem_response
 from shared.runtime.errors import TransientError
 from shared.runtime.health import HEALTH_PATHS
 
-PUBLIC = frozenset({LOGIN, TOKEN, DOCS, OPENAPI, *HEALTH_PATHS})
+PUBLIC = frozenset({LOGIN, TOKEN, OPTIONS, BEGIN, ANSWER, DOCS, OPENAPI, *HEALTH_PATHS})
 
 
 class SessionMiddleware:

@@ -5,12 +5,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+from services.labeler.decisions.votes import VoteRules
 from services.labeler.settings import LabelerSettings
 from shared.contract.events import Event, uuid_of
+from shared.contract.label_set import LabelSet
 from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock
 from shared.runtime.errors import TransientError
 from shared.tables.database import Database
+from shared.tables.label_set import read_label_set
 
 T = TypeVar("T")
 
@@ -24,22 +27,26 @@ class CommandBus:
         self.database = database
         self.clock = clock
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels an image can have."""
-        return self._settings.labels
+    async def classes(self) -> LabelSet:
+        """Return the classes an image can have now. Raises TransientError if the tables are away."""
+        return await read_label_set(self.database, self._settings.labels)
 
     @property
     def model_name(self) -> str:
         """The name of the model this installation serves."""
         return self._settings.model_name
 
-    async def publish(self, event: Event) -> None:
-        """Publish an event. Raises TransientError if the log does not acknowledge it in time; publishing it again is
+    @property
+    def vote_rules(self) -> VoteRules:
+        """How many equal votes a label needs."""
+        return self._settings.vote_rules
+
+    async def publish(self, *events: Event) -> None:
+        """Publish events. Raises TransientError if the log does not acknowledge them in time; publishing them again is
         safe."""
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                await self._publisher.publish([event])
+                await self._publisher.publish(events)
         except TimeoutError as error:
             raise TransientError(
                 "The log did not acknowledge in time. Send the request again, with the same Idempotency-Key."

@@ -1,12 +1,15 @@
 """The command that uploads an image."""
 
 import hashlib
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
 from services.labeler.commands.command_bus import CommandBus
-from services.labeler.commands.corrections import CorrectionRequest, correct
+from services.labeler.commands.corrections import CorrectionRequest
+from services.labeler.commands.naming import label_named
 from services.labeler.commands.outcomes import Refused, UploadResult
+from services.labeler.commands.votes import Voter, correct_or_vote
 from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, ImageView
@@ -14,6 +17,16 @@ from shared.contract.events import ImageRegistered, uuid_of
 from shared.storage.object_store import ObjectStore
 
 LABEL_OF_UPLOAD = "Given with an upload of the same bytes."
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """The bytes of an upload, the label that they came with, None for none, and what the file was called, if that is
+    known."""
+
+    data: bytes
+    label: str | None = None
+    file_name: str | None = None
 
 
 def upload_id(user: str, sha256: str, key: str | None) -> UUID:
@@ -27,7 +40,7 @@ def upload_key(sha256: str) -> str:
 
 
 async def upload(
-    command_bus: CommandBus, store: ObjectStore, data: bytes, label: str | None, user: str, key: str | None
+    command_bus: CommandBus, store: ObjectStore, file: UploadedFile, user: str, key: str | None
 ) -> UploadResult | AcceptedImage:
     """Store the bytes for the ingestor, publish image.registered, and wait until the image is stored or rejected.
 
@@ -38,25 +51,22 @@ async def upload(
         Refused: empty, unknown_label, image_withdrawn (these bytes were), or the reason of the image.rejected.
         TransientError: the object store, the log or the tables are unavailable.
     """
-    if not data:
+    if not (data := file.data):
         raise Refused("empty", "The file is empty. Choose another one.")
-    if label is not None and label not in command_bus.labels:
-        raise Refused(
-            "unknown_label",
-            f"{label!r} is not a label of this installation. Choose one of: {', '.join(command_bus.labels)}.",
-        )
+    label = label_named(file.label, await command_bus.classes())
+    file = replace(file, label=label)
     sha256 = hashlib.sha256(data).hexdigest()
     for stored in await images.images_of_bytes(command_bus.database, sha256):
         refuse_withdrawn(stored)
-        return await _duplicate(command_bus, stored, label, user, key)
+        return await as_duplicate(command_bus, stored, label, user, key)
     image_id = upload_id(user, sha256, key)
     known = await images.image(command_bus.database, image_id)
-    attempt = _attempt(known)
-    event = _registered(command_bus, image_id, sha256, label, user, attempt)
+    attempt = next_attempt(known)
+    event = _registered(command_bus, image_id, sha256, file, user, attempt)
     if known is None or attempt > known.attempt:
         await store.put(upload_key(sha256), data)
         await command_bus.publish(event)
-    image = await command_bus.wait_for(partial(_settled, command_bus, image_id, attempt))
+    image = await command_bus.wait_for(partial(settled, command_bus, image_id, attempt))
     if image is None:
         return AcceptedImage(event_id=event.event_id, image_id=image_id)
     refuse_withdrawn(image)
@@ -65,18 +75,20 @@ async def upload(
             await store.delete(upload_key(sha256))
         raise Refused(image.rejection.reason, image.rejection.detail, {"image_id": str(image_id)})
     if image.image_id != image_id:
-        return await _duplicate(command_bus, image, label, user, key)
+        return await as_duplicate(command_bus, image, label, user, key)
     return UploadResult(image=image, duplicate=False)
 
 
-async def _duplicate(
+async def as_duplicate(
     command_bus: CommandBus, image: ImageView, label: str | None, user: str, key: str | None
 ) -> UploadResult | AcceptedImage:
+    """Return the image that holds the bytes already; without a label yet it gets this one, as a correction, or as a
+    vote where labels are voted about."""
     if label is None or image.label is not None or image.revision > 0:
         return UploadResult(image=image, duplicate=True)
     said = CorrectionRequest(label=label, revision=0, reason=LABEL_OF_UPLOAD)
     try:
-        done = await correct(command_bus, image.image_id, said, user, key)
+        done = await correct_or_vote(command_bus, image.image_id, said, Voter(user, only_votes=True), key)
     except Refused as refused:
         if refused.code != "superseded":
             raise
@@ -87,7 +99,7 @@ async def _duplicate(
     return UploadResult(image=now or image, duplicate=True)
 
 
-def _attempt(known: ImageView | None) -> int:
+def next_attempt(known: ImageView | None) -> int:
     """Return the number of this attempt: the next one if the last was rejected for a reason that may have passed."""
     if known is None:
         return 1
@@ -97,21 +109,22 @@ def _attempt(known: ImageView | None) -> int:
 
 
 def _registered(
-    command_bus: CommandBus, image_id: UUID, sha256: str, label: str | None, user: str, attempt: int
+    command_bus: CommandBus, image_id: UUID, sha256: str, file: UploadedFile, user: str, attempt: int
 ) -> ImageRegistered:
     return ImageRegistered(
         event_id=uuid_of(ImageRegistered.topic, image_id, attempt),
         occurred_at=command_bus.clock(),
         image_id=image_id,
         upload_key=upload_key(sha256),
-        label=label,
+        label=file.label,
         trust="claimed",
         registered_by=user,
         attempt=attempt,
+        file_name=file.file_name,
     )
 
 
-async def _settled(command_bus: CommandBus, image_id: UUID, attempt: int) -> ImageView | None:
+async def settled(command_bus: CommandBus, image_id: UUID, attempt: int) -> ImageView | None:
     """Return the image once it is stored or this attempt is rejected; for a duplicate, the image that holds the
     bytes."""
     image = await images.image(command_bus.database, image_id)

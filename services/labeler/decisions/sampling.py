@@ -7,12 +7,16 @@ over groups of near-duplicates, so that ten shots of one flower do not fill the 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID
 
 UNSURE_BELOW = 0.5
 """Below this margin the model is called unsure."""
 DRIFTED = "It was stored while pictures look different from those that were learned."
 """With this begins the reason for an image that no model has learned the like of."""
+
+
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ def margin(probabilities: Mapping[str, float]) -> float:
     return ordered[0] - (ordered[1] if len(ordered) > 1 else 0.0)
 
 
-def review_order(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]:
-    """Return the candidates in review order, each with its reason, one sentence.
+def review_order(candidates: Sequence[Candidate], names: Mapping[str, str] = NO_NAMES) -> list[tuple[Candidate, str]]:
+    """Return the candidates in review order, each with its reason, one sentence, in the `names` of the labels.
 
     While pictures drift, those stored since then come first: no model has learned them. Then predictions that
     contradict the label, then unsure predictions by margin, then images without a prediction, then seed images, last
@@ -55,27 +59,28 @@ def review_order(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]
     for position, candidate in enumerate(ranked):
         spread.append((_class(candidate), seen[candidate.group_id], position, candidate))
         seen[candidate.group_id] += 1
-    return [(candidate, reason(candidate)) for *_, candidate in sorted(spread, key=lambda entry: entry[:3])]
+    return [(candidate, reason(candidate, names)) for *_, candidate in sorted(spread, key=lambda entry: entry[:3])]
 
 
-def reason(candidate: Candidate) -> str:
-    """Return why this image is worth a look."""
+def reason(candidate: Candidate, names: Mapping[str, str] = NO_NAMES) -> str:
+    """Return why this image is worth a look. `names`: what people call the labels; one without a name is as it is."""
     if candidate.unsure:
         return "A person looked at it and was unsure."
     if candidate.drifted:
-        return f"{DRIFTED} {_usual_reason(candidate)}"
-    return _usual_reason(candidate)
+        return f"{DRIFTED} {_usual_reason(candidate, names)}"
+    return _usual_reason(candidate, names)
 
 
-def _usual_reason(candidate: Candidate) -> str:
+def _usual_reason(candidate: Candidate, names: Mapping[str, str]) -> str:
     if candidate.probabilities:
         best, share = max(candidate.probabilities.items(), key=lambda entry: entry[1])
+        said = names.get(best, best)
         if candidate.label is not None and candidate.label != best:
-            whose = "came with" if candidate.seed else "was uploaded as"
-            return f"It {whose} {candidate.label}, and the model says {best} ({share:.0%})."
+            whose, label = "came with" if candidate.seed else "was uploaded as", candidate.label
+            return f"It {whose} {names.get(label, label)}, and the model says {said} ({share:.0%})."
         if margin(candidate.probabilities) < UNSURE_BELOW:
-            return f"The model is unsure: {best}, with only {share:.0%}."
-        return f"The model says {best} ({share:.0%}); no person has checked it yet."
+            return f"The model is unsure: {said}, with only {share:.0%}."
+        return f"The model says {said} ({share:.0%}); no person has checked it yet."
     if candidate.label is not None:
         return "No person has checked its label yet."
     return "It has no label yet."

@@ -10,7 +10,7 @@ from shared.contract.events import HeldLabel, NoLabel
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One applied revision of an image. `held_revision`: the decision that holds since, 0 for none; `label` and
-    `no_label` are what this revision itself says."""
+    `no_label` are what this revision itself says. `voters`: those whose equal votes it is, instead of one person."""
 
     event_id: UUID
     revision: int
@@ -18,6 +18,11 @@ class Revision:
     held_revision: int
     label: str | None
     no_label: NoLabel | None
+    voters: tuple[str, ...] = ()
+
+    def is_by(self, person: str) -> bool:
+        """Whether this person spoke in it, alone or by a vote."""
+        return person in self.voters if self.voters else self.by == person
 
     @property
     def is_withdrawal(self) -> bool:
@@ -35,9 +40,9 @@ def decision_without(person: str, revisions: Sequence[Revision]) -> int:
     while at:
         newest = revisions[at - 1]
         held = newest.held_revision
-        if newest.by == person:
+        if newest.is_by(person):
             at -= 1
-        elif held and revisions[held - 1].by == person:
+        elif held and revisions[held - 1].is_by(person):
             at = held - 1
         else:
             return held
@@ -64,7 +69,7 @@ def fate(person: str, revisions: Sequence[Revision], revision: int) -> str:
         return "holds"
     decided = revisions[revision - 1]
     later = next(each for each in revisions[revision:] if each.held_revision != revision)
-    if later.by == person:
+    if later.is_by(person):
         return "changed"
     same = not later.is_withdrawal and (later.label, later.no_label) == (decided.label, decided.no_label)
     return "confirmed" if same else "overturned"

@@ -1,21 +1,16 @@
 """Queries about images and their labels."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.labeler.decisions.sampling import Candidate, review_order
 from services.labeler.queries.conflicts import conflicts_of_image
 from services.labeler.queries.quarantine import with_resembled
-from services.labeler.queries.watching import drifted_since
 from shared.clients.answers import (
     HistoryEntry,
     ImageView,
     LabelConflict,
     Rejection,
-    ReviewItem,
-    ReviewQueue,
     ShownPrediction,
     WithdrawalView,
 )
@@ -23,31 +18,35 @@ from shared.contract.events import HeldLabel
 from shared.tables.database import Database
 from shared.tables.postgres import Row
 
-_IMAGE = """
+IMAGE = """
 SELECT images.*, predictions.prediction_id, predictions.label AS predicted_label, probabilities, model_version
 FROM current_images images LEFT JOIN predictions USING (image_id)
 """
-REVIEW_WINDOW = 200
-"""How many of the least certain images are ordered; every request reads the queue from its beginning."""
 
 
 async def image(database: Database, image_id: UUID) -> ImageView | None:
     """Return one image; None if no event names it."""
-    row = await database.fetchrow(f"{_IMAGE} WHERE image_id = $1", image_id)
+    row = await database.fetchrow(f"{IMAGE} WHERE image_id = $1", image_id)
     return None if row is None else _image(row)
+
+
+async def images_of(database: Database, image_ids: Sequence[UUID]) -> dict[UUID, ImageView]:
+    """Return those of these images that an event names, by id."""
+    rows = await database.fetch(f"{IMAGE} WHERE image_id = ANY($1::uuid[])", image_ids)
+    return {row["image_id"]: _image(row) for row in rows}
 
 
 async def images_of_bytes(database: Database, sha256: str) -> list[ImageView]:
     """Return the images stored with these bytes, or withdrawn: none or one, since a second one is rejected."""
     where = "WHERE sha256 = $1 OR withdrawn_sha256 = $1 ORDER BY stored_at"
-    return [_image(row) for row in await database.fetch(f"{_IMAGE} {where}", sha256)]
+    return [_image(row) for row in await database.fetch(f"{IMAGE} {where}", sha256)]
 
 
 async def quarantined_images(database: Database, limit: int) -> list[ImageView]:
     """Return images that resemble images on both sides of the split, the newest first, with those that they
     resemble."""
     where = "WHERE joins <> '{}' AND withdrawn_at IS NULL ORDER BY stored_at DESC, image_id LIMIT $1"
-    return await with_resembled(database, [_image(row) for row in await database.fetch(f"{_IMAGE} {where}", limit)])
+    return await with_resembled(database, [_image(row) for row in await database.fetch(f"{IMAGE} {where}", limit)])
 
 
 async def object_key(database: Database, image_id: UUID) -> tuple[str, str] | None:
@@ -114,24 +113,6 @@ async def history(database: Database, image_id: UUID) -> list[HistoryEntry] | No
     return [start, *(_revision(row, conflicts) for row in rows)]
 
 
-async def review_queue(database: Database, limit: int) -> ReviewQueue:
-    """Return the next `limit` images to review."""
-    drifted = await drifted_since(database)
-    rows = await database.fetch(
-        f"""{_IMAGE} WHERE to_review
-            ORDER BY no_label IS NOT NULL, coalesce(stored_at < $1, true), stored_trust = 'seed',
-                     coalesce(predictions.label = stored_label, true),
-                     CASE WHEN predictions.label <> stored_label THEN -margin ELSE margin END NULLS LAST, image_id
-            LIMIT {max(REVIEW_WINDOW, limit)}""",
-        drifted,
-    )
-    by_id = {row["image_id"]: row for row in rows}
-    ordered = review_order([_candidate(row, drifted) for row in rows])[:limit]
-    items = [_review_item(by_id[candidate.image_id], reason) for candidate, reason in ordered]
-    waiting = await database.fetchval("SELECT count(*) FROM current_images WHERE to_review")
-    return ReviewQueue(items=items, waiting=waiting)
-
-
 _CORRECTION = """
 SELECT history.*, images.label AS current_label, images.revision AS current_revision, images.corrected_by AS current_by
 FROM label_history history
@@ -143,6 +124,11 @@ async def correction(database: Database, event_id: UUID) -> Row | None:
     """Return the correction with this event id, with the current label (current_*); None if the tables do not show
     it."""
     return await database.fetchrow(f"{_CORRECTION} WHERE history.event_id = $1", event_id)
+
+
+async def corrections(database: Database, event_ids: Sequence[UUID]) -> list[Row]:
+    """Return those of these corrections that the tables show, in the form of `correction`."""
+    return await database.fetch(f"{_CORRECTION} WHERE history.event_id = ANY($1::uuid[])", event_ids)
 
 
 async def decision_before(database: Database, image_id: UUID, revision: int) -> HeldLabel | None:
@@ -163,12 +149,20 @@ async def decision_before(database: Database, image_id: UUID, revision: int) -> 
 async def corrections_by(database: Database, image_id: UUID, user: str) -> list[Row]:
     """Return all corrections of the image by this person, in the form of `correction`: applied ones first, of those the
     newest first."""
-    return await database.fetch(
-        f"{_CORRECTION} WHERE history.image_id = $1 AND history.corrected_by = $2"
+    return (await corrections_of(database, [image_id], user)).get(image_id, [])
+
+
+async def corrections_of(database: Database, image_ids: Sequence[UUID], user: str) -> dict[UUID, list[Row]]:
+    """Return the same of several images, by image."""
+    found: dict[UUID, list[Row]] = {}
+    for row in await database.fetch(
+        f"{_CORRECTION} WHERE history.image_id = ANY($1::uuid[]) AND history.corrected_by = $2"
         " ORDER BY history.applied DESC, history.revision DESC, history.occurred_at DESC, history.event_id",
-        image_id,
+        image_ids,
         user,
-    )
+    ):
+        found.setdefault(row["image_id"], []).append(row)
+    return found
 
 
 def _image(row: Row) -> ImageView:
@@ -193,6 +187,7 @@ def _image(row: Row) -> ImageView:
         decided_in=row["held_revision"],
         no_label=row["no_label"],
         label_of=row["label_of"],
+        name=row["name"],
         joins=row["joins"],
         withdrawal=_withdrawal(row) if withdrawn else None,
     )
@@ -240,22 +235,3 @@ def _revision(row: Row, conflicts: Sequence[LabelConflict]) -> HistoryEntry:
             if own in ((side.image_id, side.revision) for side in (each.counting, each.overruled))
         ]
     return HistoryEntry(**values)
-
-
-def _candidate(row: Row, drifted_since: datetime | None) -> Candidate:
-    unsure = row["no_label"] is not None
-    seed = row["trust"] == "seed"
-    drifted = drifted_since is not None and row["stored_at"] >= drifted_since
-    return Candidate(row["image_id"], row["group_id"], row["label"], seed, row["probabilities"], unsure, drifted)
-
-
-def _review_item(row: Row, reason: str) -> ReviewItem:
-    return ReviewItem(
-        image_id=row["image_id"],
-        label=row["label"],
-        revision=row["revision"],
-        trust=row["trust"],
-        prediction=shown_prediction(row),
-        reason=reason,
-        quarantined=bool(row["joins"]),
-    )

@@ -38,7 +38,12 @@ ORDER BY sequence LIMIT 1
 
 async def models(database: Database, limit: int) -> list[ModelView]:
     """Return the newest `limit` models, newest first."""
-    rows = await database.fetch(f"{_MODELS} ORDER BY models.trained_at DESC, models.version LIMIT $1", limit)
+    return await models_where(database, "true ORDER BY models.trained_at DESC, models.version LIMIT $1", limit)
+
+
+async def models_where(database: Database, condition: str, *values: object) -> list[ModelView]:
+    """Return the models for which `condition`, constant SQL, holds of these `values`; it may say in which order."""
+    rows = await database.fetch(f"{_MODELS} WHERE {condition}", *values)
     live = await accuracy_of(database, [row["version"] for row in rows])
     return [_model(row).model_copy(update={"live": live.get(row["version"])}) for row in rows]
 
@@ -78,8 +83,10 @@ async def champion(database: Database) -> ChampionView | None:
     )
 
 
-async def missing_for_first_model(database: Database, labels: Sequence[str], images_per_label: int) -> str | None:
-    """Return in a sentence which images the first model lacks; None if there are enough."""
+async def missing_for_first_model(
+    database: Database, labels: Sequence[str], images_per_label: int, names: Mapping[str, str]
+) -> str | None:
+    """Return in a sentence which images the first model lacks, in the `names` of labels; None if there are enough."""
     rows = await database.fetch(
         """SELECT label, group_id, count(*) AS images FROM current_images
            WHERE stored_at IS NOT NULL AND withdrawn_at IS NULL AND label_of IS NULL AND joins = '{}'
@@ -89,7 +96,7 @@ async def missing_for_first_model(database: Database, labels: Sequence[str], ima
     for row in rows:
         if row["label"] in counts:
             counts[row["label"]][side(row["group_id"])] += row["images"]
-    return what_is_missing(counts, labels, images_per_label)
+    return what_is_missing(counts, labels, images_per_label, names)
 
 
 async def model_known(database: Database, version: str) -> bool:

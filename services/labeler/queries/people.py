@@ -6,6 +6,7 @@ from itertools import groupby
 from uuid import UUID
 
 from services.labeler.decisions.taking_out import Revision, decision_without, fate, held_label, still_holds
+from services.labeler.queries.votes import voted_images
 from shared.clients.lineage import DecisionsOf, HoldingDecision
 from shared.tables.database import Database
 from shared.tables.postgres import Row
@@ -15,13 +16,16 @@ SELECT history.*, images.stored_label, images.stored_trust, images.withdrawn_at
 FROM label_history history JOIN images USING (image_id)
 WHERE history.applied
 """
+_VOTED = "voters <> '{}' AND voters @> ARRAY[$1::text]"
 TRUSTED = ("seed", "reviewed")
 
 
-async def decisions_of(database: Database, person: str, limit: int) -> DecisionsOf:
-    """Return what this person decided, with at most `limit` of what still holds, the newest first."""
+async def decisions_of(database: Database, person: str, limit: int, open_votes: bool = False) -> DecisionsOf:
+    """Return what this person decided, with at most `limit` of what still holds, the newest first; with `open_votes`
+    also the images about which they voted and that are not decided."""
     rows = await database.fetch(
-        f"""{_APPLIED} AND image_id IN (SELECT image_id FROM label_history WHERE corrected_by = $1 AND applied)
+        f"""{_APPLIED} AND image_id IN (SELECT image_id FROM label_history WHERE corrected_by = $1 AND applied
+                                        UNION ALL SELECT image_id FROM label_history WHERE {_VOTED} AND applied)
             ORDER BY image_id, revision""",  # noqa: S608 - constant
         person,
     )
@@ -34,11 +38,12 @@ async def decisions_of(database: Database, person: str, limit: int) -> Decisions
         history = list(of_image)
         revisions = [_revision(row) for row in history]
         for row, revision in zip(history, revisions, strict=True):
-            if revision.by == person:
-                counts.update(_said(row, revision, revisions))
+            if revision.is_by(person):
+                counts.update(_said(person, row, revision, revisions))
         if still_holds(person, revisions) and history[0]["withdrawn_at"] is None:
             held.append(_holding(person, history, revisions))
     held.sort(key=lambda each: (each.decided_at, each.image_id), reverse=True)
+    voted = await voted_images(database, person) if open_votes else []
     version, in_service = await _in_service(database, person)
     return DecisionsOf(
         name=person,
@@ -55,6 +60,7 @@ async def decisions_of(database: Database, person: str, limit: int) -> Decisions
         version=version,
         in_service=in_service,
         held=held[:limit],
+        voted=tuple(voted),
     )
 
 
@@ -69,7 +75,8 @@ async def _in_service(database: Database, person: str) -> tuple[str | None, int]
         """SELECT version, (
                SELECT count(*)
                FROM held_corrections(models.version) AS held
-               JOIN label_history USING (image_id, revision) WHERE applied AND corrected_by = $1) AS corrections
+               JOIN label_history USING (image_id, revision) WHERE applied
+                 AND (corrected_by = $1 OR voters @> ARRAY[$1::text])) AS corrections
            FROM promotions JOIN models USING (version) WHERE counts ORDER BY sequence DESC LIMIT 1""",
         person,
     )
@@ -84,10 +91,11 @@ def _revision(row: Row) -> Revision:
         row["held_revision"],
         row["label_to"],
         row["no_label"],
+        tuple(row["voters"]),
     )
 
 
-def _said(row: Row, revision: Revision, revisions: Sequence[Revision]) -> list[str]:
+def _said(person: str, row: Row, revision: Revision, revisions: Sequence[Revision]) -> list[str]:
     """Return what is counted about one revision of the person."""
     if revision.is_withdrawal:
         return ["withdrawals"]
@@ -97,7 +105,7 @@ def _said(row: Row, revision: Revision, revisions: Sequence[Revision]) -> list[s
     contradicted = {"model": model, "data set": data_set, "both": model and data_set}
     return [
         "corrections",
-        fate(revision.by, revisions, revision.revision),
+        fate(person, revisions, revision.revision),
         *(what for what, is_so in contradicted.items() if is_so),
     ]
 
@@ -106,8 +114,8 @@ def _holding(person: str, history: Sequence[Row], revisions: Sequence[Revision])
     """Return what of this person holds for an image, and what would hold without it."""
     newest = revisions[-1]
     theirs = newest.held_revision
-    if not theirs or revisions[theirs - 1].by != person:  # a withdrawal of theirs
-        theirs = max(each.revision for each in revisions if each.by == person)
+    if not theirs or not revisions[theirs - 1].is_by(person):  # a withdrawal of theirs
+        theirs = max(each.revision for each in revisions if each.is_by(person))
     row = history[theirs - 1]
     restored = held_label(revisions, decision_without(person, revisions))
     return HoldingDecision(

@@ -32,7 +32,8 @@ def main() -> None:
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
-        "theme.primaryColor": "#3d7a35",
+        "theme.light.primaryColor": "#3d7a35",
+        "theme.dark.primaryColor": "#3d7a35",
         "theme.baseRadius": "large",
     }
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server has drained by then, and raises it again

@@ -1,10 +1,14 @@
 """The two APIs as the pages use them: each request is sent once, and each failure is a sentence for the person."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 from shared.clients.answers import Session
 from shared.clients.api import BlockingApi
 from shared.clients.errors import ApiError, ApiProblem
+from shared.clients.names import read_in_names
 from shared.clients.request import ApiRequest
 from shared.runtime.errors import PappusError, TransientError
 
@@ -38,11 +42,25 @@ class Superseded(PappusError):
         self.revision = revision
 
 
+@dataclass
+class ShownNames:
+    """What people call the classes now, by label: answers are read with these names."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
 class LabelerClient:
     """The labeler's API as one person uses it."""
 
-    def __init__(self, api: BlockingApi) -> None:
+    def __init__(self, api: BlockingApi, token: str | None = None, shown: ShownNames | None = None) -> None:
+        """`shown`: shared with other clients; what it says later counts for all of them."""
         self._api = api
+        self._token = token
+        self.shown = shown or ShownNames()
+
+    def under(self, session: Session) -> "LabelerClient":
+        """Return a client that stays in this session, also when another person logs in: for work beside the page."""
+        return LabelerClient(self._api, session.token, self.shown)
 
     def resume(self, session: Session) -> None:
         """Send later requests in this session."""
@@ -57,10 +75,12 @@ class LabelerClient:
             Declined: the API refused; the same request is refused again.
             TransientError: the API, or something behind it, is unavailable.
         """
+        if self._token is not None:
+            request = replace(request, headers={**(request.headers or {}), "Authorization": f"Bearer {self._token}"})
         try:
-            return self._api.send(request)
+            return self._api.send(read_in_names(request, self.shown.names))
         except ApiProblem as problem:
-            raise _page_error(problem, unavailable) from problem
+            raise _page_error(problem, unavailable, self.shown.names) from problem
         except ApiError as error:
             raise _no_answer(error, LABELER_UNAVAILABLE) from error
 
@@ -70,11 +90,12 @@ class PredictorClient:
 
     def __init__(self, api: BlockingApi) -> None:
         self._api = api
+        self.shown = ShownNames()
 
     def send(self, request: ApiRequest[T]) -> T:
         """Send a request. Raises Declined, and TransientError (NoModel if there is no model yet)."""
         try:
-            return self._api.send(request)
+            return self._api.send(read_in_names(request, self.shown.names))
         except ApiProblem as problem:
             if problem.status == 401:  # the key of the pages, not the session of the person
                 raise Declined(KEY_REFUSED) from problem
@@ -83,12 +104,16 @@ class PredictorClient:
             raise _no_answer(error, PREDICTOR_UNAVAILABLE) from error
 
 
-def _page_error(problem: ApiProblem, unavailable: str = "") -> PappusError:
+def _page_error(
+    problem: ApiProblem, unavailable: str = "", names: Mapping[str, str] = MappingProxyType({})
+) -> PappusError:
     detail = problem.detail if problem.code else f"The answer was HTTP status {problem.status}. Try again in a moment."
     if problem.status == 401:
         return LoggedOut(detail)
     if problem.code == "superseded":
-        return Superseded(detail, problem.members.get("label"), int(problem.members.get("revision") or 0))
+        label = problem.members.get("label")
+        named = None if label is None else names.get(label, label)
+        return Superseded(detail, named, int(problem.members.get("revision") or 0))
     if problem.code == "no_model":
         return NoModel(detail)
     if problem.retryable:

@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 
-from services.labeler.decisions.sampling import DRIFTED
 from shared.clients.answers import (
     DecidedLabel,
     DriftView,
@@ -13,14 +12,13 @@ from shared.clients.answers import (
     Prediction,
     PromotionView,
     ResembledGroup,
-    ReviewItem,
-    ShownPrediction,
 )
 from shared.clients.similar import SimilarImage
 from shared.clients.withdrawals import Withdrawal
 
-UNDONE = "Your last label is undone. The image is as it was before."
 KEPT = "Your work is kept here."
+KEPT_AS_VOTE = "It is kept as your vote. The label counts once enough people say the same."
+LABELERS_DECIDE = "You upload and look; people with the role labeler decide labels. An admin can give you that role."
 
 
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~$&@]|:(?=[\w/])|(?<=www)\.|^[-+=]|(?<=^\d)[.)]", re.IGNORECASE)
@@ -114,7 +112,7 @@ def similar(image: SimilarImage) -> str:
 def frozen(freeze: PromotionView, *, operator: bool) -> str:
     """Return by whom, why and since when promotions are frozen, and what that means."""
     since = f"{freeze.promoted_at:%d %B, %H:%M} UTC"
-    next_step = " To lift the freeze: `pappus unfreeze`." if operator else ""
+    next_step = " Lift the freeze on the page Models." if operator else ""
     reason = plain(freeze.summary).rstrip(".")
     return f"Promotions are frozen since {since}. {reason}. Labels are saved; the model follows later.{next_step}"
 
@@ -159,26 +157,6 @@ def prediction_change(before: Prediction, after: Prediction) -> str:
     if said == says:
         return f"The model still says **{says}**, {new:.0%} instead of {old:.0%}."
     return f"The model said {said} ({old:.0%}); now it says **{says}** ({new:.0%})."
-
-
-def why_shown(item: ReviewItem, prediction: ShownPrediction | None) -> str:
-    """Return why the image is worth a look, and its label. What the heading and the bars above say is not repeated."""
-    label = current_label(item)
-    if item.prediction is None or prediction is None or item.reason == UNDONE:
-        return f"{plain(item.reason)}  \n{label}"
-    if item.reason.startswith(DRIFTED):
-        return f"{DRIFTED}  \n{label}"
-    if item.label is not None and item.label != prediction.label:
-        return f"{label[:-1]}; the model contradicts it."
-    return f"The model is unsure.  \n{label}" if "unsure" in item.reason else f"Not checked by a person yet.  \n{label}"
-
-
-def current_label(item: ReviewItem) -> str:
-    """Return the current label of an image and where it comes from; nothing without one, which the reason says."""
-    if item.label is None:
-        return ""
-    source = {"seed": "from the data set", "claimed": "set by the uploader", "reviewed": "set by a reviewer"}
-    return f"Label: **{plain(item.label)}**, {source[item.trust]}."
 
 
 def withdrawn(done: Withdrawal) -> str:

@@ -1,7 +1,7 @@
 """One replica of the predictor: answers over HTTP with the champion.
 
-Consumes model.promoted, all of it, and model.trained from its end, without a group. Publishes prediction.logged and
-model.loaded. Owns its folder of last good artefacts. Needs no database.
+Consumes model.promoted and label_set.changed, all of them, and model.trained from its end, without a group. Publishes
+prediction.logged and model.loaded. Owns its folder of last good artefacts. Needs no database.
 """
 
 from services.predictor.api.app import build_app
@@ -26,7 +26,7 @@ async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-api", settings, settings.trace_answers_ratio)
-    health, keys = Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
+    limit, health, keys = settings.in_flight_limit, Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
     model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
@@ -35,9 +35,9 @@ async def main() -> None:
         open_object_store(settings, knock=False) as store,
     ):
         loader = make_loader(settings, store, [readiness(health), model_loaded.notify])
-        follower = Follower(event_log, publisher, loader.set_target, health)
+        follower = Follower(event_log, publisher, loader.set_target, health, classes=loader.classes)
         ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
-        predictions = Predictions(loader.in_service, prediction_log, settings.replica, settings.in_flight_limit)
+        predictions = Predictions(loader.in_service, prediction_log, settings.replica, limit, classes=loader.classes)
         app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts, keys)
         with (
             listening(settings.host, settings.port, shared=True) as common,

@@ -18,10 +18,11 @@ class CorrectionBody(_Body):
 
 
 class PredictionBody(_Body):
-    """An answer. Probabilities sum to 1; `milliseconds` is decoding and inference; corrections heaviest first, at most
-    3."""
+    """An answer. `label` is that of a class for good, `name` what people call it now. Probabilities sum to 1;
+    `milliseconds` is decoding and inference; corrections heaviest first, at most 3."""
 
     label: str
+    name: str = ""
     probabilities: dict[str, float]
     model_version: str
     model_sequence: int

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from services.predictor.api.bodies import CorrectionBody, ModelBody, PredictionBody
-from shared.contract.events import PredictionLogged, uuid_of
+from shared.contract.events import uuid_of
+from shared.contract.replicas import PredictionLogged
 from shared.http.docs import PICTURE
 from shared.http.examples import Example
 from shared.http.problems import Problem
@@ -48,6 +49,7 @@ def examples() -> Mapping[str, Example]:
     sha256 = hashlib.sha256(draw_dandelion()).hexdigest()
     answer = PredictionBody(
         label="dandelion",
+        name="dandelion",
         probabilities={"dandelion": 0.97, "grass": 0.03},
         model_version=VERSION,
         model_sequence=2,

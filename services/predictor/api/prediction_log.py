@@ -5,7 +5,7 @@ from contextvars import Context, copy_context
 from typing import NamedTuple
 
 from services.predictor.metrics import PREDICTIONS_DROPPED
-from shared.contract.events import PredictionLogged
+from shared.contract.replicas import PredictionLogged
 from shared.messaging.event_log import Publisher
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, retrying

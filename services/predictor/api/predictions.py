@@ -8,6 +8,7 @@ from uuid import uuid4
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.decisions.answers import PredictionContext, prediction_logged
 from services.predictor.metrics import IN_FLIGHT, REFUSALS, STAGE_SECONDS, count_answer
+from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
 from shared.http.problems import Problem
@@ -27,7 +28,10 @@ class Predictions:
         replica: str,
         in_flight_limit: int,
         clock: Clock = utc_now,
+        classes: KnownClasses | None = None,
     ) -> None:
+        """`classes`: what people call the labels; None: as they are."""
+        self._classes = classes
         self._in_service = in_service
         self._prediction_log = prediction_log
         self._replica = replica
@@ -111,7 +115,7 @@ class Predictions:
         }
 
     def _body(self, serving: ServingModel, scored: Scored) -> dict[str, Any]:
-        prediction_id = uuid4()
+        prediction_id, label = uuid4(), scored.answer.label
         context = PredictionContext(
             serving.promotion,
             self._replica,
@@ -122,7 +126,8 @@ class Predictions:
         )
         self._prediction_log.offer(prediction_logged(scored.answer, context, prediction_id, self._clock()))
         return {
-            "label": scored.answer.label,
+            "label": label,
+            "name": label if self._classes is None else self._classes.current.name_of(label),
             "probabilities": scored.answer.probabilities,
             "model_version": serving.promotion.version,
             "model_sequence": serving.promotion.sequence,

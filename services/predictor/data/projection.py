@@ -5,8 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from services.predictor.decisions.answers import needs_answer
-from shared.contract.events import ImageStored, ImageWithdrawn, PredictionLogged
+from shared.contract.events import ImageStored, ImageWithdrawn
 from shared.contract.image_scored import ImageScored
+from shared.contract.replicas import PredictionLogged
 from shared.tables.database import Database
 from shared.tables.projection import Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.contract.artefact import ArtefactMetadata
-from shared.contract.events import ImageStored, ImageWithdrawn, ModelPromoted, PredictionLogged, uuid_of
+from shared.contract.events import ImageStored, ImageWithdrawn, ModelPromoted, uuid_of
 from shared.contract.image_scored import ImageScored, ScoredAnswer
+from shared.contract.replicas import PredictionLogged
 from shared.drift.sketch import project_features
 
 NAMED_CORRECTIONS = 3

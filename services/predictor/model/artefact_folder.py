@@ -44,9 +44,9 @@ class ArtefactFolder:
             if _holds(path, base):
                 os.utime(path)
             else:
-                _write_whole(path, base)
-        _write_whole(self._artefact(promotion.artefact_sha256), artefact)
-        _write_whole(self._promotion_file(promotion.artefact_sha256), promotion.model_dump_json().encode())
+                write_whole(path, base)
+        write_whole(self._artefact(promotion.artefact_sha256), artefact)
+        write_whole(self._promotion_file(promotion.artefact_sha256), promotion.model_dump_json().encode())
         for old in self._promotion_files()[KEPT:]:
             old.unlink(missing_ok=True)
             old.with_suffix(".onnx").unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write to a new file and rename it, so that a crash leaves the old file or the new one, never half of it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:

@@ -15,6 +15,7 @@ from services.predictor.decisions.promotions import Promotions
 from services.predictor.metrics import CORRECTION_TO_LIVE_SECONDS, MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.candidates import CandidateModels
+from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.model_files import ModelFiles
 from services.predictor.model.onnx_model import Model
@@ -46,12 +47,12 @@ Notify = Callable[[ServingModel | None, Failure | None], None]
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
     """`kafka_wait_seconds`: how long a start waits for the log before it serves from disk. `timeout_seconds`: the limit
-    of one load. `labels`: those a model may name; None: any."""
+    of one load. `classes`: those a model may name; None: any."""
 
     kafka_wait_seconds: float = 3.0
     timeout_seconds: float = 120.0
     retry: RetryPolicy = RETRY
-    labels: tuple[str, ...] | None = None
+    classes: KnownClasses | None = None
 
 
 class ModelLoader:
@@ -65,7 +66,8 @@ class ModelLoader:
         settings: LoadSettings = LoadSettings(),
         clock: Clock = utc_now,
     ) -> None:
-        self._files = ModelFiles(store, folder, settings.labels)
+        self._files = ModelFiles(store, folder, settings.classes)
+        self.classes = settings.classes
         self.candidates = CandidateModels(self._files)
         """Models that are loaded before they are promoted, once something tells of them."""
         self.in_service = ModelHolder()
@@ -199,6 +201,7 @@ def _first_held(promotion: ModelPromoted, promotions: Promotions) -> list[dateti
 
 
 def make_loader(settings: PredictorSettings, store: ReadableStore, listeners: Sequence[Notify]) -> ModelLoader:
-    """Return the loader of a process with these settings."""
-    load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, labels=settings.labels)
+    """Return the loader of a process with these settings, and the classes that it knew last."""
+    classes = KnownClasses(settings.labels, settings.artefact_folder / "classes")
+    load_settings = LoadSettings(settings.kafka_wait_seconds, settings.load_timeout_seconds, classes=classes)
     return ModelLoader(store, ArtefactFolder(settings.artefact_folder), listeners, load_settings)

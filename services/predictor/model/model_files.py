@@ -5,12 +5,12 @@ of them takes a few milliseconds.
 """
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from cachetools import LRUCache
 
 from services.predictor.model.artefact_folder import ArtefactFolder
+from services.predictor.model.classes import KnownClasses
 from services.predictor.model.onnx_model import Graph, Model, ParsedArtefact
 from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, BaseArtefact, check_artefact_key, check_base_key
 from shared.contract.events import ArtefactOfModel
@@ -31,11 +31,11 @@ class LoadedModel:
 class ModelFiles:
     """Reads artefacts, compares them with the announced hash, and loads them, off the event loop."""
 
-    def __init__(self, store: ReadableStore, folder: ArtefactFolder, labels: Collection[str] | None = None) -> None:
-        """`labels`: those a model may name; None: any."""
+    def __init__(self, store: ReadableStore, folder: ArtefactFolder, classes: KnownClasses | None = None) -> None:
+        """`classes`: those a model may name; None: any."""
         self._store = store
         self._folder = folder
-        self._labels = labels
+        self._classes = classes
         self._bases: LRUCache[str, Graph] = LRUCache(KEPT_BASES)
         self._loading_base = asyncio.Lock()
 
@@ -59,7 +59,8 @@ class ModelFiles:
         parsed = await asyncio.to_thread(ParsedArtefact.of, artefact)
         base = parsed.metadata.base
         bases = {} if base is None else {base.sha256: await self._base(base)}
-        model = await asyncio.to_thread(Model, parsed, self._labels, bases)
+        labels = None if self._classes is None else self._classes.current.labels
+        model = await asyncio.to_thread(Model, parsed, labels, bases)
         if base is None:
             self._bases[digest] = model.graph
         return LoadedModel(model, artefact)

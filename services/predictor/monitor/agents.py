@@ -40,7 +40,8 @@ from services.predictor.monitor.metrics import (
 )
 from services.predictor.monitor.recent_rows import RecentRows
 from services.predictor.monitor.references import References
-from shared.contract.events import DriftDetected, LabelCorrected, ModelPromoted, PredictionLogged, uuid_of
+from shared.contract.events import DriftDetected, LabelCorrected, ModelPromoted, uuid_of
+from shared.contract.replicas import PredictionLogged
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError

@@ -5,7 +5,8 @@ from functools import partial
 from services.predictor.monitor.agents import Monitor, MonitorTables
 from services.predictor.monitor.references import References
 from services.predictor.settings import PredictorSettings
-from shared.contract.events import LabelCorrected, PredictionLogged
+from shared.contract.events import LabelCorrected
+from shared.contract.replicas import PredictionLogged
 from shared.contract.topics import MONITOR_APP, MONITOR_TICKS
 from shared.faust_app import FaustApp
 from shared.messaging.event_log import Publisher

@@ -1,10 +1,12 @@
-"""Follows model.promoted without a consumer group: every replica reads the whole topic."""
+"""Follows model.promoted, and label_set.changed, without a consumer group: every replica reads the whole topics."""
 
 import asyncio
 from collections.abc import Callable
 
 from services.predictor.decisions.promotions import Promotions, fold
+from services.predictor.model.classes import KnownClasses
 from shared.contract.events import ModelPromoted
+from shared.contract.label_set import LabelSetChanged
 from shared.messaging.codec import decode_record
 from shared.messaging.dead_letters import make_dead_letter, record_dead_letter
 from shared.messaging.event_log import EventLog, LogReader, Publisher, Record, TopicPartition
@@ -35,7 +37,10 @@ class Follower:
         set_target: Callable[[Promotions], None],
         health: Health,
         retry: RetryPolicy = UNTIL_CANCELLED,
+        classes: KnownClasses | None = None,
     ) -> None:
+        """`classes`: what label_set.changed is folded into; None: nothing."""
+        self._classes = classes
         self._event_log = event_log
         self._publisher = publisher
         self._set_target = set_target
@@ -49,7 +54,7 @@ class Follower:
         attempt = 0
         while True:
             try:
-                async with self._event_log.reader([ModelPromoted.topic]) as reader:
+                async with self._event_log.reader([ModelPromoted.topic, LabelSetChanged.topic]) as reader:
                     promotions = await self._read_to_end(reader)
                     self._report_health()
                     attempt = 0
@@ -66,24 +71,33 @@ class Follower:
         ends = await reader.end_offsets()
         positions = dict(await reader.beginning_offsets())
         promotions = Promotions()
+        if self._classes is not None:
+            self._classes.restart()
         while any(positions[partition] < end for partition, end in ends.items()):
             for record in await reader.poll(POLL_SECONDS):
                 promotions = self._fold_or_stop(promotions, record)
                 positions[record.topic_partition] = record.offset + 1
+        await self._show_classes()
         self._set_target(promotions)
         await self._send_to_dlq()
         return promotions
 
     async def _follow(self, reader: LogReader, promotions: Promotions) -> None:
         while True:
-            for record in await reader.poll(POLL_SECONDS):
+            records = await reader.poll(POLL_SECONDS)
+            for record in sorted(records, key=lambda one: one.topic == ModelPromoted.topic):  # classes first
                 before = promotions
                 with process_span(record, "fold"):
                     promotions = self._fold_or_stop(promotions, record)
                     if promotions is not before:
                         self._set_target(promotions)
+            await self._show_classes()
             self._report_health()
             await self._send_to_dlq()
+
+    async def _show_classes(self) -> None:
+        if self._classes is not None:
+            await self._classes.show()
 
     def _fold_or_stop(self, promotions: Promotions, record: Record) -> Promotions:
         """Return the fold with this record. What was promoted before a record of a newer release is served.
@@ -102,6 +116,11 @@ class Follower:
             event = decode_record(record)
         except InvalidMessage as error:
             self._unreadable.setdefault((record.topic_partition, record.offset), (record, error))
+            return promotions
+        if isinstance(event, LabelSetChanged):
+            if self._classes is not None:
+                describe_event(event)
+                self._classes.fold(event)
             return promotions
         if not isinstance(event, ModelPromoted):
             raise TypeError(

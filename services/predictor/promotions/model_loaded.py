@@ -4,7 +4,8 @@ import asyncio
 
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure
-from shared.contract.events import ModelLoaded, uuid_of
+from shared.contract.events import uuid_of
+from shared.contract.replicas import ModelLoaded
 from shared.messaging.event_log import Publisher
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
@@ -47,6 +48,7 @@ class ModelLoadedReporter:
             outcome="failed" if failure else "serving",
             detail=failure.detail if failure else "",
             wanted_version=failure.promotion.version if failure else None,
+            loaded_at=serving.loaded_at if serving else None,
         )
 
     async def run(self, publisher: Publisher) -> None:

@@ -1,7 +1,7 @@
 """The worker: answers about stored images, again by each new full model, and the table of all predictions.
 
-Consumes image.stored (handler), model.promoted (all of it, without a group), prediction.logged, image.stored,
-image.scored and image.withdrawn (projection). Publishes image.scored. Owns schema `predictor`.
+Consumes image.stored (handler), model.promoted and label_set.changed (all of them, without a group), prediction.logged,
+image.stored, image.scored and image.withdrawn (projection). Publishes image.scored. Owns schema `predictor`.
 """
 
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors
@@ -42,7 +42,7 @@ async def main() -> None:
         rescoring = Rescoring(event_log, database, scorer, loader.in_service, settings.rescoring_share)
         await run_parts(
             health,
-            follower=Follower(event_log, publisher, loader.set_target, health).run(),
+            follower=Follower(event_log, publisher, loader.set_target, health, classes=loader.classes).run(),
             loader=loader.run(),
             scoring=images.run(event_log, health, settings.in_groups),
             rescoring=rescoring.run(publisher, health, silence_seconds),

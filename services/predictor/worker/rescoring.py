@@ -15,8 +15,9 @@ from services.predictor.decisions.answers import answer_taken_back
 from services.predictor.metrics import IMAGES_TO_SCORE
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.worker.scorer import Scorer
-from shared.contract.events import ImageStored, ImageWithdrawn, PredictionLogged
+from shared.contract.events import ImageStored, ImageWithdrawn
 from shared.contract.image_scored import ImageScored
+from shared.contract.replicas import PredictionLogged
 from shared.imaging.decoding import UndecodableImage
 from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock, utc_now

@@ -1,4 +1,4 @@
-"""The trainer's projection: image.stored, image.withdrawn, label.corrected and model.* as tables.
+"""The trainer's projection: image.stored, image.withdrawn, label.corrected, label_set.changed and model.* as tables.
 
 Each table is written from one topic (`same_pixels` follows from three of these tables), and each `apply_*` tolerates a
 repeated event, so any interleaving of the topics gives the same tables. Every process that reads them runs
@@ -14,10 +14,12 @@ from shared.contract.events import (
     ModelRejected,
     ModelTrained,
 )
+from shared.contract.label_set import LabelSetChanged
 from shared.contract.race_rules import label_applies, promotion_counts
 from shared.messaging.event_log import EventLog
 from shared.runtime.health import Health
 from shared.tables.database import Database
+from shared.tables.label_set import apply_label_set_changed
 from shared.tables.projection import Projection, Projector, Transaction, on_event
 from shared.tables.replay import ReplayPlan
 
@@ -156,6 +158,7 @@ PROJECTORS: tuple[Projector, ...] = (
     on_event(ModelTrained, apply_model_trained),
     on_event(ModelPromoted, apply_model_promoted),
     on_event(ModelRejected, apply_model_rejected),
+    on_event(LabelSetChanged, apply_label_set_changed),
 )
 TOPICS: tuple[str, ...] = tuple(projector.event.topic for projector in PROJECTORS)
 """What the tables are folded from: caught up means at the end of these."""

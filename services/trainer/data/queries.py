@@ -1,6 +1,7 @@
 """Questions to the trainer's tables. Each takes the database, or a transaction on it, and answers with values."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -23,6 +24,7 @@ AFTER_ALL_REVISIONS = LARGEST + 1
 """The revision at which the withdrawal of an image takes back all that a model may hold of it, also corrections that
 the tables do not show yet."""
 
+MANY = 2_000
 _NEWEST = "SELECT DISTINCT ON (image_id) * FROM corrections WHERE {among} ORDER BY image_id, revision DESC"
 """The newest applied correction of each image."""
 
@@ -48,7 +50,9 @@ async def labelled_images(tables: Tables, among: Collection[UUID] | None = None)
              AND {among} ORDER BY i.image_id""",
         among,
     )
-    return [LabelledImage(_sample(row), row["object_key"], row["group_id"]) for row in rows]
+    if len(rows) < MANY:
+        return _labelled(rows)
+    return await asyncio.to_thread(_labelled, rows)  # takes seconds for 100,000, in which the event loop goes on
 
 
 async def newest_images(tables: Tables, limit: int) -> list[tuple[str, str]]:
@@ -310,6 +314,10 @@ async def verdict_on(tables: Tables, cause: UUID) -> ModelPromoted | ModelReject
     if found is None:
         return None
     return (ModelPromoted if found["promoted"] else ModelRejected).model_validate(found["event"])
+
+
+def _labelled(rows: Sequence[Row]) -> list[LabelledImage]:
+    return [LabelledImage(_sample(row), row["object_key"], row["group_id"]) for row in rows]
 
 
 def _sample(row: Row) -> Sample:

@@ -34,7 +34,7 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
     ):
         source = FeatureSource(store, FeatureCache(settings.cached_features))
-        lane = FastLane(database, store, source, health, utc_now)
+        lane = FastLane(database, store, source, health, utc_now, settings.labels)
         prefetcher = FeaturePrefetcher(database, source, lane.loaded_champion, settings.cached_features)
         with one_blas_thread():
             await run_parts(

@@ -42,6 +42,8 @@ class LoadedChampion:
     extractor: FeatureExtractor
     placed: PlacedImages
     neighbours: Neighbours = field(default_factory=Neighbours)
+    stored: bool = True
+    """Whether an artefact with its head lies in the store, which a layer alone can name."""
 
     @property
     def backbone_id(self) -> str:
@@ -53,6 +55,13 @@ class LoadedChampion:
         """Whether a correction has a row for the mirrored image, too: in a space, unless its features are the same.
         Artefacts of format 1 have no space, and no such rows."""
         return self.artefact.layer.space is not None and not self.artefact.metadata.mirror_proof
+
+    def with_unlearned(self, labels: Sequence[str]) -> "LoadedChampion":
+        """Return the champion with these labels after its own, which its head has not learned: what is built on it is a
+        whole artefact."""
+        artefact = self.artefact.with_unlearned(labels)
+        placed = PlacedImages(artefact.head, artefact.layer)
+        return LoadedChampion(artefact, self.extractor, placed, self.neighbours, stored=False)
 
     def succeeded_by(self, artefact: Artefact) -> "LoadedChampion":
         """Return the champion with this artefact, built on the same backbone and head."""
@@ -99,7 +108,8 @@ def build_candidate(
     manifest = manifest or manifest_of_corrections(corrections)
     layer = _fit_layer(base, corrections, [vectors] if mirrored is None else [vectors, mirrored])
     fitted = time.perf_counter()
-    artefact = base.artefact.with_layer(layer, manifest.sha256)
+    write = base.artefact.with_layer if base.stored else base.artefact.with_layer_inside
+    artefact = write(layer, manifest.sha256)
     weights_sha256 = artefact.hash_weights()
     seconds = {"fit": fitted - started, "write": time.perf_counter() - fitted}
     return Candidate(artefact, weights_sha256, manifest, seconds)

@@ -54,6 +54,7 @@ from shared.runtime.telemetry import logger as logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.storage.verified import HashMismatch
 from shared.tables.database import Database
+from shared.tables.label_set import read_label_set
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.reconciler import run_reconciler
 from shared.tables.single_worker import run_in_one_process
@@ -75,8 +76,16 @@ class FastLane:
     models in memory, and which images no candidate could be built with."""
 
     def __init__(
-        self, database: Database, store: ObjectStore, source: FeatureSource, health: Health, clock: Clock
+        self,
+        database: Database,
+        store: ObjectStore,
+        source: FeatureSource,
+        health: Health,
+        clock: Clock,
+        labels: Sequence[str] = (),
     ) -> None:
+        """`labels`: those of the configuration."""
+        self._labels = labels
         self._database = database
         self._store = store
         self._source = source
@@ -126,8 +135,11 @@ class FastLane:
         return None if champion is None else await self._load_champion(champion)
 
     async def _load_state(self) -> FastLaneState:
-        champion, labels, set_aside = await asyncio.gather(
-            self._models.champion(), self._kept.read(), queries.set_aside(self._database)
+        champion, labels, set_aside, classes = await asyncio.gather(
+            self._models.champion(),
+            self._kept.read(),
+            queries.set_aside(self._database),
+            read_label_set(self._database, self._labels),
         )
         now = self._clock()
         self._unreadable = {key: kept for key, kept in self._unreadable.items() if now - kept[0] < LEFT_OUT_FOR}
@@ -141,6 +153,7 @@ class FastLane:
             unreadable=_reasons(self._unreadable),
             inexact=_reasons(self._inexact),
             recipe=RECIPE,
+            classes=classes.labels,
         )
 
     async def _load_champion(self, champion: Champion) -> LoadedChampion:
@@ -162,6 +175,8 @@ class FastLane:
         out."""
         started = time.perf_counter()
         base = await self._load_champion(decision.champion)
+        if decision.new_labels:
+            base = await asyncio.to_thread(base.with_unlearned, decision.new_labels)
         found, mirrored = await self._load_features(base, decision)
         if found.unreadable:
             self._leave_out(decision, found.unreadable)
@@ -188,7 +203,10 @@ class FastLane:
             self._inexact[newest.image_id, newest.revision] = self._clock(), reason
             logger.warning("a correction is left out", image_id=str(newest.image_id), reason=reason)
             return None
-        self._loaded[candidate.artefact.sha256] = base.succeeded_by(candidate.artefact)
+        built = candidate.artefact
+        if built.metadata.base is None:
+            built = replace(built, key=artefact_key(decision.version, built.sha256))
+        self._loaded[built.sha256] = base.succeeded_by(built)
         seconds = {"features": ready - started, **candidate.seconds, "parity": parity_seconds, "store": store_seconds}
         for stage, spent in seconds.items():
             BUILD_SECONDS.labels(stage).observe(spent)
@@ -309,7 +327,8 @@ def _make_event(
         weights_sha256=candidate.weights_sha256,
         manifest_key=_manifest_key(candidate.manifest.sha256),
         manifest_sha256=candidate.manifest.sha256,
-        labels=parent.labels,
+        labels=(*parent.labels, *decision.new_labels),
+        unlearned=(*parent.unlearned, *decision.new_labels),
         training_images=len(decision.corrections),
         test_images=parent.test_images,
         corrections=None,

@@ -16,6 +16,7 @@ from shared.imaging.decoding import UndecodableImage
 from shared.imaging.lanes import DecodingLanes
 from shared.imaging.preprocessing import PreparedImage, prepare_image
 from shared.imaging.structure import Pixels
+from shared.runtime.bounded import map_bounded
 from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.storage.verified import HashMismatch, get_verified
 
@@ -104,7 +105,7 @@ class FeatureSource:
     async def prepared_images(self, object_keys: Mapping[str, str]) -> tuple[dict[str, Pixels], dict[str, str]]:
         """Return prepared images uint8 [96, 96, 3] by sha256, and why others could not be read. Raises
         TransientError."""
-        answers = await asyncio.gather(*(self._read(digest, key) for digest, key in object_keys.items()))
+        answers = await map_bounded(lambda entry: self._read(*entry), object_keys.items(), FETCHES)
         prepared: dict[str, Pixels] = {}
         unreadable: dict[str, str] = {}
         for digest, answer in zip(object_keys, answers, strict=True):

@@ -1,14 +1,15 @@
 """The handler of training.requested: from the current labels to a candidate in the object store, and model.trained."""
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from services.trainer.dataset.manifest import Manifest
+from services.trainer.dataset.manifest import Manifest, Sample
 from services.trainer.features.parquet import features_key
-from services.trainer.full_lane.decisions.plan import event_id_of, plan_manifest, relabel_samples, version_of
+from services.trainer.full_lane.decisions.plan import Plan, event_id_of, plan_model, relabel_samples, version_of
 from services.trainer.full_lane.image_folder import ImageFolder
 from services.trainer.full_lane.jobs import FitJob, Fitted, Learned, LearnJob, NotEnoughImages, Parameters
 from services.trainer.full_lane.settings import FullLaneSettings
@@ -16,6 +17,7 @@ from services.trainer.full_lane.snapshot import Dataset, Snapshot
 from services.trainer.model.made_with import made_with
 from shared.contract.artefact import LARGEST_ARTEFACT_BYTES, artefact_key, check_artefact_key
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, TrainingRequested
+from shared.contract.label_set import LabelSet, with_configured
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import InvalidMessage
 from shared.runtime.telemetry import logger
@@ -77,37 +79,47 @@ class FullLane:
         parameters = await self._training.parameters()
         snapshot = await self._dataset.take_snapshot()
         snapshot_done = time.perf_counter()
-        samples = [sample for sample in snapshot.samples if sample.label in settings.labels]
+        classes = with_configured(snapshot.changed, settings.labels)
+        samples = [sample for sample in snapshot.samples if sample.label in classes.names]
         needed = {sample.sha256 for sample in samples}
         keys = {digest: key for digest, key in snapshot.object_keys.items() if digest in needed}
         unreadable = (needed - set(keys)) | await self.images.fetch(keys)
-        planned = plan_manifest(samples, settings.labels, unreadable)
-        known = await self._dataset.trained(version_of(planned, settings.labels, parameters))
+        planned = await asyncio.to_thread(self._plan, samples, classes, unreadable, parameters)
+        known = await self._dataset.trained(planned.version)
         if known and await self._is_intact(known):
             return _announce_again(known, request)
         fetched = time.perf_counter()
-        learn = LearnJob(planned, self.images.folder, settings.backbone, dict(settings.backbone_settings))
+        learn = LearnJob(planned.manifest, self.images.folder, settings.backbone, dict(settings.backbone_settings))
         learned = await self._training.learn(learn)
         unreadable |= set(learned.undecodable)
         later = await self._dataset.take_snapshot()  # labels may have changed while the backbone was learned
-        final = plan_manifest(relabel_samples(planned, later.samples), settings.labels, unreadable)
-        known = await self._dataset.trained(version_of(final, settings.labels, parameters))
+        classes = with_configured(later.changed, settings.labels)
+        relabelled = await asyncio.to_thread(relabel_samples, planned.manifest, later.samples)
+        final = await asyncio.to_thread(self._plan, relabelled, classes, unreadable, parameters)
+        known = await self._dataset.trained(final.version)
         if known and await self._is_intact(known):
             return _announce_again(known, request)
-        fitted = await self._training.fit(FitJob(learn, final, settings.labels))
+        fitted = await self._training.fit(FitJob(learn, final.manifest, final.labels, final.unlearned))
         if known and await self._restored(known, fitted.artefact):
             return _announce_again(known, request)
         if known:  # this machine makes other bytes of the model whose artefact is lost: a model of its own
             parameters = {**parameters, "replaces": known.artefact_sha256}
         fitted_done = time.perf_counter()
         trained = await self._describe(request, snapshot, final, fitted, parameters)
-        await self._upload(trained, final, fitted)
+        await self._upload(trained, final.manifest, fitted)
         ended = time.perf_counter()
         seconds = {"caught_up": snapshot_done - started, "download": fetched - snapshot_done}
         seconds |= {**learned.seconds, **fitted.seconds, "store": ended - fitted_done, "total": ended - started}
         missing = tuple(sorted(sample.image_id for sample in samples if sample.sha256 in unreadable))
         _log_training(trained, missing, seconds["total"])
         return trained.model_copy(update={"seconds": seconds, "missing_images": missing})
+
+    def _plan(
+        self, samples: Sequence[Sample], classes: LabelSet, unreadable: Collection[str], parameters: Parameters
+    ) -> Plan:
+        """Return the plan of a model of the samples that can be read. Takes seconds for very many, so a thread does it:
+        the event loop goes on answering for the process."""
+        return plan_model(samples, self._settings.labels, classes.labels, unreadable, parameters)
 
     async def _is_intact(self, known: ModelTrained) -> bool:
         """Whether the store still has the artefact that was announced."""
@@ -134,12 +146,12 @@ class FullLane:
         self,
         request: TrainingRequested,
         snapshot: Snapshot,
-        manifest: Manifest,
+        plan: Plan,
         fitted: Fitted,
         parameters: Parameters,
     ) -> ModelTrained:
-        labels = self._settings.labels
-        version, digest = version_of(manifest, labels, parameters), hashlib.sha256(fitted.artefact).hexdigest()
+        manifest, digest = plan.manifest, hashlib.sha256(fitted.artefact).hexdigest()
+        version = version_of(manifest, plan.labels, parameters, plan.unlearned)
         return ModelTrained(
             event_id=event_id_of(version),
             occurred_at=self._clock(),
@@ -154,7 +166,8 @@ class FullLane:
             weights_sha256=fitted.weights_sha256,
             manifest_key=f"manifests/{manifest.sha256}.json",
             manifest_sha256=manifest.sha256,
-            labels=labels,
+            labels=plan.answered,
+            unlearned=plan.unlearned,
             training_images=len(manifest.of_side("train")),
             test_images=len(manifest.of_side("test")),
             corrections=tuple(

@@ -1,9 +1,10 @@
 """The image files of a training, on local disk by sha256: downloaded once, kept for the next training."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from shared.runtime.bounded import map_bounded
 from shared.runtime.telemetry import logger
 from shared.storage.object_store import ObjectMissing, ObjectStore
 from shared.storage.verified import HashMismatch, get_verified
@@ -21,7 +22,6 @@ class ImageFolder:
 
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self._store = store
-        self._at_once = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self.folder = folder
 
     async def fetch(self, object_keys: Mapping[str, str]) -> set[str]:
@@ -31,27 +31,27 @@ class ImageFolder:
         Raises:
             TransientError: the store does not answer.
         """
-        here = await asyncio.gather(*(self._fetch(digest, key) for digest, key in object_keys.items()))
-        return {digest for digest, is_here in zip(object_keys, here, strict=True) if not is_here}
+        missing = await asyncio.to_thread(self._missing, object_keys)
+        fetched = await map_bounded(lambda digest: self._fetch(digest, object_keys[digest]), missing, DOWNLOADS_AT_ONCE)
+        return {digest for digest, is_here in zip(missing, fetched, strict=True) if not is_here}
 
     def remove(self, sha256s: Collection[str]) -> None:
         """Delete the files with these hashes, if they are here."""
         for digest in sha256s:
             path_in(self.folder, digest).unlink(missing_ok=True)
 
+    def _missing(self, digests: Iterable[str]) -> list[str]:
+        return [digest for digest in digests if not path_in(self.folder, digest).exists()]
+
     async def _fetch(self, digest: str, key: str) -> bool:
-        path = path_in(self.folder, digest)
-        if path.exists():
-            return True
-        async with self._at_once:
-            try:
-                data = await get_verified(self._store, key, digest)
-            except ObjectMissing:
-                return False
-            except HashMismatch as error:
-                logger.error("an image is left out of the training", object_key=key, reason=str(error))
-                return False
-            await asyncio.to_thread(_write, path, data)
+        try:
+            data = await get_verified(self._store, key, digest)
+        except ObjectMissing:
+            return False
+        except HashMismatch as error:
+            logger.error("an image is left out of the training", object_key=key, reason=str(error))
+            return False
+        await asyncio.to_thread(_write, path_in(self.folder, digest), data)
         return True
 
 

@@ -38,12 +38,13 @@ class Learned:
 @dataclass(frozen=True)
 class FitJob:
     """Fit head and correction layer to the labels of `manifest`, whose images are readable ones of `learn`, and
-    evaluate the model. `learn` is the job that gave the backbone. `labels` are the classes, in the order of the
-    probabilities."""
+    evaluate the model. `learn` is the job that gave the backbone. `labels` are the classes that the head learns, in the
+    order of the probabilities; after them come the `unlearned`, of which only the layer knows corrected images."""
 
     learn: LearnJob
     manifest: Manifest
     labels: tuple[str, ...]
+    unlearned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from services.trainer.data import queries
 from services.trainer.data.projection import TOPICS
 from services.trainer.dataset.manifest import Sample
 from shared.contract.events import ImageStored, ImageWithdrawn, LabelCorrected, ModelTrained
+from shared.contract.label_set import LabelSet
 from shared.messaging.event_log import EventLog
 from shared.runtime.clock import Clock, utc_now
 from shared.tables import positions
 from shared.tables.database import Database
+from shared.tables.label_set import read_changed_classes
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.traces import find_traces
 
@@ -21,12 +23,14 @@ from shared.tables.traces import find_traces
 @dataclass(frozen=True)
 class Snapshot:
     """Every labelled image at one moment. `object_keys`: the object key by sha256. `positions`: the next
-    offset of each "topic/partition" that the samples are folded from; all records before it are folded."""
+    offset of each "topic/partition" that the samples are folded from; all records before it are folded. `changed`: the
+    classes, None while they are those of the configuration."""
 
     samples: tuple[Sample, ...]
     object_keys: Mapping[str, str]
     positions: Mapping[str, int]
     at: datetime
+    changed: LabelSet | None = None
 
 
 class Dataset(Protocol):
@@ -63,9 +67,10 @@ class TableDataset:
             folded = positions.from_rows(await snapshot.fetch(positions.READ))
             samples = await queries.labelled_samples(snapshot)
             keys = await queries.object_keys(snapshot, [sample.sha256 for sample in samples])
+            changed = await read_changed_classes(snapshot)
         sources = (ImageStored.topic, ImageWithdrawn.topic, LabelCorrected.topic)
         offsets = {f"{p.topic}/{p.partition}": known.next_offset for p, known in folded.items() if p.topic in sources}
-        return Snapshot(tuple(samples), keys, offsets, at)
+        return Snapshot(tuple(samples), keys, offsets, at, changed)
 
     async def trained(self, version: str) -> ModelTrained | None:
         """See Dataset."""

@@ -106,7 +106,7 @@ def fit_to(learned: LearnedBackbone, job: FitJob) -> Fitted:
     """Fit head and correction layer to a learned backbone; see `fit`."""
     started = time.perf_counter()
     row = {digest: index for index, digest in enumerate(learned.sha256s)}
-    training = job.manifest.of_side("train")
+    training = [sample for sample in job.manifest.of_side("train") if sample.label not in job.unlearned]
     rows = np.array([row[sample.sha256] for sample in training])
     fitted = fit_calibrated_head(
         learned.training.chosen(rows),
@@ -116,21 +116,22 @@ def fit_to(learned: LearnedBackbone, job: FitJob) -> Fitted:
         part_widths=learned.backbone.part_widths,
         unseen=None if learned.unseen is None else learned.unseen.chosen(rows),
     )
+    head = fitted.head.with_unlearned(job.unlearned)
     head_done = time.perf_counter()
     corrected = [sample for sample in job.manifest.samples if sample.revision]
-    layer = _fit_layer(fitted.head, corrected, learned, row)
+    layer = _fit_layer(head, corrected, learned, row)
     layer_done = time.perf_counter()
     features = dict(zip(learned.sha256s, learned.features, strict=True))
-    drift = drift_reference(fitted.head, layer, job.manifest, features)
+    drift = drift_reference(head, layer, job.manifest, features)
     drift_done = time.perf_counter()
-    artefact = assemble(learned.backbone.onnx, fitted.head, layer, _describe(job, learned, layer, drift))
+    artefact = assemble(learned.backbone.onnx, head, layer, _describe(job, learned, layer, drift))
     assembled = time.perf_counter()
-    metrics, confusion = evaluate_model(fitted.head, layer, job.manifest, features)
+    metrics, confusion = evaluate_model(head, layer, job.manifest, features)
     metrics |= _describe_geometry(learned.geometry)
     metrics["temperature"] = fitted.temperature
     if fitted.out_of_fold_log_loss is not None:
         metrics["out_of_fold_log_loss"] = fitted.out_of_fold_log_loss
-    metrics |= _check_parity(learned, fitted.head, layer, artefact.data)
+    metrics |= _check_parity(learned, head, layer, artefact.data)
     seconds = {
         "head": head_done - started,
         "layer": layer_done - head_done + assembled - drift_done,
@@ -164,7 +165,7 @@ def _describe(
     job: FitJob, learned: LearnedBackbone, layer: CorrectionLayer, drift: DriftReference | None
 ) -> ArtefactMetadata:
     return ArtefactMetadata(
-        labels=job.labels,
+        labels=(*job.labels, *job.unlearned),
         backbone_kind=learned.backbone.kind,
         backbone_id=learned.backbone.id,
         manifest_sha256=job.manifest.sha256,

@@ -1,9 +1,9 @@
 """The trigger: requests a full training when there is a reason.
 
 Consumes image.stored, image.withdrawn, label.corrected, model.trained, model.promoted, training.requested and
-drift.detected (Faust, group `trainer-trigger`). Publishes training.requested. Owns the Faust tables images,
-corrections, withdrawals and trainings. One process works, since it counts over all partitions; others stand by for its
-lock.
+drift.detected (Faust, group `trainer-trigger`), and asks the trainer's tables for the classes. Publishes
+training.requested. Owns the Faust tables images, corrections, withdrawals and trainings. One process works, since it
+counts over all partitions; others stand by for its lock.
 """
 
 from itertools import count
@@ -37,7 +37,7 @@ async def main() -> None:
         await run_parts(
             health,
             trigger=run_in_one_process(
-                lambda: run_trigger(settings, publisher, health, next(runs)),
+                lambda: run_trigger(settings, publisher, database, health, next(runs)),
                 database=database,
                 health=health,
                 name=LOCK,

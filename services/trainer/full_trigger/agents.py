@@ -3,7 +3,7 @@
 Tables and records come from Faust, which this module does not import. A record may be delivered again to every method.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -65,7 +65,11 @@ class FullTrigger:
         settings: TriggerSettings,
         clock: Clock,
         report: Callable[[str], None] = lambda _why: None,
+        classes: Callable[[], Awaitable[Collection[str]]] | None = None,
     ) -> None:
+        """`classes`: asks for the labels of all classes there are now; None: those of the settings."""
+        self._classes = classes
+        self._labels: Collection[str] = settings.labels
         self._tables = tables
         self._publisher = publisher
         self._model_name = model_name
@@ -110,7 +114,7 @@ class FullTrigger:
         now = self._clock()
         if now < self._decide_at:
             return
-        tables, labels = self._tables, self._settings.labels
+        tables, labels = self._tables, await self._known_labels()
         state = state_of(tables.images, tables.corrections, self._training, labels, tables.withdrawals)
         answer = decide(state, now, self._settings)
         if isinstance(answer, Request) and self._settings.trigger_dry_run:
@@ -125,6 +129,15 @@ class FullTrigger:
             self._last_why = answer.why
             self._report(answer.why)
             logger.info("no training now", why=answer.why, decide_again_at=self._decide_at.isoformat())
+
+    async def _known_labels(self) -> Collection[str]:
+        """Return the labels of all classes; while the tables are away those that were known last."""
+        if self._classes is not None:
+            try:
+                self._labels = await self._classes()
+            except TransientError as error:
+                logger.warning("the classes cannot be read; those that were known last count", error=str(error))
+        return self._labels
 
     async def _request_training(self, request: Request, now: datetime) -> None:
         """Publish the request and fold it at once, so that the next tick sees it. After a crash in between, the same

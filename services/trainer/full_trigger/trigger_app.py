@@ -19,11 +19,15 @@ from shared.messaging.event_log import Publisher
 from shared.runtime.clock import utc_now
 from shared.runtime.errors import PappusError
 from shared.runtime.health import Health
+from shared.tables.database import Database
+from shared.tables.label_set import read_label_set
 
 TICK_SECONDS = 1.0
 
 
-async def run_trigger(settings: FullTriggerSettings, publisher: Publisher, health: Health, run_number: int) -> None:
+async def run_trigger(
+    settings: FullTriggerSettings, publisher: Publisher, database: Database, health: Health, run_number: int
+) -> None:
     """Declare the tables and agents, and run them until cancelled.
 
     Raises:
@@ -36,9 +40,12 @@ async def run_trigger(settings: FullTriggerSettings, publisher: Publisher, healt
     tables = TriggerTables(
         app.table("images", 4), app.table("corrections", 4), app.table("withdrawals", 4), app.table("trainings", 1)
     )
-    trigger = FullTrigger(
-        tables, publisher, settings.model_name, settings, utc_now, partial(health.set, "next training", True)
-    )
+
+    async def classes() -> tuple[str, ...]:
+        return (await read_label_set(database, settings.labels)).labels
+
+    report = partial(health.set, "next training", True)
+    trigger = FullTrigger(tables, publisher, settings.model_name, settings, utc_now, report, classes)
     app.on(ImageStored, trigger.on_image_stored)
     app.on(ImageWithdrawn, trigger.on_image_withdrawn)
     app.on(LabelCorrected, trigger.on_label_corrected)

@@ -1,7 +1,7 @@
 """The gate's evaluation of a model: it is loaded, answers, and is compared on today's test images."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -39,6 +39,7 @@ from shared.contract.events import ModelTrained, SetAside, VerdictEvidence
 from shared.runtime.errors import TransientError
 from shared.storage.object_store import ObjectStore
 from shared.tables.database import Database
+from shared.tables.label_set import read_label_set
 
 KEPT_ANSWERS = 8
 RULES_BROKEN_BY_CORRECTIONS = ("corrections_hold", "accuracy", "recall_", "non_inferior_", "parity")
@@ -69,10 +70,10 @@ class Evaluator:
         source: FeatureSource,
         kept: KeptLabels,
         settings: GateSettings,
-        labels: Collection[str] | None = None,
+        labels: Sequence[str] | None = None,
     ) -> None:
-        """`kept`: what people decided about the test images, and their corrections. `labels`: those of the
-        installation; no model that names others serves. None: any."""
+        """`kept`: what people decided about the test images, and their corrections. `labels`: the
+        configured ones; no model serves that names others than the classes there are. None: any."""
         self._labels = labels
         self._kept = kept
         self._chosen: tuple[Sequence[LabelledImage], ChosenTests] = (), ChosenTests([])
@@ -120,7 +121,7 @@ class Evaluator:
             ModelLoadError: it cannot serve.
             TransientError: a dependency did not answer.
         """
-        self._refuse_foreign_labels(model)
+        await self._refuse_foreign_labels(model)
         self._loader.forget(model)
         loaded = await self._loader.load(model)
         features, prepared = await load_probes(self._database, self._source, loaded)
@@ -136,7 +137,7 @@ class Evaluator:
             ChampionLost: the champion cannot be loaded, and there is no verdict without it.
             TransientError: a dependency did not answer.
         """
-        self._refuse_foreign_labels(candidate)
+        await self._refuse_foreign_labels(candidate)
         loaded = await self._loader.load(candidate)
         baselines, anchor_lost = await self._load_baselines(champion, anchor)
         data = await self._load_data(loaded, baselines)
@@ -150,10 +151,13 @@ class Evaluator:
         )
         return await asyncio.to_thread(self._compare_and_judge, loaded, baselines, answers, data, changes, anchor_lost)
 
-    def _refuse_foreign_labels(self, model: ModelTrained) -> None:
+    async def _refuse_foreign_labels(self, model: ModelTrained) -> None:
         """Raise ModelLoadError for labels that no predictor here would serve; the loader compares what the artefact
         says with what was announced."""
-        foreign = [label for label in model.labels if self._labels is not None and label not in self._labels]
+        foreign: list[str] = []
+        if self._labels is not None:
+            classes = await read_label_set(self._database, self._labels)
+            foreign = [label for label in model.labels if label not in classes.names]
         if foreign or len(set(model.labels)) != len(model.labels):
             named = ", ".join(repr(label[:40]) for label in foreign[:3]) or "one of them twice"
             raise ModelLoadError(
@@ -238,6 +242,8 @@ class Evaluator:
             disagreements=probed.disagreements,
             anchor_lost=anchor_lost,
             full=model.trained.lane == "full",
+            unlearned=model.trained.unlearned,
+            unknown=_unknown_labels(model.trained, None if champion is None else champion.trained),
         )
         compared, anchored = [*baseline_answers, None, None][:2]
         verdict = judge(answers, compared, anchored, inputs, self._settings)
@@ -262,6 +268,13 @@ class Evaluator:
                 predict_tests, loaded.compared, tests, vectors, taken_back, self._known_tests
             )
         return answers
+
+
+def _unknown_labels(challenger: ModelTrained, champion: ModelTrained | None) -> tuple[str, ...]:
+    """Return the labels of the challenger that the champion does not have."""
+    if champion is None:
+        return ()
+    return tuple(label for label in challenger.labels if label not in champion.labels)
 
 
 def _corrections_caused_it(verdict: Verdict, model: ModelTrained) -> bool:

@@ -5,13 +5,16 @@ from uuid import UUID
 
 from services.trainer.lineage.decisions.data_sets import Change, Entry, difference
 from services.trainer.lineage.models import LostDataSet, ModelReader
+from shared.tables.label_set import read_changed_classes
 
 READ = 50
 """So many manifests of full models are looked through for one image, the newest."""
 
 
 async def compare(reader: ModelReader, first: str, second: str) -> dict[str, Any]:
-    """Return how the data set of the second model differs from that of the first. Raises UnknownModel, LostDataSet."""
+    """Return how the data set of the second model differs from that of the first, and `names`: what people call the
+    labels of classes that were changed. Raises UnknownModel, LostDataSet."""
+    classes = await read_changed_classes(reader.database)
     before, after = await reader.data_set(first), await reader.data_set(second)
     found = difference(before, after)
     return {
@@ -21,6 +24,7 @@ async def compare(reader: ModelReader, first: str, second: str) -> dict[str, Any
         "removed": [_change(each) for each in found.removed],
         "relabelled": [_change(each) for each in found.relabelled],
         "moved": [_change(each) for each in found.moved],
+        "names": dict(classes.names) if classes else {},
     }
 
 

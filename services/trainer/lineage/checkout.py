@@ -11,6 +11,7 @@ from pathlib import Path
 from services.trainer.data import queries
 from services.trainer.lineage.decisions.data_sets import DataSet, Entry, name_of
 from services.trainer.lineage.models import ModelReader
+from shared.runtime.bounded import map_bounded
 from shared.runtime.errors import PappusError
 from shared.storage.object_store import ObjectMissing
 from shared.storage.verified import HashMismatch, get_verified
@@ -41,25 +42,23 @@ async def check_out(reader: ModelReader, version: str, folder: Path) -> dict[str
     data_set = await reader.data_set(version)
     await asyncio.to_thread(claim, folder, version, data_set)
     keys = await queries.object_keys(reader.database, [entry.sample.sha256 for entry in data_set.values()])
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(entry: Entry) -> tuple[Path | None, bool]:
-        async with gate:
-            if (there := await asyncio.to_thread(_intact, folder, entry)) is not None:
-                return there, False
-            key = keys.get(entry.sample.sha256)
-            if key is None:  # the image was withdrawn
-                return None, False
-            try:
-                data = await get_verified(reader.store, key, entry.sample.sha256)
-            except (ObjectMissing, HashMismatch):
-                return None, False
-            path = folder / _stem(entry).with_suffix(f".{_format(data)}")
-            await asyncio.to_thread(_write, path, data)
-            return path, True
+        if (there := await asyncio.to_thread(_intact, folder, entry)) is not None:
+            return there, False
+        key = keys.get(entry.sample.sha256)
+        if key is None:  # the image was withdrawn
+            return None, False
+        try:
+            data = await get_verified(reader.store, key, entry.sample.sha256)
+        except (ObjectMissing, HashMismatch):
+            return None, False
+        path = folder / _stem(entry).with_suffix(f".{_format(data)}")
+        await asyncio.to_thread(_write, path, data)
+        return path, True
 
     entries = list(data_set.values())
-    found = await asyncio.gather(*(one(entry) for entry in entries))
+    found = await map_bounded(one, entries, AT_ONCE)
     files = [(path, entry) for (path, _), entry in zip(found, entries, strict=True) if path is not None]
     await asyncio.to_thread(_write, folder / LIST, _listed(folder, files).encode())
     return {

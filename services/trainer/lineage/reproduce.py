@@ -115,7 +115,9 @@ class Reproduction:
             except NotEnoughImages as error:
                 raise NotMade(Finding("images", str(error))) from error
             _refuse_lost(learned.undecodable, manifest)
-            fitted = await asyncio.to_thread(training_steps.fit, FitJob(learn, manifest, self.model.labels))
+            unlearned = self.model.unlearned
+            labels = tuple(label for label in self.model.labels if label not in unlearned)
+            fitted = await asyncio.to_thread(training_steps.fit, FitJob(learn, manifest, labels, unlearned))
         return Made(fitted.weights_sha256, hashlib.sha256(fitted.artefact).hexdigest(), fitted.backbone_id)
 
     async def _make_fast(self, manifest: Manifest) -> Made:
@@ -125,6 +127,8 @@ class Reproduction:
         if findings := differing_parameters(recorded, {"recipe": RECIPE}):
             raise NotMade(*findings)
         base = await asyncio.to_thread(load_champion, await self._base(), {})
+        new = tuple(label for label in self.model.labels if label not in base.artefact.head.labels)
+        base = await asyncio.to_thread(base.with_unlearned, new) if new else base
         keys = await self._object_keys(manifest)
         source = FeatureSource(self.reader.store, FeatureCache(max(2 * len(keys), 1)))
         found = await source.features(base.backbone_id, base.extractor, keys)

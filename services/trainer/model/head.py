@@ -1,5 +1,6 @@
 """The head: logits of standardised features. How it is fitted: `services.trainer.training.logistic_regression`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,6 +9,9 @@ from services.trainer.model.arrays import Floats
 
 LEAST_PROBABILITY = 1e-30
 """Below it, the logarithm of a mean of probabilities is cut off."""
+UNLEARNED_GAP = 5.0
+"""In logits. So little that a correction reaches about as far as one between two learned classes, and enough that each
+of two equally likely classes is still 150 times as likely as one that was not learned."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,26 @@ class Head:
             return replace(self, temperature=float(np.float32(self.temperature * temperature)))
         weights, bias = (np.asarray(part / temperature, dtype=np.float32) for part in (self.weights, self.bias))
         return replace(self, weights=weights, bias=bias)
+
+    def with_unlearned(self, labels: Sequence[str]) -> "Head":
+        """Return the head with these labels after its own, which it has not learned.
+
+        Each is answered UNLEARNED_GAP below the mean of the other logits (of each part), so never by the head alone:
+        its probability is at most e^-gap of that of the answer. A correction layer can lift it above the others."""
+        if not labels:
+            return self
+        shape, more = (len(self.mean), self.parts, len(self.labels)), len(labels)
+        weights, bias = self.weights.reshape(shape), self.bias.reshape(shape[1:])  # [d, p, c], [p, c]
+        low = bias.mean(axis=-1, keepdims=True) - np.float32(UNLEARNED_GAP * self.temperature)
+        wider = np.concatenate((weights, weights.mean(axis=-1, keepdims=True).repeat(more, axis=-1)), axis=-1)
+        longer = np.concatenate((bias, low.repeat(more, axis=-1)), axis=-1)
+        columns = shape[1] * (shape[2] + more)
+        return replace(
+            self,
+            labels=(*self.labels, *labels),
+            weights=np.ascontiguousarray(wider.reshape(shape[0], columns), dtype=np.float32),
+            bias=np.ascontiguousarray(longer.reshape(columns), dtype=np.float32),
+        )
 
 
 def probabilities(logits: Floats) -> Floats:

@@ -3,7 +3,7 @@
 The contract with the predictor is `shared.contract.artefact`; the graph itself is `onnx_graph`'s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -14,7 +14,7 @@ import onnx
 from onnx import ModelProto, helper, numpy_helper
 
 from services.trainer.model.arrays import Images
-from services.trainer.model.correction_layer import CorrectionLayer
+from services.trainer.model.correction_layer import CorrectionLayer, empty_layer
 from services.trainer.model.head import Head
 from services.trainer.model.layer_space import LayerSpace
 from services.trainer.model.onnx_graph import (
@@ -44,6 +44,7 @@ from shared.contract.artefact import (
     ArtefactMetadata,
     BaseArtefact,
 )
+from shared.drift.reference import with_more_labels
 from shared.runtime.errors import InvalidMessage
 
 
@@ -163,6 +164,21 @@ class Artefact:
         metadata = _metadata_for(changed, layer)
         data = write_layer(layer.centers, layer.coefficients, metadata.to_json())
         return replace(self, data=data, metadata=metadata, layer=layer)
+
+    def with_unlearned(self, labels: Sequence[str]) -> "Artefact":
+        """Return a whole artefact with these labels after its own, which its head has not learned, and an empty layer
+        in the same space: a graph of its own, since the heads differ. Takes some tenths of a second."""
+        head, layer = self.head.with_unlearned(labels), self.layer
+        drift = None if self.metadata.drift is None else with_more_labels(self.metadata.drift, len(labels))
+        metadata = replace(self.metadata, drift=drift, base=None, format_version=FORMAT_VERSION)
+        empty = empty_layer(len(head.mean), len(head.labels), layer.space, layer.kappa, layer.end)
+        return assemble(self.backbone.onnx, head, empty, metadata)
+
+    def with_layer_inside(self, layer: CorrectionLayer, manifest_sha256: str) -> "Artefact":
+        """Return the same backbone and head with another layer in one whole artefact, and the manifest it came from."""
+        metadata = replace(self.metadata, manifest_sha256=manifest_sha256, base=None, format_version=FORMAT_VERSION)
+        metadata = _metadata_for(metadata, layer)
+        return replace(self, data=self.graph.write(layer, metadata), metadata=metadata, layer=layer, key="")
 
     def predict(self, images: Images) -> ModelOutputs:
         """Return what a predictor answers for uint8 [n, 96, 96, 3]; n may be 0. Raises what the runtime raises."""

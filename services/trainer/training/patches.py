@@ -1,7 +1,7 @@
 """`patches`: whitened k-means patch filters (Coates and Ng 2012, "Learning Feature Representations with K-means"), at
 two scales, and the same for an image and its mirror image.
 
-Learned without labels in a second or two, and a plain convolutional network once learned.
+Learned without labels in a few seconds, and a plain convolutional network once learned.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,9 @@ from services.trainer.training.pooling import QuadrantMeans
 from services.trainer.training.recipe import BackboneRecipe
 
 Matrix = NDArray[np.float32]
+
+BLOCK = 8192
+"""Patches whose cosines with all centroids are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Patches(BackboneRecipe):
     half_stride: int = 2
     dimensions: int = 48
     pairs: int = 100
-    sampled_patches: int = 60_000
+    sampled_patches: int = 240_000
     iterations: int = 10
     threshold: float = 0.25
     whitening_floor: float = 1e-3
@@ -75,8 +78,12 @@ def sample_patches(
     reach = side * shrink
     windows = sliding_window_view(images, (reach, reach), axis=(1, 2))  # [n, rows, columns, 3, reach, reach]
     squares = windows[image, row * shrink, column * shrink].reshape(count, 3, side, shrink, side, shrink)
-    chosen = squares.mean(axis=(3, 5), dtype=np.float32).reshape(count, -1)
-    return np.asarray(chosen / np.float32(255), dtype=np.float32)
+    sums = np.zeros((count, 3, side, side), np.uint16)  # whole numbers: a third of the time of a mean over two axes
+    for down in range(shrink):
+        for right in range(shrink):
+            sums += squares[:, :, :, down, :, right]
+    means = sums.reshape(count, -1) / np.float32(shrink * shrink)
+    return np.asarray(means / np.float32(255), dtype=np.float32)
 
 
 def whiten(patches: Matrix, dimensions: int, floor: float) -> tuple[Matrix, Matrix, Matrix]:
@@ -89,8 +96,10 @@ def whiten(patches: Matrix, dimensions: int, floor: float) -> tuple[Matrix, Matr
     """
     size = patches.shape[1]
     without_brightness = np.eye(size) - 1.0 / size
-    centred = (patches - patches.mean(axis=1, keepdims=True)).astype(np.float64)
-    covariance, mean = np.cov(centred, rowvar=False), centred.mean(axis=0)
+    centred = np.subtract(patches, patches.mean(axis=1, keepdims=True), out=np.empty(patches.shape, np.float64))
+    mean = centred.mean(axis=0)
+    centred -= mean  # in place: of all that learning holds, this is the largest
+    covariance = centred.T @ centred / (len(centred) - 1)
     found = []
     for sign in (1.0, -1.0):
         space = _mirrored_space(size, sign)  # [p, q]
@@ -126,11 +135,13 @@ def mirrored_kmeans(
     """Return centroids of unit length [k, w] by cosine: with their mirror images `centroids * signs` the k-means of the
     points and their mirror images. A centroid without points starts again at a random point."""
     centroids = _normalise(points[generator.choice(len(points), pairs, replace=len(points) < pairs)])
+    turned, members = np.empty_like(points), np.empty((pairs, len(points)), np.float32)  # [s, w], [k, s]
     for _ in range(iterations):
-        both = np.concatenate((centroids, centroids * signs))  # [2k, w]
-        nearest = (points @ both.T).argmax(axis=1)
-        turned = points * np.where(nearest[:, None] < pairs, np.float32(1), signs)
-        members = (nearest % pairs == np.arange(pairs)[:, None]).astype(np.float32)  # [k, s]
+        both = np.concatenate((centroids, centroids * signs)).T  # [w, 2k]
+        blocks = (points[start : start + BLOCK] @ both for start in range(0, len(points), BLOCK))
+        nearest = np.concatenate([cosines.argmax(axis=1) for cosines in blocks])
+        np.multiply(points, np.where(nearest[:, None] < pairs, np.float32(1), signs), out=turned)
+        np.equal(nearest % pairs, np.arange(pairs)[:, None], out=members, casting="unsafe")
         sums = members @ turned  # [k, w]
         lost = np.linalg.norm(sums, axis=1) < 1e-6
         sums[lost] = points[generator.integers(0, len(points), int(lost.sum()))]

@@ -10,6 +10,7 @@ from shared.messaging.kafka.admin import (
     wait_until_ready,
 )
 from shared.messaging.kafka.event_log import KafkaEventLog, open_event_log
+from shared.messaging.kafka.groups import GroupState, group_states
 from shared.messaging.kafka.reader import ANY_RECORD
 from shared.messaging.kafka.refusals import KafkaRefused, raise_refusal
 from shared.messaging.kafka.rights import make_users, set_rights
@@ -19,12 +20,14 @@ __all__ = [
     "ANY_RECORD",
     "Copies",
     "GroupPosition",
+    "GroupState",
     "KafkaEventLog",
     "KafkaRefused",
     "check_topics",
     "create_topics",
     "group_lag",
     "group_positions",
+    "group_states",
     "make_users",
     "open_event_log",
     "raise_refusal",

@@ -11,9 +11,8 @@ from pydantic import ValidationError
 
 from shared.contract.dead_letter import DeadLetter, skipped_group
 from shared.contract.topics import DEAD_LETTER_TOPICS, LARGEST_BYTES
-from shared.messaging.event_log import LogReader, Record, TopicPartition
+from shared.messaging.event_log import EventLog, LogReader, Record, TopicPartition
 from shared.messaging.kafka.client import kafka_errors, open_admin, stop_within, with_timeout
-from shared.messaging.kafka.event_log import KafkaEventLog
 from shared.messaging.reading import read_to_the_end
 from shared.runtime.errors import PappusError
 from shared.runtime.kafka_connection import KafkaConnection
@@ -44,7 +43,7 @@ class Original:
     missing: str = ""
 
 
-async def read_dead_letters(event_log: KafkaEventLog) -> list[StoredDeadLetter]:
+async def read_dead_letters(event_log: EventLog) -> list[StoredDeadLetter]:
     """Return all dead letters that have not expired, the oldest first. Raises TransientError."""
     found = []
     async with event_log.reader([topic.name for topic in DEAD_LETTER_TOPICS]) as reader:
@@ -86,7 +85,7 @@ async def skip(connection: KafkaConnection, group: str) -> dict[TopicPartition, 
     return {TopicPartition(place.topic, place.partition): stored.offset for place, stored in committed.items()}
 
 
-async def already_redriven(event_log: KafkaEventLog, letters: Sequence[DeadLetter]) -> set[str]:
+async def already_redriven(event_log: EventLog, letters: Sequence[DeadLetter]) -> set[str]:
     """Return the ids of the dead letters whose originals were published again: their topics say so themselves, so
     that publishing and remembering are one step. Only what stands behind the originals is read."""
     first: dict[TopicPartition, int] = {}

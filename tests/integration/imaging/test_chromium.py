@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from shared.imaging.decoding import UndecodableImage, decode
 from shared.imaging.structure import Pixels
-from tests.e2e.ui.test_browser import ARGUMENTS, CHROMIUM
+from tests.e2e.ui.stage import ARGUMENTS, CHROMIUM
 from tests.integration.imaging import odd_files, other_files, png_files
 
 pytestmark = pytest.mark.skipif(

@@ -8,9 +8,10 @@ import pytest
 from pappus.stack import Servers
 from services.ingestor.announcer import PUBLISHED_AT_ONCE, ROWS_AT_ONCE, Announcer
 from services.ingestor.data.projection import MIGRATIONS, Tables
-from services.ingestor.decisions.images import Acceptance, refuse_label
+from services.ingestor.decisions.images import refuse_label
 from services.ingestor.precedence import Precedence
 from shared.contract.events import ImageRegistered
+from shared.contract.label_set import configured
 from shared.messaging.tracing import process_span
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
@@ -198,7 +199,7 @@ async def test_an_older_row_with_a_long_label_is_announced_with_its_beginning(
         assert await setting.announce() == 2
     labels = {event.url: event.label for event in setting.announced}
     assert labels == {"http://example.org/long.jpg": "😀" * 49 + "…", "http://example.org/good.jpg": "grass"}
-    refusal = refuse_label(labels["http://example.org/long.jpg"], Acceptance(labels=("dandelion", "grass")))
+    refusal = refuse_label(labels["http://example.org/long.jpg"], configured(("dandelion", "grass")))
     assert refusal is not None
     assert (refusal.reason, refusal.retryable) == ("unknown_label", False)
     kept = "SELECT label FROM plants_data WHERE url_source = 'http://example.org/old.jpg'"

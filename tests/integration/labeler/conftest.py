@@ -28,10 +28,21 @@ from shared.tables.database import Database
 from shared.tables.postgres import connector
 from shared.tables.projection import wait_until_caught_up
 from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, eventually
+from shared.testing.oidc_provider import CLIENT
+from shared.testing.oidc_provider import SECRET as CLIENT_SECRET
 
 PASSWORDS = {"anna": "anna's password", "berta": "berta's password", "olga": "olga's password"}
 ROLES = {"anna": "labeler", "berta": "labeler", "olga": "operator"}
 SECRET = "a secret of at least thirty-two bytes"
+ISSUER = "https://id.example.org/realms/plants"
+OF_PROVIDER = {
+    "oidc_issuer": ISSUER,
+    "oidc_client_id": CLIENT,
+    "oidc_client_secret": CLIENT_SECRET,
+    "oidc_redirect_url": "https://pappus.example.org/oidc/callback",
+    "oidc_name": "Keycloak",
+    "oidc_default_role": "labeler",
+}
 TOPICS = tuple(projector.event.topic for projector in PROJECTORS)
 
 
@@ -144,7 +155,10 @@ class Labeler:
 
 @asynccontextmanager
 async def running(
-    settings: LabelerSettings, event_log: EventLog, store: MemoryObjectStore
+    settings: LabelerSettings,
+    event_log: EventLog,
+    store: MemoryObjectStore,
+    provider_network: httpx2.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[tuple[FastAPI, Health]]:
     """Run an API over any log until it is ready."""
 
@@ -153,7 +167,7 @@ async def running(
         yield store
 
     health = Health(needed=("tables",))
-    app = create_app(settings, event_log, open_store, health, FixedClock())
+    app = create_app(settings, event_log, open_store, health, FixedClock(), provider_network=provider_network)
     async with app.router.lifespan_context(app):
         await eventually(lambda: health.ready and health.ok and health.state("publisher") is not None)
         yield app, health

@@ -123,6 +123,19 @@ async def test_a_withdrawal_and_no_plain_correction(labeler: Labeler, lines: Lin
     assert len(audited(lines)) == 2
 
 
+async def test_a_webhook_is_added_and_removed(labeler: Labeler, lines: Lines) -> None:
+    async with labeler.client("olga") as client:
+        made = await client.post("/webhooks", json={"url": "https://example.org/hook?token=secret"})
+        await client.post("/webhooks", json={"url": "http://[::1/"})
+        webhook = made.json()["webhook_id"]
+        await client.delete(f"/webhooks/{webhook}")
+    assert audited(lines) == [
+        ("add_webhook", "olga", "https://example.org", HERE, "done"),
+        ("add_webhook", "olga", "", HERE, "address_forbidden"),
+        ("remove_webhook", "olga", webhook, HERE, "done"),
+    ]
+
+
 def write_change(users_file: Path, change: dict[str, Any]) -> None:
     """Change one entry of the file, add it, or remove it: then it has no role."""
     entries = {entry["name"]: entry for entry in json.loads(users_file.read_bytes())}

@@ -11,11 +11,13 @@ from PIL import Image
 
 from services.labeler.accounts.users import Users
 from services.labeler.accounts.users_file import read_users
+from services.labeler.api.examples.webhooks import WEBHOOK
 from shared.contract.events import ImageRegistered
 from shared.testing import drift_detected, image_stored, model_promoted, model_trained
 from tests.examples import operations, send_examples
 
 from .conftest import Labeler, token
+from .test_model_history import store_manifest
 
 
 @pytest.fixture
@@ -52,7 +54,11 @@ async def story(labeler: Labeler, document: dict[str, Any], tmp_path: Path) -> N
     path.write_text(json.dumps(people))
     users: Users = labeler.app.state.service.users
     assert await users.set_all(read_users(path), labeler.clock()) == []
-    labeler.tokens = {name: token(name) for name in ("labeler", "operator")}
+    await labeler.tables.execute(
+        """INSERT INTO users (name, role, password_hash, sessions_from, made_by)
+           SELECT 'maria', 'admin', password_hash, sessions_from, 'labeler' FROM users WHERE name = 'operator'"""
+    )
+    labeler.tokens = {name: token(name) for name in ("labeler", "operator", "maria")}
     async with labeler.client() as client:
         picture = (await client.get("/docs/dandelion.png")).content
     sha256 = hashlib.sha256(picture).hexdigest()
@@ -60,8 +66,14 @@ async def story(labeler: Labeler, document: dict[str, Any], tmp_path: Path) -> N
         image_id=image_id_of(document), sha256=sha256, image_format="png", trust="claimed", registered_by="labeler"
     )
     await labeler.store.put(image.object_key, picture)
+    await labeler.tables.execute(
+        """INSERT INTO webhooks (webhook_id, url, types, secret, made_by, made_at, delivered, stopped_at)
+           VALUES ($1, 'https://hooks.example/', '{}', 'whsec_', 'operator', now(), 0, now())""",
+        WEBHOOK,
+    )
     versions = {body_of(document, f"/models/{action}")["version"] for action in ("rollback", "approve", "override")}
-    trained = [model_trained(version=version) for version in sorted(versions)]
+    manifest = await store_manifest(labeler, (image.image_id, "dandelion", "train"))
+    trained = [model_trained(version=version, **manifest) for version in sorted(versions)]
     promoted = model_promoted(version=trained[0].version, sequence=1)
     await labeler.publish(image, *trained, promoted, drift_detected(statistic="features"))
 
@@ -69,7 +81,7 @@ async def story(labeler: Labeler, document: dict[str, Any], tmp_path: Path) -> N
 @pytest.mark.usefixtures("no_waiting", "story")
 async def test_each_example_is_answered_as_the_document_says(labeler: Labeler, document: dict[str, Any]) -> None:
     async with labeler.client() as client:
-        asked = await send_examples(client, {"Authorization": f"Bearer {labeler.tokens['operator']}"})
+        asked = await send_examples(client, {"Authorization": f"Bearer {labeler.tokens['maria']}"})
 
     assert asked == [str(operation) for operation in operations(document)]
     assert len(asked) > 18

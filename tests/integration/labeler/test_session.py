@@ -49,7 +49,8 @@ async def test_a_session_names_its_user_and_expires(labeler: Labeler, settings: 
         labeler.clock.move(timedelta(hours=settings.session_hours).total_seconds())
         answer = await client.get("/labels")
 
-    assert before.json() == {"labels": ["dandelion", "grass"], "model_name": "plants"}
+    names = {"dandelion": "dandelion", "grass": "grass"}
+    assert before.json() == {"labels": ["dandelion", "grass"], "names": names, "model_name": "plants"}
 
     assert (answer.status_code, answer.json()["detail"]) == (401, "The session has ended. Log in again.")
 

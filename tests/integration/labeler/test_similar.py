@@ -148,7 +148,8 @@ async def test_nearer_images_of_another_model_do_not_use_up_the_index(labeler: L
         NEW,
     )
     await labeler.tables.execute(
-        "INSERT INTO images (image_id, stored_at) SELECT image_id, now() FROM places ON CONFLICT DO NOTHING"
+        """INSERT INTO images (image_id, stored_at, group_id)
+           SELECT image_id, now(), image_id::text FROM places ON CONFLICT DO NOTHING"""
     )
     arguments = (asked, await labeler.tables.fetchval("SELECT place::text FROM places WHERE image_id = $1", asked))
     async with labeler.tables.transaction() as transaction:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +13,7 @@ from shared.contract.events import AppliedCorrection, Event, HeldLabel, SetAside
 from shared.contract.place import encode_place
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction, connector
+from shared.tables.projection import Projector
 from shared.tables.replay import canonical_dump
 from shared.testing import (
     image_registered,
@@ -28,7 +28,7 @@ from shared.testing import (
     promotion_requested,
 )
 
-APPLY: dict[type[Event], Any] = {projector.event: projector.apply for projector in PROJECTORS}
+PROJECTOR: dict[type[Event], Projector] = {projector.event: projector for projector in PROJECTORS}
 
 
 def a_history() -> list[Event]:
@@ -89,28 +89,58 @@ def interleaved(events: list[Event], seed: int) -> list[Event]:
     return mixed
 
 
-async def fold(database: Database, events: list[Event]) -> object:
-    """Return the tables after these events, starting from empty ones."""
+def batches(events: list[Event], chance: random.Random | None) -> list[list[Event]]:
+    """Cut the events into batches of one to twelve; None: each alone."""
+    left, found = list(events), []
+    while left:
+        size = chance.randint(1, 12) if chance else 1
+        found.append(left[:size])
+        left = left[size:]
+    return found
+
+
+async def apply_batch(transaction: Transaction, batch: list[Event]) -> None:
+    """Apply as `ProjectionBatch` does: first what is applied alone, then each topic together."""
+    together: dict[type[Event], list[Event]] = {}
+    for event in batch:
+        projector = PROJECTOR[type(event)]
+        if projector.apply_together is None or len(batch) == 1:
+            await projector.apply(event, transaction)
+        else:
+            together.setdefault(type(event), []).append(event)
+    for event_type, events in together.items():
+        apply_together = PROJECTOR[event_type].apply_together
+        assert apply_together is not None
+        await apply_together(events, transaction)
+
+
+async def fold(database: Database, events: list[Event], chance: random.Random | None = None) -> object:
+    """Return the tables after these events, starting from empty ones; `chance` cuts them into batches."""
     async with database.transaction() as transaction:
         for table in await transaction.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'labeler'"):
             if table["tablename"] not in ("migrations", "positions"):
                 await transaction.execute(f"TRUNCATE {table['tablename']}")
-        for event in events:
-            await APPLY[type(event)](event, transaction)
+        for batch in batches(events, chance):
+            await apply_batch(transaction, batch)
     return await canonical_dump(database)
 
 
-async def test_any_interleaving_and_any_repetition_gives_the_same_tables(tables: Database) -> None:
+async def test_any_interleaving_repetition_and_batching_gives_the_same_tables(tables: Database) -> None:
     events = a_history()
     expected = await fold(tables, events)
 
     for seed in range(20):
-        assert await fold(tables, interleaved(events, seed)) == expected, f"seed {seed}"
+        cut = random.Random(seed) if seed % 2 else None
+        assert await fold(tables, interleaved(events, seed), cut) == expected, f"seed {seed}"
     assert await tables.fetchval("SELECT count(*) FROM label_history WHERE applied") == 6
     assert await tables.fetchval("SELECT count(*) FROM predictions") == 1
     assert await tables.fetchval("SELECT count(*) FROM places") == 1
     assert await tables.fetchval("SELECT count(*) FROM current_images WHERE withdrawn_at IS NOT NULL") == 1
     assert await tables.fetchval("SELECT version FROM live_corrections") == "fast-1"
+    assert await tables.fetchval("SELECT count(*) FROM listed_images") == 2
+    left = "SELECT count(*) FROM (SELECT * FROM images_to_list EXCEPT SELECT * FROM listed_images) AS left_out"
+    assert await tables.fetchval(left) == 0
+    assert await tables.fetchval("SELECT sum(number) FROM listed_counts WHERE number > 0") == 2
 
 
 Requests = list[tuple[int, int]]
@@ -132,7 +162,7 @@ async def _check_requests(database_url: str, requests: Requests) -> None:
         for number, revision in requests:
             first_revision.setdefault(number, revision)
             event = label_corrected(image_id=image_id, event_id=UUID(int=number), revision=first_revision[number])
-            await apply_label_corrected(event, connection)
+            await apply_label_corrected([event], connection)
         await _agrees(connection, image_id, list(first_revision.items()))
     finally:
         await connection.close()

@@ -21,13 +21,13 @@ Answers = list[dict[str, Any]]
 
 
 async def upload_image(
-    labeler: Labeler, data: bytes, key: str | None = None, label: str | None = None
+    labeler: Labeler, data: bytes, key: str | None = None, label: str | None = None, name: str = "picture.jpg"
 ) -> httpx2.Response:
     """Upload an image as anna."""
     async with labeler.client("anna") as client:
         return await client.post(
             "/images",
-            files={"file": ("picture.jpg", data, "image/jpeg")},
+            files={"file": (name, data, "image/jpeg")},
             data={"label": label} if label else {},
             headers={"Idempotency-Key": key} if key else {},
         )
@@ -88,6 +88,14 @@ async def test_an_upload_is_stored_with_the_claimed_label(labeler: Labeler) -> N
     )
     [event] = labeler.event_log.events(ImageRegistered)
     assert event.upload_key == f"uploads/{body['sha256'][:2]}/{body['sha256']}"
+
+
+@pytest.mark.usefixtures("ingestor")
+async def test_the_name_of_the_file_is_kept_without_its_folders(labeler: Labeler) -> None:
+    answer = await upload_image(labeler, b"a picture", name="../garden/Löwenzahn 1.jpg")
+
+    assert [event.file_name for event in labeler.event_log.events(ImageRegistered)] == ["Löwenzahn 1.jpg"]
+    assert (await labeler.get(f"/images/{answer.json()['image_id']}"))["name"] == "Löwenzahn 1.jpg"
 
 
 @pytest.mark.usefixtures("ingestor")
@@ -287,3 +295,43 @@ async def test_bytes_that_cannot_be_shown_say_why(labeler: Labeler) -> None:
         answer = await client.get(f"/images/{stored.image_id}/rendition")
 
     assert (answer.status_code, answer.json()["error"]) == (422, "not_an_image")
+
+
+async def add_address(labeler: Labeler, url: str, **fields: str) -> httpx2.Response:
+    """Name the address of an image as anna."""
+    async with labeler.client("anna") as client:
+        return await client.post("/images", files={"url": (None, url), **{k: (None, v) for k, v in fields.items()}})
+
+
+async def test_an_image_of_a_web_address_is_fetched_by_the_ingestor(labeler: Labeler) -> None:
+    answering = asyncio.ensure_future(add_address(labeler, " https://a.example/one.jpg", label="grass"))
+    event = await registered(labeler)
+    assert (event.url, event.upload_key, event.label, event.trust) == (
+        "https://a.example/one.jpg",
+        None,
+        "grass",
+        "claimed",
+    )
+    stored = image_stored(image_id=event.image_id, label="grass", trust="claimed", source_url=event.url)
+    await labeler.publish(stored)
+    answer = await answering
+    assert (answer.status_code, answer.json()["image_id"]) == (201, str(event.image_id))
+
+    again = await add_address(labeler, "https://a.example/one.jpg", label="grass")
+    assert again.json()["image_id"] == str(event.image_id)
+    assert len(labeler.event_log.events(ImageRegistered)) == 1
+
+
+async def test_an_address_that_the_ingestor_refuses_is_422(labeler: Labeler) -> None:
+    answering = asyncio.ensure_future(add_address(labeler, "http://127.0.0.1/one.jpg"))
+    event = await registered(labeler)
+    detail = "127.0.0.1 is a loopback address; public addresses are fetched."
+    await labeler.publish(image_rejected(image_id=event.image_id, reason="address_forbidden", detail=detail))
+    answer = await answering
+    assert (answer.status_code, answer.json()["error"], answer.json()["detail"]) == (422, "address_forbidden", detail)
+
+
+async def test_an_address_with_a_password_is_never_written_down(labeler: Labeler) -> None:
+    answer = await add_address(labeler, "https://anna:secret@a.example/one.jpg")
+    assert (answer.status_code, answer.json()["error"]) == (422, "address_forbidden")
+    assert labeler.event_log.events(ImageRegistered) == []

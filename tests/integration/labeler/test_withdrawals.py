@@ -79,7 +79,7 @@ async def test_an_image_without_a_right_label_leaves_the_review(labeler: Labeler
     assert (answer.status_code, answer.json()["label"], answer.json()["no_label"]) == (200, None, why)
     image = await labeler.get(f"/images/{stored.image_id}")
     assert (image["label"], image["no_label"]) == (None, why)
-    assert (await labeler.get("/review")) == {"items": [], "waiting": 0}
+    assert (await labeler.get("/review")).items() >= {"items": [], "waiting": 0}.items()
 
 
 async def test_an_image_a_person_is_unsure_about_waits_at_the_end(labeler: Labeler) -> None:

@@ -60,7 +60,7 @@ async def test_it_leaves_queue_and_pages_and_its_upload_is_deleted(labeler: Labe
 
     assert answer.status_code == 200, answer.text
     assert answer.json().items() >= {"state": "withdrawn", "withdrawn_by": "olga", "reason": REASON}.items()
-    assert await labeler.get("/review") == {"items": [], "waiting": 0}
+    assert (await labeler.get("/review")).items() >= {"items": [], "waiting": 0}.items()
     view = await labeler.get(f"/images/{image.image_id}")
     assert (view["state"], view["prediction"], view["withdrawal"]["reason"]) == ("withdrawn", None, REASON)
     assert await eventually(lambda: upload_key(image.sha256) not in labeler.store.objects)

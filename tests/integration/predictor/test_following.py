@@ -10,8 +10,9 @@ import httpx2
 import pytest
 
 from services.predictor.data.projection import replay_plan
-from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
+from shared.contract.events import ModelPromoted
 from shared.contract.image_scored import ImageScored, ScoredAnswer
+from shared.contract.replicas import ModelLoaded, PredictionLogged
 from shared.tables.dump import canonical_dump
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.replay import replay

@@ -307,7 +307,8 @@ class Parts:
         return GateContext(self.world.database, evaluator, utc_now, self.limits.approval)
 
     def lane(self) -> FastLane:
-        return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now)
+        labels = self.settings.labels
+        return FastLane(self.world.database, self.world.store, self.source(), self.health, utc_now, labels)
 
     async def projection(self) -> None:
         world = self.world

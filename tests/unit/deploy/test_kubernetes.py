@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ SETTINGS: dict[str, type[BaseModel]] = {
 }
 READ_ELSEWHERE = {"PAPPUS_SECRETS_FOLDER"}
 USES = {KAFKA: "kafka", DATABASE: "postgres", OBJECTS_STORE: "s3", MLFLOW: "mlflow", APIS: "apis"}
+ASK_THE_INTERNET = {"ingestor", "labeler-api"}
+"""Images are downloaded from it, and webhooks are sent to it."""
 Resource = Mapping[str, Any]
 
 
@@ -206,7 +209,7 @@ class TestOneProcess:
         uses = {label.removeprefix("pappus/uses-") for label in labels if label.startswith("pappus/uses-")}
         wanted = {USES[use] for use in _of_the_local_stack(workload).uses if use in USES}
         assert uses - {"internet"} == wanted
-        assert ("internet" in uses) == (name(workload) == "ingestor")
+        assert ("internet" in uses) == (name(workload) in ASK_THE_INTERNET)
 
     def test_waits_for_its_tables_if_it_has_any(self, workload: Resource) -> None:
         service = _of_the_local_stack(workload)
@@ -291,3 +294,13 @@ def test_every_use_has_a_policy_and_every_policy_a_use() -> None:
         if label.startswith("pappus/")
     }
     assert selected == used
+
+
+def test_what_asks_the_internet_reaches_no_private_address() -> None:
+    [policy] = [found for found in _policies() if found["metadata"]["name"] == "to-internet"]
+    [rule] = policy["spec"]["egress"]
+    blocks = [target["ipBlock"] for target in rule["to"]]
+    refused = {ip_network(each) for block in blocks for each in block["except"]}
+    assert {block["cidr"] for block in blocks} == {"0.0.0.0/0", "::/0"}
+    for address in ("10.1.2.3", "172.16.0.1", "192.168.7.7", "169.254.169.254", "127.0.0.1", "fd00::1", "fe80::1"):
+        assert any(ip_address(address) in network for network in refused), address

@@ -11,18 +11,23 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PINNED = {
-    "ingestor": (2, "7952b47c477e100d"),
-    "labeler": (4, "96c229ceb96b44ae"),
-    "predictor": (2, "8e45d393ee03cbb1"),
-    "trainer": (3, "5d7a1ba59dff2ad3"),
+    "ingestor": (2, "e90d99826132e404"),
+    "labeler": (6, "57a58fedbb10ea1b"),
+    "predictor": (2, "b498a15dbb7147db"),
+    "trainer": (3, "3faecb8cca426219"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 
 
 def fingerprint(service: str) -> str:
-    """Return a hash of the service's projection, without comments and docstrings, and of the events it folds."""
-    tree = ast.parse((ROOT / "services" / service / "data" / "projection.py").read_text())
-    for node in ast.walk(tree):
+    """Return a hash of the service's projection with what it imports from its folder, without comments and docstrings,
+    and of the events it folds."""
+    folder = ROOT / "services" / service / "data"
+    tree = ast.parse((folder / "projection.py").read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    beside = [folder / f"{module.rpartition('.')[2]}.py" for module in sorted(imported) if _is_in(module, service)]
+    code = [tree, *(ast.parse(path.read_text()) for path in beside)]
+    for node in (node for each in code for node in ast.walk(each)):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [line for line in body if not _is_text(line)]  # type: ignore[attr-defined]
@@ -31,7 +36,12 @@ def fingerprint(service: str) -> str:
         projector.event.topic: sorted(projector.event.model_json_schema().get("properties", {}))
         for projector in plan.projectors
     }
-    return hashlib.sha256((ast.unparse(tree) + json.dumps(events, sort_keys=True)).encode()).hexdigest()[:16]
+    text = "".join(map(ast.unparse, code)) + json.dumps(events, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_in(module: str, service: str) -> bool:
+    return module.startswith(f"services.{service}.data.")
 
 
 def _is_text(node: ast.stmt) -> bool:

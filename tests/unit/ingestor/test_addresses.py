@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingestor.decisions.addresses import AllowedHosts, check_url, forbidden_address
+from services.ingestor.decisions.addresses import AllowedHosts, check_url
 from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.decisions.urls import Address
+from shared.runtime.public_addresses import forbidden_address
 
 NO_HOST = AllowedHosts()
 

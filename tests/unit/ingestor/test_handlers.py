@@ -21,13 +21,14 @@ from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.precedence import Precedence
 from shared.contract.events import Event, ImageRegistered, ImageRejected, ImageStored
+from shared.contract.label_set import LabelClass, LabelSet
 from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.runtime.process import run_parts
 from shared.testing import MemoryEventLog, MemoryObjectStore, eventually, image_registered
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=10_000)
+ACCEPTANCE = Acceptance(maximum_bytes=10_000)
 URL = "http://example.org/a.png"
 DOWNLOADS_AT_ONCE = 16
 
@@ -36,6 +37,18 @@ def png(colour: int) -> bytes:
     out = BytesIO()
     Image.new("RGB", (8, 6), (colour, 90, 30)).save(out, "PNG")
     return out.getvalue()
+
+
+class Classes:
+    """The classes: those of the configuration, and one that people have given another name."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+
+    async def including(self, text: str | None) -> LabelSet:
+        self.asked.append(text)
+        grass = LabelClass(id="grass", name="lawn", former=("turf",))
+        return LabelSet((LabelClass(id="dandelion", name="dandelion"), grass), 2)
 
 
 class Web:
@@ -92,7 +105,7 @@ class Setting:
         self.web = web if web is not None else Web(pages)
         self.store = MemoryObjectStore()
         self.decisions = MemoryDecisions()
-        self.fetcher = Fetcher(self.web, self.store, self.decisions, ACCEPTANCE, Precedence())
+        self.fetcher = Fetcher(self.web, self.store, self.decisions, ACCEPTANCE, Precedence(), Classes())
 
     @asynccontextmanager
     async def running(self, event_log: MemoryEventLog) -> AsyncIterator[None]:
@@ -178,6 +191,12 @@ async def test_an_unknown_label_is_rejected_before_anything_is_downloaded() -> N
     assert setting.web.fetched == []
 
 
+@pytest.mark.parametrize("said", ["grass", "lawn", "turf"])
+async def test_an_image_is_stored_under_the_label_of_its_class_by_any_name(said: str) -> None:
+    setting = Setting({URL: png(1)})
+    assert (await setting.stored(registered(label=said))).label == "grass"
+
+
 async def test_the_second_image_with_the_same_bytes_is_a_duplicate_of_the_first() -> None:
     setting = Setting({URL: png(1), "http://example.org/b.png": png(1)})
     first = await setting.stored(registered(1))
@@ -195,7 +214,7 @@ async def test_the_store_is_asked_only_about_bytes_that_another_image_holds() ->
             return await super().exists(key)
 
     store = Asked()
-    fetcher = Fetcher(setting.web, store, setting.decisions, ACCEPTANCE, Precedence())
+    fetcher = Fetcher(setting.web, store, setting.decisions, ACCEPTANCE, Precedence(), Classes())
     (first,) = await fetcher.on_image_registered(registered(1))
     assert isinstance(first, ImageStored)
     assert asked == []
@@ -285,7 +304,7 @@ async def test_an_object_store_that_is_away_is_no_outcome() -> None:
             raise TransientError("away")
 
     decisions = MemoryDecisions()
-    fetcher = Fetcher(Web({URL: png(1)}), Away(), decisions, ACCEPTANCE, Precedence())
+    fetcher = Fetcher(Web({URL: png(1)}), Away(), decisions, ACCEPTANCE, Precedence(), Classes())
     with pytest.raises(TransientError):
         await fetcher.on_image_registered(registered())
     assert decisions.outcomes == {}
@@ -347,7 +366,7 @@ async def test_an_upload_in_work_goes_before_the_rows() -> None:
 
     web, store = Web({URL: png(1)}), SlowStore()
     await store.put("uploads/a", png(2), "image/png")
-    fetcher = Fetcher(web, store, MemoryDecisions(), ACCEPTANCE, Precedence(longest_seconds=30))
+    fetcher = Fetcher(web, store, MemoryDecisions(), ACCEPTANCE, Precedence(longest_seconds=30), Classes())
     upload = asyncio.create_task(fetcher.on_upload_registered(registered(1, url=None, upload_key="uploads/a")))
     await begun.wait()
     row = asyncio.create_task(fetcher.on_image_registered(registered(2)))

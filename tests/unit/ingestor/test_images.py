@@ -10,8 +10,9 @@ from PIL import Image
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label
 from services.ingestor.decisions.rejection import Rejection
+from shared.contract.label_set import configured
 
-ACCEPTANCE = Acceptance(labels=("dandelion", "grass"), maximum_bytes=3_000_000, maximum_pixels=1_000_000)
+ACCEPTANCE = Acceptance(maximum_bytes=3_000_000, maximum_pixels=1_000_000)
 
 
 def picture(form: str, mode: str = "RGB", size: tuple[int, int] = (60, 40), **options: object) -> bytes:
@@ -94,7 +95,7 @@ def test_no_bytes_whatever_make_it_raise(noise: bytes, at: int) -> None:
 
 @pytest.mark.parametrize(("label", "fine"), [("grass", True), (None, True), ("rose", False), ("", False)])
 def test_only_labels_of_this_installation_are_taken(label: str | None, fine: bool) -> None:
-    rejection = refuse_label(label, ACCEPTANCE)
+    rejection = refuse_label(label, configured(("dandelion", "grass")))
     assert (rejection is None) is fine
     if rejection is not None:
         assert rejection.reason == "unknown_label"

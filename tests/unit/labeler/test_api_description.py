@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.labeler.api.app import create_app
-from services.labeler.api.session import LOGIN, TOKEN
+from services.labeler.api.session import LOGIN, OPTIONS, TOKEN
+from services.labeler.api.sign_on import ANSWER, BEGIN
 from services.labeler.settings import LabelerSettings
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, MemoryObjectStore
@@ -15,16 +16,31 @@ from tests.examples import operations, wrong_examples
 OPERATORS = {"rollback", "approve", "override", "freeze", "unfreeze", "train", "take_out_decision", "withdraw_image"}
 
 
-def described(*labels: str) -> dict[str, Any]:
-    """Return the description of an installation with these labels."""
-    values = {"session_secret": "a secret of at least thirty-two bytes", "labels": labels}
+PROVIDER = {
+    "oidc_issuer": "https://id.example.org",
+    "oidc_client_id": "pappus",
+    "oidc_client_secret": "s",
+    "oidc_redirect_url": "https://pappus.example.org/oidc/callback",
+    "oidc_default_role": "labeler",
+}
+
+
+def described(*labels: str, **more: str) -> dict[str, Any]:
+    """Return the description of an installation with these labels, and more settings."""
+    values = {"session_secret": "a secret of at least thirty-two bytes", "labels": labels, **more}
     settings = LabelerSettings.model_validate(values)
     return create_app(settings, MemoryEventLog(), lambda: nullcontext(MemoryObjectStore()), Health()).openapi()
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return described("dandelion", "grass")
+    """With a provider: then there are more routes than without."""
+    return described("dandelion", "grass", **PROVIDER)
+
+
+def test_routes_of_a_provider_are_described_where_there_is_one(document: dict[str, Any]) -> None:
+    without = described("dandelion", "grass")["paths"]
+    assert document["paths"].keys() - without.keys() == {BEGIN, ANSWER, "/people/join"}
 
 
 def test_every_error_is_declared_as_a_problem_document(document: dict[str, Any]) -> None:
@@ -38,7 +54,7 @@ def test_every_error_is_declared_as_a_problem_document(document: dict[str, Any])
 
 def test_all_but_the_logins_need_a_login_and_say_so(document: dict[str, Any]) -> None:
     for operation in operations(document):
-        public = operation.path in (LOGIN, TOKEN)
+        public = operation.path in (LOGIN, TOKEN, OPTIONS, BEGIN, ANSWER)
         assert operation.described.get("security") == (None if public else [{"login": []}]), str(operation)
         assert public or "401" in operation.described["responses"], str(operation)
         if operation.described["operationId"] in OPERATORS:

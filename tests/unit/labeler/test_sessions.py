@@ -14,7 +14,7 @@ from services.labeler.accounts.sessions import (
     issue_token,
     verify_token,
 )
-from shared.clients.answers import Role
+from shared.contract.roles import Role
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SECRET = "a secret of at least thirty-two bytes"
@@ -58,11 +58,17 @@ def test_any_other_token_is_refused(token: str) -> None:
 @pytest.mark.parametrize(
     ("role", "needed", "allowed"),
     [
+        ("uploader", "uploader", True),
+        ("uploader", "labeler", False),
+        ("labeler", "uploader", True),
         ("labeler", "labeler", True),
         ("labeler", "operator", False),
         ("operator", "labeler", True),
         ("operator", "operator", True),
+        ("operator", "admin", False),
+        ("admin", "operator", True),
+        ("admin", "admin", True),
     ],
 )
-def test_an_operator_has_the_rights_of_both_roles(role: Role, needed: Role, *, allowed: bool) -> None:
+def test_each_role_has_the_rights_of_those_before_it(role: Role, needed: Role, *, allowed: bool) -> None:
     assert Principal("anna", role).may_act_as(needed) is allowed

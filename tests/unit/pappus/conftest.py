@@ -76,7 +76,7 @@ def make_component(tmp_path: Path) -> MakeComponent:
 @dataclass
 class FakeApis:
     """One web server in place of the labeling and the prediction API: `answers` by method and path, everything else is
-    a 404. `requests` are the lines that came, `bodies` what they carried."""
+    a 404. No class has another name. `requests` are the lines that came, `bodies` what they carried."""
 
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -87,7 +87,8 @@ class FakeApis:
 @pytest.fixture
 def apis(state: StateFolder) -> Iterator[FakeApis]:
     """The two APIs of a stack that seems to run in `state`; every log-in succeeds."""
-    fake = FakeApis({"POST /login": (200, session())})
+    labels = {"labels": ["dandelion", "grass"], "model_name": "plants", "names": {}}
+    fake = FakeApis({"POST /login": (200, session()), "GET /labels": (200, labels)})
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -103,6 +104,9 @@ def apis(state: StateFolder) -> Iterator[FakeApis]:
             self.wfile.write(data)
 
         def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_PATCH(self) -> None:
             self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the server uses

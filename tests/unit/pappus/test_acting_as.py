@@ -21,6 +21,7 @@ from .conftest import FakeApis
 IMAGE = uuid4()
 ACTS_FOR_A_PERSON = {
     *("correct", "withdraw", "drift", "history", "why", "blame"),
+    *("classes ls", "classes add", "classes rename"),
     *("train", "rollback", "approve", "override", "freeze", "unfreeze"),
 }
 Call = Callable[..., Result]

@@ -1,11 +1,13 @@
 """Dead letters as people see them."""
 
-from pappus.dead_letters import count_rows, describe, printable
+from pappus.actions.dlq import describe
 from shared.contract.dead_letter import DeadLetter
 from shared.messaging.dead_letters import make_dead_letter
 from shared.messaging.event_log import Record
 from shared.messaging.kafka.dead_letter_topics import StoredDeadLetter
+from shared.messaging.redriving import count_rows
 from shared.runtime.errors import InvalidMessage
+from shared.runtime.text import printable
 
 
 def stored(offset: int, *, topic: str = "image.stored", handler: str = "gate", reason: str = "no") -> StoredDeadLetter:

@@ -53,3 +53,11 @@ def test_prometheus_is_a_problem_only_where_it_is_needed(tmp_path: Path) -> None
     stack.state.root.mkdir(parents=True)
     StackConfig(observe=True).save(stack.state)
     assert not checks(tmp_path, PATH=str(tmp_path))["Prometheus"].fine
+
+
+def test_a_provider_is_asked_only_where_one_is_set(tmp_path: Path) -> None:
+    assert "logins with a provider" not in checks(tmp_path, PATH=str(tmp_path))
+    found = checks(tmp_path, PATH=str(tmp_path), PAPPUS_OIDC_ISSUER="http://id.example.org")["logins with a provider"]
+    assert not found.fine
+    assert found.found == "PAPPUS_OIDC_ISSUER is 'http://id.example.org'"
+    assert found.remedy.startswith("write an https address")

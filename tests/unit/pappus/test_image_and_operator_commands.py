@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from pappus.actions.operator import until_judged
 from pappus.cli import app
 from pappus.stack.folders import StateFolder
 from pappus.terminal import screen
+from pappus.terminal.progress import ProgressLine
+from shared.clients.api import AsyncApi
 from shared.testing.events import NOON
 
 from .api_answers import history_entry, image, model, prediction
@@ -159,6 +164,19 @@ def test_a_training_that_gives_no_new_model_in_time_says_where_to_look(apis: Fak
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert f"1 s after request {EVENT} there is no new full model" in ended.stderr
     assert "pappus logs trainer-full" in ended.stderr
+
+
+async def test_a_wait_for_a_training_outlasts_a_silent_labeler() -> None:
+    answers = [(503, {"detail": "PostgreSQL is away"}), (200, []), (200, [full("full-2", "champion")])]
+
+    def reply(_: httpx2.Request) -> httpx2.Response:
+        status, body = answers.pop(0)
+        return httpx2.Response(status, json=body)
+
+    async with AsyncApi("http://labeler", 0, httpx2.MockTransport(reply)) as operator:
+        found = await until_judged(operator, {"full-1"}, 30, ProgressLine(Console()))
+    assert found is not None
+    assert (found.version, answers) == ("full-2", [])
 
 
 def applied(label: str | None, **changes: Any) -> dict[str, Any]:

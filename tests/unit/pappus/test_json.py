@@ -30,6 +30,7 @@ LISTINGS = (
     "dlq ls",
     "keys ls",
     "users ls",
+    "classes ls",
     "seed",
     "why",
     "blame",
@@ -88,6 +89,12 @@ def prepared(apis: FakeApis, state: StateFolder, tmp_path: Path, monkeypatch: py
         "POST /models/freeze": (202, event),
         "POST /models/unfreeze": (202, event),
     }
+    changed = {"id": "moss", "name": "lichen", "revision": 1, **event}
+    apis.answers |= {
+        "GET /classes": (200, [{"id": "moss", "name": "lichen", "images": 3}]),
+        "POST /classes": (200, changed),
+        "PATCH /classes/moss": (200, changed),
+    }
     for action in ("rollback", "approve", "override"):
         answer = {"outcome": "promoted", "version": "full-1", "sequence": 2, "summary": "Promoted."}
         apis.answers[f"POST /models/{action}"] = (200, answer)
@@ -110,6 +117,9 @@ CALLS = [
     ("history", 0, {"models", "more"}),
     (f"history {IMAGE} --limit 1", 0, {"image", "labels", "more"}),
     ("drift", 0, {"drifts", "more", "live_since_full"}),
+    ("classes ls", 0, {"classes", "more"}),
+    ("classes add moss", 0, {"outcome", "id", "name", "revision", "event_id"}),
+    ("classes rename moss lichen", 0, {"outcome", "id", "name"}),
     ("train", 0, {"outcome", "event_id"}),
     ("rollback full-1", 0, {"outcome", "version", "sequence", "summary"}),
     ("approve full-1", 0, {"outcome", "version"}),

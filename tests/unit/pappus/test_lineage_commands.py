@@ -42,7 +42,7 @@ def decisions(held: list[UUID], limit: int = 10_000) -> dict[str, Any]:
         )
         for each in held[:limit]
     ]
-    values |= {"name": "ben", "corrections": 3, "holding": len(held), "version": "fast-1", "held": listed}
+    values |= {"name": "ben", "corrections": 3, "holding": len(held), "version": "fast-1", "held": listed, "voted": ()}
     return DecisionsOf.model_validate(values).model_dump(mode="json")
 
 

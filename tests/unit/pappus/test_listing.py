@@ -14,7 +14,6 @@ from pappus.actions.drift import drifts_table
 from pappus.actions.replay import replays_table
 from pappus.actions.trace import trace_table
 from pappus.actions.views import answers_table, labels_table, models_table
-from pappus.dead_letters import Row
 from pappus.stack.doctor import Check
 from pappus.stack.status import ComponentState, ComponentStatus, StackStatus
 from pappus.terminal.listing import Column, Listing, left_out
@@ -22,6 +21,7 @@ from pappus.terminal.screen import UNFOLDED, LiteralConsole
 from pappus.terminal.status import checks_table, status_table
 from pappus.traces.graph import Span, Trace
 from shared.clients.answers import DriftView, HistoryEntry, ImageView, ModelView, Prediction
+from shared.messaging.redriving import Row
 
 from .api_answers import drift, history_entry, image, model, prediction
 

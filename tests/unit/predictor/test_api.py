@@ -20,7 +20,7 @@ from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.model.scoring import INLINE_BYTES
-from shared.contract.events import PredictionLogged
+from shared.contract.replicas import PredictionLogged
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
 from tests.examples import send_examples

@@ -1,37 +1,19 @@
 """What the log says should serve."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
 
 import pytest
 
-from services.predictor.decisions.promotions import Promotions
-from services.predictor.promotions.follower import PART, Follower
+from services.predictor.promotions.follower import PART
 from shared.contract.events import EVENT_OF_TOPIC, ModelPromoted
 from shared.messaging.codec import encode
 from shared.runtime.health import Health
-from shared.runtime.retry import RetryPolicy
 from shared.testing import MemoryEventLog, eventually
+from tests.unit.predictor.following import following
 from tests.unit.predictor.promotions import promotion
 
-QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)
 TOPIC = ModelPromoted.topic
-
-
-@asynccontextmanager
-async def following(event_log: MemoryEventLog, health: Health | None = None) -> AsyncIterator[list[Promotions]]:
-    targets: list[Promotions] = []
-    async with event_log.publisher("pappus/predictor") as publisher:
-        follower = Follower(event_log, publisher, targets.append, health or Health(), QUICK)
-        task = asyncio.create_task(follower.run())
-        try:
-            yield targets
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 async def publish(event_log: MemoryEventLog, *events: ModelPromoted) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from services.predictor.decisions.promotions import Promotions, fold
 from services.predictor.model.artefact_folder import ArtefactFolder
+from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure, LoadSettings, ModelLoader
 from shared.contract.artefact import LARGEST_ARTEFACT_BYTES
@@ -275,7 +276,7 @@ async def test_an_artefact_with_foreign_labels_never_serves(folder: ArtefactFold
     store, listener = MemoryObjectStore(), Listener()
     event = promotion(1, ONE)
     await stored(store, (event, ONE))
-    strict = LoadSettings(0.05, 5, QUICK.retry, labels=("cat", "dog"))
+    strict = LoadSettings(0.05, 5, QUICK.retry, classes=KnownClasses(("cat", "dog")))
     async with running(ModelLoader(store, folder, [listener], strict)) as loader:
         loader.set_target(promotions(event))
         await eventually(lambda: listener.calls)

@@ -6,7 +6,7 @@ from services.predictor.model.holder import ServingModel
 from services.predictor.model.loader import Failure
 from services.predictor.model.onnx_model import Model
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
-from shared.contract.events import ModelLoaded
+from shared.contract.replicas import ModelLoaded
 from shared.testing import MemoryEventLog, eventually
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import small_artefact

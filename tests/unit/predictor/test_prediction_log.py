@@ -9,7 +9,8 @@ from prometheus_client import REGISTRY
 
 from services.predictor.api.prediction_log import PredictionLog
 from shared.contract.dead_letter import DeadLetter
-from shared.contract.events import Event, PredictionLogged
+from shared.contract.events import Event
+from shared.contract.replicas import PredictionLogged
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import RetryPolicy

@@ -15,7 +15,8 @@ from services.predictor.model.loader import ModelLoader
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
-from shared.contract.events import ModelLoaded, ModelPromoted, PredictionLogged
+from shared.contract.events import ModelPromoted
+from shared.contract.replicas import ModelLoaded, PredictionLogged
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, MemoryObjectStore, eventually
 from tests.unit.predictor.promotions import promotion

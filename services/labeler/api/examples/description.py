@@ -2,11 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
+from services.labeler.api.examples.classes import of_classes
+from services.labeler.api.examples.events import of_events
 from services.labeler.api.examples.images import of_images
 from services.labeler.api.examples.labels import of_labels
 from services.labeler.api.examples.lineage import of_lineage
+from services.labeler.api.examples.live import of_live
+from services.labeler.api.examples.model_history import of_model_history
 from services.labeler.api.examples.models import of_models, of_operators
+from services.labeler.api.examples.people import of_people
+from services.labeler.api.examples.review import of_review
 from services.labeler.api.examples.session import of_session
+from services.labeler.api.examples.sign_on import of_sign_on
+from services.labeler.api.examples.webhooks import of_webhooks
 from services.labeler.api.examples.withdrawals import of_withdrawals
 from shared.http.docs import PICTURE
 from shared.http.examples import Example
@@ -24,7 +32,10 @@ TAGS = {
     "session": "Log in. The token counts for hours; `pappus users logout` ends it earlier.",
     "images": "Upload images and look at them.",
     "labels": "Say what images show, and find those that need it most.",
+    "classes": "See what images can show. Operators add classes and rename them, while everything runs.",
     "models": "See the models, what the gate said about them, and drifts. Operators roll back, approve, freeze, train.",
+    "people": "See who may log in and what each person decided. Admins add people and change what they may do.",
+    "events": "Follow what happens, and see whether all parts keep up.",
 }
 PROBLEMS = (
     Problem(
@@ -43,15 +54,23 @@ PROBLEMS = (
 )
 
 
-def examples_of(labels: Sequence[str], model_name: str) -> Mapping[str, Example]:
+def examples_of(labels: Sequence[str], model_name: str, with_provider: bool = False) -> Mapping[str, Example]:
     """Return the examples of an installation with these labels (two or more), by the names of the routes. The first
-    label is that of the picture."""
+    label is that of the picture. `with_provider`: with the routes that log in with one."""
     return {
         **of_session(),
+        **(of_sign_on() if with_provider else {}),
         **of_images(labels),
         **of_labels(labels, model_name),
+        **of_classes(labels),
+        **of_review(labels),
         **of_models(labels),
         **of_operators(),
+        **of_model_history(labels),
         **of_lineage(labels),
         **of_withdrawals(),
+        **of_people(),
+        **of_events(labels),
+        **of_live(labels),
+        **of_webhooks(),
     }

@@ -1,11 +1,15 @@
 """The picture: how it is uploaded, found and looked at."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from services.labeler.api.examples.story import FORMER, USER, example_image_id, example_sha256
+from services.labeler.queries.cursors import InvalidCursor
 from shared.clients.answers import AcceptedImage, ImageView, ResembledGroup, ShownPrediction, Uploaded
+from shared.clients.browse import ImagePage, ListedImage
 from shared.clients.similar import SimilarImage, SimilarImages
-from shared.contract.events import ImageRegistered, PredictionLogged, uuid_of
+from shared.contract.events import ImageRegistered, uuid_of
+from shared.contract.replicas import PredictionLogged
 from shared.http.docs import PICTURE
 from shared.http.examples import Example
 from shared.http.problems import Problem
@@ -36,6 +40,7 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
         corrected_by=None,
         attempt=1,
         prediction=example_prediction(labels),
+        name=PICTURE,
     )
     uploaded = Uploaded(image_id=image_id, sha256=sha256, label=labels[0], revision=0)
     one, other = uuid_of("group", 1), uuid_of("group", 2)
@@ -56,9 +61,14 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
             problems=(Problem(422, "not_an_image", "This is not an image. Send a JPEG, PNG, WebP, GIF or BMP."),),
         ),
         "find_images": Example(
-            parameters={"sha256": sha256},
-            answers={200: [view]},
-            problems=(Problem(422, "invalid_request", "query.sha256: Field required"),),
+            parameters={"label": [labels[0]], "sort": "doubtful", "limit": 20},
+            answers={200: _page(view)},
+            problems=(Problem(422, "invalid_cursor", str(InvalidCursor())),),
+        ),
+        "export_images": Example(
+            parameters={"format": "coco", "label": [labels[0]]},
+            answers={200: _coco(labels[0])},
+            problems=(Problem(422, "invalid_request", "query.format: Input should be 'csv' or 'zip'"),),
         ),
         "get_quarantine": Example(parameters={"limit": 5}, answers={200: [quarantined]}, problems=(MANY,)),
         "get_image": Example(parameters=about, answers={200: view}, problems=(NO_IMAGE, NO_ID)),
@@ -68,6 +78,28 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
         "get_image_content": Example(parameters=about, problems=(NO_IMAGE, NO_ID)),
         "get_rendition": Example(parameters={**about, "w": 320}, problems=(NO_IMAGE, NO_ID)),
     }
+
+
+def _coco(label: str) -> dict[str, object]:
+    picture = {"id": 1, "file_name": f"{label}/IMG_0412.jpg", "width": 4032, "height": 3024, "label": label}
+    return {
+        "info": {"description": "Pappus"},
+        "categories": [{"id": 1, "name": label}],
+        "images": [picture],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1}],
+    }
+
+
+def _page(image: ImageView) -> ImagePage:
+    listed = ListedImage(
+        **image.model_dump(include=ListedImage.model_fields.keys() - {"no_label"}),
+        stored_at=datetime(2026, 5, 4, 12, tzinfo=UTC),
+        no_label=None,
+        decided_by=USER,
+        decided_at=datetime(2026, 5, 4, 12, tzinfo=UTC),
+        split="training",
+    )
+    return ImagePage(items=[listed], start=0, next=None, previous=None, total=1, more=False)
 
 
 def _similar(labels: Sequence[str]) -> SimilarImages:

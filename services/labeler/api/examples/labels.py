@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.labeler.api.examples.images import MANY, NO_ID, NO_IMAGE, example_prediction
+from services.labeler.api.examples.images import MANY, NO_ID, NO_IMAGE
 from services.labeler.api.examples.story import FORMER, NOON, USER, VERSION, example_image_id
 from shared.clients.answers import (
     AcceptedImage,
@@ -11,34 +11,26 @@ from shared.clients.answers import (
     HistoryEntry,
     LabelConflict,
     Labels,
-    ReviewItem,
-    ReviewQueue,
 )
+from shared.clients.bulk import BulkOutcome, BulkResult
 from shared.contract.events import LabelCorrected, uuid_of
 from shared.http.examples import Example
 from shared.http.problems import Problem
 
 REASON = "Yellow petals."
+OF_LABELERS = Problem(403, "forbidden", "nina has the role uploader; this needs the role labeler. Ask an admin.")
 
 
 def of_labels(labels: Sequence[str], model_name: str) -> dict[str, Example]:
     """Return the examples of the routes about labels."""
-    item = ReviewItem(
-        image_id=example_image_id(),
-        label=labels[0],
-        revision=0,
-        trust="claimed",
-        prediction=example_prediction(labels),
-        reason=f"It was uploaded as {labels[0]}, and the model says {labels[1]} (59%).",
-    )
     return {
-        "get_labels": Example(answers={200: Labels(labels=tuple(labels), model_name=model_name)}),
+        "get_labels": Example(
+            answers={200: Labels(labels=tuple(labels), names={one: one for one in labels}, model_name=model_name)}
+        ),
         "set_label": _of_a_correction(labels),
+        "set_labels": _of_many(labels),
         "get_history": _of_a_history(labels),
         "get_conflicts": Example(parameters={"limit": 5}, answers={200: [_conflict(labels)]}, problems=(MANY,)),
-        "get_review_queue": Example(
-            parameters={"limit": 5}, answers={200: ReviewQueue(items=[item], waiting=17)}, problems=(MANY,)
-        ),
     }
 
 
@@ -49,6 +41,30 @@ def _conflict(labels: Sequence[str]) -> LabelConflict:
     copy = uuid_of("a copy of", example_image_id())
     return LabelConflict.model_validate(
         {"counting": {**later, "image_id": example_image_id()}, "overruled": {**earlier, "image_id": copy}}
+    )
+
+
+def _of_many(labels: Sequence[str]) -> Example:
+    image_id, other = uuid_of("image", 2), uuid_of("image", 3)
+    event_id = uuid_of(LabelCorrected.topic, image_id, 1)
+    refused = f"There is no image {other}. Upload it first."
+    return Example(
+        body={
+            "items": [
+                {"image_id": image_id, "label": labels[0], "revision": 0},
+                {"image_id": other, "no_label": "unusable", "revision": 0},
+            ],
+            "reason": REASON,
+        },
+        answers={
+            200: BulkResult(
+                items=[
+                    BulkOutcome(image_id=image_id, outcome="applied", label=labels[0], revision=1, event_id=event_id),
+                    BulkOutcome(image_id=other, outcome="image_unknown", detail=refused),
+                ]
+            )
+        },
+        problems=(OF_LABELERS, Problem(422, "invalid_request", "body.items: List should have at most 200 items")),
     )
 
 
@@ -69,7 +85,7 @@ def _of_a_correction(labels: Sequence[str]) -> Example:
             200: Applied(image_id=image_id, label=labels[0], revision=1, event_id=event_id),
             202: AcceptedImage(event_id=event_id, image_id=image_id),
         },
-        problems=(NO_IMAGE, first, Problem(422, "unknown_label", unknown)),
+        problems=(OF_LABELERS, NO_IMAGE, first, Problem(422, "unknown_label", unknown)),
     )
 
 

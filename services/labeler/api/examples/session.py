@@ -1,7 +1,8 @@
 """Logins."""
 
-from services.labeler.api.examples.story import NOON, USER
+from services.labeler.api.examples.story import NOON, PASSWORD, USER
 from shared.clients.answers import AccessToken, Session
+from shared.clients.sign_on import LoginOptions
 from shared.http.examples import Example
 from shared.http.problems import Problem
 
@@ -12,10 +13,10 @@ MANY_LOGINS = "Too many logins were tried. Try again in 3 s."
 
 def of_session() -> dict[str, Example]:
     """Return the examples of the two ways to log in."""
-    password = "a long password"  # noqa: S105 - an example
     return {
+        "get_login_options": Example(answers={200: LoginOptions()}),
         "log_in": Example(
-            body={"name": USER, "password": password},
+            body={"name": USER, "password": PASSWORD},
             answers={200: Session(token=TOKEN, name=USER, role="labeler", expires_at=NOON)},
             problems=(
                 Problem(401, "unauthorised", WRONG_LOGIN),
@@ -24,7 +25,7 @@ def of_session() -> dict[str, Example]:
             ),
         ),
         "issue_access_token": Example(
-            body={"grant_type": "password", "username": USER, "password": password},
+            body={"grant_type": "password", "username": USER, "password": PASSWORD},
             answers={200: AccessToken(access_token=TOKEN, expires_in=43_200)},
             problems=(
                 Problem(400, "invalid_grant", WRONG_LOGIN, {"error_description": WRONG_LOGIN}),

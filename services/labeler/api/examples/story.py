@@ -8,7 +8,8 @@ from services.labeler.commands.uploads import upload_id
 from shared.http.problems import Problem
 from shared.imaging.drawing import draw_dandelion
 
-USER, OPERATOR = "labeler", "operator"
+USER, OPERATOR, ADMIN, NEWCOMER = "labeler", "operator", "maria", "nina"
+PASSWORD = "a long password"  # noqa: S105 - an example
 VERSION, FORMER = "fast-3f9c2a71b0de", "full-8d1e5c07a94b"
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 NO_MODEL = Problem(404, "model_unknown", f"There is no model {VERSION!r}. `pappus history` lists them.")

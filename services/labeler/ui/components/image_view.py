@@ -1,9 +1,13 @@
 """Images on the pages: upright and small, inside the page itself, so that none is missing."""
 
+import threading
 from base64 import b64encode
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from services.labeler.ui.api_clients import Declined, LabelerClient
 from services.labeler.ui.sessions.tab import clients
@@ -14,6 +18,7 @@ from shared.runtime.errors import TransientError
 
 SHOWN_PIXELS = 1280
 THUMBNAIL_PIXELS = 144
+LOADED_AT_ONCE = 6
 """Longest sides; a page shows them at most half as large on a dense screen."""
 
 
@@ -31,6 +36,16 @@ def load_picture(image_id: UUID, longest_side: int = SHOWN_PIXELS) -> str | None
         return _picture(clients().labeler, image_id, longest_side)
     except (TransientError, Declined):
         return None
+
+
+def load_pictures(image_ids: Sequence[UUID], longest_side: int = THUMBNAIL_PIXELS) -> dict[UUID, str | None]:
+    """Return several stored images at once, as `load_picture` does."""
+    context = get_script_run_ctx()
+    with ThreadPoolExecutor(
+        LOADED_AT_ONCE, initializer=lambda: add_script_run_ctx(threading.current_thread(), context)
+    ) as pool:
+        found = pool.map(lambda image_id: load_picture(image_id, longest_side), image_ids)
+        return dict(zip(image_ids, found, strict=True))
 
 
 def show_picture(address: str, description: str) -> None:

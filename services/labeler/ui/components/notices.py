@@ -6,7 +6,7 @@ import streamlit as st
 from services.labeler.ui import messages
 from services.labeler.ui.sessions.champion import current_accuracy, current_drifts, current_freeze
 from services.labeler.ui.sessions.conflicts import current_conflicts
-from services.labeler.ui.sessions.tab import session
+from services.labeler.ui.sessions.tab import may, session
 
 LOOK_EVERY_SECONDS = 5.0
 
@@ -19,7 +19,7 @@ def show_notices() -> None:
     if person is None:
         return
     if freeze is not None:
-        st.warning(messages.frozen(freeze, operator=person.role == "operator"), icon=":material/ac_unit:")
+        st.warning(messages.frozen(freeze, operator=may("operator")), icon=":material/ac_unit:")
     for drift in drifts:
         st.info(messages.drifted(drift), icon=":material/trending_up:")
     for conflict in current_conflicts():

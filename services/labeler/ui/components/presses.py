@@ -47,8 +47,8 @@ SCRIPT = """<script>
     if (event.ctrlKey || event.metaKey || event.altKey || repeating) return;
     if (event.repeat) return event.stopImmediatePropagation();
     const key = event.key.toLowerCase(), asked = question();
-    if (!asked) return;
-    const keys = [...asked.dataset.keys];
+    const keys = [...(asked?.dataset.keys ?? "")];
+    if (!keys.length) return;  // the surface of Review has keys of its own
     keys.forEach((each) => known.add(each));
     if (!known.has(key)) return;
     if (!keys.includes(key) || waits(asked.dataset.pappusTurn)) return refuse(event);

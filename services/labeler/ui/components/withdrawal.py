@@ -8,7 +8,8 @@ import streamlit as st
 
 from services.labeler.ui import messages
 from services.labeler.ui.sessions.click_guard import ClickGuard
-from services.labeler.ui.sessions.withdrawing import Withdrawing, may_withdraw
+from services.labeler.ui.sessions.tab import may
+from services.labeler.ui.sessions.withdrawing import Withdrawing
 
 WITHDRAW, CONFIRM, KEEP = "Withdraw this image …", "Withdraw it for good", "Keep it"
 REASON = "withdrawal-reason"
@@ -16,7 +17,7 @@ REASON = "withdrawal-reason"
 
 def withdraw_button(click_guard: ClickGuard, question: Withdrawing, image_id: UUID, notice: bool = True) -> None:
     """Draw the button, for those who may press it, and with `notice` what became of the last withdrawal."""
-    if may_withdraw():
+    if may("operator"):
         click_guard.button(WITHDRAW, partial(question.ask, image_id), about=str(image_id))
     if notice:
         show_notice(question)

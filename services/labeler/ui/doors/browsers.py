@@ -9,10 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.runtime.hosts import answers_as
 
 HEADERS = {
-    # Streamlit's page has a script and styles in it, and so have ours. What counts is that nothing comes from, or goes
-    # to, another server, and that no other page holds this one in a frame, where a person would label blindly.
+    # Streamlit's page has a script and styles in it, and so have ours; it runs components from memory (blob:). What
+    # counts is that nothing comes from, or goes to, another server, and that no other page holds this one in a frame,
+    # where a person would label blindly.
     "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        "default-src 'self'; script-src 'self' 'unsafe-inline' blob:; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
         "object-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),

@@ -1,7 +1,8 @@
 """The script that Streamlit runs at every interaction: it chooses the page."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -9,10 +10,11 @@ from services.labeler.ui.api_clients import Declined, LoggedOut
 from services.labeler.ui.components.notices import show_live_accuracy, show_notices
 from services.labeler.ui.components.presses import watch_presses
 from services.labeler.ui.messages import plain
-from services.labeler.ui.pages import login, quarantine, review, upload
+from services.labeler.ui.pages import login
+from services.labeler.ui.pages.menu import ENTRIES, Entry, entries_for
 from services.labeler.ui.sessions import cookie
 from services.labeler.ui.sessions.kept_work import adopt, keep
-from services.labeler.ui.sessions.tab import clients, log_out, resume_login, session
+from services.labeler.ui.sessions.tab import clients, know_names, log_out, resume_login, session
 from shared.runtime.errors import TransientError
 
 STYLE = """<style>
@@ -21,8 +23,13 @@ STYLE = """<style>
 [data-testid="stMain"]:focus-visible::after {
   outline: none; box-shadow: none; border: none;
 }
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] code { color: inherit; opacity: .85; }
+button[data-selected="true"], button[data-selected="true"] p { color: inherit !important; }
 h1 { font-size: 1.8rem !important; }
 h3 { font-size: 1.4rem !important; }
+[data-testid="stPageLink"] a { text-decoration: underline; }
+@media (max-width: 640px) { [data-testid="stMain"] :is(button, [data-testid="stPageLink"] a) { min-height: 2.75rem; } }
+[data-testid="stElementContainer"][data-stale="true"] { opacity: 1; transition: none; }
 [data-testid="stImage"] img { max-height: 72vh; object-fit: contain; border-radius: .6rem; }
 </style>"""
 REMEMBER_LOGIN = f"<script>fetch('{cookie.PATH}', {{method: 'POST', body: 'TICKET'}});</script>"
@@ -41,34 +48,40 @@ def run() -> None:
         if ended := st.session_state.get("ended"):
             st.html(FORGET_LOGIN.replace("HASH", ended), unsafe_allow_javascript=True)
         # The login has the addresses of all pages, so that a person who logs in again returns to the same page.
-        pages = [
-            st.Page(login.page, title="Log in", url_path="upload", default=True),
-            st.Page(login.page, title="Log in", url_path="review"),
-            st.Page(login.page, title="Log in", url_path="quarantine"),
-        ]
-        st.navigation(pages, position="hidden").run()
+        st.navigation(_pages([replace(entry, page=login.page) for entry in ENTRIES]), position="hidden").run()
         return
     clients().labeler.resume(current)
+    know_names()
     if cookie.pending(st.session_state.get("ticket", "")):
         _send_ticket(st.session_state.ticket, time.monotonic())
         return
     adopt(current)
     keep(current)
-    chosen = st.navigation(
-        [
-            st.Page(
-                upload.page, title="Upload", icon=":material/add_photo_alternate:", url_path="upload", default=True
-            ),
-            st.Page(review.page, title="Review", icon=":material/checklist:", url_path="review"),
-            st.Page(quarantine.page, title="Quarantine", icon=":material/content_copy:", url_path="quarantine"),
-        ]
-    )
+    chosen = st.navigation(_pages(entries_for(current)))
     with st.sidebar:
         st.caption(plain(current.name) if current.name == current.role else f"{plain(current.name)} · {current.role}")
         st.button("Log out", on_click=log_out, type="tertiary")
         show_live_accuracy()
     show_notices()
     guarded(chosen.run)
+
+
+def _pages(entries: Sequence[Entry]) -> list[st.Page]:
+    """Return these pages with their addresses. The first is the home page, which Streamlit has at / alone: for links it
+    is there under its own address, too."""
+
+    def page(entry: Entry, listed: bool, home: bool = False) -> st.Page:
+        return st.Page(
+            entry.page,
+            title=entry.title,
+            icon=f":material/{entry.icon}:",
+            url_path=None if home else entry.path,
+            default=home,
+            visibility="visible" if listed else "hidden",
+        )
+
+    home, *others = entries
+    return [page(home, True, home=True), *(page(each, each.listed) for each in others), page(home, False)]
 
 
 def _send_ticket(ticket: str, since: float) -> None:

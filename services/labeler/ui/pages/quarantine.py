@@ -6,12 +6,13 @@ import streamlit as st
 
 from services.labeler.ui import messages
 from services.labeler.ui.components.image_view import THUMBNAIL_PIXELS, load_picture
+from services.labeler.ui.components.links import link_to_image
 from services.labeler.ui.components.presses import ask
 from services.labeler.ui.components.withdrawal import confirm_withdrawal, show_notice, withdraw_button
 from services.labeler.ui.metrics import PAGE_VIEWS
 from services.labeler.ui.sessions.click_guard import ClickGuard
-from services.labeler.ui.sessions.tab import clients
-from services.labeler.ui.sessions.withdrawing import Withdrawing, may_withdraw
+from services.labeler.ui.sessions.tab import clients, may
+from services.labeler.ui.sessions.withdrawing import Withdrawing
 from shared.clients.answers import ImageView, ResembledGroup
 from shared.clients.labeler import list_quarantined
 
@@ -47,7 +48,7 @@ def page() -> None:
     if not found:
         st.success("No image is quarantined: none resembles both training and test images.")
         return
-    st.markdown(EXPLANATION.format(operators=MAY_WITHDRAW if may_withdraw() else MAY_NOT_WITHDRAW))
+    st.markdown(EXPLANATION.format(operators=MAY_WITHDRAW if may("operator") else MAY_NOT_WITHDRAW))
     for image in found[:SHOWN]:
         _show(image, shown)
     if len(found) > SHOWN:
@@ -69,7 +70,7 @@ def _show(image: ImageView, shown: QuarantineSession) -> None:
             for column, group in zip(st.columns(max(2, len(image.resembles))), image.resembles, strict=False):
                 with column:
                     _show_group(group)
-            st.caption(messages.code(str(image.image_id)))
+            link_to_image(image.image_id, "Everything about this image")
             if not confirm_withdrawal(shown.click_guard, shown.withdrawing, image.image_id, lambda: None):
                 withdraw_button(shown.click_guard, shown.withdrawing, image.image_id, notice=False)
 

@@ -1,4 +1,4 @@
-"""The Upload page: upload an image, see the model's answer, correct it, and watch the correction take effect."""
+"""The page Add: one image or many. Of a single one: the model's answer, its correction, and how that takes effect."""
 
 import time
 from functools import partial
@@ -9,31 +9,56 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from services.labeler.settings import LIMIT_MEGABYTES
 from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined, LoggedOut
+from services.labeler.ui.components.add import add_files
 from services.labeler.ui.components.buttons import follow, label_buttons, probability_bars
 from services.labeler.ui.components.image_view import THUMBNAIL_PIXELS, load_picture, show_file
 from services.labeler.ui.components.presses import ask
 from services.labeler.ui.components.withdrawal import confirm_withdrawal, withdraw_button
 from services.labeler.ui.metrics import PAGE_VIEWS
-from services.labeler.ui.sessions.tab import clients, keep_work, labels, log_out
+from services.labeler.ui.sessions.tab import class_names, clients, keep_work, labels, log_out, may, session
 from services.labeler.ui.sessions.upload_session import UploadSession
 from shared.clients.answers import Prediction
 from shared.clients.predictor import get_serving_model
 from shared.runtime.errors import TransientError
 
-TYPES = ("jpg", "jpeg", "png", "webp", "gif", "bmp")
 LOOK_EVERY_SECONDS = 0.3
+STYLE = """<style>
+@media (max-width: 640px), (pointer: coarse) {
+  [data-testid="stFileUploader"] button, [data-testid="stCameraInput"] button { min-height: 2.75rem; }
+  .st-key-camera-on label { min-height: 2.75rem; align-items: center; }
+}
+</style>"""
+LOGGED_OUT = "The session has ended. Log in again: files that are not sent yet are kept in this tab."
 
 
 def page() -> None:
-    """Show the uploader and the current image."""
+    """Show the ways to add images, the cards of several, or the single one."""
     PAGE_VIEWS.labels("upload").inc()
-    st.title("Upload")
-    upload = _current(st.file_uploader("Choose an image", type=TYPES, max_upload_size=LIMIT_MEGABYTES, key="file"))
-    if upload is None:
+    st.title("Add")
+    st.html(STYLE)
+    chosen = st.file_uploader(
+        "Choose images, or drop them here: files, folders, ZIP archives",
+        max_upload_size=LIMIT_MEGABYTES,
+        key="file",
+    )
+    left, right = st.columns([1.4, 1], vertical_alignment="bottom")
+    label = left.selectbox(
+        "These are all", labels(), index=None, key="claimed", placeholder="The model says what they are"
+    )
+    camera = right.toggle("Use the camera", key="camera-on")  # asked for only when the person wants it
+    photo = left.camera_input("Take a photo", key="camera") if camera else None
+    if (current := session()) is None:
+        raise LoggedOut(LOGGED_OUT)
+    limit_bytes = LIMIT_MEGABYTES * 1_048_576
+    added = add_files(current, labels(), limit_bytes, label, camera, may("labeler"), class_names())
+    if added.logged_out:
+        raise LoggedOut(LOGGED_OUT)
+    upload = _current(photo or chosen, label)
+    if upload is not None and (upload.unsent or photo is not None or not added.has_cards):
+        _draw(upload)
+        ask(upload.click_guard)
+    elif not added.has_cards:
         st.markdown("The model answers at once. If it is wrong, one key corrects it, and it learns within a second.")
-        return
-    _draw(upload)
-    ask(upload.click_guard)
 
 
 def _draw(upload: UploadSession) -> None:
@@ -53,12 +78,13 @@ def _draw(upload: UploadSession) -> None:
         _show_state(upload)
 
 
-def _current(chosen: UploadedFile | None) -> UploadSession | None:
-    """Return the session of the chosen file, unless an earlier one stays; None without either."""
+def _current(chosen: UploadedFile | None, label: str | None) -> UploadSession | None:
+    """Return the session of the chosen file, with the label that the person gave with it, unless an earlier one stays;
+    None without either."""
     old: UploadSession | None = st.session_state.get("upload_session")
     if old is not None:
         old.click_guard.begin()
-    new = None if chosen is None else UploadSession(chosen.name, chosen.getvalue())
+    new = None if chosen is None else UploadSession(chosen.name, chosen.getvalue(), label)
     if old is not None and old.stays(None if new is None else new.sha256):
         if new is not None and new.sha256 != old.sha256:
             _show_order(old, new)
@@ -137,6 +163,10 @@ def _show_correcting(upload: UploadSession) -> None:
         return
     suggested = upload.predictions[-1].label if upload.predictions else None
     labelled = f"It is labelled {messages.plain(upload.label)}." if upload.label else ""
+    if not may("labeler"):
+        st.markdown(f"The image is saved. {labelled}")
+        st.caption(messages.LABELERS_DECIDE)
+        return
     st.markdown(f"**What is it really?** {labelled}")
     label_buttons(upload.click_guard, labels(), suggested, upload.correct)
     if upload.may_undo:
@@ -152,8 +182,8 @@ def _show_correcting(upload: UploadSession) -> None:
     if sent.outcome == "unsent":
         st.warning(messages.not_confirmed(sent.correction.label, sent.detail))
         upload.click_guard.button("Try again", partial(upload.send, sent.correction), shortcut="t", kind="primary")
-    elif sent.outcome == "superseded":
-        st.warning(messages.plain(sent.detail))
+    elif sent.outcome in ("voted", "superseded"):
+        st.warning(messages.plain(sent.detail or messages.KEPT_AS_VOTE))
     elif sent.outcome == "declined":
         st.error(messages.plain(sent.detail))
     elif upload.followed is not None:

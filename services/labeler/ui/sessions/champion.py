@@ -22,6 +22,12 @@ def current_freeze() -> PromotionView | None:
     return champion.freeze if champion is not None and champion.frozen else None
 
 
+def last_known_freeze() -> PromotionView | None:
+    """Return the same as this tab last heard, without a request."""
+    _, champion = st.session_state.get("champion", (0.0, None))
+    return champion.freeze if champion is not None and champion.frozen else None
+
+
 def current_drifts() -> list[DriftView]:
     """Return the newest open drift of each kind; empty without one, or if the labeler does not answer."""
     champion = _current_champion()

@@ -24,7 +24,7 @@ UNAVAILABLE = "The label could not be saved yet. Press Try again."
 
 class PendingCorrection(BaseModel):
     """A correction to send. Sending it again with the same `key` has no further effect. `label` is None for none; then
-    `no_label` says why."""
+    `no_label` says why. `vote`: where labels are voted about, it is a vote, also of an operator."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
     image_id: UUID
@@ -38,19 +38,21 @@ class PendingCorrection(BaseModel):
     shown_model_version: str | None = None
     shown_label: str | None = None
     shown_probability: float | None = None
+    vote: bool = False
 
 
 @dataclass(frozen=True)
 class SentCorrection:
     """The outcome of sending a correction.
 
-    applied: `revision` is its own. accepted: the log has it, its revision is not known yet. unsent: something is
-    unavailable (or the session has ended: `logged_out`); send it again. superseded: `label` and `revision` are those of
-    the correction that came first. declined: the API refused it. `detail` explains the outcome to the person.
+    applied: `revision` is its own. voted: it is kept as a vote, and `revision` is the one it was seen at. accepted: the
+    log has it, its revision is not known yet. unsent: something is unavailable (or the session has ended:
+    `logged_out`); send it again. superseded: `label` and `revision` are those of the correction that came first.
+    declined: the API refused it. `detail` explains the outcome to the person.
     """
 
     correction: PendingCorrection
-    outcome: Literal["applied", "accepted", "unsent", "superseded", "declined"]
+    outcome: Literal["applied", "voted", "accepted", "unsent", "superseded", "declined"]
     detail: str = ""
     event_id: UUID | None = None
     label: str | None = None
@@ -83,30 +85,39 @@ def new_correction(
 
 def send(correction: PendingCorrection) -> SentCorrection:
     """Send a correction, for the first time or again. If the session has ended, the login is shown next."""
-    with span("correct label"):
-        describe(image_id=correction.image_id, prediction_id=correction.prediction_id)
-        sent = _send(clients().labeler, correction)
-    CORRECTIONS.labels(sent.outcome).inc()
+    sent = send_once(clients().labeler, correction)
     if sent.logged_out:
         log_out("The session has ended. Log in again. Your label is kept, and can be sent then.")
     return sent
 
 
-def _send(client: LabelerClient, correction: PendingCorrection) -> SentCorrection:
+def send_once(
+    client: LabelerClient, correction: PendingCorrection, unavailable: str = UNAVAILABLE, ended: str = ENDED
+) -> SentCorrection:
+    """Send a correction, from any thread. `unavailable` and `ended` are what the person is told if something behind the
+    labeler is unavailable, or if the session has ended."""
+    with span("correct label"):
+        describe(image_id=correction.image_id, prediction_id=correction.prediction_id)
+        sent = _send(client, correction, unavailable, ended)
+    CORRECTIONS.labels(sent.outcome).inc()
+    return sent
+
+
+def _send(client: LabelerClient, correction: PendingCorrection, unavailable: str, ended: str) -> SentCorrection:
     request = correct_label(**correction.model_dump(exclude={"label_before"}))
     try:
-        done = client.send(request, UNAVAILABLE)
+        done = client.send(request, unavailable)
     except Superseded as error:
         return SentCorrection(correction, "superseded", str(error), label=error.label, revision=error.revision)
     except TransientError as error:
         return SentCorrection(correction, "unsent", str(error))
     except LoggedOut:
-        return SentCorrection(correction, "unsent", ENDED, logged_out=True)
+        return SentCorrection(correction, "unsent", ended, logged_out=True)
     except Declined as error:
         return SentCorrection(correction, "declined", str(error))
     if isinstance(done, Accepted):
         return SentCorrection(correction, "accepted", "", done.event_id, correction.label)
-    return SentCorrection(correction, "applied", "", done.event_id, done.label, done.revision)
+    return SentCorrection(correction, done.state, "", done.event_id, done.label, done.revision)
 
 
 def undo_of(sent: SentCorrection, revision: int) -> PendingCorrection:

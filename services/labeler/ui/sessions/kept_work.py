@@ -12,7 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from services.labeler.ui.sessions.cookie import SERVED, token_hash
 from shared.clients.answers import Session
 
-NAMES = ("review_session", "upload_session")
+NAMES = ("review_session", "upload_session", "image_session", "models_session", "browse_session")
 MOST_KEPT = 20
 """How many tabs that went away are remembered; each may hold an image."""
 
@@ -41,7 +41,8 @@ def keep(session: Session) -> None:
 
 
 def adopt(session: Session) -> None:
-    """Go on with the newest work of a tab of this login that is closed, unless this tab has work of its own."""
+    """Go on with the newest work of a tab of this login that is closed, unless this tab has work of its own. Where this
+    tab is on a page already, what it has there counts: a former tab may close a moment later."""
     tab = _tab()
     if tab is None or _has_work(st.session_state):
         return
@@ -56,6 +57,8 @@ def adopt(session: Session) -> None:
             if not _has_work(_kept[old].work):
                 del _kept[old]
     for name, work in (found.work if found else {}).items():
+        if name != "review_session" and st.session_state.get(name) is not None:
+            continue
         st.session_state[name] = work
         if name == "upload_session":
             work.shown_beside = None  # the uploader is empty after a reload

@@ -1,4 +1,4 @@
-"""The image on the Upload page: its state, and what can be done with it."""
+"""The single image on the page Add: its state, and what can be done with it."""
 
 import time
 from dataclasses import dataclass, field
@@ -32,12 +32,13 @@ UNAVAILABLE = "The image could not be saved yet. Press Try again."
 
 @dataclass
 class UploadSession:
-    """One chosen file and what happened to it. `predictions` are in order, oldest first; `no_prediction` is the reason
-    why there is none, and `may_predict_later` whether another request may help. `problem` is the reason why the image
-    is not stored yet, `refused` why it never will be."""
+    """One chosen file and what happened to it. `claimed` is the label that the person gave with it. `predictions` are
+    in order, oldest first; `no_prediction` is the reason why there is none, and `may_predict_later` whether another
+    request may help. `problem` is the reason why the image is not stored yet, `refused` why it never will be."""
 
     name: str
     data: bytes
+    claimed: str | None = None
     key: str = field(default_factory=new_key)
     image_id: UUID | None = None
     stored: bool = False
@@ -107,7 +108,7 @@ class UploadSession:
                 self._look(labeler, self.image_id)
                 return
             with span("upload image"):
-                done = labeler.send(upload_image(self.name, self.data, self.key), UNAVAILABLE)
+                done = labeler.send(upload_image(self.name, self.data, self.key, self.claimed), UNAVAILABLE)
                 describe(image_id=done.image_id)
         except TransientError as error:
             self.problem = str(error)

@@ -5,19 +5,13 @@ from uuid import UUID
 
 from services.labeler.ui import messages
 from services.labeler.ui.api_clients import Declined, LoggedOut
-from services.labeler.ui.sessions.tab import clients, log_out, session
+from services.labeler.ui.sessions.tab import clients, log_out
 from shared.clients.answers import Accepted
 from shared.clients.withdrawals import withdraw_image
 from shared.runtime.errors import TransientError
 
 UNAVAILABLE = "The image could not be withdrawn yet. Press the button again."
 NO_REASON = "Say why: the reason stays on record, and is told to people who upload the same image again."
-
-
-def may_withdraw() -> bool:
-    """Return whether the person may take images back."""
-    current = session()
-    return current is not None and current.role == "operator"
 
 
 @dataclass

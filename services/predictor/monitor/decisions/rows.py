@@ -7,7 +7,8 @@ they are counted in it: it is written as a whole, so nothing is counted twice af
 import re
 from typing import TypedDict
 
-from shared.contract.events import LabelCorrected, PredictionLogged
+from shared.contract.events import LabelCorrected
+from shared.contract.replicas import PredictionLogged
 from shared.drift.sketch import NUMBERS
 
 DIGEST_DIGITS = 16

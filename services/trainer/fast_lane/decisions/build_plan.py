@@ -27,7 +27,8 @@ class FastLaneState:
     """What the tables show. `retractions` are the images whose last label was taken away; `candidates` are the lane's
     own, made from the champion; `unreadable` are images whose bytes are gone or cannot be decoded, and `inexact`
     corrections with which two runtimes answer differently, each with the sentence why; `recipe` names everything else
-    that shapes the layer."""
+    that shapes the layer. `classes` are the labels of all classes there are now: a correction to one that the champion
+    does not know makes it known."""
 
     champion: Champion | None
     corrections: Sequence[Correction]
@@ -37,6 +38,7 @@ class FastLaneState:
     inexact: Mapping[CorrectionEntry, str] = field(default_factory=dict)
     recipe: str = ""
     retractions: Sequence[Retraction] = ()
+    classes: Sequence[str] = ()
 
     @cached_property
     def live(self) -> frozenset[CorrectionEntry]:
@@ -50,12 +52,12 @@ class FastLaneState:
         Without a champion there are none."""
         if self.champion is None:
             return []
-        known, version = self.champion.model.labels, self.champion.version
+        known, version = {*self.champion.model.labels, *self.classes}, self.champion.version
         aside = {(one.image_id, one.revision): one.sentence for one in self.set_aside}
 
         def why_not(one: Correction) -> str | None:
             if one.label not in known:
-                return f"{version} does not know the label {one.label!r}: the next full training learns it."
+                return f"{version} does not know the label {one.label!r}, and there is no such class."
             if one.image_id in self.unreadable:
                 return self.unreadable[one.image_id]
             entry = (one.image_id, one.revision)
@@ -89,7 +91,8 @@ class FastLaneState:
 class BuildCandidate:
     """Build this version: the champion with a layer over exactly these corrections (by image id). `added` are those of
     them that the champion does not hold, the oldest first, and `removed` what it holds besides. `causes` are the
-    label.corrected events that are not live yet: labels that were set, and labels that were taken back."""
+    label.corrected events that are not live yet: labels that were set, and labels that were taken back. `new_labels`
+    are those that the champion does not know."""
 
     version: str
     champion: Champion
@@ -97,6 +100,7 @@ class BuildCandidate:
     causes: tuple[UUID, ...]
     added: tuple[Correction, ...]
     removed: frozenset[CorrectionEntry]
+    new_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ def _by_age(correction: Correction) -> tuple[datetime, UUID]:
 
 def _plan_build(champion: Champion, state: FastLaneState) -> BuildCandidate:
     events = [one.event_id for one in state.unserved] + [one.event_id for _, one in state.taken_back]
+    labels = {one.label for one in state.wanted} - set(champion.model.labels)
     return BuildCandidate(
         version=version_of(champion, state.wanted, state.recipe),
         champion=champion,
@@ -156,6 +161,7 @@ def _plan_build(champion: Champion, state: FastLaneState) -> BuildCandidate:
         causes=tuple(dict.fromkeys(events)) or (champion.promotion.event_id,),
         added=tuple(state.unserved),
         removed=state.live - state.wanted_entries,
+        new_labels=tuple(label for label in state.classes if label in labels),
     )
 
 

@@ -19,6 +19,7 @@ from services.trainer.model.known_images import KnownImages
 from services.trainer.model.reference_inference import predict_probabilities
 from shared.contract.artefact import CorrectionEntry
 from shared.contract.events import ModelTrained, SetAside
+from shared.contract.label_set import quoted
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,9 @@ def choose_set_aside(
         lost, given = tests.samples[position], tests.labels[regressions.answers[position]]
         responsible = _most_responsible_correction(challenger, vectors[lost.sha256], given, lost.label, fresh)
         if responsible is not None:
-            sentence = f"With it test image {lost.image_id} is answered {given} instead of {lost.label}."
+            sentence = (
+                f"With it test image {lost.image_id} is answered {quoted(given)} instead of {quoted(lost.label)}."
+            )
             chosen.setdefault(responsible, sentence)
     for one in corrections:
         if one.image_id in regressions.broken and (found := _find_contradicting(challenger, one, vectors, fresh)):
@@ -213,13 +216,16 @@ def _find_contradicting(
     contradicts it; None if none does."""
     entry = (one.image_id, one.revision)
     if entry in fresh:
-        return entry, f"Other corrections very near to it say otherwise, so it could not be answered {one.label}."
+        return (
+            entry,
+            f"Other corrections very near to it say otherwise, so it could not be answered {quoted(one.label)}.",
+        )
     vector = vectors[one.sha256]
     given = predict_probabilities(challenger.head, challenger.layer, vector[None, :]).argmax(axis=1)[0]
     responsible = _most_responsible_correction(challenger, vector, challenger.head.labels[int(given)], one.label, fresh)
     if responsible is None:
         return None
-    return responsible, f"With it the corrected image {one.image_id} is no longer answered {one.label}."
+    return responsible, f"With it the corrected image {one.image_id} is no longer answered {quoted(one.label)}."
 
 
 def _stack(model: ComparedModel, digests: Sequence[str], vectors: Vectors) -> NDArray[np.float32]:

@@ -1,8 +1,10 @@
 """Two models on the same images: what the answers that differ in rightness say."""
 
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import comb
 from statistics import NormalDist
+
+from shared.contract.intervals import lowest_difference
 
 
 @dataclass(frozen=True)
@@ -27,29 +29,6 @@ def mcnemar_p(pairs: Pairs) -> float:
 
 
 def lower_bound(pairs: Pairs, confidence: float) -> float:
-    """Return the one-sided lower confidence bound of the true difference in accuracy, -1..1 (the score interval of
-    Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the paired-sample
-    design").
-
-    Unlike Wald's interval it has a width when no answer differs: with identical answers on n images it is
-    -z^2 / (n + z^2), and -1 without any image: a margin of 5 points needs 21 of them at 85 % and 52 at 95 %.
-    """
-    z = NormalDist().inv_cdf(confidence)
-    if not pairs.images:
-        return -1.0
-    low, high = -1.0, pairs.difference
-    for _ in range(50):  # bisection: the score falls as the assumed difference rises
-        middle = (low + high) / 2
-        low, high = (middle, high) if _score(pairs, middle) > z else (low, middle)
-    return low
-
-
-def _score(pairs: Pairs, assumed: float) -> float:
-    """Return Tango's statistic for the hypothesis that the true difference is `assumed` < 0."""
-    n, gained, lost = pairs.images, pairs.gained, pairs.lost
-    b = (2 * n - gained + lost) * assumed - gained - lost
-    c = -lost * assumed * (1 - assumed)
-    likeliest_loss = (sqrt(b * b - 8 * n * c) - b) / (4 * n)
-    variance = n * (2 * likeliest_loss + assumed * (1 - assumed))
-    distance = gained - lost - n * assumed
-    return distance / sqrt(variance) if variance > 0 else float("inf")
+    """Return the one-sided lower confidence bound of the true difference in accuracy, -1..1 (Tango's). A margin of 5
+    points needs 21 test images at 85 % and 52 at 95 %, even if no answer differs."""
+    return lowest_difference(pairs.gained, pairs.lost, pairs.images, NormalDist().inv_cdf(confidence))

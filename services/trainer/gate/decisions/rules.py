@@ -6,11 +6,13 @@ from typing import Literal
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from services.trainer.gate.decisions.paired_tests import Pairs, lower_bound, mcnemar_p
 from services.trainer.model.arrays import Indices
 from shared.contract.events import RuleOutcome
+from shared.contract.label_set import quoted
 
 Approval = Literal["automatic", "ask"]
 Outcome = Literal["passed", "failed", "insufficient_evidence", "not_applicable"]
@@ -56,6 +58,8 @@ class GateInputs:
     anchor_lost: why nothing can be compared with the anchor; empty if it can, or if the champion is the anchor.
     difference: the largest absolute difference between the probabilities of the two runtimes that were compared (torch
     or numpy against onnxruntime); disagreements: how many images they label otherwise.
+    unlearned: labels that the head of the challenger has not learned, since there were too few images: only corrected
+    images are answered so, and no floor is asked of them. unknown: labels that the champion does not know.
     """
 
     labels: tuple[str, ...]
@@ -72,21 +76,48 @@ class GateInputs:
     anchor_lost: str = ""
     taken_back: int = 0
     withdrawn: int = 0
+    unlearned: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def learned_tests(self) -> NDArray[np.bool_]:
+        """Which test images [n] have a label that the challenger has learned."""
+        return ~np.isin(self.truths, [self.labels.index(label) for label in self.unlearned if label in self.labels])
 
 
 def every_class_is_tested(inputs: GateInputs) -> RuleOutcome:
     counts = np.bincount(inputs.truths, minlength=len(inputs.labels))
-    missing = [label for label, count in zip(inputs.labels, counts, strict=True) if not count]
+    tested = dict(zip(inputs.labels, counts, strict=True))
+    missing = [label for label, count in tested.items() if not count and label not in inputs.unlearned]
     figures = {label: float(count) for label, count in zip(inputs.labels, counts, strict=True)}
     if missing:
-        sentence = f"No test image is labelled {' or '.join(missing)}: label more images before a model is judged."
+        named = " or ".join(map(quoted, missing))
+        sentence = f"No test image is labelled {named}: label more images before a model is judged."
         return rule("every_class_is_tested", "failed", sentence, figures)
-    return rule(
-        "every_class_is_tested", "passed", f"All classes are among the {counts.sum()} locked test images.", figures
-    )
+    which = "All classes that it has learned are" if inputs.unlearned else "All classes are"
+    sentence = f"{which} among the {counts.sum()} locked test images."
+    return rule("every_class_is_tested", "passed", sentence, figures)
 
 
-def accuracy(challenger: Indices, truths: Indices, settings: GateSettings) -> RuleOutcome:
+def classes(inputs: GateInputs) -> list[RuleOutcome]:
+    """Say how models of different classes are compared; nothing if both know all and all is learned."""
+    said = []
+    if inputs.unknown:
+        images = int(np.isin(inputs.truths, [inputs.labels.index(label) for label in inputs.unknown]).sum())
+        count = f"{images} test image{' counts' if images == 1 else 's count'}"
+        said.append(f"The champion does not know {' and '.join(map(quoted, inputs.unknown))}: {count} as wrong for it.")
+    if inputs.unlearned:
+        named = " and ".join(map(quoted, inputs.unlearned))
+        said.append(
+            f"Too few images of {named} were labelled to learn from: only corrected images are answered so, and no"
+            " floor is asked."
+        )
+    figures = dict.fromkeys(inputs.unlearned, 0.0)
+    return [rule("classes", "not_applicable", " ".join(said), figures)] if said else []
+
+
+def accuracy(challenger: Indices, inputs: GateInputs, settings: GateSettings) -> RuleOutcome:
+    challenger, truths = challenger[inputs.learned_tests], inputs.truths[inputs.learned_tests]
     right, images = int((challenger == truths).sum()), len(truths)
     accuracy = right / images if images else 0.0
     holds = accuracy >= settings.lowest_accuracy
@@ -100,10 +131,14 @@ def accuracy(challenger: Indices, truths: Indices, settings: GateSettings) -> Ru
 def recalls(challenger: Indices, inputs: GateInputs, settings: GateSettings) -> list[RuleOutcome]:
     rules = []
     for index, label in enumerate(inputs.labels):
+        if label in inputs.unlearned:
+            continue
         answers = challenger[inputs.truths == index]
         images, right = len(answers), int((answers == index).sum())
         recall = right / images if images else 0.0
-        sentence = f"{right} of {images} test images of {label} are right; {settings.lowest_recall:.0%} are needed"
+        sentence = (
+            f"{right} of {images} test images of {quoted(label)} are right; {settings.lowest_recall:.0%} are needed"
+        )
         outcome: Outcome = "passed" if recall >= settings.lowest_recall else "failed"
         if images < settings.images_for_recall:
             outcome = "insufficient_evidence"

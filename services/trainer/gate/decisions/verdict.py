@@ -50,8 +50,9 @@ def judge(
     """
     truths = inputs.truths
     floors = [
+        *rule.classes(inputs),
         rule.every_class_is_tested(inputs),
-        rule.accuracy(challenger, truths, settings),
+        rule.accuracy(challenger, inputs, settings),
         *rule.recalls(challenger, inputs, settings),
         rule.corrections_hold(inputs),
         rule.latency(inputs, settings),

@@ -1,8 +1,15 @@
 """Actions of a person on the pages, and what the pages show."""
 
+import json
+from typing import Any
+from uuid import UUID
+
 from streamlit.testing.v1 import AppTest
 
-from .fake_apis import PICTURE
+from services.labeler.ui.review.surface import KEY
+
+from .fake_images import PICTURE
+from .review_moves import Tab
 
 
 def press(page: AppTest, label: str) -> AppTest:
@@ -37,6 +44,14 @@ def buttons(page: AppTest) -> list[str]:
     return [each.label for each in page.button]
 
 
-def progress(page: AppTest) -> list[str]:
-    """Return the texts of all progress bars."""
-    return [each.proto.text for each in page.get("progress")]
+def told(page: AppTest) -> dict[str, Any]:
+    """Return what the surface of Review is told."""
+    [surface] = page.get("bidi_component")
+    found: dict[str, Any] = json.loads(surface.proto.json)
+    return found
+
+
+def say(page: AppTest, tab: Tab, current: UUID | None) -> AppTest:
+    """Let the surface of Review say what was done in it, and which image it shows."""
+    page.session_state[KEY] = {"said": tab.says(current)}
+    return page.run()

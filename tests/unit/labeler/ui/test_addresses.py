@@ -4,6 +4,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from services.labeler.ui.pages.menu import ENTRIES, entries_for
+
+from .fake_apis import session
 from .page_driver import press
 
 Addresses = list[list[str]]
@@ -27,4 +30,6 @@ def test_every_page_has_its_address_before_the_login(anna: AppTest, addresses: A
     press(anna, "Log out")
 
     assert anna.title[0].value == "Pappus"
-    assert addresses[0] == addresses[-1] == ["", "review", "quarantine"]
+    home = ENTRIES[0].path  # which is at / and at its own address
+    assert addresses[0] == ["", *(entry.path for entry in entries_for(session())[1:]), home]
+    assert addresses[-1] == ["", *(entry.path for entry in ENTRIES[1:]), home]

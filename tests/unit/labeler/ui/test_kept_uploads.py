@@ -3,7 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from .fake_apis import PICTURE, FakeApis
+from .fake_apis import FakeApis
+from .fake_images import PICTURE
 from .page_driver import buttons, log_in, press, shown_text, upload
 
 pytestmark = pytest.mark.slow  # each test runs a whole page
@@ -73,6 +74,7 @@ def test_an_unsent_image_outlives_the_value_of_the_uploader(anna: AppTest, apis:
 
 
 def test_an_image_survives_the_end_of_the_session_before_it_is_stored(anna: AppTest, apis: FakeApis) -> None:
+    anna.run()
     apis.logged_out = True
     upload(anna)
     log_in(anna)

@@ -148,7 +148,7 @@ def test_a_freeze_names_who_and_why_and_an_operators_way_out(operator: bool) -> 
     )
     said = messages.frozen(freeze, operator=operator)
     assert "olga froze promotions: the camera is broken." in said
-    assert ("pappus unfreeze" in said) is operator
+    assert ("Lift the freeze on the page Models" in said) is operator
 
 
 def decided(by: str, label: str | None, no_label: Any = None) -> DecidedLabel:

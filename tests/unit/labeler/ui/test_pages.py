@@ -15,8 +15,9 @@ from shared.clients.answers import LiveAccuracy
 from shared.clients.predictor import get_serving_model
 from shared.testing.events import NOON
 
-from .fake_apis import FakeApis, drift_view
-from .page_driver import log_in, press, shown_text, upload
+from .fake_apis import FakeApis, session
+from .fake_drift import drift_view
+from .page_driver import buttons, log_in, press, shown_text, upload
 
 pytestmark = pytest.mark.slow  # each test runs a whole page
 
@@ -32,7 +33,7 @@ def test_a_login_needs_the_right_password(logged_out: AppTest) -> None:
 
     logged_out.text_input(key="login-password").input("right")
     press(logged_out, "Log in")
-    assert logged_out.title[0].value == "Upload"
+    assert logged_out.title[0].value == "Add"
 
 
 def test_an_upload_shows_the_answer_and_its_probabilities(anna: AppTest) -> None:
@@ -41,6 +42,15 @@ def test_an_upload_shows_the_answer_and_its_probabilities(anna: AppTest) -> None
     assert "The model says dandelion" in shown_text(anna)
     assert "full-1 · 3.0 ms" in shown_text(anna)
     assert [each.label for each in anna.button if each.label in ("dandelion", "grass")] == ["dandelion", "grass"]
+
+
+def test_a_picture_is_uploaded_with_the_label_that_the_person_gave(anna: AppTest, apis: FakeApis) -> None:
+    anna.run()
+    anna.selectbox(key="claimed").select("grass")
+    upload(anna)
+
+    assert apis.uploads == [("flower.png", "grass")]
+    assert "It is labelled grass." in shown_text(anna)
 
 
 def test_one_press_corrects_and_shows_its_effect(anna: AppTest, apis: FakeApis) -> None:
@@ -54,6 +64,15 @@ def test_one_press_corrects_and_shows_its_effect(anna: AppTest, apis: FakeApis) 
     [correction] = apis.published
     assert (correction["label"], correction["revision"], correction["shown_label"]) == ("grass", 0, "dandelion")
     assert correction["shown_model_version"] == "full-1"
+
+
+def test_an_uploader_sees_the_answer_and_who_decides_labels(anna: AppTest, apis: FakeApis) -> None:
+    anna.session_state["session"] = session(role="uploader")
+    upload(anna)
+
+    assert "The model says dandelion" in shown_text(anna)
+    assert "people with the role labeler decide labels" in shown_text(anna)
+    assert not set(apis.labels) & set(buttons(anna))
 
 
 def test_interactions_do_not_upload_the_same_image_again(anna: AppTest, apis: FakeApis) -> None:
@@ -139,36 +158,6 @@ def test_a_superseded_correction_names_who_was_first(anna: AppTest, apis: FakeAp
     assert apis.published[-1]["revision"] == 1
 
 
-def test_one_press_labels_and_shows_the_next_image(review_page: AppTest, apis: FakeApis) -> None:
-    first, second = apis.add(label="dandelion"), apis.add()
-    review_page.run()
-    assert "Label: **dandelion**, set by the uploader." in shown_text(review_page)
-
-    press(review_page, "grass")
-    assert (first.label, second.label) == ("grass", None)
-    assert "1 done in this session · 1 to go" in [each.proto.text for each in review_page.get("progress")]
-    assert "It has no label yet." in shown_text(review_page)
-
-
-@pytest.mark.parametrize("label", ["dandelion", None], ids=str)
-def test_undo_takes_the_label_back_and_shows_the_image_again(
-    review_page: AppTest, apis: FakeApis, label: str | None
-) -> None:
-    image = apis.add(label=label, trust="seed")
-    apis.add()
-    review_page.run()
-    seen = shown_text(review_page)
-    press(review_page, "grass")
-    press(review_page, "Undo")
-
-    assert [(sent["label"], sent["no_label"]) for sent in apis.published] == [("grass", None), (None, "withdrawn")]
-    assert (image.label, image.decided) == (label, 0)
-    now = shown_text(review_page).replace("Your last label is undone. The image is as it was before.", "")
-    assert now.replace("It has no label yet.", "").split() == seen.replace("It has no label yet.", "").split()
-    press(review_page, "dandelion")
-    assert (image.label, image.revision) == ("dandelion", 3)
-
-
 def test_undo_after_an_upload_takes_the_label_back(anna: AppTest, apis: FakeApis) -> None:
     upload(anna)
     press(anna, "grass")
@@ -179,62 +168,6 @@ def test_undo_after_an_upload_takes_the_label_back(anna: AppTest, apis: FakeApis
     assert "It is labelled grass." not in shown_text(anna)
     assert "Your label is taken back" in shown_text(anna)
     assert "Undo" not in [each.label for each in anna.button]
-
-
-def test_an_accepted_correction_can_be_undone_once_its_revision_is_known(review_page: AppTest, apis: FakeApis) -> None:
-    image = apis.add(label="dandelion")
-    apis.slow = True
-    review_page.run()
-    press(review_page, "grass")
-    apis.slow = False
-    press(review_page, "Undo")
-
-    assert (image.label, image.revision) == ("dandelion", 2)
-
-
-def test_a_skipped_image_returns_only_after_look_again(review_page: AppTest, apis: FakeApis) -> None:
-    apis.add()
-    review_page.run()
-    press(review_page, "Skip")
-    assert "Only images you skipped, or that are still being saved, are left." in shown_text(review_page)
-    assert "Every image is reviewed." not in shown_text(review_page)
-
-    press(review_page, "Look again")
-    assert "What is it?" in shown_text(review_page) or "The model says" in shown_text(review_page)
-
-
-def test_review_keeps_a_label_that_could_not_be_sent(review_page: AppTest, apis: FakeApis) -> None:
-    image = apis.add()
-    review_page.run()
-    apis.log_down = True
-    press(review_page, "grass")
-    assert UNCONFIRMED in shown_text(review_page)
-    assert image.label is None
-
-    apis.log_down = False
-    press(review_page, "Try again")
-    assert image.label == "grass"
-
-
-def test_review_names_who_was_first_and_asks_again(review_page: AppTest, apis: FakeApis) -> None:
-    image = apis.add()
-    review_page.run()
-    image.label, image.revision = "dandelion", 1
-    press(review_page, "grass")
-    assert "berta was first" in shown_text(review_page)
-    assert "Label: **dandelion**, set by a reviewer." in shown_text(review_page)
-
-    press(review_page, "grass")
-    assert (image.label, image.revision) == ("grass", 2)
-
-
-def test_the_end_of_a_session_leads_to_the_login(review_page: AppTest, apis: FakeApis) -> None:
-    apis.logged_out = True
-    review_page.run()
-
-    assert not review_page.exception
-    assert review_page.title[0].value == "Pappus"
-    assert "The session has ended. Log in again." in shown_text(review_page)
 
 
 def test_every_page_says_that_promotions_are_frozen_and_why(anna: AppTest, apis: FakeApis) -> None:

@@ -4,7 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from .fake_apis import FakeApis, session
-from .page_driver import buttons, press, shown_text, upload
+from .page_driver import buttons, press, say, shown_text, told, upload
+from .review_moves import Tab
 
 pytestmark = pytest.mark.slow  # each test runs a whole page
 
@@ -19,32 +20,44 @@ def olga(review_page: AppTest) -> AppTest:
 
 
 def test_it_is_asked_about_and_the_next_image_comes(olga: AppTest, apis: FakeApis) -> None:
-    first, _ = apis.add(), apis.add()
-    olga.run()
+    first, second = apis.add(), apis.add()
+    say(olga, Tab(), first.image_id)
     press(olga, WITHDRAW)
     assert "This cannot be undone." in shown_text(olga)
-    assert "dandelion" not in buttons(olga)
+    assert told(olga)["paused"] == "Answer the question below first."
     press(olga, CONFIRM)
     assert (apis.published, "Say why" in shown_text(olga)) == ([], True)
     olga.text_input(key="withdrawal-reason").input("The owner asks for it.")
     press(olga, CONFIRM)
     assert apis.published == [{"withdrawn": str(first.image_id), "reason": "The owner asks for it."}]
     assert "1 model saw it: full-1." in shown_text(olga)
-    assert {"dandelion", WITHDRAW} <= set(buttons(olga))
+    assert (told(olga)["dropped"], told(olga)["paused"]) == ([str(first.image_id)], "")
+    assert [item["id"] for item in told(olga)["items"]] == [str(second.image_id)]
+    say(olga, Tab(), second.image_id)
+    assert WITHDRAW in buttons(olga)
+
+
+def test_the_question_stays_with_its_image(olga: AppTest, apis: FakeApis) -> None:
+    first, second = apis.add(), apis.add()
+    say(olga, Tab(), first.image_id)
+    press(olga, WITHDRAW)
+    say(olga, Tab(), second.image_id)  # it was on its way
+    olga.text_input(key="withdrawal-reason").input("The owner asks for it.")
+    press(olga, CONFIRM)
+    assert [each["withdrawn"] for each in apis.published] == [str(first.image_id)]
 
 
 def test_an_image_that_is_kept_stays(olga: AppTest, apis: FakeApis) -> None:
-    apis.add()
-    olga.run()
+    image = apis.add()
+    say(olga, Tab(), image.image_id)
     press(olga, WITHDRAW)
     press(olga, KEEP)
     assert apis.published == []
-    assert "dandelion" in buttons(olga)
+    assert (told(olga)["paused"], told(olga)["dropped"]) == ("", [])
 
 
 def test_a_log_that_is_away_leaves_the_question_open(olga: AppTest, apis: FakeApis) -> None:
-    apis.add()
-    olga.run()
+    say(olga, Tab(), apis.add().image_id)
     press(olga, WITHDRAW)
     olga.text_input(key="withdrawal-reason").input("The owner asks for it.")
     apis.log_down = True
@@ -56,8 +69,8 @@ def test_a_log_that_is_away_leaves_the_question_open(olga: AppTest, apis: FakeAp
 
 
 def test_a_labeler_has_no_such_button(review_page: AppTest, apis: FakeApis) -> None:
-    apis.add()
-    review_page.run()
+    say(review_page, Tab(), apis.add().image_id)
+    assert "Similar images" in [each.label for each in review_page.expander]
     assert WITHDRAW not in buttons(review_page)
 
 

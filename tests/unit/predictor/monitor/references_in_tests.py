@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from services.predictor.monitor.decisions.pictures import Reference
-from shared.contract.events import PredictionLogged
+from shared.contract.replicas import PredictionLogged
 from shared.drift.reference import make_reference
 from shared.testing import prediction_logged
 

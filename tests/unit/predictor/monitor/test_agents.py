@@ -11,7 +11,8 @@ from services.predictor.decisions.promotions import Promotions
 from services.predictor.monitor.agents import Monitor, MonitorTables
 from services.predictor.monitor.decisions.pictures import Reference
 from services.predictor.monitor.references import AGAIN_SECONDS, KEPT, References
-from shared.contract.events import DriftDetected, Event, LabelCorrected, ModelPromoted, PredictionLogged
+from shared.contract.events import DriftDetected, Event, LabelCorrected, ModelPromoted
+from shared.contract.replicas import PredictionLogged
 from shared.contract.topics import MONITOR_TICKS
 from shared.messaging.codec import decode_record, encode
 from shared.messaging.event_log import Record

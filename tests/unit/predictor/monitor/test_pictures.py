@@ -15,7 +15,7 @@ from services.predictor.monitor.decisions.pictures import (
     statistics,
 )
 from services.predictor.monitor.decisions.rows import AnswerRow, answer_row
-from shared.contract.events import PredictionLogged
+from shared.contract.replicas import PredictionLogged
 from shared.drift.reference import make_reference
 from tests.unit.predictor.monitor.references_in_tests import LABELS, answers, reference
 

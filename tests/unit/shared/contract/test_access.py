@@ -17,18 +17,23 @@ from services.trainer.gate import handlers as gate
 from services.trainer.recorder import __main__ as recorder
 from shared.contract.access import (
     ALL,
+    DESCRIBE,
     GROUPS,
     JOBS,
     PRINCIPALS,
     READ,
+    WATCHER,
     WRITE,
     acls,
+    groups_of,
     may_publish,
     principal_of,
+    published_by,
+    read_by,
     strimzi_users,
 )
 from shared.contract.events import EVENTS, ImageStored, LabelCorrected, ModelPromoted, PromotionRequested
-from shared.contract.topics import MONITOR_APP, TOPICS, TRIGGER_APP
+from shared.contract.topics import MONITOR_APP, TOPICS, TRIGGER_APP, dead_letter_topic
 from shared.messaging.codec import decode, encode
 from shared.runtime.errors import InvalidMessage, PappusError
 from shared.testing import image_stored
@@ -111,11 +116,21 @@ def test_only_the_trainer_promotes_and_only_the_labeler_corrects() -> None:
     assert [name for name in PRINCIPALS if ImageStored.topic in allowed(name, WRITE)] == ["ingestor"]
 
 
-def test_a_service_gives_itself_no_right_and_reads_no_dead_letters() -> None:
+def test_no_service_gives_itself_a_right_and_one_reads_dead_letters() -> None:
     for name in PRINCIPALS:
         assert not [acl for acl in acls() if acl.principal == name and (acl.resource == "cluster" or acl.name == "*")]
-        assert not [topic for topic in allowed(name, READ) if topic.endswith(".dlq")]
+        letters = [topic for topic in allowed(name, READ) if topic.endswith(".dlq")]
+        assert len(letters) == (len(EVENTS) if name == WATCHER else 0)
         assert allowed(name, ALL) == set()
+
+
+def test_who_watches_sees_every_topic_and_group_and_writes_no_more_for_it() -> None:
+    groups = {group.name for group in GROUPS}
+    assert {event.topic for event in EVENTS} <= allowed(WATCHER, READ)
+    assert groups <= allowed(WATCHER, DESCRIBE)
+    assert groups & allowed(WATCHER, READ) == set(groups_of(WATCHER))
+    letters = {dead_letter_topic(topic) for topic in read_by(WATCHER)}
+    assert allowed(WATCHER, WRITE) == {*published_by(WATCHER), *letters}
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,20 @@ def test_unknown_labels_and_unreadable_images_are_left_out_by_name() -> None:
     assert situation.unserved == []
 
 
+def test_a_correction_to_an_added_class_makes_the_champion_know_it() -> None:
+    classes = (*LABELS, "rose", "daisy", "moss")
+    situation = FastLaneState(
+        FIRST, [correction(1, label="moss"), correction(2), correction(3, label="rose")], classes=classes
+    )
+    decision = decide(situation, START)
+    assert isinstance(decision, BuildCandidate)
+    assert decision.new_labels == ("rose", "moss")
+    assert len(decision.corrections) == 3
+    plain = decide(FastLaneState(FIRST, [correction(2)], classes=classes), START)
+    assert isinstance(plain, BuildCandidate)
+    assert plain.new_labels == ()
+
+
 def test_an_inexact_correction_is_left_out_unless_it_is_held() -> None:
     inexact = {(image(1), 1): "It contradicts others."}
     assert FastLaneState(FIRST, [correction(1)], inexact=inexact).unserved == []

@@ -140,6 +140,23 @@ def test_corrected_images_are_answered_as_corrected_on_both_sides(folder: Path) 
     assert fitted.metrics["corrected_images"] == 3
 
 
+def test_a_class_with_one_image_is_answered_there_and_nowhere_else(folder: Path) -> None:
+    manifest = samples(folder, corrected=(3,))
+    named = [replace(one, label="moss") if one.revision else one for one in manifest.samples]
+    [moss] = [one for one in named if one.revision]
+    manifest, job = manifest_of(named), learn_job(folder, manifest)
+    learn(job)
+    fitted = fit(FitJob(job, manifest, LABELS, ("moss",)))
+    artefact = Artefact.parse(fitted.artefact)
+    pixels = read_pixels(folder, [one.sha256 for one in manifest.samples])
+    answered = artefact.predict(pixels.pixels).probabilities.argmax(axis=1)
+    said = {digest: artefact.metadata.labels[answer] for digest, answer in zip(pixels.sha256s, answered, strict=True)}
+    assert artefact.metadata.labels == (*LABELS, "moss")
+    assert said[moss.sha256] == "moss"
+    assert sum(label == "moss" for label in said.values()) == 1
+    assert fitted.metrics["test_accuracy"] == 1.0
+
+
 def test_a_corrected_test_image_is_judged_without_its_correction(folder: Path) -> None:
     fitted = train(folder, samples(folder, wrong=(0,), corrected=(0,)))
     assert fitted.metrics["test_reviewed_images"] == 1

@@ -21,6 +21,7 @@ from shared.contract.events import (
 from shared.contract.topics import TRIGGER_TICKS
 from shared.messaging.codec import encode
 from shared.messaging.event_log import Record
+from shared.runtime.errors import TransientError
 from shared.testing import (
     FixedClock,
     MemoryEventLog,
@@ -51,6 +52,8 @@ class Bench:
         self.tables = TriggerTables({}, {}, {}, {})
         self.offsets: dict[str, int] = {}
         self.folded: list[tuple[Event, Record]] = []
+        self.classes: tuple[str, ...] | None = SETTINGS.labels
+        """None: the tables that know the classes are away."""
 
     async def __aenter__(self) -> "Bench":
         self._publishing = self.event_log.publisher("pappus/jobs")
@@ -64,7 +67,12 @@ class Bench:
     def restart(self, settings: FullTriggerSettings = SETTINGS) -> None:
         self.told: list[str] = []
         told = self.told.append
-        self.trigger = FullTrigger(self.tables, self._publisher, "plants", settings, self.clock, told)
+        self.trigger = FullTrigger(self.tables, self._publisher, "plants", settings, self.clock, told, self._classes)
+
+    async def _classes(self) -> tuple[str, ...]:
+        if self.classes is None:
+            raise TransientError("PostgreSQL is away.")
+        return self.classes
 
     async def take(self, event: Event, record: Record | None = None) -> None:
         offset = self.offsets.get(event.topic, 0)
@@ -157,6 +165,30 @@ async def test_the_full_lanes_answer_frees_the_next_request() -> None:
         await bench.take(model_trained(causes=(bench.asked[0].event_id,), positions=cut, manifest_cut_at=bench.clock()))
         await bench.tick(1)
         assert [request.reason for request in bench.asked] == ["first_model", "new_images"]
+
+
+async def test_images_of_an_added_class_lead_to_a_training() -> None:
+    async with Bench() as bench:
+        await bench.images(4)
+        await bench.tick(2.0)
+        cut = {"image.stored/0": 4}
+        await bench.take(model_trained(causes=(bench.asked[0].event_id,), positions=cut, manifest_cut_at=bench.clock()))
+        bench.clock.move(1)
+        for number in range(3):
+            await bench.take(image_stored(label="moss", group_id=group_on("train", number)))
+        await bench.tick(30)
+        assert len(bench.asked) == 1
+        bench.classes = ("dandelion", "grass", "moss")
+        await bench.tick(3600)
+        assert [request.reason for request in bench.asked] == ["first_model", "new_images"]
+
+
+async def test_the_classes_known_last_count_while_the_tables_are_away() -> None:
+    async with Bench() as bench:
+        bench.classes = None
+        await bench.images(4)
+        await bench.tick(2.0)
+        assert [request.reason for request in bench.asked] == ["first_model"]
 
 
 async def test_a_candidate_of_the_fast_lane_frees_nothing() -> None:

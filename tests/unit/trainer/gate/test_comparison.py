@@ -135,7 +135,7 @@ def test_the_correction_that_weighs_most_on_a_lost_answer_is_set_aside() -> None
     (aside,) = choose_set_aside(challenger, champion.trained, tests, damage, corrections, vectors)
     assert (aside.image_id, aside.revision) == (image(7), 1)
     assert str(image(1)) in aside.sentence
-    assert "grass instead of dandelion" in aside.sentence
+    assert "“grass” instead of “dandelion”" in aside.sentence
 
 
 def test_a_correction_the_champion_holds_is_not_set_aside_for_a_newer_one() -> None:

@@ -47,7 +47,7 @@ def test_the_limits_are_these_unless_an_installation_sets_others() -> None:
 
 @pytest.mark.parametrize(("mistakes", "outcome"), [(12, "passed"), (13, "failed")])  # 28 of 40 are 70 %
 def test_accuracy_passes_down_to_its_limit(mistakes: int, outcome: str) -> None:
-    found = accuracy(wrong(CALM.truths, mistakes), CALM.truths, LIMITS)
+    found = accuracy(wrong(CALM.truths, mistakes), CALM, LIMITS)
     assert found.outcome == outcome, found.sentence
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from services.trainer.gate.decisions.verdict import GateInputs, GateSettings, Verdict, judge
 from services.trainer.model.arrays import Indices
+from shared.clients.names import with_names
+from shared.contract.label_set import in_current_names
 
 LABELS = ("dandelion", "grass")
 CALM = GateInputs(
@@ -225,3 +227,16 @@ def test_a_promotion_has_a_route_and_no_broken_floor(
     if not verdict.promote:
         assert failed
     assert all(one.sentence.endswith(".") for one in verdict.rules)
+
+
+def test_labels_are_found_again_in_every_sentence_of_a_verdict() -> None:
+    labels = ("class one", "class two", "class three")
+    truths = np.zeros(64, dtype=np.intp)
+    inputs = replace(CALM, labels=labels, truths=truths, unlearned=labels[2:], unknown=labels[2:])
+    verdict = judge(truths + 1, truths, None, inputs)
+    names = dict.fromkeys(labels, "another")
+    read = [with_names(one, names).model_dump_json() for one in verdict.rules]
+    assert not verdict.promote
+    assert [one for one in read if "class " in one] == []
+    assert "class " not in in_current_names(verdict.summary, names)
+    assert "“another”" in " ".join(read)

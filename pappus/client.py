@@ -1,0 +1,193 @@
+"""Pappus from another program: upload, ask, correct, list, follow.
+
+The requests, the types of the answers and the errors are those of `shared.clients`, which the command and the pages
+use, too; this module adds a login and loops over pages. Every method raises `ApiError`: `ApiProblem` says what the API
+refused (`code` for programs, the text for people), `ApiUnreachable` that it did not answer. What may succeed later (no
+connection, 429, 502, 503, 504) is sent again for `retry_for_seconds`; all tries of a command carry one key, so it is
+carried out once.
+"""
+
+import hashlib
+import ssl
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+import httpx2
+
+from shared.clients import labeler, predictor
+from shared.clients.answers import (
+    AcceptedImage,
+    Applied,
+    ChampionView,
+    HistoryEntry,
+    ImageView,
+    ModelView,
+    Prediction,
+    Uploaded,
+)
+from shared.clients.api import BlockingApi, Connecting
+from shared.clients.browse import MAX_LISTED, ImageFilter, ListedImage, Sort, list_images
+from shared.clients.bulk import MAX_BULK, BulkCorrection, BulkOutcome, correct_labels
+from shared.clients.errors import ApiError, ApiProblem, ApiUnreachable
+from shared.clients.events import MAX_EVENTS, MAX_WAIT_SECONDS, EventView, list_events
+from shared.clients.request import ApiRequest
+from shared.contract.events import NoLabel
+
+__all__ = ["ApiError", "ApiProblem", "ApiUnreachable", "BulkCorrection", "ImageFilter", "Pappus"]
+
+T = TypeVar("T")
+TIMEOUT_SECONDS = 40.0  # longer than the labeler waits for an outcome, and than an answer waits for an event
+ADVICE = "Is the address right, and can it be reached from here?"
+
+
+class Pappus:
+    """An installation, as one person uses it. `labeler` and `predictor` are the addresses of its two APIs; without
+    `predictor` only `predict` fails. `predictor_key`: where the predictor asks for one. `ca_file`: who signs for the
+    APIs; None: the authorities of the system. `transport` replaces the network, for tests. It logs in with its first
+    request, and again when the session has ended."""
+
+    def __init__(
+        self,
+        labeler: str,
+        predictor: str = "",
+        *,
+        name: str,
+        password: str,
+        predictor_key: str = "",
+        ca_file: Path | None = None,
+        retry_for_seconds: float = 30.0,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        tls = None if ca_file is None else ssl.create_default_context(cafile=ca_file)
+        key = {"X-Api-Key": predictor_key} if predictor_key else {}
+        self._login = (name, password)
+        self._logged_in = False
+        self._labeler, self._predictor = (
+            BlockingApi(url, TIMEOUT_SECONDS, transport, retry_for_seconds, Connecting(tls, headers, advice=ADVICE))
+            for url, headers in ((labeler, {}), (predictor, key))
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._labeler.close()
+        self._predictor.close()
+
+    # Images
+
+    def upload(
+        self, image: Path | bytes, *, name: str | None = None, label: str | None = None
+    ) -> Uploaded | AcceptedImage:
+        """Upload an image file, with its label if it is known. The same bytes again are the same image, also after a
+        crash of this program. AcceptedImage: it is not stored yet, and will be."""
+        data, called = _content(image)
+        key = hashlib.sha256(data + b"\0" + (label or "").encode()).hexdigest()
+        return self._ask(labeler.upload_image(name or called, data, key, label))
+
+    def predict(self, image: Path | bytes) -> Prediction:
+        """Ask the model in service about an image file; it is not stored."""
+        data, called = _content(image)
+        return self._predictor.send(predictor.predict(data, called))
+
+    def image(self, image_id: UUID) -> ImageView:
+        """Return one image in any state."""
+        return self._ask(labeler.get_image(image_id))
+
+    def history(self, image_id: UUID) -> list[HistoryEntry]:
+        """Return every revision of its label, and in which model each is live since when."""
+        return self._ask(labeler.get_history(image_id))
+
+    def images(self, asked: ImageFilter | None = None, sort: Sort = "newest") -> Iterator[ListedImage]:
+        """Yield all stored images that fulfil a filter (None: all), read page by page."""
+        cursor: str | None = None
+        while True:
+            page = self._ask(list_images(asked or ImageFilter(), sort, cursor=cursor, limit=MAX_LISTED))
+            yield from page.items
+            if (cursor := page.next) is None:
+                return
+
+    # Labels
+
+    def correct(
+        self,
+        image_id: UUID,
+        label: str | None = None,
+        *,
+        no_label: NoLabel | None = None,
+        revision: int | None = None,
+        reason: str = "",
+    ) -> Applied | AcceptedImage:
+        """Say what an image shows, or in `no_label` why it has no label. `revision`: of the label that was seen; if
+        another person set one since, this is an ApiProblem with the code "superseded", and `members` say which. None:
+        the label that holds now is replaced."""
+        seen = self.image(image_id).revision if revision is None else revision
+        return self._ask(labeler.correct_label(image_id, label, seen, no_label=no_label, reason=reason))
+
+    def correct_all(self, corrections: Iterable[BulkCorrection], reason: str = "") -> Iterator[BulkOutcome]:
+        """Say what many images show; yield what became of each, in their order. One that is refused holds up no
+        other."""
+        for some in _in_batches(corrections, MAX_BULK):
+            yield from self._ask(correct_labels(some, reason=reason)).items
+
+    # What happened
+
+    def events(
+        self, after: int = 0, *, image: UUID | None = None, types: Collection[str] = (), follow: bool = False
+    ) -> Iterator[EventView]:
+        """Yield what happened after a cursor, each event once: keep the `number` of the last one you are done with, and
+        begin there the next time. It ends with the newest event; with `follow` it waits for the next ones."""
+        wait = MAX_WAIT_SECONDS if follow else 0.0
+        while True:
+            page = self._ask(list_events(after, limit=MAX_EVENTS, image=image, types=types, wait_seconds=wait))
+            yield from page.items
+            after = page.next
+            if not page.more and not follow:
+                return
+
+    # Models
+
+    def champion(self) -> ChampionView | None:
+        """Return the model in service; None before the first one."""
+        return self._ask(labeler.get_champion())
+
+    def models(self, limit: int = labeler.MAX_MODELS) -> list[ModelView]:
+        """Return the newest models, newest first, each with its verdict."""
+        return self._ask(labeler.list_models(limit))
+
+    def _ask(self, request: ApiRequest[T]) -> T:
+        if self._logged_in:
+            try:
+                return self._labeler.send(request)
+            except ApiProblem as problem:
+                if problem.status != 401:
+                    raise  # else the session has ended: log in again
+        session = self._labeler.send(labeler.log_in(*self._login))
+        self._labeler.authenticate(session.token)
+        self._logged_in = True
+        return self._labeler.send(request)
+
+
+def _content(image: Path | bytes) -> tuple[bytes, str]:
+    """Return the bytes of an image and what it is called."""
+    return (image, "image") if isinstance(image, bytes) else (image.read_bytes(), image.name)
+
+
+def _in_batches(corrections: Iterable[BulkCorrection], size: int) -> Iterator[list[BulkCorrection]]:
+    some: list[BulkCorrection] = []
+    for each in corrections:
+        some.append(each)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some

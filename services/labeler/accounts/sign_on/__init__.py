@@ -1,0 +1,1 @@
+"""Logins with OpenID Connect, as the client: the authorisation code flow with PKCE (Core 1.0; RFC 7636)."""

@@ -1,0 +1,1 @@
+"""The sentences of single pages (Markdown), as pure functions of values."""

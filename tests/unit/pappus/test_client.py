@@ -1,0 +1,152 @@
+"""`pappus.client`: logins, retries, and loops over pages. Against the real API: tests/integration/labeler."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from pappus.client import ApiProblem, ApiUnreachable, BulkCorrection, Pappus
+from shared.clients.answers import Prediction
+from shared.clients.api import RETRY_PAUSE_SECONDS
+
+from .api_answers import prediction
+
+Answer = Callable[[httpx2.Request], httpx2.Response]
+SESSION = {"token": "t", "name": "anna", "role": "labeler", "expires_at": "2026-05-04T12:00:00Z"}
+STORED = {"image_id": str(uuid4()), "sha256": "a" * 64, "label": None, "revision": 0}
+
+
+class Server:
+    """Both APIs: `answers` by path, each with the answers to give one after the other, the last one again and again."""
+
+    def __init__(self, **answers: list[httpx2.Response | Exception]) -> None:
+        self.answers = answers
+        self.requests: list[httpx2.Request] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        if request.url.path == "/login":
+            return httpx2.Response(200, json=SESSION)
+        left = self.answers[request.url.path.strip("/").split("/")[0]]
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def asked(self, path: str) -> list[httpx2.Request]:
+        return [request for request in self.requests if request.url.path == path]
+
+
+def connected(server: Server, retry_for_seconds: float = 10 * RETRY_PAUSE_SECONDS) -> Pappus:
+    return Pappus(
+        "http://labeler",
+        "http://predictor",
+        name="anna",
+        password="secret",
+        predictor_key="a key",
+        retry_for_seconds=retry_for_seconds,
+        transport=httpx2.MockTransport(server),
+    )
+
+
+def json(status: int, **body: Any) -> httpx2.Response:
+    return httpx2.Response(status, json=body)
+
+
+def test_an_upload_is_sent_again_under_one_key_and_later_under_the_same(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"a photo")
+    server = Server(images=[httpx2.ConnectError("refused"), json(503, error="unavailable"), json(201, **STORED)])
+    with connected(server) as pappus:
+        pappus.upload(photo)
+        pappus.upload(b"a photo")
+        pappus.upload(b"another")
+    keys = [request.headers["Idempotency-Key"] for request in server.asked("/images")]
+
+    assert len(keys) == 5
+    assert len(set(keys[:4])) == 1
+    assert keys[4] != keys[0]
+    assert b'filename="photo.jpg"' in server.asked("/images")[0].content
+
+
+def test_what_is_refused_is_not_sent_again_and_says_why() -> None:
+    server = Server(images=[json(422, error="unknown_label", detail="'tree' is not a label of this installation.")])
+    with connected(server) as pappus, pytest.raises(ApiProblem, match="'tree' is not a label") as refused:
+        pappus.upload(b"a photo", label="tree")
+
+    assert refused.value.code == "unknown_label"
+    assert len(server.asked("/images")) == 1
+
+
+def test_an_api_that_stays_away_is_named() -> None:
+    with (
+        connected(Server(models=[httpx2.ConnectError("refused")]), 0) as pappus,
+        pytest.raises(ApiUnreachable, match=r"No answer from http://labeler .*Is the address right"),
+    ):
+        pappus.models()
+
+
+def test_a_session_that_ended_is_begun_again() -> None:
+    server = Server(
+        models=[httpx2.Response(200, json=[]), json(401, error="unauthorised"), httpx2.Response(200, json=[])]
+    )
+    with connected(server) as pappus:
+        assert (pappus.models(), pappus.models()) == ([], [])
+
+    assert len(server.asked("/login")) == 2
+    assert {request.headers["Authorization"] for request in server.asked("/models")} == {"Bearer t"}
+
+
+def test_many_labels_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pappus.client.MAX_BULK", 2)
+    images = [uuid4() for _ in range(5)]
+    answers = [[{"image_id": str(each), "outcome": "applied"} for each in images[at : at + 2]] for at in (0, 2, 4)]
+    server = Server(images=[json(200, items=items) for items in answers])
+    with connected(server) as pappus:
+        outcomes = list(pappus.correct_all(BulkCorrection(each, 0, "grass") for each in images))
+
+    assert [outcome.image_id for outcome in outcomes] == images
+    assert len(server.asked("/images/labels")) == 3
+
+
+def event(number: int) -> dict[str, Any]:
+    return {
+        "number": number,
+        "event_id": str(UUID(int=number)),
+        "type": "label.corrected",
+        "occurred_at": "2026-05-04T12:00:00Z",
+        "data": {},
+    }
+
+
+def test_events_are_followed_from_page_to_page_and_then_awaited() -> None:
+    pages = [
+        json(200, items=[event(1), event(2)], next=2, more=True, newest=3),
+        json(200, items=[event(3)], next=3, more=False, newest=3),
+        json(200, items=[], next=3, more=False, newest=3),
+        json(200, items=[event(4)], next=4, more=False, newest=4),
+    ]
+    server = Server(events=list(pages))
+    with connected(server) as pappus:
+        following = pappus.events(follow=True, types=["label.corrected"])
+        assert [next(following).number for _ in range(4)] == [1, 2, 3, 4]
+        server.answers["events"] = [*pages[:2]]
+        assert [each.number for each in pappus.events()] == [1, 2, 3]
+
+    asked = [request.url.params for request in server.asked("/events")]
+    assert [params["after"] for params in asked] == ["0", "2", "3", "3", "0", "2"]
+    assert float(asked[0]["wait"]) > 0 == float(asked[5]["wait"])
+
+
+def test_the_predictor_gets_its_key_and_no_token() -> None:
+    answer = Prediction.model_validate(prediction(uuid4())).model_dump(mode="json")
+    server = Server(predict=[json(200, **answer)])
+    with connected(server) as pappus:
+        assert pappus.predict(b"a photo").label == "grass"
+
+    [request] = server.requests
+    assert request.headers["X-Api-Key"] == "a key"
+    assert "Authorization" not in request.headers

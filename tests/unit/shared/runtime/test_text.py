@@ -1,0 +1,34 @@
+"""The names of uploaded files, as they are kept."""
+
+import pytest
+
+from shared.runtime.text import clean_file_name
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("leaf.jpg", "leaf.jpg"),
+        ("  Löwenzahn 1.JPG ", "Löwenzahn 1.JPG"),
+        ("Lo\u0308wenzahn.jpg", "L\u00f6wenzahn.jpg"),
+        ("/etc/passwd", "passwd"),
+        ("..\\..\\Windows\\leaf.jpg", "leaf.jpg"),
+        ("C:\\photos/2026\\leaf.jpg", "leaf.jpg"),
+        ("leaf\x00\r\n\x1b[31m.jpg", "leaf[31m.jpg"),
+        ("leaf\u202egpj.exe", "leafgpj.exe"),
+        ("leaf\ud800.jpg", "leaf.jpg"),
+        ("", None),
+        ("photos/", None),
+        ("..", None),
+        (" . ", None),
+        ("\x07", None),
+    ],
+)
+def test_of_a_name_its_last_part_is_kept_as_it_is_printed(sent: str, kept: str | None) -> None:
+    assert clean_file_name(sent, 200) == kept
+
+
+def test_a_long_name_keeps_its_ending() -> None:
+    assert clean_file_name("a" * 300 + ".jpg", 20) == "a" * 16 + ".jpg"
+    assert clean_file_name("a" * 300 + "." + "b" * 300, 20) == "a" * 20
+    assert clean_file_name("." + "a" * 300, 20) == "." + "a" * 19

@@ -17,7 +17,7 @@ from shared.http import problems
 from shared.http.browsers import HEADERS, BrowserMiddleware
 from shared.http.docs import OPENAPI, serve_docs
 from shared.http.examples import Example, declare_examples
-from shared.http.limits import BodyLimitMiddleware
+from shared.http.limits import BodyBudget, BodyLimitMiddleware
 from shared.http.metrics import MetricsMiddleware
 from shared.http.problems import Problem
 from shared.http.tracing import TraceMiddleware
@@ -34,7 +34,9 @@ Examples = Callable[[], Mapping[str, Example]]
 class Api(FastAPI):
     """A FastAPI application whose errors are problem documents, also in its description. A form may be as long as
     `upload_limit_bytes` and what is around it. It answers under addresses, local names and
-    `hosts` (see BrowserMiddleware). `checks` wrap the routes, and may answer before the body of a request is read."""
+    `hosts` (see BrowserMiddleware). `checks` wrap the routes, and may answer before the body of a request is read.
+    `shortcuts` wrap all else, and do themselves what stands between them and the routes. `bodies`: the room of all
+    bodies."""
 
     def __init__(
         self,
@@ -45,6 +47,8 @@ class Api(FastAPI):
         lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
         hosts: Collection[str] = (),
         checks: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+        shortcuts: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+        bodies: BodyBudget | None = None,
     ) -> None:
         super().__init__(
             title=title,
@@ -62,12 +66,14 @@ class Api(FastAPI):
         self.add_exception_handler(TransientError, problems.on_transient_error)
         self.add_exception_handler(ClientDisconnect, problems.on_disconnect)
         self.add_exception_handler(Exception, _on_bug)
-        self.add_middleware(BodyLimitMiddleware, upload_limit_bytes=upload_limit_bytes)
+        self.add_middleware(BodyLimitMiddleware, upload_limit_bytes=upload_limit_bytes, budget=bodies)
         for check in checks:
             self.add_middleware(check)
         self.add_middleware(MetricsMiddleware)
         self.add_middleware(TraceMiddleware)
         self.add_middleware(BrowserMiddleware, hosts=hosts)
+        for shortcut in shortcuts:
+            self.add_middleware(shortcut)
         self._examples: Examples = dict
         self._problems: Sequence[Problem] = ()
         self._answer_health(health)

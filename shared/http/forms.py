@@ -1,5 +1,6 @@
 """The forms of requests (multipart/form-data, RFC 7578): read whole, and refused if anything about them is wrong."""
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,87 @@ async def read_form(request: Request) -> Form:
     Raises:
         Problem: 415 if it is no form, 400 if it is a broken one; 408, 413, 503: see `shared.http.limits`.
     """
-    content_type = request.headers.get("content-type", "")
+    form = FormReader(request.headers.get("content-type", ""))
+    async for chunk in request.stream():
+        form.add(chunk)
+    return form.end()
+
+
+def read_file(content_type: str, body: bytes, limit_bytes: int) -> bytes:
+    """Return the bytes of the one file in the field `file` of a form that is there. The form of most clients, which
+    holds nothing else, is read in one step; every other one as `read_form` does.
+
+    Raises:
+        Problem: as `read_form` and `Form.file`.
+    """
+    found = _only_file(content_type, body)
+    if found is None:
+        form = FormReader(content_type)
+        form.add(body)
+        return form.end().file(limit_bytes)
+    if len(found) > limit_bytes:
+        raise too_large(limit_bytes)
+    return found
+
+
+_USUAL_TYPE = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'+_.-]{1,70})")
+_USUAL_HEAD = re.compile(
+    rb"\r\nContent-Disposition: form-data; name=\"file\"; filename=\"[^\"\\\r\n;%&\x80-\xff]*\"\r\n"
+    rb"(?:Content-Type: [0-9A-Za-z/.+-]+\r\n)?\r\n",
+    re.IGNORECASE,
+)
+
+
+def _only_file(content_type: str, body: bytes) -> bytes | None:
+    """Return the file of a form that has one part, whose head and end are as clients write them; None for every other
+    form: the parser of all forms decides then."""
+    usual = _USUAL_TYPE.fullmatch(content_type)
+    if usual is None:
+        return None
+    boundary = b"--" + usual[1].encode()
+    end = b"\r\n" + boundary + b"--"
+    head = _USUAL_HEAD.match(body, len(boundary))
+    ends_at = len(body) - len(end) - (2 if body.endswith(b"\r\n") else 0)
+    if head is None or not body.startswith(boundary) or ends_at < head.end():
+        return None
+    if body.find(b"\r\n" + boundary, head.end() - 2) != ends_at or not body.startswith(end, ends_at):
+        return None
+    return body[head.end() : ends_at]
+
+
+class FormReader:
+    """Reads a form from its bytes, in pieces of any size.
+
+    Raises:
+        Problem: 415 if it is no form, 400 if it is a broken one; from the constructor, `add` and `end`.
+    """
+
+    def __init__(self, content_type: str) -> None:
+        self._parts = _Reader()
+        try:
+            self._parser = MultipartParser(_boundary(content_type), self._parts.callbacks())
+        except FormParserError as error:
+            raise _broken(str(error)) from error
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise _broken(str(error)) from error
+
+    def end(self) -> Form:
+        """Return the form: there are no more bytes."""
+        try:
+            self._parser.finalize()
+        except FormParserError as error:
+            raise _broken(str(error)) from error
+        if not self._parts.ended:
+            raise _broken("it ends before its last boundary")
+        return Form(tuple(self._parts.parts))
+
+
+def _boundary(content_type: str) -> bytes:
     media_type, options = parse_options_header(content_type)
     if media_type != b"multipart/form-data":
         detail = f"Send the image as field '{FILE}' of a multipart/form-data form, not as {content_type!r}."
@@ -93,17 +174,7 @@ async def read_form(request: Request) -> Form:
     boundary = options.get(b"boundary")
     if not boundary:
         raise _broken("its Content-Type has no boundary")
-    reader = _Reader()
-    try:
-        parser = MultipartParser(boundary, reader.callbacks())
-        async for chunk in request.stream():
-            parser.write(chunk)
-        parser.finalize()
-    except FormParserError as error:
-        raise _broken(str(error)) from error
-    if not reader.ended:
-        raise _broken("it ends before its last boundary")
-    return Form(tuple(reader.parts))
+    return boundary
 
 
 def _broken(why: str) -> Problem:

@@ -75,6 +75,14 @@ class BodyBudget:
                 raise Problem(503, "overloaded", detail, retry_after_seconds=1)
             _give_up(min(stalled, key=lambda each: each.newest))
 
+    async def receive(self, receive: Receive, body: _Body) -> Message:
+        """Return the next message about a body, and count its bytes. Raises Problem: 408 if it comes too slowly, 503 if
+        there is no room for it."""
+        message = await _in_time(receive, body)
+        self.add(body, len(message.get("body", b"")), asyncio.get_running_loop().time())
+        body.complete = not message.get("more_body", False)
+        return message
+
 
 def _give_up(body: _Body) -> None:
     assert body.waiting is not None
@@ -109,9 +117,7 @@ class BodyLimitMiddleware:
             if body.complete:
                 return await receive()  # waits for the client to go
             self._check(int(length) if length.isdigit() else 0, is_form)
-            message = await _in_time(receive, body)
-            self._budget.add(body, len(message.get("body", b"")), asyncio.get_running_loop().time())
-            body.complete = not message.get("more_body", False)
+            message = await self._budget.receive(receive, body)
             self._check(body.size_bytes, is_form)
             return message
 

@@ -102,7 +102,12 @@ async def on_transient_error(request: Request, error: Exception) -> JSONResponse
 
 async def on_disconnect(_request: Request, _error: Exception) -> JSONResponse:
     """Answer a client that left before its body was whole; it reads no answer."""
-    return problem_response(Problem(400, "body_cut", "The connection ended before the body. Send the request again."))
+    return problem_response(body_cut())
+
+
+def body_cut() -> Problem:
+    """Return the problem of a body that will not come whole."""
+    return Problem(400, "body_cut", "The connection ended before the body. Send the request again.")
 
 
 async def on_bug(request: Request, error: Exception) -> JSONResponse:

@@ -15,7 +15,17 @@ from shared.imaging.refusals import UndecodableImage, damaged, unsupported
 from shared.imaging.structure import Pixels, Structure
 from shared.imaging.webp import webp_structure
 
-__all__ = ["MAXIMUM_PIXELS", "MAXIMUM_SIDE", "ImageFacts", "Pixels", "UndecodableImage", "decode", "image_facts"]
+__all__ = [
+    "MAXIMUM_PIXELS",
+    "MAXIMUM_SIDE",
+    "ImageFacts",
+    "Pixels",
+    "UndecodableImage",
+    "decode",
+    "image_facts",
+    "pixels_of",
+    "read_structure",
+]
 
 MAXIMUM_PIXELS = 50_000_000
 MAXIMUM_SIDE = 65_535
@@ -45,7 +55,7 @@ def image_facts(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> ImageFacts
     Raises:
         UndecodableImage: for all reasons but one: that the pixels are complete is known after `decode` only.
     """
-    structure = _structure(data, maximum_pixels)
+    structure = read_structure(data, maximum_pixels)
     width, height = structure.width, structure.height
     if structure.orientation in _SIDEWAYS:
         width, height = height, width
@@ -62,7 +72,11 @@ def decode(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
         UndecodableImage: with the reason. Size and structure are checked before a pixel is decoded; a picture that ends
             early is refused as truncated in every format.
     """
-    structure = _structure(data, maximum_pixels)
+    return pixels_of(read_structure(data, maximum_pixels))
+
+
+def pixels_of(structure: Structure) -> Pixels:
+    """Return what `decode` returns, of a picture whose structure is read. Raises UndecodableImage as `decode` does."""
     try:
         return _oriented(structure.pixels(), structure.orientation)
     except UndecodableImage:
@@ -73,10 +87,11 @@ def decode(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Pixels:
         raise unsupported(f"an unusual kind of {structure.format} picture") from error
 
 
-def _structure(data: bytes, maximum_pixels: int) -> Structure:
+def read_structure(data: bytes, maximum_pixels: int = MAXIMUM_PIXELS) -> Structure:
+    """Read what stands before the pixels, once for all who ask. Raises UndecodableImage as `image_facts` does."""
     if not data:
         raise UndecodableImage("empty", "The file is empty. Send an image.")
-    structure = _read_structure(data)
+    structure = _structure(data)
     width, height = structure.width, structure.height
     if width * height > maximum_pixels:
         detail = f"The picture has {width} x {height} pixels; {maximum_pixels} are taken at most. Send a smaller one."
@@ -87,7 +102,7 @@ def _structure(data: bytes, maximum_pixels: int) -> Structure:
     return structure
 
 
-def _read_structure(data: bytes) -> Structure:
+def _structure(data: bytes) -> Structure:
     if data.startswith(b"\xff\xd8\xff"):
         return jpeg_structure(data)
     if data.startswith(SIGNATURE):

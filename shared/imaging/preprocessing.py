@@ -9,8 +9,8 @@ from time import perf_counter
 import cv2
 import numpy as np
 
-from shared.imaging.decoding import decode
-from shared.imaging.structure import Pixels
+from shared.imaging.decoding import pixels_of, read_structure
+from shared.imaging.structure import Pixels, Structure
 
 INPUT_SIZE = 96
 """Side of the square a model sees, in pixels."""
@@ -36,4 +36,10 @@ def prepare(pixels: Pixels, size: int = INPUT_SIZE) -> Pixels:
 def prepare_image(data: bytes) -> PreparedImage:
     """Decode and prepare. Raises UndecodableImage."""
     started = perf_counter()
-    return PreparedImage(prepare(decode(data)), perf_counter() - started)
+    return prepare_opened(read_structure(data), started)
+
+
+def prepare_opened(structure: Structure, started: float) -> PreparedImage:
+    """Decode and prepare a picture whose structure is read; `started`: when that began (perf_counter). Raises
+    UndecodableImage."""
+    return PreparedImage(prepare(pixels_of(structure)), perf_counter() - started)

@@ -1,10 +1,13 @@
 """Logs of a process: JSON lines on stdout, each with the trace that it belongs to."""
 
+import json
 import logging
 import sys
 import time
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -55,6 +58,50 @@ def configure(service: str, settings: Settings, trace_ratio: float | None = None
     configure_traces(service, settings.trace_exporter, ratio, replica)
 
 
+class Line(NamedTuple):
+    """What a line says, and of which time."""
+
+    at: datetime
+    fields: Mapping[str, object]
+
+
+def log_many(event: str, lines: Sequence[Line]) -> None:
+    """Write lines of the level "info" about the same kind of event, as `logger.info(event, **fields)` does for each, at
+    a fraction of the cost: no steps between, and one write for all."""
+    if structlog.get_config()["processors"] is not _Written.steps:  # a test, or a process that is not configured
+        for line in lines:
+            logger.info(event, **line.fields)
+        return
+    root = logging.getLogger()
+    if not root.isEnabledFor(logging.INFO):
+        return
+    texts = [
+        json.dumps(
+            {
+                **line.fields,
+                "event": event,
+                "level": "info",
+                "time": f"{line.at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
+                "service": _Written.service,
+            },
+            default=str,
+        )
+        for line in lines
+    ]
+    for handler in root.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            with handler.lock or nullcontext():
+                handler.stream.write("\n".join([*texts, ""]))
+                handler.flush()
+
+
+class _Written:
+    """How lines of this process are written."""
+
+    service = ""
+    steps: object = None
+
+
 def _configure_logs(service: str, level: str) -> None:
     def add_service(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         line["service"] = service
@@ -68,8 +115,10 @@ def _configure_logs(service: str, level: str) -> None:
         _add_trace,
         structlog.processors.format_exc_info,
     ]
+    steps = [*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+    _Written.service, _Written.steps = service, steps
     structlog.configure(
-        processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=steps,
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,

@@ -60,14 +60,12 @@ def _tracer_of(provider: TracerProvider) -> Tracer:
 
 def current_trace_id() -> str | None:
     """Return the trace id of the current span, 32 hex digits; None outside of any span."""
-    span = trace.get_current_span().get_span_context()
-    return f"{span.trace_id:032x}" if span.is_valid else None
+    return trace_id_of(trace.get_current_span())
 
 
 def current_span_id() -> str | None:
     """Return the id of the current span, 16 hex digits; None outside of any span."""
-    span = trace.get_current_span().get_span_context()
-    return f"{span.span_id:016x}" if span.is_valid else None
+    return span_id_of(trace.get_current_span())
 
 
 def traceparent() -> str | None:
@@ -81,7 +79,11 @@ def traceparent() -> str | None:
 def describe(**attributes: Any) -> None:
     """Add attributes to the current span under `pappus.`, by which it can be found: image_id, prediction_id, version.
     None is left out."""
-    span = trace.get_current_span()
+    describe_span(trace.get_current_span(), **attributes)
+
+
+def describe_span(span: Span, **attributes: Any) -> None:
+    """Add attributes to this span as `describe` does to the current one."""
     if span.is_recording():
         span.set_attributes({f"pappus.{key}": str(value) for key, value in attributes.items() if value is not None})
 
@@ -102,6 +104,40 @@ def continued(
     context = _PROPAGATOR.extract({"traceparent": parent}) if parent else otel_context.get_current()
     with tracer().start_as_current_span(name, context=context, kind=kind, start_time=began) as opened:
         yield opened
+
+
+def begin_span(parent: str | None, name: str) -> Span:
+    """Return a span for a request, a child of the caller's `traceparent`, without making it the current one: what
+    answers within a millisecond names it where it needs it. End it with `end()`."""
+    context = _PROPAGATOR.extract({"traceparent": parent}) if parent else otel_context.get_current()
+    return tracer().start_span(name, context, SpanKind.SERVER)
+
+
+def trace_id_of(span: Span) -> str | None:
+    """Return the trace id of a span, 32 hex digits; None if it has none."""
+    context = span.get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
+
+
+def span_id_of(span: Span) -> str | None:
+    """Return the id of a span, 16 hex digits; None if it has none."""
+    context = span.get_span_context()
+    return f"{context.span_id:016x}" if context.is_valid else None
+
+
+def current_span() -> Span:
+    """Return the span that is open here; one without ids outside of any."""
+    return trace.get_current_span()
+
+
+@contextmanager
+def within(span: Span) -> Iterator[None]:
+    """Let records continue a span that may have ended."""
+    token = otel_context.attach(trace.set_span_in_context(span))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
 
 
 @contextmanager

@@ -6,16 +6,20 @@ from typing import Annotated
 
 from fastapi import Query, Request, Security
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from structlog.contextvars import get_contextvars
 
 from services.predictor.api import examples
 from services.predictor.api.bodies import ModelBody, PredictionBody
 from services.predictor.api.key_check import API_KEY, KeyMiddleware
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.quick_answers import QuickAnswers
 from shared.http.api import Api
 from shared.http.forms import form_description, read_form
+from shared.http.limits import BodyBudget
 from shared.http.problems import problem_responses
 from shared.runtime.health import Health
+from shared.runtime.tracing import current_span
 
 FORM = """<form action="/predict" method="post" enctype="multipart/form-data">
 <p><label>An image: <input type="file" name="file" accept="image/*" required></label>
@@ -38,7 +42,15 @@ def build_app(
     keys: ApiKeys | None = None,
 ) -> Api:
     """Return the application. The health paths answer while dependencies are away. Without `keys` it is open."""
-    keys = keys or ApiKeys()
+    keys, bodies = keys or ApiKeys(), BodyBudget()
+    quick = partial(
+        QuickAnswers,
+        predictions=predictions,
+        keys=keys,
+        hosts=hosts,
+        upload_limit_bytes=upload_limit_bytes,
+        bodies=bodies,
+    )
     app = Api(
         "Pappus prediction API",
         examples.about(keys.asked_for),
@@ -46,6 +58,8 @@ def build_app(
         upload_limit_bytes,
         hosts=hosts,
         checks=[partial(KeyMiddleware, keys=keys)],
+        shortcuts=[quick],
+        bodies=bodies,
     )
     app.explain(examples.TAGS, examples.examples, examples.PROBLEMS)
     needs_key = [Security(API_KEY)] if keys.asked_for else []
@@ -67,7 +81,8 @@ def build_app(
             predictions.serving()  # without a model there is no point in reading the image
             data = (await read_form(request)).file(upload_limit_bytes)
             with predictions.admitted():  # only now: a half-sent request takes no other's place
-                return JSONResponse(await predictions.answer(data))
+                key = get_contextvars().get("api_key")
+                return JSONResponse(await predictions.answer(data, current_span(), key))
 
     @app.get(
         "/model",

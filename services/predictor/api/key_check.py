@@ -37,28 +37,35 @@ class KeyMiddleware:
         if scope["type"] != "http" or not self._keys.asked_for or path in PUBLIC or path.startswith(f"{DOCS}/"):
             await self._app(scope, receive, send)
             return
-        presented = _presented(Headers(scope=scope))
-        key = self._keys.find(presented) if presented else None
-        if key is None:
-            KEY_REQUESTS.labels("", "unauthorised").inc()
-            await problem_response(_unauthorised(bool(presented)))(scope, receive, send)
-            return
-        if wait_seconds := self._keys.wait_seconds(key):
-            KEY_REQUESTS.labels(key.name, "limited").inc()
-            detail = f"The key {key.name} may ask {key.per_minute} times a minute. Ask again later, or less often."
-            problem = Problem(429, "too_many_requests", detail, retry_after_seconds=ceil(wait_seconds))
+        headers = Headers(scope=scope)
+        try:
+            name = admit(self._keys, presented_key(headers.get("authorization", ""), headers.get(KEY_HEADER, "")))
+        except Problem as problem:
             await problem_response(problem)(scope, receive, send)
             return
-        KEY_REQUESTS.labels(key.name, "admitted").inc()
-        with bound_contextvars(api_key=key.name):
+        with bound_contextvars(api_key=name):
             await self._app(scope, receive, send)
 
 
-def _presented(headers: Headers) -> bytes:
-    """Return the key of a request, empty if there is none."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    key = token if scheme.lower() == "bearer" and token else headers.get(KEY_HEADER, "")
-    return key.strip().encode("latin-1")
+def admit(keys: ApiKeys, presented: bytes) -> str:
+    """Count a request and return the name of its key. Raises Problem: 401 without a known key, 429 above its limit."""
+    key = keys.find(presented) if presented else None
+    if key is None:
+        KEY_REQUESTS.labels("", "unauthorised").inc()
+        raise _unauthorised(bool(presented))
+    if wait_seconds := keys.wait_seconds(key):
+        KEY_REQUESTS.labels(key.name, "limited").inc()
+        detail = f"The key {key.name} may ask {key.per_minute} times a minute. Ask again later, or less often."
+        raise Problem(429, "too_many_requests", detail, retry_after_seconds=ceil(wait_seconds))
+    KEY_REQUESTS.labels(key.name, "admitted").inc()
+    return key.name
+
+
+def presented_key(authorization: str, key: str) -> bytes:
+    """Return the key of a request by its headers Authorization and X-Api-Key; empty if there is none."""
+    scheme, _, token = authorization.partition(" ")
+    found = token if scheme.lower() == "bearer" and token else key
+    return found.strip().encode("latin-1")
 
 
 def _unauthorised(presented: bool) -> Problem:

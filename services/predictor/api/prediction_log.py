@@ -1,56 +1,95 @@
-"""Publishes answers without delaying them: a bounded queue, and one task that empties it."""
+"""What is left to do once an answer is given, without delaying the next one: its line in the log of the process, and
+its event. Both are done for many answers at once."""
 
 import asyncio
-from contextvars import Context, copy_context
+from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
+from opentelemetry.trace import Span
+
+from services.predictor.decisions.answers import PredictionContext, prediction_logged
 from services.predictor.metrics import PREDICTIONS_DROPPED
+from services.predictor.model.holder import ServingModel
+from services.predictor.model.scoring import Scored
 from shared.contract.replicas import PredictionLogged
 from shared.messaging.event_log import Publisher
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, retrying
-from shared.runtime.telemetry import logger
+from shared.runtime.telemetry import Line, log_many, logger
+from shared.runtime.tracing import span_id_of, trace_id_of, within
 
 BATCH = 200
+GATHER_SECONDS = 0.25
+"""How long answers are gathered. One turn for many costs a fraction of a turn for each."""
 FLUSH_SECONDS = 2.0
 
 
-class _Waiting(NamedTuple):
-    """An answer, and the context with its trace."""
+class Answered(NamedTuple):
+    """An answer that was given: what answered and when, in which span, and by which key it was asked for (None: by
+    none)."""
 
-    event: PredictionLogged
-    context: Context
+    scored: Scored
+    serving: ServingModel
+    replica: str
+    prediction_id: UUID
+    at: datetime
+    span: Span
+    size_bytes: int
+    api_key: str | None = None
 
 
 class PredictionLog:
-    """Publishes prediction.logged, best effort: an answer that does not fit into the queue, or that can never be
-    published, is dropped and counted."""
+    """Writes a line about each answer, and publishes prediction.logged, best effort: an answer that does not fit into
+    the queue, or that can never be published, is dropped and counted."""
 
-    def __init__(self, limit: int, retry: RetryPolicy = UNTIL_CANCELLED) -> None:
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(limit)
-        self._batch: list[_Waiting] = []
+    def __init__(
+        self, limit: int, retry: RetryPolicy = UNTIL_CANCELLED, gather_seconds: float = GATHER_SECONDS
+    ) -> None:
+        self._queue: asyncio.Queue[Answered] = asyncio.Queue(limit)
+        self._unwritten: list[Answered] = []
+        self._batch: list[Answered] = []
         self._retry = retry
+        self._gather_seconds = gather_seconds
 
-    def offer(self, event: PredictionLogged) -> None:
-        """Queue an answer, in the trace of the request. Never waits, never raises."""
+    def offer(self, answered: Answered) -> None:
+        """Queue an answer. Never waits, never raises."""
+        self._unwritten.append(answered)
         try:
-            self._queue.put_nowait(_Waiting(event, copy_context()))
+            self._queue.put_nowait(answered)
         except asyncio.QueueFull:
             PREDICTIONS_DROPPED.inc()
 
     async def run(self, publisher: Publisher) -> None:
-        """Publish until cancelled, as fast as the log acknowledges; while it is away the queue fills. After the
-        cancellation the rest has `FLUSH_SECONDS`."""
+        """Write and publish until cancelled; while the log is away the queue fills. After the cancellation the rest has
+        `FLUSH_SECONDS`."""
+        writing = asyncio.create_task(self._write_lines())
         try:
             while True:
                 if not self._batch:  # a batch that failed before this part was started again goes first
                     self._batch = [await self._queue.get()]
+                    if self._queue.qsize() < BATCH:
+                        await asyncio.sleep(self._gather_seconds)
                 self._take_waiting(BATCH)
                 await retrying(self._retry, lambda: _publish(publisher, self._batch))
                 self._batch = []
         except asyncio.CancelledError:
             await self._flush(publisher)
             raise
+        finally:
+            writing.cancel()
+            self._write_now()
+
+    async def _write_lines(self) -> None:
+        while True:
+            await asyncio.sleep(self._gather_seconds)
+            self._write_now()
+
+    def _write_now(self) -> None:
+        written, self._unwritten = self._unwritten, []
+        if written:
+            log_many("answered", [_line(each) for each in written])
 
     def _take_waiting(self, limit: int) -> None:
         while len(self._batch) < limit and not self._queue.empty():
@@ -67,11 +106,38 @@ class PredictionLog:
             logger.warning("the last answers before the end were not logged", events=len(rest), error=str(error))
 
 
-async def _publish(publisher: Publisher, batch: list[_Waiting]) -> None:
+def _event(answered: Answered) -> PredictionLogged:
+    scored, serving = answered.scored, answered.serving
+    context = PredictionContext(
+        serving.promotion,
+        answered.replica,
+        "api",
+        scored.sha256,
+        scored.milliseconds,
+        drift_reference=serving.model.metadata.drift_reference,
+    )
+    return prediction_logged(scored.answer, context, answered.prediction_id, answered.at)
+
+
+def _line(answered: Answered) -> Line:
+    fields: dict[str, object] = {
+        "prediction_id": str(answered.prediction_id),
+        "label": answered.scored.answer.label,
+        "model_version": answered.serving.promotion.version,
+        "milliseconds": answered.scored.milliseconds,
+        "size_bytes": answered.size_bytes,
+        "trace_id": trace_id_of(answered.span),
+        "span_id": span_id_of(answered.span),
+    }
+    if answered.api_key is not None:
+        fields["api_key"] = answered.api_key
+    return Line(answered.at, fields)
+
+
+async def _publish(publisher: Publisher, batch: Sequence[Answered]) -> None:
     """Publish side by side, each event in its own trace; the client makes batches. Raises TransientError after all have
     ended."""
-    loop = asyncio.get_running_loop()
-    sends = [loop.create_task(_send(publisher, each.event), context=each.context) for each in batch]
+    sends = [asyncio.create_task(_send(publisher, each)) for each in batch]
     try:
         outcomes = await asyncio.gather(*sends, return_exceptions=True)
     finally:
@@ -82,12 +148,13 @@ async def _publish(publisher: Publisher, batch: list[_Waiting]) -> None:
             raise outcome
 
 
-async def _send(publisher: Publisher, event: PredictionLogged) -> None:
+async def _send(publisher: Publisher, answered: Answered) -> None:
     """Publish one answer. One that can never be published is dropped, so that it does not hold up the others."""
     try:
-        await publisher.publish([event])
+        with within(answered.span):
+            await publisher.publish([_event(answered)])
     except TransientError:
         raise
     except (PappusError, ValueError) as error:
         PREDICTIONS_DROPPED.inc()
-        logger.error("an answer cannot be logged", prediction_id=str(event.prediction_id), error=str(error))
+        logger.error("an answer cannot be logged", prediction_id=str(answered.prediction_id), error=str(error))

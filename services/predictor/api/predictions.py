@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from services.predictor.api.prediction_log import PredictionLog
-from services.predictor.decisions.answers import PredictionContext, prediction_logged
+from opentelemetry.trace import Span
+
+from services.predictor.api.prediction_log import Answered, PredictionLog
 from services.predictor.metrics import IN_FLIGHT, REFUSALS, STAGE_SECONDS, count_answer
 from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ModelHolder, ServingModel
@@ -14,8 +15,7 @@ from services.predictor.model.scoring import Scored, Scoring
 from shared.http.problems import Problem
 from shared.imaging.decoding import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
-from shared.runtime.telemetry import logger
-from shared.runtime.tracing import current_trace_id, describe
+from shared.runtime.tracing import describe_span, trace_id_of
 
 
 class Predictions:
@@ -75,8 +75,9 @@ class Predictions:
             raise Problem(503, "no_model", detail, retry_after_seconds=2)
         return serving
 
-    async def answer(self, data: bytes) -> dict[str, Any]:
-        """Return the fields of PredictionBody.
+    async def answer(self, data: bytes, span: Span, api_key: str | None = None) -> dict[str, Any]:
+        """Return the fields of PredictionBody. `span` is that of the request, and `api_key` the name of the key by
+        which it was made.
 
         Raises:
             Problem: 422 with the reason code if `data` is not an image, 503 without a model.
@@ -86,18 +87,11 @@ class Predictions:
             scored = await self._scoring.score(data, serving.model)
         except UndecodableImage as error:
             raise Problem(422, error.reason, str(error)) from error
-        body = self._body(serving, scored)
+        answered = Answered(scored, serving, self._replica, uuid4(), self._clock(), span, len(data), api_key)
+        self._prediction_log.offer(answered)
         _count(scored)
-        describe(prediction_id=body["prediction_id"], version=body["model_version"])
-        logger.info(
-            "answered",
-            prediction_id=body["prediction_id"],
-            label=body["label"],
-            model_version=body["model_version"],
-            milliseconds=body["milliseconds"],
-            size_bytes=len(data),
-        )
-        return body
+        describe_span(span, prediction_id=answered.prediction_id, version=serving.promotion.version)
+        return self._body(answered)
 
     async def model(self, other_than: str | None = None, wait_seconds: float = 0.0) -> dict[str, Any]:
         """Return the fields of ModelBody; while `other_than` is the version in service wait at most `wait_seconds` for
@@ -114,31 +108,20 @@ class Predictions:
             "replica": self._replica,
         }
 
-    def _body(self, serving: ServingModel, scored: Scored) -> dict[str, Any]:
-        prediction_id, label = uuid4(), scored.answer.label
-        context = PredictionContext(
-            serving.promotion,
-            self._replica,
-            "api",
-            scored.sha256,
-            scored.milliseconds,
-            drift_reference=serving.model.metadata.drift_reference,
-        )
-        self._prediction_log.offer(prediction_logged(scored.answer, context, prediction_id, self._clock()))
+    def _body(self, answered: Answered) -> dict[str, Any]:
+        answer, promotion = answered.scored.answer, answered.serving.promotion
         return {
-            "label": label,
-            "name": label if self._classes is None else self._classes.current.name_of(label),
-            "probabilities": scored.answer.probabilities,
-            "model_version": serving.promotion.version,
-            "model_sequence": serving.promotion.sequence,
-            "prediction_id": str(prediction_id),
-            "trace_id": current_trace_id(),
-            "milliseconds": scored.milliseconds,
-            "sha256": scored.sha256,
+            "label": answer.label,
+            "name": answer.label if self._classes is None else self._classes.current.name_of(answer.label),
+            "probabilities": answer.probabilities,
+            "model_version": promotion.version,
+            "model_sequence": promotion.sequence,
+            "prediction_id": str(answered.prediction_id),
+            "trace_id": trace_id_of(answered.span),
+            "milliseconds": answered.scored.milliseconds,
+            "sha256": answered.scored.sha256,
             "replica": self._replica,
-            "corrections": [
-                {"image_id": str(each.image_id), "weight": each.weight} for each in scored.answer.corrections
-            ],
+            "corrections": [{"image_id": str(each.image_id), "weight": each.weight} for each in answer.corrections],
         }
 
 

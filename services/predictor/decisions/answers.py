@@ -43,12 +43,17 @@ class UsedCorrection:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer about one image. `corrections`: heaviest first; `projection`: 16 numbers of the features."""
+    """The answer about one image. `corrections`: heaviest first; `features`: float32 [d]."""
 
     label: str
     probabilities: dict[str, float]
     corrections: tuple[UsedCorrection, ...]
-    projection: tuple[float, ...]
+    features: NDArray[np.float32]
+
+    @property
+    def projection(self) -> tuple[float, ...]:
+        """The 16 numbers of the features: computed at each question, and not before the answer is given."""
+        return project_features(self.features)
 
     @property
     def probability(self) -> float:
@@ -63,12 +68,12 @@ def needs_answer(event: ImageStored) -> bool:
 
 def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
     """Return the answer with the likeliest label, of equal ones the first."""
-    probabilities = [float(p) for p in output.probabilities]
+    probabilities: list[float] = output.probabilities.tolist()
     return Answer(
-        label=metadata.labels[int(np.argmax(output.probabilities))],
+        label=metadata.labels[probabilities.index(max(probabilities))],
         probabilities=dict(zip(metadata.labels, probabilities, strict=True)),
         corrections=used_corrections(output.weights, metadata),
-        projection=project_features(output.features),
+        features=output.features,
     )
 
 
@@ -77,6 +82,8 @@ def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -
     with several rows is named once, with the largest weight of its rows."""
     rows = weights[: len(metadata.corrections)]  # an empty layer is padded with rows of no correction
     near = np.flatnonzero(rows >= NAMED_WEIGHT)
+    if not near.size:
+        return ()
     heaviest = sorted(near.tolist(), key=lambda row: (-float(rows[row]), row))
     largest: dict[UUID, float] = {}
     for row in heaviest:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from services.predictor.decisions.answers import Answer, answer_of
 from services.predictor.model.onnx_model import Model
-from shared.imaging.lanes import DecodingLanes, estimated_seconds
-from shared.imaging.preprocessing import PreparedImage, prepare_image
+from shared.imaging.decoding import read_structure
+from shared.imaging.lanes import DecodingLanes
+from shared.imaging.preprocessing import PreparedImage, prepare_image, prepare_opened
+from shared.imaging.structure import Structure
 
 INLINE_BYTES = 200_000
 INLINE_SECONDS = 0.02
@@ -20,14 +22,17 @@ INLINE_DECODE_SECONDS = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An answer, the hash of the bytes it is about, the features float32 [d] that it comes from, and the seconds of its
-    stages."""
+    """An answer, the hash of the bytes it is about, and the seconds of its stages."""
 
     answer: Answer
     sha256: str
-    features: NDArray[np.float32]
     decode_seconds: float
     infer_seconds: float
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """The features that the answer comes from, float32 [d]."""
+        return self.answer.features
 
     @property
     def milliseconds(self) -> float:
@@ -47,16 +52,18 @@ class Scoring:
         Raises:
             UndecodableImage: `data` is not an image Pappus takes.
         """
-        if not worth_a_thread(data, model):
-            return score(data, model)
+        started = perf_counter()
+        if len(data) <= INLINE_BYTES and model.answer_seconds <= INLINE_SECONDS:
+            structure = read_structure(data)
+            if is_quick(structure):
+                return answer(data, prepare_opened(structure, started), model)
         image = await self._decoding.call(data)
         return await asyncio.to_thread(answer, data, image, model)
 
 
-def worth_a_thread(data: bytes, model: Model) -> bool:
-    """Return whether scoring may block other requests."""
-    few_bytes, quick_model = len(data) <= INLINE_BYTES, model.answer_seconds <= INLINE_SECONDS
-    return not (few_bytes and quick_model and estimated_seconds(data) <= INLINE_DECODE_SECONDS)
+def is_quick(structure: Structure) -> bool:
+    """Return whether a picture is decoded so soon that other requests can wait for it."""
+    return structure.seconds <= INLINE_DECODE_SECONDS
 
 
 def score(data: bytes, model: Model) -> Scored:
@@ -69,4 +76,4 @@ def answer(data: bytes, image: PreparedImage, model: Model) -> Scored:
     started = perf_counter()
     output = model.answer(image.pixels)
     found = answer_of(output, model.metadata)
-    return Scored(found, sha256(data).hexdigest(), output.features, image.seconds, perf_counter() - started)
+    return Scored(found, sha256(data).hexdigest(), image.seconds, perf_counter() - started)

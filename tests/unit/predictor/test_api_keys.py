@@ -1,5 +1,6 @@
 """Keys of machines: who may ask a replica, how often, and what of it can be seen."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -19,11 +20,14 @@ from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.runtime.errors import PappusError
 from shared.runtime.health import HEALTH_PATHS, Health
+from shared.testing import MemoryEventLog, eventually
 from tests.examples import operations, send_examples
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
 KEY, SLOW = "pappus_a-long-random-word", "pappus_another-one"
+LONG_WAY = {"sec-fetch-site": "none"}
+"""What a browser sends: such a request is not answered by the short way."""
 
 
 def entry(name: str, key: str, per_minute: int | None = None) -> ApiKey:
@@ -52,11 +56,16 @@ def keys(time: Time) -> ApiKeys:
 
 
 @pytest.fixture
-async def client(keys: ApiKeys) -> AsyncIterator[httpx2.AsyncClient]:
+def prediction_log() -> PredictionLog:
+    return PredictionLog(limit=100, gather_seconds=0.0)
+
+
+@pytest.fixture
+async def client(keys: ApiKeys, prediction_log: PredictionLog) -> AsyncIterator[httpx2.AsyncClient]:
     """A replica with a model that asks for keys."""
     in_service, artefact = ModelHolder(), small_artefact()
     in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
-    predictions = Predictions(in_service, PredictionLog(limit=100), "replica-0", in_flight_limit=2)
+    predictions = Predictions(in_service, prediction_log, "replica-0", in_flight_limit=2)
     app = build_app(predictions, Health(needed=set()), 300_000, keys=keys)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://replica") as opened:
         yield opened
@@ -138,12 +147,19 @@ async def test_a_limit_goes_on_when_the_file_is_written_again(keys: ApiKeys, tim
     assert keys.wait_seconds(camera) == 0
 
 
-async def test_the_name_of_the_key_is_logged_and_the_key_is_not(client: httpx2.AsyncClient) -> None:
-    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
-        await ask(client, Authorization=f"Bearer {KEY}")
-        metrics = (await client.get("/metrics")).text
-    [answered] = [line for line in lines if line["event"] == "answered"]
-    assert answered["api_key"] == "shop"
+async def test_the_name_of_the_key_is_logged_and_the_key_is_not(
+    client: httpx2.AsyncClient, prediction_log: PredictionLog
+) -> None:
+    async with MemoryEventLog().publisher("pappus/tests") as publisher:
+        writing = asyncio.create_task(prediction_log.run(publisher))
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+            for further in ({}, LONG_WAY):
+                await ask(client, Authorization=f"Bearer {KEY}", **further)
+            metrics = (await client.get("/metrics")).text
+            await eventually(lambda: len([line for line in lines if line["event"] == "answered"]) == 2)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    assert [line["api_key"] for line in lines if line["event"] == "answered"] == ["shop", "shop"]
     assert 'pappus_api_key_requests_total{key="shop",outcome="admitted"}' in metrics
     assert KEY not in json.dumps(lines, default=str) + metrics
 

@@ -2,20 +2,29 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
+import numpy as np
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
-from services.predictor.api.prediction_log import PredictionLog
+from services.predictor.api.prediction_log import Answered, PredictionLog
+from services.predictor.decisions.answers import Answer
+from services.predictor.model.holder import ServingModel
+from services.predictor.model.onnx_model import Model
+from services.predictor.model.scoring import Scored
 from shared.contract.dead_letter import DeadLetter
 from shared.contract.events import Event
 from shared.contract.replicas import PredictionLogged
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import RetryPolicy
-from shared.runtime.tracing import continued, current_trace_id
-from shared.testing import MemoryEventLog, eventually, prediction_logged
+from shared.runtime.tracing import continued, current_span, current_trace_id
+from shared.testing import MemoryEventLog, eventually
+from tests.unit.predictor.promotions import NOON, promotion
+from tests.unit.predictor.small_model import small_artefact
 
 QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)
 
@@ -39,8 +48,21 @@ class Recorder:
         raise AssertionError(f"No dead letter was expected: {dead_letter}")
 
 
-def event(number: int) -> PredictionLogged:
-    return prediction_logged(prediction_id=UUID(int=number))
+SERVING = ServingModel(promotion(1), Model(small_artefact()), NOON)
+ANSWER = Answer("grass", {"dandelion": 0.25, "grass": 0.75}, (), np.zeros(8, np.float32))
+
+
+def answered(number: int, answer: Answer = ANSWER, seconds: float = 0.001) -> Answered:
+    scored = Scored(answer, "ab" * 32, seconds, seconds)
+    return Answered(scored, SERVING, "replica-0", UUID(int=number), NOON, current_span(), 9)
+
+
+def key(number: int) -> str:
+    return str(UUID(int=number))
+
+
+def made(limit: int = 10, retry: RetryPolicy = QUICK) -> PredictionLog:
+    return PredictionLog(limit, retry, gather_seconds=0.0)
 
 
 def dropped() -> float:
@@ -57,43 +79,43 @@ async def run_until(
 
 
 async def test_an_offered_answer_is_published() -> None:
-    event_log, recorder = PredictionLog(10, QUICK), Recorder()
+    event_log, recorder = made(), Recorder()
     for number in range(5):
-        event_log.offer(event(number))
+        event_log.offer(answered(number))
     await run_until(event_log, recorder, recorder.taken, 5)
-    assert {each.key for each, _ in recorder.taken} == {event(number).key for number in range(5)}
+    assert {each.key for each, _ in recorder.taken} == {key(number) for number in range(5)}
 
 
 async def test_an_answer_that_does_not_fit_is_dropped_and_counted() -> None:
-    event_log, before = PredictionLog(3), dropped()
+    event_log, before = made(3), dropped()
     for number in range(5):
-        event_log.offer(event(number))
+        event_log.offer(answered(number))
     assert dropped() - before == 2
 
 
 async def test_while_the_log_is_away_answers_wait() -> None:
-    event_log, recorder = PredictionLog(10, QUICK), Recorder(failures=3)
-    event_log.offer(event(1))
+    event_log, recorder = made(), Recorder(failures=3)
+    event_log.offer(answered(1))
     await run_until(event_log, recorder, recorder.taken, 1)
-    assert {each.key for each, _ in recorder.taken} == {event(1).key}
+    assert {each.key for each, _ in recorder.taken} == {key(1)}
 
 
 async def test_an_answer_is_published_in_the_trace_of_its_request() -> None:
-    event_log, recorder = PredictionLog(10, QUICK), Recorder()
+    event_log, recorder = made(), Recorder()
     trace_ids = [f"{number:032x}" for number in (10, 11)]
     for number, trace_id in enumerate(trace_ids):
         with continued(f"00-{trace_id}-b7ad6b7169203331-01", "predict"):
-            event_log.offer(event(number))
+            event_log.offer(answered(number))
     await run_until(event_log, recorder, recorder.taken, 2)
     assert [trace_id for _, trace_id in recorder.taken[:2]] == trace_ids  # the end may publish them once more
 
 
 async def test_the_end_of_the_process_publishes_what_waits() -> None:
-    event_log, recorder = PredictionLog(10, QUICK), Recorder()
+    event_log, recorder = made(), Recorder()
     task = asyncio.create_task(event_log.run(recorder))
     await asyncio.sleep(0)
     for number in range(3):
-        event_log.offer(event(number))
+        event_log.offer(answered(number))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -101,11 +123,11 @@ async def test_the_end_of_the_process_publishes_what_waits() -> None:
 
 
 async def test_answers_the_log_does_not_take_at_the_end_are_counted() -> None:
-    event_log, before = PredictionLog(10, RetryPolicy(60, 1, 60, None)), dropped()
+    event_log, before = made(10, RetryPolicy(60, 1, 60, None)), dropped()
     task = asyncio.create_task(event_log.run(Recorder(failures=1000)))
     await asyncio.sleep(0)
     for number in range(3):
-        event_log.offer(event(number))
+        event_log.offer(answered(number))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -113,13 +135,26 @@ async def test_answers_the_log_does_not_take_at_the_end_are_counted() -> None:
 
 
 async def test_an_answer_that_cannot_be_encoded_is_dropped_and_the_rest_goes_on() -> None:
-    log, event_log, before = MemoryEventLog(), PredictionLog(10, QUICK), dropped()
-    event_log.offer(event(1).model_copy(update={"milliseconds": float("nan")}))
-    event_log.offer(event(2).model_copy(update={"label": "x" * 2_000_000}))
-    event_log.offer(event(3))
+    log, event_log, before = MemoryEventLog(), made(), dropped()
+    event_log.offer(answered(1, seconds=float("nan")))
+    event_log.offer(answered(2, replace(ANSWER, label="x" * 2_000_000, probabilities={"x" * 2_000_000: 1.0})))
+    event_log.offer(answered(3))
     async with log.publisher("pappus/jobs") as publisher:
         task = asyncio.create_task(event_log.run(publisher))
-        await eventually(lambda: [each.key for each in log.events(PredictionLogged)] == [event(3).key])
+        await eventually(lambda: [each.key for each in log.events(PredictionLogged)] == [key(3)])
         assert dropped() - before == 2
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_lines_are_written_while_the_log_is_away_and_the_queue_is_full() -> None:
+    event_log = made(limit=2)
+    task = asyncio.create_task(event_log.run(Recorder(failures=1_000_000)))
+    with capture_logs() as lines:
+        for number in range(5):
+            event_log.offer(answered(number))
+        await eventually(lambda: len(lines) >= 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    told = [line["prediction_id"] for line in lines if line["event"] == "answered"]
+    assert told == [key(number) for number in range(5)]

@@ -14,10 +14,10 @@ from services.predictor.model.scoring import (
     INLINE_BYTES,
     Scored,
     Scoring,
+    is_quick,
     score,
-    worth_a_thread,
 )
-from shared.imaging.decoding import UndecodableImage
+from shared.imaging.decoding import UndecodableImage, read_structure
 from shared.imaging.structure import Pixels
 from shared.testing import eventually
 from tests.unit.predictor.small_model import picture, small_artefact
@@ -55,11 +55,9 @@ def palette(side: int) -> bytes:
 
 
 def test_a_picture_of_few_bytes_is_worth_a_thread_for_its_pixels() -> None:
-    model = Model(small_artefact())
-    model.answer_seconds = 0.0
     assert len(palette(3000)) < INLINE_BYTES
-    assert worth_a_thread(palette(3000), model)
-    assert not worth_a_thread(palette(1000), model)
+    assert not is_quick(read_structure(palette(3000)))
+    assert is_quick(read_structure(palette(1000)))
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", palette(1415)[:20], palette(1415)[:-40], palette(7072)])

@@ -1,5 +1,6 @@
 """The form of a request, and the one file in it."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import httpx2
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from shared.http.forms import MOST_PARTS, Form, read_form
+from shared.http.forms import MOST_PARTS, Form, FormReader, read_file, read_form
 from shared.http.problems import Problem
 
 FORM = "multipart/form-data; boundary=abc"
@@ -47,6 +48,57 @@ async def test_any_bytes_arrive_as_they_were_sent(content: bytes, chunk_bytes: i
     content_type, body = encoded({"other": b"no", "file": content}, {"label": "Löwenzahn"})
     form = await read(content_type, body, chunk_bytes)
     assert (form.file(3000), form.text("label"), form.text("absent")) == (content, "Löwenzahn", None)
+
+
+@st.composite
+def mangled_forms(draw: st.DrawFn) -> bytes:
+    """Return a form of one file, in which some pieces are left out, repeated, or replaced by others."""
+    pieces = [b"--abc", b"\r\n", b"Content-Disposition: form-data", b'; name="file"', b'; filename="x.png"', b"\r\n"]
+    pieces += [b"Content-Type: image/png\r\n", b"\r\n", draw(st.binary(max_size=20)), b"\r\n", b"--abc", b"--", b"\r\n"]
+    others = [
+        b"",
+        b"\r",
+        b"\n",
+        b'"',
+        b";",
+        b" ",
+        b"--abc\r\n",
+        b"--abc--",
+        b'; name="other"',
+        b'; filename="y"',
+        b"Z: z\r\n",
+    ]
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(pieces) - 1))
+        pieces[at] = draw(st.sampled_from([*others, pieces[at] * 2, pieces[at].lower(), pieces[at][:-1]]))
+    return b"".join(pieces)
+
+
+def outcome(read_it: Callable[[], bytes]) -> bytes | tuple[int, str]:
+    try:
+        return read_it()
+    except Problem as problem:
+        return problem.status_code, problem.error
+
+
+@settings(deadline=None, max_examples=1500)
+@given(
+    body=mangled_forms(), content_type=st.sampled_from([FORM, FORM.replace("; ", ";"), f'{FORM[:-3]}"abc"', f"{FORM}d"])
+)
+def test_the_form_of_most_clients_is_read_as_every_other_one(body: bytes, content_type: str) -> None:
+    def in_pieces() -> bytes:
+        form = FormReader(content_type)
+        form.add(body)
+        return form.end().file(15)
+
+    assert outcome(lambda: read_file(content_type, body, 15)) == outcome(in_pieces)
+
+
+def test_the_form_of_most_clients_is_read_in_one_step() -> None:
+    for content_type, body in (encoded({"file": b"x" * 50}), (FORM, PART % (b"file", b"y" * 50) + END)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("shared.http.forms.FormReader", None)
+            assert len(read_file(content_type, body, 50)) == 50
 
 
 async def test_two_files_are_refused_and_none_is_chosen() -> None:

@@ -12,10 +12,11 @@ from shared.runtime.tracing import continued, current_trace_id, traceparent, tra
 
 PROGRAM = """
 import logging
+from datetime import UTC, datetime
 from uuid import UUID
 from shared.messaging.event_log import Record
 from shared.runtime.settings import Settings
-from shared.runtime.telemetry import configure, logger
+from shared.runtime.telemetry import Line, configure, log_many, logger
 from shared.messaging.tracing import describe_event, process_span
 from shared.testing import image_stored
 
@@ -23,6 +24,7 @@ configure("ingestor", Settings())
 with process_span(Record("image.stored", 2, 17, "key", None)):
     describe_event(image_stored(image_id=UUID(int=7)))
     logger.info("stored", event_id="an id")
+log_many("answered", [Line(datetime(2026, 1, 1, tzinfo=UTC), {"number": number}) for number in (1, 2)])
 logging.getLogger("some.library").warning("of a %s", "library")
 for _ in range(100):
     logging.getLogger("aiokafka.cluster").error("Topic %s is not available", "image.stored")
@@ -36,7 +38,7 @@ except KeyError:
 def test_every_line_of_a_process_is_json_with_its_service_trace_and_place() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=30)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    stored, library, missing, failed = lines
+    stored, *answered, library, missing, failed = lines
     assert all(line["service"] == "ingestor" and line["level"] and line["time"] for line in lines)
     assert (stored["event"], stored["event_id"], stored["topic"], stored["offset"]) == (
         "stored",
@@ -45,6 +47,16 @@ def test_every_line_of_a_process_is_json_with_its_service_trace_and_place() -> N
         17,
     )
     assert stored["image_id"] == "00000000-0000-0000-0000-000000000007"
+    assert answered == [
+        {
+            "number": n,
+            "event": "answered",
+            "level": "info",
+            "time": "2026-01-01T00:00:00.000000Z",
+            "service": "ingestor",
+        }
+        for n in (1, 2)
+    ]
     assert not [line for line in lines[1:] if "image_id" in line], "what comes after is about no image"
     assert len(stored["trace_id"]) == 32
     assert (library["event"], library["logger"]) == ("of a library", "some.library")

@@ -9,7 +9,7 @@ from pappus.installation.access import Installation
 from pappus.stack_client import RunningStack
 from shared.contract.events import Event, TrainingRequested
 from shared.contract.image_scored import ImageScored
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged, PredictionLogged
 from shared.messaging.codec import decode
 from shared.messaging.event_log import Record
 from shared.messaging.reading import read_to_the_end
@@ -35,10 +35,10 @@ async def answers_about(installation: Installation, image_id: UUID, sha256: str 
 
 async def _answers(installation: Installation, texts: tuple[str, ...]) -> list[PredictionLogged]:
     """Return the answers to requests, and those about stored images in the same form."""
-    requested = await _read(installation, PredictionLogged.topic, texts)
+    requested = await _requested(installation, texts)
     scored = await _read(installation, ImageScored.topic, texts)
     return [
-        *(each for each in requested if isinstance(each, PredictionLogged)),
+        *(each for each in requested if not texts or any(text in _names(each) for text in texts)),
         *(answer for each in scored if isinstance(each, ImageScored) and (answer := as_logged(each)) is not None),
     ]
 
@@ -56,8 +56,25 @@ async def newest_answers(installation: Installation) -> list[PredictionLogged] |
     """Return the newest answers; None if the log is not here."""
     if not isinstance(installation, RunningStack):
         return None
-    found = await _read(installation, PredictionLogged.topic, (), NEWEST)
-    return [each for each in found if isinstance(each, PredictionLogged)]
+    return await _requested(installation, (), NEWEST)
+
+
+async def _requested(
+    installation: Installation, texts: tuple[str, ...], newest: int | None = None
+) -> list[PredictionLogged]:
+    """Return the answers to requests in the records that contain one of these texts: those of one record for each, as
+    earlier releases wrote them, and those of one record for many."""
+    alone = await _read(installation, PredictionLogged.topic, texts, newest)
+    together = await _read(installation, AnswersLogged.topic, texts, newest)
+    return [
+        *(each for each in alone if isinstance(each, PredictionLogged)),
+        *(each for event in together if isinstance(event, AnswersLogged) for each in event.each()),
+    ]
+
+
+def _names(answer: PredictionLogged) -> tuple[str, str, str]:
+    """Return what an answer is found by."""
+    return str(answer.prediction_id), answer.sha256, str(answer.image_id)
 
 
 async def training_requests(installation: Installation, event_ids: frozenset[UUID]) -> list[TrainingRequested]:

@@ -23,7 +23,7 @@ from shared.contract.events import (
     PromotionRequested,
     TrainingRequested,
 )
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged, PredictionLogged
 from shared.contract.topics import FAUST_TOPICS_OF, MONITOR_APP, TRIGGER_APP, dead_letter_topic
 
 PRINCIPALS: tuple[Principal, ...] = get_args(Principal)
@@ -55,7 +55,7 @@ GROUPS: tuple[Group, ...] = (
     Group("ingestor-withdrawals", "ingestor", (ImageWithdrawn,)),
     Group("labeler-withdrawals", "labeler", (ImageWithdrawn,)),
     Group("predictor-worker", "predictor", (ImageStored,)),
-    Group(MONITOR_APP, "predictor", (PredictionLogged, LabelCorrected)),
+    Group(MONITOR_APP, "predictor", (PredictionLogged, AnswersLogged, LabelCorrected)),
     Group("trainer-full", "trainer", (TrainingRequested,)),
     Group("trainer-gate", "trainer", (ModelTrained, PromotionRequested)),
     Group("trainer-gate-full", "trainer", (ModelTrained, PromotionRequested)),

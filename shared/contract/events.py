@@ -35,7 +35,7 @@ from shared.contract.labels import HeldLabel as HeldLabel
 from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
 from shared.contract.rejections import RejectionReason as RejectionReason
-from shared.contract.replicas import ModelLoaded, PredictionLogged
+from shared.contract.replicas import AnswersLogged, ModelLoaded, PredictionLogged
 from shared.contract.votes import LabelVoted
 
 
@@ -348,6 +348,7 @@ EVENTS: tuple[type[Event], ...] = (
     LabelCorrected,
     ImageScored,
     PredictionLogged,
+    AnswersLogged,
     DriftDetected,
     TrainingRequested,
     ModelTrained,

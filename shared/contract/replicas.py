@@ -1,16 +1,19 @@
-"""The events that replicas of the predictor publish: an answer, and which model gives answers. Best effort."""
+"""The events that replicas of the predictor publish: their answers, and which model gives them. Best effort."""
 
 from typing import ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.contract.event_base import Event, Principal, is_empty
+from shared.contract.event_base import Event, Principal, is_empty, uuid_of
 from shared.contract.event_parts import Count
+
+MOST_ANSWERS = 200
+"""So many answers one event holds at most."""
 
 
 class PredictionLogged(Event):
-    """The model answered a request. Keyed by prediction. Best effort.
+    """The model answered a request. Keyed by prediction. Releases since answers.logged publish none; they read it.
 
     `probabilities` sum to 1; `projection` is 16 numbers of the features for drift, and `drift_reference` the name of
     what they may be compared with, empty if the model has none; `corrections` are the images whose corrections shaped
@@ -39,6 +42,66 @@ class PredictionLogged(Event):
     @property
     def key(self) -> str:
         return str(self.prediction_id)
+
+
+class LoggedAnswer(BaseModel):
+    """One answer of answers.logged, given at `answered_at`; its other fields as in prediction.logged."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+    prediction_id: UUID
+    answered_at: AwareDatetime
+    model_version: str
+    label: str
+    probabilities: dict[str, float]
+    milliseconds: float
+    sha256: str
+    projection: tuple[float, ...] = ()
+    corrections: tuple[UUID, ...] = ()
+    correction_weights: tuple[float, ...] = ()
+    drift_reference: str = ""
+
+
+class AnswersLogged(Event):
+    """What a replica answered to requests in a quarter of a second, at most 200 answers: one record for many costs a
+    fraction of one for each. Keyed by replica. Best effort. `source` says who asked: "api" or "probe". Natural key:
+    replica, and the ids of the first and the last answer."""
+
+    topic: ClassVar[str] = "answers.logged"
+    publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)
+    readers: ClassVar[tuple[Principal, ...]] = ("predictor",)
+    model_name: str
+    replica: str
+    source: str
+    answers: tuple[LoggedAnswer, ...] = Field(max_length=MOST_ANSWERS)
+
+    @property
+    def key(self) -> str:
+        return self.replica
+
+    def each(self) -> list[PredictionLogged]:
+        """Return each answer as an event of its own, as it was published before."""
+        return [
+            PredictionLogged.model_construct(
+                event_id=uuid_of(PredictionLogged.topic, answer.prediction_id),
+                occurred_at=answer.answered_at,
+                causes=(),
+                prediction_id=answer.prediction_id,
+                model_name=self.model_name,
+                model_version=answer.model_version,
+                label=answer.label,
+                probabilities=answer.probabilities,
+                source=self.source,
+                milliseconds=answer.milliseconds,
+                replica=self.replica,
+                image_id=None,
+                sha256=answer.sha256,
+                projection=answer.projection,
+                corrections=answer.corrections,
+                drift_reference=answer.drift_reference,
+                correction_weights=answer.correction_weights,
+            )
+            for answer in self.answers
+        ]
 
 
 class ModelLoaded(Event):

@@ -19,7 +19,7 @@ from shared.contract.events import (
 )
 from shared.contract.image_scored import ImageScored
 from shared.contract.label_set import LabelSetChanged
-from shared.contract.replicas import ModelLoaded, PredictionLogged
+from shared.contract.replicas import AnswersLogged, ModelLoaded, PredictionLogged
 from shared.contract.votes import LabelVoted
 
 DAY_MS = 24 * 3600 * 1000
@@ -91,6 +91,7 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(LabelCorrected, 4),
     Topic(ImageScored.topic, 4, cleanup="compact", replaced_ms=14 * DAY_MS),
     _event(PredictionLogged, 4, 14 * DAY_MS),
+    _event(AnswersLogged, 4, 14 * DAY_MS, LARGEST_BYTES),  # 200 answers with the probabilities of all classes
     _event(DriftDetected, 1),
     _event(TrainingRequested, 1),
     _event(ModelTrained, 1, max_bytes=LARGEST_BYTES),  # it lists all corrections: some 70 bytes for each

@@ -131,16 +131,6 @@ def current_span() -> Span:
 
 
 @contextmanager
-def within(span: Span) -> Iterator[None]:
-    """Let records continue a span that may have ended."""
-    token = otel_context.attach(trace.set_span_in_context(span))
-    try:
-        yield
-    finally:
-        otel_context.detach(token)
-
-
-@contextmanager
 def inside(parent: str | None) -> Iterator[None]:
     """Let spans and records continue a `traceparent` without a span for it; with None they belong to a trace that is
     not recorded, as what is repeated all the time does."""
@@ -168,6 +158,21 @@ def caused_by(parents: Sequence[str], name: str, began: int | None = None) -> It
     own = otel_context.Context()
     with tracer().start_as_current_span(name, context=own, links=links, start_time=began) as opened:
         yield opened
+
+
+@contextmanager
+def linked_to(spans: Sequence[Span], name: str) -> Iterator[None]:
+    """Open a span for what is done at once about these, which may have ended, as `caused_by` does; those that are not
+    recorded are left out. If none is, what is done is not recorded either."""
+    contexts = [span.get_span_context() for span in spans]
+    parents = [_as_text(context) for context in contexts if context.is_valid and context.trace_flags.sampled]
+    with caused_by(parents, name) if parents else inside(None):
+        yield
+
+
+def _as_text(context: SpanContext) -> str:
+    """Return a span context as W3C `traceparent`."""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def add_links(parents: Sequence[str]) -> None:

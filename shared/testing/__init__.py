@@ -3,6 +3,7 @@
 from shared.testing.clock import FixedClock
 from shared.testing.event_log import MemoryEventLog
 from shared.testing.events import (
+    answers_logged,
     drift_detected,
     group_on,
     image_registered,
@@ -31,6 +32,7 @@ __all__ = [
     "FreshSchema",
     "MemoryEventLog",
     "MemoryObjectStore",
+    "answers_logged",
     "drift_detected",
     "eventually",
     "fresh_schema",

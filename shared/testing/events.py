@@ -24,7 +24,7 @@ from shared.contract.events import (
 )
 from shared.contract.image_scored import ImageScored
 from shared.contract.label_set import LabelClass, LabelSetChanged
-from shared.contract.replicas import ModelLoaded, PredictionLogged
+from shared.contract.replicas import AnswersLogged, ModelLoaded, PredictionLogged
 from shared.contract.split import Side, side
 from shared.contract.votes import LabelVoted
 
@@ -153,6 +153,16 @@ def prediction_logged(**changes: Any) -> PredictionLogged:
         "projection": (0.0,) * 16,
     }
     return _made(PredictionLogged, values, changes, "prediction_id")
+
+
+def answers_logged(*answers: PredictionLogged, **changes: Any) -> AnswersLogged:
+    """Return answers over HTTP in one event; without any, one as `prediction_logged` makes it."""
+    logged = [
+        {**each.model_dump(exclude={"event_id", "occurred_at", "causes"}), "answered_at": each.occurred_at}
+        for each in answers or (prediction_logged(),)
+    ]
+    values = {"model_name": MODEL, "replica": "api-0", "source": "api", "answers": logged}
+    return _made(AnswersLogged, values, {"event_id": uuid4(), **changes})
 
 
 def drift_detected(**changes: Any) -> DriftDetected:

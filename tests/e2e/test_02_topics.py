@@ -19,6 +19,7 @@ NOT_IN_EVERY_STORY = {
     "label.voted",
     "label_set.changed",
     "model.rejected",
+    "prediction.logged",  # of earlier releases
 }
 
 

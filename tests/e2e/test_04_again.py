@@ -13,7 +13,7 @@ from shared.testing import eventually
 from .demo_run import LIVE_SECONDS, Told
 from .pictures import served
 
-GOES_ON = {"image.scored", "prediction.logged", "model.loaded"}
+GOES_ON = {"image.scored", "answers.logged", "model.loaded"}
 STILL = tuple(topic.name for topic in EVENT_TOPICS if topic.name not in GOES_ON)
 SERVICES = ["ingestor", "labeler", "predictor", "trainer"]
 

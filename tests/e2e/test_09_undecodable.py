@@ -35,6 +35,7 @@ READERS: Mapping[str, set[str]] = {
     "label.corrected": {INGESTOR, LABELER, TRAINER, TRIGGER_APP},
     "image.scored": {LABELER, PREDICTOR},
     "prediction.logged": {PREDICTOR},
+    "answers.logged": {PREDICTOR},
     "drift.detected": {TRIGGER_APP},
     "training.requested": {"trainer-full", TRIGGER_APP},
     "model.trained": {

@@ -14,7 +14,7 @@ from services.labeler.data.projection import PROJECTORS as LABELER
 from services.predictor.data.projection import projectors as predictor
 from services.trainer.data.projection import PROJECTORS as TRAINER
 from shared.contract.events import ImageEvent
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged
 from shared.messaging.event_log import Record, TopicPartition
 from shared.tables.database import Database
 from shared.tables.dump import canonical_dump
@@ -54,10 +54,10 @@ def history(told: Told, runner: asyncio.Runner) -> list[list[Record]]:
     predictions = 0
     for record in records:
         event = readable(record)
-        predictions += isinstance(event, PredictionLogged)
+        predictions += isinstance(event, AnswersLogged)
         if event is None or (isinstance(event, ImageEvent) and event.image_id not in chosen):
             continue
-        if isinstance(event, PredictionLogged) and predictions > PREDICTIONS:
+        if isinstance(event, AnswersLogged) and predictions > PREDICTIONS:
             continue
         places[record.topic_partition].append(record)
     return list(places.values())

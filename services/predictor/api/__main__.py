@@ -1,7 +1,7 @@
 """One replica of the predictor: answers over HTTP with the champion.
 
 Consumes model.promoted and label_set.changed, all of them, and model.trained from its end, without a group. Publishes
-prediction.logged and model.loaded. Owns its folder of last good artefacts. Needs no database.
+answers.logged and model.loaded. Owns its folder of last good artefacts. Needs no database.
 """
 
 from services.predictor.api.app import build_app

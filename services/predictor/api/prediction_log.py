@@ -9,18 +9,18 @@ from uuid import UUID
 
 from opentelemetry.trace import Span
 
-from services.predictor.decisions.answers import PredictionContext, prediction_logged
+from services.predictor.decisions.answers import PredictionContext, logged_answer
 from services.predictor.metrics import PREDICTIONS_DROPPED
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.scoring import Scored
-from shared.contract.replicas import PredictionLogged
+from shared.contract.events import uuid_of
+from shared.contract.replicas import MOST_ANSWERS, AnswersLogged, LoggedAnswer
 from shared.messaging.event_log import Publisher
 from shared.runtime.errors import PappusError, TransientError
 from shared.runtime.retry import UNTIL_CANCELLED, RetryPolicy, retrying
 from shared.runtime.telemetry import Line, log_many, logger
-from shared.runtime.tracing import span_id_of, trace_id_of, within
+from shared.runtime.tracing import linked_to, span_id_of, trace_id_of
 
-BATCH = 200
 GATHER_SECONDS = 0.25
 """How long answers are gathered. One turn for many costs a fraction of a turn for each."""
 FLUSH_SECONDS = 2.0
@@ -41,8 +41,8 @@ class Answered(NamedTuple):
 
 
 class PredictionLog:
-    """Writes a line about each answer, and publishes prediction.logged, best effort: an answer that does not fit into
-    the queue, or that can never be published, is dropped and counted."""
+    """Writes a line about each answer, and publishes answers.logged, best effort: an answer that does not fit into the
+    queue, or that can never be published, is dropped and counted."""
 
     def __init__(
         self, limit: int, retry: RetryPolicy = UNTIL_CANCELLED, gather_seconds: float = GATHER_SECONDS
@@ -69,9 +69,9 @@ class PredictionLog:
             while True:
                 if not self._batch:  # a batch that failed before this part was started again goes first
                     self._batch = [await self._queue.get()]
-                    if self._queue.qsize() < BATCH:
+                    if self._queue.qsize() < MOST_ANSWERS:
                         await asyncio.sleep(self._gather_seconds)
-                self._take_waiting(BATCH)
+                self._take_waiting(MOST_ANSWERS)
                 await retrying(self._retry, lambda: _publish(publisher, self._batch))
                 self._batch = []
         except asyncio.CancelledError:
@@ -96,27 +96,16 @@ class PredictionLog:
             self._batch.append(self._queue.get_nowait())
 
     async def _flush(self, publisher: Publisher) -> None:
-        self._take_waiting(self._queue.maxsize + BATCH)
+        self._take_waiting(self._queue.maxsize + MOST_ANSWERS)
         rest, self._batch = self._batch, []
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
-                await _publish(publisher, rest)
+                while rest:
+                    await _publish(publisher, rest[:MOST_ANSWERS])
+                    del rest[:MOST_ANSWERS]
         except (TransientError, TimeoutError) as error:
             PREDICTIONS_DROPPED.inc(len(rest))
             logger.warning("the last answers before the end were not logged", events=len(rest), error=str(error))
-
-
-def _event(answered: Answered) -> PredictionLogged:
-    scored, serving = answered.scored, answered.serving
-    context = PredictionContext(
-        serving.promotion,
-        answered.replica,
-        "api",
-        scored.sha256,
-        scored.milliseconds,
-        drift_reference=serving.model.metadata.drift_reference,
-    )
-    return prediction_logged(scored.answer, context, answered.prediction_id, answered.at)
 
 
 def _line(answered: Answered) -> Line:
@@ -134,27 +123,43 @@ def _line(answered: Answered) -> Line:
     return Line(answered.at, fields)
 
 
+def _event(batch: Sequence[Answered]) -> AnswersLogged:
+    """Return the event of some answers of one replica. The same answers give the same id."""
+    first, last = batch[0], batch[-1]
+    return AnswersLogged(
+        event_id=uuid_of(AnswersLogged.topic, first.replica, first.prediction_id, last.prediction_id),
+        occurred_at=last.at,
+        model_name=last.serving.promotion.model_name,
+        replica=last.replica,
+        source="api",
+        answers=tuple(_answer(each) for each in batch),
+    )
+
+
+def _answer(answered: Answered) -> LoggedAnswer:
+    scored, serving = answered.scored, answered.serving
+    context = PredictionContext(
+        serving.promotion.version, scored.sha256, scored.milliseconds, serving.model.metadata.drift_reference
+    )
+    return logged_answer(scored.answer, context, answered.prediction_id, answered.at)
+
+
 async def _publish(publisher: Publisher, batch: Sequence[Answered]) -> None:
-    """Publish side by side, each event in its own trace; the client makes batches. Raises TransientError after all have
-    ended."""
-    sends = [asyncio.create_task(_send(publisher, each)) for each in batch]
+    """Publish answers in one record. Where one can never be published the halves are published alone, until it is found
+    and dropped: it does not hold up the others. Raises TransientError."""
+    if not batch:
+        return
     try:
-        outcomes = await asyncio.gather(*sends, return_exceptions=True)
-    finally:
-        for send in sends:
-            send.cancel()
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
-async def _send(publisher: Publisher, answered: Answered) -> None:
-    """Publish one answer. One that can never be published is dropped, so that it does not hold up the others."""
-    try:
-        with within(answered.span):
-            await publisher.publish([_event(answered)])
+        event = _event(batch)
+        with linked_to([each.span for each in batch], "log answers"):
+            await publisher.publish([event])
     except TransientError:
         raise
     except (PappusError, ValueError) as error:
+        if len(batch) > 1:
+            half = len(batch) // 2
+            await _publish(publisher, batch[:half])
+            await _publish(publisher, batch[half:])
+            return
         PREDICTIONS_DROPPED.inc()
-        logger.error("an answer cannot be logged", prediction_id=str(answered.prediction_id), error=str(error))
+        logger.error("an answer cannot be logged", prediction_id=str(batch[0].prediction_id), error=str(error))

@@ -1,19 +1,23 @@
 """The tables of the predictor: predictions, without those about images that people took back; which images are stored,
 and which model answered about each last."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from services.predictor.decisions.answers import needs_answer
 from shared.contract.events import ImageStored, ImageWithdrawn
 from shared.contract.image_scored import ImageScored
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged, LoggedAnswer, PredictionLogged
 from shared.tables.database import Database
-from shared.tables.projection import Projector, Transaction, on_event
+from shared.tables.projection import Projector, Transaction, on_event, on_events
 from shared.tables.replay import ReplayPlan
 
 SCHEMA = "predictor"
 MIGRATIONS = "services.predictor.data.sql"
+ANSWERS = TypeAdapter(tuple[LoggedAnswer, ...])
 FOLD_VERSION = 2
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
@@ -41,6 +45,27 @@ async def apply_prediction_logged(event: PredictionLogged, transaction: Transact
         event.milliseconds,
         event.replica,
     )
+
+
+async def apply_answers_logged(events: Sequence[AnswersLogged], transaction: Transaction) -> None:
+    """Insert a row for each answer, in one statement for an event, as `apply_prediction_logged` does for each."""
+    for event in events:
+        await transaction.execute(
+            """INSERT INTO predictions (prediction_id, occurred_at, model_name, model_version, source, image_id, sha256,
+                                        label, probabilities, corrections, projection, milliseconds, replica)
+               SELECT a.prediction_id, a.answered_at, $2, a.model_version, $3, NULL, a.sha256, a.label,
+                      a.probabilities, a.corrections, a.projection, a.milliseconds, $4
+               FROM jsonb_to_recordset($1::text::jsonb) AS a (
+                   prediction_id uuid, answered_at timestamptz, model_version text, sha256 text, label text,
+                   probabilities jsonb, corrections uuid[], projection double precision[],
+                   milliseconds double precision)
+               WHERE NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.sha256 = a.sha256)
+               ON CONFLICT (prediction_id) DO NOTHING""",
+            ANSWERS.dump_json(event.answers).decode(),
+            event.model_name,
+            event.source,
+            event.replica,
+        )
 
 
 async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction) -> None:
@@ -97,6 +122,7 @@ def projectors() -> list[Projector]:
     """Return the projectors of the schema."""
     return [
         on_event(PredictionLogged, apply_prediction_logged),
+        on_events(AnswersLogged, apply_answers_logged),
         on_event(ImageWithdrawn, apply_image_withdrawn),
         on_event(ImageStored, apply_image_stored),
         on_event(ImageScored, apply_image_scored),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from shared.contract.artefact import ArtefactMetadata
 from shared.contract.events import ImageStored, ImageWithdrawn, ModelPromoted, uuid_of
 from shared.contract.image_scored import ImageScored, ScoredAnswer
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import LoggedAnswer
 from shared.drift.sketch import project_features
 
 NAMED_CORRECTIONS = 3
@@ -93,39 +92,33 @@ def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -
 
 @dataclass(frozen=True, slots=True)
 class PredictionContext:
-    """The origin of an answer to a request: the promotion, the replica, the source, the bytes and the time.
+    """The origin of an answer to a request: the version, the bytes and the time it took.
 
     `drift_reference` names what the answer may be compared with, empty without one.
     """
 
-    promotion: ModelPromoted
-    replica: str
-    source: Literal["api", "probe"]
+    model_version: str
     sha256: str
     milliseconds: float
     drift_reference: str = ""
 
 
-def prediction_logged(
-    answer: Answer, context: PredictionContext, prediction_id: UUID, occurred_at: datetime
-) -> PredictionLogged:
-    """Return the event of an answer to a request."""
-    return PredictionLogged(
-        event_id=uuid_of(PredictionLogged.topic, prediction_id),
-        occurred_at=occurred_at,
+def logged_answer(
+    answer: Answer, context: PredictionContext, prediction_id: UUID, answered_at: datetime
+) -> LoggedAnswer:
+    """Return what the log keeps of an answer to a request."""
+    return LoggedAnswer(
         prediction_id=prediction_id,
-        model_name=context.promotion.model_name,
-        model_version=context.promotion.version,
+        answered_at=answered_at,
+        model_version=context.model_version,
         label=answer.label,
         probabilities=answer.probabilities,
-        source=context.source,
         milliseconds=context.milliseconds,
-        replica=context.replica,
         sha256=context.sha256,
         projection=answer.projection,
         corrections=tuple(correction.image_id for correction in answer.corrections),
-        drift_reference=context.drift_reference,
         correction_weights=tuple(correction.weight for correction in answer.corrections),
+        drift_reference=context.drift_reference,
     )
 
 

@@ -1,8 +1,8 @@
 """The monitor: notices drift, and that people agree with fewer answers.
 
-Consumes prediction.logged and label.corrected (Faust, group `predictor-monitor`), model.promoted (all of it, without a
-group). Publishes drift.detected. Owns the Faust tables answers, outcomes and watches. One process works, since it
-counts over all partitions; others stand by for its lock.
+Consumes answers.logged, prediction.logged and label.corrected (Faust, group `predictor-monitor`),
+model.promoted (all of it, without a group). Publishes drift.detected. Owns the Faust tables answers,
+outcomes and watches. One process works, since it counts over all partitions; others stand by for its lock.
 """
 
 from itertools import count

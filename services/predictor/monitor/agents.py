@@ -29,6 +29,7 @@ from services.predictor.monitor.decisions.rows import (
     answer_row,
     outcome_key,
     outcome_row,
+    position_within,
 )
 from services.predictor.monitor.metrics import (
     ANSWERS_COMPARED,
@@ -41,7 +42,7 @@ from services.predictor.monitor.metrics import (
 from services.predictor.monitor.recent_rows import RecentRows
 from services.predictor.monitor.references import References
 from shared.contract.events import DriftDetected, LabelCorrected, ModelPromoted, uuid_of
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged, PredictionLogged
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
@@ -84,7 +85,18 @@ class Monitor:
 
     async def on_prediction_logged(self, event: PredictionLogged, record: Record) -> None:
         """Keep the answer, if it is one to the API about a picture that was not asked lately."""
-        row = answer_row(event, _position(record), self._time_of(record))
+        self._keep_answer(event, _position(record), self._time_of(record))
+
+    async def on_answers_logged(self, event: AnswersLogged, record: Record) -> None:
+        """Keep each of the answers, as `on_prediction_logged`. The time of each is its own: those of two replicas are
+        counted in their order."""
+        latest = self._time_of(record)
+        for index, answer in enumerate(event.each()):
+            place = position_within(record.topic, record.partition, record.offset, index)
+            self._keep_answer(answer, place, min(latest, answer.occurred_at.timestamp()))
+
+    def _keep_answer(self, event: PredictionLogged, position: Position, at: float) -> None:
+        row = answer_row(event, position, at)
         if row is not None and event.model_name == self._model_name and self._answers.add(answer_key(event), row):
             self._new_answers = True
 

@@ -6,7 +6,7 @@ from services.predictor.monitor.agents import Monitor, MonitorTables
 from services.predictor.monitor.references import References
 from services.predictor.settings import PredictorSettings
 from shared.contract.events import LabelCorrected
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged, PredictionLogged
 from shared.contract.topics import MONITOR_APP, MONITOR_TICKS
 from shared.faust_app import FaustApp
 from shared.messaging.event_log import Publisher
@@ -31,6 +31,7 @@ async def run_monitor(
     tables = MonitorTables(app.table("answers", 4), app.table("outcomes", 4), app.table("watches", 1))
     monitor = Monitor(tables, references, publisher, settings.model_name, partial(health.set, "drift"))
     app.on(PredictionLogged, monitor.on_prediction_logged)
+    app.on(AnswersLogged, monitor.on_answers_logged)
     app.on(LabelCorrected, monitor.on_label_corrected)
     app.every(TICK_SECONDS, MONITOR_TICKS, monitor.on_tick)
     await app.run(health)

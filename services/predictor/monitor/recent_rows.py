@@ -7,7 +7,7 @@ from services.predictor.monitor.decisions.rows import Position
 
 R = TypeVar("R", bound=Position)
 
-SLOTS = 1024
+SLOTS = 4096
 """Rows kept of each partition; the oldest is overwritten. More than that between two ticks are not all counted."""
 
 
@@ -18,17 +18,20 @@ class RecentRows(Generic[R]):
         self._table = table
         self._prefix = f"{model_name}/"
         self._keys: dict[str, str] | None = None
+        self._next: dict[str, int] = {}
 
     def add(self, key: str, row: R) -> bool:
         """Keep the row under its position. Return whether it was added. Call it in the body that handles its event."""
         keys = self._slots_by_key()
         if key in keys:
             return False
-        slot = f"{self._prefix}{row['partition']}/{row['offset'] % SLOTS}"
+        number = self._next.get(row["partition"], 0)
+        self._next[row["partition"]] = number + 1
+        slot = f"{self._prefix}{row['partition']}/{number % SLOTS}"
         before = self._table.get(slot)
         if before is not None:
             keys.pop(before["key"], None)
-        self._table[slot] = {"key": key, "row": row}
+        self._table[slot] = {"key": key, "row": row, "number": number}
         keys[key] = slot
         return True
 
@@ -40,7 +43,12 @@ class RecentRows(Generic[R]):
 
     def _slots_by_key(self) -> dict[str, str]:
         if self._keys is None:  # the table is complete when the first body runs
-            self._keys = {kept["key"]: slot for slot, kept in self._own()}
+            self._keys = {}
+            for slot, kept in self._own():
+                self._keys[kept["key"]] = slot
+                partition = kept["row"]["partition"]
+                number = kept.get("number", kept["row"]["offset"])  # earlier releases numbered rows by their offset
+                self._next[partition] = max(self._next.get(partition, 0), number + 1)
         return self._keys
 
     def _own(self) -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,8 @@
 """The worker: answers about stored images, again by each new full model, and the table of all predictions.
 
-Consumes image.stored (handler), model.promoted and label_set.changed (all of them, without a group), prediction.logged,
-image.stored, image.scored and image.withdrawn (projection). Publishes image.scored. Owns schema `predictor`.
+Consumes image.stored (handler), model.promoted and label_set.changed (all of them, without a group), answers.logged,
+prediction.logged, image.stored, image.scored and image.withdrawn (projection). Publishes image.scored. Owns schema
+`predictor`.
 """
 
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors

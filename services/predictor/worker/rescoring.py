@@ -17,7 +17,7 @@ from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.worker.scorer import Scorer
 from shared.contract.events import ImageStored, ImageWithdrawn
 from shared.contract.image_scored import ImageScored
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged, PredictionLogged
 from shared.imaging.decoding import UndecodableImage
 from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock, utc_now
@@ -92,7 +92,7 @@ class Rescoring:
                     health=health,
                     name=PART,
                     every_seconds=every_seconds,
-                    regardless_of=(PredictionLogged.topic,),
+                    regardless_of=(PredictionLogged.topic, AnswersLogged.topic),
                 )
             finally:
                 IMAGES_TO_SCORE.set(0)  # another process counts now, or this one again

@@ -4,7 +4,7 @@ left."""
 import asyncio
 import signal
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from services.predictor.data.projection import replay_plan
 from shared.contract.events import ModelPromoted
 from shared.contract.image_scored import ImageScored, ScoredAnswer
-from shared.contract.replicas import ModelLoaded, PredictionLogged
+from shared.contract.replicas import AnswersLogged, ModelLoaded
 from shared.tables.dump import canonical_dump
 from shared.tables.projection import wait_until_caught_up
 from shared.tables.replay import replay
@@ -86,10 +86,16 @@ async def test_promotions_lose_no_request_and_each_answer_fits_its_version(world
     assert len(answers) == len({sequence for sequence, _, _ in answers}) > 4
 
     async def all_logged() -> bool:
-        logged = {str(event.prediction_id) for event in await events_of(world.event_log, PredictionLogged)}
+        logged = {str(prediction_id) for prediction_id in await logged_ids(world)}
         return {body["prediction_id"] for body in bodies} <= logged
 
     await eventually(all_logged)
+
+
+async def logged_ids(world: World) -> set[UUID]:
+    """Return the ids of all answers on the log."""
+    events = await events_of(world.event_log, AnswersLogged)
+    return {answer.prediction_id for event in events for answer in event.answers}
 
 
 async def test_a_stored_image_is_scored_again_by_the_new_full_model(world: World) -> None:
@@ -179,11 +185,9 @@ async def test_after_kill_9_the_worker_scores_each_waiting_image_once(world: Wor
 
 
 async def test_the_table_is_the_fold_of_the_log_live_and_in_replay(world: World) -> None:
-    await wait_until_caught_up(world.event_log, world.database, [PredictionLogged.topic, ImageScored.topic], 60)
+    await wait_until_caught_up(world.event_log, world.database, [AnswersLogged.topic, ImageScored.topic], 60)
     rows = await world.database.fetch("SELECT prediction_id FROM predictions")
-    assert {row["prediction_id"] for row in rows} == {
-        event.prediction_id for event in await events_of(world.event_log, PredictionLogged)
-    }
+    assert {row["prediction_id"] for row in rows} == await logged_ids(world)
     before = await canonical_dump(world.database)
     report = await replay(world.event_log, world.database_url, replay_plan())
     assert report.skipped == 0

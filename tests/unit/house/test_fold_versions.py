@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "e90d99826132e404"),
     "labeler": (6, "57a58fedbb10ea1b"),
-    "predictor": (2, "b498a15dbb7147db"),
+    "predictor": (2, "34b14d5d3670e587"),
     "trainer": (3, "3faecb8cca426219"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""

@@ -15,11 +15,10 @@ from services.predictor.decisions.answers import (
     Output,
     PredictionContext,
     answer_of,
-    prediction_logged,
+    logged_answer,
     used_corrections,
 )
 from shared.contract.artefact import ArtefactMetadata
-from tests.unit.predictor.promotions import promotion
 from tests.unit.predictor.small_model import METADATA
 
 
@@ -74,19 +73,18 @@ def test_at_most_three_corrections_are_named_and_none_heavier_is_left_out(weight
         assert max(left_out, default=0) < 0.136
 
 
-def test_the_same_prediction_is_the_same_event() -> None:
+def test_what_is_logged_says_which_version_answered_about_what_and_when() -> None:
     answer = answer_of(Output(floats(0.25, 0.75), floats(1, 2, 3), floats(0)), METADATA)
-    origin = PredictionContext(promotion(1), "replica-0", "api", "a" * 64, 1.5)
     noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
-    first, again = (prediction_logged(answer, origin, UUID(int=7), noon) for _ in range(2))
-    assert first == again
-    assert first.model_version == "fast-1"
-    assert first.key == str(UUID(int=7))
+    logged = logged_answer(answer, PredictionContext("fast-1", "a" * 64, 1.5, "d" * 16), UUID(int=7), noon)
+    assert (logged.prediction_id, logged.answered_at, logged.label) == (UUID(int=7), noon, "grass")
+    assert (logged.model_version, logged.sha256, logged.milliseconds) == ("fast-1", "a" * 64, 1.5)
+    assert (logged.drift_reference, logged.projection) == ("d" * 16, answer.projection)
 
 
-def test_an_event_names_each_near_correction_with_its_weight() -> None:
+def test_what_is_logged_names_each_near_correction_with_its_weight() -> None:
     answer = answer_of(Output(floats(0.25, 0.75), floats(1, 2, 3), floats(0.5, 0.9, 0.01)), corrected(3))
-    origin = PredictionContext(promotion(1), "replica-0", "api", "a" * 64, 1.5)
-    event = prediction_logged(answer, origin, UUID(int=7), datetime(2025, 6, 1, 12, tzinfo=UTC))
-    assert event.corrections == (UUID(int=1), UUID(int=0))
-    assert event.correction_weights == pytest.approx((0.9, 0.5), abs=1e-6)
+    origin = PredictionContext("fast-1", "a" * 64, 1.5)
+    logged = logged_answer(answer, origin, UUID(int=7), datetime(2025, 6, 1, 12, tzinfo=UTC))
+    assert logged.corrections == (UUID(int=1), UUID(int=0))
+    assert logged.correction_weights == pytest.approx((0.9, 0.5), abs=1e-6)

@@ -20,7 +20,7 @@ from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.model.scoring import INLINE_BYTES
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import AnswersLogged, PredictionLogged
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
 from tests.examples import send_examples
@@ -57,7 +57,7 @@ class Replica:
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        return event_log.events(PredictionLogged)
+        return [answer for event in event_log.events(AnswersLogged) for answer in event.each()]
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from services.predictor.model.onnx_model import Model
 from services.predictor.model.scoring import Scored
 from shared.contract.dead_letter import DeadLetter
 from shared.contract.events import Event
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import MOST_ANSWERS, AnswersLogged
+from shared.contract.topics import LARGEST_BYTES
 from shared.messaging.event_log import Publisher, Record
 from shared.runtime.errors import TransientError
 from shared.runtime.retry import RetryPolicy
@@ -30,18 +31,22 @@ QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)
 
 
 class Recorder:
-    """A log that is away at the first `failures` calls; keeps what it took and in which trace."""
+    """A log that is away at the first `failures` calls; keeps which answers it took, and in which trace."""
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
-        self.taken: list[tuple[Event, str | None]] = []
+        self.taken: list[tuple[str, str | None]] = []
+        self.records = 0
 
     async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
         await asyncio.sleep(0)
         if self.failures > 0:
             self.failures -= 1
             raise TransientError("Kafka did not acknowledge.")
-        self.taken += [(event, current_trace_id()) for event in events]
+        self.records += len(events)
+        for event in events:
+            assert isinstance(event, AnswersLogged)
+            self.taken += [(str(answer.prediction_id), current_trace_id()) for answer in event.answers]
         return []
 
     async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
@@ -49,6 +54,7 @@ class Recorder:
 
 
 SERVING = ServingModel(promotion(1), Model(small_artefact()), NOON)
+TOO_LONG = "x" * LARGEST_BYTES
 ANSWER = Answer("grass", {"dandelion": 0.25, "grass": 0.75}, (), np.zeros(8, np.float32))
 
 
@@ -61,6 +67,10 @@ def key(number: int) -> str:
     return str(UUID(int=number))
 
 
+def _logged(log: MemoryEventLog) -> list[str]:
+    return [str(each.prediction_id) for event in log.events(AnswersLogged) for each in event.answers]
+
+
 def made(limit: int = 10, retry: RetryPolicy = QUICK) -> PredictionLog:
     return PredictionLog(limit, retry, gather_seconds=0.0)
 
@@ -70,7 +80,7 @@ def dropped() -> float:
 
 
 async def run_until(
-    event_log: PredictionLog, publisher: Publisher, taken: list[tuple[Event, str | None]], count: int
+    event_log: PredictionLog, publisher: Publisher, taken: list[tuple[str, str | None]], count: int
 ) -> None:
     task = asyncio.create_task(event_log.run(publisher))
     await eventually(lambda: len(taken) >= count)
@@ -83,7 +93,7 @@ async def test_an_offered_answer_is_published() -> None:
     for number in range(5):
         event_log.offer(answered(number))
     await run_until(event_log, recorder, recorder.taken, 5)
-    assert {each.key for each, _ in recorder.taken} == {key(number) for number in range(5)}
+    assert {each for each, _ in recorder.taken} == {key(number) for number in range(5)}
 
 
 async def test_an_answer_that_does_not_fit_is_dropped_and_counted() -> None:
@@ -97,17 +107,37 @@ async def test_while_the_log_is_away_answers_wait() -> None:
     event_log, recorder = made(), Recorder(failures=3)
     event_log.offer(answered(1))
     await run_until(event_log, recorder, recorder.taken, 1)
-    assert {each.key for each, _ in recorder.taken} == {key(1)}
+    assert {each for each, _ in recorder.taken} == {key(1)}
 
 
-async def test_an_answer_is_published_in_the_trace_of_its_request() -> None:
+async def test_an_answer_alone_is_published_in_the_trace_of_its_request(tracing: None) -> None:
+    event_log, recorder = made(), Recorder()
+    trace_id = f"{10:032x}"
+    with continued(f"00-{trace_id}-b7ad6b7169203331-01", "predict"):
+        event_log.offer(answered(1))
+    await run_until(event_log, recorder, recorder.taken, 1)
+    assert recorder.taken[0] == (key(1), trace_id)
+
+
+async def test_answers_of_several_traces_are_published_in_one_of_their_own(tracing: None) -> None:
     event_log, recorder = made(), Recorder()
     trace_ids = [f"{number:032x}" for number in (10, 11)]
     for number, trace_id in enumerate(trace_ids):
         with continued(f"00-{trace_id}-b7ad6b7169203331-01", "predict"):
             event_log.offer(answered(number))
     await run_until(event_log, recorder, recorder.taken, 2)
-    assert [trace_id for _, trace_id in recorder.taken[:2]] == trace_ids  # the end may publish them once more
+    found = {trace_id for _, trace_id in recorder.taken}
+    assert len(found) == 1
+    assert not found & set(trace_ids)
+
+
+async def test_many_answers_are_few_records_and_none_holds_more_than_it_may() -> None:
+    event_log, recorder = made(limit=5 * MOST_ANSWERS), Recorder()
+    for number in range(3 * MOST_ANSWERS + 1):
+        event_log.offer(answered(number))
+    await run_until(event_log, recorder, recorder.taken, 3 * MOST_ANSWERS + 1)
+    assert [each for each, _ in recorder.taken] == [key(number) for number in range(3 * MOST_ANSWERS + 1)]
+    assert recorder.records == 4
 
 
 async def test_the_end_of_the_process_publishes_what_waits() -> None:
@@ -137,11 +167,15 @@ async def test_answers_the_log_does_not_take_at_the_end_are_counted() -> None:
 async def test_an_answer_that_cannot_be_encoded_is_dropped_and_the_rest_goes_on() -> None:
     log, event_log, before = MemoryEventLog(), made(), dropped()
     event_log.offer(answered(1, seconds=float("nan")))
-    event_log.offer(answered(2, replace(ANSWER, label="x" * 2_000_000, probabilities={"x" * 2_000_000: 1.0})))
+    event_log.offer(answered(2, replace(ANSWER, label=TOO_LONG, probabilities={TOO_LONG: 1.0})))
     event_log.offer(answered(3))
     async with log.publisher("pappus/jobs") as publisher:
         task = asyncio.create_task(event_log.run(publisher))
-        await eventually(lambda: [each.key for each in log.events(PredictionLogged)] == [key(3)])
+        await eventually(
+            lambda: (
+                [str(each.prediction_id) for event in log.events(AnswersLogged) for each in event.answers] == [key(3)]
+            )
+        )
         assert dropped() - before == 2
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -16,7 +16,7 @@ from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from shared.contract.events import ModelPromoted
-from shared.contract.replicas import ModelLoaded, PredictionLogged
+from shared.contract.replicas import AnswersLogged, ModelLoaded
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, MemoryObjectStore, eventually
 from tests.unit.predictor.promotions import promotion
@@ -88,12 +88,17 @@ async def test_promotions_lose_no_request_and_each_answer_fits_its_version(tmp_p
             over.set()
 
         await asyncio.gather(steadily(), steadily(), promotions())
-        await eventually(lambda: len(event_log.events(PredictionLogged)) == len(responses))
+        await eventually(lambda: logged(event_log) == len(responses))
         await eventually(lambda: event_log.events(ModelLoaded)[-1].sequence == 11)
     assert {response.status_code for response in responses} == {200}
     answers = [(body["model_sequence"], body["probabilities"]["dandelion"]) for body in (r.json() for r in responses)]
     assert len(set(answers)) == len({sequence for sequence, _ in answers}) > 1
     assert [sequence for sequence, _ in answers] == sorted(sequence for sequence, _ in answers)
+
+
+def logged(event_log: MemoryEventLog) -> int:
+    """Return how many answers the log has."""
+    return sum(len(event.answers) for event in event_log.events(AnswersLogged))
 
 
 async def test_predictions_without_log_and_store_are_logged_afterwards(tmp_path: Path) -> None:
@@ -110,4 +115,4 @@ async def test_predictions_without_log_and_store_are_logged_afterwards(tmp_path:
         assert {response.status_code for response in responses} == {200}
         assert await ready()
         event_log.away = store.away = False
-        await eventually(lambda: len(event_log.events(PredictionLogged)) == 20)
+        await eventually(lambda: logged(event_log) == 20)

@@ -8,7 +8,7 @@ import re
 from typing import TypedDict
 
 from shared.contract.events import LabelCorrected
-from shared.contract.replicas import PredictionLogged
+from shared.contract.replicas import MOST_ANSWERS, PredictionLogged
 from shared.drift.sketch import NUMBERS
 
 DIGEST_DIGITS = 16
@@ -24,6 +24,11 @@ class Position(TypedDict):
 
     partition: str
     offset: int
+
+
+def position_within(topic: str, partition: int, offset: int, index: int) -> Position:
+    """Return the place of one of several answers in a record: places of a partition are in order, and each has one."""
+    return {"partition": f"{topic}/{partition}", "offset": offset * MOST_ANSWERS + index}
 
 
 class AnswerRow(Position):

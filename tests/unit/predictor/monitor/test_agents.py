@@ -8,107 +8,18 @@ from typing import Any
 import pytest
 
 from services.predictor.decisions.promotions import Promotions
-from services.predictor.monitor.agents import Monitor, MonitorTables
 from services.predictor.monitor.decisions.pictures import Reference
 from services.predictor.monitor.references import AGAIN_SECONDS, KEPT, References
-from shared.contract.events import DriftDetected, Event, LabelCorrected, ModelPromoted
-from shared.contract.replicas import PredictionLogged
-from shared.contract.topics import MONITOR_TICKS
-from shared.messaging.codec import decode_record, encode
-from shared.messaging.event_log import Record
+from shared.contract.replicas import AnswersLogged
 from shared.runtime.errors import TransientError
-from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, label_corrected, prediction_logged, read_all
-from shared.testing.events import NOON
+from shared.testing import (
+    MemoryObjectStore,
+    label_corrected,
+    prediction_logged,
+)
+from tests.unit.predictor.monitor.bench import Bench, artefact
 from tests.unit.predictor.monitor.references_in_tests import answers, reference
-from tests.unit.predictor.promotions import promotion
-from tests.unit.predictor.small_model import METADATA, small_artefact
-
-
-def artefact(of: Reference) -> bytes:
-    return small_artefact(metadata=replace(METADATA, drift=of.drift))
-
-
-class Bench:
-    """The monitor, its tables, a log and a store with one artefact; `restart` keeps tables and log."""
-
-    def __init__(self) -> None:
-        self.event_log, self.store = MemoryEventLog(), MemoryObjectStore()
-        self.model_name = "plants"
-        self.milliseconds = int(NOON.timestamp() * 1000) - 1_000_000_000
-        self.tables: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
-        self.offsets: dict[tuple[str, int], int] = {}
-        self.promoted: tuple[ModelPromoted, ...] = ()
-        self.records: list[tuple[Event, Record]] = []
-
-    async def __aenter__(self) -> "Bench":
-        self._publishing = self.event_log.publisher("pappus/predictor")
-        self._publisher = await self._publishing.__aenter__()
-        self.restart()
-        await self.promote(artefact(reference()), "full-1")
-        return self
-
-    async def __aexit__(self, *_: Any) -> None:
-        await self._publishing.__aexit__(None, None, None)
-
-    def restart(self) -> None:
-        self.told: list[str] = []
-        self.well = True
-        self.references = References(self.store)
-        if self.promoted:
-            self.references.set_promotions(Promotions(self.promoted))
-        tables = MonitorTables(*self.tables)
-        self.monitor = Monitor(tables, self.references, self._publisher, self.model_name, self._hear, FixedClock())
-
-    def _hear(self, ok: bool, sentence: str) -> None:
-        self.well = ok
-        self.told.append(sentence)
-
-    async def promote(self, data: bytes, version: str) -> None:
-        lane = version.split("-", maxsplit=1)[0]
-        made = promotion(len(self.promoted) + 1, data, version).model_copy(update={"lane": lane})
-        await self.store.put(made.artefact_key, data, "application/octet-stream")
-        self.promoted = (*self.promoted, made)
-        self.references.set_promotions(Promotions(self.promoted))
-
-    async def take(self, events: list[PredictionLogged] | list[LabelCorrected]) -> None:
-        for event in events:
-            partition = event.event_id.int % 4
-            offset = self.offsets.get((event.topic, partition), 0)
-            self.offsets[event.topic, partition] = offset + 1
-            self.milliseconds += 1000
-            encoded = encode(event, "pappus/jobs")
-            record = Record(event.topic, partition, offset, event.key, encoded, timestamp_ms=self.milliseconds)
-            self.records.append((event, record))
-            await self._handle(event, record)
-
-    async def repeat(self) -> None:
-        """Deliver everything again."""
-        for event, record in self.records:
-            await self._handle(event, record)
-
-    async def _handle(self, event: Event, record: Record) -> None:
-        if isinstance(event, PredictionLogged):
-            await self.monitor.on_prediction_logged(event, record)
-        elif isinstance(event, LabelCorrected):
-            await self.monitor.on_label_corrected(event, record)
-
-    async def tick(self) -> None:
-        await self.monitor.on_tick(Record(MONITOR_TICKS, 0, 0, None, b"tick"))
-
-    async def drifts(self) -> list[DriftDetected]:
-        found = [decode_record(record) for record in await read_all(self.event_log, [DriftDetected.topic])]
-        return [event for event in found if isinstance(event, DriftDetected)]
-
-    @property
-    def watch(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.tables[2]["plants/pictures"]
-        return found
-
-
-@pytest.fixture
-async def bench() -> Any:
-    async with Bench() as made:
-        yield made
+from tests.unit.predictor.small_model import small_artefact
 
 
 async def test_other_pictures_are_one_drift_with_everything_in_it(bench: Bench) -> None:
@@ -137,6 +48,44 @@ async def test_repeated_deliveries_and_restarts_count_nothing_twice(bench: Bench
     await bench.repeat()
     await bench.tick()
     assert bench.watch == before
+
+
+async def test_answers_of_one_record_are_counted_each_and_once(bench: Bench) -> None:
+    usual, other = answers(150), answers(100, shift=1.0, seed=3)
+    for start in range(0, 150, 50):
+        await bench.take_together(usual[start : start + 50])
+    await bench.tick()
+    assert (bench.watch["answers"], await bench.drifts()) == (150, [])
+    await bench.take_together(other)
+    await bench.tick()
+    bench.restart()
+    await bench.repeat()
+    await bench.tick()
+    assert bench.watch["answers"] == 250
+    assert len(await bench.drifts()) == 1
+
+
+async def test_a_record_of_which_a_part_was_kept_before_a_kill_is_counted_whole(bench: Bench) -> None:
+    await bench.take_together(answers(60))
+    event, record = bench.records[0]
+    assert isinstance(event, AnswersLogged)
+    bench.tables[0].clear()
+    bench.restart()
+    await bench.monitor.on_answers_logged(event.model_copy(update={"answers": event.answers[:20]}), record)
+    await bench.tick()
+    assert bench.watch["answers"] == 20
+    bench.restart()
+    await bench.repeat()
+    await bench.tick()
+    assert bench.watch["answers"] == 60
+
+
+async def test_many_small_records_between_two_ticks_are_all_counted(bench: Bench) -> None:
+    given = answers(300)
+    for start in range(0, 300, 3):
+        await bench.take_together(given[start : start + 3])
+    await bench.tick()
+    assert bench.watch["answers"] == 300
 
 
 async def test_what_was_kept_before_a_kill_is_counted_after_it(bench: Bench) -> None:

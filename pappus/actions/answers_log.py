@@ -16,7 +16,10 @@ from shared.messaging.reading import read_to_the_end
 from shared.runtime.errors import InvalidMessage, PappusError, UnknownContent
 
 NEWEST = 2_000
-"""So many answers of each partition are looked through for what shapes answers now."""
+"""So many records of each partition are looked through for what shapes answers now, and the newest so many answers of
+all."""
+NEWEST_TOGETHER = 200
+"""So many records that hold many answers."""
 
 
 async def find_answer(installation: Installation, prediction_id: UUID) -> PredictionLogged | None:
@@ -56,7 +59,8 @@ async def newest_answers(installation: Installation) -> list[PredictionLogged] |
     """Return the newest answers; None if the log is not here."""
     if not isinstance(installation, RunningStack):
         return None
-    return await _requested(installation, (), NEWEST)
+    found = await _requested(installation, (), NEWEST)
+    return sorted(found, key=lambda each: each.occurred_at)[-NEWEST:]
 
 
 async def _requested(
@@ -65,7 +69,7 @@ async def _requested(
     """Return the answers to requests in the records that contain one of these texts: those of one record for each, as
     earlier releases wrote them, and those of one record for many."""
     alone = await _read(installation, PredictionLogged.topic, texts, newest)
-    together = await _read(installation, AnswersLogged.topic, texts, newest)
+    together = await _read(installation, AnswersLogged.topic, texts, newest and NEWEST_TOGETHER)
     return [
         *(each for each in alone if isinstance(each, PredictionLogged)),
         *(each for event in together if isinstance(event, AnswersLogged) for each in event.each()),

@@ -1,9 +1,10 @@
 """The events that replicas of the predictor publish: their answers, and which model gives them. Best effort."""
 
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.contract.event_base import Event, Principal, is_empty, uuid_of
 from shared.contract.event_parts import Count
@@ -44,12 +45,21 @@ class PredictionLogged(Event):
         return str(self.prediction_id)
 
 
+def _in_a_year(moment: datetime) -> datetime:
+    """Return the moment, if it has a year in UTC: another one can be counted and kept nowhere."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this moment is in no year") from error
+    return moment
+
+
 class LoggedAnswer(BaseModel):
     """One answer of answers.logged, given at `answered_at`; its other fields as in prediction.logged."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
     prediction_id: UUID
-    answered_at: AwareDatetime
+    answered_at: Annotated[AwareDatetime, AfterValidator(_in_a_year)]
     model_version: str
     label: str
     probabilities: dict[str, float]

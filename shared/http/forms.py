@@ -1,5 +1,6 @@
 """The forms of requests (multipart/form-data, RFC 7578): read whole, and refused if anything about them is wrong."""
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MOST_PARTS = 20
+PIECE_BYTES = 65_536
 FILE = "file"
 
 
@@ -92,9 +94,16 @@ async def read_form(request: Request) -> Form:
     return form.end()
 
 
-def read_file(content_type: str, body: bytes, limit_bytes: int) -> bytes:
+def check_is_form(content_type: str) -> None:
+    """Look whether a body may be a form, before it is read. Raises Problem as `read_form`."""
+    if _USUAL_TYPE.fullmatch(content_type) is None:
+        FormReader(content_type)
+
+
+async def read_file(content_type: str, body: bytes, limit_bytes: int) -> bytes:
     """Return the bytes of the one file in the field `file` of a form that is there. The form of most clients, which
-    holds nothing else, is read in one step; every other one as `read_form` does.
+    holds nothing else, is read in one step; every other one as `read_form` does, in pieces, between which other
+    requests are answered.
 
     Raises:
         Problem: as `read_form` and `Form.file`.
@@ -102,7 +111,9 @@ def read_file(content_type: str, body: bytes, limit_bytes: int) -> bytes:
     found = _only_file(content_type, body)
     if found is None:
         form = FormReader(content_type)
-        form.add(body)
+        for at in range(0, len(body), PIECE_BYTES):
+            form.add(body[at : at + PIECE_BYTES])
+            await asyncio.sleep(0)
         return form.end().file(limit_bytes)
     if len(found) > limit_bytes:
         raise too_large(limit_bytes)
@@ -111,8 +122,8 @@ def read_file(content_type: str, body: bytes, limit_bytes: int) -> bytes:
 
 _USUAL_TYPE = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'+_.-]{1,70})")
 _USUAL_HEAD = re.compile(
-    rb"\r\nContent-Disposition: form-data; name=\"file\"; filename=\"[^\"\\\r\n;%&\x80-\xff]*\"\r\n"
-    rb"(?:Content-Type: [0-9A-Za-z/.+-]+\r\n)?\r\n",
+    rb"\r\nContent-Disposition: form-data; (?-i:name=\"file\"); filename=\"[^\"\\\r\n;%&\x80-\xff]{0,255}\"\r\n"
+    rb"(?:Content-Type: [0-9A-Za-z/.+-]{1,100}\r\n)?\r\n",
     re.IGNORECASE,
 )
 

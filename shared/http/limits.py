@@ -83,6 +83,16 @@ class BodyBudget:
         body.complete = not message.get("more_body", False)
         return message
 
+    async def read(self, receive: Receive, body: _Body) -> bytes | None:
+        """Return a whole body; None if the client left before. Raises Problem as `receive`."""
+        chunks: list[bytes] = []
+        while not body.complete:
+            message = await self.receive(receive, body)
+            if message["type"] == "http.disconnect":
+                return None
+            chunks.append(message.get("body", b""))
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
 
 def _give_up(body: _Body) -> None:
     assert body.waiting is not None

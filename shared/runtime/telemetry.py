@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -90,7 +90,8 @@ def log_many(event: str, lines: Sequence[Line]) -> None:
     ]
     for handler in root.handlers:
         if isinstance(handler, logging.StreamHandler):
-            with handler.lock or nullcontext():
+            # As a handler does: that a line cannot be written is no reason to stop.
+            with handler.lock or nullcontext(), suppress(OSError, ValueError):
                 handler.stream.write("\n".join([*texts, ""]))
                 handler.flush()
 

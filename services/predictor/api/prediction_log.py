@@ -11,7 +11,6 @@ from opentelemetry.trace import Span
 
 from services.predictor.decisions.answers import PredictionContext, logged_answer
 from services.predictor.metrics import PREDICTIONS_DROPPED
-from services.predictor.model.holder import ServingModel
 from services.predictor.model.scoring import Scored
 from shared.contract.events import uuid_of
 from shared.contract.replicas import MOST_ANSWERS, AnswersLogged, LoggedAnswer
@@ -27,11 +26,14 @@ FLUSH_SECONDS = 2.0
 
 
 class Answered(NamedTuple):
-    """An answer that was given: what answered and when, in which span, and by which key it was asked for (None: by
-    none)."""
+    """An answer that was given: by which version of which model and when, what it may be compared with (empty: with
+    nothing), in which span, and by which key it was asked for (None: by none). It holds no model: it may wait while
+    others come into service."""
 
     scored: Scored
-    serving: ServingModel
+    model_name: str
+    model_version: str
+    drift_reference: str
     replica: str
     prediction_id: UUID
     at: datetime
@@ -50,13 +52,19 @@ class PredictionLog:
         self._queue: asyncio.Queue[Answered] = asyncio.Queue(limit)
         self._unwritten: list[Answered] = []
         self._batch: list[Answered] = []
+        self._ended = False
         self._retry = retry
         self._gather_seconds = gather_seconds
 
     def offer(self, answered: Answered) -> None:
-        """Queue an answer. Never waits, never raises."""
+        """Queue an answer. Never waits, never raises. After the end, while the last requests are answered, its line is
+        written at once, and the answer is dropped."""
         self._unwritten.append(answered)
+        if self._ended or len(self._unwritten) >= self._queue.maxsize:
+            self._write_now()
         try:
+            if self._ended:
+                raise asyncio.QueueFull
             self._queue.put_nowait(answered)
         except asyncio.QueueFull:
             PREDICTIONS_DROPPED.inc()
@@ -64,6 +72,7 @@ class PredictionLog:
     async def run(self, publisher: Publisher) -> None:
         """Write and publish until cancelled; while the log is away the queue fills. After the cancellation the rest has
         `FLUSH_SECONDS`."""
+        self._ended = False
         writing = asyncio.create_task(self._write_lines())
         try:
             while True:
@@ -73,9 +82,9 @@ class PredictionLog:
                         await asyncio.sleep(self._gather_seconds)
                 self._take_waiting(MOST_ANSWERS)
                 await retrying(self._retry, lambda: _publish(publisher, self._batch))
-                self._batch = []
         except asyncio.CancelledError:
             await self._flush(publisher)
+            self._ended = True
             raise
         finally:
             writing.cancel()
@@ -96,23 +105,23 @@ class PredictionLog:
             self._batch.append(self._queue.get_nowait())
 
     async def _flush(self, publisher: Publisher) -> None:
-        self._take_waiting(self._queue.maxsize + MOST_ANSWERS)
-        rest, self._batch = self._batch, []
+        """Publish what waits, and what is answered meanwhile."""
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
-                while rest:
-                    await _publish(publisher, rest[:MOST_ANSWERS])
-                    del rest[:MOST_ANSWERS]
+                while self._batch or not self._queue.empty():
+                    self._take_waiting(MOST_ANSWERS)
+                    await _publish(publisher, self._batch)
         except (TransientError, TimeoutError) as error:
-            PREDICTIONS_DROPPED.inc(len(rest))
-            logger.warning("the last answers before the end were not logged", events=len(rest), error=str(error))
+            rest = len(self._batch) + self._queue.qsize()
+            PREDICTIONS_DROPPED.inc(rest)
+            logger.warning("the last answers before the end were not logged", events=rest, error=str(error))
 
 
 def _line(answered: Answered) -> Line:
     fields: dict[str, object] = {
         "prediction_id": str(answered.prediction_id),
         "label": answered.scored.answer.label,
-        "model_version": answered.serving.promotion.version,
+        "model_version": answered.model_version,
         "milliseconds": answered.scored.milliseconds,
         "size_bytes": answered.size_bytes,
         "trace_id": trace_id_of(answered.span),
@@ -129,7 +138,7 @@ def _event(batch: Sequence[Answered]) -> AnswersLogged:
     return AnswersLogged(
         event_id=uuid_of(AnswersLogged.topic, first.replica, first.prediction_id, last.prediction_id),
         occurred_at=last.at,
-        model_name=last.serving.promotion.model_name,
+        model_name=last.model_name,
         replica=last.replica,
         source="api",
         answers=tuple(_answer(each) for each in batch),
@@ -137,29 +146,28 @@ def _event(batch: Sequence[Answered]) -> AnswersLogged:
 
 
 def _answer(answered: Answered) -> LoggedAnswer:
-    scored, serving = answered.scored, answered.serving
-    context = PredictionContext(
-        serving.promotion.version, scored.sha256, scored.milliseconds, serving.model.metadata.drift_reference
-    )
+    scored = answered.scored
+    context = PredictionContext(answered.model_version, scored.sha256, scored.milliseconds, answered.drift_reference)
     return logged_answer(scored.answer, context, answered.prediction_id, answered.at)
 
 
-async def _publish(publisher: Publisher, batch: Sequence[Answered]) -> None:
-    """Publish answers in one record. Where one can never be published the halves are published alone, until it is found
-    and dropped: it does not hold up the others. Raises TransientError."""
-    if not batch:
-        return
-    try:
-        event = _event(batch)
-        with linked_to([each.span for each in batch], "log answers"):
-            await publisher.publish([event])
-    except TransientError:
-        raise
-    except (PappusError, ValueError) as error:
-        if len(batch) > 1:
-            half = len(batch) // 2
-            await _publish(publisher, batch[:half])
-            await _publish(publisher, batch[half:])
-            return
-        PREDICTIONS_DROPPED.inc()
-        logger.error("an answer cannot be logged", prediction_id=str(batch[0].prediction_id), error=str(error))
+async def _publish(publisher: Publisher, batch: list[Answered]) -> None:
+    """Publish answers in one record; what is published or dropped leaves the batch. Where an answer can never be
+    published, halves are tried until it is found: it does not hold up the others. Raises TransientError."""
+    size = len(batch)
+    while batch:
+        part = batch[:size]
+        try:
+            event = _event(part)
+            with linked_to([each.span for each in part], "log answers"):
+                await publisher.publish([event])
+        except TransientError:
+            raise
+        except (PappusError, ValueError) as error:
+            if len(part) > 1:
+                size = len(part) // 2
+                continue
+            PREDICTIONS_DROPPED.inc()
+            logger.error("an answer cannot be logged", prediction_id=str(part[0].prediction_id), error=str(error))
+        del batch[: len(part)]
+        size = len(batch)

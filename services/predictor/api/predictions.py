@@ -87,11 +87,22 @@ class Predictions:
             scored = await self._scoring.score(data, serving.model)
         except UndecodableImage as error:
             raise Problem(422, error.reason, str(error)) from error
-        answered = Answered(scored, serving, self._replica, uuid4(), self._clock(), span, len(data), api_key)
+        answered = Answered(
+            scored,
+            serving.promotion.model_name,
+            serving.promotion.version,
+            serving.model.metadata.drift_reference,
+            self._replica,
+            uuid4(),
+            self._clock(),
+            span,
+            len(data),
+            api_key,
+        )
         self._prediction_log.offer(answered)
         _count(scored)
         describe_span(span, prediction_id=answered.prediction_id, version=serving.promotion.version)
-        return self._body(answered)
+        return self._body(answered, serving.promotion.sequence)
 
     async def model(self, other_than: str | None = None, wait_seconds: float = 0.0) -> dict[str, Any]:
         """Return the fields of ModelBody; while `other_than` is the version in service wait at most `wait_seconds` for
@@ -108,14 +119,14 @@ class Predictions:
             "replica": self._replica,
         }
 
-    def _body(self, answered: Answered) -> dict[str, Any]:
-        answer, promotion = answered.scored.answer, answered.serving.promotion
+    def _body(self, answered: Answered, sequence: int) -> dict[str, Any]:
+        answer = answered.scored.answer
         return {
             "label": answer.label,
             "name": answer.label if self._classes is None else self._classes.current.name_of(answer.label),
             "probabilities": answer.probabilities,
-            "model_version": promotion.version,
-            "model_sequence": promotion.sequence,
+            "model_version": answered.model_version,
+            "model_sequence": sequence,
             "prediction_id": str(answered.prediction_id),
             "trace_id": trace_id_of(answered.span),
             "milliseconds": answered.scored.milliseconds,

@@ -10,14 +10,14 @@ import time
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, StatusCode
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.predictor.api.key_check import KEY_HEADER, admit, presented_key
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
 from shared.http.browsers import HEADERS
-from shared.http.forms import read_file
+from shared.http.forms import check_is_form, read_file
 from shared.http.limits import FORM_BYTES, BodyBudget
 from shared.http.metrics import REQUEST_SECONDS, REQUESTS
 from shared.http.problems import Problem, body_cut, problem_response
@@ -79,6 +79,10 @@ class QuickAnswers:
         status = 500
         try:
             status = await self._respond(head, receive, send, span)
+        except Exception as error:
+            span.record_exception(error)
+            span.set_status(StatusCode.ERROR)
+            raise
         finally:
             if span.is_recording():
                 span.set_attributes(
@@ -110,18 +114,19 @@ class QuickAnswers:
         """Return the body of the answer. Raises Problem."""
         key = admit(self._keys, head.key) if self._keys.asked_for else None
         predictions = self._predictions
-        with predictions.refusals_counted(), self._bodies.body() as body:
-            predictions.serving()  # without a model there is no point in reading the image
-            chunks = []
-            while not body.complete:
-                message = await self._bodies.receive(receive, body)
-                if message["type"] == "http.disconnect":
-                    raise body_cut()
-                chunks.append(message.get("body", b""))
-            form = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            data = read_file(head.content_type, form, self._upload_limit_bytes)
-            with predictions.admitted():  # only now: a half-sent request takes no other's place
-                return json.dumps(await predictions.answer(data, span, key), separators=(",", ":")).encode()
+        with self._bodies.body() as body:
+            with predictions.refusals_counted():
+                predictions.serving()  # without a model there is no point in reading the image
+                check_is_form(head.content_type)
+                form = await self._bodies.read(receive, body)
+            if form is None:
+                raise body_cut()
+            with predictions.refusals_counted():
+                data = await read_file(head.content_type, form, self._upload_limit_bytes)
+                del form
+                with predictions.admitted():  # only now: a half-sent request takes no other's place
+                    fields = await predictions.answer(data, span, key)
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     def _is_own(self, host: bytes) -> bool:
         """Return whether this server answers under a name, as BrowserMiddleware does."""

@@ -85,7 +85,7 @@ class Monitor:
 
     async def on_prediction_logged(self, event: PredictionLogged, record: Record) -> None:
         """Keep the answer, if it is one to the API about a picture that was not asked lately."""
-        self._keep_answer(event, _position(record), self._time_of(record))
+        self._keep_answer(event, event.event_id, _position(record), self._time_of(record))
 
     async def on_answers_logged(self, event: AnswersLogged, record: Record) -> None:
         """Keep each of the answers, as `on_prediction_logged`. The time of each is its own: those of two replicas are
@@ -93,10 +93,11 @@ class Monitor:
         latest = self._time_of(record)
         for index, answer in enumerate(event.each()):
             place = position_within(record.topic, record.partition, record.offset, index)
-            self._keep_answer(answer, place, min(latest, answer.occurred_at.timestamp()))
+            self._keep_answer(answer, event.event_id, place, min(latest, answer.occurred_at.timestamp()))
 
-    def _keep_answer(self, event: PredictionLogged, position: Position, at: float) -> None:
-        row = answer_row(event, position, at)
+    def _keep_answer(self, event: PredictionLogged, event_id: UUID, position: Position, at: float) -> None:
+        """Keep an answer that stands in the event with this id."""
+        row = answer_row(event, event_id, position, at)
         if row is not None and event.model_name == self._model_name and self._answers.add(answer_key(event), row):
             self._new_answers = True
 

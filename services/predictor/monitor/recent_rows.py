@@ -39,7 +39,7 @@ class RecentRows(Generic[R]):
         """Return the rows at or after these offsets by partition, in order of their time."""
         rows: list[R] = [kept["row"] for _, kept in self._own()]
         new = [row for row in rows if row["offset"] >= seen.get(row["partition"], 0)]
-        return sorted(new, key=lambda row: (row["at"], row["event_id"]))  # type: ignore[typeddict-item]
+        return sorted(new, key=lambda row: (row["at"], row["event_id"], row["offset"]))  # type: ignore[typeddict-item]
 
     def _slots_by_key(self) -> dict[str, str]:
         if self._keys is None:  # the table is complete when the first body runs

@@ -12,20 +12,17 @@ from structlog.testing import capture_logs
 
 from services.predictor.api.prediction_log import Answered, PredictionLog
 from services.predictor.decisions.answers import Answer
-from services.predictor.model.holder import ServingModel
-from services.predictor.model.onnx_model import Model
 from services.predictor.model.scoring import Scored
 from shared.contract.dead_letter import DeadLetter
 from shared.contract.events import Event
 from shared.contract.replicas import MOST_ANSWERS, AnswersLogged
 from shared.contract.topics import LARGEST_BYTES
 from shared.messaging.event_log import Publisher, Record
-from shared.runtime.errors import TransientError
+from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tracing import continued, current_span, current_trace_id
 from shared.testing import MemoryEventLog, eventually
-from tests.unit.predictor.promotions import NOON, promotion
-from tests.unit.predictor.small_model import small_artefact
+from tests.unit.predictor.promotions import NOON
 
 QUICK = RetryPolicy(0.01, 1.0, 0.01, attempts=None)
 
@@ -53,14 +50,13 @@ class Recorder:
         raise AssertionError(f"No dead letter was expected: {dead_letter}")
 
 
-SERVING = ServingModel(promotion(1), Model(small_artefact()), NOON)
 TOO_LONG = "x" * LARGEST_BYTES
 ANSWER = Answer("grass", {"dandelion": 0.25, "grass": 0.75}, (), np.zeros(8, np.float32))
 
 
 def answered(number: int, answer: Answer = ANSWER, seconds: float = 0.001) -> Answered:
     scored = Scored(answer, "ab" * 32, seconds, seconds)
-    return Answered(scored, SERVING, "replica-0", UUID(int=number), NOON, current_span(), 9)
+    return Answered(scored, "plants", "fast-1", "", "replica-0", UUID(int=number), NOON, current_span(), 9)
 
 
 def key(number: int) -> str:
@@ -192,3 +188,52 @@ async def test_lines_are_written_while_the_log_is_away_and_the_queue_is_full() -
     await asyncio.gather(task, return_exceptions=True)
     told = [line["prediction_id"] for line in lines if line["event"] == "answered"]
     assert told == [key(number) for number in range(5)]
+
+
+async def test_what_is_answered_at_the_end_is_published_or_counted_and_told() -> None:
+    event_log, before, recorder = made(), dropped(), Recorder()
+    task = asyncio.create_task(event_log.run(recorder))
+    await asyncio.sleep(0)
+    with capture_logs() as lines:
+        event_log.offer(answered(1))
+        task.cancel()
+        await asyncio.sleep(0)  # the rest is on its way
+        event_log.offer(answered(2))
+        await asyncio.gather(task, return_exceptions=True)
+        event_log.offer(answered(3))
+    assert [each for each, _ in recorder.taken] == [key(1), key(2)]
+    assert dropped() - before == 1
+    told = [line["prediction_id"] for line in lines if line["event"] == "answered"]
+    assert told == [key(1), key(2), key(3)]
+
+
+async def test_lines_that_are_not_written_do_not_pile_up() -> None:
+    event_log = made(limit=4)
+    with capture_logs() as lines:
+        for number in range(9):
+            event_log.offer(answered(number))
+    assert len([line for line in lines if line["event"] == "answered"]) == 8
+
+
+async def test_of_a_batch_that_is_tried_again_nothing_is_published_twice() -> None:
+    """Of four answers the second can never be published, and the log goes away after the first of them."""
+
+    class Leaving(Recorder):
+        left = False
+
+        async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
+            [event] = events
+            assert isinstance(event, AnswersLogged)
+            if any(str(answer.prediction_id) == key(2) for answer in event.answers):
+                raise InvalidMessage("This holds a NUL character.")
+            if self.taken and not self.left:
+                self.left = True
+                raise TransientError("Kafka did not acknowledge.")
+            return await super().publish(events)
+
+    event_log, recorder, before = made(), Leaving(), dropped()
+    for number in (1, 2, 3, 4):
+        event_log.offer(answered(number))
+    await run_until(event_log, recorder, recorder.taken, 3)
+    assert [each for each, _ in recorder.taken] == [key(1), key(3), key(4)]
+    assert dropped() - before == 1

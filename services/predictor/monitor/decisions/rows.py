@@ -6,6 +6,7 @@ they are counted in it: it is written as a whole, so nothing is counted twice af
 
 import re
 from typing import TypedDict
+from uuid import UUID
 
 from shared.contract.events import LabelCorrected
 from shared.contract.replicas import MOST_ANSWERS, PredictionLogged
@@ -55,9 +56,9 @@ class OutcomeRow(Position):
     probability: float
 
 
-def answer_row(event: PredictionLogged, position: Position, at: float) -> AnswerRow | None:
-    """Return the row of an answer that was appended at `at`; None if it is not compared: it was not asked over the API,
-    its model has no reference, or it holds what no answer holds."""
+def answer_row(event: PredictionLogged, event_id: UUID, position: Position, at: float) -> AnswerRow | None:
+    """Return the row of an answer that was appended at `at`, in the event with this id; None if it is not compared: it
+    was not asked over the API, its model has no reference, or it holds what no answer holds."""
     probability = event.probabilities.get(event.label, -1.0)
     possible = 0 <= probability <= 1 and len(event.projection) == NUMBERS
     if event.source != API or not possible or not REFERENCE.fullmatch(event.drift_reference):
@@ -66,7 +67,7 @@ def answer_row(event: PredictionLogged, position: Position, at: float) -> Answer
         return None
     return {
         **position,
-        "event_id": str(event.event_id),
+        "event_id": str(event_id),
         "at": at,
         "version": event.model_version,
         "reference": event.drift_reference,

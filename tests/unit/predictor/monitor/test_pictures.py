@@ -23,7 +23,10 @@ CALM, SHIFTED = 200, 60
 
 
 def rows(events: list[PredictionLogged], start: int = 0) -> list[AnswerRow]:
-    found = [answer_row(event, {"partition": "0", "offset": at}, float(at)) for at, event in enumerate(events, start)]
+    found = [
+        answer_row(event, event.event_id, {"partition": "0", "offset": at}, float(at))
+        for at, event in enumerate(events, start)
+    ]
     return [row for row in found if row is not None]
 
 

@@ -1,6 +1,6 @@
 """The form of a request, and the one file in it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 
 import httpx2
@@ -70,13 +70,14 @@ def mangled_forms(draw: st.DrawFn) -> bytes:
     ]
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(pieces) - 1))
-        pieces[at] = draw(st.sampled_from([*others, pieces[at] * 2, pieces[at].lower(), pieces[at][:-1]]))
+        piece = pieces[at]
+        pieces[at] = draw(st.sampled_from([*others, piece * 2, piece.lower(), piece.upper(), piece[:-1]]))
     return b"".join(pieces)
 
 
-def outcome(read_it: Callable[[], bytes]) -> bytes | tuple[int, str]:
+async def outcome(reading: Awaitable[bytes]) -> bytes | tuple[int, str]:
     try:
-        return read_it()
+        return await reading
     except Problem as problem:
         return problem.status_code, problem.error
 
@@ -85,20 +86,33 @@ def outcome(read_it: Callable[[], bytes]) -> bytes | tuple[int, str]:
 @given(
     body=mangled_forms(), content_type=st.sampled_from([FORM, FORM.replace("; ", ";"), f'{FORM[:-3]}"abc"', f"{FORM}d"])
 )
-def test_the_form_of_most_clients_is_read_as_every_other_one(body: bytes, content_type: str) -> None:
-    def in_pieces() -> bytes:
+async def test_the_form_of_most_clients_is_read_as_every_other_one(body: bytes, content_type: str) -> None:
+    async def in_pieces() -> bytes:
         form = FormReader(content_type)
         form.add(body)
         return form.end().file(15)
 
-    assert outcome(lambda: read_file(content_type, body, 15)) == outcome(in_pieces)
+    assert await outcome(read_file(content_type, body, 15)) == await outcome(in_pieces())
 
 
-def test_the_form_of_most_clients_is_read_in_one_step() -> None:
+@pytest.mark.parametrize("name", [b"FILE", b"File", b"file"])
+@pytest.mark.parametrize("length", [10, 255, 256, 5000])
+async def test_names_of_any_length_and_case_are_read_as_by_the_parser(name: bytes, length: int) -> None:
+    head = b'--abc\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\n' % (name, b"n" * length)
+    for kind in (b"image/png", b"i/" + b"p" * 5000):
+        body = head + b"Content-Type: %b\r\n\r\nbytes\r\n--abc--\r\n" % kind
+
+        async def in_pieces(body: bytes = body) -> bytes:
+            return (await read(FORM, body)).file(15)
+
+        assert await outcome(read_file(FORM, body, 15)) == await outcome(in_pieces())
+
+
+async def test_the_form_of_most_clients_is_read_in_one_step() -> None:
     for content_type, body in (encoded({"file": b"x" * 50}), (FORM, PART % (b"file", b"y" * 50) + END)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("shared.http.forms.FormReader", None)
-            assert len(read_file(content_type, body, 50)) == 50
+            assert len(await read_file(content_type, body, 50)) == 50
 
 
 async def test_two_files_are_refused_and_none_is_chosen() -> None:

@@ -64,6 +64,26 @@ def test_every_line_of_a_process_is_json_with_its_service_trace_and_place() -> N
     assert "KeyError" in failed["exception"]
 
 
+FULL = """
+import os, sys
+from datetime import UTC, datetime
+from shared.runtime.settings import Settings
+from shared.runtime.telemetry import Line, configure, log_many
+
+sys.stdout = open("/dev/full", "w", buffering=1)
+configure("ingestor", Settings())
+for _ in range(3):
+    log_many("answered", [Line(datetime(2026, 1, 1, tzinfo=UTC), {"number": 1})])
+print("still here", file=sys.stderr)
+os._exit(0)
+"""
+
+
+def test_lines_that_cannot_be_written_stop_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True, timeout=30)
+    assert "still here" in done.stderr
+
+
 def record_with(headers: list[tuple[str, bytes]]) -> Record:
     return Record("image.stored", 0, 1, "key", b"{}", tuple(headers))
 

@@ -125,7 +125,7 @@ async def test_a_replica_asks_for_the_keys_of_its_file_and_follows_it(
         return await status("a long word") == 401
 
     assert [await status("a long word"), await status("another word")] == [200, 401]
-    assert '"api_key": "shop"' in replica.output
+    await eventually(lambda: '"api_key": "shop"' in replica.output)
     assert "a long word" not in replica.output
     path.write_text("[]")
     await eventually(is_out, 20)

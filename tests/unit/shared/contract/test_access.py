@@ -75,6 +75,10 @@ def subscribed(service: str) -> set[str]:
     return {EVENT_OF_NAME[name].topic for name in found & EVENT_OF_NAME.keys()}
 
 
+OF_EARLIER_RELEASES = {"prediction.logged"}
+"""Their records are read for some weeks, and a replica of an earlier release may still write them."""
+
+
 @pytest.mark.parametrize("service", PRINCIPALS)
 def test_a_service_reads_what_the_table_says(service: str) -> None:
     assert subscribed(service) == {event.topic for event in EVENTS if service in event.readers}
@@ -83,7 +87,8 @@ def test_a_service_reads_what_the_table_says(service: str) -> None:
 @pytest.mark.parametrize("service", PRINCIPALS)
 def test_a_service_makes_the_events_that_the_table_says(service: str) -> None:
     made = {name_of(call.func) for call in calls(service)} & EVENT_OF_NAME.keys()
-    assert {EVENT_OF_NAME[name].topic for name in made} == {e.topic for e in EVENTS if service in e.publishers}
+    published = {event.topic for event in EVENTS if service in event.publishers} - OF_EARLIER_RELEASES
+    assert {EVENT_OF_NAME[name].topic for name in made} == published
 
 
 def test_the_groups_of_the_table_are_those_of_the_services() -> None:

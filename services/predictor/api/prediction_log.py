@@ -169,5 +169,6 @@ async def _publish(publisher: Publisher, batch: list[Answered]) -> None:
                 continue
             PREDICTIONS_DROPPED.inc()
             logger.error("an answer cannot be logged", prediction_id=str(part[0].prediction_id), error=str(error))
+        else:
+            size *= 2  # not after a drop: where none can be published, each costs one try
         del batch[: len(part)]
-        size = len(batch)

@@ -18,7 +18,7 @@ from shared.contract.events import Event
 from shared.contract.replicas import MOST_ANSWERS, AnswersLogged
 from shared.contract.topics import LARGEST_BYTES
 from shared.messaging.event_log import Publisher, Record
-from shared.runtime.errors import InvalidMessage, TransientError
+from shared.runtime.errors import InvalidMessage, PappusError, TransientError
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tracing import continued, current_span, current_trace_id
 from shared.testing import MemoryEventLog, eventually
@@ -237,3 +237,19 @@ async def test_of_a_batch_that_is_tried_again_nothing_is_published_twice() -> No
     await run_until(event_log, recorder, recorder.taken, 3)
     assert [each for each, _ in recorder.taken] == [key(1), key(3), key(4)]
     assert dropped() - before == 1
+
+
+async def test_where_no_answer_can_be_published_each_costs_about_one_try() -> None:
+    class Refusing(Recorder):
+        async def publish(self, events: Sequence[Event]) -> Sequence[Record]:
+            self.records += len(events)
+            raise PappusError("The login has no right to it.")
+
+    event_log, recorder, before = made(limit=MOST_ANSWERS), Refusing(), dropped()
+    for number in range(MOST_ANSWERS):
+        event_log.offer(answered(number))
+    task = asyncio.create_task(event_log.run(recorder))
+    await eventually(lambda: dropped() - before == MOST_ANSWERS)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert recorder.records < 1.2 * MOST_ANSWERS

@@ -129,11 +129,12 @@ def _rolled_back(browser: Browser, told: Told, folder: Path) -> Iterator[None]:
 
 
 def _command(page: Page, button: str, confirm: str, said: str) -> None:
-    """Press a button of an operator, give a reason, and wait until the gate has answered."""
-    page.get_by_role("button", name=button).click()
+    """Press a button of an operator by keyboard, give a reason, and wait until the gate has answered. A click could miss
+    the button: while a page builds, it moves."""
+    page.get_by_role("button", name=button).press("Enter")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="Why?").fill("to see what it changes")
-    dialog.get_by_role("button", name=confirm, exact=True).click()
+    dialog.get_by_role("button", name=confirm, exact=True).press("Enter")
     page.get_by_test_id("stAlert").filter(has_text=said).first.wait_for()
 
 

@@ -15,6 +15,7 @@
 #   make test-cluster     the tests that need Kubernetes, on the cluster of KUBECONFIG
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
+#   make overhead what an answer costs beside decoding and the model, with everything on; too much fails (20 seconds)
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
 #   make generated        write again what is made from code: events, metrics, rights, dashboards, alerts, badges
 #   make pictures         the pictures of README and docs again, in a browser (of a stack that runs: ARGS="--state FOLDER")
@@ -35,7 +36,7 @@ IMAGES ?=
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check lint check-deploy load format bench pins generated pictures
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check lint overhead check-deploy load format bench pins generated pictures
 .DEFAULT_GOAL := help
 
 help:
@@ -97,6 +98,9 @@ check: $(READY)
 # What of make check is no test: for who runs all tests afterwards.
 lint: $(READY)
 	@$(BEGIN_TYPES) $(STYLE); $(END_TYPES)
+
+overhead: $(READY)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.serving.overhead --most 1.45 $(ARGS)
 
 # Its tools are fetched or built once into the cache folder (tests/deploy/tools.py): some two minutes the first time.
 check-deploy: $(READY)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 BOUNDARY = "pappus-bench-7f3a9c"
 SCRIPT = """
@@ -15,7 +16,8 @@ for line in io.lines("%(list)s") do
   local body = file:read("*a")
   file:close()
   requests[#requests + 1] = wrk.format("POST", "/predict", {
-    ["Content-Type"] = "multipart/form-data; boundary=%(boundary)s", ["Authorization"] = "Bearer %(key)s" }, body)
+    ["Host"] = "%(host)s", ["Content-Type"] = "multipart/form-data; boundary=%(boundary)s",
+    ["Authorization"] = "Bearer %(key)s" }, body)
 end
 local number, bad = 0, 0
 request = function() number = number + 1; return requests[number %% #requests + 1] end
@@ -53,7 +55,8 @@ class Load:
             bodies[-1].write_bytes(form(image))
         listed = folder / "bodies"
         listed.write_text("".join(f"{body}\n" for body in bodies))
-        self._script.write_text(SCRIPT % {"list": listed, "boundary": BOUNDARY, "key": key})
+        names = {"list": listed, "boundary": BOUNDARY, "key": key, "host": urlsplit(address).netloc}
+        self._script.write_text(SCRIPT % names)
 
     def run(self, connections: int, seconds: int) -> Found:
         """Keep so many requests in flight for so long."""

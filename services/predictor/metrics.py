@@ -1,5 +1,7 @@
 """The metrics of the predictor. They count real traffic and real loads, never self-checks."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.contract.events import ModelPromoted
@@ -50,11 +52,22 @@ ALIASES = (
 )
 
 
+_predictions, _confidence = cache(PREDICTIONS.labels), cache(CONFIDENCE.labels)
+_stage_seconds = cache(STAGE_SECONDS.labels)
+"""The library checks the labels of a series each time it is asked for one, which takes longer than to count."""
+
+
 def count_answer(label: str, probability: float, source: str) -> None:
     """Count an answer and its confidence. The version is not a label: each correction makes one, and a rate never sees
     the first step of a series. Join with MODEL_INFO instead."""
-    PREDICTIONS.labels(label, source).inc()
-    CONFIDENCE.labels(source).observe(probability)
+    _predictions(label, source).inc()
+    _confidence(source).observe(probability)
+
+
+def count_stages(decode_seconds: float, infer_seconds: float) -> None:
+    """Count how long the stages of an answer took."""
+    _stage_seconds("decode").observe(decode_seconds)
+    _stage_seconds("infer").observe(infer_seconds)
 
 
 def show_model(promotion: ModelPromoted) -> None:

@@ -23,5 +23,5 @@ def _matrix(dimensions: int) -> NDArray[np.float32]:
 
 def project_features(features: NDArray[np.float32]) -> tuple[float, ...]:
     """Return 16 numbers, rounded to six digits, for `features` float32 [d] of any scale."""
-    projected = features @ _matrix(len(features))  # [16]
-    return tuple(round(float(number), 6) for number in projected)
+    projected: list[float] = (features @ _matrix(len(features))).tolist()  # [16]
+    return tuple([round(number, 6) for number in projected])

@@ -6,6 +6,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from shared.http.limits import ARRIVED
+
 HEAD_SECONDS = 10.0
 """How long a head may take from its first byte, on a new connection from the start."""
 HEAD_BYTES = 65_536
@@ -35,6 +37,41 @@ HEAD_TOO_LARGE = _bare_answer(
 )
 
 
+class JoinedWrites:
+    """A transport that sends the head of an answer together with what follows in the same turn of the loop. uvicorn
+    writes the two one after the other, and uvloop hands each to the system at once: two calls, and a client that is
+    woken twice."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Send, or hold the head of an answer until the loop's next turn."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.writelines((held, data))
+        elif data.startswith(b"HTTP/"):
+            self._held = data
+            self._loop.call_soon(self._send_held)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._send_held()
+        self._transport.close()
+
+    def _send_held(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class DeadlineProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a deadline for heads, which it lacks, and for what follows an answer.
 
@@ -50,7 +87,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first head its deadline, even if no byte of it comes."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._waits_since = self.loop.time()
         self._start(HEAD_SECONDS, self._give_up_head)
         if len(self.connections) > most_connections():
@@ -85,6 +122,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Await the next head; a request that was answered before its end leaves an idle connection."""
         super().on_message_complete()
+        self.scope[ARRIVED] = True  # type: ignore[typeddict-unknown-key]
         self._in_head, self._waits_since = True, self.loop.time()
         self._stop()
         if self.cycle is not None and self.cycle.response_complete and self.timeout_keep_alive_task is None:

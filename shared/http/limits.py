@@ -17,6 +17,8 @@ BODY_BYTES_PER_SECOND = 100_000
 """A body has BODY_SECONDS, and 1 s more for each BODY_BYTES_PER_SECOND that came (like Apache's mod_reqtimeout)."""
 BODIES_BYTES = 512_000_000
 """What the bodies of all requests of a process may take in memory."""
+ARRIVED = "pappus.body_arrived"
+"""In the scope of a request whose whole body has arrived: to read it takes no time, and needs no deadline."""
 STALLED_SECONDS = 2.0
 """After this long without a byte a body is given up if another one needs its room."""
 
@@ -79,15 +81,20 @@ class BodyBudget:
         """Return the next message about a body, and count its bytes. Raises Problem: 408 if it comes too slowly, 503 if
         there is no room for it."""
         message = await _in_time(receive, body)
-        self.add(body, len(message.get("body", b"")), asyncio.get_running_loop().time())
-        body.complete = not message.get("more_body", False)
+        self._take(body, message)
         return message
 
-    async def read(self, receive: Receive, body: _Body) -> bytes | None:
-        """Return a whole body; None if the client left before. Raises Problem as `receive`."""
+    def _take(self, body: _Body, message: Message) -> None:
+        self.add(body, len(message.get("body", b"")), asyncio.get_running_loop().time())
+        body.complete = not message.get("more_body", False)
+
+    async def read(self, receive: Receive, body: _Body, *, arrived: bool = False) -> bytes | None:
+        """Return a whole body; None if the client left before. `arrived`: it is there already. Raises Problem as
+        `receive`."""
         chunks: list[bytes] = []
         while not body.complete:
-            message = await self.receive(receive, body)
+            message = await (receive() if arrived else _in_time(receive, body))
+            self._take(body, message)
             if message["type"] == "http.disconnect":
                 return None
             chunks.append(message.get("body", b""))

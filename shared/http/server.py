@@ -63,6 +63,7 @@ async def serve_http(app: FastAPI, sockets: list[socket.socket], proxies: Sequen
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(proxies),
         backlog=BACKLOG,
         forwarded_allow_ips=list(proxies),
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

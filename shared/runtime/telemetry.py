@@ -76,15 +76,14 @@ def log_many(event: str, lines: Sequence[Line]) -> None:
     if not root.isEnabledFor(logging.INFO):
         return
     texts = [
-        json.dumps(
+        _as_json(
             {
                 **line.fields,
                 "event": event,
                 "level": "info",
                 "time": f"{line.at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
                 "service": _Written.service,
-            },
-            default=str,
+            }
         )
         for line in lines
     ]
@@ -94,6 +93,9 @@ def log_many(event: str, lines: Sequence[Line]) -> None:
             with handler.lock or nullcontext(), suppress(OSError, ValueError):
                 handler.stream.write("\n".join([*texts, ""]))
                 handler.flush()
+
+
+_as_json = json.JSONEncoder(default=str).encode
 
 
 class _Written:

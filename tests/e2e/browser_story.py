@@ -129,8 +129,8 @@ def _rolled_back(browser: Browser, told: Told, folder: Path) -> Iterator[None]:
 
 
 def _command(page: Page, button: str, confirm: str, said: str) -> None:
-    """Press a button of an operator by keyboard, give a reason, and wait until the gate has answered. A click could miss
-    the button: while a page builds, it moves."""
+    """Press a button of an operator by keyboard, give a reason, and wait until the gate has answered. A click could
+    miss the button: while a page builds, it moves."""
     page.get_by_role("button", name=button).press("Enter")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="Why?").fill("to see what it changes")

@@ -8,7 +8,7 @@ from uuid import uuid4
 from opentelemetry.trace import Span
 
 from services.predictor.api.prediction_log import Answered, PredictionLog
-from services.predictor.metrics import IN_FLIGHT, REFUSALS, STAGE_SECONDS, count_answer
+from services.predictor.metrics import IN_FLIGHT, REFUSALS, count_answer, count_stages
 from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
@@ -138,5 +138,4 @@ class Predictions:
 
 def _count(scored: Scored) -> None:
     count_answer(scored.answer.label, scored.answer.probability, "api")
-    STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
-    STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)
+    count_stages(scored.decode_seconds, scored.infer_seconds)

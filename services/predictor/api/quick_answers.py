@@ -18,8 +18,8 @@ from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
 from shared.http.browsers import HEADERS
 from shared.http.forms import check_is_form, read_file
-from shared.http.limits import FORM_BYTES, BodyBudget
-from shared.http.metrics import REQUEST_SECONDS, REQUESTS
+from shared.http.limits import ARRIVED, FORM_BYTES, BodyBudget
+from shared.http.metrics import count_request
 from shared.http.problems import Problem, body_cut, problem_response
 from shared.http.tracing import TRACE_ID
 from shared.runtime.hosts import answers_as
@@ -30,6 +30,8 @@ MOST_HOSTS = 100
 """So many names under which this server answers are remembered."""
 _UNUSUAL = frozenset({b"origin", b"sec-fetch-site", b"transfer-encoding", b"content-encoding"})
 _KEY_HEADER = KEY_HEADER.lower().encode()
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""As the framework writes an answer."""
 _Headers = Sequence[tuple[bytes, bytes]]
 _FIXED: _Headers = [
     (b"content-type", b"application/json"),
@@ -78,7 +80,7 @@ class QuickAnswers:
         span = begin_span(head.traceparent, f"POST {PATH}")
         status = 500
         try:
-            status = await self._respond(head, receive, send, span)
+            status = await self._respond(head, scope, receive, send, span)
         except Exception as error:
             span.record_exception(error)
             span.set_status(StatusCode.ERROR)
@@ -94,13 +96,12 @@ class QuickAnswers:
                     }
                 )
             span.end()
-            REQUESTS.labels("POST", PATH, status).inc()
-            REQUEST_SECONDS.labels("POST", PATH).observe(time.perf_counter() - started)
+            count_request("POST", PATH, status, time.perf_counter() - started)
 
-    async def _respond(self, head: _Head, receive: Receive, send: Send, span: Span) -> int:
+    async def _respond(self, head: _Head, scope: Scope, receive: Receive, send: Send, span: Span) -> int:
         """Send the answer or the problem; return its status. A bug is answered outside of all middleware."""
         try:
-            body = await self._answer(head, receive, span)
+            body = await self._answer(head, scope, receive, span)
         except Problem as problem:
             refused = problem_response(problem)
         else:
@@ -110,7 +111,7 @@ class QuickAnswers:
         await _send(send, refused.status_code, refused.raw_headers, bytes(refused.body), span)
         return refused.status_code
 
-    async def _answer(self, head: _Head, receive: Receive, span: Span) -> bytes:
+    async def _answer(self, head: _Head, scope: Scope, receive: Receive, span: Span) -> bytes:
         """Return the body of the answer. Raises Problem."""
         key = admit(self._keys, head.key) if self._keys.asked_for else None
         predictions = self._predictions
@@ -118,7 +119,7 @@ class QuickAnswers:
             with predictions.refusals_counted():
                 predictions.serving()  # without a model there is no point in reading the image
                 check_is_form(head.content_type)
-                form = await self._bodies.read(receive, body)
+                form = await self._bodies.read(receive, body, arrived=ARRIVED in scope)
             if form is None:
                 raise body_cut()
             with predictions.refusals_counted():
@@ -126,7 +127,7 @@ class QuickAnswers:
                 del form
                 with predictions.admitted():  # only now: a half-sent request takes no other's place
                     fields = await predictions.answer(data, span, key)
-        return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _as_json(fields).encode()
 
     def _is_own(self, host: bytes) -> bool:
         """Return whether this server answers under a name, as BrowserMiddleware does."""
@@ -141,32 +142,25 @@ class QuickAnswers:
 
 def _read_head(headers: _Headers) -> _Head | None:
     """Return what the headers of a request say; None if it is no usual one."""
-    content_type = length = host = traceparent = key = authorization = None
-    for name, value in headers:
-        if name in _UNUSUAL:
-            return None
-        if name == b"content-type" and content_type is None:
-            content_type = value
-        elif name == b"content-length":
-            length = value
-        elif name == b"host":
-            if host is not None:
-                return None
-            host = value
-        elif name == b"traceparent":
-            traceparent = value
-        elif name == b"authorization" and authorization is None:
-            authorization = value
-        elif name == _KEY_HEADER and key is None:
-            key = value
-    if host is None or length is None or not length.isdigit() or not (content_type or b"").startswith(b"multipart/"):
+    given = dict(headers)
+    content_type, length, host = given.get(b"content-type", b""), given.get(b"content-length", b""), given.get(b"host")
+    if (
+        len(given) < len(headers)  # something is said twice
+        or not _UNUSUAL.isdisjoint(given)
+        or host is None
+        or not length.isdigit()
+        or not content_type.startswith(b"multipart/")
+    ):
         return None
+    traceparent = given.get(b"traceparent")
     return _Head(
-        (content_type or b"").decode("latin-1"),
+        content_type.decode("latin-1"),
         int(length),
         host,
         traceparent.decode("latin-1") if traceparent else None,
-        presented_key((authorization or b"").decode("latin-1"), (key or b"").decode("latin-1")),
+        presented_key(
+            given.get(b"authorization", b"").decode("latin-1"), given.get(_KEY_HEADER, b"").decode("latin-1")
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from services.predictor.data.stored_images import StoredImage
 from services.predictor.decisions.answers import ScoringContext, image_scored
-from services.predictor.metrics import STAGE_SECONDS, count_answer
+from services.predictor.metrics import count_answer, count_stages
 from services.predictor.model.holder import ModelHolder
 from services.predictor.model.scoring import Scoring
 from shared.contract.image_scored import ImageScored
@@ -61,8 +61,7 @@ class Scorer:
         scored = await self._scoring.score(await self._images.get(image.object_key), serving.model)
         count_answer(scored.answer.label, scored.answer.probability, source)
         if source == "stored":
-            STAGE_SECONDS.labels("decode").observe(scored.decode_seconds)
-            STAGE_SECONDS.labels("infer").observe(scored.infer_seconds)
+            count_stages(scored.decode_seconds, scored.infer_seconds)
         causes = (image.stored_event_id,) if source == "stored" else (image.stored_event_id, serving.promotion.event_id)
         context = ScoringContext(
             serving.promotion,

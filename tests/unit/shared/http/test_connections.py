@@ -150,3 +150,56 @@ async def test_half_sent_heads_without_end_take_no_place_from_requests(
         assert await asyncio.wait_for(old.read(), 30) == b""
     for _, each in (*held, (reader, writer)):
         each.close()
+
+
+class Written:
+    """A transport that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes | str] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def writelines(self, pieces: tuple[bytes, ...]) -> None:
+        self.written.append(b"".join(pieces))
+
+    def close(self) -> None:
+        self.written.append("closed")
+
+    def is_closing(self) -> bool:
+        return "closed" in self.written
+
+
+def joined(transport: Written) -> connections.JoinedWrites:
+    return connections.JoinedWrites(transport, asyncio.get_running_loop())  # type: ignore[arg-type]
+
+
+async def test_a_head_goes_out_with_the_first_bytes_of_its_body() -> None:
+    transport = Written()
+    writes = joined(transport)
+    for piece in (b"HTTP/1.1 200 OK\r\n\r\n", b"one", b"two"):
+        writes.write(piece)
+    await asyncio.sleep(0)
+    assert transport.written == [b"HTTP/1.1 200 OK\r\n\r\none", b"two"]
+
+
+async def test_a_head_does_not_wait_for_a_body_that_comes_later() -> None:
+    transport = Written()
+    writes = joined(transport)
+    writes.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert transport.written == []
+    await asyncio.sleep(0)
+    assert transport.written == [b"HTTP/1.1 200 OK\r\n\r\n"]
+    writes.write(b"body")
+    assert transport.written[1:] == [b"body"]
+
+
+async def test_a_head_is_sent_before_the_connection_closes() -> None:
+    transport = Written()
+    writes = joined(transport)
+    writes.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    writes.close()
+    await asyncio.sleep(0)
+    assert transport.written == [b"HTTP/1.1 204 No Content\r\n\r\n", "closed"]
+    assert writes.is_closing()

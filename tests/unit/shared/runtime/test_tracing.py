@@ -1,5 +1,8 @@
 """Spans that continue what led to them, or link to it."""
 
+import subprocess
+import sys
+
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -115,3 +118,46 @@ def test_a_send_that_failed_says_so(spans: InMemorySpanExporter) -> None:
 )
 def test_only_a_recorded_trace_is_worth_keeping(headers: tuple[tuple[str, bytes], ...], found: str | None) -> None:
     assert recorded_parent(Record("image.stored", 0, 0, None, None, headers)) == found
+
+
+REQUESTS = """
+import random
+from shared.runtime import tracing
+tracing.configure_traces("service", {exporter!r}, {ratio})
+random.seed(1)
+parents = {{None: None, "recorded": "00-{trace}-b7ad6b7169203331-01", "not": "00-{trace}-b7ad6b7169203331-00"}}
+for name, parent in parents.items():
+    spans = [tracing.begin_span(parent, "POST /predict") for _ in range(1000)]
+    ids = {{tracing.span_id_of(span) for span in spans}}
+    traces = {{tracing.trace_id_of(span) for span in spans}}
+    print(name, sum(span.is_recording() for span in spans), len(ids), len(traces), None in ids | traces)
+import os
+os._exit(0)  # without what the exporter has not yet written
+"""
+"""A process has one provider, so each is a process of its own."""
+
+
+def requests(exporter: str, ratio: float) -> dict[str, tuple[int, int, int]]:
+    """Return of each 1,000 requests: how many spans are recorded, how many ids of spans there are, and of traces."""
+    script = REQUESTS.format(exporter=exporter, ratio=ratio, trace="0af7651916cd43dd8448eb211c80319c")
+    command = [sys.executable, "-u", "-c", script]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    lines = [line.split() for line in ended.stdout.splitlines()]
+    assert all(without == "False" for *_, without in lines)
+    return {name: (int(recorded), int(ids), int(traces)) for name, recorded, ids, traces, _ in lines}
+
+
+def test_of_requests_the_share_is_recorded_and_that_of_a_caller_is_kept() -> None:
+    found = requests("console", 0.25)
+    recorded, ids, traces = found["None"]
+    assert 200 < recorded < 300
+    assert (ids, traces) == (1000, 1000)
+    assert found["recorded"] == (1000, 1000, 1)
+    assert found["not"] == (0, 1000, 1)
+
+
+@pytest.mark.parametrize(
+    ("exporter", "ratio", "recorded"), [("console", 1.0, 1000), ("console", 0.0, 0), ("none", 1.0, 0)]
+)
+def test_all_or_none_of_the_requests_are_recorded(exporter: str, ratio: float, recorded: int) -> None:
+    assert requests(exporter, ratio)["None"] == (recorded, 1000, 1000)

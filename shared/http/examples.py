@@ -44,7 +44,7 @@ MEANINGS = {
     409: "The state of the image does not allow it",
     410: "It was taken back: the detail says by whom, and why",
     413: "The body is too large",
-    415: "The body is not a form",
+    415: "The body is not of a kind that is read here",
     421: "The request names a host that this server does not answer as",
     422: "The request, or the image in it, is not what the API takes",
     429: "Too many requests or logins; the header Retry-After says when to ask again",
@@ -58,9 +58,9 @@ MEANINGS = {
 class Example:
     """What one operation is asked with, and what it answers.
 
-    `parameters`: those of path and query, by name. `body`: the fields of the body, JSON or form; a file is named by its
-    path below /docs/. `answers`: the body of each success, by status; bytes have none. `problems`: those that only
-    this operation has, or words differently.
+    `parameters`: those of path and query, by name. `body`: the fields of the body, JSON or form, of the first kind that
+    is described; a file is named by its path below /docs/. `answers`: the body of each success, by status; bytes have
+    none. `problems`: those that only this operation has, or words differently.
     """
 
     answers: Mapping[int, object] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def _declare_problems(operation: dict[str, Any], problems: Sequence[Problem]) ->
             response["description"] = "Success"
         if status >= "400":
             response["description"] = MEANINGS[int(status)]
-        if status >= "400" and status in documents:
+        if status >= "400" and status in documents and MEDIA_TYPE in response["content"]:
             response["content"][MEDIA_TYPE]["example"] = documents[status]
 
 
@@ -105,7 +105,7 @@ def _declare_request(openapi: dict[str, Any], operation: dict[str, Any], example
         described[name]["example"] = jsonable_encoder(value)
     if example.body is None:
         return
-    ((media_type, content),) = operation["requestBody"]["content"].items()
+    media_type, content = next(iter(operation["requestBody"]["content"].items()))
     content["example"] = body = jsonable_encoder(example.body)
     if media_type != JSON:  # of a form, Swagger UI shows the examples of the fields
         name = content["schema"].get("$ref", "").rpartition("/")[2]

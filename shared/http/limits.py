@@ -1,7 +1,7 @@
 """How long the body of a request may be, how slowly it may come, and how many bytes all bodies together may take."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,7 +11,9 @@ from shared.http.problems import Problem
 
 FORM_BYTES = 65_536
 """How much a form may add to its file: boundaries, headers and other fields. Also the limit of a body that is no
-form."""
+form, where a path has no limit of its own."""
+BASE64_LINE = 57, 78
+"""So many bytes make a line of base64 (RFC 2045), and so many bytes is that with its end as JSON writes it."""
 BODY_SECONDS = 10.0
 BODY_BYTES_PER_SECOND = 100_000
 """A body has BODY_SECONDS, and 1 s more for each BODY_BYTES_PER_SECOND that came (like Apache's mod_reqtimeout)."""
@@ -26,6 +28,12 @@ STALLED_SECONDS = 2.0
 def too_large(limit_bytes: int) -> Problem:
     """Return the problem of a file with more than `limit_bytes`."""
     return Problem(413, "too_large", f"A file may have at most {limit_bytes:,} bytes. Choose a smaller file.")
+
+
+def bytes_as_base64(size_bytes: int) -> int:
+    """Return how long a JSON body with a file of this size may be, where the file is base64 in lines or without."""
+    raw, encoded = BASE64_LINE
+    return -(-size_bytes // raw) * encoded + FORM_BYTES
 
 
 def too_slow() -> Problem:
@@ -111,40 +119,53 @@ class BodyLimitMiddleware:
     """Refuses a body that is too long (413), comes too slowly (408) or finds no room (503), when a route reads it.
 
     Too long: above the limit, before the first byte if Content-Length says so, else as soon as it is. A form may be
-    longer than its file by FORM_BYTES; a body that is no form has FORM_BYTES.
+    longer than its file by FORM_BYTES; a body that is no form has FORM_BYTES, or what `limits` says of the beginning of
+    its path.
     """
 
-    def __init__(self, app: ASGIApp, upload_limit_bytes: int, budget: BodyBudget | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        upload_limit_bytes: int,
+        budget: BodyBudget | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
         self._upload_limit_bytes = upload_limit_bytes
         self._budget = budget or BodyBudget()
+        self._limits = dict(limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         with self._budget.body() as body:
-            await self._app(scope, self._limited(receive, dict(scope["headers"]), body), send)
+            await self._app(scope, self._limited(receive, scope, body), send)
 
-    def _limited(self, receive: Receive, headers: dict[bytes, bytes], body: _Body) -> Receive:
+    def _limited(self, receive: Receive, scope: Scope, body: _Body) -> Receive:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         is_form = headers.get(b"content-type", b"").lower().startswith(b"multipart/")
         length = headers.get(b"content-length", b"")
+        own = (limit for start, limit in self._limits.items() if scope["path"].startswith(start))
+        limit_bytes = None if is_form else next(own, FORM_BYTES)
 
         async def limited() -> Message:
             if body.complete:
                 return await receive()  # waits for the client to go
-            self._check(int(length) if length.isdigit() else 0, is_form)
+            self._check(int(length) if length.isdigit() else 0, limit_bytes)
             message = await self._budget.receive(receive, body)
-            self._check(body.size_bytes, is_form)
+            self._check(body.size_bytes, limit_bytes)
             return message
 
         return limited
 
-    def _check(self, size_bytes: int, is_form: bool) -> None:
-        if is_form and size_bytes > self._upload_limit_bytes + FORM_BYTES:
-            raise too_large(self._upload_limit_bytes)
-        if not is_form and size_bytes > FORM_BYTES:
-            detail = f"A body that is no form may have at most {FORM_BYTES:,} bytes. Send a smaller one."
+    def _check(self, size_bytes: int, limit_bytes: int | None) -> None:
+        """Raise Problem (413) if a body is longer than that; None: it is a form."""
+        if limit_bytes is None:
+            if size_bytes > self._upload_limit_bytes + FORM_BYTES:
+                raise too_large(self._upload_limit_bytes)
+        elif size_bytes > limit_bytes:
+            detail = f"A body that is no form may have at most {limit_bytes:,} bytes. Send a smaller one."
             raise Problem(413, "too_large", detail)
 
 

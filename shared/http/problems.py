@@ -123,7 +123,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def declare_problems(openapi: dict[str, Any]) -> None:
-    """Give every error response of an OpenAPI document the media type and the schema of problem documents."""
+    """Give every error response of an OpenAPI document the media type and the schema of problem documents, but for
+    those that have a form of their own."""
     schemas = openapi.setdefault("components", {}).setdefault("schemas", {})
     for schema in ("HTTPValidationError", "ValidationError"):
         schemas.pop(schema, None)
@@ -135,6 +136,13 @@ def declare_problems(openapi: dict[str, Any]) -> None:
             for status, response in problem_responses(*statuses).items():
                 operation["responses"].setdefault(str(status), response)
             for status, response in operation["responses"].items():
-                if status >= "400":
+                if status >= "400" and not _has_own_form(response):
                     response["content"] = {MEDIA_TYPE: dict(content[MEDIA_TYPE])}
             operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _has_own_form(response: Mapping[str, Any]) -> bool:
+    """Return whether a route says what its error looks like; of invalid parameters the framework says it, and errs."""
+    content: Mapping[str, Any] = next(iter(response.get("content", {}).values()), {})
+    named = content.get("schema", {}).get("$ref", "")
+    return bool(named) and not named.endswith("/HTTPValidationError")

@@ -14,9 +14,11 @@ from services.predictor.api.key_check import API_KEY, KeyMiddleware
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.quick_answers import QuickAnswers
+from services.predictor.api.standards import mlflow_scoring, open_inference
+from services.predictor.api.standards.batches import Batches
 from shared.http.api import Api
 from shared.http.forms import form_description, read_form
-from shared.http.limits import BodyBudget
+from shared.http.limits import BodyBudget, bytes_as_base64
 from shared.http.problems import problem_responses
 from shared.runtime.health import Health
 from shared.runtime.tracing import current_span
@@ -60,6 +62,7 @@ def build_app(
         checks=[partial(KeyMiddleware, keys=keys)],
         shortcuts=[quick],
         bodies=bodies,
+        body_limits=dict.fromkeys((open_inference.PREFIX, mlflow_scoring.PATH), bytes_as_base64(upload_limit_bytes)),
     )
     app.explain(examples.TAGS, examples.examples, examples.PROBLEMS)
     needs_key = [Security(API_KEY)] if keys.asked_for else []
@@ -103,6 +106,10 @@ def build_app(
         waits for a correction names the version that does not have it yet, and is answered as soon as another one is
         there."""
         return JSONResponse(await predictions.model(other_than, wait_seconds))
+
+    batches = Batches(predictions, upload_limit_bytes)
+    open_inference.add_open_inference(app, batches, health, needs_key)
+    mlflow_scoring.add_mlflow_scoring(app, batches, health, needs_key)
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def page() -> str:

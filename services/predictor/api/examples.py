@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from services.predictor.api.bodies import CorrectionBody, ModelBody, PredictionBody
+from services.predictor.api.standards import examples as standards
 from shared.contract.events import uuid_of
 from shared.contract.replicas import PredictionLogged
 from shared.http.docs import PICTURE
@@ -18,7 +19,12 @@ ABOUT = """Ask the model in service what an image shows. A correction changes th
 [{picture}](docs/{picture}), and press *Execute*.
 
 An error is a problem document (RFC 9457). The header `X-Trace-Id` of each answer names its trace."""
-TAGS = {"predictions": "Ask about images.", "model": "See which model answers."}
+TAGS = {
+    "predictions": "Ask about images.",
+    "model": "See which model answers.",
+    "open inference protocol": "Ask as clients of KServe, Triton or MLServer do: version 2 of their protocol.",
+    "mlflow scoring": "Ask as clients of `mlflow models serve` do.",
+}
 PROBLEMS = (
     Problem(
         401,
@@ -71,4 +77,5 @@ def examples() -> Mapping[str, Example]:
     return {
         "predict": Example(body={"file": PICTURE}, answers={200: answer}),
         "model": Example(answers={200: model}),
+        **standards.examples(VERSION, answer.prediction_id),
     }

@@ -8,12 +8,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from services.predictor.api.keys import ApiKeys
+from services.predictor.api.standards import mlflow_scoring, open_inference
 from services.predictor.metrics import KEY_REQUESTS
 from shared.http.docs import DOCS, OPENAPI
 from shared.http.problems import Problem, problem_response
 from shared.runtime.health import HEALTH_PATHS
 
-PUBLIC = frozenset({"/", DOCS, OPENAPI, *HEALTH_PATHS})
+PUBLIC = frozenset({"/", DOCS, OPENAPI, *HEALTH_PATHS, open_inference.LIVE, open_inference.READY, mlflow_scoring.PING})
 KEY_HEADER = "X-Api-Key"
 API_KEY = APIKeyHeader(
     name=KEY_HEADER,

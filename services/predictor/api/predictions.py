@@ -1,6 +1,7 @@
 """From the bytes of an image to the body of an answer. Knows nothing of requests."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -83,10 +84,38 @@ class Predictions:
             Problem: 422 with the reason code if `data` is not an image, 503 without a model.
         """
         serving = self.serving()  # read once: version and probabilities of an answer belong together
+        return self._record(await self._score(data, serving), len(data), serving, span, api_key)
+
+    async def answer_each(
+        self, images: Sequence[bytes], serving: ServingModel, span: Span, api_key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return what `answer` returns for each image of a request, all by the same model. One after another: a request
+        has the processor once, and other requests have their turn between two images. An answer counts and is logged
+        when there are all of them: none is recorded that is not given.
+
+        Raises:
+            Problem: 422 with the reason code if one is not an image; its fact `image` says which, from 0.
+        """
+        found: list[tuple[Scored, int]] = []
+        for number, data in enumerate(images):
+            try:
+                found.append((await self._score(data, serving), len(data)))
+            except Problem as problem:
+                detail = problem.detail if len(images) == 1 else f"Image {number}: {problem.detail}"
+                raise Problem(problem.status_code, problem.error, detail, {"image": number}) from problem
+            await asyncio.sleep(0)
+        return [self._record(scored, size_bytes, serving, span, api_key) for scored, size_bytes in found]
+
+    async def _score(self, data: bytes, serving: ServingModel) -> Scored:
         try:
-            scored = await self._scoring.score(data, serving.model)
+            return await self._scoring.score(data, serving.model)
         except UndecodableImage as error:
             raise Problem(422, error.reason, str(error)) from error
+
+    def _record(
+        self, scored: Scored, size_bytes: int, serving: ServingModel, span: Span, api_key: str | None
+    ) -> dict[str, Any]:
+        """Log and count an answer that is given now; return its body."""
         answered = Answered(
             scored,
             serving.promotion.model_name,
@@ -96,7 +125,7 @@ class Predictions:
             uuid4(),
             self._clock(),
             span,
-            len(data),
+            size_bytes,
             api_key,
         )
         self._prediction_log.offer(answered)

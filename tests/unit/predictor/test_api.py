@@ -14,6 +14,7 @@ from PIL import Image
 from prometheus_client import REGISTRY
 
 from services.predictor.api.app import build_app
+from services.predictor.api.examples import VERSION
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.model.holder import ModelHolder, ServingModel
@@ -28,6 +29,22 @@ from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
 LIMIT_BYTES = 300_000
+ROUTES = [
+    "POST /predict",
+    "GET /model",
+    "GET /v2",
+    "GET /v2/health/live",
+    "GET /v2/health/ready",
+    *(
+        line
+        for path in ("/v2/models/{model_name}", "/v2/models/{model_name}/versions/{model_version}")
+        for line in (f"GET {path}", f"GET {path}/ready", f"POST {path}/infer")
+    ),
+    "POST /invocations",
+    "GET /ping",
+    "GET /version",
+]
+"""Those that are described."""
 CORRECTED = UUID(int=5)
 
 
@@ -45,8 +62,8 @@ class Replica:
             transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"
         )
 
-    def serve(self, sequence: int, artefact: bytes) -> None:
-        serving = ServingModel(promotion(sequence, artefact), Model(artefact), NOON)
+    def serve(self, sequence: int, artefact: bytes, version: str | None = None) -> None:
+        serving = ServingModel(promotion(sequence, artefact, version), Model(artefact), NOON)
         self.in_service.swap(serving)
         self.notify(serving, None)
 
@@ -241,8 +258,8 @@ async def test_metrics_page_and_documentation_answer_without_a_model(replica: Re
 
 
 async def test_each_example_runs_and_none_speaks_of_a_key(replica: Replica) -> None:
-    replica.serve(1, small_artefact())
-    assert await send_examples(replica.client, {}) == ["POST /predict", "GET /model"]
+    replica.serve(1, small_artefact(), VERSION)
+    assert await send_examples(replica.client, {}) == ROUTES
     document = (await replica.client.get("/openapi.json")).json()
     assert "securitySchemes" not in document["components"]
     assert "Authorize" not in document["info"]["description"]

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from services.predictor.api.app import build_app
+from services.predictor.api.examples import VERSION
 from services.predictor.api.keys import ApiKey, ApiKeys, read_keys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
@@ -24,8 +25,11 @@ from shared.testing import MemoryEventLog, eventually
 from tests.examples import operations, send_examples
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
+from tests.unit.predictor.test_api import ROUTES
 
 KEY, SLOW = "pappus_a-long-random-word", "pappus_another-one"
+OPEN = ("/v2/health/live", "/v2/health/ready", "/ping")
+"""What is asked before a request: it tells no more than the health paths."""
 LONG_WAY = {"sec-fetch-site": "none"}
 """What a browser sends: such a request is not answered by the short way."""
 
@@ -64,7 +68,7 @@ def prediction_log() -> PredictionLog:
 async def client(keys: ApiKeys, prediction_log: PredictionLog) -> AsyncIterator[httpx2.AsyncClient]:
     """A replica with a model that asks for keys."""
     in_service, artefact = ModelHolder(), small_artefact()
-    in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
+    in_service.swap(ServingModel(promotion(1, artefact, VERSION), Model(artefact), NOON))
     predictions = Predictions(in_service, prediction_log, "replica-0", in_flight_limit=2)
     app = build_app(predictions, Health(needed=set()), 300_000, keys=keys)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://replica") as opened:
@@ -105,18 +109,21 @@ async def test_a_key_of_odd_bytes_is_refused_like_any_other(client: httpx2.Async
     assert refused.status_code == 401
 
 
-@pytest.mark.parametrize("path", [*HEALTH_PATHS, "/", "/docs", "/docs/start.js", "/openapi.json"])
+@pytest.mark.parametrize("path", [*HEALTH_PATHS, *OPEN, "/", "/docs", "/docs/start.js", "/openapi.json"])
 async def test_health_and_the_description_stay_open(client: httpx2.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 200
 
 
 async def test_each_example_runs_with_a_key_and_the_page_asks_for_one(client: httpx2.AsyncClient) -> None:
-    assert await send_examples(client, {"X-Api-Key": KEY}) == ["POST /predict", "GET /model"]
+    assert await send_examples(client, {"X-Api-Key": KEY}) == ROUTES
     document = (await client.get("/openapi.json")).json()
     (scheme,) = document["components"]["securitySchemes"].items()
     assert scheme[0] == "key"
     assert (scheme[1]["type"], scheme[1]["in"], scheme[1]["name"]) == ("apiKey", "header", "X-Api-Key")
     for operation in operations(document):
+        if operation.path in OPEN:
+            assert "security" not in operation.described
+            continue
         assert operation.described["security"] == [{"key": []}], str(operation)
         assert {"401", "429"} <= set(operation.described["responses"]), str(operation)
 

@@ -7,7 +7,6 @@ from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
-from services.predictor.model.readiness import MODEL_PART
 from shared.runtime.health import Health
 from tests.openapi import check_api
 from tests.unit.predictor.promotions import NOON, promotion
@@ -20,5 +19,5 @@ def test_every_answer_is_one_that_the_openapi_document_describes() -> None:
     in_service, artefact = ModelHolder(), small_artefact()
     in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
     predictions = Predictions(in_service, PredictionLog(limit=10_000), "replica-0", in_flight_limit=2)
-    app = build_app(predictions, Health(needed={MODEL_PART}), 300_000)
+    app = build_app(predictions, Health(needed=set()), 300_000)
     check_api(app, lambda: True)

@@ -63,12 +63,12 @@ def add_mlflow_scoring(app: Api, batches: Batches, health: Health, needs_key: Se
         Content-Type. Problems have MLflow's members, too: error_code and message."""
         try:
             with predictions.refusals_counted():
-                serving = predictions.serving()
+                predictions.serving()  # without a model there is no point in reading the images
                 kind = _kind(request)
                 body = await read_body(request)
                 with predictions.admitted():
                     images = await _images(kind, body)
-                    found = await batches.answer(images, serving)
+                    found = await batches.answer(images, predictions.serving())
         except Problem as problem:
             problem.facts |= {"error_code": _error_code(problem.status_code), "message": problem.detail}
             raise

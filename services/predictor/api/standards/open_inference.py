@@ -157,7 +157,7 @@ class OpenInference:
         outputs are label, probabilities, model_version and prediction_id; on request also `classes`, the label of each
         column of the probabilities. Tensors may be bytes behind the JSON (the binary tensor data extension)."""
         with self._predictions.refusals_counted():
-            serving = self._serving(request)  # read once: a request is answered by one version, the one it names
+            self._serving(request)  # what cannot be answered need not be read
             body = await read_body(request)
             with self._predictions.admitted():
                 length = request.headers.get(JSON_BYTES)
@@ -166,6 +166,7 @@ class OpenInference:
                 else:
                     asked, images = _read(body, length)
                 wanted = _wanted_outputs(asked)
+                serving = self._serving(request)  # read once: a request is answered by one version, the one it names
                 found = await self._batches.answer(images, serving)
         fields = {"model_name": serving.promotion.model_name, "model_version": serving.promotion.version}
         if asked.id is not None:

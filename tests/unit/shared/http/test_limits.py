@@ -1,15 +1,20 @@
 """How long the body of a request may be, how slowly it may come, and how much room all bodies have."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import httpx2
 import pytest
+from fastapi import Request
 
 from shared.http import limits
-from shared.http.limits import FORM_BYTES, BodyBudget
+from shared.http.api import Api
+from shared.http.limits import FORM_BYTES, BodyBudget, bytes_as_base64
 from shared.http.problems import Problem
+from shared.runtime.health import Health
 
 from .conftest import LIMIT_BYTES
 
@@ -39,6 +44,30 @@ async def test_a_body_that_is_no_form_has_a_limit_of_its_own(client: httpx2.Asyn
     response = await client.post("/length", content=bytes(FORM_BYTES + 1))
     assert (response.status_code, response.json()["error"]) == (413, "too_large")
     assert "65,536" in response.json()["detail"]
+
+
+async def test_a_path_may_have_a_limit_of_its_own_for_bodies_that_are_no_forms(health: Health) -> None:
+    api = Api("Test", "An API for tests.", health, LIMIT_BYTES, body_limits={"/large/": 200_000})
+
+    @api.post("/large/length")
+    @api.post("/length", name="other_length")
+    async def length(request: Request) -> int:
+        return len(await request.body())
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://localhost") as client:
+        assert (await client.post("/large/length", content=bytes(200_000))).json() == 200_000
+        refused = await client.post("/large/length", content=bytes(200_001))
+        assert (refused.status_code, "200,000" in refused.json()["detail"]) == (413, True)
+        assert (await client.post("/length", content=bytes(FORM_BYTES + 1))).status_code == 413
+        form = await client.post("/large/length", content=bytes(LIMIT_BYTES + FORM_BYTES + 1), headers=FORM)
+        assert (form.status_code, "1,000" in form.json()["detail"]) == (413, True)
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 56, 57, 58, 10_000])
+def test_base64_in_json_fits_its_limit_with_lines_and_without(size_bytes: int) -> None:
+    data = bytes(size_bytes)
+    for text in (base64.encodebytes(data), base64.b64encode(data)):
+        assert len(json.dumps(text.decode())) - 2 <= bytes_as_base64(size_bytes) - FORM_BYTES
 
 
 async def test_a_body_of_unknown_length_is_not_read_to_its_end(client: httpx2.AsyncClient) -> None:

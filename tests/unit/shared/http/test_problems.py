@@ -2,11 +2,18 @@
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 
 from shared.http.api import Api
-from shared.http.problems import ProblemDocument
+from shared.http.problems import ProblemDocument, problem_responses
 
 MEMBERS = {"type", "title", "status", "detail", "error"}
+
+
+class OwnError(BaseModel):
+    """What another protocol calls an error."""
+
+    error: str
 
 
 async def test_a_problem_has_the_standard_members_and_its_facts(client: httpx2.AsyncClient) -> None:
@@ -88,3 +95,14 @@ def test_the_description_declares_a_problem_for_each_error(api: Api) -> None:
     assert set(schemas["ProblemDocument"]["required"]) == MEMBERS
     assert "HTTPValidationError" not in schemas
     assert api.openapi() == document
+
+
+def test_an_error_with_a_form_of_its_own_keeps_it_in_the_description(api: Api) -> None:
+    @api.get("/own-form", responses={404: {"model": OwnError}, **problem_responses(503)})
+    async def own_form(number: int) -> None:
+        return None
+
+    described = api.openapi()["paths"]["/own-form"]["get"]["responses"]
+    own = {"application/json": {"schema": {"$ref": "#/components/schemas/OwnError"}}}
+    assert described["404"]["content"] == own
+    assert {tuple(described[status]["content"]) for status in ("422", "500", "503")} == {("application/problem+json",)}

@@ -17,7 +17,11 @@ from shared.runtime.tracing import current_span
 MOST_IMAGES = 64
 """In one request. More of them would only wait for each other: they are answered one after another."""
 MOST_VALUES = 300_000
-"""In one JSON body. A number takes some ten times as long to read as a byte of base64, and other requests wait."""
+"""In one JSON body. A number takes some twenty times as long to read as a byte of base64: others wait."""
+
+MOST_LISTS = 20_000
+"""Of lists and objects in one JSON body. Many of them at once make Python look through all it has (its garbage
+collector), which takes some ten times as long as reading them."""
 
 
 class Batches:
@@ -57,10 +61,14 @@ async def read_body(request: Request) -> bytes:
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Return a JSON object. Raises Problem (400) if it is none, or has more than MOST_VALUES values."""
+    """Return a JSON object. Raises Problem (400) if it is none, or has more than MOST_VALUES or MOST_LISTS."""
     if body.count(b",") >= MOST_VALUES:
         raise bad_request(
             f"The JSON has more than {MOST_VALUES:,} values. Send pixels as binary tensor data, or images as files."
+        )
+    if body.count(b"[") + body.count(b"{") > MOST_LISTS:
+        raise bad_request(
+            f"The JSON has more than {MOST_LISTS:,} lists. Send the data of a tensor as one flat list, or as bytes."
         )
     try:
         found = json.loads(body)

@@ -118,7 +118,7 @@ async def ask(app: ASGIApp, body: bytes) -> None:
             (b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode()),
             (b"content-length", str(len(body)).encode()),
         ],
-        ARRIVED: True,
+        ARRIVED: time.monotonic(),
         "client": ("127.0.0.1", 50_000),
         "server": ("127.0.0.1", 8_000),
     }

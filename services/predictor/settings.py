@@ -25,6 +25,9 @@ class PredictorSettings(Settings):
     )
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger images are refused with 413")
     in_flight_limit: int = Field(default=64, ge=1, description="Further requests are refused with 503")
+    longest_wait_seconds: float = Field(
+        default=0.25, gt=0, description="A request that waited longer for its turn is refused with 503"
+    )
     prediction_queue_events: int = Field(default=10_000, ge=1, description="Answers that wait for Kafka at most")
     kafka_wait_seconds: float = Field(
         default=3.0, ge=0, description="How long a start waits for Kafka before the last good model from disk serves"

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -122,7 +123,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Await the next head; a request that was answered before its end leaves an idle connection."""
         super().on_message_complete()
-        self.scope[ARRIVED] = True  # type: ignore[literal-required]
+        self.scope[ARRIVED] = time.monotonic()  # type: ignore[literal-required]
         self._in_head, self._waits_since = True, self.loop.time()
         self._stop()
         if self.cycle is not None and self.cycle.response_complete and self.timeout_keep_alive_task is None:

@@ -1,4 +1,5 @@
-"""The forms of requests (multipart/form-data, RFC 7578): read whole, and refused if anything about them is wrong."""
+"""The forms of requests (multipart/form-data, RFC 7578): read whole, and refused if anything about them is wrong. Where
+a route takes only an image, the body may also be that image as it is."""
 
 import asyncio
 import re
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MOST_PARTS = 20
 PIECE_BYTES = 65_536
 FILE = "file"
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp")
+"""A body of one of these types is the file itself."""
 
 
 @dataclass(slots=True)
@@ -94,21 +97,39 @@ async def read_form(request: Request) -> Form:
     return form.end()
 
 
-def check_is_form(content_type: str) -> None:
-    """Look whether a body may be a form, before it is read. Raises Problem as `read_form`."""
-    if _USUAL_TYPE.fullmatch(content_type) is None:
-        FormReader(content_type)
-
-
-async def read_file(content_type: str, body: bytes, limit_bytes: int) -> bytes:
-    """Return the bytes of the one file in the field `file` of a form that is there. The form of most clients, which
-    holds nothing else, is read in one step; every other one as `read_form` does, in pieces, between which other
-    requests are answered.
+async def read_image(request: Request, limit_bytes: int) -> bytes:
+    """Read the body of a request to its end: an image as it is, or the file in the field `file` of a form.
 
     Raises:
         Problem: as `read_form` and `Form.file`.
     """
-    found = _only_file(content_type, body)
+    if not is_image(request.headers.get("content-type", "")):
+        return (await read_form(request)).file(limit_bytes)
+    body = await request.body()
+    if len(body) > limit_bytes:
+        raise too_large(limit_bytes)
+    return body
+
+
+def is_image(content_type: str) -> bool:
+    """Return whether a body of this Content-Type is an image as it is, and no form."""
+    return content_type.partition(";")[0].strip().lower() in IMAGE_TYPES
+
+
+def check_has_image(content_type: str) -> None:
+    """Look whether a body may be an image or a form, before it is read. Raises Problem as `read_form`."""
+    if not is_image(content_type) and _USUAL_TYPE.fullmatch(content_type) is None:
+        FormReader(content_type)
+
+
+async def image_of(content_type: str, body: bytes, limit_bytes: int) -> bytes:
+    """Return what `read_image` returns of a body that is there. The form of most clients, which holds nothing else, is
+    read in one step; every other one as `read_form` does, in pieces, between which other requests are answered.
+
+    Raises:
+        Problem: as `read_image`.
+    """
+    found = body if is_image(content_type) else _only_file(content_type, body)
     if found is None:
         form = FormReader(content_type)
         for at in range(0, len(body), PIECE_BYTES):
@@ -242,12 +263,15 @@ FORM_SCHEMA_OF_FILE = {
 }
 
 
-def form_description(*, needs_file: bool = True, **texts: object) -> dict[str, object]:
+def form_description(*, needs_file: bool = True, raw: bool = False, **texts: object) -> dict[str, object]:
     """Return the request body of a form with a file and optional fields of text, for `openapi_extra` of a route.
-    Without `needs_file` one of the texts may stand for the file."""
+    Without `needs_file` one of the texts may stand for the file; `raw`: the body may be the image itself."""
     schema = {
         "type": "object",
         "required": [FILE] if needs_file else [],
         "properties": {FILE: FORM_SCHEMA_OF_FILE, **texts},
     }
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    content: dict[str, object] = {"multipart/form-data": {"schema": schema}}
+    if raw:
+        content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGE_TYPES}
+    return {"requestBody": {"required": True, "content": content}}

@@ -20,7 +20,8 @@ BODY_BYTES_PER_SECOND = 100_000
 BODIES_BYTES = 512_000_000
 """What the bodies of all requests of a process may take in memory."""
 ARRIVED = "pappus.body_arrived"
-"""In the scope of a request whose whole body has arrived: to read it takes no time, and needs no deadline."""
+"""In the scope of a request whose whole body has arrived: when it had (`time.monotonic`). To read it takes no time, and
+needs no deadline."""
 STALLED_SECONDS = 2.0
 """After this long without a byte a body is given up if another one needs its room."""
 

@@ -37,7 +37,14 @@ async def main() -> None:
         loader = make_loader(settings, store, [readiness(health), model_loaded.notify])
         follower = Follower(event_log, publisher, loader.set_target, health, classes=loader.classes)
         ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
-        predictions = Predictions(loader.in_service, prediction_log, settings.replica, limit, classes=loader.classes)
+        predictions = Predictions(
+            loader.in_service,
+            prediction_log,
+            settings.replica,
+            limit,
+            classes=loader.classes,
+            longest_wait_seconds=settings.longest_wait_seconds,
+        )
         app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts, keys)
         with (
             listening(settings.host, settings.port, shared=True) as common,

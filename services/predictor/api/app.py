@@ -13,12 +13,12 @@ from services.predictor.api.bodies import ModelBody, PredictionBody
 from services.predictor.api.key_check import API_KEY, KeyMiddleware
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
-from services.predictor.api.quick_answers import QuickAnswers
+from services.predictor.api.quick_answers import PATH, QuickAnswers
 from services.predictor.api.standards import mlflow_scoring, open_inference
 from services.predictor.api.standards.batches import Batches
 from shared.http.api import Api
-from shared.http.forms import form_description, read_form
-from shared.http.limits import BodyBudget, bytes_as_base64
+from shared.http.forms import form_description, read_image
+from shared.http.limits import ARRIVED, BodyBudget, bytes_as_base64
 from shared.http.problems import problem_responses
 from shared.runtime.health import Health
 from shared.runtime.tracing import current_span
@@ -62,7 +62,10 @@ def build_app(
         checks=[partial(KeyMiddleware, keys=keys)],
         shortcuts=[quick],
         bodies=bodies,
-        body_limits=dict.fromkeys((open_inference.PREFIX, mlflow_scoring.PATH), bytes_as_base64(upload_limit_bytes)),
+        body_limits={
+            PATH: upload_limit_bytes,
+            **dict.fromkeys((open_inference.PREFIX, mlflow_scoring.PATH), bytes_as_base64(upload_limit_bytes)),
+        },
     )
     app.explain(examples.TAGS, examples.examples, examples.PROBLEMS)
     needs_key = [Security(API_KEY)] if keys.asked_for else []
@@ -75,15 +78,18 @@ def build_app(
         response_description="What the image shows",
         response_model=PredictionBody,
         responses=problem_responses(*of_key, 400, 408, 413, 415, 422, 503),
-        openapi_extra=form_description(),
+        openapi_extra=form_description(raw=True),
         dependencies=needs_key,
     )
     async def predict(request: Request) -> Response:
-        """Ask the model in service. The answer names the model, and the corrections that shaped it."""
+        """Ask the model in service, with the image in the field `file` of a form, or as the body itself. The answer
+        names the model, and the corrections that shaped it."""
         with predictions.refusals_counted():
             predictions.serving()  # without a model there is no point in reading the image
-            data = (await read_form(request)).file(upload_limit_bytes)
-            with predictions.admitted():  # only now: a half-sent request takes no other's place
+            data = await read_image(request, upload_limit_bytes)
+            with predictions.admitted(
+                request.scope.get(ARRIVED)
+            ):  # only now: a half-sent request takes no other's place
                 key = get_contextvars().get("api_key")
                 return JSONResponse(await predictions.answer(data, current_span(), key))
 

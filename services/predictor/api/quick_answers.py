@@ -1,8 +1,9 @@
 """The usual request for a prediction, answered in one step.
 
 Middleware, routing and the reading of forms in pieces cost as much as the model. So the request that most clients send,
-`POST /predict` with one file and a Content-Length, is answered here, by the same rules; every other one, and one that a
-browser sent, goes to the application behind. What is refused here is refused with the same problems.
+`POST /predict` with one file in a form or as it is, and a Content-Length, is answered here, by the same rules; every
+other one, and one that a browser sent, goes to the application behind. What is refused here is refused with the same
+problems.
 """
 
 import json
@@ -17,7 +18,7 @@ from services.predictor.api.key_check import KEY_HEADER, admit, presented_key
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
 from shared.http.browsers import HEADERS
-from shared.http.forms import check_is_form, read_file
+from shared.http.forms import check_has_image, image_of, is_image
 from shared.http.limits import ARRIVED, FORM_BYTES, BodyBudget
 from shared.http.metrics import count_request
 from shared.http.problems import Problem, body_cut, problem_response
@@ -40,10 +41,12 @@ _FIXED: _Headers = [
 
 
 class _Head(NamedTuple):
-    """What the head of a usual request says. `key`: empty if it has none."""
+    """What the head of a usual request says. `around`: how many bytes there may be around the file; `key`: empty if it
+    has none."""
 
     content_type: str
     length: int
+    around: int
     host: bytes
     traceparent: str | None
     key: bytes
@@ -73,7 +76,7 @@ class QuickAnswers:
         head = None
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
             head = _read_head(scope["headers"])
-        if head is None or head.length > self._upload_limit_bytes + FORM_BYTES or not self._is_own(head.host):
+        if head is None or head.length > self._upload_limit_bytes + head.around or not self._is_own(head.host):
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -118,14 +121,14 @@ class QuickAnswers:
         with self._bodies.body() as body:
             with predictions.refusals_counted():
                 predictions.serving()  # without a model there is no point in reading the image
-                check_is_form(head.content_type)
+                check_has_image(head.content_type)
                 form = await self._bodies.read(receive, body, arrived=ARRIVED in scope)
             if form is None:
                 raise body_cut()
             with predictions.refusals_counted():
-                data = await read_file(head.content_type, form, self._upload_limit_bytes)
+                data = await image_of(head.content_type, form, self._upload_limit_bytes)
                 del form
-                with predictions.admitted():  # only now: a half-sent request takes no other's place
+                with predictions.admitted(scope.get(ARRIVED)):  # only now: a half-sent request takes no other's place
                     fields = await predictions.answer(data, span, key)
         return _as_json(fields).encode()
 
@@ -149,13 +152,17 @@ def _read_head(headers: _Headers) -> _Head | None:
         or not _UNUSUAL.isdisjoint(given)
         or host is None
         or not length.isdigit()
-        or not content_type.startswith(b"multipart/")
     ):
+        return None
+    kind = content_type.decode("latin-1")
+    is_form = kind.startswith("multipart/")
+    if not is_form and not is_image(kind):
         return None
     traceparent = given.get(b"traceparent")
     return _Head(
-        content_type.decode("latin-1"),
+        kind,
         int(length),
+        FORM_BYTES if is_form else 0,
         host,
         traceparent.decode("latin-1") if traceparent else None,
         presented_key(

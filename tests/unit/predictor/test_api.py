@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from io import BytesIO
@@ -22,6 +23,7 @@ from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.model.scoring import INLINE_BYTES
 from shared.contract.replicas import AnswersLogged, PredictionLogged
+from shared.http.problems import Problem
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
 from tests.examples import send_examples
@@ -159,7 +161,7 @@ async def test_a_form_without_the_file_is_refused(replica: Replica) -> None:
     replica.serve(1, small_artefact())
     refused = await replica.client.post("/predict", files={"other": picture()})
     assert (refused.status_code, refused.json()["error"]) == (422, "file_missing")
-    refused = await replica.client.post("/predict", content=picture(), headers={"content-type": "image/png"})
+    refused = await replica.client.post("/predict", content=picture(), headers={"content-type": "image/tiff"})
     assert (refused.status_code, refused.json()["error"]) == (415, "not_multipart")
 
 
@@ -169,6 +171,18 @@ async def test_further_requests_are_refused_while_too_many_are_in_flight(replica
         refused = await replica.client.post("/predict", files={"file": picture()})
         assert (refused.status_code, refused.json()["error"]) == (503, "overloaded")
     assert (await replica.client.post("/predict", files={"file": picture()})).status_code == 200
+
+
+async def test_a_request_that_waited_too_long_is_refused(replica: Replica) -> None:
+    def ask(seconds_ago: float) -> None:
+        with replica.predictions.admitted(time.monotonic() - seconds_ago):
+            pass
+
+    ask(0.1)
+    with pytest.raises(Problem) as refused:
+        ask(10.0)
+    assert (refused.value.status_code, refused.value.error) == (503, "overloaded")
+    assert refused.value.headers == {"Retry-After": "1"}
 
 
 async def test_requests_that_are_half_sent_take_the_place_of_no_other(replica: Replica) -> None:

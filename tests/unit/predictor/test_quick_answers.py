@@ -30,9 +30,9 @@ from tests.unit.predictor.test_api_keys import KEY, LONG_WAY, entry
 LIMIT_BYTES = 100_000
 IMAGE = {"file": ("a.png", picture(), "image/png")}
 DIFFER = {"prediction_id", "trace_id", "milliseconds"}
-LONG_ONLY = ("a larger file", "no form", "a name of others")
+LONG_ONLY = ("a larger file", "no form", "a large image as it is", "a name of others")
 """What is handed on by its head."""
-ANSWERED = ("an image", "a field beside it", "an odd name", "a key in the other header")
+ANSWERED = ("an image", "an image as it is", "a field beside it", "an odd name", "a key in the other header")
 REQUESTS: dict[str, dict[str, Any]] = {
     "an image": {"files": IMAGE},
     "no file name": {"files": {"file": (None, b"text")}},
@@ -45,7 +45,11 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "an odd name": {"files": {"file": ('a"; name="b.png', picture(), "image/png")}},
     "a large file": {"files": {"file": ("a.png", b"x" * (LIMIT_BYTES + 1))}},
     "a larger file": {"files": {"file": ("a.png", b"x" * (LIMIT_BYTES + 100_000))}},
-    "no form": {"content": picture(), "headers": {"content-type": "image/png"}},
+    "no form": {"content": picture(), "headers": {"content-type": "text/plain"}},
+    "an image as it is": {"content": picture(), "headers": {"content-type": "image/png"}},
+    "half an image as it is": {"content": picture()[:60], "headers": {"content-type": "image/png; q=1"}},
+    "nothing as an image": {"content": b"", "headers": {"content-type": "image/jpeg"}},
+    "a large image as it is": {"content": b"x" * (LIMIT_BYTES + 1), "headers": {"content-type": "IMAGE/JPEG"}},
     "a broken form": {"content": b"--x\r\n\r\n", "headers": {"content-type": "multipart/form-data; boundary=x"}},
     "a form without boundary": {"content": b"--x", "headers": {"content-type": "multipart/form-data"}},
     "no body": {"headers": {"content-type": "multipart/form-data; boundary=x"}},

@@ -26,13 +26,14 @@ from services.predictor.api.standards.bodies import (
 from services.predictor.api.standards.open_inference import VERSION
 from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.api import Api
+from shared.http.forms import IMAGE_TYPES
+from shared.http.limits import ARRIVED
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.health import Health
 
 PATH, PING = "/invocations", "/ping"
 COLUMN = "image"
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp")
 _TEXT: dict[str, Any] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 _REQUEST_BODY = {
     "required": True,
@@ -66,7 +67,7 @@ def add_mlflow_scoring(app: Api, batches: Batches, health: Health, needs_key: Se
                 predictions.serving()  # without a model there is no point in reading the images
                 kind = _kind(request)
                 body = await read_body(request)
-                with predictions.admitted():
+                with predictions.admitted(request.scope.get(ARRIVED)):
                     images = await _images(kind, body)
                     found = await batches.answer(images, predictions.serving())
         except Problem as problem:

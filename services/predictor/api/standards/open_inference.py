@@ -28,6 +28,7 @@ from services.predictor.api.standards.tensors import InferRequest, Output, Outpu
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.api import Api
+from shared.http.limits import ARRIVED
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.health import Health
 
@@ -159,7 +160,7 @@ class OpenInference:
         with self._predictions.refusals_counted():
             self._serving(request)  # what cannot be answered need not be read
             body = await read_body(request)
-            with self._predictions.admitted():
+            with self._predictions.admitted(request.scope.get(ARRIVED)):
                 length = request.headers.get(JSON_BYTES)
                 if len(body) > INLINE_BYTES:
                     asked, images = await asyncio.to_thread(_read, body, length)

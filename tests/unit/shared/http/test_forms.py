@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from shared.http.forms import MOST_PARTS, Form, FormReader, read_file, read_form
+from shared.http.forms import MOST_PARTS, Form, FormReader, image_of, read_form
 from shared.http.problems import Problem
 
 FORM = "multipart/form-data; boundary=abc"
@@ -92,7 +92,7 @@ async def test_the_form_of_most_clients_is_read_as_every_other_one(body: bytes, 
         form.add(body)
         return form.end().file(15)
 
-    assert await outcome(read_file(content_type, body, 15)) == await outcome(in_pieces())
+    assert await outcome(image_of(content_type, body, 15)) == await outcome(in_pieces())
 
 
 @pytest.mark.parametrize("name", [b"FILE", b"File", b"file"])
@@ -105,14 +105,14 @@ async def test_names_of_any_length_and_case_are_read_as_by_the_parser(name: byte
         async def in_pieces(body: bytes = body) -> bytes:
             return (await read(FORM, body)).file(15)
 
-        assert await outcome(read_file(FORM, body, 15)) == await outcome(in_pieces())
+        assert await outcome(image_of(FORM, body, 15)) == await outcome(in_pieces())
 
 
 async def test_the_form_of_most_clients_is_read_in_one_step() -> None:
     for content_type, body in (encoded({"file": b"x" * 50}), (FORM, PART % (b"file", b"y" * 50) + END)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("shared.http.forms.FormReader", None)
-            assert len(await read_file(content_type, body, 50)) == 50
+            assert len(await image_of(content_type, body, 50)) == 50
 
 
 async def test_two_files_are_refused_and_none_is_chosen() -> None:

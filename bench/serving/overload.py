@@ -3,9 +3,9 @@
     python -m bench.serving.overload --state .pappus --images FOLDER --flood 512 --seconds 60
 
 Eight clients ask for predictions one after another, each waiting for its answer (FOLDER holds <label>/*.jpg): first
-alone, then beside wrk with so many connections that never pause and heed no Retry-After, then alone again, two seconds
-after the flood has ended. Of these clients those that were answered count; what was refused is counted apart. Memory is
-the largest resident set of each replica.
+alone, from an address of their own, then beside wrk with so many connections that never pause and heed no Retry-After,
+then alone again, two seconds after the flood has ended. Of these clients those that were answered count; what was
+refused is counted apart. Memory is the largest resident set of each replica.
 """
 
 import argparse
@@ -29,6 +29,8 @@ CLIENTS = 8
 EVERY = 8
 """One photograph in so many is asked about, again and again."""
 AFTER_SECONDS = 2.0
+OWN_ADDRESS = "127.0.0.2"
+"""Without keys an address is a client, and clients take turns."""
 LOOK_SECONDS = 0.2
 
 
@@ -56,7 +58,8 @@ async def ask(stack: RunningStack, images: list[bytes], seconds: float) -> Seen:
     headers = {"Authorization": f"Bearer {stack.predictor_key}", "Content-Type": "image/jpeg"}
 
     async def client(number: int) -> None:
-        async with aiohttp.ClientSession(headers=headers) as session:
+        connector = aiohttp.TCPConnector(local_addr=(OWN_ADDRESS, 0))
+        async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
             while time.monotonic() < until:
                 number += 1
                 began = time.perf_counter()
@@ -82,8 +85,8 @@ async def watch_memory(state: Path, most: dict[str, int]) -> None:
     parts = [part for part in read_status(StateFolder.at(state)).components if part.name.startswith("predictor-api")]
     while True:
         for part in parts:
-            if part.pid is not None:
-                most[part.name] = max(most.get(part.name, 0), psutil.Process(part.pid).memory_info().rss)
+            if part.process is not None:
+                most[part.name] = max(most.get(part.name, 0), psutil.Process(part.process.pid).memory_info().rss)
         await asyncio.sleep(LOOK_SECONDS)
 
 

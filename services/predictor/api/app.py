@@ -12,13 +12,13 @@ from services.predictor.api import examples
 from services.predictor.api.bodies import ModelBody, PredictionBody
 from services.predictor.api.key_check import API_KEY, KeyMiddleware
 from services.predictor.api.keys import ApiKeys
-from services.predictor.api.predictions import Predictions
+from services.predictor.api.predictions import Asker, Predictions
 from services.predictor.api.quick_answers import PATH, QuickAnswers
 from services.predictor.api.standards import mlflow_scoring, open_inference
 from services.predictor.api.standards.batches import Batches
 from shared.http.api import Api
 from shared.http.forms import form_description, read_image
-from shared.http.limits import ARRIVED, BodyBudget, bytes_as_base64
+from shared.http.limits import BodyBudget, bytes_as_base64
 from shared.http.problems import problem_responses
 from shared.runtime.health import Health
 from shared.runtime.tracing import current_span
@@ -87,11 +87,10 @@ def build_app(
         with predictions.refusals_counted():
             predictions.serving()  # without a model there is no point in reading the image
             data = await read_image(request, upload_limit_bytes)
-            with predictions.admitted(
-                request.scope.get(ARRIVED)
-            ):  # only now: a half-sent request takes no other's place
-                key = get_contextvars().get("api_key")
-                return JSONResponse(await predictions.answer(data, current_span(), key))
+            asker = Asker.of(request.scope, get_contextvars().get("api_key"))
+            # Only now: a request that is half sent takes no other's place.
+            with await predictions.turns.take(asker.client, asker.arrived) as turn:
+                return JSONResponse(await predictions.answer(data, current_span(), turn, asker.api_key))
 
     @app.get(
         "/model",

@@ -1,23 +1,39 @@
 """From the bytes of an image to the body of an answer. Knows nothing of requests."""
 
-import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from opentelemetry.trace import Span
+from starlette.types import Scope
 
 from services.predictor.api.prediction_log import Answered, PredictionLog
-from services.predictor.metrics import IN_FLIGHT, REFUSALS, count_answer, count_stages
+from services.predictor.api.turns import Turn, Turns
+from services.predictor.metrics import REFUSALS, count_answer, count_stages
 from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.scoring import Scored, Scoring
+from shared.http.limits import ARRIVED
 from shared.http.problems import Problem
 from shared.imaging.decoding import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.tracing import describe_span, trace_id_of
+
+
+class Asker(NamedTuple):
+    """Who asks: `client` takes turns with others (see `Turns`), `api_key` is the name of its key, None without one;
+    `arrived`: when the request was whole (`time.monotonic`), None: now."""
+
+    client: str
+    api_key: str | None
+    arrived: float | None
+
+    @classmethod
+    def of(cls, scope: Scope, api_key: str | None) -> "Asker":
+        """Return who sent a request. With keys a key is a client, else an address is one."""
+        address = scope.get("client")
+        return cls(api_key or (address[0] if address else ""), api_key, scope.get(ARRIVED))
 
 
 class Predictions:
@@ -33,41 +49,15 @@ class Predictions:
         classes: KnownClasses | None = None,
         longest_wait_seconds: float = 0.25,
     ) -> None:
-        """`classes`: what people call the labels; None: as they are. `longest_wait_seconds`: a request that waited
-        longer is refused."""
+        """`classes`: what people call the labels; None: as they are. `in_flight_limit` and `longest_wait_seconds`: see
+        Turns."""
         self._classes = classes
         self._in_service = in_service
         self._prediction_log = prediction_log
         self._replica = replica
-        self._in_flight_limit = in_flight_limit
-        self._in_flight = 0
-        self._longest_wait_seconds = longest_wait_seconds
+        self.turns = Turns(longest_wait_seconds, in_flight_limit)
         self._scoring = Scoring()
         self._clock = clock
-
-    @contextmanager
-    def admitted(self, arrived: float | None = None) -> Iterator[None]:
-        """Count one request, from the end of its body to its answer. `arrived`: when all of it was there
-        (`time.monotonic`); None: now.
-
-        Most answers are computed without a pause, one after another. So when more is asked than can be answered, it is
-        requests in the loop that wait, and the age of the oldest tells how many there are. One that waited too long is
-        refused at once, which costs a tenth of an answer: those behind it are answered sooner, instead of all too late.
-
-        Raises:
-            Problem: 503 after too long a wait, or while too many requests are in flight.
-        """
-        late = arrived is not None and time.monotonic() - arrived > self._longest_wait_seconds
-        if late or self._in_flight >= self._in_flight_limit:
-            detail = "Too many predictions at once. Ask again in a moment."
-            raise Problem(503, "overloaded", detail, retry_after_seconds=1)
-        self._in_flight += 1
-        IN_FLIGHT.inc()
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            IN_FLIGHT.dec()
 
     @contextmanager
     def refusals_counted(self) -> Iterator[None]:
@@ -86,39 +76,40 @@ class Predictions:
             raise Problem(503, "no_model", detail, retry_after_seconds=2)
         return serving
 
-    async def answer(self, data: bytes, span: Span, api_key: str | None = None) -> dict[str, Any]:
-        """Return the fields of PredictionBody. `span` is that of the request, and `api_key` the name of the key by
-        which it was made.
+    async def answer(self, data: bytes, span: Span, turn: Turn, api_key: str | None = None) -> dict[str, Any]:
+        """Return the fields of PredictionBody. `span` and `turn` are those of the request, and `api_key` is the name of
+        the key by which it was made.
 
         Raises:
             Problem: 422 with the reason code if `data` is not an image, 503 without a model.
         """
         serving = self.serving()  # read once: version and probabilities of an answer belong together
-        return self._record(await self._score(data, serving), len(data), serving, span, api_key)
+        return self._record(await self._score(data, serving, turn), len(data), serving, span, api_key)
 
     async def answer_each(
-        self, images: Sequence[bytes], serving: ServingModel, span: Span, api_key: str | None = None
+        self, images: Sequence[bytes], serving: ServingModel, span: Span, asker: Asker
     ) -> list[dict[str, Any]]:
-        """Return what `answer` returns for each image of a request, all by the same model. One after another: a request
-        has the processor once, and other requests have their turn between two images. An answer counts and is logged
-        when there are all of them: none is recorded that is not given.
+        """Return what `answer` returns for each image of a request, all by the same model. Each image has a turn, so
+        that other requests have theirs between two of them. An answer counts and is logged when there are all of them:
+        none is recorded that is not given.
 
         Raises:
-            Problem: 422 with the reason code if one is not an image; its fact `image` says which, from 0.
+            Problem: 422 with the reason code if one is not an image; its fact `image` says which, from 0. 503 if the
+                first turn would come too late.
         """
         found: list[tuple[Scored, int]] = []
         for number, data in enumerate(images):
-            try:
-                found.append((await self._score(data, serving), len(data)))
-            except Problem as problem:
-                detail = problem.detail if len(images) == 1 else f"Image {number}: {problem.detail}"
-                raise Problem(problem.status_code, problem.error, detail, {"image": number}) from problem
-            await asyncio.sleep(0)
-        return [self._record(scored, size_bytes, serving, span, api_key) for scored, size_bytes in found]
+            with await self.turns.take(asker.client, asker.arrived, begun=number > 0) as turn:
+                try:
+                    found.append((await self._score(data, serving, turn), len(data)))
+                except Problem as problem:
+                    detail = problem.detail if len(images) == 1 else f"Image {number}: {problem.detail}"
+                    raise Problem(problem.status_code, problem.error, detail, {"image": number}) from problem
+        return [self._record(scored, size_bytes, serving, span, asker.api_key) for scored, size_bytes in found]
 
-    async def _score(self, data: bytes, serving: ServingModel) -> Scored:
+    async def _score(self, data: bytes, serving: ServingModel, turn: Turn) -> Scored:
         try:
-            return await self._scoring.score(data, serving.model)
+            return await self._scoring.score(data, serving.model, turn.leave)
         except UndecodableImage as error:
             raise Problem(422, error.reason, str(error)) from error
 

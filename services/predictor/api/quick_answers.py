@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.predictor.api.key_check import KEY_HEADER, admit, presented_key
 from services.predictor.api.keys import ApiKeys
-from services.predictor.api.predictions import Predictions
+from services.predictor.api.predictions import Asker, Predictions
 from shared.http.browsers import HEADERS
 from shared.http.forms import check_has_image, image_of, is_image
 from shared.http.limits import ARRIVED, FORM_BYTES, BodyBudget
@@ -128,8 +128,10 @@ class QuickAnswers:
             with predictions.refusals_counted():
                 data = await image_of(head.content_type, form, self._upload_limit_bytes)
                 del form
-                with predictions.admitted(scope.get(ARRIVED)):  # only now: a half-sent request takes no other's place
-                    fields = await predictions.answer(data, span, key)
+                asker = Asker.of(scope, key)
+                # Only now: a request that is half sent takes no other's place.
+                with await predictions.turns.take(asker.client, asker.arrived) as turn:
+                    fields = await predictions.answer(data, span, turn, key)
         return _as_json(fields).encode()
 
     def _is_own(self, host: bytes) -> bool:

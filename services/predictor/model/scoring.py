@@ -1,6 +1,7 @@
 """Scores one image: bytes in, answer out, with the time of each stage. Used by the API and the worker."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter
@@ -46,8 +47,9 @@ class Scoring:
     def __init__(self) -> None:
         self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
 
-    async def score(self, data: bytes, model: Model) -> Scored:
-        """Decode, resize and answer, on the event loop where a thread would cost as much as the answer.
+    async def score(self, data: bytes, model: Model, leave: Callable[[], None] | None = None) -> Scored:
+        """Decode, resize and answer, on the event loop where a thread would cost as much as the answer. `leave` is
+        called when the work is about to go on elsewhere.
 
         Raises:
             UndecodableImage: `data` is not an image Pappus takes.
@@ -57,6 +59,8 @@ class Scoring:
             structure = read_structure(data)
             if is_quick(structure):
                 return answer(data, prepare_opened(structure, started), model)
+        if leave is not None:
+            leave()
         image = await self._decoding.call(data)
         return await asyncio.to_thread(answer, data, image, model)
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from functools import partial
 from io import BytesIO
 from uuid import UUID
@@ -167,20 +168,22 @@ async def test_a_form_without_the_file_is_refused(replica: Replica) -> None:
 
 async def test_further_requests_are_refused_while_too_many_are_in_flight(replica: Replica) -> None:
     replica.serve(1, small_artefact())
-    with replica.predictions.admitted(), replica.predictions.admitted():
+    with await replica.predictions.turns.take("a") as one, ExitStack() as held:
+        one.leave()
+        held.enter_context(await replica.predictions.turns.take("b")).leave()
         refused = await replica.client.post("/predict", files={"file": picture()})
         assert (refused.status_code, refused.json()["error"]) == (503, "overloaded")
     assert (await replica.client.post("/predict", files={"file": picture()})).status_code == 200
 
 
 async def test_a_request_that_waited_too_long_is_refused(replica: Replica) -> None:
-    def ask(seconds_ago: float) -> None:
-        with replica.predictions.admitted(time.monotonic() - seconds_ago):
+    async def ask(seconds_ago: float) -> None:
+        with await replica.predictions.turns.take("a", time.monotonic() - seconds_ago):
             pass
 
-    ask(0.1)
+    await ask(0.1)
     with pytest.raises(Problem) as refused:
-        ask(10.0)
+        await ask(10.0)
     assert (refused.value.status_code, refused.value.error) == (503, "overloaded")
     assert refused.value.headers == {"Retry-After": "1"}
 

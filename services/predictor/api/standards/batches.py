@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
+from starlette.types import Scope
 from structlog.contextvars import get_contextvars
 
-from services.predictor.api.predictions import Predictions
+from services.predictor.api.predictions import Asker, Predictions
 from services.predictor.model.holder import ServingModel
 from shared.http.limits import too_large
 from shared.http.problems import Problem
@@ -31,7 +32,7 @@ class Batches:
         self.predictions = predictions
         self.upload_limit_bytes = upload_limit_bytes
 
-    async def answer(self, images: Sequence[bytes], serving: ServingModel) -> list[dict[str, Any]]:
+    async def answer(self, images: Sequence[bytes], serving: ServingModel, scope: Scope) -> list[dict[str, Any]]:
         """Return the fields of a PredictionBody for each image.
 
         Raises:
@@ -39,8 +40,8 @@ class Batches:
         """
         if any(len(image) > self.upload_limit_bytes for image in images):
             raise too_large(self.upload_limit_bytes)
-        key = get_contextvars().get("api_key")
-        return await self.predictions.answer_each(images, serving, current_span(), key)
+        asker = Asker.of(scope, get_contextvars().get("api_key"))
+        return await self.predictions.answer_each(images, serving, current_span(), asker)
 
 
 def check_number(count: int) -> None:

@@ -27,7 +27,6 @@ from services.predictor.api.standards.open_inference import VERSION
 from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.api import Api
 from shared.http.forms import IMAGE_TYPES
-from shared.http.limits import ARRIVED
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.health import Health
 
@@ -67,9 +66,8 @@ def add_mlflow_scoring(app: Api, batches: Batches, health: Health, needs_key: Se
                 predictions.serving()  # without a model there is no point in reading the images
                 kind = _kind(request)
                 body = await read_body(request)
-                with predictions.admitted(request.scope.get(ARRIVED)):
-                    images = await _images(kind, body)
-                    found = await batches.answer(images, predictions.serving())
+                images = await _images(kind, body)
+                found = await batches.answer(images, predictions.serving(), request.scope)
         except Problem as problem:
             problem.facts |= {"error_code": _error_code(problem.status_code), "message": problem.detail}
             raise

@@ -28,7 +28,6 @@ from services.predictor.api.standards.tensors import InferRequest, Output, Outpu
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.api import Api
-from shared.http.limits import ARRIVED
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.health import Health
 
@@ -160,15 +159,14 @@ class OpenInference:
         with self._predictions.refusals_counted():
             self._serving(request)  # what cannot be answered need not be read
             body = await read_body(request)
-            with self._predictions.admitted(request.scope.get(ARRIVED)):
-                length = request.headers.get(JSON_BYTES)
-                if len(body) > INLINE_BYTES:
-                    asked, images = await asyncio.to_thread(_read, body, length)
-                else:
-                    asked, images = _read(body, length)
-                wanted = _wanted_outputs(asked)
-                serving = self._serving(request)  # read once: a request is answered by one version, the one it names
-                found = await self._batches.answer(images, serving)
+            length = request.headers.get(JSON_BYTES)
+            if len(body) > INLINE_BYTES:
+                asked, images = await asyncio.to_thread(_read, body, length)
+            else:
+                asked, images = _read(body, length)
+            wanted = _wanted_outputs(asked)
+            serving = self._serving(request)  # read once: a request is answered by one version, the one it names
+            found = await self._batches.answer(images, serving, request.scope)
         fields = {"model_name": serving.promotion.model_name, "model_version": serving.promotion.version}
         if asked.id is not None:
             fields["id"] = asked.id

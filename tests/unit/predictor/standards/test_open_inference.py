@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -210,7 +211,10 @@ async def test_an_image_may_be_as_large_as_a_file_of_a_form(replica: Replica) ->
 
 
 async def test_further_requests_are_refused_while_too_many_are_in_flight(replica: Replica) -> None:
-    with replica.predictions.admitted(), replica.predictions.admitted():
+    turns = replica.predictions.turns
+    with await turns.take("a") as one, ExitStack() as held:
+        one.leave()
+        held.enter_context(await turns.take("b")).leave()
         assert "Too many predictions" in await refused(replica, 503, json=asking(RED))
     assert (await replica.client.post(INFER, json=asking(RED))).status_code == 200
 

@@ -3,30 +3,51 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+EVERY = 8
+"""One photograph in so many is asked about, again and again."""
 BOUNDARY = "pappus-bench-7f3a9c"
 SCRIPT = """
-local requests = {}
-for line in io.lines("%(list)s") do
-  local file = io.open(line, "rb")
-  local body = file:read("*a")
-  file:close()
-  requests[#requests + 1] = wrk.format("POST", "/predict", {
-    ["Host"] = "%(host)s", ["Content-Type"] = "multipart/form-data; boundary=%(boundary)s",
-    ["Authorization"] = "Bearer %(key)s" }, body)
+local requests, number = {}, 0
+init = function()  -- before it wrk knows no Host, and a request without one is refused by some servers
+  for line in io.lines("%(list)s") do
+    local file = io.open(line, "rb")
+    local body = file:read("*a")
+    file:close()
+    requests[#requests + 1] = wrk.format("POST", "%(path)s", {
+      ["Content-Type"] = "%(content_type)s", ["Authorization"] = "Bearer %(key)s" }, body)
+  end
 end
-local number, bad = 0, 0
 request = function() number = number + 1; return requests[number %% #requests + 1] end
 done = function(summary, latency, _)
-  io.write(string.format("FOUND %%d %%d %%d %%d %%d %%d\\n", summary.requests, summary.duration,
-    summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write
-    + summary.errors.timeout, latency:percentile(50), latency:percentile(99), latency.max))
+  io.write(string.format("FOUND %%d %%d %%d %%d %%d %%d %%d\\n", summary.requests, summary.duration,
+    summary.errors.status,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
+    latency:percentile(50), latency:percentile(99), latency.max))
 end
 """
+
+
+def form(image: bytes) -> bytes:
+    """Return the form of most clients with this image as its file."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="i.jpg"\r\n'
+    return f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + image + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a server is sent an image: the path, the type of the body, and the body that holds the image."""
+
+    path: str
+    content_type: str
+    body: Callable[[bytes], bytes]
+
+
+FORM = Request("/predict", f"multipart/form-data; boundary={BOUNDARY}", form)
+"""How Pappus is sent one."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +62,29 @@ class Found:
     longest: float
 
 
+def read_photographs(folder: Path) -> list[bytes]:
+    """Return one photograph in EVERY of a folder of <label>/*.jpg."""
+    files = sorted(folder.glob("*/*.jpg"))[::EVERY]
+    if not files:
+        raise SystemExit(f"There are no <label>/*.jpg in {folder}.")
+    return [file.read_bytes() for file in files]
+
+
+def read_found(line: str) -> Found:
+    """Read what the script writes at the end.
+
+    A refusal is a response, and wrk counts it among the requests. An error of a connection is none, and may come with
+    one: a server may close after it refused.
+    """
+    requests, microseconds, refused, errors, p50, p99, longest = map(int, line.split())
+    answered = requests - refused
+    return Found(answered / microseconds * 1e6, answered, refused + errors, p50 / 1000, p99 / 1000, longest / 1000)
+
+
 class Load:
     """Clients of one address. `folder` takes the requests, which are made once."""
 
-    def __init__(self, address: str, key: str, images: Sequence[bytes], folder: Path) -> None:
+    def __init__(self, address: str, key: str, images: Sequence[bytes], folder: Path, request: Request = FORM) -> None:
         if shutil.which("wrk") is None:
             raise SystemExit("wrk asks for the predictions: install it (apt-get install wrk).")
         self._address = address
@@ -52,11 +92,11 @@ class Load:
         bodies = []
         for number, image in enumerate(images):
             bodies.append(folder / f"{number}.body")
-            bodies[-1].write_bytes(form(image))
+            bodies[-1].write_bytes(request.body(image))
         listed = folder / "bodies"
         listed.write_text("".join(f"{body}\n" for body in bodies))
-        names = {"list": listed, "boundary": BOUNDARY, "key": key, "host": urlsplit(address).netloc}
-        self._script.write_text(SCRIPT % names)
+        values = {"list": listed, "path": request.path, "content_type": request.content_type, "key": key}
+        self._script.write_text(SCRIPT % values)
 
     def run(self, connections: int, seconds: int) -> Found:
         """Keep so many requests in flight for so long."""
@@ -64,12 +104,4 @@ class Load:
         ended = subprocess.run([*command, self._address], capture_output=True, text=True, check=True)
         line = re.search(r"^FOUND (.*)$", ended.stdout, re.MULTILINE)
         assert line, ended.stdout
-        requests, microseconds, failed, p50, p99, longest = map(int, line[1].split())
-        answered = requests - failed
-        return Found(answered / microseconds * 1e6, answered, failed, p50 / 1000, p99 / 1000, longest / 1000)
-
-
-def form(image: bytes) -> bytes:
-    """Return the form of most clients with this image as its file."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="i.jpg"\r\n'
-    return f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + image + f"\r\n--{BOUNDARY}--\r\n".encode()
+        return read_found(line[1])

@@ -20,10 +20,14 @@ def spent_by_component(state: Path) -> Mapping[str, float]:
     found = {}
     for component in status.components:
         if component.process is not None:
-            root = psutil.Process(component.process.pid)
-            family = [root, *root.children(recursive=True)]
-            found[component.name] = sum(_cpu_seconds(process) for process in family)
+            found[component.name] = family_cpu_seconds(component.process.pid)
     return found
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds so far of a process and of those that it started, without those that ended."""
+    root = psutil.Process(pid)
+    return sum(_cpu_seconds(process) for process in [root, *root.children(recursive=True)])
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

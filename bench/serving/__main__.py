@@ -6,6 +6,9 @@ The limit: the model in service, in one process for each core, decodes and answe
 <label>/*.jpg) while the stack rests. Then as many clients as each number of connections says ask the common port of the
 replicas without a pause, for so many seconds, with a key where there are keys; every service of the stack runs beside
 them on the same cores. Limit and load are measured in turns. Wanted: at least 0.80 of the limit at 8 and at 32.
+
+With `--peers all` other servers have their turns beside the stack's, with the model in service (of a correction layer
+the whole model below it): see `python -m bench.serving.peers --help`.
 """
 
 import argparse
@@ -17,18 +20,16 @@ from statistics import median
 from bench.cpu_by_component import print_spent, spent_by_component
 from bench.secured import wait_until_quiet
 from bench.serving.limit import measure_limit
-from bench.serving.load import Load
+from bench.serving.load import Load, read_photographs
+from bench.serving.peers.command import add_arguments, compare, replica_folder
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
-
-EVERY = 8
-"""One photograph in so many is asked about, again and again."""
 
 
 def measure(state: Path, images: list[bytes], connections: list[int], seconds: int, turns: int) -> None:
     """Measure in turns, and print the figures."""
     stack, cores = RunningStack.find(StateFolder.at(state)), os.cpu_count() or 1
-    folder = state / "services" / "predictor-api-0" / "artefacts"
+    folder = replica_folder(state)
     shares: dict[int, list[float]] = {count: [] for count in connections}
     with tempfile.TemporaryDirectory() as temporary:
         load = Load(stack.predictor, stack.predictor_key, images, Path(temporary))
@@ -57,13 +58,10 @@ def measure(state: Path, images: list[bytes], connections: list[int], seconds: i
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--state", type=Path, default=Path(".pappus"))
-    arguments.add_argument("--images", type=Path, required=True, help="folder of <label>/*.jpg")
-    arguments.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32])
-    arguments.add_argument("--seconds", type=int, default=20)
-    arguments.add_argument("--turns", type=int, default=2)
+    add_arguments(arguments, "")
     options = arguments.parse_args()
-    files = sorted(options.images.glob("*/*.jpg"))[::EVERY]
-    if not files:
-        arguments.error(f"There are no <label>/*.jpg in {options.images}.")
-    asked = [file.read_bytes() for file in files]
-    measure(options.state, asked, options.connections, options.seconds, options.turns)
+    if options.peers:
+        compare(options, options.state, None)
+    else:
+        asked = read_photographs(options.images)
+        measure(options.state, asked, options.connections, options.seconds, options.turns)

@@ -21,27 +21,39 @@ class Limit:
     cpu_milliseconds: float
 
 
-def load_model(folder: Path) -> Model:
-    """Return the model that a replica kept last in its folder of artefacts."""
+def load_model(source: Path) -> Model:
+    """Return the model of a file, or the one that a replica kept last in its folder of artefacts."""
+    if source.is_file():
+        return Model(source.read_bytes())
+    artefact, base = _kept(source)
+    parsed = ParsedArtefact.of(artefact)
+    if base is None or parsed.metadata.base is None:
+        return Model(parsed)
+    return Model(parsed, bases={parsed.metadata.base.sha256: Graph(ParsedArtefact.of(base))})
+
+
+def whole_model(folder: Path) -> bytes:
+    """Return the file that any onnxruntime can answer with: of a layer alone the artefact that it belongs to."""
+    artefact, base = _kept(folder)
+    return artefact if base is None else base
+
+
+def _kept(folder: Path) -> tuple[bytes, bytes | None]:
     kept = ArtefactFolder(folder)
     promotions = kept.promotions()
     artefact = kept.read(promotions[0].artefact_sha256) if promotions else None
     if artefact is None:
         raise SystemExit(f"There is no model in {folder}: run pappus demo first.")
-    parsed = ParsedArtefact.of(artefact)
-    base = parsed.metadata.base
-    whole = None if base is None else kept.read(base.sha256)
-    if base is None or whole is None:
-        return Model(parsed)
-    return Model(parsed, bases={base.sha256: Graph(ParsedArtefact.of(whole))})
+    base = ParsedArtefact.of(artefact).metadata.base
+    return artefact, None if base is None else kept.read(base.sha256)
 
 
-def measure_limit(folder: Path, images: Sequence[bytes], cores: int, seconds: float) -> Limit:
-    """Answer in so many processes for so long."""
+def measure_limit(source: Path, images: Sequence[bytes], cores: int, seconds: float) -> Limit:
+    """Answer with the model of `load_model` in so many processes for so long."""
     context = get_context("spawn")
     barrier, results = context.Barrier(cores), context.SimpleQueue()
     processes = [
-        context.Process(target=_answer, args=(folder, list(images), seconds, barrier, results)) for _ in range(cores)
+        context.Process(target=_answer, args=(source, list(images), seconds, barrier, results)) for _ in range(cores)
     ]
     for process in processes:
         process.start()
@@ -53,9 +65,9 @@ def measure_limit(folder: Path, images: Sequence[bytes], cores: int, seconds: fl
 
 
 def _answer(
-    folder: Path, images: list[bytes], seconds: float, barrier: BarrierType, results: "Queue[tuple[int, float, float]]"
+    source: Path, images: list[bytes], seconds: float, barrier: BarrierType, results: "Queue[tuple[int, float, float]]"
 ) -> None:
-    model = load_model(folder)
+    model = load_model(source)
     for image in images:
         model.answer(prepare_image(image).pixels)
     barrier.wait()

@@ -36,7 +36,7 @@ PEERS = (
     Peer("mlserver", "custom handler, parallel workers behind one API process", ("-m", f"{SERVERS}.mlserver_server")),
     Peer(
         "kserve",
-        "custom model of the Python SDK, protocol v1 with the photograph as body",
+        "custom model of the Python SDK, its timings and histograms, the photograph as body",
         ("-m", f"{SERVERS}.kserve_server"),
         Request("/v1/models/photographs:predict", RAW.content_type, RAW.body),
     ),

@@ -1,6 +1,7 @@
 """The comparison with other servers, without any: which are chosen, their answers, their processes, the table."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from bench.serving.limit import Limit
 from bench.serving.load import FORM, Found
 from bench.serving.peers.answers import ALLOWED, CHECKED, Answer, largest_difference, read_answer, some_of
-from bench.serving.peers.environment import REQUIREMENTS
+from bench.serving.peers.environment import REQUIREMENTS, make_environment
 from bench.serving.peers.peers import PEERS, Peer, chosen
 from bench.serving.peers.running import PeerServer
 from bench.serving.peers.table import Measured, Row, markdown
@@ -85,6 +86,28 @@ def test_a_peer_that_ends_at_its_start_says_why(tmp_path: Path) -> None:
     server = PeerServer(peer, Path(sys.executable), tmp_path / "model.onnx", 2, tmp_path)
     with pytest.raises(Unavailable, match="ended while it started: no model for port"), server.running(b"JPEG"):
         pass
+
+
+def test_without_uv_no_environment_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    with pytest.raises(Unavailable, match="uv, which makes the environment"):
+        make_environment("mosec", tmp_path)
+
+
+def test_an_installer_that_fails_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installer = tmp_path / "uv"
+    installer.write_text("#!/bin/sh\necho no wheel for this machine >&2; exit 1\n")
+    installer.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: str(installer))
+    with pytest.raises(Unavailable, match="not installed: no wheel for this machine"):
+        make_environment("mosec", tmp_path)
+
+
+def test_an_environment_with_the_same_pins_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    (tmp_path / "mosec").mkdir()
+    shutil.copyfile(REQUIREMENTS / "mosec.txt", tmp_path / "mosec" / "installed.txt")
+    assert make_environment("mosec", tmp_path) == tmp_path / "mosec" / "bin" / "python"
 
 
 def measured(a_second: float, share: float) -> Measured:

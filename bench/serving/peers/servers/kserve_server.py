@@ -1,4 +1,7 @@
-"""KServe: a custom model of its Python SDK, asked with the bytes of the photograph, without gRPC and timings."""
+"""KServe: a custom model of its Python SDK, asked with the bytes of the photograph, without gRPC and lines in a log.
+
+What it measures of each request (timings, Prometheus histograms) cannot be switched off.
+"""
 
 import logging
 from functools import cache

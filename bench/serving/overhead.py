@@ -34,6 +34,7 @@ from services.predictor.api.app import build_app
 from services.predictor.api.keys import ApiKey, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.settings import SOURCE, PredictorSettings
@@ -97,7 +98,9 @@ def serve(artefact: bytes, model: Model, log: PredictionLog) -> ASGIApp:
     in_service, keys = ModelHolder(), ApiKeys()
     in_service.swap(ServingModel(promotion, model, datetime.now(UTC)))
     keys.set_all([ApiKey(name=KEY, sha256=sha256(KEY.encode()).hexdigest())])
-    return build_app(Predictions(in_service, log, "replica-0", 64), Health(needed=set()), LIMIT_BYTES, keys=keys)
+    return build_app(
+        Predictions(in_service, log, "replica-0", Turns(0.25, 64)), Health(needed=set()), LIMIT_BYTES, keys=keys
+    )
 
 
 async def ask(app: ASGIApp, body: bytes) -> None:

@@ -20,14 +20,12 @@ import aiohttp
 import psutil
 
 from bench.secured import wait_until_quiet
-from bench.serving.load import Found, Load
+from bench.serving.load import Found, Load, read_photographs
 from pappus.stack.folders import StateFolder
 from pappus.stack.status import read_status
 from pappus.stack_client import RunningStack
 
 CLIENTS = 8
-EVERY = 8
-"""One photograph in so many is asked about, again and again."""
 AFTER_SECONDS = 2.0
 OWN_ADDRESS = "127.0.0.2"
 """Without keys an address is a client, and clients take turns."""
@@ -119,7 +117,4 @@ if __name__ == "__main__":
     arguments.add_argument("--flood", type=int, default=512, help="connections that never pause")
     arguments.add_argument("--seconds", type=int, default=60)
     options = arguments.parse_args()
-    files = sorted(options.images.glob("*/*.jpg"))[::EVERY]
-    if not files:
-        arguments.error(f"There are no <label>/*.jpg in {options.images}.")
-    asyncio.run(measure(options.state, [file.read_bytes() for file in files], options.flood, options.seconds))
+    asyncio.run(measure(options.state, read_photographs(options.images), options.flood, options.seconds))

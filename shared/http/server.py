@@ -43,6 +43,17 @@ def listening(host: str, port: int, *, shared: bool) -> Iterator[socket.socket]:
         yield bound
 
 
+@contextmanager
+def listening_as_replica(host: str, port: int, own_port: int) -> Iterator[list[socket.socket]]:
+    """Yield the sockets of a replica: one on the port that all replicas share, and one on its own, for its health.
+
+    Raises:
+        PortTaken: one of the ports cannot be bound.
+    """
+    with listening(host, port, shared=True) as common, listening(host, own_port, shared=False) as own:
+        yield [common, own]
+
+
 class _Server(uvicorn.Server):
     """Signals belong to `shared.runtime.process.run`."""
 

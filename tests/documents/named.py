@@ -18,6 +18,7 @@ from services.labeler.settings import LabelerSettings
 from services.predictor.api.app import build_app
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder
 from shared.runtime.health import HEALTH_PATHS, Health
 from shared.runtime.settings import SECRETS_FOLDER
@@ -73,7 +74,7 @@ def routes() -> frozenset[str]:
     }  # its routes are described where there is one
     settings = LabelerSettings.model_validate({"session_secret": "a secret of at least thirty-two bytes", **provider})
     labeler = create_app(settings, MemoryEventLog(), lambda: nullcontext(MemoryObjectStore()), Health())
-    predictions = Predictions(ModelHolder(), PredictionLog(limit=1), "replica", in_flight_limit=1)
+    predictions = Predictions(ModelHolder(), PredictionLog(limit=1), "replica", Turns(0.25, 1))
     predictor = build_app(predictions, Health(), 1000)
     described = [app.openapi()["paths"] for app in (labeler, predictor)]
     found = {route(f"{method} {path}") for paths in described for path, each in paths.items() for method in each}

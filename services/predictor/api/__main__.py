@@ -8,13 +8,14 @@ from services.predictor.api.app import build_app
 from services.predictor.api.keys import PART, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.promotions.candidate_follower import CandidateFollower
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from services.predictor.settings import SOURCE, PredictorSettings
-from shared.http.server import listening, serve_http
+from shared.http.server import listening_as_replica, serve_http
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health
 from shared.runtime.process import keep_running, run, run_parts
@@ -26,7 +27,8 @@ async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-api", settings, settings.trace_answers_ratio)
-    limit, health, keys = settings.in_flight_limit, Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
+    health, keys = Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
+    turns = Turns(settings.longest_wait_seconds, settings.in_flight_limit)
     model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
     prediction_log = PredictionLog(settings.prediction_queue_events)
     async with (
@@ -37,22 +39,12 @@ async def main() -> None:
         loader = make_loader(settings, store, [readiness(health), model_loaded.notify])
         follower = Follower(event_log, publisher, loader.set_target, health, classes=loader.classes)
         ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
-        predictions = Predictions(
-            loader.in_service,
-            prediction_log,
-            settings.replica,
-            limit,
-            classes=loader.classes,
-            longest_wait_seconds=settings.longest_wait_seconds,
-        )
+        predictions = Predictions(loader.in_service, prediction_log, settings.replica, turns, classes=loader.classes)
         app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts, keys)
-        with (
-            listening(settings.host, settings.port, shared=True) as common,
-            listening(settings.host, settings.health_port, shared=False) as own,
-        ):
+        with listening_as_replica(settings.host, settings.port, settings.health_port) as sockets:
             await run_parts(
                 health,
-                http=serve_http(app, [common, own]),
+                http=serve_http(app, sockets),
                 keys=keep_running(health, PART, keys.followed(settings.api_keys_file, health).follow),
                 follower=keep_running(health, "follower", follower.run),
                 candidates=keep_running(health, "candidates", ahead.run),

@@ -44,18 +44,16 @@ class Predictions:
         in_service: ModelHolder,
         prediction_log: PredictionLog,
         replica: str,
-        in_flight_limit: int,
+        turns: Turns,
         clock: Clock = utc_now,
         classes: KnownClasses | None = None,
-        longest_wait_seconds: float = 0.25,
     ) -> None:
-        """`classes`: what people call the labels; None: as they are. `in_flight_limit` and `longest_wait_seconds`: see
-        Turns."""
+        """`classes`: what people call the labels; None: as they are."""
         self._classes = classes
         self._in_service = in_service
         self._prediction_log = prediction_log
         self._replica = replica
-        self.turns = Turns(longest_wait_seconds, in_flight_limit)
+        self.turns = turns
         self._scoring = Scoring()
         self._clock = clock
 

@@ -14,6 +14,7 @@ from services.predictor.api.app import build_app
 from services.predictor.api.keys import ApiKey, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.http.docs import PAGE_POLICY
@@ -61,7 +62,7 @@ def address(tracing: None) -> Iterator[str]:
     in_service, artefact, keys = ModelHolder(), small_artefact(), ApiKeys()
     in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
     keys.set_all([ApiKey(name="shop", sha256=hashlib.sha256(KEY.encode()).hexdigest())])
-    predictions = Predictions(in_service, PredictionLog(limit=100), "replica-0", in_flight_limit=2)
+    predictions = Predictions(in_service, PredictionLog(limit=100), "replica-0", Turns(0.25, 2))
     with served(build_app(predictions, Health(needed=set()), 300_000, keys=keys)) as address:
         yield address
 

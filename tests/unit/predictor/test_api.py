@@ -19,6 +19,7 @@ from services.predictor.api.app import build_app
 from services.predictor.api.examples import VERSION
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART, readiness
@@ -59,7 +60,7 @@ class Replica:
         self.notify = readiness(self.health)
         self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=10)
-        self.predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
+        self.predictions = Predictions(self.in_service, self.prediction_log, "replica-0", Turns(0.25, 2))
         app = build_app(self.predictions, self.health, LIMIT_BYTES)
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"

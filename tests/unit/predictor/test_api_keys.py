@@ -17,6 +17,7 @@ from services.predictor.api.examples import VERSION
 from services.predictor.api.keys import ApiKey, ApiKeys, read_keys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.runtime.errors import PappusError
@@ -69,7 +70,7 @@ async def client(keys: ApiKeys, prediction_log: PredictionLog) -> AsyncIterator[
     """A replica with a model that asks for keys."""
     in_service, artefact = ModelHolder(), small_artefact()
     in_service.swap(ServingModel(promotion(1, artefact, VERSION), Model(artefact), NOON))
-    predictions = Predictions(in_service, prediction_log, "replica-0", in_flight_limit=2)
+    predictions = Predictions(in_service, prediction_log, "replica-0", Turns(0.25, 2))
     app = build_app(predictions, Health(needed=set()), 300_000, keys=keys)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://replica") as opened:
         yield opened

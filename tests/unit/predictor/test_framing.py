@@ -10,6 +10,7 @@ import pytest
 from services.predictor.api.app import build_app
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.readiness import MODEL_PART
@@ -58,7 +59,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
         monkeypatch.setattr(module, name, 0.2)
     in_service, artefact = ModelHolder(), small_artefact()
     in_service.swap(ServingModel(promotion(1, artefact), Model(artefact), NOON))
-    predictions = Predictions(in_service, PredictionLog(limit=10_000), "replica-0", in_flight_limit=64)
+    predictions = Predictions(in_service, PredictionLog(limit=10_000), "replica-0", Turns(0.25, 64))
     app = build_app(predictions, Health(needed={MODEL_PART}), 300_000)
     with listening("127.0.0.1", 0, shared=False) as bound:
         bound.listen()

@@ -9,6 +9,7 @@ import pytest
 from services.predictor.api.app import build_app
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.decisions.answers import Output
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
@@ -38,7 +39,7 @@ async def port() -> AsyncIterator[int]:
     in_service, artefact = ModelHolder(), small_artefact()
     in_service.swap(ServingModel(promotion(1, artefact), SlowModel(artefact), NOON))
     log = PredictionLog(limit=100)
-    predictions = Predictions(in_service, log, "replica-0", 64, longest_wait_seconds=WAIT_SECONDS)
+    predictions = Predictions(in_service, log, "replica-0", Turns(WAIT_SECONDS, 64))
     with listening("127.0.0.1", 0, shared=False) as bound:
         bound.listen()
         server = asyncio.create_task(serve_http(build_app(predictions, Health(needed=set()), 100_000), [bound]))

@@ -16,6 +16,7 @@ from services.predictor.api.keys import ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.quick_answers import QuickAnswers
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.http.api import Api
@@ -79,7 +80,7 @@ class Replica:
 async def replica(tracing: None) -> AsyncIterator[Replica]:
     keys, in_service, log = ApiKeys(), ModelHolder(), PredictionLog(limit=100)
     keys.set_all([entry("shop", KEY)])
-    predictions = Predictions(in_service, log, "replica-0", in_flight_limit=2)
+    predictions = Predictions(in_service, log, "replica-0", Turns(0.25, 2))
     app = build_app(predictions, Health(needed=set()), LIMIT_BYTES, keys=keys)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {KEY}"}

@@ -10,6 +10,7 @@ import httpx2
 from services.predictor.api.app import build_app
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.loader import ModelLoader
 from services.predictor.model.readiness import MODEL_PART, readiness
@@ -33,7 +34,7 @@ async def replica(
     health = Health(needed={MODEL_PART})
     reporter, prediction_log = ModelLoadedReporter("replica-0", "plants"), PredictionLog(10_000)
     loader = ModelLoader(store, ArtefactFolder(state), [readiness(health), reporter.notify])
-    predictions = Predictions(loader.in_service, prediction_log, "replica-0", in_flight_limit=64)
+    predictions = Predictions(loader.in_service, prediction_log, "replica-0", Turns(0.25, 64))
     transport = httpx2.ASGITransport(build_app(predictions, health, 100_000), raise_app_exceptions=False)
     async with (
         event_log.publisher("pappus/predictor") as publisher,

@@ -94,7 +94,7 @@ async def refused(turn: Awaitable[Turn]) -> bool:
         return (problem.status_code, problem.error, problem.headers) == (503, "overloaded", {"Retry-After": "1"})
 
 
-async def test_a_turn_that_would_come_too_late_is_refused_at_once_but_not_another_clients() -> None:
+async def test_a_turn_that_would_come_too_late_is_refused_to_its_client_alone() -> None:
     turns = Turns(longest_wait_seconds=1.0, in_flight_limit=100)
     order: list[str] = []
     ask = asker(turns, order)

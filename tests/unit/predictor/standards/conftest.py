@@ -9,6 +9,7 @@ import pytest
 from services.predictor.api.app import build_app
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.contract.replicas import AnswersLogged, PredictionLogged
@@ -28,7 +29,7 @@ class Replica:
         """`needed`: what has to be good before it is ready."""
         self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=1_000)
-        self.predictions = Predictions(self.in_service, self.prediction_log, "replica-0", in_flight_limit=2)
+        self.predictions = Predictions(self.in_service, self.prediction_log, "replica-0", Turns(0.25, 2))
         self.health = Health(needed)
         self.app: Api = build_app(self.predictions, self.health, LIMIT_BYTES)
         transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)

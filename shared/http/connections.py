@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.http.limits import ARRIVED
+from shared.http.upgrades import OrdinaryParser
 
 HEAD_SECONDS = 10.0
 """How long a head may take from its first byte, on a new connection from the start."""
@@ -65,8 +66,8 @@ class JoinedWrites:
         self._transport.close()
 
     def _send_held(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
             self._transport.write(held)
 
     def __getattr__(self, name: str) -> Any:
@@ -89,6 +90,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first head its deadline, even if no byte of it comes."""
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+        self.parser = OrdinaryParser(self)  # type: ignore[assignment]
         self._waits_since = self.loop.time()
         self._start(HEAD_SECONDS, self._give_up_head)
         if len(self.connections) > most_connections():
@@ -122,6 +124,11 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Await the next head; a request that was answered before its end leaves an idle connection."""
+        parser: OrdinaryParser = self.parser  # type: ignore[assignment]
+        if parser.awaits_body(self.headers):
+            return
+        if parser.is_deaf:
+            self.cycle.keep_alive = False
         super().on_message_complete()
         self.scope[ARRIVED] = time.monotonic()  # type: ignore[literal-required]
         self._in_head, self._waits_since = True, self.loop.time()

@@ -2,6 +2,7 @@
 
 import random
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -42,7 +43,8 @@ def configure_traces(service: str, exporter: str, ratio: float, replica: str = "
         """Gives the id that was drawn for the next trace, if there is one."""
 
         def generate_trace_id(self) -> int:
-            drawn, _Roots.drawn = _Roots.drawn, None
+            drawn: int | None = getattr(_Roots.of_thread, "drawn", None)
+            _Roots.of_thread.drawn = None
             return drawn or super().generate_trace_id()
 
     resource = Resource.create(
@@ -61,10 +63,10 @@ def configure_traces(service: str, exporter: str, ratio: float, replica: str = "
 
 class _Roots:
     """Which traces that begin in this process are recorded: those whose ids have a lower half below `recorded_below`;
-    None: the provider decides. `drawn`: the id of the next trace."""
+    None: the provider decides. `of_thread.drawn`: the id of the next trace that this thread begins."""
 
     recorded_below: int | None = None
-    drawn: int | None = None
+    of_thread = threading.local()
 
 
 def tracer() -> Tracer:
@@ -139,7 +141,7 @@ def begin_span(parent: str | None, name: str) -> Span:
         trace_id = random.getrandbits(128) or 1
         if trace_id % _TRACE_ID_LIMIT >= _Roots.recorded_below:
             return NonRecordingSpan(SpanContext(trace_id, random.getrandbits(64) or 1, is_remote=False))
-        _Roots.drawn = trace_id
+        _Roots.of_thread.drawn = trace_id
     return tracer().start_span(name, otel_context.Context(), SpanKind.SERVER)
 
 

@@ -1,6 +1,6 @@
 """From the bytes of an image to the body of an answer. Knows nothing of requests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -85,11 +85,17 @@ class Predictions:
         return self._record(await self._score(data, serving, turn), len(data), serving, span, api_key)
 
     async def answer_each(
-        self, images: Sequence[bytes], serving: ServingModel, span: Span, asker: Asker
-    ) -> list[dict[str, Any]]:
-        """Return what `answer` returns for each image of a request, all by the same model. Each image has a turn, so
-        that other requests have theirs between two of them. An answer counts and is logged when there are all of them:
-        none is recorded that is not given.
+        self,
+        images: Iterable[bytes],
+        count: int,
+        serving: ServingModel,
+        span: Span,
+        asker: Asker,
+        has_left: Callable[[], Awaitable[bool]],
+    ) -> list[dict[str, Any]] | None:
+        """Return what `answer` returns for each of the `count` images of a request, all by the same model; None if the
+        client has left meanwhile. Each image has a turn, so that other requests have theirs between two of them. An
+        answer counts and is logged when there are all of them: none is recorded that is not given.
 
         Raises:
             Problem: 422 with the reason code if one is not an image; its fact `image` says which, from 0. 503 if the
@@ -97,11 +103,13 @@ class Predictions:
         """
         found: list[tuple[Scored, int]] = []
         for number, data in enumerate(images):
+            if number and await has_left():
+                return None
             with await self.turns.take(asker.client, asker.arrived, begun=number > 0) as turn:
                 try:
                     found.append((await self._score(data, serving, turn), len(data)))
                 except Problem as problem:
-                    detail = problem.detail if len(images) == 1 else f"Image {number}: {problem.detail}"
+                    detail = problem.detail if count == 1 else f"Image {number}: {problem.detail}"
                     raise Problem(problem.status_code, problem.error, detail, {"image": number}) from problem
         return [self._record(scored, size_bytes, serving, span, asker.api_key) for scored, size_bytes in found]
 

@@ -13,6 +13,7 @@ from services.predictor.api.turns import Turns
 from services.predictor.decisions.answers import Output
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
+from shared.http import limits
 from shared.http.server import listening, serve_http
 from shared.imaging.structure import Pixels
 from shared.runtime.health import Health
@@ -55,6 +56,14 @@ async def ask(port: int) -> bytes:
     came = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return came
+
+
+async def test_the_body_of_the_usual_request_has_a_deadline(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST[:-5])
+    assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 408 ")
+    writer.close()
 
 
 async def test_who_would_be_answered_too_late_is_told_so_at_once(port: int) -> None:

@@ -1,7 +1,7 @@
 """MLflow's scoring protocol, as `mlflow models serve` and its clients speak it, and an image as it is."""
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -24,7 +24,6 @@ from services.predictor.api.standards.bodies import (
     InvocationsBody,
 )
 from services.predictor.api.standards.open_inference import VERSION
-from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.api import Api
 from shared.http.forms import IMAGE_TYPES
 from shared.http.problems import Problem, problem_responses
@@ -66,8 +65,9 @@ def add_mlflow_scoring(app: Api, batches: Batches, health: Health, needs_key: Se
                 predictions.serving()  # without a model there is no point in reading the images
                 kind = _kind(request)
                 body = await read_body(request)
-                images = await _images(kind, body)
-                found = await batches.answer(images, predictions.serving(), request.scope)
+                images = [body] if kind in IMAGE_TYPES else await batches.read(partial(_read, body), len(body))
+                del body
+                found = await batches.answer(images, predictions.serving(), request)
         except Problem as problem:
             problem.facts |= {"error_code": _error_code(problem.status_code), "message": problem.detail}
             raise
@@ -112,12 +112,6 @@ def rows_of(found: dict[str, Any]) -> list[object]:
         value = value[_column(list(value))]
     rows = value if isinstance(value, list) else [value]
     return [_cell(row) for row in rows]
-
-
-async def _images(kind: str, body: bytes) -> list[bytes]:
-    if kind in IMAGE_TYPES:
-        return [body]
-    return await asyncio.to_thread(_read, body) if len(body) > INLINE_BYTES else _read(body)
 
 
 def _read(body: bytes) -> list[bytes]:

@@ -1,7 +1,8 @@
 """The Open Inference Protocol (version 2, as KServe, Triton, MLServer and their clients speak it) over HTTP."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +27,6 @@ from services.predictor.api.standards.examples import ERRORS
 from services.predictor.api.standards.pictures import IMAGE, PIXELS, images_of
 from services.predictor.api.standards.tensors import InferRequest, Output, OutputRequest, read_request, write_answer
 from services.predictor.model.holder import ServingModel
-from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.api import Api
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.health import Health
@@ -159,14 +159,12 @@ class OpenInference:
         with self._predictions.refusals_counted():
             self._serving(request)  # what cannot be answered need not be read
             body = await read_body(request)
-            length = request.headers.get(JSON_BYTES)
-            if len(body) > INLINE_BYTES:
-                asked, images = await asyncio.to_thread(_read, body, length)
-            else:
-                asked, images = _read(body, length)
+            take_apart = partial(_read, body, request.headers.get(JSON_BYTES))
+            asked, images = await self._batches.read(take_apart, len(body))
+            del body, take_apart
             wanted = _wanted_outputs(asked)
             serving = self._serving(request)  # read once: a request is answered by one version, the one it names
-            found = await self._batches.answer(images, serving, request.scope)
+            found = await self._batches.answer(images, serving, request)
         fields = {"model_name": serving.promotion.model_name, "model_version": serving.promotion.version}
         if asked.id is not None:
             fields["id"] = asked.id
@@ -200,10 +198,10 @@ class OpenInference:
         return True
 
 
-def _read(body: bytes, json_bytes: str | None) -> tuple[InferRequest, list[bytes]]:
-    """Return a request and its images. Raises Problem (400)."""
+def _read(body: bytes, json_bytes: str | None) -> tuple[InferRequest, Sequence[bytes]]:
+    """Return a request without its inputs, and its images. Raises Problem (400)."""
     asked = read_request(body, json_bytes)
-    return asked, images_of(asked.inputs)
+    return replace(asked, inputs=()), images_of(asked.inputs)
 
 
 def _wanted_outputs(asked: InferRequest) -> tuple[OutputRequest, ...]:

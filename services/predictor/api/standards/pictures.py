@@ -1,6 +1,8 @@
 """From the input of a request in the Open Inference Protocol to image files."""
 
+from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +15,27 @@ from shared.imaging.structure import Pixels
 IMAGE, PIXELS = "image", "pixels"
 
 
-def images_of(inputs: tuple[Tensor, ...]) -> list[bytes]:
-    """Return the images of a request as files, in their order. Raises Problem (400) if there are none."""
+class Pictures(Sequence[bytes]):
+    """Pixels, uint8 [n, h, w, 3], as files: each is made when its turn comes, so that they take no room before."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, number: Any) -> Any:
+        return bmp_of(self._pixels[number])
+
+
+def images_of(inputs: tuple[Tensor, ...]) -> Sequence[bytes]:
+    """Return the images of a request as files, in their order; one of pixels is made when its turn comes. Raises
+    Problem (400) if there are none."""
     names = [tensor.name for tensor in inputs]
     if names == [IMAGE] and inputs[0].datatype == "BYTES":
         return _files(inputs[0])
     if names == [PIXELS] and inputs[0].datatype == "UINT8":
-        return [bmp_of(pixels) for pixels in _pictures(inputs[0])]
+        return Pictures(_pictures(inputs[0]))
     found = ", ".join(f"{tensor.name[:40]!r} of {tensor.datatype}" for tensor in inputs[:3]) or "none"
     raise bad_request(f"The inputs are {found}. Send one: {IMAGE!r} of BYTES, or {PIXELS!r} of UINT8.")
 
@@ -36,7 +52,7 @@ def _files(tensor: Tensor) -> list[bytes]:
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)):
         raise bad_request(f"The shape of {IMAGE!r} is {list(tensor.shape)}. Send [N] or [N, 1].")
     check_number(tensor.size)
-    if isinstance(tensor.data, bytes):
+    if isinstance(tensor.data, memoryview):
         found = unpack_bytes(tensor.data, tensor.size)
     else:
         texts = flatten(tensor.data, len(tensor.shape))
@@ -51,7 +67,7 @@ def _pictures(tensor: Tensor) -> Pixels:
     if len(tensor.shape) not in (3, 4) or tensor.shape[-1] != 3 or 0 in tensor.shape[-3:]:
         raise bad_request(f"The shape of {PIXELS!r} is {list(tensor.shape)}. Send [N, H, W, 3] or [H, W, 3], RGB.")
     check_number(tensor.shape[0] if len(tensor.shape) == 4 else 1)
-    values = np.frombuffer(tensor.data, np.uint8) if isinstance(tensor.data, bytes) else _whole_numbers(tensor)
+    values = np.frombuffer(tensor.data, np.uint8) if isinstance(tensor.data, memoryview) else _whole_numbers(tensor)
     _check_count(tensor, len(values))
     return values.reshape(-1, *tensor.shape[-3:])
 

@@ -23,7 +23,7 @@ class Tensor:
     name: str
     datatype: str
     shape: tuple[int, ...]
-    data: bytes | list[Any]
+    data: memoryview | list[Any]
 
     @property
     def size(self) -> int:
@@ -125,7 +125,7 @@ def pack_bytes(elements: Iterable[bytes]) -> bytes:
     return b"".join(len(each).to_bytes(LENGTH_BYTES, "little") + each for each in elements)
 
 
-def unpack_bytes(data: bytes, most: int) -> list[bytes]:
+def unpack_bytes(data: bytes | memoryview, most: int) -> list[bytes]:
     """Return the elements of a BYTES tensor. Raises Problem (400) if a length does not fit, or there are more than
     `most` of them."""
     found: list[bytes] = []
@@ -137,7 +137,7 @@ def unpack_bytes(data: bytes, most: int) -> list[bytes]:
             raise bad_request("The data of a BYTES tensor ends within an element. Send 4 bytes of length before each.")
         if len(found) == most:
             raise bad_request(f"A BYTES tensor has more than the {most} elements of its shape. Send as many.")
-        found.append(data[at : at + length])
+        found.append(bytes(data[at : at + length]))
         at += length
     return found
 
@@ -174,7 +174,7 @@ def _tensor(found: dict[str, Any], rest: memoryview) -> tuple[Tensor, int]:
             f"The binary_data_size of input {name[:40]!r} is more than the {len(rest)} bytes that are left, or none."
             " Send the number of its bytes, and the header Inference-Header-Content-Length."
         )
-    return Tensor(name, str(datatype), tuple(shape), bytes(rest[:size])), size
+    return Tensor(name, str(datatype), tuple(shape), rest[:size]), size
 
 
 def _wanted(found: dict[str, Any], default: bool) -> OutputRequest:

@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from io import BytesIO
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from prometheus_client import REGISTRY
 
 from services.predictor.api.standards.pictures import bmp_of
@@ -219,10 +222,64 @@ async def test_further_requests_are_refused_while_too_many_are_in_flight(replica
     assert (await replica.client.post(INFER, json=asking(RED))).status_code == 200
 
 
-async def test_a_batch_is_answered_by_one_model_and_lets_others_have_their_turn(replica: Replica) -> None:
+@pytest.fixture
+def scored(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> AsyncMock:
+    """The scoring of the replica, which counts its calls."""
+    scoring = replica.predictions._scoring
+    counted = AsyncMock(wraps=scoring.score)
+    monkeypatch.setattr(scoring, "score", counted)
+    return counted
+
+
+async def test_a_batch_whose_client_has_left_is_not_answered_to_its_end(replica: Replica, scored: AsyncMock) -> None:
+    body, came = json.dumps(asking(*[RED] * 64)).encode(), asyncio.Event()
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": INFER,
+        "raw_path": INFER.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": [(b"host", b"localhost"), (b"content-length", str(len(body)).encode())],
+    }
+
+    async def receive() -> dict[str, Any]:
+        if came.is_set():
+            await eventually(lambda: scored.call_count > 2)
+            return {"type": "http.disconnect"}
+        came.set()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    await asyncio.wait_for(replica.app(scope, receive, send), 30)
+    assert 2 < scored.call_count < 64
+    assert await replica.logged() == []
+
+
+async def test_images_that_take_long_to_decode_come_alone(replica: Replica) -> None:
+    file = BytesIO()
+    Image.new("RGB", (7000, 7000)).save(file, "WEBP", lossless=True)
+    large = file.getvalue()
+    said = await refused(replica, 413, json=asking(large, *[large] * 63))
+    assert "Send each in its own request" in said
+    assert await replica.logged() == []
+
+
+async def test_too_many_pictures_of_pixels_are_refused_and_none_too(replica: Replica) -> None:
+    for number in (0, 65):
+        pixels = {"name": "pixels", "datatype": "UINT8", "shape": [number, 1, 1, 3], "data": [0, 0, 0] * number}
+        assert "1 to 64" in await refused(replica, 400, json={"inputs": [pixels]})
+
+
+async def test_a_batch_is_answered_by_one_model_and_lets_others_have_their_turn(
+    replica: Replica, scored: AsyncMock
+) -> None:
     batch = asyncio.create_task(replica.client.post(INFER, json=asking(*[RED] * 64)))
-    in_flight = "pappus_predictions_in_flight_requests"
-    await eventually(lambda: count(in_flight) > 0)
+    await eventually(lambda: scored.call_count > 0)
     replica.in_service.swap(ServingModel(promotion(4), Model(small_artefact(bias=(-9.0, 9.0))), NOON))
     other = await replica.client.post("/predict", files={"file": RED})
     assert (other.json()["label"], batch.done()) == ("grass", False)

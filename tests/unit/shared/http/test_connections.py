@@ -203,3 +203,34 @@ async def test_a_head_is_sent_before_the_connection_closes() -> None:
     await asyncio.sleep(0)
     assert transport.written == [b"HTTP/1.1 204 No Content\r\n\r\n", "closed"]
     assert writes.is_closing()
+
+
+async def test_a_head_whose_client_has_gone_is_dropped() -> None:
+    transport = Written()
+    writes = joined(transport)
+    writes.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    transport.close()
+    await asyncio.sleep(0)
+    assert transport.written == ["closed"]
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"
+"""What Java's HttpClient and `curl --http2` send with every request."""
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+async def test_the_body_of_a_request_that_offers_http2_is_read(port: int, size: int) -> None:
+    post = HEAD.replace(b"Host: localhost\r\n", b"Host: localhost\r\n" + OFFER) % 40 + GET.ljust(40)[:40]
+    last = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    sent = post + GET + post + last
+    came = await all_that_comes(port, *(sent[at : at + size] for at in range(0, len(sent), size)))
+    assert came.count(b"HTTP/1.1 200 ") == came.count(b"HTTP/1.1 ") == 4
+    bodies = [answer.partition(b"\r\n\r\n")[2] for answer in came.split(b"HTTP/1.1 ")[1:]]
+    assert bodies == [b"40", b"4", b"40", b"4"]
+
+
+async def test_chunks_behind_an_offer_are_no_request_of_their_own(port: int) -> None:
+    head = HEAD.replace(b"Content-Length: %d", OFFER.strip() + b"\r\nTransfer-Encoding: chunked")
+    came = await all_that_comes(port, head, b"%x\r\n%b\r\n0\r\n\r\n" % (len(GET), GET), GET)
+    assert came.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close\r\n" in came.lower()

@@ -97,7 +97,7 @@ SERVING = Dashboard(
         ),
         Panel(
             "Requests in work",
-            "A few. At 64 a replica refuses more (PAPPUS_IN_FLIGHT_LIMIT).",
+            "A few, those that wait for their turn among them; what would wait longer than 0.25 s is refused.",
             "short",
             {"{{service}}": gauge("pappus_predictions_in_flight_requests", "service", fold="sum")},
         ),

@@ -17,7 +17,7 @@
 #   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
 #   make overhead what an answer costs beside decoding and the model, with everything on; too much fails (20 seconds)
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
-#   make generated        write again what is made from code: events, metrics, rights, dashboards, alerts, badges
+#   make generated        write again what is made from code: events, metrics, rights, dashboards, alerts, badges, messages of gRPC
 #   make pictures         the pictures of README and docs again, in a browser (of a stack that runs: ARGS="--state FOLDER")
 #   make format   let ruff mend what it can
 #   make secrets  the secrets of an installation in containers, as files

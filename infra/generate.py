@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra import protobuf
 from infra.documents import asyncapi, events_page
 from infra.documents.badges import badges
 from infra.documents.compatibility import find_breaks
@@ -24,6 +25,7 @@ def files() -> Mapping[Path, str]:
     return {
         **kubernetes.files(),
         **observability.files(),
+        **protobuf.files(),
         EVENTS: json.dumps(asyncapi.document(), indent=1, ensure_ascii=False) + "\n",
         DOCS / "events.md": events_page.page(),
         DOCS / "access.md": access_page.page(),

@@ -22,6 +22,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "s3": 29000,
     "mlflow": 25000,
     "predictor": 28000,
+    "predictor-grpc": 28001,
     "predictor-api-0": 28010,
     "predictor-api-1": 28011,
     "labeler-api": 28100,

@@ -46,9 +46,9 @@ ALIVE_TIMEOUT_SECONDS = 5.0
 class Service:
     """`python -m module`, as the database role and S3 user `owner`; `s3_user`: as another S3 user.
 
-    `port` and `health` are names of the port table; `port` is None for a process without an API. `probe` is the path
-    that answers 200 once it is ready: for a predictor the liveness path, because it starts without a model.
-    `uses`: what it connects to, and so which addresses and secrets it gets.
+    `port`, `grpc` and `health` are names of the port table; the first two are None for a process without such an API.
+    `probe` is the path that answers 200 once it is ready: for a predictor the liveness path, because it starts without
+    a model. `uses`: what it connects to, and so which addresses and secrets it gets.
     `reserved` ports belong to a server that it reads from: the demo's image server. `low_priority`: see Component.
     """
 
@@ -58,6 +58,7 @@ class Service:
     health: str
     uses: frozenset[str]
     port: str | None = None
+    grpc: str | None = None
     probe: str = READY
     probe_port: str | None = None
     reserved: tuple[str, ...] = ()
@@ -89,6 +90,7 @@ SERVICES: tuple[Service, ...] = (
         *("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0"),
         _ANSWERS,
         port="predictor",
+        grpc="predictor-grpc",
         probe=LIVE,
         s3_user=PREDICTOR_API,
     ),
@@ -96,6 +98,7 @@ SERVICES: tuple[Service, ...] = (
         *("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1"),
         _ANSWERS,
         port="predictor",
+        grpc="predictor-grpc",
         probe=LIVE,
         s3_user=PREDICTOR_API,
     ),
@@ -124,7 +127,7 @@ def service_component(service: Service, context: StackContext) -> Component:
         return Launch((sys.executable, "-m", service.module), with_project(environment), folder)
 
     address = context.url(service.probe_port or service.health)
-    names = {service.health, *service.reserved, *([service.port] if service.port else [])}
+    names = {service.health, *service.reserved, *(name for name in (service.port, service.grpc) if name)}
     return Component(
         name=service.name,
         group="services",
@@ -199,6 +202,8 @@ def _generated(service: Service, context: StackContext) -> dict[str, str]:
         values["ALLOWED_HOSTS"] = json.dumps(_allowed_hosts(context))
     if service.port:
         values["PORT"] = str(ports[service.port])
+    if service.grpc:
+        values["GRPC_PORT"] = str(ports[service.grpc])
     return {PREFIX + name: values[name] for name in sorted(values)}
 
 

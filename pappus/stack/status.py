@@ -95,9 +95,10 @@ class StackStatus(BaseModel):
     @property
     def addresses(self) -> dict[str, str]:
         """The address of each component, by its name, and of each port that several components share, by the port's
-        name."""
+        name; one for gRPC has no scheme, as its clients want it."""
         ports = [(name, number) for component in self.components for name, number in component.ports.items()]
-        shared = {name: f"http://{HOST}:{number}" for name, number in ports if ports.count((name, number)) > 1}
+        several = [(name, number) for name, number in ports if ports.count((name, number)) > 1]
+        shared = {name: f"{'' if name.endswith('-grpc') else 'http://'}{HOST}:{number}" for name, number in several}
         return shared | {component.name: component.address for component in self.components if component.address}
 
     def report(self) -> str:

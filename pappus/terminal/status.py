@@ -53,6 +53,7 @@ def summary(status: "StackStatus") -> str:
 PAGES = (
     ("labeler-ui", "Label images"),
     ("predictor", "Ask for predictions"),
+    ("predictor-grpc", "Ask over gRPC"),
     ("mlflow", "MLflow"),
     ("prometheus", "Metrics"),
     ("jaeger", "Traces (its API: see `pappus trace`)"),

@@ -18,6 +18,13 @@ CONFIDENCE = Histogram(
 )
 REFUSALS = Counter("pappus_prediction_refusals", "Requests for a prediction that got none.", ["reason"])
 KEY_REQUESTS = Counter("pappus_api_key_requests", "Requests where keys are asked for.", ["key", "outcome"])
+GRPC_REQUESTS = Counter("pappus_grpc_requests", "Calls over gRPC that ended.", ["method", "code"])
+GRPC_REQUEST_SECONDS = Histogram(
+    "pappus_grpc_request_seconds",
+    "From the head of a call over gRPC to its end.",
+    ["method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 STAGE_SECONDS = Histogram(
     "pappus_prediction_stage_seconds",
     "Time of one stage of an answer.",

@@ -13,10 +13,11 @@ SOURCE = "pappus/predictor"
 class PredictorSettings(Settings):
     """The settings of the replicas and the worker.
 
-    All replicas of a machine share `port`; `health_port` belongs to one replica.
+    All replicas of a machine share `port` and `grpc_port`; `health_port` belongs to one replica.
     """
 
     port: int = Field(default=28000, ge=0, le=65535, description="Shared by all replicas (SO_REUSEPORT)")
+    grpc_port: int = Field(default=0, ge=0, le=65535, description="Shared like `port`; 0: no gRPC")
     http_hosts: tuple[str, ...] = Field(
         default=(), description="Public names under which it is asked; addresses and names without a dot need none"
     )

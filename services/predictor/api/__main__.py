@@ -1,13 +1,13 @@
-"""One replica of the predictor: answers over HTTP with the champion.
+"""One replica of the predictor: answers over HTTP and gRPC with the champion.
 
 Consumes model.promoted and label_set.changed, all of them, and model.trained from its end, without a group. Publishes
 answers.logged and model.loaded. Owns its folder of last good artefacts. Needs no database.
 """
 
-from services.predictor.api.app import build_app
 from services.predictor.api.keys import PART, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.servers import servers
 from services.predictor.api.turns import Turns
 from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import MODEL_PART, readiness
@@ -15,7 +15,6 @@ from services.predictor.promotions.candidate_follower import CandidateFollower
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from services.predictor.settings import SOURCE, PredictorSettings
-from shared.http.server import listening_as_replica, serve_http
 from shared.messaging.kafka import open_event_log
 from shared.runtime.health import Health
 from shared.runtime.process import keep_running, run, run_parts
@@ -40,11 +39,10 @@ async def main() -> None:
         follower = Follower(event_log, publisher, loader.set_target, health, classes=loader.classes)
         ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, turns, classes=loader.classes)
-        app = build_app(predictions, health, settings.upload_limit_bytes, settings.http_hosts, keys)
-        with listening_as_replica(settings.host, settings.port, settings.health_port) as sockets:
+        with servers(settings, predictions, health, keys) as answering:
             await run_parts(
                 health,
-                http=serve_http(app, sockets),
+                **answering,
                 keys=keep_running(health, PART, keys.followed(settings.api_keys_file, health).follow),
                 follower=keep_running(health, "follower", follower.run),
                 candidates=keep_running(health, "candidates", ahead.run),

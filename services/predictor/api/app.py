@@ -16,6 +16,7 @@ from services.predictor.api.predictions import Asker, Predictions
 from services.predictor.api.quick_answers import PATH, QuickAnswers
 from services.predictor.api.standards import mlflow_scoring, open_inference
 from services.predictor.api.standards.batches import Batches
+from services.predictor.api.standards.inference import Inference
 from shared.http.api import Api
 from shared.http.forms import form_description, read_image
 from shared.http.limits import BodyBudget, bytes_as_base64
@@ -42,9 +43,11 @@ def build_app(
     upload_limit_bytes: int,
     hosts: Collection[str] = (),
     keys: ApiKeys | None = None,
+    bodies: BodyBudget | None = None,
 ) -> Api:
-    """Return the application. The health paths answer while dependencies are away. Without `keys` it is open."""
-    keys, bodies = keys or ApiKeys(), BodyBudget()
+    """Return the application. The health paths answer while dependencies are away. Without `keys` it is open. `bodies`:
+    the room of all bodies."""
+    keys, bodies = keys or ApiKeys(), bodies or BodyBudget()
     quick = partial(
         QuickAnswers,
         predictions=predictions,
@@ -113,7 +116,7 @@ def build_app(
         return JSONResponse(await predictions.model(other_than, wait_seconds))
 
     batches = Batches(predictions, upload_limit_bytes)
-    open_inference.add_open_inference(app, batches, health, needs_key)
+    open_inference.add_open_inference(app, Inference(batches, health), needs_key)
     mlflow_scoring.add_mlflow_scoring(app, batches, health, needs_key)
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)

@@ -20,6 +20,9 @@ from shared.imaging.decoding import UndecodableImage
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.tracing import describe_span, trace_id_of
 
+HasLeft = Callable[[], Awaitable[bool]]
+"""Tells whether the client of a request has left."""
+
 
 class Asker(NamedTuple):
     """Who asks: `client` takes turns with others (see `Turns`), `api_key` is the name of its key, None without one;
@@ -66,6 +69,11 @@ class Predictions:
             REFUSALS.labels(problem.error).inc()
             raise
 
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is in service."""
+        return self._in_service.current is not None
+
     def serving(self) -> ServingModel:
         """Return the model in service. Raises Problem (503) without a model."""
         serving = self._in_service.current
@@ -91,7 +99,7 @@ class Predictions:
         serving: ServingModel,
         span: Span,
         asker: Asker,
-        has_left: Callable[[], Awaitable[bool]],
+        has_left: HasLeft,
     ) -> list[dict[str, Any]] | None:
         """Return what `answer` returns for each of the `count` images of a request, all by the same model; None if the
         client has left meanwhile. Each image has a turn, so that other requests have theirs between two of them. An

@@ -1,16 +1,23 @@
 """Real processes on real sockets, with Kafka and the object store away: the replicas serve their last good model."""
 
+import asyncio
 import hashlib
 import json
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx2
 import pytest
 
 from pappus.stack.ports import free_ports
+from services.predictor.api.standards.protocol import open_inference_pb2 as pb
+from services.predictor.api.standards.tensors import pack_bytes
 from services.predictor.model.artefact_folder import ArtefactFolder
+from shared.http.server import listening
 from shared.testing import eventually
 from tests.integration.predictor.running import PredictorProcess
 from tests.unit.predictor.promotions import promotion
@@ -18,6 +25,7 @@ from tests.unit.predictor.small_model import picture, small_artefact
 
 pytestmark = pytest.mark.timeout(180)
 ARTEFACT = small_artefact(bias=(1.0, 0.0))
+CALL = "/inference.GRPCInferenceService/ModelInfer"
 Start = Callable[[str], PredictorProcess]
 
 
@@ -138,3 +146,61 @@ async def test_a_taken_port_is_named(ports: dict[str, int], start: Start) -> Non
     loser = start("second")
     assert await loser.ended() == 1
     assert f"Cannot listen on 127.0.0.1:{ports['first']}" in loser.output
+
+
+def asking_over_grpc(port: int, number: int) -> grpc.aio.Channel:
+    """Return a channel with a connection of its own."""
+    options = (("grpc.use_local_subchannel_pool", 1), ("pappus.test", number))
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
+
+
+def request_of_grpc() -> bytes:
+    asked = pb.ModelInferRequest(model_name="plants", raw_input_contents=[pack_bytes([picture()])])
+    asked.inputs.add(name="image", datatype="BYTES", shape=[1])
+    return bytes(asked.SerializeToString())
+
+
+def has_answered(replica: PredictorProcess) -> bool:
+    return '"event": "answered"' in replica.output
+
+
+async def test_replicas_share_a_port_for_grpc_and_end_in_order(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_ports(["grpc"])["grpc"]
+    monkeypatch.setenv("PAPPUS_GRPC_PORT", str(port))
+    replicas = []
+    for name in ("first", "second"):
+        keep_artefact(tmp_path / name)
+        replicas.append(start(name))
+    for replica in replicas:
+        await replica.until("/readyz")
+    for number in range(40):  # a connection each: the kernel spreads them
+        async with asking_over_grpc(port, number) as channel:
+            ask: Any = channel.unary_unary(CALL)
+            answer = pb.ModelInferResponse.FromString(await ask(request_of_grpc(), timeout=20))
+            assert answer.model_version == "fast-1"
+    for replica in replicas:
+        await eventually(partial(has_answered, replica))
+    async with asking_over_grpc(port, -1) as channel:
+        begin: Any = channel.stream_unary(CALL)
+        half_sent = begin(timeout=20)
+        await half_sent.wait_for_connection()
+        await asyncio.sleep(0.2)  # until its head is there
+        for replica in replicas:
+            replica.send(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        await half_sent.write(request_of_grpc())
+        await half_sent.done_writing()
+        assert pb.ModelInferResponse.FromString(await half_sent).model_version == "fast-1"
+    assert [await replica.ended() for replica in replicas] == [0, 0]
+
+
+async def test_a_taken_port_for_grpc_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening("127.0.0.1", 0, shared=False) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PAPPUS_GRPC_PORT", str(port))
+        loser = start("first")
+        assert await loser.ended() == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in loser.output

@@ -56,7 +56,7 @@ def test_the_whole_plan_needs_nothing_it_does_not_have(state: StateFolder, tmp_p
 def test_only_the_predictors_replicas_share_a_port(state: StateFolder, tmp_path: Path) -> None:
     whole = all_components(StackContext.load(state, Cache(tmp_path / "cache"), {}))
     ports = [port for component in whole for port in component.ports]
-    assert {port for port in ports if ports.count(port) > 1} == {"predictor"}
+    assert {port for port in ports if ports.count(port) > 1} == {"predictor", "predictor-grpc"}
 
 
 def test_no_service_waits_for_mlflow(state: StateFolder, tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_replicas_reach_the_object_store_as_a_user_of_their_own(state: StateFold
 def test_replicas_share_a_port_and_have_one_of_their_own(state: StateFolder) -> None:
     first, second = (environment(state, f"predictor-api-{n}") for n in (0, 1))
     assert first["PAPPUS_PORT"] == second["PAPPUS_PORT"] == "28000"
+    assert first["PAPPUS_GRPC_PORT"] == second["PAPPUS_GRPC_PORT"] == "28001"
     assert first["PAPPUS_HEALTH_PORT"] != second["PAPPUS_HEALTH_PORT"]
     assert first["PAPPUS_STATE_FOLDER"] != second["PAPPUS_STATE_FOLDER"]
 

@@ -137,12 +137,13 @@ def test_a_stack_is_ready_when_supervisor_and_components_are() -> None:
 
 def test_the_report_for_programs_has_addresses_and_shared_ports() -> None:
     replicas = [
-        component("1", ComponentState.READY, predictor=28000),
-        component("2", ComponentState.READY, predictor=28000, own=28011),
+        component("1", ComponentState.READY, **{"predictor": 28000, "predictor-grpc": 28001}),
+        component("2", ComponentState.READY, **{"predictor": 28000, "predictor-grpc": 28001, "own": 28011}),
     ]
     report = json.loads(StackStatus(state="s", credentials="c", users="u", components=replicas).report())
     assert report["addresses"] == {
         "predictor": "http://127.0.0.1:28000",
+        "predictor-grpc": "127.0.0.1:28001",
         "1": "http://127.0.0.1:1",
         "2": "http://127.0.0.1:2",
     }

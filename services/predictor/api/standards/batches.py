@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
-from structlog.contextvars import get_contextvars
 
-from services.predictor.api.predictions import Asker, Predictions
+from services.predictor.api.predictions import Asker, HasLeft, Predictions
 from services.predictor.model.holder import ServingModel
 from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.limits import too_large
@@ -50,7 +49,9 @@ class Batches:
         async with self._large:
             return await asyncio.to_thread(take_apart)
 
-    async def answer(self, images: Sequence[bytes], serving: ServingModel, request: Request) -> list[dict[str, Any]]:
+    async def answer(
+        self, images: Sequence[bytes], serving: ServingModel, asker: Asker, has_left: HasLeft
+    ) -> list[dict[str, Any]]:
         """Return the fields of a PredictionBody for each image. The time that it waits counts from now.
 
         Raises:
@@ -58,9 +59,9 @@ class Batches:
             Problem: 413 if one is larger than a file may be, or all together take too long to decode; as
                 `Predictions.answer_each`.
         """
-        asker = Asker.of(request.scope, get_contextvars().get("api_key"))._replace(arrived=None)
+        asker = asker._replace(arrived=None)
         found = await self.predictions.answer_each(
-            self._checked(images), len(images), serving, current_span(), asker, request.is_disconnected
+            self._checked(images), len(images), serving, current_span(), asker, has_left
         )
         if found is None:
             raise ClientDisconnect

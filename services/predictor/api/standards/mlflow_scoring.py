@@ -7,7 +7,9 @@ from typing import Any
 from fastapi import Request
 from fastapi.params import Depends
 from fastapi.responses import PlainTextResponse, Response
+from structlog.contextvars import get_contextvars
 
+from services.predictor.api.predictions import Asker
 from services.predictor.api.standards.batches import (
     Batches,
     bad_request,
@@ -23,7 +25,7 @@ from services.predictor.api.standards.bodies import (
     ImagePrediction,
     InvocationsBody,
 )
-from services.predictor.api.standards.open_inference import VERSION
+from services.predictor.api.standards.inference import VERSION
 from shared.http.api import Api
 from shared.http.forms import IMAGE_TYPES
 from shared.http.problems import Problem, problem_responses
@@ -67,7 +69,8 @@ def add_mlflow_scoring(app: Api, batches: Batches, health: Health, needs_key: Se
                 body = await read_body(request)
                 images = [body] if kind in IMAGE_TYPES else await batches.read(partial(_read, body), len(body))
                 del body
-                found = await batches.answer(images, predictions.serving(), request)
+                asker = Asker.of(request.scope, get_contextvars().get("api_key"))
+                found = await batches.answer(images, predictions.serving(), asker, request.is_disconnected)
         except Problem as problem:
             problem.facts |= {"error_code": _error_code(problem.status_code), "message": problem.detail}
             raise

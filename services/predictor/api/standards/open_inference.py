@@ -1,17 +1,17 @@
 """The Open Inference Protocol (version 2, as KServe, Triton, MLServer and their clients speak it) over HTTP."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import numpy as np
 from fastapi import Request
 from fastapi.params import Depends
 from fastapi.responses import JSONResponse, Response
+from structlog.contextvars import get_contextvars
 
-from services.predictor.api.standards.batches import Batches, bad_request, read_body
+from services.predictor.api.predictions import Asker
+from services.predictor.api.standards.batches import read_body
 from services.predictor.api.standards.bodies import (
     BYTES_SCHEMA,
     INFER_SCHEMA,
@@ -24,28 +24,22 @@ from services.predictor.api.standards.bodies import (
     ServerBody,
 )
 from services.predictor.api.standards.examples import ERRORS
-from services.predictor.api.standards.pictures import IMAGE, PIXELS, images_of
-from services.predictor.api.standards.tensors import InferRequest, Output, OutputRequest, read_request, write_answer
+from services.predictor.api.standards.inference import SERVER, Inference, described
+from services.predictor.api.standards.tensors import read_request, write_answer
 from services.predictor.model.holder import ServingModel
 from shared.http.api import Api
 from shared.http.problems import Problem, problem_responses
-from shared.runtime.health import Health
 
-VERSION = "1"
-"""Of the API, as its description has it."""
 PREFIX = "/v2/models/"
 LIVE, READY = "/v2/health/live", "/v2/health/ready"
 MODEL, MODEL_VERSION = "/v2/models/{model_name}", "/v2/models/{model_name}/versions/{model_version}"
 JSON_BYTES = "Inference-Header-Content-Length"
-DEFAULT_OUTPUTS = ("label", "probabilities", "model_version", "prediction_id")
-CLASSES = "classes"
-"""An output on request: the label of each column of the probabilities."""
 _Route = Callable[[Request], Awaitable[Response]]
 
 
-def add_open_inference(app: Api, batches: Batches, health: Health, needs_key: Sequence[Depends]) -> None:
+def add_open_inference(app: Api, inference: Inference, needs_key: Sequence[Depends]) -> None:
     """Add the routes. Those of health need no key."""
-    routes = OpenInference(batches, health)
+    routes = OpenInference(inference)
     of_key = (401, 429) if needs_key else ()
 
     def add(
@@ -110,43 +104,25 @@ def add_open_inference(app: Api, batches: Batches, health: Health, needs_key: Se
 class OpenInference:
     """The routes of the protocol."""
 
-    def __init__(self, batches: Batches, health: Health) -> None:
-        self._batches = batches
-        self._predictions = batches.predictions
-        self._health = health
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
 
     async def describe_server(self, _request: Request) -> Response:
         """Say which extensions of the protocol are there."""
-        return JSONResponse({"name": "pappus", "version": VERSION, "extensions": ["binary_tensor_data"]})
+        return JSONResponse(SERVER)
 
     async def tell_live(self, _request: Request) -> Response:
         """As `/livez`."""
-        return JSONResponse({"live": self._checked(self._health.live, "live")})
+        return JSONResponse({"live": _checked(self._inference.health.live, "live")})
 
     async def tell_ready(self, _request: Request) -> Response:
         """As `/readyz`: a model answers."""
-        return JSONResponse({"ready": self._checked(self._health.ready, "ready")})
+        return JSONResponse({"ready": _checked(self._inference.health.ready, "ready")})
 
     async def describe_model(self, request: Request) -> Response:
         """Name the inputs, of which a request has one, and the outputs. The version is that of the model in service;
         each of several replicas follows a promotion by itself."""
-        serving = self._serving(request)
-        labels = len(serving.model.metadata.labels)
-        inputs = [(IMAGE, "BYTES", [-1]), (PIXELS, "UINT8", [-1, -1, -1, 3])]
-        outputs = [
-            *((name, "BYTES", [-1]) for name in DEFAULT_OUTPUTS if name != "probabilities"),
-            ("probabilities", "FP32", [-1, labels]),
-            (CLASSES, "BYTES", [labels]),
-        ]
-        return JSONResponse(
-            {
-                "name": serving.promotion.model_name,
-                "versions": [serving.promotion.version],
-                "platform": "onnxruntime_onnx",
-                "inputs": [dict(zip(("name", "datatype", "shape"), each, strict=True)) for each in inputs],
-                "outputs": [dict(zip(("name", "datatype", "shape"), each, strict=True)) for each in outputs],
-            }
-        )
+        return JSONResponse(described(self._serving(request)))
 
     async def tell_model_ready(self, request: Request) -> Response:
         """A model that is in service is ready; every other one does not exist here."""
@@ -156,74 +132,36 @@ class OpenInference:
         """Send files (`image`: BYTES, in JSON base64) or pixels (`pixels`: UINT8, RGB), 1 to 64 in one request. The
         outputs are label, probabilities, model_version and prediction_id; on request also `classes`, the label of each
         column of the probabilities. Tensors may be bytes behind the JSON (the binary tensor data extension)."""
-        with self._predictions.refusals_counted():
+        with self._inference.predictions.refusals_counted():
             self._serving(request)  # what cannot be answered need not be read
             body = await read_body(request)
-            take_apart = partial(_read, body, request.headers.get(JSON_BYTES))
-            asked, images = await self._batches.read(take_apart, len(body))
-            del body, take_apart
-            wanted = _wanted_outputs(asked)
-            serving = self._serving(request)  # read once: a request is answered by one version, the one it names
-            found = await self._batches.answer(images, serving, request)
-        fields = {"model_name": serving.promotion.model_name, "model_version": serving.promotion.version}
-        if asked.id is not None:
-            fields["id"] = asked.id
-        labels = serving.model.metadata.labels
-        content, json_bytes = write_answer(
-            fields, [(_output(each.name, found, labels), each.binary) for each in wanted]
-        )
+            read = partial(read_request, body, request.headers.get(JSON_BYTES))
+            size_bytes = len(body)
+            del body
+            asker = Asker.of(request.scope, get_contextvars().get("api_key"))
+            found = await self._inference.infer(read, size_bytes, *_asked_for(request), asker, request.is_disconnected)
+        fields = {"model_name": found.serving.promotion.model_name, "model_version": found.serving.promotion.version}
+        if found.id is not None:
+            fields["id"] = found.id
+        content, json_bytes = write_answer(fields, found.outputs)
         if json_bytes is None:
             return Response(content, media_type="application/json")
         return Response(content, headers={JSON_BYTES: str(json_bytes)}, media_type="application/octet-stream")
 
     def _serving(self, request: Request) -> ServingModel:
-        """Return the model in service. Raises Problem: 503 without one, 404 if the path names another one."""
-        serving = self._predictions.serving()
-        promotion = serving.promotion
-        name, version = request.path_params["model_name"], request.path_params.get("model_version")
-        if name != promotion.model_name:
-            detail = f"There is no model {name[:100]!r}. Ask for {promotion.model_name!r}."
-            raise Problem(404, "no_such_model", detail)
-        if version is not None and version != promotion.version:
-            detail = (
-                f"Version {version[:100]!r} of the model does not serve here; {promotion.version!r} does. Ask for that"
-                " one, or name no version."
-            )
-            raise Problem(404, "no_such_version", detail)
-        return serving
-
-    def _checked(self, good: bool, what: str) -> bool:
-        if not good:
-            raise Problem(503, f"not_{what}", f"The replica is not {what}. /health says why; ask again.")
-        return True
+        return self._inference.serving(*_asked_for(request))
 
 
-def _read(body: bytes, json_bytes: str | None) -> tuple[InferRequest, Sequence[bytes]]:
-    """Return a request without its inputs, and its images. Raises Problem (400)."""
-    asked = read_request(body, json_bytes)
-    return replace(asked, inputs=()), images_of(asked.inputs)
+def _asked_for(request: Request) -> tuple[str, str | None]:
+    """Return the name and the version of the model in a path."""
+    return request.path_params["model_name"], request.path_params.get("model_version")
 
 
-def _wanted_outputs(asked: InferRequest) -> tuple[OutputRequest, ...]:
-    """Return the outputs to send. Raises Problem (400) if one is unknown or named twice."""
-    if asked.outputs is None:
-        return tuple(OutputRequest(name, asked.binary_outputs) for name in DEFAULT_OUTPUTS)
-    names = [each.name for each in asked.outputs]
-    known = (*DEFAULT_OUTPUTS, CLASSES)
-    if not set(names).issubset(known) or len(set(names)) < len(names):
-        shown = ", ".join(repr(name[:40]) for name in names[:5])
-        raise bad_request(f"The outputs {shown} are asked for. Ask for some of {', '.join(known)}, each once.")
-    return asked.outputs
-
-
-def _output(name: str, found: Sequence[dict[str, Any]], labels: Sequence[str]) -> Output:
-    """Return one output of the answers, each the fields of a PredictionBody."""
-    if name == CLASSES:
-        return Output(name, list(labels))
-    if name == "probabilities":
-        rows = [[answer["probabilities"][label] for label in labels] for answer in found]
-        return Output(name, np.array(rows, np.float32))
-    return Output(name, [answer[name] for answer in found])
+def _checked(good: bool, what: str) -> bool:
+    """Return True. Raises Problem (503) if the replica is not `what`."""
+    if not good:
+        raise Problem(503, f"not_{what}", f"The replica is not {what}. /health says why; ask again.")
+    return True
 
 
 def _with_errors_of_protocol(route: _Route) -> _Route:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.predictor.api.standards.batches import bad_request, kind_of, parse_object, write_json
+from shared.http.problems import Problem
 
 LENGTH_BYTES = 4
 """Before each element of a BYTES tensor stands its length, little-endian."""
@@ -151,9 +152,13 @@ def flatten(data: list[Any], depth: int) -> list[Any]:
     return data
 
 
-def _tensor(found: dict[str, Any], rest: memoryview) -> tuple[Tensor, int]:
-    """Return an input, and how many of the bytes that are left are its."""
-    name, datatype, shape = found.get("name"), found.get("datatype"), found.get("shape")
+def no_classification() -> Problem:
+    """Return the problem of a request that asks for Triton's classification."""
+    return bad_request("Classification is an extension that is not there. Ask for the outputs label and probabilities.")
+
+
+def checked_head(name: object, datatype: object, shape: object) -> tuple[str, str, tuple[int, ...]]:
+    """Return what stands before the data of an input. Raises Problem (400)."""
     if not isinstance(name, str):
         raise bad_request(f"The name of an input is {kind_of(name)}. Send a string.")
     if datatype not in DATATYPES:
@@ -162,11 +167,17 @@ def _tensor(found: dict[str, Any], rest: memoryview) -> tuple[Tensor, int]:
         raise bad_request(f"The shape of input {name[:40]!r} is no list of whole numbers. Send one.")
     if len(shape) > len("NHWC"):
         raise bad_request(f"The shape of input {name[:40]!r} has {len(shape)} dimensions. Send four at most.")
+    return name, str(datatype), tuple(shape)
+
+
+def _tensor(found: dict[str, Any], rest: memoryview) -> tuple[Tensor, int]:
+    """Return an input, and how many of the bytes that are left are its."""
+    name, datatype, shape = checked_head(found.get("name"), found.get("datatype"), found.get("shape"))
     size = _parameters(found).get("binary_data_size")
     if size is None:
         if not isinstance(found.get("data"), list):
             raise bad_request(f"Input {name[:40]!r} has no data. Send a list in `data`, or name its binary_data_size.")
-        return Tensor(name, str(datatype), tuple(shape), found["data"]), 0
+        return Tensor(name, datatype, shape, found["data"]), 0
     if "data" in found:
         raise bad_request(f"Input {name[:40]!r} has both `data` and binary_data_size. Send one of them.")
     if type(size) is not int or not 0 <= size <= len(rest):
@@ -174,7 +185,7 @@ def _tensor(found: dict[str, Any], rest: memoryview) -> tuple[Tensor, int]:
             f"The binary_data_size of input {name[:40]!r} is more than the {len(rest)} bytes that are left, or none."
             " Send the number of its bytes, and the header Inference-Header-Content-Length."
         )
-    return Tensor(name, str(datatype), tuple(shape), rest[:size]), size
+    return Tensor(name, datatype, shape, rest[:size]), size
 
 
 def _wanted(found: dict[str, Any], default: bool) -> OutputRequest:
@@ -182,9 +193,7 @@ def _wanted(found: dict[str, Any], default: bool) -> OutputRequest:
     if not isinstance(name, str):
         raise bad_request(f"The name of an output is {kind_of(name)}. Send a string.")
     if "classification" in parameters:
-        raise bad_request(
-            "Classification is an extension that is not there. Ask for the outputs label and probabilities."
-        )
+        raise no_classification()
     return OutputRequest(name, _flag(parameters, "binary_data", default=default))
 
 

@@ -13,6 +13,7 @@ from shared.http.server import listening, serve_http
 from tests.unit.predictor.small_model import picture
 
 from .conftest import Replica
+from .grpc_asking import asking
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[4]
@@ -46,6 +47,12 @@ async def output_of(*command: str, folder: Path = ROOT) -> bytes:
 @pytest.mark.parametrize("client", ["triton", "mlflow"])
 async def test_the_client_of_another_server_is_answered(port: int, replica: Replica, client: str) -> None:
     await output_of(sys.executable, "-m", f"tests.unit.predictor.standards.ask_with_{client}", str(port))
+    assert len(await replica.logged()) == 6
+
+
+async def test_the_client_of_triton_is_answered_over_grpc(replica: Replica) -> None:
+    async with asking(replica) as asker:
+        await output_of(sys.executable, "-m", "tests.unit.predictor.standards.ask_with_triton_grpc", str(asker.port))
     assert len(await replica.logged()) == 6
 
 

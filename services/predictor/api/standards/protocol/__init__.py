@@ -1,0 +1,1 @@
+"""The messages of the Open Inference Protocol over gRPC: `make generated` writes them from open_inference.proto."""

@@ -22,8 +22,11 @@ SMOOTHING = 0.05
 
 
 def overloaded() -> Problem:
-    """Return the problem of a request for which there is no time or room now."""
-    return Problem(503, "overloaded", "Too many predictions at once. Ask again in a moment.", retry_after_seconds=1)
+    """Return the problem of a request for which there is no time or room now. Its connection closes: a client that
+    heeds no Retry-After would be refused again at once, on and on, and refusals would take the processor from
+    answers. New connections are accepted one between two turns."""
+    detail = "Too many predictions at once. Ask again in a moment."
+    return Problem(503, "overloaded", detail, headers={"Connection": "close"}, retry_after_seconds=1)
 
 
 class Turn:

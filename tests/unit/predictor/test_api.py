@@ -186,7 +186,7 @@ async def test_a_request_that_waited_too_long_is_refused(replica: Replica) -> No
     with pytest.raises(Problem) as refused:
         await ask(10.0)
     assert (refused.value.status_code, refused.value.error) == (503, "overloaded")
-    assert refused.value.headers == {"Retry-After": "1"}
+    assert refused.value.headers == {"Retry-After": "1", "Connection": "close"}
 
 
 async def test_requests_that_are_half_sent_take_the_place_of_no_other(replica: Replica) -> None:

@@ -91,7 +91,11 @@ async def refused(turn: Awaitable[Turn]) -> bool:
         with await asyncio.wait_for(turn, 10):
             return False
     except Problem as problem:
-        return (problem.status_code, problem.error, problem.headers) == (503, "overloaded", {"Retry-After": "1"})
+        return (problem.status_code, problem.error, problem.headers) == (
+            503,
+            "overloaded",
+            {"Retry-After": "1", "Connection": "close"},
+        )
 
 
 async def test_a_turn_that_would_come_too_late_is_refused_to_its_client_alone() -> None:

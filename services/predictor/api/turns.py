@@ -92,7 +92,8 @@ class Turns:
 
     def end(self, seconds: float) -> None:
         """Give the turn to the next one, after the loop has looked at its sockets."""
-        self._seconds += SMOOTHING * (seconds - self._seconds)
+        # One turn during which the process stood still must not make all who come look late.
+        self._seconds += SMOOTHING * (min(seconds, 2 * self._seconds) - self._seconds)
         asyncio.get_running_loop().call_soon(self._pass_on)
 
     def forget(self) -> None:

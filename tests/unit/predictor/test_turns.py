@@ -133,3 +133,15 @@ async def test_too_many_that_go_on_elsewhere_are_refused(turns: Turns) -> None:
     assert await refused(turns.take("b"))
     held.pop().__exit__(None, None, None)
     assert not await refused(turns.take("b"))
+
+
+async def test_after_one_long_turn_the_next_requests_are_not_taken_for_late() -> None:
+    turns = Turns(longest_wait_seconds=0.25, in_flight_limit=100)
+    turns.end(1.0)  # a pause of the whole process
+    await settle()
+    with await turns.take("z"):
+        order: list[str] = []
+        tasks = [asker(turns, order)("a") for _ in range(64)]
+        await settle()
+    await asyncio.gather(*tasks)
+    assert order == ["a"] * 64

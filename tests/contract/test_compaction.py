@@ -22,7 +22,7 @@ TOPIC = ImageScored.topic
 AT_ONCE = {
     "cleanup.policy": "compact",
     "segment.ms": "100",
-    "min.cleanable.dirty.ratio": "0",
+    "min.cleanable.dirty.ratio": "0.0",
     "min.compaction.lag.ms": "0",
 }
 """A segment is closed by the first record that comes 0.1 s after its first one."""
@@ -44,11 +44,19 @@ async def eager_cleaner(servers: Servers) -> AsyncIterator[None]:
     try:
         await pause(100)
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, TOPIC, AT_ONCE)])
+        await eventually(lambda: goes_by_them(admin), 60)
         yield
     finally:
         await pause(15_000)
         await admin.close()
         await create_topics(servers.kafka)  # which gives the topic its declared settings
+
+
+async def goes_by_them(admin: AIOKafkaAdminClient) -> bool:
+    """Return whether the broker goes by AT_ONCE; what is published before lies in one segment, which stays open."""
+    [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, TOPIC)])
+    [(_, _, _, _, entries)] = answer.resources
+    return AT_ONCE.items() <= {name: value for name, value, *_ in entries}.items()
 
 
 @pytest.fixture

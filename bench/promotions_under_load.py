@@ -2,9 +2,10 @@
 
     python -m bench.promotions_under_load --state .pappus --promotions 20
 
-An operator rolls back between two versions, again and again, while clients ask the shared port without a pause. Each
-answer names its version; all answers of one version about one image must be the same numbers. The ratio compares the
-99th percentile during promotions with that before them. Afterwards promotions are unfrozen.
+An operator rolls back between two versions, again and again, while clients ask the shared port without a pause, about
+images of the review queue or of a folder of <label>/*.jpg (`--images`). Each answer names its version; all answers of
+one version about one image must be the same numbers. The ratio compares the 99th percentile during promotions with that
+before them. Afterwards promotions are unfrozen.
 """
 
 import argparse
@@ -17,13 +18,13 @@ from statistics import quantiles
 
 import httpx2
 
+from bench.serving.load import read_photographs
 from pappus.installation.replicas import Replicas
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 from shared.clients.api import AsyncApi
 from shared.clients.labeler import ask_gate, get_image_content, get_review_queue, list_models
 
-CLIENTS = 4
 QUIET_SECONDS = 5.0
 IMAGES = 8
 
@@ -65,15 +66,18 @@ class Load:
         return taken
 
 
-async def measure(state: Path, promotions: int) -> None:
-    """Run it and print the figures."""
+async def measure(state: Path, promotions: int, count: int, folder: Path | None) -> None:
+    """Run it with `count` clients and print the figures. `folder`: None for images of the review queue."""
     stack = RunningStack.find(StateFolder.at(state))
     async with stack.labeler_as("operator") as operator, stack.open_replicas() as replicas:
         versions = await _two_versions(operator)
-        items = (await operator.send(get_review_queue(IMAGES))).items
-        images = [await operator.send(get_image_content(item.image_id)) for item in items]
+        if folder is None:
+            items = (await operator.send(get_review_queue(IMAGES))).items
+            images = [await operator.send(get_image_content(item.image_id)) for item in items]
+        else:
+            images = read_photographs(folder)
         load = Load(stack.predictor, stack.predictor_key, images)
-        clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
+        clients = [asyncio.create_task(load.client(number)) for number in range(count)]
         await asyncio.sleep(QUIET_SECONDS)
         quiet = load.take_times()
         for turn in range(promotions):
@@ -111,5 +115,7 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--state", type=Path, default=Path(".pappus"))
     arguments.add_argument("--promotions", type=int, default=20)
+    arguments.add_argument("--clients", type=int, default=4)
+    arguments.add_argument("--images", type=Path)
     options = arguments.parse_args()
-    asyncio.run(measure(options.state, options.promotions))
+    asyncio.run(measure(options.state, options.promotions, options.clients, options.images))

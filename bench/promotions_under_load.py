@@ -25,6 +25,7 @@ from pappus.stack_client import RunningStack
 from shared.clients.api import AsyncApi
 from shared.clients.labeler import ask_gate, get_image_content, get_review_queue, list_models
 
+CLIENTS = 4
 QUIET_SECONDS = 5.0
 IMAGES = 8
 
@@ -115,7 +116,7 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--state", type=Path, default=Path(".pappus"))
     arguments.add_argument("--promotions", type=int, default=20)
-    arguments.add_argument("--clients", type=int, default=4)
+    arguments.add_argument("--clients", type=int, default=CLIENTS)
     arguments.add_argument("--images", type=Path)
     options = arguments.parse_args()
     asyncio.run(measure(options.state, options.promotions, options.clients, options.images))

@@ -17,7 +17,7 @@ BASE64_LINE = 57, 78
 BODY_SECONDS = 10.0
 BODY_BYTES_PER_SECOND = 100_000
 """A body has BODY_SECONDS, and 1 s more for each BODY_BYTES_PER_SECOND that came (like Apache's mod_reqtimeout)."""
-BODIES_BYTES = 512_000_000
+BODIES_BYTES = 256_000_000
 """What the bodies of all requests of a process may take in memory."""
 ARRIVED = "pappus.body_arrived"
 """In the scope of a request whose whole body has arrived: when it had (`time.monotonic`). To read it takes no time, and

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from shared.http.limits import BODY_BYTES_PER_SECOND, BODY_SECONDS, too_slow
 
-ARRIVING_BYTES = 256_000_000
+ARRIVING_BYTES = 128_000_000
 """What messages that arrive may take in memory, beside the bodies that are there (BODIES_BYTES)."""
 AnAnswer = TypeVar("AnAnswer")
 

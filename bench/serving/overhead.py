@@ -153,8 +153,8 @@ class Records:
         return []
 
     async def publish_dead_letter(self, dead_letter: DeadLetter) -> None:
-        """There is nothing to read that could fail."""
-        raise NotImplementedError(dead_letter.topic)
+        """Never called: a replica publishes no dead letters about its answers."""
+        raise AssertionError(f"A dead letter about {dead_letter.topic} was published.")
 
     async def wait_for(self, answers: int) -> None:
         """Wait until so many answers are in records."""

@@ -27,12 +27,9 @@ class OrdinaryParser:
 
     def __init__(self, protocol: Reader) -> None:
         self._protocol = protocol
-        self._parser = _new_parser(protocol)
         self._left = 0
         self._deaf = False
-        self.get_method = self._parser.get_method
-        self.get_http_version = self._parser.get_http_version
-        self.should_keep_alive = self._parser.should_keep_alive
+        self._begin()
 
     def should_upgrade(self) -> bool:
         """Return False: no connection changes its protocol."""
@@ -67,15 +64,14 @@ class OrdinaryParser:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]
-                self._parser = _new_parser(self._protocol)
-                self.get_method = self._parser.get_method
-                self.get_http_version = self._parser.get_http_version
-                self.should_keep_alive = self._parser.should_keep_alive
+                self._begin()
             else:
                 return
 
-
-def _new_parser(protocol: Reader) -> httptools.HttpRequestParser:
-    parser = httptools.HttpRequestParser(protocol)
-    parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does, for its pipelines
-    return parser
+    def _begin(self) -> None:
+        """Go on with a new parser: one that has met an offer reads no further."""
+        self._parser = httptools.HttpRequestParser(self._protocol)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does, for its pipelines
+        self.get_method = self._parser.get_method
+        self.get_http_version = self._parser.get_http_version
+        self.should_keep_alive = self._parser.should_keep_alive

@@ -73,7 +73,8 @@ class Batches:
         for number, image in enumerate(images):
             if len(image) > self.upload_limit_bytes:
                 raise too_large(self.upload_limit_bytes)
-            seconds += estimated_seconds(image)
+            if len(images) > 1:
+                seconds += estimated_seconds(image)
             if number and seconds > MOST_SECONDS:
                 detail = f"Image {number} and those before it take too long to decode. Send each in its own request."
                 raise Problem(413, "too_complex", detail)

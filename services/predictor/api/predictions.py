@@ -122,6 +122,7 @@ class Predictions:
         return [self._record(scored, size_bytes, serving, span, asker.api_key) for scored, size_bytes in found]
 
     async def _score(self, data: bytes, serving: ServingModel, turn: Turn) -> Scored:
+        self.turns.expect(serving.model.answer_seconds)
         try:
             return await self._scoring.score(data, serving.model, turn.leave)
         except UndecodableImage as error:

@@ -17,6 +17,8 @@ from shared.http.problems import Problem
 
 FIRST_GUESS_SECONDS = 0.002
 """What a turn is taken to last before any was measured."""
+TURNS_OF_SLOW_MODELS = 4
+"""A wait for so many turns is never too long: a model whose answer takes 0.1 s needs a short queue, too."""
 SMOOTHING = 0.05
 """The share of the newest turn in the average of turns."""
 
@@ -81,7 +83,7 @@ class Turns:
         try:
             if self._taken:
                 await self._wait(client)
-                if not begun and time.monotonic() - since > self._longest_wait_seconds:  # turns last longer than before
+                if not begun and time.monotonic() - since > self._longest_wait():  # turns last longer than before
                     self._pass_on()
                     raise overloaded()
             self._taken = True
@@ -89,6 +91,10 @@ class Turns:
             self.forget()
             raise
         return Turn(self)
+
+    def expect(self, seconds: float) -> None:
+        """Take a turn to last so long at least: what the model in service needs for an answer."""
+        self._seconds = max(self._seconds, seconds)
 
     def end(self, seconds: float) -> None:
         """Give the turn to the next one, after the loop has looked at its sockets."""
@@ -105,9 +111,12 @@ class Turns:
         """Raise Problem if a turn of this client would come too late, or too many requests are answered elsewhere."""
         own = len(self._waiting.get(client, ()))
         before = min(self._count, (own + 1) * len(self._waiting)) + self._taken
-        late = time.monotonic() - since + before * self._seconds > self._longest_wait_seconds
+        late = time.monotonic() - since + before * self._seconds > self._longest_wait()
         if late or self._in_flight - self._count >= self._in_flight_limit:
             raise overloaded()
+
+    def _longest_wait(self) -> float:
+        return max(self._longest_wait_seconds, TURNS_OF_SLOW_MODELS * self._seconds)
 
     async def _wait(self, client: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -42,27 +42,39 @@ class Scored:
 
 
 class Scoring:
-    """Scores without blocking other requests: slow work runs elsewhere. A process has one."""
+    """Scores without blocking other requests: slow work runs elsewhere. A process has one.
+
+    A slow model answers in a thread, one image after another: it keeps a core busy, or all (`Graph.threads`), and two
+    answers beside each other would both come later."""
 
     def __init__(self) -> None:
         self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
+        self._slow = asyncio.Lock()
 
     async def score(self, data: bytes, model: Model, leave: Callable[[], None] | None = None) -> Scored:
         """Decode, resize and answer, on the event loop where a thread would cost as much as the answer. `leave` is
-        called when the work is about to go on elsewhere.
+        called when a picture is about to be decoded elsewhere.
 
         Raises:
             UndecodableImage: `data` is not an image Pappus takes.
         """
         started = perf_counter()
-        if len(data) <= INLINE_BYTES and model.answer_seconds <= INLINE_SECONDS:
+        slow = model.answer_seconds > INLINE_SECONDS
+        if len(data) <= INLINE_BYTES:
             structure = read_structure(data)
             if is_quick(structure):
-                return answer(data, prepare_opened(structure, started), model)
+                image = prepare_opened(structure, started)
+                return await self._answer_slowly(data, image, model) if slow else answer(data, image, model)
         if leave is not None:
             leave()
         image = await self._decoding.call(data)
+        if slow:
+            return await self._answer_slowly(data, image, model)
         return await asyncio.to_thread(answer, data, image, model)
+
+    async def _answer_slowly(self, data: bytes, image: PreparedImage, model: Model) -> Scored:
+        async with self._slow:
+            return await asyncio.to_thread(answer, data, image, model)
 
 
 def is_quick(structure: Structure) -> bool:

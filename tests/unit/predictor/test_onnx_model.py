@@ -6,6 +6,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from services.predictor.model import onnx_model
 from services.predictor.model.onnx_model import InvalidArtefact, Model
 from shared.imaging.structure import Pixels
 from tests.unit.predictor.small_model import METADATA, small_artefact
@@ -61,3 +62,16 @@ def test_more_corrections_than_rows_are_refused() -> None:
     entries = ((UUID(int=1), 1), (UUID(int=2), 1))
     with pytest.raises(InvalidArtefact, match="2 corrections"):
         Model(small_artefact(metadata=replace(METADATA, corrections=entries)))
+
+
+def test_a_heavy_model_gets_threads_which_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    light = Model(small_artefact(corrections=[(UUID(int=1), (1, 0, 0))]))
+    monkeypatch.setattr(onnx_model, "HEAVY_SECONDS", 0.0)
+    monkeypatch.setattr(onnx_model, "usable_cores", lambda: 64)
+    heavy = Model(small_artefact(corrections=[(UUID(int=1), (1, 0, 0))]))
+    assert (light.graph.threads, heavy.graph.threads) == (1, onnx_model.MOST_THREADS)
+    image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    ours, theirs = light.answer(image), heavy.answer(image)
+    assert np.array_equal(ours.probabilities, theirs.probabilities)
+    assert np.array_equal(ours.features, theirs.features)
+    assert np.array_equal(ours.weights, theirs.weights)

@@ -12,6 +12,7 @@ from services.predictor.decisions.answers import Output
 from services.predictor.model.onnx_model import Model
 from services.predictor.model.scoring import (
     INLINE_BYTES,
+    INLINE_SECONDS,
     Scored,
     Scoring,
     is_quick,
@@ -92,3 +93,16 @@ async def test_a_file_of_many_bytes_goes_to_a_thread() -> None:
     finally:
         model.released.set()
     await running
+
+
+async def test_a_slow_model_answers_one_after_another_beside_the_loop() -> None:
+    model, scoring, left = Held(), Scoring(), []
+    model.answer_seconds = 2 * INLINE_SECONDS
+    waiting = [asyncio.create_task(scoring.score(picture(), model, lambda: left.append(1))) for _ in range(3)]
+    waiting.append(asyncio.create_task(scoring.score(palette(3000), model, lambda: left.append(2))))
+    try:
+        await eventually(lambda: model.inside == 1 and left == [2])
+    finally:
+        model.released.set()
+    assert len(await asyncio.gather(*waiting)) == 4
+    assert model.most == 1

@@ -145,3 +145,15 @@ async def test_after_one_long_turn_the_next_requests_are_not_taken_for_late() ->
         await settle()
     await asyncio.gather(*tasks)
     assert order == ["a"] * 64
+
+
+async def test_a_few_wait_for_a_slow_model_however_short_the_longest_wait() -> None:
+    turns = Turns(longest_wait_seconds=0.001, in_flight_limit=100)
+    turns.expect(60.0)
+    order: list[str] = []
+    with await turns.take("z"):
+        tasks = [asker(turns, order)("a") for _ in range(3)]
+        await settle()
+        assert not any(task.done() for task in tasks)
+        assert await refused(turns.take("a"))
+    await asyncio.gather(*tasks)

@@ -5,7 +5,8 @@
 An operator rolls back between two versions, again and again, while clients ask the shared port without a pause, about
 images of the review queue or of a folder of <label>/*.jpg (`--images`). Each answer names its version; all answers of
 one version about one image must be the same numbers. The ratio compares the 99th percentile during promotions with that
-before them. Afterwards promotions are unfrozen.
+before them. Without `--every` the next one is asked for as soon as all replicas serve the last. Afterwards promotions
+are unfrozen.
 """
 
 import argparse
@@ -67,7 +68,7 @@ class Load:
         return taken
 
 
-async def measure(state: Path, promotions: int, count: int, folder: Path | None) -> None:
+async def measure(state: Path, promotions: int, count: int, folder: Path | None, every_seconds: float) -> None:
     """Run it with `count` clients and print the figures. `folder`: None for images of the review queue."""
     stack = RunningStack.find(StateFolder.at(state))
     async with stack.labeler_as("operator") as operator, stack.open_replicas() as replicas:
@@ -81,7 +82,9 @@ async def measure(state: Path, promotions: int, count: int, folder: Path | None)
         clients = [asyncio.create_task(load.client(number)) for number in range(count)]
         await asyncio.sleep(QUIET_SECONDS)
         quiet = load.take_times()
+        began = time.perf_counter()
         for turn in range(promotions):
+            await asyncio.sleep(max(0.0, began + turn * every_seconds - time.perf_counter()))
             await _promote(operator, replicas, versions[turn % 2])
         busy = load.take_times()
         for client in clients:
@@ -118,5 +121,6 @@ if __name__ == "__main__":
     arguments.add_argument("--promotions", type=int, default=20)
     arguments.add_argument("--clients", type=int, default=CLIENTS)
     arguments.add_argument("--images", type=Path)
+    arguments.add_argument("--every", type=float, default=0.0, help="seconds between the starts of two promotions")
     options = arguments.parse_args()
-    asyncio.run(measure(options.state, options.promotions, options.clients, options.images))
+    asyncio.run(measure(options.state, options.promotions, options.clients, options.images, options.every))

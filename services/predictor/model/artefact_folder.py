@@ -40,12 +40,8 @@ class ArtefactFolder:
         all but the newest `KEPT` of each. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if base is not None:
-            path = self._base(hashlib.sha256(base).hexdigest())
-            if _holds(path, base):
-                os.utime(path)
-            else:
-                write_whole(path, base)
-        write_whole(self._artefact(promotion.artefact_sha256), artefact)
+            _keep_whole(self._base(hashlib.sha256(base).hexdigest()), base)
+        _keep_whole(self._artefact(promotion.artefact_sha256), artefact)
         write_whole(self._promotion_file(promotion.artefact_sha256), promotion.model_dump_json().encode())
         for old in self._promotion_files()[KEPT:]:
             old.unlink(missing_ok=True)
@@ -86,11 +82,15 @@ def _written_at(path: Path) -> int:
         return 0
 
 
-def _holds(path: Path, content: bytes) -> bool:
+def _keep_whole(path: Path, content: bytes) -> None:
+    """Write a file unless it is there undamaged; make it the newest of its kind."""
     try:
-        return path.read_bytes() == content
-    except OSError:
-        return False
+        if path.read_bytes() == content:
+            os.utime(path)
+            return
+    except OSError:  # it is not there, or cannot be used
+        pass
+    write_whole(path, content)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 
+from cachetools import LRUCache
+
 from services.predictor.decisions.promotions import Promotions
 from services.predictor.metrics import CORRECTION_TO_LIVE_SECONDS, MODEL_LOAD_FAILURES, MODEL_LOAD_SECONDS, show_model
 from services.predictor.model.artefact_folder import ArtefactFolder
 from services.predictor.model.candidates import CandidateModels
 from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ModelHolder, ServingModel
-from services.predictor.model.model_files import ModelFiles
-from services.predictor.model.onnx_model import Model
+from services.predictor.model.model_files import LoadedModel, ModelFiles
 from services.predictor.settings import PredictorSettings
 from shared.contract.artefact import check_artefact_key
 from shared.contract.events import ModelPromoted
@@ -29,6 +30,8 @@ from shared.runtime.telemetry import logger
 from shared.runtime.tracing import continued, describe, traceparent
 from shared.storage.verified import ReadableStore
 
+KEPT_SERVED = 3
+"""Models in memory: the one in service and those before it, so that a rollback is a swap."""
 RETRY = RetryPolicy(first_seconds=0.2, factor=2.0, longest_seconds=15.0, attempts=None)
 
 
@@ -71,6 +74,7 @@ class ModelLoader:
         self.candidates = CandidateModels(self._files)
         """Models that are loaded before they are promoted, once something tells of them."""
         self.in_service = ModelHolder()
+        self._served: LRUCache[str, LoadedModel] = LRUCache(KEPT_SERVED)
         self._folder = folder
         self._listeners = tuple(listeners)
         self._settings = settings
@@ -138,7 +142,7 @@ class ModelLoader:
         started = perf_counter()
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                model, artefact = await self._model(promotion)
+                loaded = await self._model(promotion)
         except (PappusError, TimeoutError) as error:
             MODEL_LOAD_FAILURES.labels(type(error).__name__).inc()
             logger.error("a promoted model cannot be loaded", version=promotion.version, error=str(error))
@@ -147,20 +151,20 @@ class ModelLoader:
             limit = self._settings.timeout_seconds
             raise TransientError(f"{promotion.version} was not loaded within {limit} s. Is the store slow?") from error
         MODEL_LOAD_SECONDS.observe(perf_counter() - started)
-        self._swap(ServingModel(promotion, model, self._clock()))
-        if artefact is not None:
-            await self._keep(promotion, artefact, model)
-
-    async def _model(self, promotion: ModelPromoted) -> tuple[Model, bytes | None]:
-        """Return the model and the bytes to keep; None if it already serves for another promotion (freeze)."""
-        check_artefact_key(promotion.artefact_key, promotion.version)
         current = self.in_service.current
-        if current is not None and current.promotion.artefact_sha256 == promotion.artefact_sha256:
-            return current.model, None
-        loaded = await self.candidates.take(promotion) or await self._files.read_kept(promotion)
-        if loaded is None:
-            loaded = await self._files.fetch(promotion)
-        return loaded.model, loaded.artefact
+        self._swap(ServingModel(promotion, loaded.model, self._clock()))
+        self._served[promotion.artefact_sha256] = loaded
+        if current is None or current.model is not loaded.model:  # else it served for another promotion (freeze)
+            await self._keep(promotion, loaded)
+
+    async def _model(self, promotion: ModelPromoted) -> LoadedModel:
+        check_artefact_key(promotion.artefact_key, promotion.version)
+        loaded = (
+            self._served.get(promotion.artefact_sha256)
+            or await self.candidates.take(promotion)
+            or await self._files.read_kept(promotion)
+        )
+        return loaded or await self._files.fetch(promotion)
 
     def _swap(self, serving: ServingModel) -> None:
         if self.in_service.current is not None:  # else the process starts, with what was live before
@@ -182,10 +186,10 @@ class ModelLoader:
         for notify in self._listeners:
             notify(self.in_service.current, failure)
 
-    async def _keep(self, promotion: ModelPromoted, artefact: bytes, model: Model) -> None:
-        base = None if model.metadata.base is None else model.graph.artefact
+    async def _keep(self, promotion: ModelPromoted, loaded: LoadedModel) -> None:
+        base = None if loaded.model.metadata.base is None else loaded.model.graph.artefact
         try:
-            await asyncio.to_thread(self._folder.keep, promotion, artefact, base)
+            await asyncio.to_thread(self._folder.keep, promotion, loaded.artefact, base)
         except OSError as error:  # a full disk must not stop serving
             logger.error("the artefact could not be kept in PAPPUS_STATE_FOLDER for the next start", error=str(error))
 

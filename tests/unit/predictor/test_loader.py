@@ -246,6 +246,25 @@ async def test_freezing_keeps_the_loaded_model_and_takes_the_new_sequence(folder
     assert len(store.asked) == 1
 
 
+async def test_a_rollback_swaps_to_a_model_that_is_in_memory(folder: ArtefactFolder) -> None:
+    store = MemoryObjectStore()
+    first, second = promotion(1, ONE), promotion(2, TWO)
+    back = promotion(3, ONE, version=first.version)
+    await stored(store, (first, ONE), (second, TWO))
+    async with running(ModelLoader(store, folder, [], QUICK)) as loader:
+        loader.set_target(promotions(first))
+        await eventually(lambda: version_of(loader) == first.version)
+        loader.set_target(promotions(first, second))
+        await eventually(lambda: version_of(loader) == second.version)
+        loaded = parses()
+        loader.set_target(promotions(first, second, back))
+        await eventually(lambda: version_of(loader) == back.version)
+        assert loader.in_service.current is not None
+        assert loader.in_service.current.promotion.sequence == 3
+        await eventually(lambda: folder.promotions()[0].sequence == 3)
+    assert parses() == loaded
+
+
 async def test_a_folder_that_cannot_be_written_does_not_stop_serving(tmp_path: Path) -> None:
     blocked = tmp_path / "a file, not a folder"
     blocked.write_text("")

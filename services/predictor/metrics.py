@@ -36,6 +36,7 @@ IMAGES_TO_SCORE = Gauge(
     "pappus_stored_images_waiting_images", "Stored images without an answer of the full model in service."
 )
 PREDICTIONS_DROPPED = Counter("pappus_predictions_logged_dropped", "Answers that never reached the log.")
+PREDICTIONS_LEFT_OUT = Counter("pappus_predictions_left_out", "Answers outside of the sample that is logged.")
 MODEL_INFO = Gauge("pappus_model_info", "1 for the model that answers.", ["model_version", "artefact_sha256"])
 MODEL_SEQUENCE = Gauge("pappus_model_sequence_number", "Promotion sequence of the model that answers.")
 MODEL_LOAD_SECONDS = Histogram(

@@ -30,6 +30,9 @@ class PredictorSettings(Settings):
         default=0.25, gt=0, description="A request that waited longer for its turn is refused with 503"
     )
     prediction_queue_events: int = Field(default=10_000, ge=1, description="Answers that wait for Kafka at most")
+    logged_share: float = Field(
+        default=1.0, ge=0, le=1, description="Of the answers, that get a line and an event; the others are counted"
+    )
     kafka_wait_seconds: float = Field(
         default=3.0, ge=0, description="How long a start waits for Kafka before the last good model from disk serves"
     )

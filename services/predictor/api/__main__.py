@@ -29,7 +29,7 @@ async def main() -> None:
     health, keys = Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
     turns = Turns(settings.longest_wait_seconds, settings.in_flight_limit)
     model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
-    prediction_log = PredictionLog(settings.prediction_queue_events)
+    prediction_log = PredictionLog(settings.prediction_queue_events, share=settings.logged_share)
     async with (
         open_event_log(settings.kafka, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,

@@ -10,7 +10,7 @@ from uuid import UUID
 from opentelemetry.trace import Span
 
 from services.predictor.decisions.answers import PredictionContext, logged_answer
-from services.predictor.metrics import PREDICTIONS_DROPPED
+from services.predictor.metrics import PREDICTIONS_DROPPED, PREDICTIONS_LEFT_OUT
 from services.predictor.model.scoring import Scored
 from shared.contract.events import uuid_of
 from shared.contract.replicas import MOST_ANSWERS, AnswersLogged, LoggedAnswer
@@ -46,11 +46,17 @@ class Answered(NamedTuple):
 
 class PredictionLog:
     """Writes a line about each answer, and publishes answers.logged, best effort: an answer that does not fit into the
-    queue, or that can never be published, is dropped and counted."""
+    queue, or that can never be published, is dropped and counted, and so is one that is not in the sample."""
 
     def __init__(
-        self, limit: int, retry: RetryPolicy = UNTIL_CANCELLED, gather_seconds: float = GATHER_SECONDS
+        self,
+        limit: int,
+        retry: RetryPolicy = UNTIL_CANCELLED,
+        gather_seconds: float = GATHER_SECONDS,
+        share: float = 1.0,
     ) -> None:
+        """`share`: of the answers, in [0, 1], that get a line and an event; which, follows from their ids."""
+        self._below = round(share * 2**32)
         self._queue: asyncio.Queue[Answered] = asyncio.Queue(limit)
         self._unwritten: list[Answered] = []
         self._batch: list[Answered] = []
@@ -61,6 +67,9 @@ class PredictionLog:
     def offer(self, answered: Answered) -> None:
         """Queue an answer. Never waits, never raises. After the end, while the last requests are answered, its line is
         written at once, and the answer is dropped."""
+        if (answered.prediction_id.int & 0xFFFFFFFF) >= self._below:  # the low bits of an id are random
+            PREDICTIONS_LEFT_OUT.inc()
+            return
         self._unwritten.append(answered)
         if self._ended or len(self._unwritten) >= self._queue.maxsize:
             self._write_now()

@@ -253,3 +253,19 @@ async def test_where_no_answer_can_be_published_each_costs_about_one_try() -> No
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert recorder.records < 1.2 * MOST_ANSWERS
+
+
+async def test_a_sample_by_id_has_lines_and_events_and_the_rest_is_counted() -> None:
+    before = REGISTRY.get_sample_value("pappus_predictions_left_out_total") or 0.0
+    log, recorder = PredictionLog(100, QUICK, 0.01, share=0.25), Recorder()
+    with capture_logs() as lines:
+        task = asyncio.create_task(log.run(recorder))
+        for eighth in range(8):
+            log.offer(answered((eighth << 29) + 7))
+        await eventually(lambda: len(recorder.taken) == 2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    logged = {str(UUID(int=(eighth << 29) + 7)) for eighth in range(2)}
+    assert {found for found, _ in recorder.taken} == logged
+    assert {line["prediction_id"] for line in lines if line["event"] == "answered"} == logged
+    assert REGISTRY.get_sample_value("pappus_predictions_left_out_total") == before + 6

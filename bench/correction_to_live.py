@@ -1,19 +1,21 @@
 """How long one correction takes until every replica of the predictor answers as corrected, on a running stack.
 
-    python -m bench.correction_to_live --state .pappus --rounds 20 [--predictions 200]
+    python -m bench.correction_to_live --state .pappus --rounds 20 [--predictions 200 | --clients 8]
 
 Each round corrects an image through the labeling API to a label it is not answered with, and asks every replica by its
 own address until all follow. The images are those a person would correct: wrong answers, then doubtful ones. Their
 labels go to and fro. The ratio compares the median with one plain /predict in the same run. A budget says how long
 each hop took, by the times of its events. The last lines say how often each process parsed an artefact for one
 correction. With `--predictions` so many are asked each second beside the corrections, evenly; how many were answered is
-printed.
+printed. With `--clients` so many connections ask for predictions without a pause, about the same images.
 """
 
 import argparse
 import asyncio
+import tempfile
 import time
 from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
@@ -21,6 +23,7 @@ from uuid import UUID
 
 from bench.artefact_parses import print_parses, read_parses
 from bench.cpu_by_component import print_spent, spent_by_component
+from bench.serving.load import Load
 from bench.steady_predictions import steady_predictions
 from pappus.errors import Refused
 from pappus.installation.replicas import Replicas
@@ -52,8 +55,9 @@ HOPS = (
 )
 
 
-async def measure(state: Path, rounds: int, predictions: int = 0) -> list[float]:
-    """Run the rounds, beside so many predictions a second, and print the figures. Return the seconds of each round."""
+async def measure(state: Path, rounds: int, predictions: int = 0, clients: int = 0) -> list[float]:
+    """Run the rounds, beside so many predictions a second or clients without a pause, and print the figures. Return the
+    seconds of each round."""
     stack = RunningStack.find(StateFolder.at(state))
     async with (
         stack.labeler_as("labeler") as person,
@@ -65,7 +69,12 @@ async def measure(state: Path, rounds: int, predictions: int = 0) -> list[float]
         plain = [await _timed(predictor.send(predict(data))) for _ in range(5) for data in chosen.values()]
         before, spent, budget = await read_parses(state), list[float](), Budget()
         cpu = spent_by_component(state)
-        async with steady_predictions(stack.predictor, list(chosen.values()), predictions):
+        async with AsyncExitStack() as beside:
+            asked = list(chosen.values())
+            await beside.enter_async_context(steady_predictions(stack.predictor, asked, predictions))
+            if clients:
+                folder = Path(beside.enter_context(tempfile.TemporaryDirectory()))
+                beside.enter_context(Load(stack.predictor, stack.predictor_key, asked, folder).beside(clients))
             for turn in range(rounds):
                 await asyncio.sleep(REST_SECONDS)
                 image_id = list(chosen)[turn % len(chosen)]
@@ -155,5 +164,6 @@ if __name__ == "__main__":
     arguments.add_argument("--state", type=Path, default=Path(".pappus"))
     arguments.add_argument("--rounds", type=int, default=20)
     arguments.add_argument("--predictions", type=int, default=0, help="a second, beside the corrections")
+    arguments.add_argument("--clients", type=int, default=0, help="that ask for predictions without a pause")
     options = arguments.parse_args()
-    asyncio.run(measure(options.state, options.rounds, options.predictions))
+    asyncio.run(measure(options.state, options.rounds, options.predictions, options.clients))

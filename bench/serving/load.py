@@ -2,13 +2,17 @@
 
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 EVERY = 8
 """One photograph in so many is asked about, again and again."""
+LONGEST_SECONDS = 3600
+"""Of a load that another measurement ends."""
 BOUNDARY = "pappus-bench-7f3a9c"
 SCRIPT = """
 local requests, number = {}, 0
@@ -100,8 +104,29 @@ class Load:
 
     def run(self, connections: int, seconds: int) -> Found:
         """Keep so many requests in flight for so long."""
+        with self._start(connections, seconds) as wrk:
+            return _found(wrk)
+
+    @contextmanager
+    def beside(self, connections: int) -> Iterator[None]:
+        """Keep so many requests in flight while the block runs; print what they found."""
+        with self._start(connections, LONGEST_SECONDS) as wrk:
+            try:
+                yield
+            finally:
+                wrk.send_signal(signal.SIGINT)  # wrk ends then, and tells what it found
+                found = _found(wrk)
+                print(
+                    f"beside it: {found.a_second:.0f} answers a second, {found.failed} failed, p99 {found.p99:.0f} ms"
+                )
+
+    def _start(self, connections: int, seconds: int) -> "subprocess.Popen[str]":
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(self._script)]
-        ended = subprocess.run([*command, self._address], capture_output=True, text=True, check=True)
-        line = re.search(r"^FOUND (.*)$", ended.stdout, re.MULTILINE)
-        assert line, ended.stdout
-        return read_found(line[1])
+        return subprocess.Popen([*command, self._address], stdout=subprocess.PIPE, text=True)
+
+
+def _found(wrk: "subprocess.Popen[str]") -> Found:
+    out, _ = wrk.communicate()
+    line = re.search(r"^FOUND (.*)$", out, re.MULTILINE)
+    assert line, out
+    return read_found(line[1])

@@ -7,6 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from infra.observability.panels import PREDICT
+
+INFER = 'method="ModelInfer"'
+"""The call over gRPC that answers about images."""
+_REFUSED = f'{PREDICT}, status=~"5.."'
+_NO_ANSWER = f'{INFER}, code=~"UNAVAILABLE|INTERNAL|UNKNOWN"'
 RUNBOOK = "docs/runbook.md"
 
 
@@ -31,6 +37,11 @@ class Alert:
 def _grown(counter: str, within: str) -> str:
     """Return the query for how much a counter grew. `increase` never sees the first step of a series."""
     return f"{counter} - ({counter} offset {within} or 0 * {counter})"
+
+
+def _per_second(counter: str, where: str) -> str:
+    """Return the query for how fast a counter grows, in all services together; 0 where there is no series."""
+    return f"(sum(rate({counter}{{{where}}}[2m])) or vector(0))"
 
 
 ALERTS: Sequence[Alert] = (
@@ -78,8 +89,10 @@ ALERTS: Sequence[Alert] = (
     ),
     Alert(
         "PappusPredictionsRefused",
-        'sum(rate(pappus_http_requests_total{route="/predict", status=~"5.."}[2m]))'
-        ' / sum(rate(pappus_http_requests_total{route="/predict"}[2m])) > 0.05',
+        f"({_per_second('pappus_http_requests_total', _REFUSED)}"
+        f" + {_per_second('pappus_grpc_requests_total', _NO_ANSWER)})"
+        f" / ({_per_second('pappus_http_requests_total', PREDICT)}"
+        f" + {_per_second('pappus_grpc_requests_total', INFER)}) > 0.05",
         30,
         "page",
         "{{ $value | humanizePercentage }} of the requests for a prediction get no answer.",

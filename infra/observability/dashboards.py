@@ -1,10 +1,9 @@
 """The dashboards: what an operator asks, and where the answer is read."""
 
-from infra.observability.panels import Dashboard, Panel, gauge, or_zero, quantile, rate
+from infra.observability.panels import PREDICT, Dashboard, Panel, gauge, or_zero, quantile, rate
 
 OF_CLIENTS = 'source="api"'
 """Answers that clients asked for, not those about stored images."""
-PREDICT = 'route="/predict"'
 
 PIPELINE = Dashboard(
     "pipeline",
@@ -81,13 +80,19 @@ SERVING = Dashboard(
             {"{{method}} {{route}} {{status}}": rate("pappus_http_requests_total", "method, route, status")},
         ),
         Panel(
-            "Answer of /predict",
+            "Answer to a request for a prediction",
             "The 99th percentile under 0.1 s for one client; more while all cores are busy.",
             "s",
             {
                 f"p{round(share * 100)}": quantile(share, "pappus_http_request_seconds", where=PREDICT)
                 for share in (0.5, 0.95, 0.99)
             },
+        ),
+        Panel(
+            "Calls over gRPC",
+            "As many as clients send; 0 without a port for them.",
+            "reqps",
+            {"{{method}} {{code}}": or_zero(rate("pappus_grpc_requests_total", "method, code"))},
         ),
         Panel(
             "Stages of an answer, 95th percentile",

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 DATA_SOURCE = {"type": "prometheus", "uid": "pappus-prometheus"}
 WIDTH, HEIGHT, IN_A_ROW = 8, 8, 3
+PREDICT = 'route=~"/predict|/invocations|/v2/models/.+/infer"'
+"""The routes that answer about an image while the client waits."""
 Kind = Literal["timeseries", "stat", "table"]
 
 

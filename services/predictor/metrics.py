@@ -61,7 +61,7 @@ ALIASES = (
 
 
 _predictions, _confidence = cache(PREDICTIONS.labels), cache(CONFIDENCE.labels)
-_stage_seconds = cache(STAGE_SECONDS.labels)
+_stage_seconds, _key_requests = cache(STAGE_SECONDS.labels), cache(KEY_REQUESTS.labels)
 """The library checks the labels of a series each time it is asked for one, which takes longer than to count."""
 
 
@@ -70,6 +70,11 @@ def count_answer(label: str, probability: float, source: str) -> None:
     the first step of a series. Join with MODEL_INFO instead."""
     _predictions(label, source).inc()
     _confidence(source).observe(probability)
+
+
+def count_key(name: str, outcome: str) -> None:
+    """Count a request where keys are asked for. `name`: of a key that is known, else empty."""
+    _key_requests(name, outcome).inc()
 
 
 def count_stages(decode_seconds: float, infer_seconds: float) -> None:

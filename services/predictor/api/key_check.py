@@ -9,7 +9,7 @@ from structlog.contextvars import bound_contextvars
 
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.standards import mlflow_scoring, open_inference
-from services.predictor.metrics import KEY_REQUESTS
+from services.predictor.metrics import count_key
 from shared.http.docs import DOCS, OPENAPI
 from shared.http.problems import Problem, problem_response
 from shared.runtime.health import HEALTH_PATHS
@@ -52,13 +52,13 @@ def admit(keys: ApiKeys, presented: bytes) -> str:
     """Count a request and return the name of its key. Raises Problem: 401 without a known key, 429 above its limit."""
     key = keys.find(presented) if presented else None
     if key is None:
-        KEY_REQUESTS.labels("", "unauthorised").inc()
+        count_key("", "unauthorised")
         raise _unauthorised(bool(presented))
     if wait_seconds := keys.wait_seconds(key):
-        KEY_REQUESTS.labels(key.name, "limited").inc()
+        count_key(key.name, "limited")
         detail = f"The key {key.name} may ask {key.per_minute} times a minute. Ask again later, or less often."
         raise Problem(429, "too_many_requests", detail, retry_after_seconds=ceil(wait_seconds))
-    KEY_REQUESTS.labels(key.name, "admitted").inc()
+    count_key(key.name, "admitted")
     return key.name
 
 

@@ -6,12 +6,12 @@ other one, and one that a browser sent, goes to the application behind. What is 
 problems.
 """
 
-import json
 import time
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opentelemetry.trace import Span, StatusCode
+from pydantic import TypeAdapter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.predictor.api.key_check import KEY_HEADER, admit, presented_key
@@ -31,8 +31,7 @@ MOST_HOSTS = 100
 """So many names under which this server answers are remembered."""
 _UNUSUAL = frozenset({b"origin", b"sec-fetch-site", b"transfer-encoding", b"content-encoding"})
 _KEY_HEADER = KEY_HEADER.lower().encode()
-_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-"""As the framework writes an answer."""
+_as_json = TypeAdapter(dict[str, Any]).dump_json
 _Headers = Sequence[tuple[bytes, bytes]]
 _FIXED: _Headers = [
     (b"content-type", b"application/json"),
@@ -132,7 +131,7 @@ class QuickAnswers:
                 # Only now: a request that is half sent takes no other's place.
                 with await predictions.turns.take(asker.client, asker.arrived) as turn:
                     fields = await predictions.answer(data, span, turn, key)
-        return _as_json(fields).encode()
+        return _as_json(fields)
 
     def _is_own(self, host: bytes) -> bool:
         """Return whether this server answers under a name, as BrowserMiddleware does."""

@@ -79,8 +79,10 @@ def answer_of(output: Output, metadata: ArtefactMetadata) -> Answer:
 def used_corrections(weights: NDArray[np.float32], metadata: ArtefactMetadata) -> tuple[UsedCorrection, ...]:
     """Return the corrections near enough to have shaped the answer, heaviest first, at most `NAMED_CORRECTIONS`. One
     with several rows is named once, with the largest weight of its rows."""
-    rows = weights[: len(metadata.corrections)]  # an empty layer is padded with rows of no correction
-    near = np.flatnonzero(rows >= NAMED_WEIGHT)
+    if not metadata.corrections:
+        return ()
+    rows = weights[: len(metadata.corrections)]  # a layer is padded with rows of no correction
+    (near,) = (rows >= NAMED_WEIGHT).nonzero()
     if not near.size:
         return ()
     heaviest = sorted(near.tolist(), key=lambda row: (-float(rows[row]), row))

@@ -6,17 +6,19 @@
 \getenv labeler_password PAPPUS_LABELER_PASSWORD
 \getenv trainer_password PAPPUS_TRAINER_PASSWORD
 \getenv predictor_password PAPPUS_PREDICTOR_PASSWORD
+\getenv predictor_api_password PAPPUS_PREDICTOR_API_PASSWORD
 \getenv seeder_password PAPPUS_SEEDER_PASSWORD
 \getenv mlflow_password PAPPUS_MLFLOW_PASSWORD
 
 SELECT format('CREATE ROLE %I LOGIN', name)
-FROM unnest(ARRAY['ingestor', 'labeler', 'trainer', 'predictor', 'seeder', 'mlflow']) AS name
+FROM unnest(ARRAY['ingestor', 'labeler', 'trainer', 'predictor', 'predictor_api', 'seeder', 'mlflow']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 ALTER ROLE ingestor PASSWORD :'ingestor_password';
 ALTER ROLE labeler PASSWORD :'labeler_password';
 ALTER ROLE trainer PASSWORD :'trainer_password';
 ALTER ROLE predictor PASSWORD :'predictor_password';
+ALTER ROLE predictor_api PASSWORD :'predictor_api_password';
 ALTER ROLE seeder PASSWORD :'seeder_password';
 ALTER ROLE mlflow PASSWORD :'mlflow_password';
 
@@ -27,8 +29,8 @@ SELECT 'CREATE DATABASE mlflow OWNER mlflow' WHERE NOT EXISTS (SELECT FROM pg_da
 
 -- A role enters only its own database, and makes nothing there outside its schemas.
 REVOKE ALL ON DATABASE pappus, mlflow, postgres, template1 FROM PUBLIC;
-REVOKE ALL ON DATABASE pappus FROM ingestor, labeler, trainer, predictor, seeder;
-GRANT CONNECT ON DATABASE pappus TO ingestor, labeler, trainer, predictor, seeder;
+REVOKE ALL ON DATABASE pappus FROM ingestor, labeler, trainer, predictor, predictor_api, seeder;
+GRANT CONNECT ON DATABASE pappus TO ingestor, labeler, trainer, predictor, predictor_api, seeder;
 GRANT ALL ON DATABASE mlflow TO mlflow;
 
 -- No role takes the connections of others: together these are fewer than the server has (max_connections less 3). A
@@ -37,5 +39,6 @@ ALTER ROLE ingestor CONNECTION LIMIT 50;
 ALTER ROLE labeler CONNECTION LIMIT 50;
 ALTER ROLE trainer CONNECTION LIMIT 120;
 ALTER ROLE predictor CONNECTION LIMIT 50;
+ALTER ROLE predictor_api CONNECTION LIMIT 20;  -- a replica holds 2 at most, and none while nothing is asked
 ALTER ROLE mlflow CONNECTION LIMIT 20;
 ALTER ROLE seeder CONNECTION LIMIT 5;

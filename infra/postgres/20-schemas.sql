@@ -42,3 +42,5 @@ END $$;
 
 -- A person with SQL puts rows into plants_data; the ingestor's migration grants that table to this role.
 ALTER ROLE seeder IN DATABASE pappus SET search_path = ingestor;
+-- Replicas of the predictor, which answer strangers, read the table of answers; the predictor's migration grants it.
+ALTER ROLE predictor_api IN DATABASE pappus SET search_path = predictor;

@@ -7,7 +7,7 @@ above them is the owner's alone. Each file is called after the setting that it h
 from collections.abc import Mapping
 from pathlib import Path
 
-from pappus.stack.credentials import READER, RECORDER, Credentials
+from pappus.stack.credentials import READER, RECORDER, REPLICAS, Credentials
 from pappus.stack.errors import StackError
 from pappus.stack.files import write_private
 from pappus.stack.folders import StateFolder
@@ -87,7 +87,7 @@ def _files(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
             **log("trainer"),
             "pappus_mlflow_password": credentials.mlflow[RECORDER],
         },
-        "predictor-api": {**objects(PREDICTOR_API), **log("predictor")},
+        "predictor-api": {**database(REPLICAS), **objects(PREDICTOR_API), **log("predictor")},
         "predictor-worker": {**database("predictor"), **objects("predictor"), **log("predictor")},
         "mlflow": {
             **database("mlflow"),

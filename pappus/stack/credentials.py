@@ -20,6 +20,8 @@ PAGES, COMMAND = "labeler-ui", "pappus"
 RECORDER, READER = "recorder", "reader"
 """Who writes to MLflow, and who looks at it."""
 SERVICES: tuple[str, ...] = PRINCIPALS
+REPLICAS = "predictor_api"
+"""The role of PostgreSQL with which replicas of the predictor read the answers they gave, and nothing else."""
 
 
 def _password() -> str:
@@ -54,13 +56,15 @@ def _kafka_passwords() -> dict[str, str]:
     return {name: _password() for name in (ADMIN, JOBS, *SERVICES)}
 
 
+def _database_passwords() -> dict[str, str]:
+    return {name: _password() for name in ("postgres", "seeder", "mlflow", *SERVICES, REPLICAS)}
+
+
 class Credentials(BaseModel):
     """The secrets of one stack. `postgres`, `s3` and `kafka` are keyed by user; the superusers are `postgres`, `root`
     and `admin`. Kafka asks for them if the stack is secured."""
 
-    postgres: dict[str, str] = Field(
-        default_factory=lambda: {name: _password() for name in ("postgres", "seeder", "mlflow", *SERVICES)}
-    )
+    postgres: dict[str, str] = Field(default_factory=_database_passwords)
     s3: dict[str, S3Key] = Field(default_factory=_s3_keys)
     kafka: dict[str, str] = Field(default_factory=_kafka_passwords)
     users: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in ("labeler", "operator")})
@@ -88,7 +92,13 @@ class Credentials(BaseModel):
         if state.credentials.exists():
             text = state.credentials.read_bytes()
             known = cls.parse(text, state.credentials)
-            known = known.model_copy(update={"s3": _s3_keys() | known.s3, "kafka": _kafka_passwords() | known.kafka})
+            known = known.model_copy(
+                update={
+                    "postgres": _database_passwords() | known.postgres,
+                    "s3": _s3_keys() | known.s3,
+                    "kafka": _kafka_passwords() | known.kafka,
+                }
+            )
             if known.model_dump() != json.loads(text):
                 write_private(state.credentials, known.model_dump_json(indent=2) + "\n")
             return known

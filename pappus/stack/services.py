@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pappus.stack.component import Component, Launch, Say
 from pappus.stack.config import refuse_host
 from pappus.stack.context import StackContext
-from pappus.stack.credentials import PAGES, RECORDER
+from pappus.stack.credentials import PAGES, RECORDER, REPLICAS
 from pappus.stack.errors import StackError
 from pappus.stack.jaeger import trace_settings
 from pappus.stack.ports import HOST
@@ -21,6 +21,8 @@ from pappus.stack.settings import with_project as with_project
 from pappus.stack.topics import TOPICS_STEP
 
 KAFKA, DATABASE, OBJECTS_STORE, MLFLOW = "kafka", "database", "objects", "mlflow"
+ANSWERS = "answers"
+"""The table of answers, read with a role of its own; what uses it works without PostgreSQL."""
 LOGINS, API_KEYS, APIS = "logins", "keys", "apis"
 SECRETS = frozenset(
     {
@@ -69,7 +71,7 @@ class Service:
 _LOG = frozenset({KAFKA})
 _TABLES = _LOG | {DATABASE}
 _IMAGES = _TABLES | {OBJECTS_STORE}
-_ANSWERS = _LOG | {OBJECTS_STORE, API_KEYS}
+_REPLICA = _LOG | {OBJECTS_STORE, API_KEYS, ANSWERS}
 
 SERVICES: tuple[Service, ...] = (
     Service("ingestor", "services.ingestor", "ingestor", "ingestor", _IMAGES, reserved=("demo-images",)),
@@ -88,7 +90,7 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         *("predictor-api-0", "services.predictor.api", "predictor", "predictor-api-0"),
-        _ANSWERS,
+        _REPLICA,
         port="predictor",
         grpc="predictor-grpc",
         probe=LIVE,
@@ -96,7 +98,7 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         *("predictor-api-1", "services.predictor.api", "predictor", "predictor-api-1"),
-        _ANSWERS,
+        _REPLICA,
         port="predictor",
         grpc="predictor-grpc",
         probe=LIVE,
@@ -213,8 +215,9 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
     match use:
         case "kafka":
             return {"KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}", **_kafka_login(service, context)}
-        case "database":
-            plain = context.database_url(service.owner).partition("?")[0]
+        case "database" | "answers":
+            role = REPLICAS if use == ANSWERS else service.owner
+            plain = context.database_url(role).partition("?")[0]
             trusted = {"DATABASE_CA_FILE": str(context.state.authority)} if context.config.secure else {}
             return {"DATABASE_URL": plain, **trusted}
         case "objects":

@@ -362,6 +362,21 @@ class Prediction(ShownPrediction):
     name: str = ""
 
 
+class GivenAnswer(ShownPrediction):
+    """An answer that the predictor gave, as it was logged; `corrections`: the images whose corrections shaped it,
+    heaviest first. `image_id` is None for an image that is not stored."""
+
+    answered_at: AwareDatetime
+    model_name: str
+    sha256: str
+    image_id: UUID | None
+    corrections: list[UUID]
+    source: str
+    milliseconds: float
+    replica: str
+    name: str = ""
+
+
 class ServingModel(Body):
     """The model that one replica of the predictor serves."""
 

@@ -1,6 +1,8 @@
 """The requests of the predictor's API, one function each. Send them with `AsyncApi` or `BlockingApi`."""
 
-from shared.clients.answers import Prediction, ServingModel
+from uuid import UUID
+
+from shared.clients.answers import GivenAnswer, Prediction, ServingModel
 from shared.clients.request import ApiRequest
 
 
@@ -14,3 +16,9 @@ def get_serving_model(other_than: str | None = None, wait_seconds: float = 5.0) 
     (0..5) at most."""
     params = None if other_than is None else {"other_than": other_than, "wait_seconds": f"{wait_seconds:.3f}"}
     return ApiRequest("GET", "/model", ServingModel.model_validate_json, params=params)
+
+
+def get_given_answer(prediction_id: UUID) -> ApiRequest[GivenAnswer]:
+    """Get an answer that was given, as it was logged. It is there within a second or so, and for some days
+    (PAPPUS_PREDICTION_DAYS); 404 before and after, 503 while the predictor's PostgreSQL is away."""
+    return ApiRequest("GET", f"/predictions/{prediction_id}", GivenAnswer.model_validate_json)

@@ -21,6 +21,7 @@ from shared.tables.postgres import (
     connecting,
     connector,
     open_pool,
+    pooled,
     transient_errors,
 )
 
@@ -75,35 +76,23 @@ class Database:
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Return all rows."""
-        async with self._pooled() as connection:
+        async with pooled(self._pool) as connection:
             return list(await connection.fetch(sql, *args))
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """Return the first row, or None."""
-        async with self._pooled() as connection:
+        async with pooled(self._pool) as connection:
             return await connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Return the first column of the first row, or None."""
-        async with self._pooled() as connection:
+        async with pooled(self._pool) as connection:
             return await connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run a statement; the result is its status, for example "UPDATE 3"."""
-        async with self._pooled() as connection:
+        async with pooled(self._pool) as connection:
             return str(await connection.execute(sql, *args))
-
-    @asynccontextmanager
-    async def _pooled(self) -> AsyncIterator[Transaction]:
-        """Yield a connection of the pool for one statement. If it is cancelled the connection is dropped: asyncpg may
-        have prepared the statement and not said that nothing follows, and then the server keeps its locks."""
-        with connecting():
-            async with self._pool.acquire() as connection:
-                try:
-                    yield connection
-                except asyncio.CancelledError:
-                    connection.terminate()
-                    raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

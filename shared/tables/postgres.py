@@ -4,8 +4,8 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -135,14 +135,15 @@ def connector(url: str, schema: str) -> Connect:
     return connect
 
 
-async def open_pool(url: str, schema: str, connections: int) -> Pool:
-    """A pool of 1 to `connections` connections with `schema` as their search path. A statement that takes longer than
-    STATEMENT_SECONDS is a TransientError."""
+async def open_pool(url: str, schema: str, connections: int, *, at_once: int = 1) -> Pool:
+    """A pool of at most `connections` connections with `schema` as their search path; `at_once` of them are opened
+    now, with 0 PostgreSQL need not be there. A statement that takes longer than STATEMENT_SECONDS is a
+    TransientError."""
     settings = _settings(schema)
     with connecting():
         return await asyncpg.create_pool(
             url,
-            min_size=1,
+            min_size=at_once,
             max_size=connections,
             init=_set_codecs,
             server_settings=settings,
@@ -150,6 +151,19 @@ async def open_pool(url: str, schema: str, connections: int) -> Pool:
             command_timeout=STATEMENT_SECONDS,
             reset=_keep_session,
         )
+
+
+@asynccontextmanager
+async def pooled(pool: Pool) -> AsyncIterator[Transaction]:
+    """Yield a connection of the pool for one statement. If it is cancelled the connection is dropped: asyncpg may
+    have prepared the statement and not said that nothing follows, and then the server keeps its locks."""
+    with connecting():
+        async with pool.acquire() as connection:
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                connection.terminate()
+                raise
 
 
 async def _keep_session(_connection: Connection) -> None:

@@ -1,9 +1,11 @@
 """One replica of the predictor: answers over HTTP and gRPC with the champion.
 
 Consumes model.promoted and label_set.changed, all of them, and model.trained from its end, without a group. Publishes
-answers.logged and model.loaded. Owns its folder of last good artefacts. Needs no database.
+answers.logged and model.loaded. Owns its folder of last good artefacts. Needs no database; it asks one, if it is
+there, for answers that were given.
 """
 
+from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.keys import PART, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
@@ -34,12 +36,13 @@ async def main() -> None:
         open_event_log(settings.kafka, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings, knock=False) as store,
+        GivenAnswers.open(settings) as answers,
     ):
         loader = make_loader(settings, store, [readiness(health), model_loaded.notify])
         follower = Follower(event_log, publisher, loader.set_target, health, classes=loader.classes)
         ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, turns, classes=loader.classes)
-        with servers(settings, predictions, health, keys) as answering:
+        with servers(settings, predictions, health, keys, answers) as answering:
             await run_parts(
                 health,
                 **answering,

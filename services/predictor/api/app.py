@@ -10,6 +10,7 @@ from structlog.contextvars import get_contextvars
 
 from services.predictor.api import examples
 from services.predictor.api.bodies import ModelBody, PredictionBody
+from services.predictor.api.given_answers import GivenAnswers, add_given_answers
 from services.predictor.api.key_check import API_KEY, KeyMiddleware
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Asker, Predictions
@@ -44,9 +45,10 @@ def build_app(
     hosts: Collection[str] = (),
     keys: ApiKeys | None = None,
     bodies: BodyBudget | None = None,
+    answers: GivenAnswers | None = None,
 ) -> Api:
     """Return the application. The health paths answer while dependencies are away. Without `keys` it is open. `bodies`:
-    the room of all bodies."""
+    the room of all bodies; `answers`: those that were given, None: they are kept nowhere."""
     keys, bodies = keys or ApiKeys(), bodies or BodyBudget()
     quick = partial(
         QuickAnswers,
@@ -115,6 +117,7 @@ def build_app(
         there."""
         return JSONResponse(await predictions.model(other_than, wait_seconds))
 
+    add_given_answers(app, answers or GivenAnswers(), predictions.name_of, needs_key, of_key)
     batches = Batches(predictions, upload_limit_bytes)
     open_inference.add_open_inference(app, Inference(batches, health), needs_key)
     mlflow_scoring.add_mlflow_scoring(app, batches, health, needs_key)

@@ -34,6 +34,26 @@ class PredictionBody(_Body):
     corrections: list[CorrectionBody]
 
 
+class GivenAnswerBody(_Body):
+    """An answer that was given, as it was logged. `label` is that of a class for good, `name` what people call it now.
+    `corrections`: the images whose corrections shaped it, heaviest first. `image_id` is null for an image that is not
+    stored; `source` says who asked: `api`, or `probe`."""
+
+    prediction_id: UUID
+    answered_at: datetime
+    label: str
+    name: str = ""
+    probabilities: dict[str, float]
+    model_name: str
+    model_version: str
+    sha256: str
+    image_id: UUID | None
+    corrections: list[UUID]
+    source: str
+    milliseconds: float
+    replica: str
+
+
 class ModelBody(_Body):
     """The model that answers in this replica."""
 

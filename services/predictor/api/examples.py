@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from services.predictor.api.bodies import CorrectionBody, ModelBody, PredictionBody
+from services.predictor.api.bodies import CorrectionBody, GivenAnswerBody, ModelBody, PredictionBody
 from services.predictor.api.standards import examples as standards
 from shared.contract.events import uuid_of
 from shared.contract.replicas import PredictionLogged
@@ -20,7 +20,7 @@ ABOUT = """Ask the model in service what an image shows. A correction changes th
 
 An error is a problem document (RFC 9457). The header `X-Trace-Id` of each answer names its trace."""
 TAGS = {
-    "predictions": "Ask about images.",
+    "predictions": "Ask about images, and for answers that were given.",
     "model": "See which model answers.",
     "open inference protocol": "Ask as clients of KServe, Triton or MLServer do: version 2 of their protocol.",
     "mlflow scoring": "Ask as clients of `mlflow models serve` do.",
@@ -40,6 +40,26 @@ PROBLEMS = (
         "No model has been promoted and loaded yet. Ask again when /readyz is green; /health says more.",
     ),
 )
+NO_ANSWER = (
+    Problem(
+        404,
+        "unknown_prediction",
+        "There is no answer of this id. An answer is here within a second or so after it was given, and for 14 days;"
+        " answers about an image that was taken back are deleted.",
+    ),
+    Problem(
+        422,
+        "invalid_request",
+        "path.prediction_id: Input should be a valid UUID",
+    ),
+    Problem(
+        503,
+        "store_unavailable",
+        "PostgreSQL, where the answers are kept, does not answer this replica. Predictions are not affected. Ask again"
+        " in a moment.",
+    ),
+)
+SHARED = {"prediction_id", "label", "name", "probabilities", "model_version", "sha256", "milliseconds", "replica"}
 VERSION = "fast-3f9c2a71b0de"
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -66,6 +86,14 @@ def examples() -> Mapping[str, Example]:
         replica="predictor-api-0",
         corrections=[CorrectionBody(image_id=uuid_of("upload", "labeler", sha256, ""), weight=1.0)],
     )
+    given = GivenAnswerBody(
+        answered_at=NOON,
+        model_name="plants",
+        image_id=None,
+        source="api",
+        corrections=[each.image_id for each in answer.corrections],
+        **answer.model_dump(include=SHARED),
+    )
     model = ModelBody(
         version=VERSION,
         sequence=2,
@@ -76,6 +104,9 @@ def examples() -> Mapping[str, Example]:
     )
     return {
         "predict": Example(body={"file": PICTURE}, answers={200: answer}),
+        "given_answer": Example(
+            parameters={"prediction_id": answer.prediction_id}, answers={200: given}, problems=NO_ANSWER
+        ),
         "model": Example(answers={200: model}),
         **standards.examples(VERSION, answer.prediction_id),
     }

@@ -74,6 +74,10 @@ class Predictions:
         """Whether a model is in service."""
         return self._in_service.current is not None
 
+    def name_of(self, label: str) -> str:
+        """Return what people call a label now."""
+        return label if self._classes is None else self._classes.current.name_of(label)
+
     def serving(self) -> ServingModel:
         """Return the model in service. Raises Problem (503) without a model."""
         serving = self._in_service.current
@@ -168,7 +172,7 @@ class Predictions:
         answer = answered.scored.answer
         return {
             "label": answer.label,
-            "name": answer.label if self._classes is None else self._classes.current.name_of(answer.label),
+            "name": self.name_of(answer.label),
             "probabilities": answer.probabilities,
             "model_version": answered.model_version,
             "model_sequence": sequence,

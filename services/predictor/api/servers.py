@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from services.predictor.api.app import build_app
+from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.standards.batches import Batches
@@ -17,7 +18,11 @@ from shared.runtime.health import Health
 
 @contextmanager
 def servers(
-    settings: PredictorSettings, predictions: Predictions, health: Health, keys: ApiKeys
+    settings: PredictorSettings,
+    predictions: Predictions,
+    health: Health,
+    keys: ApiKeys,
+    answers: GivenAnswers | None = None,
 ) -> Iterator[dict[str, Coroutine[Any, Any, None]]]:
     """Yield the parts of the process that answer, by name, and keep their ports while they run.
 
@@ -25,7 +30,7 @@ def servers(
         PortTaken: one of the ports cannot be bound.
     """
     limit, bodies = settings.upload_limit_bytes, BodyBudget()
-    app = build_app(predictions, health, limit, settings.http_hosts, keys, bodies)
+    app = build_app(predictions, health, limit, settings.http_hosts, keys, bodies, answers)
     with ExitStack() as open_here:
         sockets = open_here.enter_context(listening_as_replica(settings.host, settings.port, settings.health_port))
         if not settings.grpc_port:

@@ -37,7 +37,8 @@ class World:
         self.database = database
         ports = free_ports(("shared", "api", "worker"))
         common = {**servers.settings("predictor"), "loaded_every_seconds": "0.5", "port": str(ports["shared"])}
-        self.api = self._process("api", "api", {**common, "health_port": str(ports["api"])}, folder)
+        answers = {"database_url": servers.database_url("predictor_api"), "health_port": str(ports["api"])}
+        self.api = self._process("api", "api", {**common, **answers}, folder)
         self.worker = self._process("worker", "worker", {**common, "health_port": str(ports["worker"])}, folder)
         self.shared_url = f"http://127.0.0.1:{ports['shared']}"
         self.sequence = 0

@@ -91,7 +91,7 @@ async def test_a_role_replays_its_tables_without_a_right_on_the_database(servers
         await connection.close()
 
 
-@pytest.mark.parametrize("role", [*SERVICES, "seeder"])
+@pytest.mark.parametrize("role", [*SERVICES, "predictor_api", "seeder"])
 async def test_a_role_makes_nothing_outside_its_schemas(servers: Servers, role: str) -> None:
     connection = await asyncpg.connect(servers.database_url(role))
     try:
@@ -106,7 +106,7 @@ async def test_a_role_makes_nothing_outside_its_schemas(servers: Servers, role: 
         await connection.close()
 
 
-@pytest.mark.parametrize("role", [*SERVICES, "seeder", "mlflow"])
+@pytest.mark.parametrize("role", [*SERVICES, "predictor_api", "seeder", "mlflow"])
 @pytest.mark.parametrize("database", ["postgres", "template1"])
 async def test_a_role_does_not_enter_the_servers_own_databases(servers: Servers, role: str, database: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -174,7 +174,7 @@ async def test_a_role_has_no_rights_in_another_schema(servers: Servers, role: st
         await connection.close()
 
 
-@pytest.mark.parametrize("role", [*SERVICES, "seeder"])
+@pytest.mark.parametrize("role", [*SERVICES, "predictor_api", "seeder"])
 async def test_a_role_does_not_enter_mlflows_database(servers: Servers, role: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await asyncpg.connect(servers.database_url(role, database="mlflow"))

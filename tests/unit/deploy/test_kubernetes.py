@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel
 
 from pappus.containers.preparation import PreparationSettings
-from pappus.stack.services import APIS, DATABASE, KAFKA, MLFLOW, OBJECTS_STORE, SERVICES, Service
+from pappus.stack.credentials import REPLICAS
+from pappus.stack.services import ANSWERS, APIS, DATABASE, KAFKA, MLFLOW, OBJECTS_STORE, SERVICES, Service
 from services.ingestor.settings import IngestorSettings
 from services.labeler.settings import LabelerSettings, UiSettings
 from services.predictor.settings import PredictorSettings
@@ -41,7 +42,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "prepare": PreparationSettings,
 }
 READ_ELSEWHERE = {"PAPPUS_SECRETS_FOLDER"}
-USES = {KAFKA: "kafka", DATABASE: "postgres", OBJECTS_STORE: "s3", MLFLOW: "mlflow", APIS: "apis"}
+USES = {KAFKA: "kafka", DATABASE: "postgres", ANSWERS: "postgres", OBJECTS_STORE: "s3", MLFLOW: "mlflow", APIS: "apis"}
 ASK_THE_INTERNET = {"ingestor", "labeler-api"}
 """Images are downloaded from it, and webhooks are sent to it."""
 Resource = Mapping[str, Any]
@@ -221,7 +222,8 @@ class TestOneProcess:
         owner, found = _of_the_local_stack(workload).owner, variables(workload)
         values = {one["name"]: one.get("value") for one in pod(workload)["containers"][0].get("env", [])}
         if "PAPPUS_DATABASE_URL" in found:
-            assert values["PAPPUS_DATABASE_URL"] == f"postgresql://{owner}@$(DATABASE_SERVER)/pappus"
+            role = REPLICAS if ANSWERS in _of_the_local_stack(workload).uses else owner
+            assert values["PAPPUS_DATABASE_URL"] == f"postgresql://{role}@$(DATABASE_SERVER)/pappus"
         assert values.get("PAPPUS_KAFKA_USERNAME", owner) == owner
 
 

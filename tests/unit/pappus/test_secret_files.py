@@ -69,13 +69,14 @@ def test_each_file_is_a_setting_of_its_container(
 def test_no_container_but_the_jobs_has_the_password_of_another(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     credentials = write_secrets(folder)
-    for role in ("ingestor", "labeler", "trainer", "predictor", "mlflow", "postgres"):
+    roles = dict.fromkeys(("ingestor", "labeler", "trainer", "mlflow", "postgres"), "")
+    for role, own in {**roles, "predictor": "predictor-worker", "predictor_api": "predictor-api"}.items():
         holders = {
             file.parent.name
             for file in folder.rglob("*")
             if file.is_file() and file.parent != folder and credentials.postgres[role] in file.read_text()
         }
-        assert all(holder == "jobs" or holder.startswith(role) for holder in holders)
+        assert all(holder == "jobs" or holder.startswith(own or role) for holder in holders)
 
 
 def test_the_store_knows_every_user_but_root(tmp_path: Path) -> None:

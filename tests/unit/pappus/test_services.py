@@ -71,8 +71,8 @@ def test_a_service_gets_its_own_credentials_and_no_others(state: StateFolder) ->
         ("trainer-full", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("trainer-trigger", {"DATABASE_URL"}),
         ("trainer-recorder", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MLFLOW_PASSWORD"}),
-        ("predictor-api-0", {"S3_ACCESS_KEY", "S3_SECRET_KEY"}),
-        ("predictor-api-1", {"S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("predictor-api-0", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("predictor-api-1", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("predictor-worker", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
     ],
 )
@@ -119,6 +119,13 @@ async def test_a_service_runs_in_an_empty_folder_and_finds_the_code(state: State
 def test_replicas_reach_the_object_store_as_a_user_of_their_own(state: StateFolder) -> None:
     users = [environment(state, name)["PAPPUS_S3_ACCESS_KEY"] for name in ("predictor-api-0", "predictor-worker")]
     assert users == ["predictor-api", "predictor"]
+
+
+def test_replicas_ask_postgresql_as_a_role_of_their_own(state: StateFolder) -> None:
+    credentials = StackContext.load(state, Cache(Path("unused")), {}).credentials
+    got = environment(state, "predictor-api-0")
+    assert got["PAPPUS_DATABASE_URL"].startswith(f"postgresql://predictor_api:{credentials.postgres['predictor_api']}@")
+    assert credentials.postgres["predictor"] not in json.dumps(got)
 
 
 def test_replicas_share_a_port_and_have_one_of_their_own(state: StateFolder) -> None:

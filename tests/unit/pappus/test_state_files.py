@@ -24,13 +24,17 @@ def test_passwords_are_made_once_and_are_for_their_owner_alone(state: StateFolde
     assert stat.S_IMODE(state.users.stat().st_mode) == 0o600
 
 
-def test_a_user_of_the_object_store_that_came_later_gets_a_password_too(state: StateFolder) -> None:
+def test_users_that_came_later_get_passwords_too(state: StateFolder) -> None:
     first = Credentials.load_or_create(state)
-    earlier = first.model_copy(update={"s3": {name: key for name, key in first.s3.items() if name != "predictor-api"}})
+    s3 = {name: key for name, key in first.s3.items() if name != "predictor-api"}
+    postgres = {name: password for name, password in first.postgres.items() if name != "predictor_api"}
+    earlier = first.model_copy(update={"s3": s3, "postgres": postgres})
     state.credentials.write_text(earlier.model_dump_json())
     now = Credentials.load_or_create(state)
     assert now.s3.keys() == first.s3.keys()
     assert now.s3["predictor"] == first.s3["predictor"]
+    assert now.postgres.keys() == first.postgres.keys()
+    assert now.postgres["predictor"] == first.postgres["predictor"]
     assert Credentials.load_or_create(state) == now
     assert stat.S_IMODE(state.credentials.stat().st_mode) == 0o600
 

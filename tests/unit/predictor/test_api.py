@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY
 
 from services.predictor.api.app import build_app
 from services.predictor.api.examples import VERSION
+from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.turns import Turns
@@ -29,6 +30,7 @@ from shared.http.problems import Problem
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
 from tests.examples import send_examples
+from tests.unit.predictor.example_answer import example_answer
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
@@ -36,6 +38,7 @@ LIMIT_BYTES = 300_000
 ROUTES = [
     "POST /predict",
     "GET /model",
+    "GET /predictions/{prediction_id}",
     "GET /v2",
     "GET /v2/health/live",
     "GET /v2/health/ready",
@@ -61,7 +64,7 @@ class Replica:
         self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=10)
         self.predictions = Predictions(self.in_service, self.prediction_log, "replica-0", Turns(0.25, 2))
-        app = build_app(self.predictions, self.health, LIMIT_BYTES)
+        app = build_app(self.predictions, self.health, LIMIT_BYTES, answers=GivenAnswers(example_answer))
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"
         )

@@ -1,0 +1,95 @@
+"""Answers that were given, by their ids: from the table that the worker folds. All else works without it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from fastapi.responses import JSONResponse, Response
+
+from services.predictor.api.bodies import GivenAnswerBody
+from services.predictor.data.logged_answers import GivenAnswer, find_answer
+from services.predictor.data.projection import SCHEMA
+from services.predictor.settings import PredictorSettings
+from shared.http.api import Api
+from shared.http.problems import Problem, problem_responses
+from shared.runtime.telemetry import logger
+from shared.tables.lookups import Lookups, TablesAway
+
+PATH = "/predictions/{prediction_id}"
+ASK_AGAIN_SECONDS = 2
+LookUp = Callable[[UUID], Awaitable[GivenAnswer | None]]
+"""Returns the answer of an id, or None. Raises TablesAway."""
+NameOf = Callable[[str], str]
+"""What people call a label now."""
+
+
+class GivenAnswers:
+    """The answers of all replicas. `look_up` returns that of an id, or None; without it none can be asked for. `days`:
+    how long the table keeps them."""
+
+    def __init__(self, look_up: LookUp | None = None, days: int = 14) -> None:
+        self._look_up = look_up
+        self._days = days
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: PredictorSettings) -> AsyncIterator["GivenAnswers"]:
+        """Yield the answers; nothing is connected before the first question."""
+        if not settings.database_url.get_secret_value():
+            yield cls(None, settings.prediction_days)
+            return
+        async with Lookups.open(settings.database_dsn, SCHEMA) as tables:
+            yield cls(partial(find_answer, tables), settings.prediction_days)
+
+    async def find(self, prediction_id: UUID) -> GivenAnswer:
+        """Return the answer of this id.
+
+        Raises:
+            Problem: 404 if there is none, 503 while the table cannot be asked.
+        """
+        if self._look_up is None:
+            raise _away("This replica knows no PostgreSQL (PAPPUS_DATABASE_URL), where the answers are kept.")
+        try:
+            answer = await self._look_up(prediction_id)
+        except TablesAway as error:
+            logger.warning("an answer could not be looked up", prediction_id=str(prediction_id), reason=str(error))
+            raise _away("PostgreSQL, where the answers are kept, does not answer this replica.") from error
+        if answer is None:
+            raise Problem(
+                404,
+                "unknown_prediction",
+                f"There is no answer {prediction_id}. An answer is here within a second or so after it was given, and"
+                f" for {self._days} days; answers about an image that was taken back are deleted.",
+            )
+        return answer
+
+
+def _away(what: str) -> Problem:
+    detail = f"{what} Predictions are not affected. Ask again in a moment."
+    return Problem(503, "store_unavailable", detail, retry_after_seconds=ASK_AGAIN_SECONDS)
+
+
+def add_given_answers(
+    app: Api, answers: GivenAnswers, name_of: NameOf, needs_key: Sequence[Any], of_key: Sequence[int]
+) -> None:
+    """Add the route. `name_of` says what people call a label; `of_key`: the statuses of a request without a key."""
+
+    @app.get(
+        PATH,
+        tags=["predictions"],
+        summary="Show an answer that was given",
+        response_description="The answer",
+        response_model=GivenAnswerBody,
+        responses=problem_responses(*of_key, 404, 422, 503),
+        dependencies=list(needs_key),
+    )
+    async def given_answer(prediction_id: UUID) -> Response:
+        """Show what was answered under this id, by any replica. An answer is here within a second or so after it was
+        given, and for `PAPPUS_PREDICTION_DAYS` days. 503 `store_unavailable` while PostgreSQL is away, which no other
+        route asks."""
+        given = await answers.find(prediction_id)
+        body = GivenAnswerBody(name=name_of(given.label), **asdict(given))
+        return JSONResponse(body.model_dump(mode="json"))

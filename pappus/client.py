@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 
@@ -33,6 +33,7 @@ from shared.clients.browse import MAX_LISTED, ImageFilter, ListedImage, Sort, li
 from shared.clients.bulk import MAX_BULK, BulkCorrection, BulkOutcome, correct_labels
 from shared.clients.errors import ApiError, ApiProblem, ApiUnreachable
 from shared.clients.events import MAX_EVENTS, MAX_WAIT_SECONDS, EventView, list_events
+from shared.clients.feedback import CorrectedAnswer, correct_answer
 from shared.clients.request import ApiRequest
 from shared.contract.events import NoLabel
 
@@ -132,6 +133,21 @@ class Pappus:
         the label that holds now is replaced."""
         seen = self.image(image_id).revision if revision is None else revision
         return self._ask(labeler.correct_label(image_id, label, seen, no_label=no_label, reason=reason))
+
+    def correct_answer(
+        self, prediction_id: UUID, label: str | None = None, *, reason: str = "", image: Path | bytes | None = None
+    ) -> CorrectedAnswer:
+        """Say what is right instead of an answer of `predict`, or without a label only that it is wrong. `image`: the
+        file that was asked about; it is sent if it is not stored yet. Without it that is an ApiProblem with the code
+        "image_needed". An answer that is younger than a second or so may be unknown (404)."""
+        key = str(uuid4())
+        try:
+            return self._ask(correct_answer(prediction_id, label, reason=reason, key=key))
+        except ApiProblem as problem:
+            if problem.code != "image_needed" or image is None:
+                raise
+        data, called = _content(image)
+        return self._ask(correct_answer(prediction_id, label, reason=reason, file=(called, data), key=key))
 
     def correct_all(self, corrections: Iterable[BulkCorrection], reason: str = "") -> Iterator[BulkOutcome]:
         """Say what many images show; yield what became of each, in their order. One that is refused holds up no

@@ -23,7 +23,7 @@ from pappus.stack.topics import TOPICS_STEP
 KAFKA, DATABASE, OBJECTS_STORE, MLFLOW = "kafka", "database", "objects", "mlflow"
 ANSWERS = "answers"
 """The table of answers, read with a role of its own; what uses it works without PostgreSQL."""
-LOGINS, API_KEYS, APIS = "logins", "keys", "apis"
+LOGINS, API_KEYS, APIS, PREDICTOR = "logins", "keys", "apis", "predictor"
 SECRETS = frozenset(
     {
         "DATABASE_URL",
@@ -71,11 +71,12 @@ class Service:
 _LOG = frozenset({KAFKA})
 _TABLES = _LOG | {DATABASE}
 _IMAGES = _TABLES | {OBJECTS_STORE}
+_LABELING = _IMAGES | {LOGINS, PREDICTOR}
 _REPLICA = _LOG | {OBJECTS_STORE, API_KEYS, ANSWERS}
 
 SERVICES: tuple[Service, ...] = (
     Service("ingestor", "services.ingestor", "ingestor", "ingestor", _IMAGES, reserved=("demo-images",)),
-    Service("labeler-api", "services.labeler.api", "labeler", "labeler-api", _IMAGES | {LOGINS}, port="labeler-api"),
+    Service("labeler-api", "services.labeler.api", "labeler", "labeler-api", _LABELING, port="labeler-api"),
     Service("trainer-fast", "services.trainer.fast_lane", "trainer", "trainer-fast", _IMAGES),
     Service("trainer-gate", "services.trainer.gate", "trainer", "trainer-gate", _IMAGES),
     Service("trainer-full", "services.trainer.full_lane", "trainer", "trainer-full", _IMAGES, low_priority=True),
@@ -233,6 +234,8 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
             return {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
         case "keys":
             return {"API_KEYS_FILE": str(context.state.api_keys)} if context.state.api_keys.exists() else {}
+        case "predictor":
+            return {"PREDICTOR_URL": context.url("predictor"), "PREDICTOR_KEY": credentials.predictor_keys[PAGES]}
         case _:
             addresses = {"PREDICTOR_URL": context.url("predictor"), "LABELER_URL": context.url("labeler-api")}
             links = {"MLFLOW_PUBLIC_URL": context.url("mlflow")}

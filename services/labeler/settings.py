@@ -37,6 +37,10 @@ class LabelerSettings(Settings, SignOnSettings):
     outcome_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a command waits before it answers 202"
     )
+    predictor_url: str = Field(
+        default="", pattern="^(https?://.*)?$", description="Where answers are asked for by their ids; empty: nowhere"
+    )
+    predictor_key: SecretStr = Field(default=SecretStr(""), description="where the predictor asks for an API key")
     webhook_hosts: tuple[str, ...] = Field(
         default=(), description="Hosts that events may be sent to although they are not public: host or host:port"
     )

@@ -15,6 +15,7 @@ QueueName = Literal[
     "contradicts_label",
     "contradicts_data_set",
     "people_disagree",
+    "wrong_answers",
     "second_look",
     "drifted",
     "set_aside",

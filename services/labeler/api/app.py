@@ -20,6 +20,7 @@ from services.labeler.api import (
     classes,
     conflicts,
     events,
+    feedback,
     images,
     labels,
     live,
@@ -39,8 +40,11 @@ from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
 from services.labeler.api.session_check import SessionMiddleware
 from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.given_answers import GivenAnswers
 from services.labeler.commands.label_doubts import PART as LABEL_DOUBTS
 from services.labeler.commands.label_doubts import LabelDoubts
+from services.labeler.commands.open_feedback import PART as FEEDBACK
+from services.labeler.commands.open_feedback import OpenFeedback
 from services.labeler.commands.reconnecting_publisher import ReconnectingPublisher
 from services.labeler.commands.settled_uploads import PART as UPLOAD_SWEEPER
 from services.labeler.commands.settled_uploads import SettledUploads
@@ -64,6 +68,7 @@ from shared.tables.database import Database
 from shared.tables.projection import Projection
 
 OpenStore = Callable[[], AbstractAsyncContextManager[ObjectStore]]
+OpenAnswers = Callable[[], AbstractAsyncContextManager[GivenAnswers]]
 
 
 def create_app(
@@ -74,20 +79,23 @@ def create_app(
     clock: Clock = utc_now,
     ask_groups: AskGroups | None = None,
     provider_network: httpx2.AsyncBaseTransport | None = None,
+    predictor_network: httpx2.AsyncBaseTransport | None = None,
 ) -> Api:
     """Return the application. It answers HTTP at once; tables and store are opened beside it, and again after a
     failure. `ask_groups`: how consumer groups are asked for; None if they cannot be. `provider_network`
-    replaces the network to the provider that people log in with, for tests.
+    replaces the network to the provider that people log in with, and `predictor_network` that to the predictor, for
+    tests.
 
     Raises:
         InvalidSettings: those of the provider contradict each other.
     """
     provider = None if settings.provider is None else Provider(settings.provider, provider_network)
     log_watch = LogWatch(event_log, ask_groups)
+    given_answers = partial(GivenAnswers.open, settings, predictor_network)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        work = partial(_work, app, settings, event_log, open_store, clock, log_watch, provider)
+        work = partial(_work, app, settings, event_log, open_store, clock, log_watch, provider, given_answers)
         task = asyncio.create_task(keep_running(health, "tables", work))
         try:
             yield
@@ -109,6 +117,7 @@ def create_app(
         browse,
         images,
         labels,
+        feedback,
         review,
         classes,
         conflicts,
@@ -149,12 +158,17 @@ async def _work(
     clock: Clock,
     log_watch: LogWatch,
     provider: Provider | None,
+    open_answers: OpenAnswers,
 ) -> None:
     """Open the tables and the store, then follow the log until cancelled. Reads are answered while the log is away."""
     health: Health = app.state.health
     health.set("tables", False, "Waiting for PostgreSQL.")
     database_url = settings.database_dsn
-    async with Database.open(database_url, SCHEMA, MIGRATIONS) as database, open_store() as store:
+    async with (
+        Database.open(database_url, SCHEMA, MIGRATIONS) as database,
+        open_store() as store,
+        open_answers() as answers,
+    ):
         users, publisher = Users(database), ReconnectingPublisher()
         await users.prepare()
         users_file = follow_users(settings.users_file, users, health, clock)
@@ -172,17 +186,20 @@ async def _work(
         settled = SettledUploads(event_log, database, store, settings, clock)
         topics = [projector.event.topic for projector in PROJECTORS]
         label_doubts = LabelDoubts(database, settings, topics)
+        command_bus = CommandBus(publisher, database, settings, clock)
+        open_feedback = OpenFeedback(command_bus, topics)
         votes = VoteDecisions(database, publisher, settings.vote_rules, clock, topics)
         try:
             app.state.service = AppContext(
                 settings,
                 database,
                 store,
-                CommandBus(publisher, database, settings, clock),
+                command_bus,
                 users,
                 Logins(users),
                 feed,
                 log_watch,
+                answers,
                 None if provider is None else open_sign_on(provider, settings, database, users),
             )
             health.set("tables", True)
@@ -197,6 +214,7 @@ async def _work(
                 **(
                     {"votes": keep_running(health, VOTES, partial(votes.run, health))} if settings.vote_rules.on else {}
                 ),
+                feedback=keep_running(health, FEEDBACK, partial(open_feedback.run, health)),
                 sweeper=keep_running(health, UPLOAD_SWEEPER, partial(settled.run, health)),
                 publisher=keep_running(
                     health, "publisher", partial(publisher.stay_connected, event_log, SOURCE, health)

@@ -17,6 +17,8 @@ STATUS_OF_REFUSAL = {
     "image_unknown": 404,
     "image_not_stored": 409,
     "image_withdrawn": 410,
+    "prediction_unknown": 404,
+    "other_image": 409,
     "nothing_to_withdraw": 409,
     "decided_by_votes": 409,
     "model_unknown": 404,

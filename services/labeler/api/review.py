@@ -25,10 +25,10 @@ router = APIRouter(prefix="/review", tags=["labels"])
 QUEUE = "Which images: see the description"
 QUEUES = """The queues: `doubtful` (not reviewed, the most useful first), `to_vote` (others have voted about them, where
 labels need several equal votes), `contradicts_label` (the model contradicts the label), `contradicts_data_set` (similar
-images do), `people_disagree`, `second_look` (another person contradicted model and data set again and again), `drifted`
-(stored since pictures look different), `set_aside` (the model leaves the label out), `new_today` (the last 24 hours),
-`my_skipped` (you left them for later) and `filter` (what the other parameters say, but what you decided about
-yourself)."""
+images do), `people_disagree`, `wrong_answers` (a person said that an answer is wrong, and not what is right),
+`second_look` (another person contradicted model and data set again and again), `drifted` (stored since pictures look
+different), `set_aside` (the model leaves the label out), `new_today` (the last 24 hours), `my_skipped` (you left them
+for later) and `filter` (what the other parameters say, but what you decided about yourself)."""
 
 
 class ReviewQuery(ImageFilter):

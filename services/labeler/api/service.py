@@ -11,6 +11,7 @@ from services.labeler.accounts.sessions import Principal
 from services.labeler.accounts.sign_on.sign_on import SignOn
 from services.labeler.accounts.users import Users
 from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.given_answers import GivenAnswers
 from services.labeler.fields import Key
 from services.labeler.queries.events import EventFeed
 from services.labeler.queries.log_watch import LogWatch
@@ -36,6 +37,7 @@ class AppContext:
     logins: Logins
     events: EventFeed
     log_watch: LogWatch
+    answers: GivenAnswers
     sign_on: SignOn | None = None
 
 

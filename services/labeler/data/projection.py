@@ -48,7 +48,10 @@ from shared.tables.replay import ReplayPlan
 FOLD_VERSION = 6
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
-INPUTS = ("users", "swept_uploads", "leases", "skipped", "double_checks", "saved_filters", "label_doubts", "webhooks")
+INPUTS = (
+    *("users", "swept_uploads", "leases", "skipped", "double_checks", "saved_filters", "label_doubts", "webhooks"),
+    "answer_feedback",
+)
 
 
 async def apply_image_registered(events: Sequence[ImageRegistered], transaction: Transaction) -> None:

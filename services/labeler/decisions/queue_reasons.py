@@ -22,6 +22,11 @@ def of_dispute(said: Sequence[str], names: Mapping[str, str]) -> str:
     return f"People disagree: {', '.join(words[:-1])} or {words[-1]}."
 
 
+def of_wrong_answer(answered: str) -> str:
+    """Return the sentence about an answer that a person says is wrong."""
+    return f"The model said {answered}, and a person says that this is wrong."
+
+
 def of_set_aside(sentence: str, names: Mapping[str, str]) -> str:
     """Return why the model leaves a label out, with these `names` of labels."""
     return f"The model leaves its label out: {in_current_names(sentence, names)}"

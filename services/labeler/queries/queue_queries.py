@@ -41,6 +41,14 @@ _SAID = f"""
 ) AS disputes
 """  # noqa: S608 - constants
 """With votes that cannot decide any more."""
+_WRONG = """
+SELECT image_id, answered_label AS note
+FROM (SELECT DISTINCT ON (images.image_id) images.image_id, answered_label, said_at
+      FROM answer_feedback said JOIN images USING (sha256)
+      WHERE said.label IS NULL AND said.revision = images.revision AND stored_at IS NOT NULL AND withdrawn_at IS NULL
+      ORDER BY images.image_id, said_at) AS wrong
+WHERE
+"""
 _NEWEST = "stored_at DESC, image_id DESC"
 
 
@@ -116,6 +124,10 @@ def _people_disagree(where: Conditions, asked: AskedQueue, context: QueueContext
     return select, f"(${len(where.arguments)} = ANY(people)), disputed_at DESC, image_id"
 
 
+def _wrong_answers(_where: Conditions, _asked: AskedQueue, _context: QueueContext) -> tuple[str, str]:
+    return _WRONG, "said_at, image_id"
+
+
 def _second_look(where: Conditions, _asked: AskedQueue, context: QueueContext) -> tuple[str, str]:
     where.add("image_id = ANY({}::uuid[])", list(context.looks))
     order = f"array_position(${len(where.arguments)}::uuid[], image_id)"
@@ -158,6 +170,7 @@ _QUERIES: dict[QueueName, _Build] = {
     "contradicts_label": _contradicts_label,
     "contradicts_data_set": _contradicts_data_set,
     "people_disagree": _people_disagree,
+    "wrong_answers": _wrong_answers,
     "second_look": _second_look,
     "drifted": _drifted,
     "set_aside": _set_aside,

@@ -142,6 +142,8 @@ def _reason(asked: AskedQueue, row: Row, note: str | None) -> str:
         return queue_reasons.of_data_set(asked.names.get(note or "", note or ""))
     if queue == "people_disagree":
         return queue_reasons.of_dispute((note or "").split(SEPARATOR), asked.names)
+    if queue == "wrong_answers":
+        return queue_reasons.of_wrong_answer(asked.names.get(note or "", note or ""))
     if queue == "set_aside":
         return queue_reasons.of_set_aside(note or "", asked.names)
     if queue in _SAID:

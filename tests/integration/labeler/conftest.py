@@ -31,6 +31,8 @@ from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, eventu
 from shared.testing.oidc_provider import CLIENT
 from shared.testing.oidc_provider import SECRET as CLIENT_SECRET
 
+from .predictor_in_tests import PredictorInTests
+
 PASSWORDS = {"anna": "anna's password", "berta": "berta's password", "olga": "olga's password"}
 ROLES = {"anna": "labeler", "berta": "labeler", "olga": "operator"}
 SECRET = "a secret of at least thirty-two bytes"
@@ -105,6 +107,7 @@ def settings(database_url: str) -> LabelerSettings:
         {
             "database_url": database_url,
             "session_secret": SECRET,
+            "predictor_url": "http://predictor",
             "login_failure_seconds": 0.0,
             "outcome_timeout_seconds": 5.0,
             "publish_timeout_seconds": 2.0,
@@ -123,6 +126,7 @@ class Labeler:
     clock: FixedClock
     tables: Database
     tokens: dict[str, str] = field(default_factory=dict)
+    predictor: PredictorInTests = field(default_factory=PredictorInTests)
 
     def client(self, name: str | None = None) -> httpx2.AsyncClient:
         """Return a client, logged in as `name` if given."""
@@ -159,6 +163,7 @@ async def running(
     event_log: EventLog,
     store: MemoryObjectStore,
     provider_network: httpx2.AsyncBaseTransport | None = None,
+    predictor: PredictorInTests | None = None,
 ) -> AsyncIterator[tuple[FastAPI, Health]]:
     """Run an API over any log until it is ready."""
 
@@ -167,7 +172,12 @@ async def running(
         yield store
 
     health = Health(needed=("tables",))
-    app = create_app(settings, event_log, open_store, health, FixedClock(), provider_network=provider_network)
+    network = (predictor or PredictorInTests()).network
+    app = create_app(
+        *(settings, event_log, open_store, health, FixedClock()),
+        provider_network=provider_network,
+        predictor_network=network,
+    )
     async with app.router.lifespan_context(app):
         await eventually(lambda: health.ready and health.ok and health.state("publisher") is not None)
         yield app, health
@@ -189,10 +199,11 @@ async def known(tables: Database) -> None:
 @pytest.fixture
 async def labeler(settings: LabelerSettings, tables: Database, known: None) -> AsyncIterator[Labeler]:
     """A running API with three users logged in."""
-    event_log, store = MemoryEventLog(), MemoryObjectStore()
-    async with running(settings, event_log, store) as (app, health):
+    event_log, store, predictor = MemoryEventLog(), MemoryObjectStore(), PredictorInTests()
+    async with running(settings, event_log, store, predictor=predictor) as (app, health):
         clock = app.state.service.command_bus.clock
-        yield Labeler(app, health, event_log, store, clock, tables, {name: token(name) for name in PASSWORDS})
+        tokens = {name: token(name) for name in PASSWORDS}
+        yield Labeler(app, health, event_log, store, clock, tables, tokens, predictor)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore
 from tests.openapi import check_api
 
 from .conftest import token
+from .predictor_in_tests import PredictorInTests
 
 
 @pytest.mark.timeout(300)
@@ -22,5 +23,7 @@ def test_every_answer_is_one_that_the_openapi_document_describes(settings: Label
         yield MemoryObjectStore()
 
     health = Health(needed=("tables",))
-    app = create_app(settings, MemoryEventLog(), open_store, health, FixedClock())
+    app = create_app(
+        settings, MemoryEventLog(), open_store, health, FixedClock(), predictor_network=PredictorInTests().network
+    )
     check_api(app, lambda: health.ready and health.ok, {"Authorization": f"Bearer {token('olga')}"})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from shared.clients.answers import AcceptedImage, Applied
 from shared.testing import image_stored
 
 from .conftest import PASSWORDS, Labeler
+from .predictor_in_tests import given
+from .test_uploads import ingestor as ingestor
 
 T = TypeVar("T")
 
@@ -96,3 +99,16 @@ async def test_the_same_bytes_again_are_the_same_image(labeler: Labeler, pappus:
         found.append(answer.image_id)
 
     assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("ingestor")
+async def test_an_answer_is_corrected_and_its_image_sent_if_it_is_needed(labeler: Labeler, pappus: Pappus) -> None:
+    picture = b"a picture that was asked about"
+    prediction_id = labeler.predictor.knows(given(sha256(picture).hexdigest()))
+    with pytest.raises(ApiProblem) as refused:
+        await work(lambda: pappus.correct_answer(prediction_id, "grass"))
+    assert refused.value.code == "image_needed"
+    done = await work(lambda: pappus.correct_answer(prediction_id, "grass", reason="No petals.", image=picture))
+    assert (done.state, done.label, done.revision) == ("applied", "grass", 1)
+    wrong = await work(lambda: pappus.correct_answer(prediction_id))
+    assert (wrong.state, wrong.label, wrong.revision) == ("applied", "grass", 2)

@@ -46,6 +46,7 @@ NEEDS: dict[str, Role] = {
         (
             "set_label",
             "set_labels",
+            "correct_prediction",
             "get_review_queue",
             "lease_review_queue",
             "count_review_queues",

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pappus.containers.preparation import PreparationSettings
 from pappus.stack.credentials import REPLICAS
-from pappus.stack.services import ANSWERS, APIS, DATABASE, KAFKA, MLFLOW, OBJECTS_STORE, SERVICES, Service
+from pappus.stack.services import ANSWERS, APIS, DATABASE, KAFKA, MLFLOW, OBJECTS_STORE, PREDICTOR, SERVICES, Service
 from services.ingestor.settings import IngestorSettings
 from services.labeler.settings import LabelerSettings, UiSettings
 from services.predictor.settings import PredictorSettings
@@ -42,7 +42,15 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "prepare": PreparationSettings,
 }
 READ_ELSEWHERE = {"PAPPUS_SECRETS_FOLDER"}
-USES = {KAFKA: "kafka", DATABASE: "postgres", ANSWERS: "postgres", OBJECTS_STORE: "s3", MLFLOW: "mlflow", APIS: "apis"}
+USES = {
+    KAFKA: "kafka",
+    DATABASE: "postgres",
+    ANSWERS: "postgres",
+    OBJECTS_STORE: "s3",
+    MLFLOW: "mlflow",
+    APIS: "apis",
+    PREDICTOR: "apis",
+}
 ASK_THE_INTERNET = {"ingestor", "labeler-api"}
 """Images are downloaded from it, and webhooks are sent to it."""
 Resource = Mapping[str, Any]

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "e90d99826132e404"),
-    "labeler": (6, "57a58fedbb10ea1b"),
+    "labeler": (6, "5f6443c8e6f81706"),
     "predictor": (2, "34b14d5d3670e587"),
     "trainer": (3, "3faecb8cca426219"),
 }

@@ -64,7 +64,10 @@ def test_a_service_gets_its_own_credentials_and_no_others(state: StateFolder) ->
     ("name", "secrets"),
     [
         ("ingestor", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
-        ("labeler-api", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "SESSION_SECRET", "USERS_FILE"}),
+        (
+            "labeler-api",
+            {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "SESSION_SECRET", "USERS_FILE", "PREDICTOR_KEY"},
+        ),
         ("labeler-ui", {"PREDICTOR_KEY"}),
         ("trainer-fast", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("trainer-gate", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),

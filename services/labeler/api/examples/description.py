@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.labeler.api.examples.classes import of_classes
 from services.labeler.api.examples.events import of_events
+from services.labeler.api.examples.feedback import of_feedback
 from services.labeler.api.examples.images import of_images
 from services.labeler.api.examples.labels import of_labels
 from services.labeler.api.examples.lineage import of_lineage
@@ -62,6 +63,7 @@ def examples_of(labels: Sequence[str], model_name: str, with_provider: bool = Fa
         **(of_sign_on() if with_provider else {}),
         **of_images(labels),
         **of_labels(labels, model_name),
+        **of_feedback(labels),
         **of_classes(labels),
         **of_review(labels),
         **of_models(labels),

@@ -1,0 +1,61 @@
+"""The API of the predictor for tests of the labeler: the real one, over a table of answers in memory."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import httpx2
+
+from services.labeler.api.examples.feedback import example_prediction_id
+from services.labeler.api.examples.story import example_sha256
+from services.predictor.api.app import build_app
+from services.predictor.api.given_answers import GivenAnswers
+from services.predictor.api.prediction_log import PredictionLog
+from services.predictor.api.predictions import Predictions
+from services.predictor.api.turns import Turns
+from services.predictor.data.logged_answers import GivenAnswer
+from services.predictor.model.holder import ModelHolder
+from shared.runtime.health import Health
+from shared.tables.lookups import TablesAway
+from shared.testing import FixedClock
+
+
+def given(sha256: str, label: str = "dandelion", labels: Iterable[str] = ("dandelion", "grass")) -> GivenAnswer:
+    """Return an answer about these bytes; its label has 0.75."""
+    rest = [each for each in labels if each != label]
+    return GivenAnswer(
+        prediction_id=uuid4(),
+        answered_at=FixedClock()(),
+        model_name="plants",
+        model_version="fast-3",
+        source="api",
+        image_id=None,
+        sha256=sha256,
+        label=label,
+        probabilities={label: 0.75, **dict.fromkeys(rest, 0.25 / max(1, len(rest)))},
+        corrections=(),
+        milliseconds=1.5,
+        replica="replica-0",
+    )
+
+
+class PredictorInTests:
+    """A replica that knows these answers. `away`: its PostgreSQL is."""
+
+    def __init__(self) -> None:
+        self.answers: dict[UUID, GivenAnswer] = {}
+        self.away = False
+        self.knows(replace(given(example_sha256(), "grass"), prediction_id=example_prediction_id()))
+        predictions = Predictions(ModelHolder(), PredictionLog(limit=1), "replica-0", Turns(0.25, 2))
+        app = build_app(predictions, Health(needed=()), 300_000, answers=GivenAnswers(self._look_up))
+        self.network = httpx2.ASGITransport(app)
+
+    def knows(self, answer: GivenAnswer) -> UUID:
+        """Let it know an answer; return its id."""
+        self.answers[answer.prediction_id] = answer
+        return answer.prediction_id
+
+    async def _look_up(self, prediction_id: UUID) -> GivenAnswer | None:
+        if self.away:
+            raise TablesAway("PostgreSQL is away.")
+        return self.answers.get(prediction_id)

@@ -14,7 +14,7 @@ DECLARED = {
     "shared.http.metrics": "labeler-api, predictor-api",
     "services.labeler.api.metrics": "labeler-api",
     "services.labeler.ui.metrics": "labeler-ui",
-    "services.predictor.metrics": "predictor-api, predictor-worker",
+    "services.predictor.metrics": "predictor-api, predictor-worker, predictor-batches",
     "services.predictor.monitor.metrics": "predictor-monitor",
     "services.trainer.fast_lane.metrics": "trainer-fast",
     "services.trainer.gate.metrics": "trainer-gate",

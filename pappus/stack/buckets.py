@@ -1,6 +1,5 @@
 """The buckets of the object store and their policies."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from botocore.exceptions import (
 
 from pappus.stack.credentials import S3Key
 from pappus.stack.errors import StackError
-from pappus.stack.s3_policy import BUCKETS, OBJECTS, policy_of
+from pappus.stack.s3_policy import BUCKETS, OBJECTS, policy_text
 
 _AWAY = (EndpointConnectionError, ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError)
 
@@ -40,7 +39,7 @@ def make_buckets(endpoint: str, region: str, root: S3Key, trusted: Path | None =
         for bucket in BUCKETS:
             if bucket not in there:
                 client.create_bucket(Bucket=bucket)
-            client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy_of(bucket)))
+            client.put_bucket_policy(Bucket=bucket, Policy=policy_text(bucket))
         client.put_bucket_versioning(Bucket=OBJECTS, VersioningConfiguration={"Status": "Enabled"})
     except (BotoCoreError, ClientError) as error:
         kind = ObjectStoreAway if isinstance(error, _AWAY) else StackError

@@ -36,6 +36,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "predictor-worker": 28206,
     "labeler-ui-health": 28207,
     "predictor-monitor": 28208,
+    "predictor-batches": 28209,
     "demo-images": 28300,
     "prometheus": 29090,
     "jaeger": 26686,

@@ -106,6 +106,7 @@ SERVICES: tuple[Service, ...] = (
         s3_user=PREDICTOR_API,
     ),
     Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", _IMAGES, probe=LIVE),
+    Service("predictor-batches", "services.predictor.batches", "predictor", "predictor-batches", _IMAGES, probe=LIVE),
     Service(
         *("predictor-monitor", "services.predictor.monitor", "predictor", "predictor-monitor"),
         _IMAGES,

@@ -8,7 +8,9 @@ from shared.contract.events import ModelPromoted
 from shared.runtime.metric_aliases import Alias
 
 PREDICTIONS = Counter(
-    "pappus_predictions", "Answers given: to the API, about stored images, or about those again.", ["label", "source"]
+    "pappus_predictions",
+    "Answers given: to the API, about stored images, about those again, or in batches.",
+    ["label", "source"],
 )
 CONFIDENCE = Histogram(
     "pappus_prediction_confidence_ratio",
@@ -34,6 +36,12 @@ STAGE_SECONDS = Histogram(
 IN_FLIGHT = Gauge("pappus_predictions_in_flight_requests", "Requests being answered right now.")
 IMAGES_TO_SCORE = Gauge(
     "pappus_stored_images_waiting_images", "Stored images without an answer of the full model in service."
+)
+BATCH_PREDICTIONS_REQUESTED = Counter("pappus_batch_predictions_requested", "Images that were asked about in batches.")
+BATCH_PREDICTIONS_COMPLETED = Counter(
+    "pappus_batch_predictions_completed",
+    "Images of batches that were finished: answered, or refused for this reason.",
+    ["outcome"],
 )
 PREDICTIONS_DROPPED = Counter("pappus_predictions_logged_dropped", "Answers that never reached the log.")
 PREDICTIONS_LEFT_OUT = Counter("pappus_predictions_left_out", "Answers outside of the sample that is logged.")

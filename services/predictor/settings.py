@@ -25,6 +25,9 @@ class PredictorSettings(Settings):
         default=None, description="JSON [{name, sha256, per_minute}]: who may ask; None: all who reach it"
     )
     upload_limit_bytes: int = Field(default=20_000_000, ge=1, description="Larger images are refused with 413")
+    batch_limit_bytes: int = Field(
+        default=100_000_000, ge=1, le=200_000_000, description="Of all files that one request for a batch brings"
+    )
     in_flight_limit: int = Field(default=64, ge=1, description="Of large pictures at once; further ones are 503")
     longest_wait_seconds: float = Field(
         default=0.25, gt=0, description="A request that waited longer for its turn is refused with 503"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from shared.contract.batches import PredictionRequested
 from shared.contract.dead_letter import skipped_group
 from shared.contract.events import (
     EVENTS,
@@ -55,6 +56,7 @@ GROUPS: tuple[Group, ...] = (
     Group("ingestor-withdrawals", "ingestor", (ImageWithdrawn,)),
     Group("labeler-withdrawals", "labeler", (ImageWithdrawn,)),
     Group("predictor-worker", "predictor", (ImageStored,)),
+    Group("predictor-batches", "predictor", (PredictionRequested,)),
     Group(MONITOR_APP, "predictor", (PredictionLogged, AnswersLogged, LabelCorrected)),
     Group("trainer-full", "trainer", (TrainingRequested,)),
     Group("trainer-gate", "trainer", (ModelTrained, PromotionRequested)),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from shared.contract.batches import PredictionCompleted, PredictionRequested
 from shared.contract.event_base import Event as Event
 from shared.contract.event_base import ImageEvent as ImageEvent
 from shared.contract.event_base import ModelEvent as ModelEvent
@@ -349,6 +350,8 @@ EVENTS: tuple[type[Event], ...] = (
     ImageScored,
     PredictionLogged,
     AnswersLogged,
+    PredictionRequested,
+    PredictionCompleted,
     DriftDetected,
     TrainingRequested,
     ModelTrained,

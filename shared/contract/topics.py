@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.contract.batches import PredictionCompleted, PredictionRequested
 from shared.contract.events import (
     DriftDetected,
     Event,
@@ -92,6 +93,8 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     Topic(ImageScored.topic, 4, cleanup="compact", replaced_ms=14 * DAY_MS),
     _event(PredictionLogged, 4, 14 * DAY_MS),
     _event(AnswersLogged, 4, 14 * DAY_MS, LARGEST_BYTES),  # 200 answers with the probabilities of all classes
+    _event(PredictionRequested, 4, 14 * DAY_MS),
+    _event(PredictionCompleted, 4, 14 * DAY_MS),
     _event(DriftDetected, 1),
     _event(TrainingRequested, 1),
     _event(ModelTrained, 1, max_bytes=LARGEST_BYTES),  # it lists all corrections: some 70 bytes for each

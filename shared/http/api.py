@@ -36,7 +36,8 @@ class Api(FastAPI):
     `upload_limit_bytes` and what is around it. It answers under addresses, local names and
     `hosts` (see BrowserMiddleware). `checks` wrap the routes, and may answer before the body of a request is read.
     `shortcuts` wrap all else, and do themselves what stands between them and the routes. `bodies`: the room of all
-    bodies. `body_limits`: how many bytes a body that is no form may have, by the beginning of its path."""
+    bodies. `body_limits`: how many bytes a body that is no form may have, by the beginning of its path; `form_limits`:
+    the files of a form together, by its path."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Api(FastAPI):
         shortcuts: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
         bodies: BodyBudget | None = None,
         body_limits: Mapping[str, int] | None = None,
+        form_limits: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(
             title=title,
@@ -68,7 +70,11 @@ class Api(FastAPI):
         self.add_exception_handler(ClientDisconnect, problems.on_disconnect)
         self.add_exception_handler(Exception, _on_bug)
         self.add_middleware(
-            BodyLimitMiddleware, upload_limit_bytes=upload_limit_bytes, budget=bodies, limits=body_limits
+            BodyLimitMiddleware,
+            upload_limit_bytes=upload_limit_bytes,
+            budget=bodies,
+            limits=body_limits,
+            forms=form_limits,
         )
         for check in checks:
             self.add_middleware(check)

@@ -85,13 +85,13 @@ class Form:
         return found[0] if found else None
 
 
-async def read_form(request: Request) -> Form:
-    """Read the body of a request to its end as a form.
+async def read_form(request: Request, most_parts: int = MOST_PARTS) -> Form:
+    """Read the body of a request to its end as a form with at most `most_parts`.
 
     Raises:
         Problem: 415 if it is no form, 400 if it is a broken one; 408, 413, 503: see `shared.http.limits`.
     """
-    form = FormReader(request.headers.get("content-type", ""))
+    form = FormReader(request.headers.get("content-type", ""), most_parts)
     async for chunk in request.stream():
         form.add(chunk)
     return form.end()
@@ -173,8 +173,8 @@ class FormReader:
         Problem: 415 if it is no form, 400 if it is a broken one; from the constructor, `add` and `end`.
     """
 
-    def __init__(self, content_type: str) -> None:
-        self._parts = _Reader()
+    def __init__(self, content_type: str, most_parts: int = MOST_PARTS) -> None:
+        self._parts = _Reader(most_parts)
         try:
             self._parser = MultipartParser(_boundary(content_type), self._parts.callbacks())
         except FormParserError as error:
@@ -216,8 +216,9 @@ def _broken(why: str) -> Problem:
 class _Reader:
     """Collects the parts that the parser finds."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_parts: int) -> None:
         self.parts: list[FormField] = []
+        self._most_parts = most_parts
         self.ended = False
         self._name, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
@@ -240,8 +241,8 @@ class _Reader:
         self._value.clear()
 
     def _on_headers(self) -> None:
-        if len(self.parts) == MOST_PARTS:
-            raise _broken(f"it has more than {MOST_PARTS} parts")
+        if len(self.parts) == self._most_parts:
+            raise _broken(f"it has more than {self._most_parts} parts")
         disposition, options = parse_options_header(self._headers.get(b"content-disposition"))
         if disposition != b"form-data" or b"name" not in options:
             raise _broken("a part has no Content-Disposition: form-data with a name")

@@ -121,7 +121,7 @@ class BodyLimitMiddleware:
 
     Too long: above the limit, before the first byte if Content-Length says so, else as soon as it is. A form may be
     longer than its file by FORM_BYTES; a body that is no form has FORM_BYTES, or what `limits` says of the beginning of
-    its path.
+    its path. `forms` says how long all files of a form may be together, by its whole path.
     """
 
     def __init__(
@@ -130,8 +130,10 @@ class BodyLimitMiddleware:
         upload_limit_bytes: int,
         budget: BodyBudget | None = None,
         limits: Mapping[str, int] | None = None,
+        forms: Mapping[str, int] | None = None,
     ) -> None:
         self._app = app
+        self._forms = dict(forms or {})
         self._upload_limit_bytes = upload_limit_bytes
         self._budget = budget or BodyBudget()
         self._limits = dict(limits or {})
@@ -148,23 +150,24 @@ class BodyLimitMiddleware:
         is_form = headers.get(b"content-type", b"").lower().startswith(b"multipart/")
         length = headers.get(b"content-length", b"")
         own = (limit for start, limit in self._limits.items() if scope["path"].startswith(start))
+        form_bytes = self._forms.get(scope["path"], self._upload_limit_bytes)
         limit_bytes = None if is_form else next(own, FORM_BYTES)
 
         async def limited() -> Message:
             if body.complete:
                 return await receive()  # waits for the client to go
-            self._check(int(length) if length.isdigit() else 0, limit_bytes)
+            self._check(int(length) if length.isdigit() else 0, limit_bytes, form_bytes)
             message = await self._budget.receive(receive, body)
-            self._check(body.size_bytes, limit_bytes)
+            self._check(body.size_bytes, limit_bytes, form_bytes)
             return message
 
         return limited
 
-    def _check(self, size_bytes: int, limit_bytes: int | None) -> None:
-        """Raise Problem (413) if a body is longer than that; None: it is a form."""
+    def _check(self, size_bytes: int, limit_bytes: int | None, form_bytes: int) -> None:
+        """Raise Problem (413) if a body is longer than that; None: it is a form, whose files have `form_bytes`."""
         if limit_bytes is None:
-            if size_bytes > self._upload_limit_bytes + FORM_BYTES:
-                raise too_large(self._upload_limit_bytes)
+            if size_bytes > form_bytes + FORM_BYTES:
+                raise too_large(form_bytes)
         elif size_bytes > limit_bytes:
             detail = f"A body that is no form may have at most {limit_bytes:,} bytes. Send a smaller one."
             raise Problem(413, "too_large", detail)

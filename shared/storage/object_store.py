@@ -1,7 +1,8 @@
 """The object store: bytes under keys. A protocol and its S3 implementation; the only importer of aioboto3.
 
-Keys: images/sha256/<aa>/<sha256>, uploads/<aa>/<sha256>, models/<version>/<sha256>.onnx, manifests/<sha256>.json,
-features/<backbone_id>/<sha256 of the manifest>.parquet. They are content-addressed, so writing one twice is harmless.
+Keys: images/sha256/<aa>/<sha256>, uploads/<aa>/<sha256>, predictions/<aa>/<sha256>, models/<version>/<sha256>.onnx,
+manifests/<sha256>.json, features/<backbone_id>/<sha256 of the manifest>.parquet. They are content-addressed, so writing
+one twice is harmless.
 """
 
 import asyncio

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from shared.tables.database import Database
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename"
-_NEVER = ("migrations", "fold", "traces", "changed_images", "event_numbers")
+_NEVER = ("migrations", "fold", "traces", "changed_images", "event_numbers", "completion_numbers")
 """They tell of the code, of when it ran and what it read first, and of who watched, not of events: two schemas need not
 agree on them."""
 _ROWS_AT_ONCE = 1000

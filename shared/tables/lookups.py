@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.runtime.errors import PappusError, TransientError
-from shared.tables.postgres import REFUSALS, DatabaseRefused, Pool, Row, close, open_pool, pooled
+from shared.tables.postgres import REFUSALS, DatabaseRefused, Pool, Row, Transaction, close, open_pool, pooled
 
 LONGEST_SECONDS = 5.0
 """How long a question takes at most, the connection included: a server that was frozen answers nothing."""
@@ -41,9 +41,19 @@ class Lookups:
         Raises:
             TablesAway: PostgreSQL is away, does not let this process in, has no such table yet, or took too long.
         """
+        async with self._asked() as connection:
+            return await connection.fetchrow(sql, *args)
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """Return all rows. Raises TablesAway as `fetchrow`."""
+        async with self._asked() as connection:
+            return list(await connection.fetch(sql, *args))
+
+    @asynccontextmanager
+    async def _asked(self) -> AsyncIterator[Transaction]:
         try:
             async with asyncio.timeout(self._longest_seconds), pooled(self._pool) as connection:
-                return await connection.fetchrow(sql, *args)
+                yield connection
         except REFUSALS as error:
             raise TablesAway(str(error)) from error
         except (TransientError, DatabaseRefused, TimeoutError) as error:

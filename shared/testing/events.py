@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from shared.contract.artefact import artefact_key
+from shared.contract.batches import BatchAnswer, PredictionCompleted, PredictionRequested, prediction_id_of
 from shared.contract.events import (
     DriftDetected,
     Event,
@@ -273,3 +274,38 @@ def label_set_changed(names: Mapping[str, str] | None = None, **changes: Any) ->
     }
     changes.setdefault("event_id", uuid4())
     return _made(LabelSetChanged, values, changes)
+
+
+def prediction_requested(**changes: Any) -> PredictionRequested:
+    """Return the request for one image of a batch of one, whose bytes are in the object store."""
+    values = _of_batch(changes)
+    if "url" not in changes and "image_id" not in changes:
+        sha256: str = changes.get("sha256") or _hash()
+        values |= {"sha256": sha256, "object_key": f"predictions/{sha256[:2]}/{sha256}"}
+    return _made(PredictionRequested, values, changes, "prediction_id")
+
+
+def prediction_completed(**changes: Any) -> PredictionCompleted:
+    """Return the answer about one image of a batch of one, unless a refusal is given."""
+    values = _of_batch(changes)
+    if "refusal" not in changes:
+        values["answer"] = BatchAnswer(
+            label="dandelion",
+            probabilities={"dandelion": 0.9, "grass": 0.1},
+            model_version="fast-2f6c",
+            sequence=7,
+            sha256=_hash(),
+            milliseconds=4.125,
+            replica="predictor-batches",
+        )
+    return _made(PredictionCompleted, values, changes, "prediction_id")
+
+
+def _of_batch(changes: dict[str, Any]) -> dict[str, Any]:
+    batch_id, index = changes.get("batch_id") or uuid4(), changes.get("index", 0)
+    return {
+        "batch_id": batch_id,
+        "index": index,
+        "batch_size": 1,
+        "prediction_id": prediction_id_of(batch_id, index),
+    }

@@ -15,7 +15,7 @@ from .installation import Compose, Ended, let_containers_in
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(300)]
 TRAINER = [f"trainer-{part}" for part in ("fast", "gate", "full", "trigger", "recorder")]
-PREDICTOR = ["predictor-worker", "predictor-monitor"]
+PREDICTOR = ["predictor-worker", "predictor-batches", "predictor-monitor"]
 OURS = ["ingestor", "labeler-api", "labeler-ui", "predictor-api-0", *PREDICTOR, "mlflow", "prepare", *TRAINER]
 OF_THE_DATABASE = ["ingestor", *PREDICTOR, *TRAINER]
 OF_THE_STORE = ["ingestor", *PREDICTOR, "trainer-fast", "trainer-gate", "trainer-full"]

@@ -19,7 +19,9 @@ NOT_IN_EVERY_STORY = {
     "label.voted",
     "label_set.changed",
     "model.rejected",
+    "prediction.completed",
     "prediction.logged",  # of earlier releases
+    "prediction.requested",
 }
 
 

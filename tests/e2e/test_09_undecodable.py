@@ -36,6 +36,8 @@ READERS: Mapping[str, set[str]] = {
     "image.scored": {LABELER, PREDICTOR},
     "prediction.logged": {PREDICTOR},
     "answers.logged": {PREDICTOR},
+    "prediction.requested": {"predictor-batches", PREDICTOR},
+    "prediction.completed": {PREDICTOR},
     "drift.detected": {TRIGGER_APP},
     "training.requested": {"trainer-full", TRIGGER_APP},
     "model.trained": {

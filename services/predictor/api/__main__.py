@@ -1,10 +1,10 @@
 """One replica of the predictor: answers over HTTP and gRPC with the champion.
 
 Consumes model.promoted and label_set.changed, all of them, and model.trained from its end, without a group. Publishes
-answers.logged and model.loaded. Owns its folder of last good artefacts. Needs no database; it asks one, if it is
-there, for answers that were given.
+answers.logged, model.loaded and prediction.requested. Owns its folder of last good artefacts. Needs no database.
 """
 
+from services.predictor.api.batches.submission import Submissions
 from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.keys import PART, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
@@ -42,7 +42,7 @@ async def main() -> None:
         follower = Follower(event_log, publisher, loader.set_target, health, classes=loader.classes)
         ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
         predictions = Predictions(loader.in_service, prediction_log, settings.replica, turns, classes=loader.classes)
-        with servers(settings, predictions, health, keys, answers) as answering:
+        with servers(settings, predictions, health, keys, answers, Submissions(store, publisher)) as answering:
             await run_parts(
                 health,
                 **answering,

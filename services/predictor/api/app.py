@@ -9,6 +9,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from structlog.contextvars import get_contextvars
 
 from services.predictor.api import examples
+from services.predictor.api.batches.routes import PATH as REQUEST_PATH
+from services.predictor.api.batches.routes import add_batches
+from services.predictor.api.batches.service import BatchService, BatchSettings
+from services.predictor.api.batches.submission import Submissions
 from services.predictor.api.bodies import ModelBody, PredictionBody
 from services.predictor.api.given_answers import GivenAnswers, add_given_answers
 from services.predictor.api.key_check import API_KEY, KeyMiddleware
@@ -46,9 +50,13 @@ def build_app(
     keys: ApiKeys | None = None,
     bodies: BodyBudget | None = None,
     answers: GivenAnswers | None = None,
+    submissions: Submissions | None = None,
+    batch_limit_bytes: int = 100_000_000,
 ) -> Api:
     """Return the application. The health paths answer while dependencies are away. Without `keys` it is open. `bodies`:
-    the room of all bodies; `answers`: those that were given, None: they are kept nowhere."""
+    the room of all bodies; `answers`: those that were given, None: they are kept nowhere; `submissions`: what accepts
+    batches, whose files have `batch_limit_bytes` together. None: none are
+    accepted."""
     keys, bodies = keys or ApiKeys(), bodies or BodyBudget()
     quick = partial(
         QuickAnswers,
@@ -67,7 +75,9 @@ def build_app(
         checks=[partial(KeyMiddleware, keys=keys)],
         shortcuts=[quick],
         bodies=bodies,
+        form_limits={REQUEST_PATH: batch_limit_bytes},
         body_limits={
+            REQUEST_PATH: batch_limit_bytes,
             PATH: upload_limit_bytes,
             **dict.fromkeys((open_inference.PREFIX, mlflow_scoring.PATH), bytes_as_base64(upload_limit_bytes)),
         },
@@ -117,7 +127,10 @@ def build_app(
         there."""
         return JSONResponse(await predictions.model(other_than, wait_seconds))
 
-    add_given_answers(app, answers or GivenAnswers(), predictions.name_of, needs_key, of_key)
+    answers = answers or GivenAnswers()
+    add_given_answers(app, answers, predictions.name_of, needs_key, of_key)
+    of_batches = BatchSettings(upload_limit_bytes, batch_limit_bytes, answers.days)
+    add_batches(app, BatchService(submissions, answers.batches, of_batches, predictions.name_of), needs_key, of_key)
     batches = Batches(predictions, upload_limit_bytes)
     open_inference.add_open_inference(app, Inference(batches, health), needs_key)
     mlflow_scoring.add_mlflow_scoring(app, batches, health, needs_key)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from services.predictor.api.batches import examples as batches
 from services.predictor.api.bodies import CorrectionBody, GivenAnswerBody, ModelBody, PredictionBody
 from services.predictor.api.standards import examples as standards
 from shared.contract.events import uuid_of
@@ -21,6 +22,7 @@ ABOUT = """Ask the model in service what an image shows. A correction changes th
 An error is a problem document (RFC 9457). The header `X-Trace-Id` of each answer names its trace."""
 TAGS = {
     "predictions": "Ask about images, and for answers that were given.",
+    "batches": "Ask about many images at once, and read the answers later.",
     "model": "See which model answers.",
     "open inference protocol": "Ask as clients of KServe, Triton or MLServer do: version 2 of their protocol.",
     "mlflow scoring": "Ask as clients of `mlflow models serve` do.",
@@ -108,5 +110,6 @@ def examples() -> Mapping[str, Example]:
             parameters={"prediction_id": answer.prediction_id}, answers={200: given}, problems=NO_ANSWER
         ),
         "model": Example(answers={200: model}),
+        **batches.examples(VERSION),
         **standards.examples(VERSION, answer.prediction_id),
     }

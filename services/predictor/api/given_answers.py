@@ -8,8 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 
+from services.predictor.api.batches.bodies import BatchPredictionBody, NameOf, prediction_body
 from services.predictor.api.bodies import GivenAnswerBody
+from services.predictor.data.batches import BatchPrediction, BatchRows, BatchTables
 from services.predictor.data.logged_answers import GivenAnswer, find_answer
 from services.predictor.data.projection import SCHEMA
 from services.predictor.settings import PredictorSettings
@@ -22,17 +25,16 @@ PATH = "/predictions/{prediction_id}"
 ASK_AGAIN_SECONDS = 2
 LookUp = Callable[[UUID], Awaitable[GivenAnswer | None]]
 """Returns the answer of an id, or None. Raises TablesAway."""
-NameOf = Callable[[str], str]
-"""What people call a label now."""
 
 
 class GivenAnswers:
-    """The answers of all replicas. `look_up` returns that of an id, or None; without it none can be asked for. `days`:
-    how long the table keeps them."""
+    """The answers of all replicas, and the predictions of batches. `look_up` returns that of an id, or None; without it
+    none can be asked for. `days`: how long the table keeps them. `batches`: the tables of batches."""
 
-    def __init__(self, look_up: LookUp | None = None, days: int = 14) -> None:
+    def __init__(self, look_up: LookUp | None = None, days: int = 14, batches: BatchTables | None = None) -> None:
         self._look_up = look_up
-        self._days = days
+        self.days = days
+        self.batches = batches
 
     @classmethod
     @asynccontextmanager
@@ -42,10 +44,10 @@ class GivenAnswers:
             yield cls(None, settings.prediction_days)
             return
         async with Lookups.open(settings.database_dsn, SCHEMA) as tables:
-            yield cls(partial(find_answer, tables), settings.prediction_days)
+            yield cls(partial(find_answer, tables), settings.prediction_days, BatchRows(tables))
 
-    async def find(self, prediction_id: UUID) -> GivenAnswer:
-        """Return the answer of this id.
+    async def find(self, prediction_id: UUID) -> GivenAnswer | BatchPrediction:
+        """Return the answer of this id, or the prediction of a batch.
 
         Raises:
             Problem: 404 if there is none, 503 while the table cannot be asked.
@@ -53,7 +55,9 @@ class GivenAnswers:
         if self._look_up is None:
             raise _away("This replica knows no PostgreSQL (PAPPUS_DATABASE_URL), where the answers are kept.")
         try:
-            answer = await self._look_up(prediction_id)
+            answer: GivenAnswer | BatchPrediction | None = await self._look_up(prediction_id)
+            if answer is None and self.batches is not None:
+                answer = await self.batches.find_prediction(prediction_id)
         except TablesAway as error:
             logger.warning("an answer could not be looked up", prediction_id=str(prediction_id), reason=str(error))
             raise _away("PostgreSQL, where the answers are kept, does not answer this replica.") from error
@@ -62,7 +66,7 @@ class GivenAnswers:
                 404,
                 "unknown_prediction",
                 f"There is no answer {prediction_id}. An answer is here within a second or so after it was given, and"
-                f" for {self._days} days; answers about an image that was taken back are deleted.",
+                f" for {self.days} days; answers about an image that was taken back are deleted.",
             )
         return answer
 
@@ -82,14 +86,18 @@ def add_given_answers(
         tags=["predictions"],
         summary="Show an answer that was given",
         response_description="The answer",
-        response_model=GivenAnswerBody,
+        response_model=GivenAnswerBody | BatchPredictionBody,
         responses=problem_responses(*of_key, 404, 422, 503),
         dependencies=list(needs_key),
     )
     async def given_answer(prediction_id: UUID) -> Response:
         """Show what was answered under this id, by any replica. An answer is here within a second or so after it was
-        given, and for `PAPPUS_PREDICTION_DAYS` days. 503 `store_unavailable` while PostgreSQL is away, which no other
-        route asks."""
+        given, and for `PAPPUS_PREDICTION_DAYS` days. A prediction of a batch is shown as soon as it is asked for, with
+        its state: `pending`, `answered` or `refused`. 503 `store_unavailable` while PostgreSQL is away, which only the
+        routes of batches ask, too."""
         given = await answers.find(prediction_id)
-        body = GivenAnswerBody(name=name_of(given.label), **asdict(given))
+        if isinstance(given, BatchPrediction):
+            body: BaseModel = prediction_body(given, name_of)
+        else:
+            body = GivenAnswerBody(name=name_of(given.label), **asdict(given))
         return JSONResponse(body.model_dump(mode="json"))

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from services.predictor.api.app import build_app
+from services.predictor.api.batches.submission import Submissions
 from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
@@ -23,6 +24,7 @@ def servers(
     health: Health,
     keys: ApiKeys,
     answers: GivenAnswers | None = None,
+    submissions: Submissions | None = None,
 ) -> Iterator[dict[str, Coroutine[Any, Any, None]]]:
     """Yield the parts of the process that answer, by name, and keep their ports while they run.
 
@@ -30,7 +32,9 @@ def servers(
         PortTaken: one of the ports cannot be bound.
     """
     limit, bodies = settings.upload_limit_bytes, BodyBudget()
-    app = build_app(predictions, health, limit, settings.http_hosts, keys, bodies, answers)
+    app = build_app(
+        predictions, health, limit, settings.http_hosts, keys, bodies, answers, submissions, settings.batch_limit_bytes
+    )
     with ExitStack() as open_here:
         sockets = open_here.enter_context(listening_as_replica(settings.host, settings.port, settings.health_port))
         if not settings.grpc_port:

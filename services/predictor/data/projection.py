@@ -1,5 +1,5 @@
 """The tables of the predictor: predictions, without those about images that people took back; which images are stored,
-and which model answered about each last."""
+and which model answered about each last; what was asked in batches (`batch_fold`)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,9 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from services.predictor.data.batch_fold import apply_prediction_completed, apply_prediction_requested, take_back
 from services.predictor.decisions.answers import needs_answer
+from shared.contract.batches import PredictionCompleted, PredictionRequested
 from shared.contract.events import ImageStored, ImageWithdrawn
 from shared.contract.image_scored import ImageScored
 from shared.contract.replicas import AnswersLogged, LoggedAnswer, PredictionLogged
@@ -78,6 +80,7 @@ async def apply_image_withdrawn(event: ImageWithdrawn, transaction: Transaction)
     await transaction.execute(
         "DELETE FROM predictions WHERE image_id = $1 OR sha256 = $2", event.image_id, event.sha256
     )
+    await take_back(event, transaction)
 
 
 async def apply_image_stored(event: ImageStored, transaction: Transaction) -> None:
@@ -118,6 +121,12 @@ async def is_withdrawn(database: Database, image_id: UUID) -> bool:
     return bool(await database.fetchval(query, image_id))
 
 
+async def find_withdrawn_bytes(database: Database, sha256s: Sequence[str]) -> set[str]:
+    """Return those of these hashes whose image a person took back."""
+    rows = await database.fetch("SELECT sha256 FROM withdrawn_images WHERE sha256 = ANY($1)", list(sha256s))
+    return {row["sha256"] for row in rows}
+
+
 def projectors() -> list[Projector]:
     """Return the projectors of the schema."""
     return [
@@ -126,6 +135,8 @@ def projectors() -> list[Projector]:
         on_event(ImageWithdrawn, apply_image_withdrawn),
         on_event(ImageStored, apply_image_stored),
         on_event(ImageScored, apply_image_scored),
+        on_events(PredictionRequested, apply_prediction_requested),
+        on_events(PredictionCompleted, apply_prediction_completed),
     ]
 
 
@@ -137,4 +148,11 @@ async def delete_before(database: Database, moment: datetime) -> int:
 
 def replay_plan() -> ReplayPlan:
     """Return the plan of `python -m services.replay predictor`. Rows that expired on their topic stay."""
-    return ReplayPlan(SCHEMA, MIGRATIONS, projectors(), expiring=("predictions",), fold_version=FOLD_VERSION)
+    return ReplayPlan(
+        SCHEMA,
+        MIGRATIONS,
+        projectors(),
+        inputs=("completion_numbers",),
+        expiring=("predictions", "batches", "batch_predictions"),
+        fold_version=FOLD_VERSION,
+    )

@@ -64,3 +64,13 @@ async def withdrawn_with_answer(database: Database, limit: int) -> list[UUID]:
         limit,
     )
     return [row["image_id"] for row in rows]
+
+
+async def find_stored(database: Database, image_id: UUID) -> StoredImage | None:
+    """Return a stored image; None if the tables know of none."""
+    row = await database.fetchrow(
+        """SELECT image_id, sha256, object_key, stored_event_id FROM stored_images
+           WHERE image_id = $1 AND stored_at IS NOT NULL""",
+        image_id,
+    )
+    return None if row is None else StoredImage(**dict(row))

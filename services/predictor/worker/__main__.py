@@ -1,8 +1,8 @@
 """The worker: answers about stored images, again by each new full model, and the table of all predictions.
 
 Consumes image.stored (handler), model.promoted and label_set.changed (all of them, without a group), answers.logged,
-prediction.logged, image.stored, image.scored and image.withdrawn (projection). Publishes image.scored. Owns schema
-`predictor`.
+prediction.logged, prediction.requested, prediction.completed, image.stored, image.scored and image.withdrawn
+(projection). Publishes image.scored. Owns schema `predictor`, and the bytes below predictions/.
 """
 
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors
@@ -50,7 +50,7 @@ async def main() -> None:
             projection=Projection(
                 event_log, database, projectors(), health, silence_seconds=silence_seconds, fold_version=FOLD_VERSION
             ).run(),
-            retention=Retention(database, settings.prediction_days).run(),
+            retention=Retention(database, store, settings.prediction_days).run(),
         )
 
 

@@ -1,31 +1,65 @@
-"""Deletes old predictions from the table, as Kafka deletes them from the topic."""
+"""Deletes what is old: predictions and batches from the tables, as Kafka deletes them from the topics, and the bytes
+that were sent to be answered later."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from services.predictor.data.projection import delete_before
+from services.predictor.data.batch_fold import delete_batches_before
+from services.predictor.data.projection import delete_before, find_withdrawn_bytes
+from services.predictor.decisions.batches import PREFIX
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
+from shared.storage.object_store import KeptObject
 from shared.tables.database import Database
 
 EVERY_SECONDS = 3600.0
 
 
-class Retention:
-    """Deletes predictions older than `days`, once an hour."""
+class ErasableStore(Protocol):
+    """Where the bytes are; every `ObjectStore` is one."""
 
-    def __init__(self, database: Database, days: int, clock: Clock = utc_now) -> None:
+    async def list_objects(self, prefix: str) -> list[KeptObject]:
+        """See ObjectStore."""
+
+    async def discard(self, listed: KeptObject) -> bool:
+        """See ObjectStore."""
+
+
+class Retention:
+    """Deletes what is older than `days`, once an hour; at once bytes of images that people took back."""
+
+    def __init__(self, database: Database, store: ErasableStore, days: int, clock: Clock = utc_now) -> None:
         self._database = database
+        self._store = store
         self._kept = timedelta(days=days)
         self._clock = clock
 
     async def run(self) -> None:
-        """Delete until cancelled. While PostgreSQL is away, rows wait for the next hour."""
+        """Delete until cancelled. While PostgreSQL or the object store is away, all waits for the next hour."""
         while True:
             try:
-                deleted = await delete_before(self._database, self._clock() - self._kept)
-                logger.info("old predictions deleted", rows=deleted)
+                await self.delete_old()
             except TransientError as error:
                 logger.warning("old predictions could not be deleted", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
+
+    async def delete_old(self) -> None:
+        """Delete what is old now. Raises TransientError."""
+        moment = self._clock() - self._kept
+        rows = await delete_before(self._database, moment)
+        images = await delete_batches_before(self._database, moment)
+        objects = await self._delete_bytes(moment)
+        logger.info("old predictions deleted", rows=rows, images_of_batches=images, objects=objects)
+
+    async def _delete_bytes(self, moment: datetime) -> int:
+        """Delete bytes that were sent last before `moment`. Those that are sent again at this time stay."""
+        listed = await self._store.list_objects(f"{PREFIX}/")
+        taken_back = await find_withdrawn_bytes(self._database, [_sha256_of(each) for each in listed])
+        old = [each for each in listed if each.modified_at < moment or _sha256_of(each) in taken_back]
+        return sum([await self._store.discard(each) for each in old])
+
+
+def _sha256_of(listed: KeptObject) -> str:
+    return listed.key.rpartition("/")[2]

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from pappus.stack import Servers
 from pappus.stack.ports import free_ports
+from pappus.stack.s3_policy import PREDICTOR_API
 from services.predictor.data.projection import MIGRATIONS, SCHEMA
 from services.predictor.decisions.promotions import Promotions, fold
 from shared.contract.events import Event, ImageStored, ModelPromoted
@@ -35,11 +36,19 @@ class World:
         self.database_url = servers.database_url("predictor")
         self.event_log = event_log
         self.database = database
-        ports = free_ports(("shared", "api", "worker"))
+        ports = free_ports(("shared", "api", "worker", "batches"))
         common = {**servers.settings("predictor"), "loaded_every_seconds": "0.5", "port": str(ports["shared"])}
-        answers = {"database_url": servers.database_url("predictor_api"), "health_port": str(ports["api"])}
+        key = servers.credentials.s3[PREDICTOR_API]
+        answers = {
+            "database_url": servers.database_url("predictor_api"),
+            "health_port": str(ports["api"]),
+            "s3_access_key": key.access_key,
+            "s3_secret_key": key.secret_key,
+        }
         self.api = self._process("api", "api", {**common, **answers}, folder)
         self.worker = self._process("worker", "worker", {**common, "health_port": str(ports["worker"])}, folder)
+        self.batches = self._process("batches", "batches", {**common, "health_port": str(ports["batches"])}, folder)
+        """Not started: the tests of batches do, and kill it."""
         self.shared_url = f"http://127.0.0.1:{ports['shared']}"
         self.sequence = 0
         """The last one that counts; other tests may have promoted on the same Kafka."""

@@ -38,6 +38,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "trainer-recorder": RecorderSettings,
     "predictor": PredictorSettings,
     "predictor-worker": PredictorSettings,
+    "predictor-batches": PredictorSettings,
     "predictor-monitor": PredictorSettings,
     "prepare": PreparationSettings,
 }
@@ -281,7 +282,7 @@ def test_only_groups_that_commit_are_scaled_by_lag() -> None:
     scaled = [found["spec"] for _, found in resources() if found["kind"] == "ScaledObject"]
     triggers = [trigger for one in scaled for trigger in one["triggers"]]
     groups = {trigger["metadata"]["consumerGroup"] for trigger in triggers}
-    assert groups == {"ingestor-fetcher", "ingestor-uploads", "predictor-worker"}
+    assert groups == {"ingestor-fetcher", "ingestor-uploads", "predictor-worker", "predictor-batches"}
     assert {trigger["metadata"]["offsetResetPolicy"] for trigger in triggers} == {"earliest"}
     assert all(one["minReplicaCount"] >= 1 for one in scaled)
 

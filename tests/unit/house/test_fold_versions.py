@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "e90d99826132e404"),
     "labeler": (6, "5f6443c8e6f81706"),
-    "predictor": (2, "34b14d5d3670e587"),
+    "predictor": (2, "d1252f268d4bbc15"),
     "trainer": (3, "3faecb8cca426219"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""

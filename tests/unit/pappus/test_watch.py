@@ -17,7 +17,7 @@ from pappus.stack.watch import SourceFilter, edits, services_of
 from .conftest import FakeApis
 
 EVERY_SERVICE = [service.name for service in SERVICES]
-PREDICTOR = ["predictor-api-0", "predictor-api-1", "predictor-worker", "predictor-monitor"]
+PREDICTOR = ["predictor-api-0", "predictor-api-1", "predictor-worker", "predictor-batches", "predictor-monitor"]
 TRAINER = ["trainer-fast", "trainer-gate", "trainer-full", "trainer-trigger", "trainer-recorder"]
 
 

@@ -31,6 +31,7 @@ from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, eventually
 from tests.examples import send_examples
 from tests.unit.predictor.example_answer import example_answer
+from tests.unit.predictor.example_batches import SUBMISSIONS, ExampleBatches
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 
@@ -39,6 +40,9 @@ ROUTES = [
     "POST /predict",
     "GET /model",
     "GET /predictions/{prediction_id}",
+    "POST /predictions",
+    "GET /batches/{batch_id}",
+    "GET /batches/{batch_id}/events",
     "GET /v2",
     "GET /v2/health/live",
     "GET /v2/health/ready",
@@ -64,7 +68,13 @@ class Replica:
         self.in_service = ModelHolder()
         self.prediction_log = PredictionLog(limit=10)
         self.predictions = Predictions(self.in_service, self.prediction_log, "replica-0", Turns(0.25, 2))
-        app = build_app(self.predictions, self.health, LIMIT_BYTES, answers=GivenAnswers(example_answer))
+        app = build_app(
+            self.predictions,
+            self.health,
+            LIMIT_BYTES,
+            answers=GivenAnswers(example_answer, batches=ExampleBatches()),
+            submissions=SUBMISSIONS,
+        )
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://replica"
         )

@@ -26,6 +26,7 @@ from shared.runtime.health import HEALTH_PATHS, Health
 from shared.testing import MemoryEventLog, eventually
 from tests.examples import operations, send_examples
 from tests.unit.predictor.example_answer import example_answer
+from tests.unit.predictor.example_batches import SUBMISSIONS, ExampleBatches
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, small_artefact
 from tests.unit.predictor.test_api import ROUTES
@@ -73,7 +74,14 @@ async def client(keys: ApiKeys, prediction_log: PredictionLog) -> AsyncIterator[
     in_service, artefact = ModelHolder(), small_artefact()
     in_service.swap(ServingModel(promotion(1, artefact, VERSION), Model(artefact), NOON))
     predictions = Predictions(in_service, prediction_log, "replica-0", Turns(0.25, 2))
-    app = build_app(predictions, Health(needed=set()), 300_000, keys=keys, answers=GivenAnswers(example_answer))
+    app = build_app(
+        predictions,
+        Health(needed=set()),
+        300_000,
+        keys=keys,
+        answers=GivenAnswers(example_answer, batches=ExampleBatches()),
+        submissions=SUBMISSIONS,
+    )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://replica") as opened:
         yield opened
 

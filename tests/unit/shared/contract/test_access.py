@@ -10,6 +10,7 @@ import pytest
 from services.ingestor import handlers as fetcher
 from services.ingestor import withdrawals as withdrawn_bytes
 from services.labeler.commands import withdrawn_uploads
+from services.predictor.batches import handlers as batches
 from services.predictor.worker import handlers as worker
 from services.trainer.full_lane import __main__ as full_lane
 from services.trainer.full_lane import withdrawals as withdrawn_features
@@ -92,7 +93,15 @@ def test_a_service_makes_the_events_that_the_table_says(service: str) -> None:
 
 
 def test_the_groups_of_the_table_are_those_of_the_services() -> None:
-    names = {fetcher.GROUP, fetcher.UPLOADS_GROUP, worker.GROUP, full_lane.GROUP, gate.GROUP, recorder.GROUP}
+    names = {
+        fetcher.GROUP,
+        fetcher.UPLOADS_GROUP,
+        worker.GROUP,
+        batches.GROUP,
+        full_lane.GROUP,
+        gate.GROUP,
+        recorder.GROUP,
+    }
     names |= {gate.FULL_GROUP, withdrawn_bytes.GROUP, withdrawn_uploads.GROUP, withdrawn_features.GROUP}
     assert {group.name for group in GROUPS} == names | {TRIGGER_APP, MONITOR_APP}
     for group in GROUPS:

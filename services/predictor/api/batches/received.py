@@ -1,0 +1,85 @@
+"""What a request for a batch asks about, from its body: files of a form, or JSON."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from services.predictor.api.batches.bodies import NewBatch
+from shared.contract.batches import MOST_IMAGES
+from shared.http.forms import FILE, Form, read_form
+from shared.http.limits import too_large
+from shared.http.problems import Problem
+
+JSON_BYTES = 8_000_000
+"""The longest list of addresses or ids."""
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Images of one kind: files, web addresses, or ids of stored images. `callback_url` is told when all are finished;
+    None: no address is."""
+
+    files: tuple[bytes, ...] = ()
+    urls: tuple[str, ...] = ()
+    image_ids: tuple[UUID, ...] = ()
+    callback_url: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How many images there are."""
+        return len(self.files) + len(self.urls) + len(self.image_ids)
+
+
+async def read_batch(request: Request, longest_file_bytes: int) -> Asked:
+    """Read what is asked.
+
+    Raises:
+        Problem: 415 if the body is neither a form nor JSON, 400 if it is a broken form, 413 for a file or a list that
+            is too long, 422 if it names no images, too many, or several kinds.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    asked = _of_json(await request.body()) if kind == JSON else _of_form(await _form(request), longest_file_bytes)
+    if not asked.size:
+        detail = f"The request names no image. Send files in field '{FILE}' of a form, or JSON with image_ids."
+        raise Problem(422, "no_images", detail)
+    if asked.size > MOST_IMAGES:
+        detail = f"The request has {asked.size:,} images; at most {MOST_IMAGES:,} make a batch. Send several requests."
+        raise Problem(422, "too_many_images", detail)
+    return asked
+
+
+async def _form(request: Request) -> Form:
+    return await read_form(request, MOST_IMAGES + 1)
+
+
+def _of_json(body: bytes) -> Asked:
+    if len(body) > JSON_BYTES:
+        raise Problem(413, "too_large", f"A list may have at most {JSON_BYTES:,} bytes. Send several requests.")
+    try:
+        asked = NewBatch.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise Problem(422, "invalid_request", f"{where}: {first['msg']}. Send image_ids.") from error
+    return Asked(image_ids=tuple(asked.image_ids or ()))
+
+
+def _of_form(form: Form, longest_file_bytes: int) -> Asked:
+    return Asked(files=tuple(_files(form, longest_file_bytes)))
+
+
+def _files(form: Form, longest_file_bytes: int) -> Iterator[bytes]:
+    for part in form.parts:
+        if part.name != FILE:
+            continue
+        if part.file_name is None:
+            raise Problem(422, "file_missing", f"A field '{FILE}' is no file: send it with a file name.")
+        if len(part.data) > longest_file_bytes:
+            raise too_large(longest_file_bytes)
+        data = bytes(part.data)
+        part.data.clear()  # a batch is in memory once
+        yield data

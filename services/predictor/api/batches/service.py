@@ -1,0 +1,127 @@
+"""What a replica does for batches: accepts them, and shows how far they are."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.predictor.api.batches.bodies import BatchBody, BatchPredictionBody, NameOf, batch_body, prediction_body
+from services.predictor.api.batches.submission import Submissions
+from services.predictor.data.batches import BatchPrediction, BatchProgress, BatchTables, Completion
+from shared.http.problems import Problem
+from shared.runtime.telemetry import logger
+from shared.tables.lookups import TablesAway
+
+ASK_AGAIN_SECONDS = 2
+LOOK_EVERY_SECONDS = 0.5
+"""Between two looks for finished predictions; each asks the table once for a follower."""
+COMPLETIONS_AT_ONCE = 500
+FOLLOWERS = 64
+"""So many clients follow batches at one replica at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """`longest_file_bytes` of one file, `longest_bytes` of all of a request; `days`: how long batches are kept."""
+
+    longest_file_bytes: int
+    longest_bytes: int
+    days: int = 14
+
+
+class BatchService:
+    """Accepts batches with `submissions`, and reads `tables`; None: none are accepted, or kept where this replica
+    knows."""
+
+    def __init__(
+        self, submissions: Submissions | None, tables: BatchTables | None, settings: BatchSettings, name_of: NameOf
+    ) -> None:
+        self._submissions = submissions
+        self.settings = settings
+        self._tables = tables
+        self._name_of = name_of
+        self._followers = 0
+
+    @property
+    def submissions(self) -> Submissions:
+        """What accepts batches. Raises Problem (503) if this replica accepts none."""
+        if self._submissions is None:
+            raise Problem(503, "unavailable", "This replica accepts no batches. Ask another one.")
+        return self._submissions
+
+    async def progress(self, batch_id: UUID) -> BatchProgress:
+        """Return how far a batch is. Raises Problem: 404 if there is none, 503 while the tables cannot be asked."""
+        try:
+            found = await self._known().find_batch(batch_id)
+        except TablesAway as error:
+            raise _away(error) from error
+        if found is None:
+            raise Problem(
+                404,
+                "unknown_batch",
+                f"There is no batch {batch_id}. One is here within a second or so after it was accepted, and for"
+                f" {self.settings.days} days.",
+            )
+        return found
+
+    async def page(self, batch_id: UUID, after: int, limit: int) -> BatchBody:
+        """Return a batch with its predictions behind the index `after`. Raises Problem as `progress`."""
+        progress = await self.progress(batch_id)
+        try:
+            found = await self._known().list_predictions(batch_id, after, limit + 1)
+        except TablesAway as error:
+            raise _away(error) from error
+        page = [self.body(one) for one in found[:limit]]
+        return batch_body(progress, page, found[limit - 1].index if len(found) > limit else None)
+
+    async def follow(self, batch_id: UUID, after: int) -> AsyncIterator[Completion]:
+        """Yield the finished predictions of a batch behind the number `after`, as they are finished; end when all of
+        them are. While PostgreSQL is away this ends, too: a client comes back with the last number."""
+        self._followers += 1
+        try:
+            while True:
+                # In this order: what is finished between the two questions is found by the next look.
+                progress = await self.progress(batch_id)
+                found = await self._completions(batch_id, after)
+                for completion in found:
+                    after = completion.number
+                    yield completion
+                if progress.finished and len(found) < COMPLETIONS_AT_ONCE:
+                    return
+                if len(found) < COMPLETIONS_AT_ONCE:
+                    await asyncio.sleep(LOOK_EVERY_SECONDS)
+        except Problem as problem:
+            logger.warning("a batch cannot be followed on", batch_id=str(batch_id), reason=problem.detail)
+        finally:
+            self._followers -= 1
+
+    def check_room(self) -> None:
+        """Raise Problem (503) if too many clients follow batches here."""
+        if self._followers >= FOLLOWERS:
+            detail = f"{FOLLOWERS} clients follow batches at this replica. Ask GET /batches/{{id}}, or again later."
+            raise Problem(503, "overloaded", detail, retry_after_seconds=ASK_AGAIN_SECONDS)
+
+    async def _completions(self, batch_id: UUID, after: int) -> Sequence[Completion]:
+        try:
+            return await self._known().list_completions(batch_id, after, COMPLETIONS_AT_ONCE)
+        except TablesAway as error:
+            raise _away(error) from error
+
+    def body(self, prediction: BatchPrediction) -> BatchPredictionBody:
+        """Return the body of a prediction."""
+        return prediction_body(prediction, self._name_of)
+
+    def _known(self) -> BatchTables:
+        if self._tables is None:
+            raise _away(None)
+        return self._tables
+
+
+def _away(error: TablesAway | None) -> Problem:
+    if error is None:
+        what = "This replica knows no PostgreSQL (PAPPUS_DATABASE_URL), where batches are shown from."
+    else:
+        logger.warning("a batch could not be looked up", reason=str(error))
+        what = "PostgreSQL, where batches are shown from, does not answer this replica."
+    detail = f"{what} What was accepted is answered all the same. Ask again in a moment."
+    return Problem(503, "store_unavailable", detail, retry_after_seconds=ASK_AGAIN_SECONDS)

@@ -1,0 +1,1 @@
+"""The process of asynchronous predictions: answers what was asked in batches."""

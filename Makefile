@@ -16,6 +16,7 @@
 #   make chaos    kill -9 of each service during the demo    (about six minutes)
 #   make load     predictions, uploads and labels at once, also while models are promoted, and thresholds that must hold
 #   make overhead what an answer costs beside decoding and the model, with everything on; too much fails (20 seconds)
+#   make fuzz     generated requests to the predictor: other ones in every run, for five minutes   (SECONDS=3600: an hour)
 #   make bench    the figures of docs/results.md             (make bench IMAGES=folder, on a stack that has a model)
 #   make generated        write again what is made from code: events, metrics, rights, dashboards, alerts, badges, messages of gRPC
 #   make pictures         the pictures of README and docs again, in a browser (of a stack that runs: ARGS="--state FOLDER")
@@ -33,10 +34,11 @@ READY := $(VENV)/.ready
 TORCH ?= auto
 ARGS ?=
 IMAGES ?=
+SECONDS ?= 300
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check lint overhead check-deploy load format bench pins generated pictures
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check lint overhead check-deploy load fuzz format bench pins generated pictures
 .DEFAULT_GOAL := help
 
 help:
@@ -122,6 +124,13 @@ format: $(READY)
 # Of the installation that PAPPUS_PREDICTOR_URL, PAPPUS_LABELER_URL and two passwords name, else of the local stack.
 load: $(READY)
 	@$(BIN)/python -m locust --config tests/load/locust.conf $(ARGS)
+
+# The tests that generate requests, with a thousand examples each and other ones in every round; ends at the first fault.
+FUZZ := tests/unit/predictor/test_openapi.py tests/unit/predictor/test_raw_requests.py tests/unit/predictor/standards/test_mutated_requests.py \
+	tests/unit/predictor/standards/test_grpc_rubbish.py
+fuzz: $(READY)
+	@end=$$(($$(date +%s) + $(SECONDS))); while [ $$(date +%s) -lt $$end ]; do \
+	  HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q -n 2 -o timeout=3600 --show-capture=no $(or $(ARGS),$(FUZZ)) || exit 1; done
 
 # What docs/results.md tells, on a stack that runs and has a model: make bench IMAGES=folder (of <label>/*.jpg)
 bench: $(READY)

@@ -1,4 +1,5 @@
-"""How many examples hypothesis tries: `dev` for `make check`, `ci` (the same ones in every run) for `.ci/run`."""
+"""How many examples hypothesis tries: `dev` for `make check`, `ci` (the same ones in every run) for `.ci/run`, `fuzz`
+(many, other ones in every run) for `make fuzz`."""
 
 from hypothesis import HealthCheck, settings
 
@@ -12,11 +13,17 @@ def register() -> None:
     settings.register_profile("default", DEFAULT)
     settings.register_profile("dev", DEFAULT, max_examples=20)
     settings.register_profile("ci", DEFAULT, max_examples=100, derandomize=True, print_blob=True)
+    settings.register_profile("fuzz", DEFAULT, max_examples=1_000, print_blob=True)
+
+
+def is_the_same_each_time() -> bool:
+    """Return whether every run tries the same examples."""
+    return settings.get_current_profile_name() == "ci"
 
 
 def cases(number: int) -> int:
     """Return how many generated cases a test runs that takes long: `number` in `ci`, a quarter of them elsewhere."""
-    return number if settings.get_current_profile_name() == "ci" else number // 4
+    return number if is_the_same_each_time() else number // 4
 
 
 def examples(times: float) -> settings:

@@ -83,9 +83,12 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
+    """What came since the last head or piece of a body: of the next head, or of what frames a body in chunks."""
     _waits_since = 0.0
     """Loop time since when the head of a request is awaited."""
     _deadline: asyncio.TimerHandle | None = None
+    _refusal: bytes | None = None
+    """The answer to what cannot be read, after those to earlier requests. Nothing more of the connection is read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first head its deadline, even if no byte of it comes."""
@@ -102,13 +105,25 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; refuse a head that is too long."""
+        """Read on; refuse a head that is too long, and chunks that are all frame: their parser would keep it."""
+        if self._refusal is not None:
+            return
+        self._head_bytes += len(data)
         if self._in_head:
-            self._head_bytes += len(data)
             self._start(HEAD_SECONDS, self._give_up_head)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self._close_with(HEAD_TOO_LARGE)
+        if self._head_bytes > HEAD_BYTES and self._refusal is None and not self.transport.is_closing():
+            self._refuse(HEAD_TOO_LARGE)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what httptools cannot read."""
+        self._refuse(_bare_answer("400 Bad Request", f"{msg} Send it as RFC 9112 describes."))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, but no trailer: what is said behind a body must not count as said before it, where a proxy
+        or a check looked (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_message_begin(self) -> None:
         """Begin a head; it may follow another request in the same bytes."""
@@ -118,9 +133,14 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """End the head: what follows is the body."""
+        super().on_headers_complete()  # raises if the head names no URL: then it is still a head
         self._in_head, self._head_bytes = False, 0
         self._stop()
-        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Await the next head; a request that was answered before its end leaves an idle connection."""
@@ -131,7 +151,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         super().on_message_complete()
         self.scope[ARRIVED] = time.monotonic()  # type: ignore[literal-required]
-        self._in_head, self._waits_since = True, self.loop.time()
+        self._in_head, self._head_bytes, self._waits_since = True, 0, self.loop.time()
         self._stop()
         if self.cycle is not None and self.cycle.response_complete and self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -139,7 +159,13 @@ class DeadlineProtocol(HttpToolsProtocol):
             )
 
     def on_response_complete(self) -> None:
-        """Close soon if the body of the request is still on its way: no route reads it any more."""
+        """Close soon if the body of the request is still on its way: no route reads it any more. Refuse what cannot be
+        read when all before it is answered."""
+        if self._refusal is not None and not self.pipeline:
+            self.server_state.total_requests += 1
+            if not self.transport.is_closing():
+                self._close_with(self._refusal)
+            return
         super().on_response_complete()
         if not self._in_head and self.cycle.response_complete:
             self._start(LINGER_SECONDS, self.transport.close)
@@ -172,6 +198,23 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False  # an earlier request of this connection still gets its answer
         elif not self.transport.is_closing():
             self._close_with(HEAD_TOO_SLOW if self._head_bytes else b"")
+
+    def _refuse(self, answer: bytes) -> None:
+        """End the connection with the answer to what cannot be read. Earlier requests are answered first, so that no
+        client takes it for the answer to another one; and a request that has an answer already gets no second one."""
+        self._stop()
+        if self._in_head:
+            if self.is_waiting:
+                self._close_with(answer)
+            else:
+                self._refusal = answer
+        elif self.cycle.response_started:
+            self._close_with(b"")
+        elif self.pipeline:  # its turn has not come
+            self.pipeline.popleft()
+            self._refusal = answer
+        else:
+            self._close_with(answer)
 
     def _close_with(self, answer: bytes) -> None:
         self._stop()

@@ -140,7 +140,8 @@ INVOCATIONS_SCHEMA: dict[str, Any] = {
         "dataframe_split": {
             "type": "object",
             "properties": {
-                "columns": {"type": "array", "items": {"type": "string"}},
+                # pandas numbers the columns that have no names
+                "columns": {"type": "array", "items": {"type": ["string", "number"]}},
                 "data": {"type": "array", "items": {"type": "array", "items": {}}},
             },
         },

@@ -128,6 +128,8 @@ def _rows_of_split(value: object) -> list[object]:
     columns, data = table.get("columns"), table.get("data")
     if not isinstance(columns, list) or not isinstance(data, list):
         raise bad_request("`dataframe_split` has no lists `columns` and `data`. Send both.")
+    if not all(isinstance(name, str | int | float) and not isinstance(name, bool) for name in columns):
+        raise bad_request("A column in `columns` is neither a string nor a number. Name each column by one of them.")
     at = columns.index(_column(columns))
     if not all(isinstance(row, list) and len(row) == len(columns) for row in data):
         raise bad_request(f"A row of `data` has not the {len(columns)} values of `columns`. Send as many in each.")

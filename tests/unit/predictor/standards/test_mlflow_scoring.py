@@ -77,7 +77,8 @@ async def test_one_image_may_be_sent_alone_or_as_it_is(replica: Replica) -> None
         ({"inputs": {}}, "None of the 0 columns is 'image'"),
         ({"instances": [{"a": R, "b": G}]}, "None of the 2 columns is 'image'"),
         ({"dataframe_split": [R]}, "no lists `columns` and `data`"),
-        ({"dataframe_split": {"columns": ["a", {}], "data": []}}, "None of the 2 columns"),
+        ({"dataframe_split": {"columns": ["a", 1], "data": []}}, "None of the 2 columns"),
+        ({"dataframe_split": {"columns": [{}], "data": [[R]]}}, "neither a string nor a number"),
         ({"dataframe_split": {"columns": ["image"], "data": [[]]}}, "not the 1 values"),
     ],
 )

@@ -42,5 +42,5 @@ def print_spent(what: str, before: Mapping[str, float], after: Mapping[str, floa
     """Print what was spent between two readings, in milliseconds for each of so many `times`, the most first."""
     spent = {name: (after[name] - before[name]) / times * 1000 for name in before.keys() & after.keys()}
     most = islice(sorted(spent.items(), key=lambda item: -item[1]), SHOWN)
-    shown = ", ".join(f"{name} {milliseconds:.1f}" for name, milliseconds in most)
-    print(f"  CPU milliseconds {what}: {sum(spent.values()):.1f}, of which {shown}")
+    shown = ", ".join(f"{name} {milliseconds:.3g}" for name, milliseconds in most)
+    print(f"  CPU milliseconds {what}: {sum(spent.values()):.3g}, of which {shown}")

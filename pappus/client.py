@@ -31,6 +31,7 @@ from shared.clients.answers import (
 from shared.clients.api import BlockingApi, Connecting
 from shared.clients.browse import MAX_LISTED, ImageFilter, ListedImage, Sort, list_images
 from shared.clients.bulk import MAX_BULK, BulkCorrection, BulkOutcome, correct_labels
+from shared.clients.duplicates import DuplicateCheck, check_duplicate
 from shared.clients.errors import ApiError, ApiProblem, ApiUnreachable
 from shared.clients.events import MAX_EVENTS, MAX_WAIT_SECONDS, EventView, list_events
 from shared.clients.feedback import CorrectedAnswer, correct_answer
@@ -94,6 +95,12 @@ class Pappus:
         data, called = _content(image)
         key = hashlib.sha256(data + b"\0" + (label or "").encode()).hexdigest()
         return self._ask(labeler.upload_image(name or called, data, key, label))
+
+    def check_duplicate(self, image: Path | bytes) -> DuplicateCheck:
+        """Ask whether an image file is stored already: its bytes, its pixels, or the picture in another size or
+        encoding. Nothing is stored."""
+        data, called = _content(image)
+        return self._ask(check_duplicate(called, data))
 
     def predict(self, image: Path | bytes) -> Prediction:
         """Ask the model in service about an image file; it is not stored."""

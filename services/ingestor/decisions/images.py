@@ -3,14 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from services.ingestor.decisions.looks import Look, look_of
 from services.ingestor.decisions.perceptual_hash import perceptual_hash
 from services.ingestor.decisions.rejection import Rejection
 from shared.contract.label_set import LabelSet
 from shared.imaging.decoding import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
+from shared.imaging.pixels_hash import hash_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +82,3 @@ def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Rejection:
     digest = hashlib.sha256(data).hexdigest()
     hashes = perceptual_hash(pixels), hash_pixels(pixels)
     return AcceptedImage(digest, len(data), width, height, facts.format, *hashes, look_of(pixels))
-
-
-def hash_pixels(pixels: NDArray[np.uint8]) -> str:
-    """Return the sha256, as hex digits, of size and values of uint8 RGB [height, width, 3]."""
-    digest = hashlib.sha256("{}x{}|".format(*pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()

@@ -19,6 +19,7 @@ from services.labeler.api import (
     browse,
     classes,
     conflicts,
+    duplicates,
     events,
     feedback,
     images,
@@ -40,6 +41,7 @@ from services.labeler.api.problems import report_exceptions
 from services.labeler.api.service import AppContext
 from services.labeler.api.session_check import SessionMiddleware
 from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.duplicates import Duplicates
 from services.labeler.commands.given_answers import GivenAnswers
 from services.labeler.commands.label_doubts import PART as LABEL_DOUBTS
 from services.labeler.commands.label_doubts import LabelDoubts
@@ -116,6 +118,7 @@ def create_app(
     reading = (
         browse,
         images,
+        duplicates,
         labels,
         feedback,
         review,
@@ -183,6 +186,7 @@ async def _work(
         )
         feed = EventFeed(database)
         delivery = WebhookDelivery(database, feed, settings, clock)
+        pictures = Duplicates(database, store)
         settled = SettledUploads(event_log, database, store, settings, clock)
         topics = [projector.event.topic for projector in PROJECTORS]
         label_doubts = LabelDoubts(database, settings, topics)
@@ -200,6 +204,7 @@ async def _work(
                 feed,
                 log_watch,
                 answers,
+                pictures,
                 None if provider is None else open_sign_on(provider, settings, database, users),
             )
             health.set("tables", True)
@@ -221,4 +226,5 @@ async def _work(
                 ),
             )
         finally:
+            pictures.close()
             app.state.service = None

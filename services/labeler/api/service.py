@@ -11,6 +11,7 @@ from services.labeler.accounts.sessions import Principal
 from services.labeler.accounts.sign_on.sign_on import SignOn
 from services.labeler.accounts.users import Users
 from services.labeler.commands.command_bus import CommandBus
+from services.labeler.commands.duplicates import Duplicates
 from services.labeler.commands.given_answers import GivenAnswers
 from services.labeler.fields import Key
 from services.labeler.queries.events import EventFeed
@@ -38,6 +39,7 @@ class AppContext:
     events: EventFeed
     log_watch: LogWatch
     answers: GivenAnswers
+    duplicates: Duplicates
     sign_on: SignOn | None = None
 
 

@@ -23,6 +23,7 @@ from services.labeler.data.models import (
 from services.labeler.data.places import place_images
 from services.labeler.data.same_pixels import SAME_PIXELS, find_copies
 from services.labeler.data.votes import apply_label_voted, count_votes
+from services.labeler.decisions.likeness import read_hash
 from services.labeler.decisions.sampling import margin
 from services.labeler.settings import MIGRATIONS, SCHEMA
 from shared.contract.events import (
@@ -45,7 +46,7 @@ from shared.tables.label_set import apply_label_set_changed
 from shared.tables.projection import Projector, Transaction, on_event, on_events
 from shared.tables.replay import ReplayPlan
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Raised when events that are folded already would give other rows; people then run `pappus replay`."""
 
 INPUTS = (
@@ -93,15 +94,16 @@ async def apply_image_stored(events: Sequence[ImageStored], transaction: Transac
     await transaction.executemany(
         """INSERT INTO images AS known (image_id, stored_event_id, stored_by, stored_label, stored_trust, stored_url,
                                         sha256, object_key, size_bytes, width, height, image_format, group_id,
-                                        stored_at, pixels_sha256, joins)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                                        stored_at, pixels_sha256, joins, perceptual_hash)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
            ON CONFLICT (image_id) DO UPDATE SET
                stored_event_id = excluded.stored_event_id, stored_by = excluded.stored_by,
                stored_label = excluded.stored_label, stored_trust = excluded.stored_trust,
                stored_url = excluded.stored_url, sha256 = excluded.sha256, object_key = excluded.object_key,
                size_bytes = excluded.size_bytes, width = excluded.width, height = excluded.height,
                image_format = excluded.image_format, group_id = excluded.group_id, stored_at = excluded.stored_at,
-               pixels_sha256 = excluded.pixels_sha256, joins = excluded.joins
+               pixels_sha256 = excluded.pixels_sha256, joins = excluded.joins,
+               perceptual_hash = excluded.perceptual_hash
            WHERE known.stored_at IS NULL""",
         [
             (
@@ -121,6 +123,7 @@ async def apply_image_stored(events: Sequence[ImageStored], transaction: Transac
                 event.occurred_at,
                 event.pixels_sha256 or None,
                 list(event.joins),
+                read_hash(event.perceptual_hash),
             )
             for event in events
         ],

@@ -12,6 +12,7 @@ NEEDS: dict[str, Role] = {
     **dict.fromkeys(
         (
             "upload_image",
+            "check_duplicate",
             "find_images",
             "export_images",
             "get_image",

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "e90d99826132e404"),
-    "labeler": (6, "5f6443c8e6f81706"),
+    "labeler": (7, "a074bb036074a860"),
     "predictor": (2, "d1252f268d4bbc15"),
     "trainer": (3, "3faecb8cca426219"),
 }

@@ -7,6 +7,7 @@ from services.labeler.api.examples.story import FORMER, USER, example_image_id, 
 from services.labeler.queries.cursors import InvalidCursor
 from shared.clients.answers import AcceptedImage, ImageView, ResembledGroup, ShownPrediction, Uploaded
 from shared.clients.browse import ImagePage, ListedImage
+from shared.clients.duplicates import DuplicateCheck
 from shared.clients.similar import SimilarImage, SimilarImages
 from shared.contract.events import ImageRegistered, uuid_of
 from shared.contract.replicas import PredictionLogged
@@ -19,6 +20,7 @@ NO_IMAGE = Problem(
     "image_unknown",
     "There is no image 1f0c7a52-91d4-5e0b-8c11-7a3b5d0e6f20. Check the id, or upload the image.",
 )
+NO_PICTURE = Problem(422, "not_an_image", "This is not an image. Send a JPEG, PNG, WebP, GIF or BMP.")
 MANY = Problem(422, "invalid_request", "query.limit: Input should be less than or equal to 1000")
 NO_ID = Problem(422, "invalid_request", "path.image_id: Input should be a valid UUID")
 
@@ -58,7 +60,12 @@ def of_images(labels: Sequence[str]) -> dict[str, Example]:
                 201: uploaded,
                 202: AcceptedImage(event_id=uuid_of(ImageRegistered.topic, image_id, 1), image_id=image_id),
             },
-            problems=(Problem(422, "not_an_image", "This is not an image. Send a JPEG, PNG, WebP, GIF or BMP."),),
+            problems=(NO_PICTURE,),
+        ),
+        "check_duplicate": Example(
+            body={"file": PICTURE},
+            answers={200: DuplicateCheck(duplicate=True, kind="bytes", image_id=image_id, distance=0)},
+            problems=(NO_PICTURE,),
         ),
         "find_images": Example(
             parameters={"label": [labels[0]], "sort": "doubtful", "limit": 20},

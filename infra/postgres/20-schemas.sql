@@ -42,5 +42,11 @@ END $$;
 
 -- A person with SQL puts rows into plants_data; the ingestor's migration grants that table to this role.
 ALTER ROLE seeder IN DATABASE pappus SET search_path = ingestor;
--- Replicas of the predictor, which answer strangers, read the table of answers; the predictor's migration grants it.
+-- Replicas of the predictor, which answer strangers, read the tables of answers. The predictor's migrations grant them, too; this is for tables that
+-- are older than the role.
 ALTER ROLE predictor_api IN DATABASE pappus SET search_path = predictor;
+GRANT USAGE ON SCHEMA predictor TO predictor_api;
+SELECT format('GRANT SELECT ON predictor.%I TO predictor_api', name)
+FROM unnest(ARRAY['predictions', 'batches', 'batch_predictions', 'completion_numbers']) AS name
+WHERE to_regclass('predictor.' || name) IS NOT NULL
+\gexec

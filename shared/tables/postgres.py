@@ -91,9 +91,11 @@ def connecting() -> Iterator[None]:
 
 @contextmanager
 def _settings_errors() -> Iterator[None]:
-    """Turn a refused login, certificate or encryption into DatabaseRefused."""
+    """Turn an address that cannot be read, and a refused login, certificate or encryption into DatabaseRefused."""
     try:
         yield
+    except asyncpg.ClientConfigurationError as error:
+        raise DatabaseRefused(f"PAPPUS_DATABASE_URL cannot be used ({error}): correct it.") from error
     except asyncpg.InvalidPasswordError as error:
         raise DatabaseRefused(
             f"PostgreSQL refused the login ({error}): correct PAPPUS_DATABASE_URL or the secret"

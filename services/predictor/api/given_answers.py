@@ -18,6 +18,7 @@ from services.predictor.data.projection import SCHEMA
 from services.predictor.settings import PredictorSettings
 from shared.http.api import Api
 from shared.http.problems import Problem, problem_responses
+from shared.runtime.errors import InvalidSettings
 from shared.runtime.telemetry import logger
 from shared.tables.lookups import Lookups, TablesAway
 
@@ -39,11 +40,18 @@ class GivenAnswers:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: PredictorSettings) -> AsyncIterator["GivenAnswers"]:
-        """Yield the answers; nothing is connected before the first question."""
+        """Yield the answers; nothing is connected before the first question. Settings that cannot be used keep no
+        replica from its other answers."""
         if not settings.database_url.get_secret_value():
             yield cls(None, settings.prediction_days)
             return
-        async with Lookups.open(settings.database_dsn, SCHEMA) as tables:
+        try:
+            url = settings.database_dsn
+        except InvalidSettings as error:
+            logger.error("answers that were given cannot be looked up", reason=str(error))
+            yield cls(None, settings.prediction_days)
+            return
+        async with Lookups.open(url, SCHEMA) as tables:
             yield cls(partial(find_answer, tables), settings.prediction_days, BatchRows(tables))
 
     async def find(self, prediction_id: UUID) -> GivenAnswer | BatchPrediction:
@@ -53,7 +61,7 @@ class GivenAnswers:
             Problem: 404 if there is none, 503 while the table cannot be asked.
         """
         if self._look_up is None:
-            raise _away("This replica knows no PostgreSQL (PAPPUS_DATABASE_URL), where the answers are kept.")
+            raise _away("This replica knows no PostgreSQL (PAPPUS_DATABASE_URL) in which the answers are kept.")
         try:
             answer: GivenAnswer | BatchPrediction | None = await self._look_up(prediction_id)
             if answer is None and self.batches is not None:

@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 
 from pappus.stack import Servers
+from services.predictor.data.projection import replay_plan
+from shared.tables.replay import replay
 from shared.testing import eventually, image_withdrawn
 from tests.integration.predictor.conftest import World
 from tests.unit.predictor.small_model import picture, sha256_of
@@ -61,6 +63,13 @@ async def test_an_answer_is_found_by_its_id_soon_after(world: World, asked: Aske
     assert found["probabilities"] == pytest.approx(given["probabilities"])
     assert (found["sha256"], found["image_id"], found["source"]) == (sha256_of(data), None, "api")
     assert await asked.is_status(uuid4(), 404)
+
+
+async def test_a_replay_leaves_replicas_their_table(world: World, asked: Asked) -> None:
+    given = await predict(world, picture(16, 3, 5))
+    await eventually(lambda: asked.is_status(given["prediction_id"], 200), 30)
+    assert (await replay(world.event_log, world.database_url, replay_plan())).swapped
+    await eventually(lambda: asked.is_status(given["prediction_id"], 200), 30)
 
 
 async def test_no_answer_about_bytes_that_were_taken_back_is_shown(world: World, asked: Asked) -> None:

@@ -151,10 +151,15 @@ async def test_an_installation_of_former_times_is_walled_in_by_the_next_start(se
         await superuser.execute("ALTER SCHEMA labeler_replay OWNER TO predictor; ALTER ROLE seeder CONNECTION LIMIT -1")
         await superuser.execute("CREATE TABLE labeler_replay.intruder (n int)")
         await superuser.execute("ALTER TABLE labeler_replay.intruder OWNER TO predictor")
+        tables = ReplayPlan("predictor", "services.predictor.data.sql", ())
+        await replay(MemoryEventLog(), servers.database_url("predictor"), tables, force=True)
+        await superuser.execute("REVOKE ALL ON predictor.predictions FROM predictor_api")
         await asyncio.to_thread(servers.stack.restart, ["postgres"])
         await superuser.close()
         superuser = await asyncpg.connect(servers.database_url("postgres"))
+        reads = "has_table_privilege('predictor_api', 'predictor.predictions', 'SELECT')"
         assert not await superuser.fetchval("SELECT has_database_privilege('predictor', 'pappus', 'CREATE')")
+        assert await superuser.fetchval(f"SELECT {reads}")
         assert await superuser.fetchval("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'seeder'") == 5
     finally:
         await superuser.close()

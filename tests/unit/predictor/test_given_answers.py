@@ -104,6 +104,19 @@ async def test_a_replica_without_postgresql_refuses_this_route_alone() -> None:
     await refused_alone(None, "PAPPUS_DATABASE_URL")
 
 
+@pytest.mark.parametrize(
+    ("url", "ca_file", "words"),
+    [
+        (CLOSED, "/no/such/file.pem", "PAPPUS_DATABASE_URL"),
+        ("http://no-database/", None, "does not answer this replica"),
+    ],
+)
+async def test_settings_that_cannot_be_used_refuse_this_route_alone(url: str, ca_file: str | None, words: str) -> None:
+    settings = PredictorSettings.model_validate({"database_url": url, "database_ca_file": ca_file})
+    async with GivenAnswers.open(settings) as answers:
+        await refused_alone(answers, words)
+
+
 async def test_postgresql_that_is_away_refuses_this_route_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPPUS_DATABASE_URL", CLOSED)
     async with GivenAnswers.open(PredictorSettings()) as answers:

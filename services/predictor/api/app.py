@@ -13,6 +13,7 @@ from services.predictor.api.batches.routes import PATH as REQUEST_PATH
 from services.predictor.api.batches.routes import add_batches
 from services.predictor.api.batches.service import BatchService, BatchSettings
 from services.predictor.api.batches.submission import Submissions
+from services.predictor.api.batches.zips import ZipLimits
 from services.predictor.api.bodies import ModelBody, PredictionBody
 from services.predictor.api.given_answers import GivenAnswers, add_given_answers
 from services.predictor.api.key_check import API_KEY, KeyMiddleware
@@ -129,7 +130,7 @@ def build_app(
 
     answers = answers or GivenAnswers()
     add_given_answers(app, answers, predictions.name_of, needs_key, of_key)
-    of_batches = BatchSettings(upload_limit_bytes, batch_limit_bytes, answers.days)
+    of_batches = BatchSettings(ZipLimits(upload_limit_bytes, batch_limit_bytes), answers.days)
     add_batches(app, BatchService(submissions, answers.batches, of_batches, predictions.name_of), needs_key, of_key)
     batches = Batches(predictions, upload_limit_bytes)
     open_inference.add_open_inference(app, Inference(batches, health), needs_key)

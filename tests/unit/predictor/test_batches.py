@@ -27,6 +27,7 @@ from tests.unit.predictor.example_answer import example_answer
 from tests.unit.predictor.example_batches import ExampleBatches
 from tests.unit.predictor.promotions import NOON
 from tests.unit.predictor.small_model import picture, sha256_of
+from tests.unit.predictor.test_zips import archive
 
 FILE_BYTES, BATCH_BYTES = 300_000, 400_000
 RED, GREEN = picture(255, 0, 0), picture(0, 255, 0)
@@ -84,6 +85,24 @@ async def test_uploaded_files_are_stored_and_asked_about_before_the_answer(repli
         assert event.sha256 == sha256_of(data)
         assert await replica.store.get(event.object_key) == data
         assert (event.batch_id, event.batch_size, event.requested_by) == (batch_id, 2, "")
+
+
+@pytest.mark.parametrize("in_a_form", [True, False])
+async def test_an_archive_stands_for_its_files(replica: Replica, in_a_form: bool) -> None:
+    data = archive({"one.png": RED, "two.png": GREEN})
+    if in_a_form:
+        accepted = await replica.upload(GREEN, data)
+    else:
+        accepted = await replica.client.post("/predictions", content=data, headers={"Content-Type": "application/zip"})
+    assert accepted.status_code == 202
+    expected = [GREEN, RED, GREEN] if in_a_form else [RED, GREEN]
+    assert [event.sha256 for event in replica.requested] == [sha256_of(each) for each in expected]
+
+
+async def test_an_archive_that_cannot_be_read_is_refused(replica: Replica) -> None:
+    refused = await replica.upload(archive({"one.png": RED})[:-5])
+    assert (refused.status_code, refused.json()["error"]) == (422, "broken_zip")
+    assert await replica.store.keys("") == []
 
 
 async def test_stored_images_are_asked_about_by_their_ids(replica: Replica) -> None:

@@ -1,6 +1,6 @@
-"""What a request for a batch asks about, from its body: files of a form, or JSON."""
+"""What a request for a batch asks about, from its body: files of a form, a ZIP archive, or JSON."""
 
-from collections.abc import Iterator
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from services.predictor.api.batches.bodies import NewBatch
+from services.predictor.api.batches.zips import ZipLimits, is_zip, unpack
 from shared.contract.batches import MOST_IMAGES
 from shared.http.forms import FILE, Form, read_form
 from shared.http.limits import too_large
@@ -16,6 +17,7 @@ from shared.http.problems import Problem
 JSON_BYTES = 8_000_000
 """The longest list of addresses or ids."""
 JSON = "application/json"
+ZIPS = ("application/zip", "application/x-zip-compressed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +36,30 @@ class Asked:
         return len(self.files) + len(self.urls) + len(self.image_ids)
 
 
-async def read_batch(request: Request, longest_file_bytes: int) -> Asked:
+async def read_batch(request: Request, limits: ZipLimits) -> Asked:
     """Read what is asked.
 
     Raises:
-        Problem: 415 if the body is neither a form nor JSON, 400 if it is a broken form, 413 for a file or a list that
-            is too long, 422 if it names no images, too many, or several kinds.
+        Problem: 415 if the body is neither a form, an archive nor JSON, 400 if it is a broken form, 413 for a file or
+            a list that is too long, 422 if it has no images or too many, or is an archive that cannot be read.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    asked = _of_json(await request.body()) if kind == JSON else _of_form(await _form(request), longest_file_bytes)
+    if kind == JSON:
+        asked = _of_json(await request.body())
+    elif kind in ZIPS:
+        asked = Asked(files=await _unpacked(await request.body(), limits))
+    else:
+        asked = await _of_form(await read_form(request, MOST_IMAGES + 1), limits)
     if not asked.size:
-        detail = f"The request names no image. Send files in field '{FILE}' of a form, or JSON with image_ids."
+        detail = (
+            f"The request names no image. Send files or a ZIP archive in field '{FILE}' of a form, or JSON with"
+            " image_ids."
+        )
         raise Problem(422, "no_images", detail)
     if asked.size > MOST_IMAGES:
         detail = f"The request has {asked.size:,} images; at most {MOST_IMAGES:,} make a batch. Send several requests."
         raise Problem(422, "too_many_images", detail)
     return asked
-
-
-async def _form(request: Request) -> Form:
-    return await read_form(request, MOST_IMAGES + 1)
 
 
 def _of_json(body: bytes) -> Asked:
@@ -68,18 +74,24 @@ def _of_json(body: bytes) -> Asked:
     return Asked(image_ids=tuple(asked.image_ids or ()))
 
 
-def _of_form(form: Form, longest_file_bytes: int) -> Asked:
-    return Asked(files=tuple(_files(form, longest_file_bytes)))
-
-
-def _files(form: Form, longest_file_bytes: int) -> Iterator[bytes]:
+async def _of_form(form: Form, limits: ZipLimits) -> Asked:
+    found: list[bytes] = []
     for part in form.parts:
         if part.name != FILE:
             continue
         if part.file_name is None:
             raise Problem(422, "file_missing", f"A field '{FILE}' is no file: send it with a file name.")
-        if len(part.data) > longest_file_bytes:
-            raise too_large(longest_file_bytes)
         data = bytes(part.data)
         part.data.clear()  # a batch is in memory once
-        yield data
+        if is_zip(data):
+            found += await _unpacked(data, limits)
+        elif len(data) > limits.longest_file_bytes:
+            raise too_large(limits.longest_file_bytes)
+        else:
+            found.append(data)
+    return Asked(files=tuple(found))
+
+
+async def _unpacked(archive: bytes, limits: ZipLimits) -> tuple[bytes, ...]:
+    """Unpack in a thread: it takes a second for a hundred megabytes."""
+    return await asyncio.to_thread(lambda: tuple(unpack(archive, limits)))

@@ -44,6 +44,7 @@ def add_batches(app: Api, service: BatchService, needs_key: Sequence[Any], of_ke
                 "content": {
                     "application/json": {"schema": NewBatch.model_json_schema()},
                     "multipart/form-data": {"schema": FORM},
+                    "application/zip": {"schema": {"type": "string", "format": "binary"}},
                 },
             }
         },
@@ -60,9 +61,10 @@ def add_batches(app: Api, service: BatchService, needs_key: Sequence[Any], of_ke
             ),
         ] = None,
     ) -> Response:
-        """Ask about up to 10,000 images: files in the field `file` of a form, or JSON with `image_ids` of stored
-        images. The answer comes when everything is durable, and names the id of each prediction."""
-        asked = await read_batch(request, service.settings.longest_file_bytes)
+        """Ask about up to 10,000 images: files or ZIP archives in the field `file` of a form, an archive as the body
+        itself, or JSON with `image_ids` of stored images. The answer comes when everything is durable, and names the id
+        of each prediction."""
+        asked = await read_batch(request, service.settings.limits)
         requested_by = str(get_contextvars().get("api_key") or "")
         batch = await service.submissions.submit(asked, requested_by, idempotency_key)
         body = AcceptedBody(

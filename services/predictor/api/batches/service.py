@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.predictor.api.batches.bodies import BatchBody, BatchPredictionBody, NameOf, batch_body, prediction_body
 from services.predictor.api.batches.submission import Submissions
+from services.predictor.api.batches.zips import ZipLimits
 from services.predictor.data.batches import BatchPrediction, BatchProgress, BatchTables, Completion
 from shared.http.problems import Problem
 from shared.runtime.telemetry import logger
@@ -22,10 +23,9 @@ FOLLOWERS = 64
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """`longest_file_bytes` of one file, `longest_bytes` of all of a request; `days`: how long batches are kept."""
+    """`limits` of what a request brings; `days`: how long batches are kept."""
 
-    longest_file_bytes: int
-    longest_bytes: int
+    limits: ZipLimits
     days: int = 14
 
 

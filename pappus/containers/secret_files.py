@@ -72,6 +72,7 @@ def _files(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
         return {"pappus_kafka_password": credentials.kafka[user]}
 
     root = credentials.s3["root"]
+    callbacks = {"pappus_callback_secret": credentials.callback_secret}
     return {
         "ingestor": {**database("ingestor"), **objects("ingestor"), **log("ingestor")},
         "labeler": {
@@ -87,8 +88,8 @@ def _files(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
             **log("trainer"),
             "pappus_mlflow_password": credentials.mlflow[RECORDER],
         },
-        "predictor-api": {**database(REPLICAS), **objects(PREDICTOR_API), **log("predictor")},
-        "predictor-worker": {**database("predictor"), **objects("predictor"), **log("predictor")},
+        "predictor-api": {**database(REPLICAS), **objects(PREDICTOR_API), **log("predictor"), **callbacks},
+        "predictor-worker": {**database("predictor"), **objects("predictor"), **log("predictor"), **callbacks},
         "mlflow": {
             **database("mlflow"),
             **objects("mlflow"),

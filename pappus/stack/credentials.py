@@ -71,6 +71,7 @@ class Credentials(BaseModel):
     predictor_keys: dict[str, str] = Field(default_factory=lambda: {name: api_key() for name in (PAGES, COMMAND)})
     mlflow: dict[str, str] = Field(default_factory=lambda: {name: _password() for name in (RECORDER, READER)})
     session_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
+    callback_secret: str = Field(default_factory=lambda: secrets.token_urlsafe(48))
     grafana: str = Field(default_factory=_password)
     kafka_cluster: str = Field(default_factory=_cluster_id)
 

@@ -23,7 +23,7 @@ from pappus.stack.topics import TOPICS_STEP
 KAFKA, DATABASE, OBJECTS_STORE, MLFLOW = "kafka", "database", "objects", "mlflow"
 ANSWERS = "answers"
 """The table of answers, read with a role of its own; what uses it works without PostgreSQL."""
-LOGINS, API_KEYS, APIS, PREDICTOR = "logins", "keys", "apis", "predictor"
+LOGINS, API_KEYS, APIS, PREDICTOR, CALLBACKS = "logins", "keys", "apis", "predictor", "callbacks"
 SECRETS = frozenset(
     {
         "DATABASE_URL",
@@ -32,6 +32,7 @@ SECRETS = frozenset(
         "S3_ACCESS_KEY",
         "S3_SECRET_KEY",
         "SESSION_SECRET",
+        "CALLBACK_SECRET",
         "OIDC_CLIENT_SECRET",
         "USERS_FILE",
         "API_KEYS_FILE",
@@ -72,7 +73,7 @@ _LOG = frozenset({KAFKA})
 _TABLES = _LOG | {DATABASE}
 _IMAGES = _TABLES | {OBJECTS_STORE}
 _LABELING = _IMAGES | {LOGINS, PREDICTOR}
-_REPLICA = _LOG | {OBJECTS_STORE, API_KEYS, ANSWERS}
+_REPLICA = _LOG | {OBJECTS_STORE, API_KEYS, ANSWERS, CALLBACKS}
 
 SERVICES: tuple[Service, ...] = (
     Service("ingestor", "services.ingestor", "ingestor", "ingestor", _IMAGES, reserved=("demo-images",)),
@@ -106,7 +107,11 @@ SERVICES: tuple[Service, ...] = (
         s3_user=PREDICTOR_API,
     ),
     Service("predictor-worker", "services.predictor.worker", "predictor", "predictor-worker", _IMAGES, probe=LIVE),
-    Service("predictor-batches", "services.predictor.batches", "predictor", "predictor-batches", _IMAGES, probe=LIVE),
+    Service(
+        *("predictor-batches", "services.predictor.batches", "predictor", "predictor-batches"),
+        _IMAGES | {CALLBACKS},
+        probe=LIVE,
+    ),
     Service(
         *("predictor-monitor", "services.predictor.monitor", "predictor", "predictor-monitor"),
         _IMAGES,
@@ -233,6 +238,8 @@ def _addresses(use: str, service: Service, context: StackContext) -> dict[str, s
             return {**names, "MLFLOW_PASSWORD": credentials.mlflow[RECORDER]}
         case "logins":
             return {"SESSION_SECRET": credentials.session_secret, "USERS_FILE": str(context.state.users)}
+        case "callbacks":
+            return {"CALLBACK_SECRET": credentials.callback_secret}
         case "keys":
             return {"API_KEYS_FILE": str(context.state.api_keys)} if context.state.api_keys.exists() else {}
         case "predictor":

@@ -43,6 +43,11 @@ BATCH_PREDICTIONS_COMPLETED = Counter(
     "Images of batches that were finished: answered, or refused for this reason.",
     ["outcome"],
 )
+CALLBACKS = Counter(
+    "pappus_batch_callbacks",
+    "Messages that a batch is finished: delivered, failed (and tried again), given_up.",
+    ["outcome"],
+)
 PREDICTIONS_DROPPED = Counter("pappus_predictions_logged_dropped", "Answers that never reached the log.")
 PREDICTIONS_LEFT_OUT = Counter("pappus_predictions_left_out", "Answers outside of the sample that is logged.")
 MODEL_INFO = Gauge("pappus_model_info", "1 for the model that answers.", ["model_version", "artefact_sha256"])

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.runtime.settings import Settings
 
 SOURCE = "pappus/predictor"
 """The CloudEvents source of what replicas and worker publish."""
+CALLBACK_HOSTS = "PAPPUS_CALLBACK_HOSTS"
 
 
 class PredictorSettings(Settings):
@@ -50,6 +51,13 @@ class PredictorSettings(Settings):
     rescoring_share: float = Field(
         default=0.25, gt=0, le=1, description="Of the worker's time, for scoring stored images again"
     )
+    callback_secret: SecretStr = Field(
+        default=SecretStr(""), description="Signs callbacks, with a key for each client; without it there are none"
+    )
+    callback_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that may be told although they are not public: host or host:port"
+    )
+    callback_tries: int = Field(default=12, ge=1, description="After so many failures a callback is given up")
     prediction_days: int = Field(default=14, ge=1, description="How long the worker's table keeps predictions")
 
     @property

@@ -13,10 +13,10 @@ from services.labeler.api.models import FOR_OPERATORS
 from services.labeler.api.problems import error_responses
 from services.labeler.api.service import CurrentService, Operator
 from services.labeler.commands import webhooks
-from services.labeler.decisions.webhook_rules import host_of
 from services.labeler.fields import Line, Text
 from services.labeler.queries.webhooks import all_webhooks
 from shared.clients.webhooks import NewWebhook, WebhookView
+from shared.web.webhooks import host_of
 
 router = APIRouter(prefix="/webhooks", tags=["events"])
 WebhookId = Annotated[UUID, Path(description="From `GET /webhooks`")]

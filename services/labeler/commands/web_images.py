@@ -8,10 +8,10 @@ from services.labeler.commands.naming import label_named
 from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.commands.uploads import as_duplicate, next_attempt, settled
 from services.labeler.commands.withdrawals import refuse_withdrawn
-from services.labeler.decisions.web_addresses import refuse_address
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage
 from shared.contract.events import ImageRegistered, uuid_of
+from shared.web.addresses import refuse_address
 
 
 def web_image_id(user: str, url: str, key: str | None) -> UUID:

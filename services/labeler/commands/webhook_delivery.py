@@ -6,70 +6,29 @@ only from where this process has seen it.
 """
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.labeler.decisions.webhook_rules import (
-    GONE,
-    host_of,
-    pause_seconds,
-    permitted,
-    refuse_host,
-    refuse_webhook,
-    sign,
-)
 from services.labeler.queries.events import CursorAhead, EventFeed
 from services.labeler.queries.webhooks import due_webhooks, keep_delivery, keep_failure, move_webhook
 from services.labeler.settings import LabelerSettings
 from shared.clients.events import EventView
 from shared.runtime.clock import Clock
-from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.telemetry import logger
 from shared.tables.database import Database
 from shared.tables.postgres import Row
 from shared.tables.single_worker import run_in_one_process
+from shared.web.public_client import Message, open_client, send_signed
+from shared.web.webhooks import host_of, pause_seconds, refuse_webhook
 
 PART = "webhooks"
 LOOK_EVERY_SECONDS = 1.0
 AT_ONCE = 50
-ANSWER_SECONDS = 10.0
 ERROR_CHARACTERS = 300
-
-
-class PrivateHost(PappusError):
-    """The name of a webhook's host stands for an address inside our network."""
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses addresses that are not public after they were resolved: aiohttp connects only to what
-    is returned here, so a name that resolves differently the second time (DNS rebinding) gains nothing."""
-
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        self._allowed = allowed
-        self._inner = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the public addresses of a host. Raises PrivateHost if it has others only."""
-        answers = await self._inner.resolve(host, port, family)
-        if permitted(host, port, self._allowed):
-            return answers
-        public = [answer for answer in answers if refuse_host(answer["host"]) is None]
-        if answers and not public:
-            raise PrivateHost(f"{host}: {refuse_host(answers[0]['host'])}")
-        return public
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class WebhookDelivery:
@@ -129,28 +88,10 @@ class WebhookDelivery:
 
     async def _send(self, http: aiohttp.ClientSession, row: Row, event: EventView) -> tuple[str, bool] | None:
         """Send one event; None if it has arrived, else why not, and whether to stop at once."""
-        body = event.model_dump_json().encode()
-        timestamp = int(self._clock().timestamp())
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "Pappus",
-            "webhook-id": str(event.event_id),
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(row["secret"], str(event.event_id), timestamp, body),
-        }
         if (why := refuse_webhook(row["url"], self._settings.webhook_hosts)) is not None:
             return why, True
-        try:
-            async with http.post(row["url"], data=body, headers=headers, allow_redirects=False) as answer:
-                if 200 <= answer.status < 300:
-                    return None
-                return f"It answered {answer.status}.", answer.status == GONE
-        except PrivateHost as private:
-            return str(private), True
-        except TimeoutError:
-            return f"It did not answer within {ANSWER_SECONDS:g} s.", False
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return f"It cannot be reached: {error}", False
+        message = Message(str(event.event_id), event.model_dump_json().encode(), self._clock())
+        return await send_signed(http, row["url"], row["secret"], message)
 
     async def _failed(self, row: Row, at: int, error: str, stop: bool) -> None:
         failures = (row["failures"] if at == row["delivered"] else 0) + 1
@@ -159,12 +100,3 @@ class WebhookDelivery:
         logger.warning("a webhook failed", url=host_of(row["url"]), failures=failures, stopped=bool(stopped), why=error)
         next_try_at = now + timedelta(seconds=pause_seconds(failures))
         await keep_failure(self._database, row, at, error[:ERROR_CHARACTERS], next_try_at, stopped)
-
-
-@asynccontextmanager
-async def open_client(allowed: tuple[str, ...]) -> AsyncIterator[aiohttp.ClientSession]:
-    """Open a client that connects to public addresses only, and to hosts that are allowed."""
-    connector = aiohttp.TCPConnector(resolver=PublicResolver(allowed), limit=100, limit_per_host=2)
-    timeout: Any = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
-        yield http

@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from services.labeler.commands.outcomes import Refused
-from services.labeler.decisions.webhook_rules import refuse_webhook, secret_of
 from services.labeler.queries.webhooks import view_of
 from shared.clients.webhooks import NewWebhook, WebhookView
 from shared.tables.database import Database
+from shared.web.webhooks import refuse_webhook, secret_of
 
 KEY_BYTES = 32
 MOST_WEBHOOKS = 50

@@ -33,6 +33,7 @@ from shared.runtime.tracing import current_span
 FORM = """<form action="/predict" method="post" enctype="multipart/form-data">
 <p><label>An image: <input type="file" name="file" accept="image/*" required></label>
 <button>What is it?</button></p></form>"""
+BATCH_BYTES = 100_000_000
 LONGEST_WAIT_SECONDS = 5.0
 """Less than the time in which a process ends, and than what proxies give a request."""
 NO_FORM = """<p>Answers need an API key: <a href="/docs">/docs</a> has a form that sends one.</p>"""
@@ -52,13 +53,13 @@ def build_app(
     bodies: BodyBudget | None = None,
     answers: GivenAnswers | None = None,
     submissions: Submissions | None = None,
-    batch_limit_bytes: int = 100_000_000,
+    of_batches: BatchSettings | None = None,
 ) -> Api:
     """Return the application. The health paths answer while dependencies are away. Without `keys` it is open. `bodies`:
     the room of all bodies; `answers`: those that were given, None: they are kept nowhere; `submissions`: what accepts
-    batches, whose files have `batch_limit_bytes` together. None: none are
-    accepted."""
+    batches, within what `of_batches` says; None: none are accepted."""
     keys, bodies = keys or ApiKeys(), bodies or BodyBudget()
+    of_batches = of_batches or BatchSettings(ZipLimits(upload_limit_bytes, BATCH_BYTES))
     quick = partial(
         QuickAnswers,
         predictions=predictions,
@@ -76,9 +77,9 @@ def build_app(
         checks=[partial(KeyMiddleware, keys=keys)],
         shortcuts=[quick],
         bodies=bodies,
-        form_limits={REQUEST_PATH: batch_limit_bytes},
+        form_limits={REQUEST_PATH: of_batches.limits.longest_bytes},
         body_limits={
-            REQUEST_PATH: batch_limit_bytes,
+            REQUEST_PATH: of_batches.limits.longest_bytes,
             PATH: upload_limit_bytes,
             **dict.fromkeys((open_inference.PREFIX, mlflow_scoring.PATH), bytes_as_base64(upload_limit_bytes)),
         },
@@ -130,7 +131,6 @@ def build_app(
 
     answers = answers or GivenAnswers()
     add_given_answers(app, answers, predictions.name_of, needs_key, of_key)
-    of_batches = BatchSettings(ZipLimits(upload_limit_bytes, batch_limit_bytes), answers.days)
     add_batches(app, BatchService(submissions, answers.batches, of_batches, predictions.name_of), needs_key, of_key)
     batches = Batches(predictions, upload_limit_bytes)
     open_inference.add_open_inference(app, Inference(batches, health), needs_key)

@@ -5,7 +5,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from services.predictor.api.app import build_app
+from services.predictor.api.batches.service import BatchSettings
 from services.predictor.api.batches.submission import Submissions
+from services.predictor.api.batches.zips import ZipLimits
 from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.keys import ApiKeys
 from services.predictor.api.predictions import Predictions
@@ -32,9 +34,13 @@ def servers(
         PortTaken: one of the ports cannot be bound.
     """
     limit, bodies = settings.upload_limit_bytes, BodyBudget()
-    app = build_app(
-        predictions, health, limit, settings.http_hosts, keys, bodies, answers, submissions, settings.batch_limit_bytes
+    of_batches = BatchSettings(
+        ZipLimits(limit, settings.batch_limit_bytes),
+        settings.prediction_days,
+        settings.callback_secret.get_secret_value(),
+        settings.callback_hosts,
     )
+    app = build_app(predictions, health, limit, settings.http_hosts, keys, bodies, answers, submissions, of_batches)
     with ExitStack() as open_here:
         sockets = open_here.enter_context(listening_as_replica(settings.host, settings.port, settings.health_port))
         if not settings.grpc_port:

@@ -1,9 +1,11 @@
 """Asynchronous predictions: what clients asked in batches is answered with the champion.
 
 Consumes prediction.requested (handler), model.promoted and label_set.changed (all of them, without a group). Publishes
-prediction.completed. Reads the tables of the worker, whose projection folds both topics.
+prediction.completed. Reads the tables of the worker, whose projection folds both topics, and writes what came of
+callbacks.
 """
 
+from services.predictor.batches.callbacks import CallbackDelivery
 from services.predictor.batches.handlers import RequestedPredictions
 from services.predictor.batches.sources import StoredBytes
 from services.predictor.data.projection import MIGRATIONS, SCHEMA
@@ -39,6 +41,7 @@ async def main() -> None:
             follower=Follower(event_log, publisher, loader.set_target, health, classes=loader.classes).run(),
             loader=loader.run(),
             answering=requested.run(event_log, health, settings.in_groups),
+            callbacks=CallbackDelivery(database, settings).run(health),
         )
 
 

@@ -120,7 +120,7 @@ async def delete_batches_before(database: Database, moment: datetime) -> int:
         deleted = await transaction.execute(
             "DELETE FROM batch_predictions WHERE coalesce(requested_at, completed_at) < $1", moment
         )
-        for table, key in (("batches", "batch_id"), ("completion_numbers", "prediction_id")):
+        for table, key in (("batches", "batch_id"), ("callbacks", "batch_id"), ("completion_numbers", "prediction_id")):
             await transaction.execute(
                 f"DELETE FROM {table} t WHERE NOT EXISTS"  # noqa: S608 - names from above
                 f" (SELECT FROM batch_predictions p WHERE p.{key} = t.{key})"

@@ -152,7 +152,7 @@ def replay_plan() -> ReplayPlan:
         SCHEMA,
         MIGRATIONS,
         projectors(),
-        inputs=("completion_numbers",),
+        inputs=("completion_numbers", "callbacks"),
         expiring=("predictions", "batches", "batch_predictions"),
         fold_version=FOLD_VERSION,
     )

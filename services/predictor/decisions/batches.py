@@ -1,10 +1,14 @@
 """What is said about one image of a batch: an answer, or why there is none. Pure."""
 
+import hmac
+import json
 from datetime import datetime
+from uuid import UUID
 
 from services.predictor.decisions.answers import Answer
 from shared.contract.batches import BatchAnswer, BatchRefusal, PredictionCompleted, PredictionRequested
 from shared.contract.events import ModelPromoted, uuid_of
+from shared.web.webhooks import secret_of
 
 PREFIX = "predictions"
 
@@ -45,3 +49,25 @@ def completed(
         answer=outcome if isinstance(outcome, BatchAnswer) else None,
         refusal=outcome if isinstance(outcome, BatchRefusal) else None,
     )
+
+
+def callback_secret(master: str, requested_by: str) -> str:
+    """Return the key that signs what is sent to this client, as it is given to the client: another one for each, and
+    the same for all of its batches."""
+    return secret_of(hmac.digest(master.encode(), f"callbacks|{requested_by}".encode(), "sha256"))
+
+
+def callback_message(batch_id: UUID, size: int, answered: int, completed_at: datetime) -> tuple[UUID, bytes]:
+    """Return id and body of the message that a batch is finished; they are the same at each try."""
+    body = {
+        "type": "batch.finished",
+        "timestamp": completed_at.isoformat(),
+        "data": {
+            "batch_id": str(batch_id),
+            "size": size,
+            "answered": answered,
+            "refused": size - answered,
+            "batch": f"/batches/{batch_id}",
+        },
+    }
+    return uuid_of("batch.finished", batch_id), json.dumps(body).encode()

@@ -11,14 +11,15 @@ import pytest
 from aiohttp import web
 
 from services.labeler.commands import webhook_delivery
-from services.labeler.commands.webhook_delivery import WebhookDelivery, open_client
+from services.labeler.commands.webhook_delivery import WebhookDelivery
 from services.labeler.data.projection import replay_plan
-from services.labeler.decisions.webhook_rules import sign
 from services.labeler.queries.events import EventFeed
 from services.labeler.queries.webhooks import due_webhooks
 from services.labeler.settings import LabelerSettings
 from shared.tables.replay import replay
 from shared.testing import eventually, image_stored, label_corrected
+from shared.web.public_client import open_client
+from shared.web.webhooks import sign
 
 from .conftest import Labeler
 

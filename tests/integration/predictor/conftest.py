@@ -36,8 +36,18 @@ class World:
         self.database_url = servers.database_url("predictor")
         self.event_log = event_log
         self.database = database
-        ports = free_ports(("shared", "api", "worker", "batches"))
-        common = {**servers.settings("predictor"), "loaded_every_seconds": "0.5", "port": str(ports["shared"])}
+        ports = free_ports(("shared", "api", "worker", "batches", "callbacks"))
+        self.callback_port = ports["callbacks"]
+        callbacks = {
+            "callback_secret": "the secret of this installation",
+            "callback_hosts": f'["127.0.0.1:{self.callback_port}"]',
+        }
+        common = {
+            **servers.settings("predictor"),
+            **callbacks,
+            "loaded_every_seconds": "0.5",
+            "port": str(ports["shared"]),
+        }
         key = servers.credentials.s3[PREDICTOR_API]
         answers = {
             "database_url": servers.database_url("predictor_api"),

@@ -5,15 +5,19 @@ import asyncio
 import json
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
 from functools import partial
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+import pytest_asyncio
+from aiohttp import web
 
 from services.predictor.data.batches import BatchRows
 from shared.contract.batches import PredictionCompleted
 from shared.testing import eventually
+from shared.web.webhooks import sign
 from tests.integration.ingestor.running import events_of
 from tests.integration.predictor.conftest import World
 from tests.unit.predictor.small_model import picture
@@ -29,11 +33,12 @@ async def serves(world: World) -> bool:
     return model.status_code == 200 and model.json()["sequence"] == world.sequence
 
 
-async def send(world: World, files: list[bytes], key: str) -> dict[str, object]:
+async def send(world: World, files: list[bytes], key: str, callback: str) -> dict[str, object]:
     """Send files as one batch."""
     parts = [("file", (f"{number}.png", data)) for number, data in enumerate(files)]
+    fields, headers = {"callback_url": callback}, {"Idempotency-Key": key}
     async with httpx2.AsyncClient(timeout=60) as client:
-        response = await client.post(f"{world.api.url}/predictions", files=parts, headers={"Idempotency-Key": key})
+        response = await client.post(f"{world.api.url}/predictions", files=parts, data=fields, headers=headers)
     assert response.status_code == 202, response.text
     return dict(response.json())
 
@@ -71,12 +76,35 @@ async def follow(
     return found
 
 
-async def test_each_image_is_answered_once_although_its_process_is_killed(world: World) -> None:
+class Told:
+    """A program that is told when a batch is finished."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.messages: list[tuple[dict[str, str], bytes]] = []
+
+    async def take(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.messages.append((dict(request.headers), await request.read()))
+        return web.Response(status=204)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def told(world: World) -> AsyncIterator[Told]:
+    found = Told()
+    runner = web.ServerRunner(web.Server(found.take))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", world.callback_port).start()
+    found.url = f"http://127.0.0.1:{world.callback_port}/hook"
+    yield found
+    await runner.cleanup()
+
+
+async def test_each_image_is_answered_once_although_its_process_is_killed(world: World, told: Told) -> None:
     await world.promote()
     await eventually(lambda: serves(world), 60)
     world.batches.start()
     key, files = str(uuid4()), [picture(number % 256, number // 256, 7) for number in range(IMAGES)]
-    batch = await send(world, files, key)
+    batch = await send(world, files, key, told.url)
     batch_id = UUID(str(batch["batch_id"]))
     stream = f"{world.api.url}/batches/{batch_id}/events"
     following = asyncio.create_task(shown_and_followed(world, batch_id, stream))
@@ -88,9 +116,10 @@ async def test_each_image_is_answered_once_although_its_process_is_killed(world:
             await world.batches.ended()
             assert sum((await completed_on_the_log(world, batch_id)).values()) < IMAGES, "it was killed amid its work"
             world.batches.start()
-        assert (await send(world, files, key)) == batch, "a repetition is the same batch"
+        assert (await send(world, files, key, told.url)) == batch, "a repetition is the same batch"
         await eventually(lambda: reached(world, batch_id, IMAGES), 120)
         events = await following
+        await eventually(lambda: bool(told.messages), 60)
     finally:
         following.cancel()
         world.batches.kill()
@@ -98,6 +127,10 @@ async def test_each_image_is_answered_once_although_its_process_is_killed(world:
     ids = [str(each) for each in batch["predictions"]]  # type: ignore[attr-defined]
     assert Counter(data["prediction_id"] for number, data in events if number) == Counter(ids)
     assert len({number for number, _ in events if number}) == IMAGES
+    for headers, body in told.messages:
+        assert json.loads(body)["data"]["batch_id"] == str(batch_id)
+        message_id, at = headers["webhook-id"], int(headers["webhook-timestamp"])
+        assert headers["webhook-signature"] == sign(str(batch["callback_secret"]), message_id, at, body)
     log = await completed_on_the_log(world, batch_id)
     assert {str(each) for each in log} == set(ids)
     async with httpx2.AsyncClient() as client:

@@ -52,8 +52,8 @@ USES = {
     APIS: "apis",
     PREDICTOR: "apis",
 }
-ASK_THE_INTERNET = {"ingestor", "labeler-api"}
-"""Images are downloaded from it, and webhooks are sent to it."""
+ASK_THE_INTERNET = {"ingestor", "labeler-api", "predictor-batches"}
+"""Images are downloaded from it, and webhooks and callbacks are sent to it."""
 Resource = Mapping[str, Any]
 
 

@@ -74,9 +74,10 @@ def test_a_service_gets_its_own_credentials_and_no_others(state: StateFolder) ->
         ("trainer-full", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
         ("trainer-trigger", {"DATABASE_URL"}),
         ("trainer-recorder", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MLFLOW_PASSWORD"}),
-        ("predictor-api-0", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
-        ("predictor-api-1", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("predictor-api-0", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "CALLBACK_SECRET"}),
+        ("predictor-api-1", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "CALLBACK_SECRET"}),
         ("predictor-worker", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"}),
+        ("predictor-batches", {"DATABASE_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "CALLBACK_SECRET"}),
     ],
 )
 def test_a_service_has_the_secrets_of_what_it_uses_and_no_others(

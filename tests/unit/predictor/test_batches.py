@@ -11,12 +11,14 @@ import pytest
 
 from services.predictor.api.app import build_app
 from services.predictor.api.batches.examples import BATCH
+from services.predictor.api.batches.service import BatchSettings
 from services.predictor.api.batches.submission import Submissions
+from services.predictor.api.batches.zips import ZipLimits
 from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.turns import Turns
-from services.predictor.decisions.batches import object_key_of
+from services.predictor.decisions.batches import callback_secret, object_key_of
 from services.predictor.model.holder import ModelHolder
 from shared.contract.batches import MOST_IMAGES, PredictionRequested, prediction_id_of
 from shared.http.forms import FILE
@@ -29,6 +31,7 @@ from tests.unit.predictor.promotions import NOON
 from tests.unit.predictor.small_model import picture, sha256_of
 from tests.unit.predictor.test_zips import archive
 
+MASTER = "the secret of this installation"
 FILE_BYTES, BATCH_BYTES = 300_000, 400_000
 RED, GREEN = picture(255, 0, 0), picture(0, 255, 0)
 
@@ -47,7 +50,7 @@ class Replica:
             FILE_BYTES,
             answers=GivenAnswers(example_answer, batches=self.tables),
             submissions=Submissions(self.store, publisher, lambda: NOON),
-            batch_limit_bytes=BATCH_BYTES,
+            of_batches=BatchSettings(ZipLimits(FILE_BYTES, BATCH_BYTES), callback_secret=MASTER),
         )
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         self.client = httpx2.AsyncClient(transport=transport, base_url="http://replica")
@@ -190,6 +193,23 @@ async def test_what_is_not_known_is_404_and_without_tables_503(replica: Replica,
     assert (refused.status_code, refused.json()["error"]) == (503, "store_unavailable")
     assert "retry-after" in refused.headers
     assert (await replica.upload(RED)).status_code == 202, "to accept a batch needs no table"
+
+
+async def test_a_callback_is_kept_with_each_request_and_its_key_is_shown(replica: Replica) -> None:
+    url = "https://shop.example/hook"
+    of_json = await replica.send({"image_ids": [str(uuid4())], "callback_url": url})
+    of_form = await replica.client.post("/predictions", files={FILE: ("a.png", RED)}, data={"callback_url": url})
+    for accepted in (of_json, of_form):
+        assert accepted.json()["callback_secret"] == callback_secret(MASTER, "")
+    assert {event.callback_url for event in replica.requested} == {url}
+    assert callback_secret(MASTER, "shop") != callback_secret(MASTER, "")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/hook", "http://10.0.0.7/", "ftp://shop.example/", "shop", "http://"])
+async def test_a_callback_to_a_private_address_is_refused(replica: Replica, url: str) -> None:
+    refused = await replica.send({"image_ids": [str(uuid4())], "callback_url": url})
+    assert (refused.status_code, refused.json()["error"]) == (422, "address_forbidden")
+    assert replica.requested == []
 
 
 def events_of(text: str) -> list[tuple[str, str | None, dict[str, object]]]:

@@ -24,6 +24,7 @@ class NewBatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     image_ids: list[UUID] | None = Field(default=None, max_length=MOST_IMAGES)
+    callback_url: str | None = Field(default=None, description="told when all images are finished")
 
 
 class LinksBody(_Body):
@@ -34,12 +35,15 @@ class LinksBody(_Body):
 
 
 class AcceptedBody(_Body):
-    """A batch that will be answered. `predictions`: the id of each image's prediction, in the order of the images."""
+    """A batch that will be answered. `predictions`: the id of each image's prediction, in the order of the images.
+    `callback_secret` is the key that signs the callback, the same for all batches of a client; null without a
+    callback."""
 
     batch_id: UUID
     size: int
     predictions: list[UUID]
     links: LinksBody
+    callback_secret: str | None = None
 
 
 class BatchPredictionBody(_Body):

@@ -71,7 +71,7 @@ def _of_json(body: bytes) -> Asked:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
         raise Problem(422, "invalid_request", f"{where}: {first['msg']}. Send image_ids.") from error
-    return Asked(image_ids=tuple(asked.image_ids or ()))
+    return Asked(image_ids=tuple(asked.image_ids or ()), callback_url=asked.callback_url)
 
 
 async def _of_form(form: Form, limits: ZipLimits) -> Asked:
@@ -89,7 +89,7 @@ async def _of_form(form: Form, limits: ZipLimits) -> Asked:
             raise too_large(limits.longest_file_bytes)
         else:
             found.append(data)
-    return Asked(files=tuple(found))
+    return Asked(files=tuple(found), callback_url=form.text("callback_url") or None)
 
 
 async def _unpacked(archive: bytes, limits: ZipLimits) -> tuple[bytes, ...]:

@@ -22,7 +22,10 @@ KEY_LENGTH = 200
 FORM = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": {"type": "array", "items": FORM_SCHEMA_OF_FILE}},
+    "properties": {
+        "file": {"type": "array", "items": FORM_SCHEMA_OF_FILE},
+        "callback_url": {"type": "string", "description": "told when all images are finished"},
+    },
 }
 
 
@@ -66,12 +69,14 @@ def add_batches(app: Api, service: BatchService, needs_key: Sequence[Any], of_ke
         of each prediction."""
         asked = await read_batch(request, service.settings.limits)
         requested_by = str(get_contextvars().get("api_key") or "")
+        secret = service.settings.check_callback(asked.callback_url, requested_by)
         batch = await service.submissions.submit(asked, requested_by, idempotency_key)
         body = AcceptedBody(
             batch_id=batch.batch_id,
             size=len(batch.predictions),
             predictions=list(batch.predictions),
             links=links_of(batch.batch_id),
+            callback_secret=secret,
         )
         return JSONResponse(body.model_dump(mode="json"), 202, {"Location": body.links.batch})
 

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.predictor.api.batches.bodies import BatchBody, BatchPredictionBody, NameOf, batch_body, prediction_body
 from services.predictor.api.batches.submission import Submissions
 from services.predictor.api.batches.zips import ZipLimits
 from services.predictor.data.batches import BatchPrediction, BatchProgress, BatchTables, Completion
+from services.predictor.decisions.batches import callback_secret
+from services.predictor.settings import CALLBACK_HOSTS
 from shared.http.problems import Problem
 from shared.runtime.telemetry import logger
 from shared.tables.lookups import TablesAway
+from shared.web.webhooks import refuse_webhook
 
 ASK_AGAIN_SECONDS = 2
 LOOK_EVERY_SECONDS = 0.5
@@ -23,10 +26,25 @@ FOLLOWERS = 64
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """`limits` of what a request brings; `days`: how long batches are kept."""
+    """`limits` of what a request brings; `days`: how long batches are kept. `callback_secret`: from which the keys of
+    callbacks come, empty: there are none. `callback_hosts`: hosts that may be told although they are private."""
 
     limits: ZipLimits
     days: int = 14
+    callback_secret: str = field(default="", repr=False)
+    callback_hosts: tuple[str, ...] = ()
+
+    def check_callback(self, url: str | None, requested_by: str) -> str | None:
+        """Return the key that signs a callback to this client; None without one. Raises Problem (422) if it may not be
+        sent there."""
+        if url is None:
+            return None
+        if not self.callback_secret:
+            detail = "This predictor sends no callbacks (PAPPUS_CALLBACK_SECRET). Follow links.events instead."
+            raise Problem(422, "no_callbacks", detail)
+        if (why := refuse_webhook(url, self.callback_hosts, CALLBACK_HOSTS)) is not None:
+            raise Problem(422, "address_forbidden", why)
+        return callback_secret(self.callback_secret, requested_by)
 
 
 class BatchService:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.labeler.decisions.web_addresses import refuse_address
+from shared.web.addresses import refuse_address
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from services.labeler.decisions.web_addresses import refuse_address
 from shared.runtime.public_addresses import forbidden_address
+from shared.web.addresses import refuse_address
 
 PREFIX = "whsec_"
 LONGEST_PAUSE_SECONDS = 3600.0
 GONE = 410
+WEBHOOK_HOSTS = "PAPPUS_WEBHOOK_HOSTS"
 
 
 def secret_of(key: bytes) -> str:
@@ -34,9 +35,9 @@ def pause_seconds(failures: int) -> float:
     return min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
 
 
-def refuse_webhook(url: str, allowed: Collection[str]) -> str | None:
+def refuse_webhook(url: str, allowed: Collection[str], setting: str = WEBHOOK_HOSTS) -> str | None:
     """Return why events are not sent to this address, in a sentence; None if they may be. A name is looked at again
-    when it is resolved. `allowed`: hosts that may be private, as "host" or "host:port"."""
+    when it is resolved. `allowed`: hosts that may be private, as "host" or "host:port", from this setting."""
     if (why := refuse_address(url)) is not None:
         return why
     parts = urlsplit(url)
@@ -44,7 +45,7 @@ def refuse_webhook(url: str, allowed: Collection[str]) -> str | None:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme.lower() == "https" else 80)
     except ValueError:
         return "The port of this address is no number from 0 to 65535. Correct it."
-    return None if permitted(host, port, allowed) else refuse_host(host)
+    return None if permitted(host, port, allowed) else refuse_host(host, setting)
 
 
 def host_of(url: str) -> str:
@@ -61,7 +62,7 @@ def permitted(host: str, port: int, allowed: Collection[str]) -> bool:
     return bool({host.lower(), f"{host.lower()}:{port}"} & set(allowed))
 
 
-def refuse_host(host: str) -> str | None:
+def refuse_host(host: str, setting: str = WEBHOOK_HOSTS) -> str | None:
     """Return why no events are sent to a host that is written as an address; None for a public one and for names."""
     try:
         why = forbidden_address(host)
@@ -69,4 +70,4 @@ def refuse_host(host: str) -> str | None:
         return None
     if why is None:
         return None
-    return f"{host} is {why}. Events are sent to public addresses, others only if PAPPUS_WEBHOOK_HOSTS names the host."
+    return f"{host} is {why}. Events are sent to public addresses, others only if {setting} names the host."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.labeler.decisions.webhook_rules import host_of, pause_seconds, refuse_webhook, secret_of, sign
+from shared.web.webhooks import host_of, pause_seconds, refuse_webhook, secret_of, sign
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:

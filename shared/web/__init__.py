@@ -1,0 +1,1 @@
+"""Requests to other programs of the web: who may be asked, how a message is signed."""

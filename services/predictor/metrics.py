@@ -50,6 +50,11 @@ CALLBACKS = Counter(
 )
 PREDICTIONS_DROPPED = Counter("pappus_predictions_logged_dropped", "Answers that never reached the log.")
 PREDICTIONS_LEFT_OUT = Counter("pappus_predictions_left_out", "Answers outside of the sample that is logged.")
+TRIAL_ANSWERS = Counter(
+    "pappus_trial_answers",
+    "Requests of the share that a candidate in trial answers: agreed, disagreed, failed, dropped for want of time.",
+    ["outcome"],
+)
 MODEL_INFO = Gauge("pappus_model_info", "1 for the model that answers.", ["model_version", "artefact_sha256"])
 MODEL_SEQUENCE = Gauge("pappus_model_sequence_number", "Promotion sequence of the model that answers.")
 MODEL_LOAD_SECONDS = Histogram(

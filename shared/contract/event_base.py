@@ -57,3 +57,11 @@ class ModelEvent(Event):
     @property
     def key(self) -> str:
         return self.model_name
+
+
+class ArtefactOfModel(ModelEvent):
+    """Where the artefact of a version is stored, and the hash that is checked before it is loaded."""
+
+    version: str
+    artefact_key: str
+    artefact_sha256: str

@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, model_validator
 
 from shared.contract.batches import PredictionCompleted, PredictionRequested
+from shared.contract.event_base import ArtefactOfModel as ArtefactOfModel
 from shared.contract.event_base import Event as Event
 from shared.contract.event_base import ImageEvent as ImageEvent
 from shared.contract.event_base import ModelEvent as ModelEvent
@@ -37,6 +38,7 @@ from shared.contract.labels import NoLabel as NoLabel
 from shared.contract.labels import Trust as Trust
 from shared.contract.rejections import RejectionReason as RejectionReason
 from shared.contract.replicas import AnswersLogged, ModelLoaded, PredictionLogged
+from shared.contract.trials import TrialCompared, TrialStarted
 from shared.contract.votes import LabelVoted
 
 
@@ -197,14 +199,6 @@ class TrainingRequested(ModelEvent):
     requested_by: str | None = None
 
 
-class ArtefactOfModel(ModelEvent):
-    """Where the artefact of a version is stored, and the hash that is checked before it is loaded."""
-
-    version: str
-    artefact_key: str
-    artefact_sha256: str
-
-
 class ModelTrained(ArtefactOfModel):
     """A candidate exists, from the fast lane or the full lane. Natural key: version.
 
@@ -312,7 +306,7 @@ class ModelRejected(ModelEvent):
 
     topic: ClassVar[str] = "model.rejected"
     publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)
-    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer")
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer", "predictor")
     version: str | None
     verdict: tuple[RuleOutcome, ...] = ()
     summary: str
@@ -361,5 +355,7 @@ EVENTS: tuple[type[Event], ...] = (
     PromotionRequested,
     LabelSetChanged,
     LabelVoted,
+    TrialStarted,
+    TrialCompared,
 )
 EVENT_OF_TOPIC: dict[str, type[Event]] = {event.topic: event for event in EVENTS}

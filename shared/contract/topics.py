@@ -21,6 +21,7 @@ from shared.contract.events import (
 from shared.contract.image_scored import ImageScored
 from shared.contract.label_set import LabelSetChanged
 from shared.contract.replicas import AnswersLogged, ModelLoaded, PredictionLogged
+from shared.contract.trials import TrialCompared, TrialStarted
 from shared.contract.votes import LabelVoted
 
 DAY_MS = 24 * 3600 * 1000
@@ -104,6 +105,8 @@ EVENT_TOPICS: tuple[Topic, ...] = (
     _event(PromotionRequested, 1),
     _event(LabelSetChanged, 1),
     _event(LabelVoted, 4),
+    _event(TrialStarted, 1),
+    Topic(TrialCompared.topic, 1, cleanup="compact"),  # each record holds the counts of all before it
 )
 DEAD_LETTER_TOPICS: tuple[Topic, ...] = tuple(
     Topic(dead_letter_topic(topic.name), topic.partitions, 30 * DAY_MS) for topic in EVENT_TOPICS

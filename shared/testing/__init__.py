@@ -23,6 +23,8 @@ from shared.testing.events import (
     prediction_requested,
     promotion_requested,
     training_requested,
+    trial_compared,
+    trial_started,
 )
 from shared.testing.reading import read_all
 from shared.testing.schema import FreshSchema, fresh_schema
@@ -57,4 +59,6 @@ __all__ = [
     "promotion_requested",
     "read_all",
     "training_requested",
+    "trial_compared",
+    "trial_started",
 ]

@@ -1,7 +1,7 @@
 """One factory for each event: sensible values, any of which a test may change by name."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -27,6 +27,7 @@ from shared.contract.image_scored import ImageScored
 from shared.contract.label_set import LabelClass, LabelSetChanged
 from shared.contract.replicas import AnswersLogged, ModelLoaded, PredictionLogged
 from shared.contract.split import Side, side
+from shared.contract.trials import TrialCompared, TrialStarted
 from shared.contract.votes import LabelVoted
 
 E = TypeVar("E", bound=Event)
@@ -239,6 +240,39 @@ def model_rejected(**changes: Any) -> ModelRejected:
     """Return the rejection of a candidate that was worse than the champion."""
     values = {"model_name": MODEL, "version": f"v{next(_number)}", "summary": "It is worse than the champion."}
     return _made(ModelRejected, values, changes, "version")
+
+
+def trial_started(**changes: Any) -> TrialStarted:
+    """Return the trial of a candidate that answers half of the requests unseen."""
+    cause: UUID = changes.pop("cause", None) or uuid4()
+    values = {
+        **_artefact(changes),
+        "causes": (cause,),
+        "event_id": uuid_of(TrialStarted.topic, cause),
+        "mode": "shadow",
+        "share": 0.5,
+        "champion": "v0",
+        "sequence": 1,
+        "answers": 10,
+        "ends_at": NOON + timedelta(hours=1),
+        "disagreement": 0.2,
+        "summary": "Tried first.",
+    }
+    return _made(TrialStarted, values, changes)
+
+
+def trial_compared(**changes: Any) -> TrialCompared:
+    """Return what a replica compared: eight answers of ten agree."""
+    values = {
+        "model_name": MODEL,
+        "trial": uuid4(),
+        "version": "v1",
+        "replica": "api-0",
+        "run": uuid4(),
+        "compared": 10,
+        "disagreed": 2,
+    }
+    return _made(TrialCompared, values, changes, "trial", "replica", "run", "compared", "disagreed")
 
 
 def model_loaded(**changes: Any) -> ModelLoaded:

@@ -22,6 +22,8 @@ NOT_IN_EVERY_STORY = {
     "prediction.completed",
     "prediction.logged",  # of earlier releases
     "prediction.requested",
+    "trial.compared",
+    "trial.started",
 }
 
 

@@ -1,7 +1,8 @@
 """One replica of the predictor: answers over HTTP and gRPC with the champion.
 
-Consumes model.promoted and label_set.changed, all of them, and model.trained from its end, without a group. Publishes
-answers.logged, model.loaded and prediction.requested. Owns its folder of last good artefacts. Needs no database.
+Consumes model.promoted, model.rejected, trial.started and label_set.changed, all of them, and model.trained from its
+end, without a group. Publishes answers.logged, trial.compared, model.loaded and prediction.requested. Owns a folder of
+last good artefacts. Asks a database, if it is there, for answers that were given.
 """
 
 from services.predictor.api.batches.submission import Submissions
@@ -9,11 +10,11 @@ from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.keys import PART, ApiKeys
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
+from services.predictor.api.replica_candidates import ReplicaCandidates
 from services.predictor.api.servers import servers
 from services.predictor.api.turns import Turns
 from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import MODEL_PART, readiness
-from services.predictor.promotions.candidate_follower import CandidateFollower
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
 from services.predictor.settings import SOURCE, PredictorSettings
@@ -31,7 +32,7 @@ async def main() -> None:
     health, keys = Health(needed={MODEL_PART}), ApiKeys.load(settings.api_keys_file)
     turns = Turns(settings.longest_wait_seconds, settings.in_flight_limit)
     model_loaded = ModelLoadedReporter(settings.replica, settings.model_name, settings.loaded_every_seconds)
-    prediction_log = PredictionLog(settings.prediction_queue_events, share=settings.logged_share)
+    log = PredictionLog(settings.prediction_queue_events, share=settings.logged_share)
     async with (
         open_event_log(settings.kafka, settings.lost_records) as event_log,
         event_log.publisher(SOURCE) as publisher,
@@ -40,17 +41,17 @@ async def main() -> None:
     ):
         loader = make_loader(settings, store, [readiness(health), model_loaded.notify])
         follower = Follower(event_log, publisher, loader.set_target, health, classes=loader.classes)
-        ahead = CandidateFollower(event_log, loader.candidates, settings.model_name, health)
-        predictions = Predictions(loader.in_service, prediction_log, settings.replica, turns, classes=loader.classes)
+        tried = ReplicaCandidates(event_log, loader.candidates, turns, settings, health)
+        predictions = Predictions(loader.in_service, log, settings.replica, turns, loader.classes, tried.answers)
         with servers(settings, predictions, health, keys, answers, Submissions(store, publisher)) as answering:
             await run_parts(
                 health,
                 **answering,
                 keys=keep_running(health, PART, keys.followed(settings.api_keys_file, health).follow),
                 follower=keep_running(health, "follower", follower.run),
-                candidates=keep_running(health, "candidates", ahead.run),
                 loader=keep_running(health, "loader", loader.run),
-                predictions=keep_running(health, "predictions", lambda: prediction_log.run(publisher)),
+                predictions=keep_running(health, "predictions", lambda: log.run(publisher)),
+                **tried.parts(publisher),
                 model_loaded=keep_running(health, "model.loaded", lambda: model_loaded.run(publisher)),
             )
 

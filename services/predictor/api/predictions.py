@@ -2,21 +2,27 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from opentelemetry.trace import Span
 from starlette.types import Scope
 
 from services.predictor.api.prediction_log import Answered, PredictionLog
+from services.predictor.api.trial_answers import TrialAnswers
 from services.predictor.api.turns import Turn, Turns
+from services.predictor.decisions.trials import is_in_share
 from services.predictor.metrics import REFUSALS, count_answer, count_stages
 from services.predictor.model.classes import KnownClasses
 from services.predictor.model.holder import ModelHolder, ServingModel
+from services.predictor.model.onnx_model import Model
 from services.predictor.model.scoring import Scored, Scoring
+from services.predictor.model.trial import CandidateFailed, LoadedTrial, failures_named
 from shared.http.limits import ARRIVED
 from shared.http.problems import Problem
 from shared.imaging.decoding import UndecodableImage
+from shared.imaging.structure import Pixels
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.tracing import describe_span, trace_id_of
 
@@ -48,16 +54,19 @@ class Predictions:
         prediction_log: PredictionLog,
         replica: str,
         turns: Turns,
-        clock: Clock = utc_now,
         classes: KnownClasses | None = None,
+        trials: TrialAnswers | None = None,
+        clock: Clock = utc_now,
     ) -> None:
-        """`classes`: what people call the labels; None: as they are."""
+        """`classes`: what people call the labels; None: as they are. `trials`: where candidates are tried; None:
+        nowhere."""
         self._classes = classes
         self._in_service = in_service
         self._prediction_log = prediction_log
         self._replica = replica
         self.turns = turns
         self._scoring = Scoring()
+        self._trials = trials
         self._clock = clock
 
     @contextmanager
@@ -94,7 +103,34 @@ class Predictions:
             Problem: 422 with the reason code if `data` is not an image, 503 without a model.
         """
         serving = self.serving()  # read once: version and probabilities of an answer belong together
-        return self._record(await self._score(data, serving, turn), len(data), serving, span, api_key)
+        trials, prediction_id = self._trials, uuid4()
+        tried = None if trials is None else trials.current
+        if trials is None or tried is None or not is_in_share(prediction_id, tried.trial.event.share):
+            scored = await self._score(data, serving.model, turn)
+            return self._record(scored, len(data), serving, span, api_key, prediction_id)
+        seen: list[Pixels] = []
+        if tried.gives_answers:
+            given = await self._ask_candidate(data, tried, turn, seen)
+            if given is not None:
+                trials.ask_champion(tried, serving.model, seen[0], given.answer.label)
+                candidate = tried.in_place_of(serving)
+                return self._record(given, len(data), candidate, span, api_key, prediction_id, watched=False)
+        scored = await self._score(data, serving.model, turn, seen.append)
+        if not tried.gives_answers:
+            trials.ask_candidate(tried, seen[0], scored.answer.label)
+        return self._record(scored, len(data), serving, span, api_key, prediction_id)
+
+    async def _ask_candidate(self, data: bytes, tried: LoadedTrial, turn: Turn, seen: list[Pixels]) -> Scored | None:
+        """Return what a candidate answers that is given; None if it fails, so that the champion answers."""
+        self.turns.expect(tried.model.answer_seconds)
+        try:
+            with failures_named():
+                return await self._scoring.score(data, tried.model, turn.leave, seen.append)
+        except UndecodableImage as error:
+            raise _no_image(error) from error
+        except CandidateFailed as error:
+            tried.trial.fail(error)
+            return None
 
     async def answer_each(
         self,
@@ -107,42 +143,62 @@ class Predictions:
     ) -> list[dict[str, Any]] | None:
         """Return what `answer` returns for each of the `count` images of a request, all by the same model; None if the
         client has left meanwhile. Each image has a turn, so that other requests have theirs between two of them. An
-        answer counts and is logged when there are all of them: none is recorded that is not given.
+        answer counts and is logged when there are all of them: none is recorded that is not given. A candidate in trial
+        is compared, and gives none of these answers: they name one model.
 
         Raises:
             Problem: 422 with the reason code if one is not an image; its fact `image` says which, from 0. 503 if the
                 first turn would come too late.
         """
-        found: list[tuple[Scored, int]] = []
+        found: list[tuple[Scored, int, UUID]] = []
+        trials, seen = self._trials, dict[UUID, Pixels]()
+        tried = None if trials is None else trials.current
         for number, data in enumerate(images):
             if number and await has_left():
                 return None
+            prediction_id = uuid4()
+            chosen = tried is not None and is_in_share(prediction_id, tried.trial.event.share)
+            look = partial(seen.__setitem__, prediction_id) if chosen else None
             with await self.turns.take(asker.client, asker.arrived, begun=number > 0) as turn:
                 try:
-                    found.append((await self._score(data, serving, turn), len(data)))
+                    found.append((await self._score(data, serving.model, turn, look), len(data), prediction_id))
                 except Problem as problem:
                     detail = problem.detail if count == 1 else f"Image {number}: {problem.detail}"
                     raise Problem(problem.status_code, problem.error, detail, {"image": number}) from problem
-        return [self._record(scored, size_bytes, serving, span, asker.api_key) for scored, size_bytes in found]
+        if trials is not None and tried is not None:
+            for scored, _, prediction_id in found:
+                if prediction_id in seen:
+                    trials.ask_candidate(tried, seen[prediction_id], scored.answer.label)
+        return [self._record(scored, size, serving, span, asker.api_key, known) for scored, size, known in found]
 
-    async def _score(self, data: bytes, serving: ServingModel, turn: Turn) -> Scored:
-        self.turns.expect(serving.model.answer_seconds)
+    async def _score(
+        self, data: bytes, model: Model, turn: Turn, look: Callable[[Pixels], None] | None = None
+    ) -> Scored:
+        self.turns.expect(model.answer_seconds)
         try:
-            return await self._scoring.score(data, serving.model, turn.leave)
+            return await self._scoring.score(data, model, turn.leave, look)
         except UndecodableImage as error:
-            raise Problem(422, error.reason, str(error)) from error
+            raise _no_image(error) from error
 
     def _record(
-        self, scored: Scored, size_bytes: int, serving: ServingModel, span: Span, api_key: str | None
+        self,
+        scored: Scored,
+        size_bytes: int,
+        serving: ServingModel,
+        span: Span,
+        api_key: str | None,
+        prediction_id: UUID,
+        watched: bool = True,
     ) -> dict[str, Any]:
-        """Log and count an answer that is given now; return its body."""
+        """Log and count an answer that is given now; return its body. `watched`: whether it is compared with the drift
+        reference of its model, as those of the champion are."""
         answered = Answered(
             scored,
             serving.promotion.model_name,
             serving.promotion.version,
-            serving.model.metadata.drift_reference,
+            serving.model.metadata.drift_reference if watched else "",
             self._replica,
-            uuid4(),
+            prediction_id,
             self._clock(),
             span,
             size_bytes,
@@ -183,6 +239,10 @@ class Predictions:
             "replica": self._replica,
             "corrections": [{"image_id": str(each.image_id), "weight": each.weight} for each in answer.corrections],
         }
+
+
+def _no_image(error: UndecodableImage) -> Problem:
+    return Problem(422, error.reason, str(error))
 
 
 def _count(scored: Scored) -> None:

@@ -68,6 +68,11 @@ class Turns:
         self._taken = False
         self._seconds = FIRST_GUESS_SECONDS
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request has its turn, or waits for one."""
+        return self._taken or self._count > 0
+
     async def take(self, client: str, arrived: float | None = None, *, begun: bool = False) -> Turn:
         """Wait for a turn of this client. `arrived`: when all of the request was there (`time.monotonic`), None: now.
         `begun`: the request had a turn before, so it is not refused any more.

@@ -20,6 +20,7 @@ class CandidateModels:
     def __init__(self, models: ModelFiles) -> None:
         self._models = models
         self._loading: OrderedDict[str, asyncio.Task[LoadedModel | None]] = OrderedDict()
+        self._held: str | None = None
 
     def begin(self, candidate: ArtefactOfModel) -> None:
         """Begin to load this candidate, in the current trace; an older one may be dropped for it."""
@@ -28,8 +29,34 @@ class CandidateModels:
             return
         task = asyncio.create_task(self._load(candidate, traceparent()))
         self._loading[candidate.artefact_sha256] = task
-        while len(self._loading) > KEPT:
-            self._loading.popitem(last=False)[1].cancel()
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        newest = [digest for digest in self._loading if digest != self._held]
+        for digest in newest[: max(0, len(newest) - KEPT)]:
+            self._loading.pop(digest).cancel()
+
+    async def hold(self, candidate: ArtefactOfModel) -> LoadedModel:
+        """Return a candidate that is tried, and keep it until it is promoted or another one is held: corrections that
+        come meanwhile do not take its place.
+
+        Raises:
+            PappusError: it is not there, not the announced one, or cannot serve.
+        """
+        digest = self._held = candidate.artefact_sha256
+        ahead = self._loading.get(digest)
+        if ahead is not None:
+            await asyncio.wait([ahead])
+        loaded = None if ahead is None or ahead.cancelled() or ahead.exception() is not None else ahead.result()
+        if loaded is None:
+            loaded = await self._models.fetch(candidate)
+            self._loading[digest] = asyncio.create_task(_done(loaded))
+        return loaded
+
+    def release(self) -> None:
+        """Hold no candidate any more."""
+        self._held = None
+        self._forget_oldest()
 
     async def take(self, promotion: ArtefactOfModel) -> LoadedModel | None:
         """Return the promoted model, once it is loaded; None if it was not announced here, or could not be loaded."""
@@ -58,3 +85,7 @@ class CandidateModels:
             except PappusError as error:
                 logger.info("a candidate could not be loaded ahead", version=candidate.version, error=str(error))
                 return None
+
+
+async def _done(loaded: LoadedModel) -> LoadedModel | None:
+    return loaded

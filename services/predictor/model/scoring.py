@@ -14,7 +14,7 @@ from services.predictor.model.onnx_model import Model
 from shared.imaging.decoding import read_structure
 from shared.imaging.lanes import DecodingLanes
 from shared.imaging.preprocessing import PreparedImage, prepare_image, prepare_opened
-from shared.imaging.structure import Structure
+from shared.imaging.structure import Pixels, Structure
 
 INLINE_BYTES = 200_000
 INLINE_SECONDS = 0.02
@@ -51,9 +51,15 @@ class Scoring:
         self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
         self._slow = asyncio.Lock()
 
-    async def score(self, data: bytes, model: Model, leave: Callable[[], None] | None = None) -> Scored:
+    async def score(
+        self,
+        data: bytes,
+        model: Model,
+        leave: Callable[[], None] | None = None,
+        look: Callable[[Pixels], None] | None = None,
+    ) -> Scored:
         """Decode, resize and answer, on the event loop where a thread would cost as much as the answer. `leave` is
-        called when a picture is about to be decoded elsewhere.
+        called when a picture is about to be decoded elsewhere, `look` with the prepared image before it is answered.
 
         Raises:
             UndecodableImage: `data` is not an image Pappus takes.
@@ -64,10 +70,14 @@ class Scoring:
             structure = read_structure(data)
             if is_quick(structure):
                 image = prepare_opened(structure, started)
+                if look is not None:
+                    look(image.pixels)
                 return await self._answer_slowly(data, image, model) if slow else answer(data, image, model)
         if leave is not None:
             leave()
         image = await self._decoding.call(data)
+        if look is not None:
+            look(image.pixels)
         if slow:
             return await self._answer_slowly(data, image, model)
         return await asyncio.to_thread(answer, data, image, model)

@@ -1,4 +1,5 @@
-"""The trainer's projection: image.stored, image.withdrawn, label.corrected, label_set.changed and model.* as tables.
+"""The trainer's projection: image.stored, image.withdrawn, label.corrected, label_set.changed, model.* and trial.* as
+tables.
 
 Each table is written from one topic (`same_pixels` follows from three of these tables), and each `apply_*` tolerates a
 repeated event, so any interleaving of the topics gives the same tables. Every process that reads them runs
@@ -16,6 +17,7 @@ from shared.contract.events import (
 )
 from shared.contract.label_set import LabelSetChanged
 from shared.contract.race_rules import label_applies, promotion_counts
+from shared.contract.trials import TrialCompared, TrialStarted
 from shared.messaging.event_log import EventLog
 from shared.runtime.health import Health
 from shared.tables.database import Database
@@ -151,6 +153,41 @@ async def apply_model_rejected(event: ModelRejected, transaction: Transaction) -
     )
 
 
+async def apply_trial_started(event: TrialStarted, transaction: Transaction) -> None:
+    """Remember the trial, in the order of the log; the first one of a candidate counts."""
+    await transaction.execute(
+        """INSERT INTO trials (cause, event_id, number, version, event)
+           SELECT $1, $2, (SELECT coalesce(max(number), 0) + 1 FROM trials), $3, $4 ON CONFLICT DO NOTHING""",
+        event.cause,
+        event.event_id,
+        event.version,
+        event.model_dump(mode="json"),
+    )
+
+
+async def apply_trial_compared(event: TrialCompared, transaction: Transaction) -> None:
+    """Remember what a replica compared until now, also of a trial that is not known yet. Counts only grow, so the
+    largest are the last."""
+    await transaction.execute(
+        """INSERT INTO trial_counts (trial, replica, run, compared, disagreed, failed, dropped, detail)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+           ON CONFLICT (trial, replica, run) DO UPDATE SET
+             compared = greatest(trial_counts.compared, EXCLUDED.compared),
+             disagreed = greatest(trial_counts.disagreed, EXCLUDED.disagreed),
+             detail = CASE WHEN EXCLUDED.failed > trial_counts.failed THEN EXCLUDED.detail ELSE trial_counts.detail END,
+             failed = greatest(trial_counts.failed, EXCLUDED.failed),
+             dropped = greatest(trial_counts.dropped, EXCLUDED.dropped)""",
+        event.trial,
+        event.replica,
+        event.run,
+        event.compared,
+        event.disagreed,
+        event.failed,
+        event.dropped,
+        event.detail,
+    )
+
+
 PROJECTORS: tuple[Projector, ...] = (
     on_event(ImageStored, apply_image_stored),
     on_event(ImageWithdrawn, apply_image_withdrawn),
@@ -159,6 +196,8 @@ PROJECTORS: tuple[Projector, ...] = (
     on_event(ModelPromoted, apply_model_promoted),
     on_event(ModelRejected, apply_model_rejected),
     on_event(LabelSetChanged, apply_label_set_changed),
+    on_event(TrialStarted, apply_trial_started),
+    on_event(TrialCompared, apply_trial_compared),
 )
 TOPICS: tuple[str, ...] = tuple(projector.event.topic for projector in PROJECTORS)
 """What the tables are folded from: caught up means at the end of these."""

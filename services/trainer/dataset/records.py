@@ -126,3 +126,15 @@ class ModelRow:
     def judged(self) -> bool:
         """Whether the candidate has its verdict."""
         return bool(self.promoted) or self.rejected is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCounts:
+    """What the replicas compared in a trial: see `TrialCompared`. `detail`: why the candidate failed, empty if it did
+    not."""
+
+    compared: int = 0
+    disagreed: int = 0
+    failed: int = 0
+    dropped: int = 0
+    detail: str = ""

@@ -45,6 +45,7 @@ from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.settings import TrainerSettings
 from shared.contract.artefact import CorrectionEntry, artefact_key
 from shared.contract.events import AppliedCorrection, Event, ModelTrained, uuid_of
+from shared.contract.trials import TrialCompared, TrialStarted
 from shared.messaging.event_log import EventLog, Publisher
 from shared.runtime.clock import Clock
 from shared.runtime.errors import InvalidMessage
@@ -277,7 +278,8 @@ async def run_fast_lane(
             health=health,
             name=PART,
             every_seconds=settings.reconcile_seconds,
-            regardless_of=(ModelTrained.topic,),  # what is built is decided by verdicts, not by candidates
+            # What is built is decided by verdicts, not by candidates and their trials.
+            regardless_of=(ModelTrained.topic, TrialStarted.topic, TrialCompared.topic),
         )
 
     await run_in_one_process(

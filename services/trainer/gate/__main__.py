@@ -1,7 +1,7 @@
 """The gate: the only publisher of promotions.
 
 Consumes model.trained and promotion.requested (handlers), and what the tables of schema `trainer` are folded from
-(projection). Publishes model.promoted and model.rejected. Reads models/, images/ and manifests/ in the object store.
+(projection). Publishes model.promoted, model.rejected, trial.started. Reads models/, images/, manifests/ in the store.
 """
 
 from services.trainer.data.projection import MIGRATIONS, SCHEMA, trainer_projection
@@ -12,6 +12,7 @@ from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import SOURCE, GateHandlers
 from services.trainer.gate.prefetch import run_prefetch
 from services.trainer.gate.settings import GateProcessSettings
+from services.trainer.gate.trials import TrialWatch
 from services.trainer.gate.watch import PromotionWatch
 from services.trainer.model.blas_threads import one_blas_thread
 from shared.messaging.kafka import open_event_log
@@ -38,8 +39,8 @@ async def main() -> None:
         cache = FeatureCache(settings.cached_features)
         projection = trainer_projection(event_log, database, health, silence_seconds=settings.writer_silence_seconds)
         sources, kept = [FeatureSource(store, cache) for _ in range(3)], keep_asked(database, settings.watch)
-        evaluators = [Evaluator(database, store, one, kept, settings.gate, settings.labels) for one in sources[:2]]
-        quick, full = (GateContext(database, one, utc_now, settings.gate.approval) for one in evaluators)
+        measuring = [Evaluator(database, store, one, kept, settings.gate, settings.labels) for one in sources[:2]]
+        quick, full = (GateContext(database, one, utc_now, settings.gate.approval, settings.trial) for one in measuring)
         watch = PromotionWatch(quick, publisher, store, sources[2], kept, settings)
         with one_blas_thread():
             await run_parts(
@@ -48,6 +49,7 @@ async def main() -> None:
                 handlers=GateHandlers(event_log, publisher, quick, settings, full=False).run(health),
                 full_handlers=GateHandlers(event_log, publisher, full, settings, full=True).run(health),
                 prefetcher=run_prefetch(quick, health),
+                trials=TrialWatch(event_log, publisher, full, settings).run(health),
                 watch=watch.run(health),
             )
 

@@ -1,9 +1,9 @@
 """What the gate decides about: a candidate, or a request of an operator. Each is a case of `shared.tables.decider`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from services.trainer.data import queries
+from services.trainer.data import queries, trials
 from services.trainer.data.known_models import KnownModels
 from services.trainer.dataset.records import Champion
 from services.trainer.gate.decisions.promotion_requests import (
@@ -15,6 +15,7 @@ from services.trainer.gate.decisions.promotion_requests import (
     reason_if_superseded,
 )
 from services.trainer.gate.decisions.rules import Approval
+from services.trainer.gate.decisions.trials import TrialSettings, start_trial
 from services.trainer.gate.decisions.verdict_events import (
     Cause,
     Decision,
@@ -26,9 +27,10 @@ from services.trainer.gate.decisions.verdict_events import (
     rule_outcome,
 )
 from services.trainer.gate.evaluator import ChampionLost, Evaluator
-from services.trainer.gate.metrics import RULES, VERDICTS
+from services.trainer.gate.metrics import RULES, TRIALS, VERDICTS
 from services.trainer.gate.model_loader import ModelLoadError
 from shared.contract.events import ModelPromoted, ModelRejected, ModelTrained, PromotionRequested
+from shared.contract.trials import TrialStarted
 from shared.runtime.clock import Clock
 from shared.runtime.telemetry import logger as logger
 from shared.tables.database import Database
@@ -50,6 +52,7 @@ class GateContext:
     evaluator: Evaluator
     clock: Clock
     approval: Approval = "automatic"
+    trial: TrialSettings = field(default_factory=TrialSettings)
 
     @cached_property
     def models(self) -> KnownModels:
@@ -90,7 +93,7 @@ class GateContext:
 
 @dataclass(frozen=True)
 class CandidateCase:
-    """May this candidate serve?"""
+    """May this candidate serve, or be tried first?"""
 
     context: GateContext
     candidate: ModelTrained
@@ -99,16 +102,26 @@ class CandidateCase:
         """Return the champion, whose sequence plus one is the number of the verdict; None before the first."""
         return await self.context.models.champion()
 
-    async def find_outcome(self) -> Outcome | None:
-        """See Case. An operator may have been faster and promoted it."""
+    async def find_outcome(self) -> Outcome | TrialStarted | None:
+        """See Case. An operator may have been faster and promoted it. Once it is tried, its verdict is that of the
+        trial (`TrialCase`)."""
         found = await self.context.find_verdict(self.candidate)
-        return found or await queries.first_promotion_of(self.context.database, self.candidate.version)
+        found = found or await queries.first_promotion_of(self.context.database, self.candidate.version)
+        return found or await trials.trial_of(self.context.database, self.candidate.event_id)
 
-    async def decide(self, state: Champion | None) -> Outcome:
+    async def decide(self, state: Champion | None) -> Outcome | TrialStarted:
         """See Case."""
-        return self.context.announce(await self._decide(state), self.candidate, state)
+        decision = await self.judge(state)
+        trial = start_trial(decision, self.candidate, state, self.context.trial, self.context.clock())
+        if trial is None:
+            return self.context.announce(ask_first(decision, self.context.approval), self.candidate, state)
+        TRIALS.labels("started").inc()
+        logger.info("trial", version=trial.version, mode=trial.mode, share=trial.share, ends_at=str(trial.ends_at))
+        return trial
 
-    async def _decide(self, champion: Champion | None) -> Decision:
+    async def judge(self, champion: Champion | None) -> Decision:
+        """Return what the gate would decide now, if neither a trial nor an operator came before. Raises as
+        `GateContext.evaluate`."""
         candidate = self.candidate
         late = reason_if_superseded(candidate, champion)
         if late is not None:
@@ -116,7 +129,7 @@ class CandidateCase:
         frozen = await self._reason_if_frozen(champion)
         decision = await self.context.evaluate(candidate, champion)
         if frozen is None:
-            return ask_first(decision, self.context.approval)
+            return decision
         rules = (*decision.rules, rule_outcome("promotions_open", False, frozen))
         said = f"{decision.summary} {frozen}"
         if isinstance(decision, Promote):

@@ -11,6 +11,7 @@ from services.trainer.gate.evaluator import ChampionLost
 from services.trainer.gate.metrics import VERDICT_SECONDS
 from services.trainer.settings import TrainerSettings
 from shared.contract.events import Event, ModelTrained, PromotionRequested
+from shared.contract.trials import TrialCompared, TrialStarted
 from shared.messaging.event_log import EventLog, Publisher
 from shared.messaging.handler import run_handlers, subscribe
 from shared.runtime.errors import NotReady, TransientError
@@ -23,9 +24,11 @@ GROUP = "trainer-gate"
 """Candidates of the fast lane, and requests that only need a model to load."""
 FULL_GROUP = "trainer-gate-full"
 """Full candidates, and requests that have one measured."""
-BESIDE_CANDIDATES = tuple(topic for topic in TOPICS if topic != ModelTrained.topic)
+BESIDE_CANDIDATES = tuple(
+    topic for topic in TOPICS if topic not in (ModelTrained.topic, TrialStarted.topic, TrialCompared.topic)
+)
 """What a candidate of the fast lane is judged by. Itself it comes with its event: that the tables show it, too, is not
-waited for."""
+waited for. Trials are of full candidates."""
 QUICK_AT_ONCE = 2
 """A candidate of the fast lane and a request: neither waits for the other."""
 
@@ -46,7 +49,7 @@ class GateHandlers:
         self._full = full
 
     async def on_model_trained(self, event: ModelTrained) -> Sequence[Event]:
-        """Promote or reject a candidate, against the champion of this moment."""
+        """Promote or reject a candidate, against the champion of this moment, or begin its trial."""
         if (event.lane == "full") != self._full:
             return ()
         with VERDICT_SECONDS.time():

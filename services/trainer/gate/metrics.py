@@ -11,6 +11,7 @@ ROLLBACKS = Counter(
     "Promotions that the gate itself rolled back, by the check that found them.",
     ["check"],
 )
+TRIALS = Counter("pappus_trials", "Trials of full candidates, by how they went: started, passed, failed.", ["outcome"])
 VERDICT_SECONDS = Histogram(
     "pappus_verdict_seconds",
     "From taking a candidate to the verdict on it being visible in the tables.",

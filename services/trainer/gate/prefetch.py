@@ -4,6 +4,7 @@ import asyncio
 
 from services.trainer.data import queries
 from services.trainer.gate.cases import GateContext
+from shared.contract.trials import TrialCompared
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 
@@ -19,7 +20,7 @@ async def run_prefetch(context: GateContext, health: Health) -> None:
     """Load after each change of the tables, at most once a second. It only saves time: what it misses is loaded when a
     candidate is evaluated. An artefact that cannot be loaded turns health red."""
     database, evaluator, models = context.database, context.evaluator, context.models
-    async with database.changes() as changes:
+    async with database.changes((TrialCompared.topic,)) as changes:
         while True:
             try:
                 evaluator.forget(await queries.withdrawn_digests(database))

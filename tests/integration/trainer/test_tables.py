@@ -13,14 +13,26 @@ from services.trainer.data.projection import PROJECTORS
 from shared.contract.events import Event, HeldLabel, SetAside, uuid_of
 from shared.runtime.errors import NotReady
 from shared.tables.dump import canonical_dump
-from shared.testing import image_stored, image_withdrawn, label_corrected, model_promoted, model_rejected, model_trained
+from shared.testing import (
+    image_stored,
+    image_withdrawn,
+    label_corrected,
+    model_promoted,
+    model_rejected,
+    model_trained,
+    trial_compared,
+    trial_started,
+)
 from tests.integration.trainer.trainer_env import World, read_candidates
 
 pytestmark = pytest.mark.timeout(240)  # some two thousand transactions
 
 IMAGES = [uuid_of("image", number) for number in range(3)]
 VERSIONS = ["full-1", "full-2", "fast-1", "fast-2"]
-TABLES = ("images", "withdrawn_images", "corrections", "models", "promotions", "rejections", "set_aside")
+TABLES = (
+    "images", "withdrawn_images", "corrections", "models", "promotions", "rejections", "set_aside", "trials",
+    "trial_counts",
+)  # fmt: skip
 APPLY = {projector.event.topic: projector.apply for projector in PROJECTORS}
 
 
@@ -98,8 +110,33 @@ rejections = st.builds(
     st.sampled_from(IMAGES),
     st.integers(1, 2),
 )
+trials = st.builds(
+    lambda version, share: trial_started(
+        version=version, cause=cause(version), artefact_sha256=digest(7), share=share, sequence=1
+    ),
+    st.sampled_from(VERSIONS),
+    st.sampled_from([0.1, 0.5]),
+)
+RUNS = [uuid_of("run", number) for number in range(2)]
+growing_counts = st.lists(st.tuples(st.sampled_from(RUNS), st.integers(0, 5), st.integers(0, 1)), max_size=8).map(
+    lambda steps: [
+        trial_compared(
+            trial=uuid_of("trial", "full-1"),
+            run=run,
+            compared=sum(more for one, more, _ in steps[: number + 1] if one == run),
+            disagreed=0,
+            failed=(failed := sum(fails for one, _, fails in steps[: number + 1] if one == run)),
+            detail=f"failure {failed}" if failed else "",
+        )
+        for number, (run, _, _) in enumerate(steps)
+    ]
+)
 partitions = st.tuples(
-    *(st.lists(one, max_size=8) for one in (images, withdrawals, corrections, candidates, promotions, rejections))
+    *(
+        st.lists(one, max_size=8)
+        for one in (images, withdrawals, corrections, candidates, promotions, rejections, trials)
+    ),
+    growing_counts,
 )
 
 

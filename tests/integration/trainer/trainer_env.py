@@ -25,12 +25,14 @@ from services.trainer.fast_lane.reconciler import FastLane, run_fast_lane
 from services.trainer.features.source import FeatureCache, FeatureSource
 from services.trainer.full_lane.views import make_views
 from services.trainer.gate.cases import GateContext
+from services.trainer.gate.decisions.trials import TrialSettings
 from services.trainer.gate.decisions.verdict import GateSettings
 from services.trainer.gate.decisions.watching import WatchSettings
 from services.trainer.gate.evaluation_data import keep_asked
 from services.trainer.gate.evaluator import Evaluator
 from services.trainer.gate.handlers import GateHandlers
 from services.trainer.gate.settings import GateProcessSettings
+from services.trainer.gate.trials import TrialWatch
 from services.trainer.gate.watch import PromotionWatch
 from services.trainer.model.correction_layer import empty_layer
 from services.trainer.model.head import Head
@@ -286,6 +288,7 @@ class Parts:
     limits: GateSettings = field(default_factory=lambda: GateSettings(least_changes=1))
     """One new image is reason enough here, so that tests need not store ten."""
     watching: WatchSettings = field(default_factory=WatchSettings)
+    trying: TrialSettings = field(default_factory=TrialSettings)
 
     def source(self) -> FeatureSource:
         return FeatureSource(self.world.store, FeatureCache(1000))
@@ -304,7 +307,7 @@ class Parts:
         return keep_asked(self.world.database, self.watching)
 
     def _context(self, evaluator: Evaluator) -> GateContext:
-        return GateContext(self.world.database, evaluator, utc_now, self.limits.approval)
+        return GateContext(self.world.database, evaluator, utc_now, self.limits.approval, self.trying)
 
     def lane(self) -> FastLane:
         labels = self.settings.labels
@@ -321,6 +324,14 @@ class Parts:
 
     async def watch(self) -> None:
         await self.promotion_watch().run(self.health)
+
+    async def trials(self) -> None:
+        await self.trial_watch().run(self.health)
+
+    def trial_watch(self, publisher: Publisher | None = None) -> TrialWatch:
+        """Return what looks at trials."""
+        world, context = self.world, self._context(self.evaluator())
+        return TrialWatch(world.event_log, publisher or world.publisher, context, self.settings)
 
     def promotion_watch(self, publisher: Publisher | None = None) -> PromotionWatch:
         """Return what looks after promotions."""

@@ -14,7 +14,7 @@ PINNED = {
     "ingestor": (2, "e90d99826132e404"),
     "labeler": (7, "a074bb036074a860"),
     "predictor": (2, "d1252f268d4bbc15"),
-    "trainer": (3, "3faecb8cca426219"),
+    "trainer": (3, "237bb1c04a1b040b"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""
 

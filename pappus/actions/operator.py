@@ -87,7 +87,8 @@ async def until_judged(
                 continue
             if model.state != "candidate":
                 return model
-            line.say(f"{version} is trained; waiting for the verdict of the gate")
+            tried = model.summary if model.verdict else "waiting for the verdict of the gate"
+            line.say(f"{version} is trained; {tried}")
         await asyncio.sleep(LOOK_SECONDS)
     return None
 

@@ -32,7 +32,7 @@ class TrialStarted(ArtefactOfModel):
 
     topic: ClassVar[str] = "trial.started"
     publishers: ClassVar[tuple[Principal, ...]] = ("trainer",)
-    readers: ClassVar[tuple[Principal, ...]] = ("trainer", "predictor")
+    readers: ClassVar[tuple[Principal, ...]] = ("labeler", "trainer", "predictor")
     mode: TrialMode
     share: Probability
     champion: str

@@ -51,7 +51,7 @@ READERS: Mapping[str, set[str]] = {
     "promotion.requested": {"trainer-gate", "trainer-gate-full", LABELER},
     "label.voted": {LABELER},
     "label_set.changed": {"predictor follower", INGESTOR, LABELER, TRAINER},
-    "trial.started": {TRAINER},
+    "trial.started": {LABELER, TRAINER},
     "trial.compared": {TRAINER},
 }
 """Who reads what, by the names in their dead letters."""

@@ -1,7 +1,8 @@
-"""The tables of models: candidates, promotions, rejections, requests, drifts, and which corrections are live."""
+"""The tables of models: candidates, trials, promotions, rejections, requests, drifts, and what corrections are live."""
 
 from shared.contract.events import DriftDetected, ModelPromoted, ModelRejected, ModelTrained, PromotionRequested
 from shared.contract.race_rules import promotion_counts
+from shared.contract.trials import TrialStarted
 from shared.tables.postgres import Transaction
 
 INSERTED = "INSERT 0 1"
@@ -20,6 +21,15 @@ async def apply_model_trained(event: ModelTrained, transaction: Transaction) -> 
     )
     if status == INSERTED:
         await _mark_corrections_live(event.version, transaction)
+
+
+async def apply_trial_started(event: TrialStarted, transaction: Transaction) -> None:
+    """Insert the trial; the first event of a version counts."""
+    await transaction.execute(
+        "INSERT INTO trials (version, event) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        event.version,
+        event.model_dump(mode="json"),
+    )
 
 
 async def apply_model_promoted(event: ModelPromoted, transaction: Transaction) -> None:

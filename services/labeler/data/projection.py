@@ -19,6 +19,7 @@ from services.labeler.data.models import (
     apply_model_rejected,
     apply_model_trained,
     apply_promotion_requested,
+    apply_trial_started,
 )
 from services.labeler.data.places import place_images
 from services.labeler.data.same_pixels import SAME_PIXELS, find_copies
@@ -41,6 +42,7 @@ from shared.contract.events import (
 from shared.contract.image_scored import ImageScored
 from shared.contract.label_set import LabelSetChanged
 from shared.contract.race_rules import label_applies
+from shared.contract.trials import TrialStarted
 from shared.contract.votes import LabelVoted
 from shared.tables.label_set import apply_label_set_changed
 from shared.tables.projection import Projector, Transaction, on_event, on_events
@@ -350,6 +352,7 @@ PROJECTORS: tuple[Projector, ...] = listing(
     on_event(DriftDetected, apply_drift_detected),
     on_event(LabelSetChanged, apply_label_set_changed),
     on_event(LabelVoted, apply_label_voted),
+    on_event(TrialStarted, apply_trial_started),
 )
 
 

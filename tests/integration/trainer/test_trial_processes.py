@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import httpx2
@@ -28,6 +29,7 @@ from tests.server_forms import start_servers
 
 GATE = "services.trainer.gate"
 TRIED = {"trial_share": "0.9", "trial_answers": "12", "gate_least_changes": "1"}
+_numbers = count(1)  # all tests here write to one log: none stores the pictures of another
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -51,12 +53,12 @@ async def real(own_servers: Servers) -> AsyncIterator[World]:
         open_object_store(settings) as store,
         event_log.publisher("pappus/jobs") as publisher,
     ):
-        yield World(event_log, database, store, publisher)
+        yield World(event_log, database, store, publisher, numbers=_numbers)
 
 
 @pytest.fixture
-def gate(own_servers: Servers, tmp_path: Path) -> Iterator[TrainerProcess]:
-    settings = {**own_servers.settings("trainer"), **TRIED, "replica": "gate"}
+def gate(own_servers: Servers, tmp_path: Path, mode: str) -> Iterator[TrainerProcess]:
+    settings = {**own_servers.settings("trainer"), **TRIED, "trial_mode": mode, "replica": "gate"}
     with TrainerProcess(GATE, settings, tmp_path) as process:
         process.wait_until_ready()
         yield process
@@ -104,6 +106,11 @@ async def asking(replica: PredictorProcess) -> AsyncIterator[list[dict[str, obje
         await asyncio.gather(task, return_exceptions=True)
 
 
+def given(answers: list[dict[str, object]]) -> set[tuple[object, object]]:
+    """Return labels, and the versions that gave them."""
+    return {(answer["label"], answer["model_version"]) for answer in answers}
+
+
 async def verdict_of(world: World, candidate: ModelTrained) -> ModelPromoted | ModelRejected:
     async def began() -> bool:
         return await trials.trial_of(world.database, candidate.event_id) is not None
@@ -112,6 +119,7 @@ async def verdict_of(world: World, candidate: ModelTrained) -> ModelPromoted | M
     return await world.verdict(candidate)
 
 
+@pytest.mark.parametrize("mode", ["shadow"])
 async def test_a_candidate_serves_after_its_trial_but_not_one_that_disagrees(
     real: World, gate: TrainerProcess, replica: PredictorProcess
 ) -> None:
@@ -136,7 +144,27 @@ async def test_a_candidate_serves_after_its_trial_but_not_one_that_disagrees(
     assert agreement.figures["compared"] >= 12
     assert agreement.figures["disagreed"] == 0
     assert "answers to live requests differ" in rejected.summary
-    assert {(answer["label"], answer["model_version"]) for answer in answers} == {
-        ("dandelion", "full-a"),
-        ("dandelion", "full-b"),
-    }
+    assert given(answers) == {("dandelion", "full-a"), ("dandelion", "full-b")}
+
+
+@pytest.mark.parametrize("mode", ["canary"])
+async def test_the_share_gets_the_answers_of_a_canary_until_it_is_rejected(
+    real: World, gate: TrainerProcess, replica: PredictorProcess
+) -> None:
+    """It goes on where the test before left off."""
+    await replica.until("/readyz")
+    for shows in LABELS * 8:
+        await real.image(shows)
+    async with asking(replica) as answers:
+        differs = await real.full(looking(forgets=True), version="full-d")
+        rejected = await verdict_of(real, differs)
+        assert isinstance(rejected, ModelRejected), rejected.summary
+        assert "answers to live requests differ" in rejected.summary
+        assert given(answers) == {("dandelion", "full-b"), ("grass", "full-d")}
+
+        async def champion_alone() -> bool:
+            seen = len(answers)
+            await eventually(lambda: len(answers) > seen + 20)
+            return given(answers[seen:]) == {("dandelion", "full-b")}
+
+        await eventually(champion_alone, 30)

@@ -24,7 +24,7 @@ from services.predictor.model.candidates import CandidateModels
 from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.model_files import ModelFiles
 from services.predictor.model.onnx_model import Model
-from services.predictor.model.trial import Trial, TrialHolder
+from services.predictor.model.trial import LOAD_ATTEMPTS, Trial, TrialHolder
 from services.predictor.promotions.trial_compared import TrialReporter
 from services.predictor.promotions.trial_follower import TrialFollower
 from shared.contract.events import ModelPromoted, ModelRejected, uuid_of
@@ -32,9 +32,10 @@ from shared.contract.replicas import AnswersLogged, LoggedAnswer
 from shared.contract.trials import TrialCompared, TrialStarted
 from shared.runtime.health import Health
 from shared.runtime.retry import RetryPolicy
-from shared.testing import FixedClock, MemoryEventLog, MemoryObjectStore, eventually, model_rejected, trial_started
+from shared.testing import FixedClock, MemoryEventLog, eventually, model_rejected, trial_started
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, sha256_of, small_artefact
+from tests.unit.predictor.test_candidates import CountingStore
 
 CHAMPION, AGREES, DIFFERS = (small_artefact(bias=bias) for bias in ((1.0, 0.0), (2.0, 0.0), (0.0, 9.0)))
 BLACK = picture(0, 0, 0)
@@ -112,7 +113,7 @@ class Replica:
     """A replica with a champion, and what tries candidates in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.store, self.clock = MemoryObjectStore(), FixedClock(SOON)
+        self.store, self.clock = CountingStore(), FixedClock(SOON)
         self.candidates = CandidateModels(ModelFiles(self.store, ArtefactFolder(folder)))
         self.holder = TrialHolder(self.candidates, QUICK, self.clock)
         self.turns = Turns(5.0, 64)
@@ -293,6 +294,7 @@ async def test_a_candidate_that_cannot_serve_fails_a_late_one_is_waited_for(repl
     await replica.begin(trial(AGREES), b"no artefact")
     await eventually(lambda: replica.holder.newest is not None and replica.trial.failed == 1)
     assert "sha256" in replica.trial.detail
+    assert len(replica.store.asked) == LOAD_ATTEMPTS
     assert not loaded(replica)
     replica.store.away = True
     await replica.begin(trial(AGREES, "full-3"), None)

@@ -107,10 +107,11 @@ def the_other(label: str, classes: LabelSet) -> str | None:
 async def set_label(
     command_bus: CommandBus, image: ImageView, said: SaidAboutAnswer, classes: LabelSet
 ) -> CorrectedAnswer:
-    """Set the label that was said, and forget that it waits. Raises as `correct_answer`."""
+    """Set the label that was said, and forget that it waits. What another person has decided since it was said stays.
+    Raises as `correct_answer`."""
     correction = CorrectionRequest(
         label=said.label,
-        revision=image.revision,
+        revision=said.revision,
         reason=said.reason,
         prediction_id=said.prediction_id,
         shown_model_version=said.model_version,

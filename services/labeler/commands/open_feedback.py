@@ -49,7 +49,7 @@ class OpenFeedback:
         await feedback.forget_withdrawn(database)
         await feedback.forget_abandoned(database, now - GIVEN_UP)
         for said, image_id in await feedback.find_open(database, now - LEFT_ALONE, AT_ONCE):
-            image = None if image_id is None else await images.image(database, image_id)
+            image = await images.image(database, image_id)
             if image is None:
                 continue
             try:

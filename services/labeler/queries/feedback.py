@@ -11,14 +11,15 @@ _COLUMNS = (
     "feedback_id, said_by, settles, said_at, reason, label, prediction_id, sha256, model_version, answered_label,"
     " answered_probability, revision"
 )
+_SAID = ", ".join(f"said.{column}" for column in _COLUMNS.split(", "))
 _KEEP = f"""
 INSERT INTO answer_feedback ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (feedback_id) DO NOTHING
 """  # noqa: S608 - constants
 _OPEN = f"""
-SELECT {_COLUMNS}, (SELECT image_id FROM images WHERE images.sha256 = said.sha256 AND stored_at IS NOT NULL
-                    AND withdrawn_at IS NULL LIMIT 1) AS image_id
-FROM answer_feedback said WHERE label IS NOT NULL AND said_at < $1 ORDER BY said_at, feedback_id LIMIT $2
+SELECT {_SAID}, images.image_id FROM answer_feedback said JOIN images USING (sha256)
+WHERE said.label IS NOT NULL AND said_at < $1 AND stored_at IS NOT NULL AND withdrawn_at IS NULL
+ORDER BY said_at, feedback_id LIMIT $2
 """  # noqa: S608 - constants
 _FORGET_WITHDRAWN = "DELETE FROM answer_feedback said USING images WHERE images.withdrawn_sha256 = said.sha256"
 _FORGET_ABANDONED = """
@@ -53,9 +54,9 @@ async def keep(database: Database, said: SaidAboutAnswer) -> SaidAboutAnswer:
     return said if row is None else SaidAboutAnswer(**dict(row))  # None: another process has just done it
 
 
-async def find_open(database: Database, before: datetime, limit: int) -> list[tuple[SaidAboutAnswer, UUID | None]]:
-    """Return labels that were said before a time and are not set yet, the oldest first, each with the image that holds
-    the bytes; None while none does."""
+async def find_open(database: Database, before: datetime, limit: int) -> list[tuple[SaidAboutAnswer, UUID]]:
+    """Return labels that were said before a time, are not set yet and can be, the oldest first, each with the image
+    that holds the bytes."""
     found = [dict(row) for row in await database.fetch(_OPEN, before, limit)]
     return [(SaidAboutAnswer(**row), image_id) for row, image_id in ((row, row.pop("image_id")) for row in found)]
 

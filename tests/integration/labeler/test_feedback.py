@@ -14,7 +14,7 @@ from services.labeler.commands.open_feedback import OpenFeedback
 from services.labeler.settings import LabelerSettings
 from shared.contract.events import ImageRegistered, LabelCorrected
 from shared.contract.votes import LabelVoted
-from shared.testing import eventually, image_rejected, image_stored, image_withdrawn
+from shared.testing import eventually, image_rejected, image_stored, image_withdrawn, label_corrected
 
 from .conftest import TOPICS, Labeler
 from .predictor_in_tests import given
@@ -192,6 +192,39 @@ async def test_what_a_process_that_died_left_is_done_by_another(labeler: Labeler
     event = corrections(labeler)[0]
     assert (event.image_id, event.label_to, event.prediction_id) == (upload.image_id, "grass", answer.prediction_id)
     assert (await labeler.get(f"/images/{upload.image_id}"))["revision"] == 1
+
+
+@pytest.mark.usefixtures("no_waiting")
+async def test_what_another_person_has_decided_since_stays(labeler: Labeler) -> None:
+    await say(labeler, labeler.predictor.knows(given(OF_PICTURE)), {"label": "grass"}, data=PICTURE)
+    upload = await registered(labeler)
+    await labeler.publish(stored_as(upload, PICTURE))
+    decided = label_corrected(image_id=upload.image_id, label_to="dandelion", revision=1, corrected_by="berta")
+    await labeler.publish(decided)
+    labeler.clock.move(61)
+    await OpenFeedback(labeler.app.state.service.command_bus, TOPICS).settle()
+    assert [event.event_id for event in corrections(labeler)] == [decided.event_id]
+    assert await kept(labeler) == 0
+
+
+@pytest.mark.usefixtures("no_waiting")
+async def test_images_that_never_come_hold_up_no_other(labeler: Labeler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.labeler.commands.open_feedback.AT_ONCE", 1)
+    for data in (b"it never comes", PICTURE):
+        answer = given(sha256(data).hexdigest())
+        await say(labeler, labeler.predictor.knows(answer), {"label": "grass"}, data=data)
+        labeler.clock.move(1)
+    [upload] = [each for each in labeler.event_log.events(ImageRegistered) if OF_PICTURE in (each.upload_key or "")]
+    await labeler.publish(stored_as(upload, PICTURE))
+    labeler.clock.move(61)
+    other = OpenFeedback(labeler.app.state.service.command_bus, TOPICS)
+
+    async def is_done() -> bool:
+        await other.settle()
+        return await kept(labeler) == 1
+
+    await eventually(is_done)
+    assert {event.image_id for event in corrections(labeler)} == {upload.image_id}
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -25,6 +25,7 @@ from shared.contract.artefact import check_artefact_key
 from shared.contract.events import ModelPromoted
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import PappusError, TransientError
+from shared.runtime.freed_memory import give_back_freed_memory
 from shared.runtime.retry import RetryPolicy, delay
 from shared.runtime.telemetry import logger
 from shared.runtime.tracing import continued, describe, traceparent
@@ -111,8 +112,8 @@ class ModelLoader:
 
     async def _serve_target(self, promotions: Promotions) -> bool:
         """Bring the target into service. Return whether it serves now."""
-        wanted, current = promotions.wanted, self.in_service.current
-        if wanted is None or (current is not None and current.promotion == wanted):
+        wanted = promotions.wanted
+        if wanted is None or self._serves(wanted):
             return True
         with continued(self._trace, "load model"):
             describe(version=wanted.version)
@@ -125,6 +126,14 @@ class ModelLoader:
                 self._notify(Failure(wanted, str(error)))
                 return False
         return True
+
+    def _serves(self, promotion: ModelPromoted) -> bool:
+        current = self.in_service.current
+        return current is not None and current.promotion == promotion
+
+    def _serves_with(self, loaded: LoadedModel) -> bool:
+        current = self.in_service.current
+        return current is not None and current.model is loaded.model
 
     async def _load_first(self, promotions: Iterable[ModelPromoted]) -> None:
         """Bring the first of these that can be loaded into service; a new target ends the search."""
@@ -151,11 +160,12 @@ class ModelLoader:
             limit = self._settings.timeout_seconds
             raise TransientError(f"{promotion.version} was not loaded within {limit} s. Is the store slow?") from error
         MODEL_LOAD_SECONDS.observe(perf_counter() - started)
-        current = self.in_service.current
+        served = self._serves_with(loaded)  # then for another promotion: a freeze
         self._swap(ServingModel(promotion, loaded.model, self._clock()))
         self._served[promotion.artefact_sha256] = loaded
-        if current is None or current.model is not loaded.model:  # else it served for another promotion (freeze)
+        if not served:
             await self._keep(promotion, loaded)
+            await asyncio.to_thread(give_back_freed_memory)
 
     async def _model(self, promotion: ModelPromoted) -> LoadedModel:
         check_artefact_key(promotion.artefact_key, promotion.version)

@@ -1,6 +1,8 @@
 """The whole way in one process: promotions on the log, steady requests, and every answer from the model it names."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,8 +13,12 @@ from services.predictor.api.app import build_app
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.turns import Turns
+from services.predictor.decisions.promotions import Promotions, fold
 from services.predictor.model.artefact_folder import ArtefactFolder
-from services.predictor.model.loader import ModelLoader
+from services.predictor.model.holder import ServingModel
+from services.predictor.model.loader import KEPT_SERVED, Failure, ModelLoader
+from services.predictor.model.model_files import KEPT_BASES
+from services.predictor.model.onnx_model import Graph, Model
 from services.predictor.model.readiness import MODEL_PART, readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.promotions.model_loaded import ModelLoadedReporter
@@ -100,6 +106,28 @@ async def test_promotions_lose_no_request_and_each_answer_fits_its_version(tmp_p
 def logged(event_log: MemoryEventLog) -> int:
     """Return how many answers the log has."""
     return sum(len(event.answers) for event in event_log.events(AnswersLogged))
+
+
+async def test_of_earlier_models_the_last_alone_stay_in_memory(tmp_path: Path) -> None:
+    event_log, store = MemoryEventLog(), MemoryObjectStore()
+    models, graphs = list[weakref.ref[Model]](), list[weakref.ref[Graph]]()
+
+    def remember(serving: ServingModel | None, _failure: Failure | None) -> None:
+        assert serving is not None
+        models.append(weakref.ref(serving.model))
+        graphs.append(weakref.ref(serving.model.graph))
+
+    loader = ModelLoader(store, ArtefactFolder(tmp_path), [remember])
+    running, promotions = asyncio.create_task(loader.run()), Promotions()
+    for sequence in range(1, 11):
+        promotions = fold(promotions, await promote(event_log, store, sequence))
+        loader.set_target(promotions)
+        await eventually(lambda expected=sequence: len(models) == expected)  # type: ignore[misc]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    gc.collect()
+    assert [each() is not None for each in models] == [False] * (10 - KEPT_SERVED) + [True] * KEPT_SERVED
+    assert [each() is not None for each in graphs] == [False] * (10 - KEPT_BASES) + [True] * KEPT_BASES
 
 
 async def test_predictions_without_log_and_store_are_logged_afterwards(tmp_path: Path) -> None:

@@ -210,6 +210,12 @@ LEARNING = Dashboard(
             {"{{rule}} {{outcome}}": gauge("pappus_verdict_rules_total", "rule, outcome", fold="sum")},
         ),
         Panel(
+            "Trials on live requests",
+            "Most answers agree; none failed. Dropped ones found no time beside the requests.",
+            "short",
+            {"{{outcome}}": gauge("pappus_trial_answers_total", "outcome", fold="sum")},
+        ),
+        Panel(
             "Candidates",
             "One for each correction, and a full one when enough is new.",
             "short",

@@ -1,8 +1,7 @@
 """One replica of the predictor: answers over HTTP and gRPC with the champion.
 
-Consumes model.promoted, model.rejected, trial.started and label_set.changed, all of them, and model.trained from its
-end, without a group. Publishes answers.logged, trial.compared, model.loaded and prediction.requested. Owns a folder of
-last good artefacts. Asks a database, if it is there, for answers that were given.
+Consumes model.promoted, model.rejected, trial.started, label_set.changed, and model.trained from its end; no group.
+Publishes answers.logged, trial.compared, model.loaded, prediction.requested. Owns a folder of last good artefacts.
 """
 
 from services.predictor.api.batches.submission import Submissions

@@ -112,12 +112,12 @@ def test_a_share_of_the_requests_is_chosen_by_their_ids(share: float) -> None:
 class Replica:
     """A replica with a champion, and what tries candidates in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, longest_seconds: float) -> None:
         self.store, self.clock = CountingStore(), FixedClock(SOON)
         self.candidates = CandidateModels(ModelFiles(self.store, ArtefactFolder(folder)))
         self.holder = TrialHolder(self.candidates, QUICK, self.clock)
         self.turns = Turns(5.0, 64)
-        self.answers = TrialAnswers(self.holder, self.turns, longest_seconds=0.05)
+        self.answers = TrialAnswers(self.holder, self.turns, longest_seconds)
         self.log, in_service = PredictionLog(1000), ModelHolder()
         in_service.swap(ServingModel(promotion(1, CHAMPION), Model(CHAMPION), NOON))
         predictions = Predictions(in_service, self.log, "api-0", self.turns, trials=self.answers)
@@ -156,8 +156,14 @@ async def running(*parts: Callable[[], Coroutine[None, None, None]]) -> AsyncIte
 
 
 @pytest.fixture
-async def replica(tmp_path: Path) -> AsyncIterator[Replica]:
-    made = Replica(tmp_path)
+def longest_seconds() -> float:
+    """How long an image waits for a moment without requests: longer than any test."""
+    return 1e6
+
+
+@pytest.fixture
+async def replica(tmp_path: Path, longest_seconds: float) -> AsyncIterator[Replica]:
+    made = Replica(tmp_path, longest_seconds)
     async with made.client, running(made.holder.run):
         yield made
     await made.candidates.close()
@@ -265,6 +271,7 @@ async def test_nothing_is_computed_before_the_answer_is_given(replica: Replica) 
         await eventually(lambda: replica.trial.compared == 1)
 
 
+@pytest.mark.parametrize("longest_seconds", [0.05])
 async def test_what_finds_no_time_is_dropped_and_counted(replica: Replica) -> None:
     await replica.begin(trial(), AGREES)
     await eventually(lambda: loaded(replica))

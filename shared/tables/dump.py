@@ -5,7 +5,11 @@ from collections.abc import Sequence
 
 from shared.tables.database import Database
 
-_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY tablename"
+_TABLES = """
+SELECT relname AS tablename FROM pg_class
+WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname
+"""
+"""Rows of a partition are those of its table."""
 _NEVER = ("migrations", "fold", "traces", "changed_images", "event_numbers", "completion_numbers")
 """They tell of the code, of when it ran and what it read first, and of who watched, not of events: two schemas need not
 agree on them."""

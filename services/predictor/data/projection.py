@@ -2,7 +2,6 @@
 and which model answered about each last; what was asked in batches (`batch_fold`)."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -32,7 +31,7 @@ async def apply_prediction_logged(event: PredictionLogged, transaction: Transact
                                     label, probabilities, corrections, projection, milliseconds, replica)
            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
            WHERE NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.image_id = $6 OR w.sha256 = $7)
-           ON CONFLICT (prediction_id) DO NOTHING""",
+           ON CONFLICT (prediction_id, occurred_at) DO NOTHING""",
         event.prediction_id,
         event.occurred_at,
         event.model_name,
@@ -62,7 +61,7 @@ async def apply_answers_logged(events: Sequence[AnswersLogged], transaction: Tra
                    probabilities jsonb, corrections uuid[], projection double precision[],
                    milliseconds double precision)
                WHERE NOT EXISTS (SELECT FROM withdrawn_images w WHERE w.sha256 = a.sha256)
-               ON CONFLICT (prediction_id) DO NOTHING""",
+               ON CONFLICT (prediction_id, occurred_at) DO NOTHING""",
             ANSWERS.dump_json(event.answers).decode(),
             event.model_name,
             event.source,
@@ -138,12 +137,6 @@ def projectors() -> list[Projector]:
         on_events(PredictionRequested, apply_prediction_requested),
         on_events(PredictionCompleted, apply_prediction_completed),
     ]
-
-
-async def delete_before(database: Database, moment: datetime) -> int:
-    """Delete the predictions before `moment` and return how many. Kafka deletes them from the topic as well."""
-    deleted: str = await database.execute("DELETE FROM predictions WHERE occurred_at < $1", moment)
-    return int(deleted.rsplit(" ", 1)[-1])
 
 
 def replay_plan() -> ReplayPlan:

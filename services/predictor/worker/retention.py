@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.predictor.data.batch_fold import delete_batches_before
-from services.predictor.data.projection import delete_before, find_withdrawn_bytes
+from services.predictor.data.prediction_days import keep_days
+from services.predictor.data.projection import find_withdrawn_bytes
 from services.predictor.decisions.batches import PREFIX
 from shared.runtime.clock import Clock, utc_now
 from shared.runtime.errors import TransientError
@@ -28,12 +29,13 @@ class ErasableStore(Protocol):
 
 
 class Retention:
-    """Deletes what is older than `days`, once an hour; at once bytes of images that people took back."""
+    """Once an hour makes the tables of the days to come, and deletes what is older than `days`, predictions by whole
+    days; bytes of images that people took back, too."""
 
     def __init__(self, database: Database, store: ErasableStore, days: int, clock: Clock = utc_now) -> None:
         self._database = database
         self._store = store
-        self._kept = timedelta(days=days)
+        self._days = days
         self._clock = clock
 
     async def run(self) -> None:
@@ -42,16 +44,24 @@ class Retention:
             try:
                 await self.delete_old()
             except TransientError as error:
-                logger.warning("old predictions could not be deleted", error=str(error))
+                logger.warning("old predictions could not be dropped", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
 
     async def delete_old(self) -> None:
-        """Delete what is old now. Raises TransientError."""
-        moment = self._clock() - self._kept
-        rows = await delete_before(self._database, moment)
+        """Delete what is old now, and make the tables of the days to come. Raises TransientError."""
+        now = self._clock()
+        found = await keep_days(self._database, now, self._days)
+        moment = now - timedelta(days=self._days)
         images = await delete_batches_before(self._database, moment)
         objects = await self._delete_bytes(moment)
-        logger.info("old predictions deleted", rows=rows, images_of_batches=images, objects=objects)
+        logger.info(
+            "old predictions deleted",
+            days=[str(day) for day in found.dropped],
+            made=[str(day) for day in found.made],
+            rows=found.rows,
+            images_of_batches=images,
+            objects=objects,
+        )
 
     async def _delete_bytes(self, moment: datetime) -> int:
         """Delete bytes that were sent last before `moment`. Those that are sent again at this time stay."""

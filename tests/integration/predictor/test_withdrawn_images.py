@@ -10,10 +10,12 @@ from uuid import UUID
 import pytest
 
 from pappus.stack import Servers
+from services.predictor.data.prediction_days import keep_days
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, is_withdrawn, projectors, replay_plan
 from services.predictor.worker.withdrawn import WithdrawnImages
 from shared.contract.events import Event
 from shared.contract.replicas import AnswersLogged, PredictionLogged
+from shared.runtime.clock import utc_now
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database
@@ -74,6 +76,8 @@ async def test_a_replay_gives_the_same_tables(servers: Servers) -> None:
             report = await replay(event_log, url, replace(replay_plan(), schema=schema.name))
         assert (report.differing, report.swapped) == ((), True)
         assert await database.fetchval("SELECT count(*) FROM predictions") == len(KEPT)
+        kept = await keep_days(database, utc_now(), 14)
+        assert (kept.made, kept.dropped) == ((), ())  # the new tables have their days
 
 
 async def test_answers_together_give_the_rows_that_each_alone_gives(servers: Servers) -> None:

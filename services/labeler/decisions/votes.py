@@ -60,6 +60,6 @@ def tally(votes: Iterable[Vote], rules: VoteRules) -> Tally:
         return Tally("open" if most + rules.at_most - number >= rules.needed else "split")
     leading = [said for said, people in behind.items() if len(people) == most]
     if len(leading) > 1:
-        return Tally("split")
+        return Tally("open" if number < rules.at_most else "split")
     [(label, no_label)] = leading
     return Tally("decided", label, no_label, tuple(sorted(behind[label, no_label])))

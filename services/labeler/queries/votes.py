@@ -7,9 +7,15 @@ from services.labeler.decisions.votes import VoteRules
 from shared.tables.database import Database
 from shared.tables.postgres import Row
 
-OPEN = "(most < {needed} AND most + {at_most} - number >= {needed})"
+OPEN = (
+    "((most < {needed} AND most + {at_most} - number >= {needed})"
+    " OR (most >= {needed} AND ahead > 1 AND number < {at_most}))"
+)
 """Of open_votes: another vote may decide, as `decisions/votes.py` says."""
-SPLIT = "((most < {needed} AND most + {at_most} - number < {needed}) OR (most >= {needed} AND ahead > 1))"
+SPLIT = (
+    "((most < {needed} AND most + {at_most} - number < {needed})"
+    " OR (most >= {needed} AND ahead > 1 AND number >= {at_most}))"
+)
 DECIDED = "(most >= {needed} AND ahead = 1)"
 _WHICH_COUNT = """
 SELECT votes.* FROM votes JOIN open_votes USING (image_id) JOIN images USING (image_id)

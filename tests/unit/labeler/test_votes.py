@@ -60,6 +60,12 @@ def test_two_of_three(said: list[str], state: str) -> None:
     assert tally([Vote(str(number), label) for number, label in enumerate(said)], TWO_OF_THREE).state == state
 
 
+def test_another_vote_may_decide_between_two_that_have_enough() -> None:
+    votes = [Vote(str(number), label) for number, label in enumerate(["grass", "moss", "grass", "moss"])]
+    assert tally(votes, VoteRules(2, 5)).state == "open"
+    assert tally([*votes, Vote("last", "moss")], VoteRules(2, 5)).label == "moss"
+
+
 def test_a_vote_without_a_label_is_equal_to_one_with_the_same_reason() -> None:
     found = tally([Vote("a", None, "unusable"), Vote("b", None, "unsure"), Vote("c", None, "unusable")], TWO_OF_THREE)
     assert (found.state, found.label, found.no_label, found.voters) == ("decided", None, "unusable", ("a", "c"))

@@ -8,7 +8,6 @@ from services.ingestor.announcer import ANNOUNCER, Announcer
 from services.ingestor.data.ledger import Ledger
 from services.ingestor.data.logins import Logins
 from services.ingestor.data.projection import FOLD_VERSION, MIGRATIONS, PROJECTION, SCHEMA, Tables
-from services.ingestor.download.downloader import Downloader
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.precedence import Precedence
 from services.ingestor.settings import SOURCE, IngestorSettings
@@ -22,6 +21,7 @@ from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
 from shared.tables.label_set import KnownClasses
 from shared.tables.projection import Projection
+from shared.web.download.downloader import Downloader
 
 
 async def main() -> None:

@@ -11,10 +11,8 @@ from services.ingestor.decisions.images import (
     examine,
     object_key_of,
     refuse_label,
-    too_large,
 )
 from services.ingestor.decisions.outcomes import Outcome
-from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from services.ingestor.precedence import Precedence
 from services.ingestor.settings import SOURCE
@@ -28,6 +26,7 @@ from shared.runtime.errors import InvalidMessage
 from shared.runtime.health import Health
 from shared.storage.object_store import ObjectMissing, ObjectStore, ObjectTooLarge
 from shared.storage.verified import HashMismatch, get_verified
+from shared.web.rejection import Rejection, too_large
 
 GROUP = "ingestor-fetcher"
 UPLOADS_GROUP = "ingestor-uploads"
@@ -187,7 +186,7 @@ class Fetcher:
             detail = f"The uploaded bytes are not in the object store ({error}) Upload the image again."
             return Rejection("upload_missing", detail, retryable=True)
         except ObjectTooLarge:
-            return too_large(self._acceptance)
+            return too_large(self._acceptance.maximum_bytes)
 
     async def _stored_before(self, key: str) -> bytes | None:
         """Return the bytes of an upload from the image that holds them; None if there is none. The labeler deletes an

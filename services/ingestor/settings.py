@@ -2,11 +2,11 @@
 
 from pydantic import Field, field_validator
 
-from services.ingestor.decisions.addresses import AllowedHosts
 from services.ingestor.decisions.images import Acceptance
 from shared.imaging.decoding import MAXIMUM_PIXELS
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.settings import Settings
+from shared.web.fetchable import AllowedHosts
 
 SOURCE = "pappus/ingestor"
 """The CloudEvents source of what the ingestor publishes."""

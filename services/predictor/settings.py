@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from shared.runtime.settings import Settings
+from shared.web.fetchable import AllowedHosts
 
 SOURCE = "pappus/predictor"
 """The CloudEvents source of what replicas and worker publish."""
@@ -51,6 +52,9 @@ class PredictorSettings(Settings):
     rescoring_share: float = Field(
         default=0.25, gt=0, le=1, description="Of the worker's time, for scoring stored images again"
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="host or host:port that may be fetched although its address is not public"
+    )
     callback_secret: SecretStr = Field(
         default=SecretStr(""), description="Signs callbacks, with a key for each client; without it there are none"
     )
@@ -59,6 +63,12 @@ class PredictorSettings(Settings):
     )
     callback_tries: int = Field(default=12, ge=1, description="After so many failures a callback is given up")
     prediction_days: int = Field(default=14, ge=1, description="How long the worker's table keeps predictions")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        AllowedHosts.parse(entries)
+        return entries
 
     @property
     def artefact_folder(self) -> Path:

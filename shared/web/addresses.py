@@ -1,6 +1,6 @@
 """Which web addresses people may name. Pure.
 
-The ingestor fetches them, and refuses addresses inside our network, after redirects too (its `decisions/addresses.py`).
+The ingestor fetches them, and refuses addresses inside our network, after redirects too (`fetchable.py`).
 Here only what may not even be written down is refused: the log keeps what it is given without limit.
 """
 

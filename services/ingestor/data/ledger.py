@@ -13,12 +13,12 @@ from services.ingestor.data.looks import Looks
 from services.ingestor.decisions.groups import choose_group
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
-from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, ImageWithdrawn
 from shared.runtime.batcher import Batcher
 from shared.runtime.clock import Clock
 from shared.tables.database import Database, Transaction
+from shared.web.rejection import Rejection
 
 AT_ONCE = 32
 """Decisions in one transaction at most: more than images are in work, by default."""

@@ -7,7 +7,6 @@ of the topics gives the same tables.
 from collections.abc import Sequence
 
 from services.ingestor.data import ledger, tombstones
-from services.ingestor.decisions.urls import without_login
 from services.ingestor.settings import IngestorSettings
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, ImageWithdrawn, LabelCorrected
 from shared.contract.label_set import LabelSetChanged
@@ -16,6 +15,7 @@ from shared.runtime.errors import InvalidMessage
 from shared.tables.label_set import apply_label_set_changed
 from shared.tables.projection import Projector, Transaction, on_event, on_events
 from shared.tables.replay import ReplayPlan
+from shared.web.urls import without_login
 
 SCHEMA = "ingestor"
 MIGRATIONS = "services.ingestor.data.sql"

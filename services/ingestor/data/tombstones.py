@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.decisions.withdrawn import because
 from shared.contract.events import ImageWithdrawn
 from shared.tables.database import Database, Transaction
+from shared.web.rejection import Rejection
 
 Asked = tuple[UUID, str | None]
 """An image, and the sha256 of its bytes; None while they are not known."""

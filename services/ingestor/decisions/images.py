@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from services.ingestor.decisions.looks import Look, look_of
 from services.ingestor.decisions.perceptual_hash import perceptual_hash
-from services.ingestor.decisions.rejection import Rejection
 from shared.contract.label_set import LabelSet
 from shared.imaging.decoding import MAXIMUM_PIXELS, UndecodableImage, decode, image_facts
 from shared.imaging.pixels_hash import hash_pixels
+from shared.web.rejection import Rejection, too_large
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,7 @@ def refuse_label(label: str | None, classes: LabelSet) -> Rejection | None:
 
 def refuse_size(size_bytes: int, acceptance: Acceptance) -> Rejection | None:
     """Return why this many bytes are not taken, None if they are."""
-    return too_large(acceptance) if size_bytes > acceptance.maximum_bytes else None
-
-
-def too_large(acceptance: Acceptance) -> Rejection:
-    """Return the rejection of a file above the limit."""
-    return Rejection("too_large", f"More than {acceptance.maximum_bytes:,} bytes; send a smaller file.")
+    return too_large(acceptance.maximum_bytes) if size_bytes > acceptance.maximum_bytes else None
 
 
 def examine(data: bytes, acceptance: Acceptance) -> AcceptedImage | Rejection:

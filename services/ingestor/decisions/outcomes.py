@@ -6,9 +6,9 @@ from uuid import UUID
 
 from services.ingestor.decisions.groups import Grouped
 from services.ingestor.decisions.images import AcceptedImage
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.decisions.urls import without_login
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored, uuid_of
+from shared.web.rejection import Rejection
+from shared.web.urls import without_login
 
 DETAIL_CHARACTERS = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.ingestor.decisions.rejection import Rejection
 from shared.runtime.errors import PappusError
+from shared.web.rejection import Rejection
 
 
 class WithdrawnBytes(PappusError):

@@ -1,13 +1,12 @@
 """Asynchronous predictions: what clients asked in batches is answered with the champion.
 
 Consumes prediction.requested (handler), model.promoted and label_set.changed (all of them, without a group). Publishes
-prediction.completed. Reads the tables of the worker, whose projection folds both topics, and writes what came of
-callbacks.
+prediction.completed. Reads the tables that the worker folds from both topics; owns the table `callbacks`.
 """
 
 from services.predictor.batches.callbacks import CallbackDelivery
 from services.predictor.batches.handlers import RequestedPredictions
-from services.predictor.batches.sources import StoredBytes
+from services.predictor.batches.sources import SourceBytes
 from services.predictor.data.projection import MIGRATIONS, SCHEMA
 from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import readiness
@@ -19,6 +18,8 @@ from shared.runtime.process import run, run_parts
 from shared.runtime.telemetry import configure
 from shared.storage.object_store import open_object_store
 from shared.tables.database import Database
+from shared.web.download.downloader import Downloader
+from shared.web.download.limits import DownloadLimits
 
 
 async def main() -> None:
@@ -32,9 +33,10 @@ async def main() -> None:
         event_log.publisher(SOURCE) as publisher,
         open_object_store(settings) as store,
         Database.open(settings.database_dsn, SCHEMA, MIGRATIONS) as database,
+        Downloader.open(DownloadLimits(settings.upload_limit_bytes, settings.allowed_hosts)) as downloads,
     ):
         loader = make_loader(settings, store, [readiness(health)])
-        images = StoredBytes(store, event_log, database, settings.upload_limit_bytes)
+        images = SourceBytes(store, event_log, database, downloads, settings.upload_limit_bytes)
         requested = RequestedPredictions(images, loader.in_service, settings.replica)
         await run_parts(
             health,

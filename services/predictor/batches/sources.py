@@ -1,4 +1,4 @@
-"""Where the bytes of a request come from: uploaded ones, a stored image."""
+"""Where the bytes of a request come from: uploaded ones, a stored image, a web address."""
 
 from typing import Protocol
 from uuid import UUID
@@ -13,6 +13,7 @@ from shared.storage.object_store import ObjectMissing, ObjectTooLarge
 from shared.storage.verified import HashMismatch, ReadableStore, get_verified
 from shared.tables.database import Database
 from shared.tables.projection import wait_until_caught_up
+from shared.web.rejection import Rejection
 
 CAUGHT_UP_SECONDS = 10.0
 
@@ -33,14 +34,23 @@ class ImageBytes(Protocol):
         now."""
 
 
-class StoredBytes:
-    """Uploaded bytes, and those of stored images, from the object store; the tables say where a stored image lies."""
+class Downloads(Protocol):
+    """Fetches what people name on the web; `Downloader` does."""
+
+    async def fetch(self, url: str) -> bytes | Rejection:
+        """Return the bytes behind `url`, or why there are none."""
+
+
+class SourceBytes:
+    """Uploaded bytes, and those of stored images, from the object store; the tables say where a stored image lies. What
+    is at a web address is fetched."""
 
     def __init__(
         self,
         store: ReadableStore,
         event_log: EventLog,
         database: Database,
+        downloads: Downloads,
         longest_bytes: int,
         caught_up_seconds: float = CAUGHT_UP_SECONDS,
     ) -> None:
@@ -48,6 +58,7 @@ class StoredBytes:
         self._store = store
         self._event_log = event_log
         self._database = database
+        self._downloads = downloads
         self._longest_bytes = longest_bytes
         self._caught_up_seconds = caught_up_seconds
 
@@ -55,6 +66,11 @@ class StoredBytes:
         """See ImageBytes."""
         if request.object_key is not None and request.sha256 is not None:
             return await self._read(request.object_key, request.sha256)
+        if request.url is not None:
+            found = await self._downloads.fetch(request.url)
+            if isinstance(found, Rejection):
+                raise Refused(found.reason, found.detail)
+            return found
         assert request.image_id is not None
         return await self._of_image(request.image_id)
 

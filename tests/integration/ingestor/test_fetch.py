@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
+from shared.web.download.downloader import Downloader
+from shared.web.rejection import Rejection
 from tests.integration.ingestor.hostile import PATIENT_SECONDS, HostileServer
 
 

@@ -11,11 +11,11 @@ import pytest
 from services.ingestor.data.ledger import Ledger, enter
 from services.ingestor.decisions.images import AcceptedImage
 from services.ingestor.decisions.looks import Look, look_of
-from services.ingestor.decisions.rejection import Rejection
 from shared.contract.events import ImageRegistered, ImageRejected, ImageStored
 from shared.runtime.errors import TransientError
 from shared.tables.database import Connection, Database
 from shared.testing import FixedClock, eventually, image_registered, image_stored
+from shared.web.rejection import Rejection
 
 
 def look(seed: int) -> Look:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from services.ingestor.data.logins import Logins
 from services.ingestor.data.projection import Tables
-from services.ingestor.decisions.urls import without_login
 from shared.contract.events import Event, uuid_of
 from shared.runtime.errors import InvalidMessage
 from shared.tables.database import Database
 from shared.tables.postgres import Transaction
 from shared.testing import image_registered, image_rejected, image_stored, image_withdrawn, label_corrected
+from shared.web.urls import without_login
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL = "http://example.org/a.jpg"

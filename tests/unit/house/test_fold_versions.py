@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PINNED = {
-    "ingestor": (2, "e90d99826132e404"),
+    "ingestor": (2, "455c40f3efda0a85"),
     "labeler": (7, "ea709371a9840734"),
     "predictor": (2, "914e8f329c485782"),
     "trainer": (3, "237bb1c04a1b040b"),

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
+from shared.web.download.downloader import Downloader
+from shared.web.rejection import Rejection
 from tests.unit.ingestor.names import Names
 
 PICTURE = b"\xff\xd8 picture"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingestor.decisions.addresses import AllowedHosts, check_url
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.decisions.urls import Address
 from shared.runtime.public_addresses import forbidden_address
+from shared.web.fetchable import AllowedHosts, check_url
+from shared.web.rejection import Rejection
+from shared.web.urls import Address
 
 NO_HOST = AllowedHosts()
 

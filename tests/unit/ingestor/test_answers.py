@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingestor.decisions.rejection import Rejection
+from shared.web.rejection import Rejection
 from tests.unit.ingestor.raw_server import PICTURE, RawServer, answer, redirect
 
 A = "http://127.0.0.1:{port}/a"

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
+from shared.web.download.downloader import Downloader
+from shared.web.rejection import Rejection
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -16,7 +16,6 @@ from PIL import Image
 from services.ingestor.decisions.groups import Grouped
 from services.ingestor.decisions.images import Acceptance, AcceptedImage
 from services.ingestor.decisions.outcomes import Outcome, duplicate, rejected, rejected_id, stored, stored_id
-from services.ingestor.decisions.rejection import Rejection
 from services.ingestor.decisions.withdrawn import WithdrawnBytes
 from services.ingestor.handlers import GROUP, UPLOADS_GROUP, Fetcher
 from services.ingestor.precedence import Precedence
@@ -26,6 +25,7 @@ from shared.runtime.errors import InvalidMessage, TransientError
 from shared.runtime.health import Health
 from shared.runtime.process import run_parts
 from shared.testing import MemoryEventLog, MemoryObjectStore, eventually, image_registered
+from shared.web.rejection import Rejection
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ACCEPTANCE = Acceptance(maximum_bytes=10_000)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingestor.decisions.outcomes import rejected
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.download.downloader import Downloader
 from services.ingestor.settings import IngestorSettings
 from shared.messaging.codec import decode, encode
 from shared.testing import image_registered
+from shared.web.download.downloader import Downloader
+from shared.web.rejection import Rejection
 from tests.profiles import cases
 from tests.unit.ingestor.names import Names
 

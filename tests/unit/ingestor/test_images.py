@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.ingestor.decisions.images import Acceptance, AcceptedImage, examine, refuse_label
-from services.ingestor.decisions.rejection import Rejection
 from shared.contract.label_set import configured
+from shared.web.rejection import Rejection
 
 ACCEPTANCE = Acceptance(maximum_bytes=3_000_000, maximum_pixels=1_000_000)
 

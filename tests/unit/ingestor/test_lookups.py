@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.download.downloader import Downloader
-from services.ingestor.download.lookups import AT_ONCE, REST_SECONDS, Lookups, domain_of
-from services.ingestor.download.rejected import DownloadRejected
 from services.ingestor.settings import IngestorSettings
 from shared.testing import eventually
+from shared.web.download.downloader import Downloader
+from shared.web.download.lookups import AT_ONCE, REST_SECONDS, Lookups, domain_of
+from shared.web.download.rejected import DownloadRejected
+from shared.web.rejection import Rejection
 from tests.unit.ingestor.name_server import NameServer
 from tests.unit.ingestor.names import Names
 from tests.unit.ingestor.raw_server import PICTURE, RawServer, answer

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.ingestor.decisions.addresses import AllowedHosts
-from services.ingestor.download.rejected import DownloadRejected
-from services.ingestor.download.resolver import CheckedResolver
+from shared.web.download.rejected import DownloadRejected
+from shared.web.download.resolver import CheckedResolver
+from shared.web.fetchable import AllowedHosts
 from tests.unit.ingestor.names import Names
 
 

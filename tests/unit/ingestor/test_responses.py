@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.ingestor.decisions.addresses import AllowedHosts, check_url
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.decisions.responses import redirect_target
-from services.ingestor.decisions.urls import Address
+from shared.web.fetchable import AllowedHosts, check_url
+from shared.web.rejection import Rejection
+from shared.web.responses import redirect_target
+from shared.web.urls import Address
 
 ALLOWED = AllowedHosts.parse(["127.0.0.1:28300", "files.internal", "other.internal"])
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingestor.decisions.urls import NotAUrl, join_url, parse_url, without_login
+from shared.web.urls import NotAUrl, join_url, parse_url, without_login
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ TRAINER = ["trainer-fast", "trainer-gate", "trainer-full", "trainer-trigger", "t
 @pytest.mark.parametrize(
     ("file", "services"),
     [
-        ("services/ingestor/download/resolver.py", ["ingestor"]),
+        ("services/ingestor/handlers.py", ["ingestor"]),
         ("services/ingestor/data/sql/0001_images.sql", ["ingestor"]),
         ("services/trainer/gate/decisions/rules.py", ["trainer-gate"]),
         ("services/trainer/model/head.py", TRAINER),

@@ -116,6 +116,12 @@ async def test_stored_images_are_asked_about_by_their_ids(replica: Replica) -> N
     assert await replica.store.keys("") == []
 
 
+async def test_web_addresses_are_asked_about_as_they_are_written(replica: Replica) -> None:
+    urls = [f"https://example.org/{number}.jpg?size=2" for number in range(3)]
+    assert (await replica.send({"urls": urls})).status_code == 202
+    assert [event.url for event in replica.requested] == urls
+
+
 async def test_the_same_request_with_the_same_key_is_the_same_batch(replica: Replica) -> None:
     key = {"Idempotency-Key": "order-7"}
     first, again, other = [await replica.upload(data, headers=key) for data in (RED, RED, GREEN)]
@@ -146,6 +152,9 @@ async def test_without_an_acknowledgement_nothing_is_promised(replica: Replica) 
         ({"image_ids": ["seven"]}, 422, "invalid_request"),
         ({"image_ids": [str(uuid4())] * (MOST_IMAGES + 1)}, 422, "invalid_request"),
         ({"images": []}, 422, "invalid_request"),
+        ({"urls": ["https://example.org/a.jpg"], "image_ids": [str(uuid4())]}, 422, "several_kinds"),
+        ({"urls": ["ftp://example.org/a.jpg"]}, 422, "address_forbidden"),
+        ({"urls": ["https://anna:secret@example.org/a.jpg"]}, 422, "address_forbidden"),
         ([], 422, "invalid_request"),
     ],
 )

@@ -20,9 +20,10 @@ class _Body(BaseModel):
 
 
 class NewBatch(BaseModel):
-    """Stored images to ask about, by their ids."""
+    """Images to ask about: public web addresses, or ids of stored images; not both."""
 
     model_config = ConfigDict(extra="forbid")
+    urls: list[str] | None = Field(default=None, max_length=MOST_IMAGES)
     image_ids: list[UUID] | None = Field(default=None, max_length=MOST_IMAGES)
     callback_url: str | None = Field(default=None, description="told when all images are finished")
 

@@ -13,6 +13,7 @@ from shared.contract.batches import MOST_IMAGES
 from shared.http.forms import FILE, Form, read_form
 from shared.http.limits import too_large
 from shared.http.problems import Problem
+from shared.web.addresses import refuse_address
 
 JSON_BYTES = 8_000_000
 """The longest list of addresses or ids."""
@@ -53,7 +54,7 @@ async def read_batch(request: Request, limits: ZipLimits) -> Asked:
     if not asked.size:
         detail = (
             f"The request names no image. Send files or a ZIP archive in field '{FILE}' of a form, or JSON with"
-            " image_ids."
+            " urls or image_ids."
         )
         raise Problem(422, "no_images", detail)
     if asked.size > MOST_IMAGES:
@@ -70,8 +71,13 @@ def _of_json(body: bytes) -> Asked:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
-        raise Problem(422, "invalid_request", f"{where}: {first['msg']}. Send image_ids.") from error
-    return Asked(image_ids=tuple(asked.image_ids or ()), callback_url=asked.callback_url)
+        raise Problem(422, "invalid_request", f"{where}: {first['msg']}. Send urls or image_ids.") from error
+    if asked.urls and asked.image_ids:
+        raise Problem(422, "several_kinds", "A batch has urls or image_ids, not both. Send two requests.")
+    for number, url in enumerate(asked.urls or ()):
+        if (why := refuse_address(url)) is not None:
+            raise Problem(422, "address_forbidden", f"urls.{number}: {why}")
+    return Asked((), tuple(asked.urls or ()), tuple(asked.image_ids or ()), asked.callback_url)
 
 
 async def _of_form(form: Form, limits: ZipLimits) -> Asked:

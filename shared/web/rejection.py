@@ -14,3 +14,8 @@ class Rejection:
     detail: str
     retryable: bool = False
     duplicate_of: UUID | None = None
+
+
+def too_large(longest_bytes: int) -> Rejection:
+    """Return the rejection of a file above the limit."""
+    return Rejection("too_large", f"More than {longest_bytes:,} bytes; send a smaller file.")

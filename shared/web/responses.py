@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from services.ingestor.decisions.addresses import AllowedHosts, check_url
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.decisions.urls import Address, NotAUrl, join_url, without_login
+from shared.web.fetchable import AllowedHosts, check_url
+from shared.web.rejection import Rejection
+from shared.web.urls import Address, NotAUrl, join_url, without_login
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TAKEN = frozenset({200, 203})  # 203: a proxy has changed it (RFC 9110, 15.3.4); the picture itself decides

@@ -8,10 +8,10 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingestor.decisions.addresses import AllowedHosts, forbidden_detail
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.download.rejected import DownloadRejected
 from shared.runtime.public_addresses import forbidden_address
+from shared.web.download.rejected import DownloadRejected
+from shared.web.fetchable import AllowedHosts, forbidden_detail
+from shared.web.rejection import Rejection
 
 
 class CheckedResolver(AbstractResolver):

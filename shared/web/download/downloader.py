@@ -8,18 +8,17 @@ from weakref import WeakValueDictionary
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, CookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver
 
-from services.ingestor.decisions.addresses import AllowedHosts, check_url
-from services.ingestor.decisions.images import refuse_size
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.decisions.responses import redirect_target, refuse_response
-from services.ingestor.decisions.urls import Address
-from services.ingestor.download.clock import limited, seconds_left
-from services.ingestor.download.failures import rejection_of
-from services.ingestor.download.lookups import Lookups
-from services.ingestor.download.rejected import DownloadRejected
-from services.ingestor.download.resolver import CheckedResolver
-from services.ingestor.settings import IngestorSettings
 from shared.runtime.retry import RetryPolicy, delay
+from shared.web.download.clock import limited, seconds_left
+from shared.web.download.failures import rejection_of
+from shared.web.download.limits import DownloadSettings
+from shared.web.download.lookups import Lookups
+from shared.web.download.rejected import DownloadRejected
+from shared.web.download.resolver import CheckedResolver
+from shared.web.fetchable import AllowedHosts, check_url
+from shared.web.rejection import Rejection, too_large
+from shared.web.responses import redirect_target, refuse_response
+from shared.web.urls import Address
 
 HEADERS = {"User-Agent": "Pappus-ingestor/1", "Accept": "image/*", "Accept-Encoding": "identity"}
 HEADER_BYTES = 32_768
@@ -35,11 +34,11 @@ async def no_login(_url: str) -> None:
 class Downloader:
     """Downloads the bytes behind URLs. Open it with `Downloader.open`."""
 
-    def __init__(self, connector: TCPConnector, settings: IngestorSettings, login_of: LoginOf) -> None:
+    def __init__(self, connector: TCPConnector, settings: DownloadSettings, login_of: LoginOf) -> None:
         self._connector = connector
         self._login_of = login_of
         self._allowed = AllowedHosts.parse(settings.allowed_hosts)
-        self._acceptance = settings.acceptance
+        self._longest_bytes = settings.max_image_bytes
         self._redirects = settings.max_redirects
         self._connect_seconds = settings.fetch_connect_seconds
         self._total_seconds = settings.fetch_total_seconds
@@ -50,7 +49,7 @@ class Downloader:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: IngestorSettings, names: AbstractResolver | None = None, login_of: LoginOf = no_login
+        cls, settings: DownloadSettings, names: AbstractResolver | None = None, login_of: LoginOf = no_login
     ) -> AsyncIterator["Downloader"]:
         """Open a downloader with its connections. `names` resolves host names; None: the name servers of the system.
         `login_of` knows the login of a URL that has none in its text."""
@@ -161,6 +160,5 @@ class Downloader:
         return bytes(data)
 
     def _check_size(self, size_bytes: int) -> None:
-        rejection = refuse_size(size_bytes, self._acceptance)
-        if rejection:
-            raise DownloadRejected(rejection)
+        if size_bytes > self._longest_bytes:
+            raise DownloadRejected(too_large(self._longest_bytes))

@@ -1,7 +1,7 @@
 """The way of a rejection out of a download: raised where it is found, returned as a value by the downloader."""
 
-from services.ingestor.decisions.rejection import Rejection
 from shared.runtime.errors import PappusError
+from shared.web.rejection import Rejection
 
 
 class DownloadRejected(PappusError):

@@ -8,9 +8,9 @@ from aiohttp import (
     ClientResponseError,
 )
 
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.decisions.urls import Address
 from shared.runtime.telemetry import logger
+from shared.web.rejection import Rejection
+from shared.web.urls import Address
 
 
 def rejection_of(error: Exception, address: Address, seconds: float) -> Rejection:

@@ -10,9 +10,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import AsyncResolver
 from cachetools import TTLCache
 
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.download.clock import paused
-from services.ingestor.download.rejected import DownloadRejected
+from shared.web.download.clock import paused
+from shared.web.download.rejected import DownloadRejected
+from shared.web.rejection import Rejection
 
 AT_ONCE = 4
 """Lookups in one domain at once; the others wait for them, and share their fate if nothing is answered."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from services.ingestor.decisions.rejection import Rejection
-from services.ingestor.decisions.urls import DEFAULT_PORTS, Address, NotAUrl, parse_url, without_login
 from shared.runtime.public_addresses import forbidden_address
+from shared.web.rejection import Rejection
+from shared.web.urls import DEFAULT_PORTS, Address, NotAUrl, parse_url, without_login
 
 WEB_PORTS = frozenset(DEFAULT_PORTS.values())
 SYSTEM_PORTS_END = 1023  # RFC 6335: below, services that are no web server listen

@@ -1,8 +1,7 @@
-"""The worker: answers about stored images, again by each new full model, and the table of all predictions.
+"""The worker: answers about stored images, again by each new full model, and the tables of the predictor.
 
-Consumes image.stored (handler), model.promoted and label_set.changed (all of them, without a group), answers.logged,
-prediction.logged, prediction.requested, prediction.completed, image.stored, image.scored and image.withdrawn
-(projection). Publishes image.scored. Owns schema `predictor`, and the bytes below predictions/.
+Consumes image.stored (handler), model.promoted and label_set.changed (all of them, without a group), and what its
+projection folds. Publishes image.scored. Owns schema `predictor`, and the bytes below predictions/.
 """
 
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, SCHEMA, projectors
@@ -10,6 +9,7 @@ from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.settings import SOURCE, PredictorSettings
+from services.predictor.worker.completion_numbers import CompletionNumbers
 from services.predictor.worker.handlers import StoredImages
 from services.predictor.worker.rescoring import Rescoring
 from services.predictor.worker.retention import Retention
@@ -51,6 +51,7 @@ async def main() -> None:
                 event_log, database, projectors(), health, silence_seconds=silence_seconds, fold_version=FOLD_VERSION
             ).run(),
             retention=Retention(database, store, settings.prediction_days).run(),
+            numbering=CompletionNumbers(database).run(),
         )
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from pappus.stack import Servers
 from services.predictor.data.batch_fold import WITHDRAWN, delete_batches_before
+from services.predictor.data.batches import list_completions
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, projectors, replay_plan
 from services.predictor.decisions.batches import object_key_of
+from services.predictor.worker.completion_numbers import CompletionNumbers
 from services.predictor.worker.retention import Retention
 from shared.contract.batches import BatchAnswer, BatchRefusal, PredictionRequested
 from shared.contract.events import Event
@@ -180,3 +182,19 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_numbers(servers: Ser
         }
         assert await database.fetch(numbers) == numbered
         assert len(numbered) == len(OUTCOMES)
+
+
+async def test_what_a_replay_folded_further_is_numbered_behind_the_rest(servers: Servers) -> None:
+    event_log, url = MemoryEventLog(), servers.database_url("postgres")
+    async with fresh_schema(url, MIGRATIONS) as schema, schema.open() as database:
+        numbers = CompletionNumbers(database)
+        await apply(database, OUTCOMES[2])
+        await numbers.number_the_rest()
+        async with event_log.publisher("pappus/jobs") as publisher:
+            await publisher.publish([*OUTCOMES, *REQUESTS])
+        report = await replay(event_log, url, replace(replay_plan(), schema=schema.name))
+        assert report.swapped
+        await numbers.number_the_rest()
+        shown = [one.prediction.index for one in await list_completions(database, BATCH, 0, 10)]
+        assert shown[0] == 2
+        assert sorted(shown) == [0, 1, 2]

@@ -36,7 +36,7 @@ class World:
         self.database_url = servers.database_url("predictor")
         self.event_log = event_log
         self.database = database
-        ports = free_ports(("shared", "api", "worker", "batches", "callbacks"))
+        ports = free_ports(("shared", "api", "worker", "batches", "second", "callbacks"))
         self.callback_port = ports["callbacks"]
         callbacks = {
             "callback_secret": "the secret of this installation",
@@ -58,7 +58,10 @@ class World:
         self.api = self._process("api", "api", {**common, **answers}, folder)
         self.worker = self._process("worker", "worker", {**common, "health_port": str(ports["worker"])}, folder)
         self.batches = self._process("batches", "batches", {**common, "health_port": str(ports["batches"])}, folder)
-        """Not started: the tests of batches do, and kill it."""
+        self.second_batches = self._process(
+            "batches", "second", {**common, "health_port": str(ports["second"])}, folder
+        )
+        """Not started: the tests of batches do, and kill them."""
         self.shared_url = f"http://127.0.0.1:{ports['shared']}"
         self.sequence = 0
         """The last one that counts; other tests may have promoted on the same Kafka."""

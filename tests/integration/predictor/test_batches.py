@@ -155,3 +155,26 @@ async def shown_and_followed(world: World, batch_id: UUID, stream: str) -> list[
 async def known(world: World, batch_id: UUID) -> bool:
     async with httpx2.AsyncClient() as client:
         return (await client.get(f"{world.api.url}/batches/{batch_id}")).status_code == 200
+
+
+async def test_two_copies_share_the_images_and_answer_each_once(world: World, told: Told) -> None:
+    copies, replicas = (world.batches, world.second_batches), set[str]()
+    if not world.sequence:
+        await world.promote()
+    for copy in copies:
+        copy.start()
+
+    async def both_answered() -> bool:
+        files = [picture(number, 9, 9) for number in range(40)]
+        batch_id = UUID(str((await send(world, files, str(uuid4()), told.url))["batch_id"]))
+        await eventually(partial(reached, world, batch_id, len(files)), 90)
+        found = await BatchRows(world.database).list_predictions(batch_id, -1, 100)
+        assert [(each.index, each.error) for each in found] == [(index, None) for index in range(len(files))]
+        replicas.update(each.replica for each in found if each.replica)
+        return len(replicas) == len(copies)
+
+    try:
+        await eventually(both_answered, 120)
+    finally:
+        for copy in copies:
+            copy.kill()

@@ -15,6 +15,7 @@ HEAD_SECONDS = 10.0
 HEAD_BYTES = 65_536
 OTHER_FILES = 256
 """Of the files a process may have open, those that are not connections of clients."""
+TRANSFER_ENCODING = b"transfer-encoding"
 LINGER_SECONDS = 10.0
 """How long the rest of a body is read and dropped after its request was answered, so that the client sees the answer
 before the connection closes."""
@@ -121,9 +122,13 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, but no trailer: what is said behind a body must not count as said before it, where a proxy
-        or a check looked (RFC 9110, 6.5.1)."""
-        if self._in_head:
-            super().on_header(name, value)
+        or a check looked (RFC 9110, 6.5.1). Raises ValueError, which ends in 400, for a coding other than chunks: no
+        other is read here, and where such a body ends is not the same for all who read it (RFC 9112, 6.1)."""
+        if not self._in_head:
+            return
+        if name.lower() == TRANSFER_ENCODING and value.strip().lower() != b"chunked":
+            raise ValueError("This Transfer-Encoding is not read here.")
+        super().on_header(name, value)
 
     def on_message_begin(self) -> None:
         """Begin a head; it may follow another request in the same bytes."""

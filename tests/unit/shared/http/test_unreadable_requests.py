@@ -58,6 +58,20 @@ async def test_so_is_a_head_that_is_too_long(port: int) -> None:
     assert statuses(came) == [b"200", b"431"]
 
 
+@pytest.mark.parametrize(
+    "coding", [b"gzip, chunked", b"identity\r\nTransfer-Encoding: chunked", b"xchunked\r\ntransfer-encoding: chunked"]
+)
+async def test_a_coding_other_than_chunks_is_refused_with_all_behind_it(port: int, coding: bytes) -> None:
+    came = await all_that_comes(port, CHUNKED.replace(b"chunked", coding) + b"0\r\n\r\n" + GET)
+    assert statuses(came) == [b"400"]
+
+
+async def test_chunks_are_read_however_they_are_announced(port: int) -> None:
+    announced = CHUNKED.replace(b"Transfer-Encoding: chunked", b"TRANSFER-ENCODING:  Chunked ")
+    came = await all_that_comes(port, announced.replace(b"/length", b"/names") + b"0\r\n\r\n" + RUBBISH)
+    assert statuses(came) == [b"200", b"400"]
+
+
 async def test_a_request_with_an_answer_gets_no_second_one_for_its_body(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(CHUNKED.replace(b"/length", b"/refuse"))

@@ -8,8 +8,11 @@ carried out once.
 """
 
 import hashlib
+import io
 import ssl
-from collections.abc import Collection, Iterable, Iterator
+import time
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -29,6 +32,7 @@ from shared.clients.answers import (
     Uploaded,
 )
 from shared.clients.api import BlockingApi, Connecting
+from shared.clients.batches import AcceptedBatch, BatchPrediction, BatchView, get_batch, request_predictions
 from shared.clients.browse import MAX_LISTED, ImageFilter, ListedImage, Sort, list_images
 from shared.clients.bulk import MAX_BULK, BulkCorrection, BulkOutcome, correct_labels
 from shared.clients.duplicates import DuplicateCheck, check_duplicate
@@ -42,6 +46,9 @@ __all__ = ["ApiError", "ApiProblem", "ApiUnreachable", "BulkCorrection", "ImageF
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 40.0  # longer than the labeler waits for an outcome, and than an answer waits for an event
+LOOK_EVERY_SECONDS = 0.5
+SHOWN_WITHIN_SECONDS = 10.0
+"""A batch is shown a moment after it was accepted; that it is not yet known is no error for so long."""
 ADVICE = "Is the address right, and can it be reached from here?"
 
 
@@ -106,6 +113,49 @@ class Pappus:
         """Ask the model in service about an image file; it is not stored."""
         data, called = _content(image)
         return self._predictor.send(predictor.predict(data, called))
+
+    def predict_later(
+        self,
+        images: Iterable[Path | bytes] = (),
+        *,
+        image_ids: Sequence[UUID] = (),
+        urls: Sequence[str] = (),
+        callback_url: str | None = None,
+        key: str | None = None,
+    ) -> AcceptedBatch:
+        """Ask about up to 10,000 images at once, and read the answers with `predictions`: image files, stored images,
+        or public web addresses; one of the three. It returns when all is durable. The same images with the same `key`
+        are the same batch, also after a crash of this program. `callback_url` is told when all are finished."""
+        archive = None if image_ids or urls else _archive(images)
+        asked = request_predictions(
+            archive=archive, image_ids=image_ids, urls=urls, callback_url=callback_url, key=key or str(uuid4())
+        )
+        return self._predictor.send(asked)
+
+    def predictions(self, batch_id: UUID, after: int = -1) -> Iterator[BatchPrediction]:
+        """Yield the predictions of a batch in the order of its images, each when it is answered or refused, and wait
+        for those that are pending. `after`: the index of the last one that you are done with; -1: from the first."""
+        while True:
+            batch = self._shown(batch_id, after)
+            for prediction in batch.predictions:
+                if prediction.state == "pending" or prediction.index != after + 1:
+                    break
+                yield prediction
+                after = prediction.index
+            if after + 1 >= batch.size:
+                return
+            if not batch.finished:
+                time.sleep(LOOK_EVERY_SECONDS)
+
+    def _shown(self, batch_id: UUID, after: int) -> BatchView:
+        until = time.monotonic() + SHOWN_WITHIN_SECONDS
+        while True:
+            try:
+                return self._predictor.send(get_batch(batch_id, after))
+            except ApiProblem as problem:
+                if problem.code != "unknown_batch" or time.monotonic() >= until:
+                    raise
+            time.sleep(LOOK_EVERY_SECONDS)
 
     def image(self, image_id: UUID) -> ImageView:
         """Return one image in any state."""
@@ -203,6 +253,16 @@ class Pappus:
 def _content(image: Path | bytes) -> tuple[bytes, str]:
     """Return the bytes of an image and what it is called."""
     return (image, "image") if isinstance(image, bytes) else (image.read_bytes(), image.name)
+
+
+def _archive(images: Iterable[Path | bytes]) -> bytes:
+    """Return a ZIP archive of images, which holds them as they are."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for number, image in enumerate(images):
+            data, called = _content(image)
+            archive.writestr(f"{number:05d}-{called}", data)
+    return held.getvalue()
 
 
 def _in_batches(corrections: Iterable[BulkCorrection], size: int) -> Iterator[list[BulkCorrection]]:

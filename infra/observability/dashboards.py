@@ -213,7 +213,7 @@ LEARNING = Dashboard(
             "Trials on live requests",
             "Most answers agree; none failed. Dropped ones found no time beside the requests.",
             "short",
-            {"{{outcome}}": gauge("pappus_trial_answers_total", "outcome", fold="sum")},
+            {"{{outcome}}": or_zero(gauge("pappus_trial_answers_total", "outcome", fold="sum"))},
         ),
         Panel(
             "Candidates",

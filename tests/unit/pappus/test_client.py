@@ -1,6 +1,9 @@
 """`pappus.client`: logins, retries, and loops over pages. Against the real API: tests/integration/labeler."""
 
+import io
+import zipfile
 from collections.abc import Callable
+from json import loads
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -150,3 +153,56 @@ def test_the_predictor_gets_its_key_and_no_token() -> None:
     [request] = server.requests
     assert request.headers["X-Api-Key"] == "a key"
     assert "Authorization" not in request.headers
+
+
+BATCH = uuid4()
+
+
+def batch(*states: str, size: int = 3) -> httpx2.Response:
+    """Return a page of a batch whose first images are in these states."""
+    shown = [
+        {"prediction_id": str(UUID(int=index)), "batch_id": str(BATCH), "index": index, "state": state}
+        for index, state in enumerate(states)
+        if state != "seen"
+    ]
+    left = size - sum(state in ("answered", "refused", "seen") for state in states)
+    counts = {"pending": left, "answered": size - left, "refused": 0, "finished": not left}
+    return json(200, batch_id=str(BATCH), size=size, predictions=shown, **counts)
+
+
+def test_many_images_go_in_one_archive_and_their_answers_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pappus.client.LOOK_EVERY_SECONDS", 0.001)
+    accepted = json(202, batch_id=str(BATCH), size=3, predictions=[str(UUID(int=index)) for index in range(3)])
+    unknown = json(404, error="unknown_batch", title="Not found", detail="There is no such batch.")
+    pages: list[httpx2.Response | Exception] = [
+        unknown,
+        batch("answered", "pending", "answered"),
+        batch("seen", "refused", "answered"),
+    ]
+    server = Server(predictions=[httpx2.Response(503), accepted], batches=pages)
+    with connected(server) as pappus:
+        sent = pappus.predict_later([b"one", b"two", b"three"], key="a run")
+        found = list(pappus.predictions(sent.batch_id))
+
+    assert [each.index for each in found] == [0, 1, 2]
+    assert [each.state for each in found] == ["answered", "refused", "answered"]
+    first, again = server.asked("/predictions")
+    assert {first.headers["Idempotency-Key"], again.headers["Idempotency-Key"]} == {"a run"}
+    assert first.headers["X-Api-Key"] == "a key"
+    body = again.read()
+    with zipfile.ZipFile(io.BytesIO(body[body.index(b"PK") :])) as archive:
+        assert [archive.read(name) for name in archive.namelist()] == [b"one", b"two", b"three"]
+
+
+def test_stored_images_and_addresses_are_named_and_not_sent() -> None:
+    accepted = json(202, batch_id=str(BATCH), size=1, predictions=[str(UUID(int=0))])
+    server = Server(predictions=[accepted])
+    with connected(server) as pappus:
+        pappus.predict_later(image_ids=[BATCH], callback_url="https://shop.example/done")
+        pappus.predict_later(urls=["https://shop.example/1.jpg"])
+
+    asked = [loads(request.read()) for request in server.asked("/predictions")]
+    assert asked == [
+        {"image_ids": [str(BATCH)], "callback_url": "https://shop.example/done"},
+        {"urls": ["https://shop.example/1.jpg"]},
+    ]

@@ -72,7 +72,7 @@ async def measure(state: Path, promotions: int, count: int, folder: Path | None,
     """Run it with `count` clients and print the figures. `folder`: None for images of the review queue."""
     stack = RunningStack.find(StateFolder.at(state))
     async with stack.labeler_as("operator") as operator, stack.open_replicas() as replicas:
-        versions = await _two_versions(operator)
+        versions = await two_versions(operator)
         if folder is None:
             items = (await operator.send(get_review_queue(IMAGES))).items
             images = [await operator.send(get_image_content(item.image_id)) for item in items]
@@ -85,7 +85,7 @@ async def measure(state: Path, promotions: int, count: int, folder: Path | None,
         began = time.perf_counter()
         for turn in range(promotions):
             await asyncio.sleep(max(0.0, began + turn * every_seconds - time.perf_counter()))
-            await _promote(operator, replicas, versions[turn % 2])
+            await promote(operator, replicas, versions[turn % 2])
         busy = load.take_times()
         for client in clients:
             client.cancel()
@@ -102,7 +102,7 @@ async def measure(state: Path, promotions: int, count: int, folder: Path | None,
         raise SystemExit(1)
 
 
-async def _two_versions(operator: AsyncApi) -> list[str]:
+async def two_versions(operator: AsyncApi) -> list[str]:
     """Return two versions that served before."""
     served = [model.version for model in await operator.send(list_models()) if model.sequence]
     if len(served) < 2:
@@ -110,7 +110,8 @@ async def _two_versions(operator: AsyncApi) -> list[str]:
     return served[:2]
 
 
-async def _promote(operator: AsyncApi, replicas: Replicas, version: str) -> None:
+async def promote(operator: AsyncApi, replicas: Replicas, version: str) -> None:
+    """Have a version that served serve again, and wait until every replica has it."""
     await operator.send(ask_gate("rollback", "bench: promotions under load", version))
     await replicas.until_all_serve(version, 30.0)
 

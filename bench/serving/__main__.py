@@ -5,7 +5,8 @@
 The limit: the model in service, in one process for each core, decodes and answers the photographs (FOLDER holds
 <label>/*.jpg) while the stack rests. Then as many clients as each number of connections says ask the common port of the
 replicas without a pause, for so many seconds, with a key where there are keys; every service of the stack runs beside
-them on the same cores. Limit and load are measured in turns. Wanted: at least 0.80 of the limit at 8 and at 32.
+them on the same cores; with `--promote-every` a model is promoted each so many seconds meanwhile. Limit and load are
+measured in turns. Wanted: at least 0.80 of the limit at 8 and at 32.
 
 With `--peers all` other servers have their turns beside the stack's, with the model in service (of a correction layer
 the whole model below it): see `python -m bench.serving.peers --help`.
@@ -22,11 +23,14 @@ from bench.secured import wait_until_quiet
 from bench.serving.limit import measure_limit
 from bench.serving.load import Load, read_photographs
 from bench.serving.peers.command import add_arguments, compare, replica_folder
+from bench.serving.promoting import promotions_beside
 from pappus.stack.folders import StateFolder
 from pappus.stack_client import RunningStack
 
 
-def measure(state: Path, images: list[bytes], connections: list[int], seconds: int, turns: int) -> None:
+def measure(
+    state: Path, images: list[bytes], connections: list[int], seconds: int, turns: int, promote_every: float
+) -> None:
     """Measure in turns, and print the figures."""
     stack, cores = RunningStack.find(StateFolder.at(state)), os.cpu_count() or 1
     folder = replica_folder(state)
@@ -39,7 +43,8 @@ def measure(state: Path, images: list[bytes], connections: list[int], seconds: i
                 wait_until_quiet()
                 limit = measure_limit(folder, images, cores, seconds / 2)
                 before = spent_by_component(state)
-                found = load.run(count, seconds)
+                with promotions_beside(stack, promote_every):
+                    found = load.run(count, seconds)
                 after = spent_by_component(state)
                 shares[count].append(found.a_second / limit.a_second)
                 replicas = sum(after[name] - before[name] for name in after if name.startswith("predictor-api"))
@@ -58,10 +63,11 @@ def measure(state: Path, images: list[bytes], connections: list[int], seconds: i
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--state", type=Path, default=Path(".pappus"))
+    arguments.add_argument("--promote-every", type=float, default=0.0, help="seconds; 0: no promotions")
     add_arguments(arguments, "")
     options = arguments.parse_args()
     if options.peers:
         compare(options, options.state, None)
     else:
         asked = read_photographs(options.images)
-        measure(options.state, asked, options.connections, options.seconds, options.turns)
+        measure(options.state, asked, options.connections, options.seconds, options.turns, options.promote_every)

@@ -35,37 +35,40 @@ BATCHES = (2, 4, 8, 16)
 PICTURES = 16
 
 
-def random_weights() -> dict[str, torch.Tensor]:
-    """Return random weights with the names and shapes of DINOv2's ViT-S/14."""
+def random_weights(
+    width: int = WIDTH, layers: int = LAYERS, grid: int = GRID, deviation: float = 0.02
+) -> dict[str, torch.Tensor]:
+    """Return random weights with the names and shapes of facebookresearch/dinov2, by default of its ViT-S/14. `grid`:
+    patches along a side of the images it was learned from."""
     shapes: dict[str, tuple[int, ...]] = {
-        "cls_token": (1, 1, WIDTH),
-        "pos_embed": (1, 1 + GRID * GRID, WIDTH),
-        "mask_token": (1, WIDTH),
-        "patch_embed.proj.weight": (WIDTH, 3, SIDE, SIDE),
-        "patch_embed.proj.bias": (WIDTH,),
-        "norm.weight": (WIDTH,),
-        "norm.bias": (WIDTH,),
+        "cls_token": (1, 1, width),
+        "pos_embed": (1, 1 + grid * grid, width),
+        "mask_token": (1, width),
+        "patch_embed.proj.weight": (width, 3, SIDE, SIDE),
+        "patch_embed.proj.bias": (width,),
+        "norm.weight": (width,),
+        "norm.bias": (width,),
     }
     layer = {
-        "norm1.weight": (WIDTH,),
-        "norm1.bias": (WIDTH,),
-        "attn.qkv.weight": (3 * WIDTH, WIDTH),
-        "attn.qkv.bias": (3 * WIDTH,),
-        "attn.proj.weight": (WIDTH, WIDTH),
-        "attn.proj.bias": (WIDTH,),
-        "ls1.gamma": (WIDTH,),
-        "norm2.weight": (WIDTH,),
-        "norm2.bias": (WIDTH,),
-        "mlp.fc1.weight": (4 * WIDTH, WIDTH),
-        "mlp.fc1.bias": (4 * WIDTH,),
-        "mlp.fc2.weight": (WIDTH, 4 * WIDTH),
-        "mlp.fc2.bias": (WIDTH,),
-        "ls2.gamma": (WIDTH,),
+        "norm1.weight": (width,),
+        "norm1.bias": (width,),
+        "attn.qkv.weight": (3 * width, width),
+        "attn.qkv.bias": (3 * width,),
+        "attn.proj.weight": (width, width),
+        "attn.proj.bias": (width,),
+        "ls1.gamma": (width,),
+        "norm2.weight": (width,),
+        "norm2.bias": (width,),
+        "mlp.fc1.weight": (4 * width, width),
+        "mlp.fc1.bias": (4 * width,),
+        "mlp.fc2.weight": (width, 4 * width),
+        "mlp.fc2.bias": (width,),
+        "ls2.gamma": (width,),
     }
-    for number in range(LAYERS):
+    for number in range(layers):
         shapes |= {f"blocks.{number}.{name}": shape for name, shape in layer.items()}
     generator = torch.Generator().manual_seed(0)
-    return {name: torch.randn(shape, generator=generator) * 0.02 for name, shape in shapes.items()}
+    return {name: torch.randn(shape, generator=generator) * deviation for name, shape in shapes.items()}
 
 
 def export(patches: int) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.heavy_backbone import SIDE, random_weights
 from services.trainer.model.sessions import FeatureExtractor
 from services.trainer.training import recipe_parameters, train_backbone
 from services.trainer.training.dinov2 import Layer, VisionTransformer
@@ -16,40 +17,12 @@ from tests.unit.trainer.training.test_training import stripes_and_dots
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-WIDTH, LAYERS, SIDE, GRID = 128, 2, 14, 5
+WIDTH, LAYERS, GRID = 128, 2, 5
 
 
 def published() -> dict[str, torch.Tensor]:
     """Return random weights with the names and shapes of facebookresearch/dinov2."""
-    shapes = {
-        "cls_token": (1, 1, WIDTH),
-        "pos_embed": (1, 1 + GRID * GRID, WIDTH),
-        "mask_token": (1, WIDTH),
-        "patch_embed.proj.weight": (WIDTH, 3, SIDE, SIDE),
-        "patch_embed.proj.bias": (WIDTH,),
-        "norm.weight": (WIDTH,),
-        "norm.bias": (WIDTH,),
-    }
-    for number in range(LAYERS):
-        layer = {
-            "norm1.weight": (WIDTH,),
-            "norm1.bias": (WIDTH,),
-            "attn.qkv.weight": (3 * WIDTH, WIDTH),
-            "attn.qkv.bias": (3 * WIDTH,),
-            "attn.proj.weight": (WIDTH, WIDTH),
-            "attn.proj.bias": (WIDTH,),
-            "ls1.gamma": (WIDTH,),
-            "norm2.weight": (WIDTH,),
-            "norm2.bias": (WIDTH,),
-            "mlp.fc1.weight": (4 * WIDTH, WIDTH),
-            "mlp.fc1.bias": (4 * WIDTH,),
-            "mlp.fc2.weight": (WIDTH, 4 * WIDTH),
-            "mlp.fc2.bias": (WIDTH,),
-            "ls2.gamma": (WIDTH,),
-        }
-        shapes |= {f"blocks.{number}.{name}": shape for name, shape in layer.items()}
-    generator = torch.Generator().manual_seed(0)
-    return {name: torch.randn(shape, generator=generator) * 0.2 for name, shape in shapes.items()}
+    return random_weights(WIDTH, LAYERS, GRID, deviation=0.2)
 
 
 def as_safetensors(weights: dict[str, torch.Tensor], path: Path) -> Path:

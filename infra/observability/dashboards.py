@@ -311,7 +311,7 @@ INFRASTRUCTURE = Dashboard(
     (
         Panel(
             "Processes that answer",
-            "All: 12 in a stack with two replicas.",
+            "1 for each service; 0: none of its processes answers.",
             "short",
             {"{{service}}": 'max by (service)(up{job="pappus", service=~"$service"})'},
         ),

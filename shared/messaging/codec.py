@@ -8,7 +8,7 @@ from typing import Any, cast
 from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event, to_structured_event
 from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.v1.event import CloudEvent
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from shared.contract.access import may_publish
 from shared.contract.events import EVENT_OF_TOPIC, Event
@@ -18,6 +18,8 @@ from shared.runtime.errors import InvalidMessage, PappusError, UnknownContent
 CONTENT_TYPE = "application/cloudevents+json"
 _SUSPECT = re.compile(rb"u0000|\\u[Dd][89A-Fa-f]|NaN|Infinity")
 """Without any of these the JSON text that Python writes holds nothing that no table can keep."""
+_NOT_FINITE = b"NaN", b"Infinity"
+_to_json = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants")).dump_json
 
 
 def encode(event: Event, source: str) -> bytes:
@@ -48,8 +50,15 @@ def encode(event: Event, source: str) -> bytes:
 def _unkeepable(value: bytes, data: object) -> str | None:
     """Return what PostgreSQL refuses in an event, so that it would stop every projection: a NUL character, half a
     surrogate pair, NaN or an infinity. `value` is the JSON text, `data` the event in it."""
-    if _holds_nul(value):
+    if b"u0000" in value and _holds_nul(value):
         return "a NUL character"
+    try:
+        text = _to_json(data)  # a fifth of the time of json.dumps, which decides where this does not
+    except ValueError:
+        pass  # half a surrogate pair, or deeper than this writes
+    else:
+        if not any(word in text for word in _NOT_FINITE):
+            return None
     try:
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:

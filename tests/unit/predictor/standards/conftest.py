@@ -1,7 +1,10 @@
 """A replica with a model, asked by the protocols of other model servers."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,12 +17,14 @@ from services.predictor.model.holder import ModelHolder, ServingModel
 from services.predictor.model.onnx_model import Model
 from shared.contract.replicas import AnswersLogged, PredictionLogged
 from shared.http.api import Api
+from shared.http.server import listening, serve_http
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog
 from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import small_artefact
 
 LIMIT_BYTES = 300_000
+PROJECT = Path(__file__).parents[4]
 
 
 class Replica:
@@ -49,6 +54,33 @@ class Replica:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         return [answer for event in event_log.events(AnswersLogged) for answer in event.each()]
+
+
+@asynccontextmanager
+async def on_a_socket(app: Api) -> AsyncIterator[int]:
+    """Serve an application over HTTP while the context is open; give the port."""
+    with listening("127.0.0.1", 0, shared=False) as bound:
+        bound.listen()
+        server = asyncio.create_task(serve_http(app, [bound]))
+        try:
+            yield bound.getsockname()[1]
+        finally:
+            server.cancel()
+            await asyncio.gather(server, return_exceptions=True)
+
+
+async def output_of(*command: str, folder: Path = PROJECT) -> bytes:
+    """Run a program and return what it writes. Raises AssertionError with what it says if it fails."""
+    program = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await program.communicate()
+    assert program.returncode == 0, errors.decode()
+    return output
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The clients that these protocols have, against a replica on a socket."""
 
-import asyncio
-import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -9,39 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from shared.http.server import listening, serve_http
 from tests.unit.predictor.small_model import picture
 
-from .conftest import Replica
+from .conftest import Replica, on_a_socket, output_of
 from .grpc_asking import asking
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
 async def port(replica: Replica) -> AsyncIterator[int]:
     """The port of a replica with a model."""
-    with listening("127.0.0.1", 0, shared=False) as bound:
-        bound.listen()
-        server = asyncio.create_task(serve_http(replica.app, [bound]))
-        yield bound.getsockname()[1]
-        server.cancel()
-        await asyncio.gather(server, return_exceptions=True)
-
-
-async def output_of(*command: str, folder: Path = ROOT) -> bytes:
-    """Run a program and return what it writes. Raises AssertionError with what it says if it fails."""
-    program = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await program.communicate()
-    assert program.returncode == 0, errors.decode()
-    return output
+    async with on_a_socket(replica.app) as bound:
+        yield bound
 
 
 @pytest.mark.parametrize("client", ["triton", "mlflow"])

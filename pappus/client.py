@@ -125,7 +125,8 @@ class Pappus:
     ) -> AcceptedBatch:
         """Ask about up to 10,000 images at once, and read the answers with `predictions`: image files, stored images,
         or public web addresses; one of the three. It returns when all is durable. The same images with the same `key`
-        are the same batch, also after a crash of this program. `callback_url` is told when all are finished."""
+        are the same batch, also after a crash of this program. `callback_url` is told when all are finished. The
+        prediction about a file has its name; only where two have the same one, a number stands before it."""
         archive = None if image_ids or urls else _archive(images)
         asked = request_predictions(
             archive=archive, image_ids=image_ids, urls=urls, callback_url=callback_url, key=key or str(uuid4())
@@ -256,12 +257,18 @@ def _content(image: Path | bytes) -> tuple[bytes, str]:
 
 
 def _archive(images: Iterable[Path | bytes]) -> bytes:
-    """Return a ZIP archive of images, which holds them as they are."""
-    held = io.BytesIO()
+    """Return a ZIP archive of images, which holds them as they are: files under their names, with a number before a
+    name that is taken, or that would be left out as hidden; bytes under their number."""
+    held, taken = io.BytesIO(), set[str]()
     with zipfile.ZipFile(held, "w") as archive:
         for number, image in enumerate(images):
-            data, called = _content(image)
-            archive.writestr(f"{number:05d}-{called}", data)
+            data, name = _content(image)
+            if isinstance(image, bytes):
+                name = f"{number:05d}"
+            while name in taken or name.startswith((".", "__MACOSX")):
+                name = f"{number:05d}-{name}"
+            taken.add(name)
+            archive.writestr(name, data)
     return held.getvalue()
 
 

@@ -23,8 +23,9 @@ class AcceptedBatch(Body):
 
 
 class BatchPrediction(Body):
-    """The prediction about image `index`, from 0, of a batch: an answer has label, probabilities (sum 1) and model
-    version; a refusal has `error`, a code, and `detail`, a sentence; a pending one has neither."""
+    """The prediction about image `index`, from 0, of a batch; `file_name`: what its file was called, None if it came as
+    none. An answer has label, probabilities (sum 1) and model version; a refusal has `error`, a code, and `detail`, a
+    sentence; a pending one has neither."""
 
     prediction_id: UUID
     batch_id: UUID
@@ -37,6 +38,7 @@ class BatchPrediction(Body):
     model_version: str | None = None
     sha256: str | None = None
     image_id: UUID | None = None
+    file_name: str | None = None
     error: str | None = None
     detail: str | None = None
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.contract.event_base import Event, Principal, uuid_of
-from shared.contract.event_parts import Count, Ordinal, Probability
+from shared.contract.event_base import Event, Principal, is_empty, uuid_of
+from shared.contract.event_parts import FILE_NAME_LENGTH, Count, Ordinal, Probability
 
 MOST_IMAGES = 10_000
 """So many images one batch has at most."""
@@ -20,13 +20,17 @@ def prediction_id_of(batch_id: UUID, index: int) -> UUID:
 
 
 class PredictionOfBatch(Event):
-    """What both events say: image `index`, from 0, of the `batch_size` images of a batch. Keyed by prediction."""
+    """What both events say: image `index`, from 0, of the `batch_size` images of a batch. Keyed by prediction.
+
+    `file_name` is what the client calls the file, in an archive with its folders; None if the image came as no file, or
+    that is not known."""
 
     prediction_id: UUID
     batch_id: UUID
     index: Count
     batch_size: Ordinal
     image_id: UUID | None = None
+    file_name: str | None = Field(default=None, max_length=FILE_NAME_LENGTH, exclude_if=is_empty)
 
     @property
     def key(self) -> str:
@@ -38,7 +42,8 @@ class PredictionRequested(PredictionOfBatch):
 
     Exactly one of `object_key` (bytes in the object store, whose hash is `sha256`), `url` (to be fetched) and
     `image_id` (a stored image) is set. `callback_url` is told when all of the batch is finished; None: no address is.
-    `requested_by` is the name of the API key, empty where none is asked for.
+    `requested_by` is the name of the API key, empty where none is asked for. `file_name` is what the client calls the
+    file, in an archive with its folders; None if the image came as no file, or that is not known.
     """
 
     topic: ClassVar[str] = "prediction.requested"
@@ -83,7 +88,7 @@ class BatchRefusal(BaseModel):
 
 class PredictionCompleted(PredictionOfBatch):
     """An image of a batch has its answer, or will have none. Natural key: prediction_id; the first one on the log
-    counts. Exactly one of `answer` and `refusal` is set."""
+    counts. Exactly one of `answer` and `refusal` is set. `file_name` is that of the request."""
 
     topic: ClassVar[str] = "prediction.completed"
     publishers: ClassVar[tuple[Principal, ...]] = ("predictor",)

@@ -37,6 +37,23 @@ def clean_file_name(name: str, most: int) -> str | None:
     return printed[: most - len(kept)] + kept
 
 
+def clean_path(path: str, most: int) -> str | None:
+    """Return what a file is called with its folders, between which slashes stand, at most `most` characters long; None
+    if nothing is left of its name.
+
+    Each part is as `clean_file_name` has it; those that lead elsewhere (`.`, `..`, none) are gone. Of a long path the
+    last folders stay that fit before the name."""
+    *folders, last = re.split(r"[/\\]", path)
+    name = clean_file_name(last, most)
+    if name is None:
+        return None
+    for folder in filter(None, (clean_file_name(each, most) for each in reversed(folders))):
+        if len(folder) + 1 + len(name) > most:
+            break
+        name = f"{folder}/{name}"
+    return name
+
+
 def printable(text: str) -> str:
     """Return text in one line, with everything that a terminal would act on written as an escape."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

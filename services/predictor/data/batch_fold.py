@@ -21,7 +21,8 @@ WITHDRAWN_DETAIL = "A person took the image back, so nothing is kept of what was
 
 
 async def apply_prediction_requested(events: Sequence[PredictionRequested], transaction: Transaction) -> None:
-    """Insert the batches and what was asked, in two statements; a repetition changes nothing."""
+    """Insert the batches and what was asked, in two statements; a repetition changes nothing. The name of a file is
+    that of the request, where it has one: of two requests for it with other names either may be answered first."""
     requests = REQUESTED.dump_json(_first_of_each(events)).decode()
     await transaction.execute(
         """INSERT INTO batches AS known (batch_id, size, requested_at, requested_by, callback_url)
@@ -35,11 +36,13 @@ async def apply_prediction_requested(events: Sequence[PredictionRequested], tran
         requests,
     )
     await transaction.execute(
-        """INSERT INTO batch_predictions AS known (prediction_id, batch_id, index, image_id, requested_at)
-           SELECT prediction_id, batch_id, index, image_id, occurred_at
+        """INSERT INTO batch_predictions AS known (prediction_id, batch_id, index, image_id, file_name, requested_at)
+           SELECT prediction_id, batch_id, index, image_id, file_name, occurred_at
            FROM jsonb_to_recordset($1::text::jsonb) AS e (
-               prediction_id uuid, batch_id uuid, index integer, image_id uuid, occurred_at timestamptz)
-           ON CONFLICT (prediction_id) DO UPDATE SET requested_at = excluded.requested_at
+               prediction_id uuid, batch_id uuid, index integer, image_id uuid, file_name text,
+               occurred_at timestamptz)
+           ON CONFLICT (prediction_id) DO UPDATE SET
+               requested_at = excluded.requested_at, file_name = coalesce(excluded.file_name, known.file_name)
            WHERE known.requested_at IS NULL""",
         requests,
     )
@@ -59,18 +62,19 @@ async def apply_prediction_completed(events: Sequence[PredictionCompleted], tran
     )
     await transaction.execute(
         """INSERT INTO batch_predictions AS known (
-               prediction_id, batch_id, index, image_id, completed_at, label, probabilities, model_version,
+               prediction_id, batch_id, index, image_id, file_name, completed_at, label, probabilities, model_version,
                sequence, sha256, milliseconds, replica, error, detail)
-           SELECT e.prediction_id, e.batch_id, e.index, e.image_id, e.occurred_at, a.label,
+           SELECT e.prediction_id, e.batch_id, e.index, e.image_id, e.file_name, e.occurred_at, a.label,
                   a.probabilities, a.model_version, a.sequence, a.sha256, a.milliseconds, a.replica, r.error, r.detail
            FROM jsonb_to_recordset($1::text::jsonb) AS e (
-                    prediction_id uuid, batch_id uuid, index integer, image_id uuid, occurred_at timestamptz,
-                    answer jsonb, refusal jsonb),
+                    prediction_id uuid, batch_id uuid, index integer, image_id uuid, file_name text,
+                    occurred_at timestamptz, answer jsonb, refusal jsonb),
                 jsonb_to_record(coalesce(e.answer, '{}')) AS a (
                     label text, probabilities jsonb, model_version text, sequence integer, sha256 text,
                     milliseconds double precision, replica text),
                 jsonb_to_record(coalesce(e.refusal, '{}')) AS r (error text, detail text)
            ON CONFLICT (prediction_id) DO UPDATE SET
+               file_name = coalesce(known.file_name, excluded.file_name),
                completed_at = excluded.completed_at, label = excluded.label,
                probabilities = excluded.probabilities, model_version = excluded.model_version,
                sequence = excluded.sequence, sha256 = excluded.sha256, milliseconds = excluded.milliseconds,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.tables.postgres import Row
 
-_PREDICTION = """p.prediction_id, p.batch_id, p.index, p.image_id, p.requested_at, p.completed_at, p.label,
+_PREDICTION = """p.prediction_id, p.batch_id, p.index, p.image_id, p.file_name, p.requested_at, p.completed_at, p.label,
        p.probabilities, p.model_version, p.sequence, p.sha256, p.milliseconds, p.replica, p.error, p.detail"""
 
 
@@ -48,6 +48,7 @@ class BatchPrediction:
     batch_id: UUID
     index: int
     image_id: UUID | None
+    file_name: str | None
     requested_at: datetime | None
     completed_at: datetime | None
     label: str | None

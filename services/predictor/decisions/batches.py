@@ -46,6 +46,7 @@ def completed(
         index=request.index,
         batch_size=request.batch_size,
         image_id=request.image_id,
+        file_name=request.file_name,
         answer=outcome if isinstance(outcome, BatchAnswer) else None,
         refusal=outcome if isinstance(outcome, BatchRefusal) else None,
     )

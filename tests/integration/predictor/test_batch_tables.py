@@ -13,7 +13,7 @@ import pytest
 
 from pappus.stack import Servers
 from services.predictor.data.batch_fold import WITHDRAWN, delete_batches_before
-from services.predictor.data.batches import list_completions
+from services.predictor.data.batches import list_completions, list_predictions
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, projectors, replay_plan
 from services.predictor.decisions.batches import object_key_of
 from services.predictor.worker.completion_numbers import CompletionNumbers
@@ -45,14 +45,18 @@ ANSWER = BatchAnswer(
 )
 OF_BATCH = {"batch_id": BATCH, "batch_size": 3, "callback_url": "https://shop.example/hook", "requested_by": "shop"}
 REQUESTS = [
-    prediction_requested(**OF_BATCH),
+    prediction_requested(**OF_BATCH, file_name="meadow/leaf.png"),
     prediction_requested(**OF_BATCH, index=1, image_id=GONE.image_id),
 ]
 OUTCOMES = [
-    prediction_completed(batch_id=BATCH, batch_size=3),
+    prediction_completed(batch_id=BATCH, batch_size=3, file_name="name of the repeated request.png"),
     prediction_completed(batch_id=BATCH, batch_size=3, index=1, image_id=GONE.image_id),
     prediction_completed(
-        batch_id=BATCH, batch_size=3, index=2, refusal=BatchRefusal(error="empty", detail="The file is empty.")
+        batch_id=BATCH,
+        batch_size=3,
+        index=2,
+        file_name="empty.png",
+        refusal=BatchRefusal(error="empty", detail="The file is empty."),
     ),
 ]
 OF_TOPIC: dict[type[Event], Projector] = {projector.event: projector for projector in projectors()}
@@ -96,6 +100,16 @@ async def test_any_order_and_any_repetition_gives_the_same_tables(servers: Serve
             found.append(await canonical_dump(database, without=("positions",)))
             assert await outcomes(database) == {0: ("dandelion", None), 1: (None, WITHDRAWN), 2: (None, "empty")}
     assert all(each == found[0] for each in found)
+
+
+async def test_a_prediction_has_the_name_of_its_request_before_any_other(servers: Servers) -> None:
+    async with tables(servers) as database:
+        await apply(database, *OUTCOMES)
+        early = await list_predictions(database, BATCH, -1, 10)
+        await apply(database, *REQUESTS)
+        found = await list_predictions(database, BATCH, -1, 10)
+    assert [each.file_name for each in early] == ["name of the repeated request.png", None, "empty.png"]
+    assert [each.file_name for each in found] == ["meadow/leaf.png", None, "empty.png"]
 
 
 async def test_the_first_completed_event_counts_and_has_one_number(servers: Servers) -> None:

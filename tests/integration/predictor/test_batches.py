@@ -127,6 +127,10 @@ async def test_each_image_is_answered_once_although_its_process_is_killed(world:
     ids = [str(each) for each in batch["predictions"]]  # type: ignore[attr-defined]
     assert Counter(data["prediction_id"] for number, data in events if number) == Counter(ids)
     assert len({number for number, _ in events if number}) == IMAGES
+    names = [f"{number}.png" for number in range(IMAGES)]
+    assert {data["prediction_id"]: data["file_name"] for number, data in events if number} == dict(
+        zip(ids, names, strict=True)
+    )
     for headers, body in told.messages:
         assert json.loads(body)["data"]["batch_id"] == str(batch_id)
         message_id, at = headers["webhook-id"], int(headers["webhook-timestamp"])
@@ -137,6 +141,7 @@ async def test_each_image_is_answered_once_although_its_process_is_killed(world:
         body = (await client.get(f"{world.api.url}/batches/{batch_id}?limit=1000")).json()
         assert (body["answered"], body["refused"], body["pending"], body["finished"]) == (IMAGES, 0, 0, True)
         assert [each["prediction_id"] for each in body["predictions"]] == ids
+        assert [each["file_name"] for each in body["predictions"]] == names
         one = (await client.get(f"{world.api.url}/predictions/{ids[5]}")).json()
         assert (one["state"], one["index"], one["model_version"]) == ("answered", 5, f"fast-{world.sequence}")
 

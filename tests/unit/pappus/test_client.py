@@ -194,6 +194,21 @@ def test_many_images_go_in_one_archive_and_their_answers_come_in_order(monkeypat
         assert [archive.read(name) for name in archive.namelist()] == [b"one", b"two", b"three"]
 
 
+def test_files_of_a_batch_keep_their_names_where_these_differ(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("leaf.png", "a/leaf.png", ".hidden.png", "00001-leaf.png")]
+    for number, file in enumerate(files):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(bytes([number]))
+    server = Server(predictions=[json(202, batch_id=str(BATCH), size=5, predictions=[str(BATCH)] * 5)])
+    with connected(server) as pappus:
+        pappus.predict_later([*files, b"bytes"])
+    body = server.asked("/predictions")[0].read()
+    with zipfile.ZipFile(io.BytesIO(body[body.index(b"PK") :])) as archive:
+        names = archive.namelist()
+        assert [archive.read(name) for name in names] == [bytes([number]) for number in range(4)] + [b"bytes"]
+    assert names == ["leaf.png", "00001-leaf.png", "00002-.hidden.png", "00003-00001-leaf.png", "00004"]
+
+
 def test_stored_images_and_addresses_are_named_and_not_sent() -> None:
     accepted = json(202, batch_id=str(BATCH), size=1, predictions=[str(UUID(int=0))])
     server = Server(predictions=[accepted])

@@ -17,7 +17,9 @@ from tests.unit.predictor.promotions import NOON, promotion
 from tests.unit.predictor.small_model import picture, sha256_of, small_artefact
 
 RED = picture(255, 0, 0)
-REQUEST = prediction_requested(sha256=sha256_of(RED), object_key=object_key_of(sha256_of(RED)), batch_size=2)
+REQUEST = prediction_requested(
+    sha256=sha256_of(RED), object_key=object_key_of(sha256_of(RED)), batch_size=2, file_name="meadow/red.png"
+)
 
 
 class OfStore:
@@ -62,6 +64,7 @@ async def test_an_image_is_answered_with_the_champion() -> None:
     assert (event.answer.sha256, event.answer.replica) == (sha256_of(RED), "batches-0")
     assert (event.prediction_id, event.batch_id, event.index) == (REQUEST.prediction_id, REQUEST.batch_id, 0)
     assert (event.batch_size, event.causes) == (2, (REQUEST.event_id,))
+    assert event.file_name == REQUEST.file_name == "meadow/red.png"
 
 
 async def test_a_repetition_has_the_same_id_also_with_another_model() -> None:

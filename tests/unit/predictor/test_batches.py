@@ -92,7 +92,7 @@ async def test_uploaded_files_are_stored_and_asked_about_before_the_answer(repli
 
 @pytest.mark.parametrize("in_a_form", [True, False])
 async def test_an_archive_stands_for_its_files(replica: Replica, in_a_form: bool) -> None:
-    data = archive({"one.png": RED, "two.png": GREEN})
+    data = archive({"day/one.png": RED, "two.png": GREEN})
     if in_a_form:
         accepted = await replica.upload(GREEN, data)
     else:
@@ -100,6 +100,20 @@ async def test_an_archive_stands_for_its_files(replica: Replica, in_a_form: bool
     assert accepted.status_code == 202
     expected = [GREEN, RED, GREEN] if in_a_form else [RED, GREEN]
     assert [event.sha256 for event in replica.requested] == [sha256_of(each) for each in expected]
+    names = ["0.png", "day/one.png", "two.png"] if in_a_form else ["day/one.png", "two.png"]
+    assert [event.file_name for event in replica.requested] == names
+
+
+async def test_a_file_is_shown_with_the_name_it_was_sent_with(replica: Replica) -> None:
+    sent = [(FILE, ("meadow/\u202eleaf.png", RED)), (FILE, ("..", GREEN))]
+    assert (await replica.client.post("/predictions", files=sent)).status_code == 202
+    assert [event.file_name for event in replica.requested] == ["meadow/leaf.png", None]
+    named = replace(replica.tables.predictions[0], file_name="meadow/leaf.png")
+    replica.tables.predictions[0] = named
+    shown = (await replica.client.get(f"/batches/{BATCH}")).json()["predictions"]
+    assert [each["file_name"] for each in shown] == ["meadow/leaf.png", None]
+    [first, *_] = events_of((await replica.client.get(f"/batches/{BATCH}/events")).text)
+    assert first[2]["file_name"] == "meadow/leaf.png"
 
 
 async def test_an_archive_that_cannot_be_read_is_refused(replica: Replica) -> None:
@@ -128,6 +142,15 @@ async def test_the_same_request_with_the_same_key_is_the_same_batch(replica: Rep
     assert first.json() == again.json()
     assert other.json()["batch_id"] != first.json()["batch_id"], "never an answer about another image"
     assert len({event.event_id for event in replica.requested}) == 2
+
+
+async def test_other_names_of_the_same_files_make_no_other_batch(replica: Replica) -> None:
+    headers, url = {"Idempotency-Key": "order-9"}, "/predictions"
+    first, again = [
+        await replica.client.post(url, files={FILE: (name, RED)}, headers=headers) for name in ("a.png", "b.png")
+    ]
+    assert first.json() == again.json()
+    assert len({event.event_id for event in replica.requested}) == 1
 
 
 async def test_without_a_key_each_request_is_a_batch_of_its_own(replica: Replica) -> None:

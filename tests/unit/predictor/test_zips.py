@@ -17,6 +17,10 @@ from shared.http.problems import Problem
 LIMITS = ZipLimits(longest_file_bytes=1000, longest_bytes=2500)
 
 
+def unpacked(data: bytes) -> list[tuple[str | None, bytes]]:
+    return [(file.name, file.data) for file in unpack(data, LIMITS)]
+
+
 def archive(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as made:
@@ -35,14 +39,21 @@ def refused(data: bytes, limits: ZipLimits = LIMITS) -> tuple[int, str]:
 def test_files_come_in_their_order_without_what_systems_add() -> None:
     data = archive({"b.jpg": b"one", "day/": b"", "day/a.jpg": b"two", "__MACOSX/b.jpg": b"x", "day/.DS_Store": b"x"})
     assert is_zip(data)
-    assert list(unpack(data, LIMITS)) == [b"one", b"two"]
+    assert unpacked(data) == [("b.jpg", b"one"), ("day/a.jpg", b"two")]
     assert ZIPS[0] == "application/zip"
 
 
 def test_an_archive_without_files_is_one_without_images() -> None:
     data = archive({})
     assert is_zip(data)
-    assert list(unpack(data, LIMITS)) == []
+    assert unpacked(data) == []
+
+
+def test_a_name_leads_nowhere_and_has_an_end() -> None:
+    data = archive(
+        {"../../etc/one.jpg": b"1", "C:\\day\\two.jpg": b"2", "\x1b[2J\u202e.jpg": b"3", f"{'x' * 300}.jpg": b"4"}
+    )
+    assert [name for name, _ in unpacked(data)] == ["etc/one.jpg", "C:/day/two.jpg", "[2J.jpg", f"{'x' * 196}.jpg"]
 
 
 def test_a_file_that_unpacks_to_too_much_is_read_to_its_limit_only() -> None:
@@ -96,7 +107,7 @@ def test_the_form_for_very_large_archives_is_refused() -> None:
 def outcome(data: bytes) -> str:
     """Return how many bytes an archive unpacks to, or why it is refused."""
     try:
-        return str(sum(map(len, unpack(data, LIMITS))))
+        return str(sum(len(file.data) for file in unpack(data, LIMITS)))
     except Problem as problem:
         return problem.error
 

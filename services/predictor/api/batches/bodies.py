@@ -48,8 +48,9 @@ class AcceptedBody(_Body):
 
 
 class BatchPredictionBody(_Body):
-    """The prediction about image `index`, from 0, of a batch. An answer has label, probabilities (sum 1), model version
-    and sequence, the sha256 of the bytes and the milliseconds; a refusal has `error`, a code, and `detail`, a
+    """The prediction about image `index`, from 0, of a batch; `file_name` is what the client calls the file, in an
+    archive with its folders; null for an image that came as no file. An answer has label, probabilities (sum 1), model
+    version and sequence, the sha256 of the bytes and the milliseconds; a refusal has `error`, a code, and `detail`, a
     sentence."""
 
     prediction_id: UUID
@@ -66,6 +67,7 @@ class BatchPredictionBody(_Body):
     milliseconds: float | None = None
     replica: str | None = None
     image_id: UUID | None = None
+    file_name: str | None = None
     error: str | None = None
     detail: str | None = None
 
@@ -111,6 +113,7 @@ def prediction_body(prediction: BatchPrediction, name_of: NameOf) -> BatchPredic
         milliseconds=prediction.milliseconds,
         replica=prediction.replica,
         image_id=prediction.image_id,
+        file_name=prediction.file_name,
         error=prediction.error,
         detail=prediction.detail,
     )

@@ -8,11 +8,13 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from services.predictor.api.batches.bodies import NewBatch
-from services.predictor.api.batches.zips import ZipLimits, is_zip, unpack
+from services.predictor.api.batches.zips import SentFile, ZipLimits, is_zip, unpack
 from shared.contract.batches import MOST_IMAGES
+from shared.contract.event_parts import FILE_NAME_LENGTH
 from shared.http.forms import FILE, Form, read_form
 from shared.http.limits import too_large
 from shared.http.problems import Problem
+from shared.runtime.text import clean_path
 from shared.web.addresses import refuse_address
 
 JSON_BYTES = 8_000_000
@@ -26,7 +28,7 @@ class Asked:
     """Images of one kind: files, web addresses, or ids of stored images. `callback_url` is told when all are finished;
     None: no address is."""
 
-    files: tuple[bytes, ...] = ()
+    files: tuple[SentFile, ...] = ()
     urls: tuple[str, ...] = ()
     image_ids: tuple[UUID, ...] = ()
     callback_url: str | None = None
@@ -81,7 +83,7 @@ def _of_json(body: bytes) -> Asked:
 
 
 async def _of_form(form: Form, limits: ZipLimits) -> Asked:
-    found: list[bytes] = []
+    found: list[SentFile] = []
     for part in form.parts:
         if part.name != FILE:
             continue
@@ -94,10 +96,10 @@ async def _of_form(form: Form, limits: ZipLimits) -> Asked:
         elif len(data) > limits.longest_file_bytes:
             raise too_large(limits.longest_file_bytes)
         else:
-            found.append(data)
+            found.append(SentFile(clean_path(part.file_name, FILE_NAME_LENGTH), data))
     return Asked(files=tuple(found), callback_url=form.text("callback_url") or None)
 
 
-async def _unpacked(archive: bytes, limits: ZipLimits) -> tuple[bytes, ...]:
+async def _unpacked(archive: bytes, limits: ZipLimits) -> tuple[SentFile, ...]:
     """Unpack in a thread: it takes a second for a hundred megabytes."""
     return await asyncio.to_thread(lambda: tuple(unpack(archive, limits)))

@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from services.predictor.api.batches.received import Asked
+from services.predictor.api.batches.zips import SentFile
 from services.predictor.decisions.batches import object_key_of
 from services.predictor.metrics import BATCH_PREDICTIONS_REQUESTED
 from shared.contract.batches import PredictionRequested, prediction_id_of
@@ -30,13 +31,14 @@ class WritableStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the bytes of one image are, and what of it tells a repeated request from another one."""
+    """Where the bytes of one image are, and what of it tells a repeated request from another one: a name does not."""
 
     identity: str
     object_key: str | None = None
     sha256: str | None = None
     url: str | None = None
     image_id: UUID | None = None
+    file_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +78,20 @@ class Submissions:
         if asked.files:
             try:
                 async with asyncio.TaskGroup() as uploads:
-                    tasks = [uploads.create_task(self._upload(data)) for data in asked.files]
+                    tasks = [uploads.create_task(self._upload(file)) for file in asked.files]
             except ExceptionGroup as failed:
                 raise failed.exceptions[0] from None
             return [task.result() for task in tasks]
         urls = [_Place(url, url=url) for url in asked.urls]
         return urls or [_Place(str(image_id), image_id=image_id) for image_id in asked.image_ids]
 
-    async def _upload(self, data: bytes) -> _Place:
+    async def _upload(self, file: SentFile) -> _Place:
         """Store bytes, again if they are there: retention goes by when they were stored last."""
         async with self._uploads:
-            digest = sha256(data).hexdigest()
+            digest = sha256(file.data).hexdigest()
             key = object_key_of(digest)
-            await self._store.put(key, data)
-        return _Place(digest, object_key=key, sha256=digest)
+            await self._store.put(key, file.data)
+        return _Place(digest, object_key=key, sha256=digest, file_name=file.name)
 
     def _events(
         self, asked: Asked, places: list[_Place], batch_id: UUID, requested_by: str
@@ -108,6 +110,7 @@ class Submissions:
                 sha256=place.sha256,
                 url=place.url,
                 image_id=place.image_id,
+                file_name=place.file_name,
                 callback_url=asked.callback_url,
                 requested_by=requested_by,
             )

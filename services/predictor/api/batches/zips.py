@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from shared.contract.batches import MOST_IMAGES
+from shared.contract.event_parts import FILE_NAME_LENGTH
 from shared.http.limits import too_large
 from shared.http.problems import Problem
+from shared.runtime.text import clean_path
 
 END = b"PK\x05\x06"
 END_64 = b"PK\x06\x07"
@@ -39,6 +41,15 @@ DAMAGE = (
 
 
 @dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file of a batch. `name`: what the client calls it, with its folders, as `clean_path` has it; None if nothing is
+    left of that."""
+
+    name: str | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ZipLimits:
     """`longest_file_bytes` of one file, `longest_bytes` of all of them, unpacked."""
 
@@ -51,7 +62,7 @@ def is_zip(data: bytes | bytearray) -> bool:
     return bytes(data[:4]) in BEGINNINGS
 
 
-def unpack(data: bytes, limits: ZipLimits) -> Iterator[bytes]:
+def unpack(data: bytes, limits: ZipLimits) -> Iterator[SentFile]:
     """Yield the files of an archive in its order, one at a time; folders and what systems add (`__MACOSX`, names that
     begin with a dot) are left out. What is no image is for its answer to say.
 
@@ -68,7 +79,7 @@ def unpack(data: bytes, limits: ZipLimits) -> Iterator[bytes]:
             for entry in entries:
                 found = _read(archive, entry, min(left, limits.longest_file_bytes), limits)
                 left -= len(found)
-                yield found
+                yield SentFile(clean_path(entry.filename, FILE_NAME_LENGTH), found)
     except DAMAGE as error:
         raise _broken(str(error) or type(error).__name__) from error
 

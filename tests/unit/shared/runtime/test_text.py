@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.runtime.text import clean_file_name
+from shared.runtime.text import clean_file_name, clean_path
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,27 @@ from shared.runtime.text import clean_file_name
 )
 def test_of_a_name_its_last_part_is_kept_as_it_is_printed(sent: str, kept: str | None) -> None:
     assert clean_file_name(sent, 200) == kept
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("leaf.jpg", "leaf.jpg"),
+        ("dandelion/leaf.jpg", "dandelion/leaf.jpg"),
+        ("../../etc/passwd", "etc/passwd"),
+        ("/ /meadow//./leaf.jpg", "meadow/leaf.jpg"),
+        ("C:\\meadow\\leaf.jpg", "C:/meadow/leaf.jpg"),
+        ("mea\x00dow/le\u202eaf.jpg", "meadow/leaf.jpg"),
+        ("far/away/meadow/leaf.jpg", "away/meadow/leaf.jpg"),
+        ("far/meadow-of-the-whole-year/leaf.jpg", "leaf.jpg"),
+        ("meadow/" + "a" * 30 + ".jpg", "a" * 17 + ".jpg"),
+        ("meadow/", None),
+        ("meadow/..", None),
+        ("", None),
+    ],
+)
+def test_a_path_keeps_the_last_folders_that_fit(sent: str, kept: str | None) -> None:
+    assert clean_path(sent, 21) == kept
 
 
 def test_a_long_name_keeps_its_ending() -> None:

@@ -132,6 +132,24 @@ SERVING = Dashboard(
             {"images": gauge("pappus_stored_images_waiting_images", fold="sum")},
         ),
         Panel(
+            "Images of batches that wait",
+            "As many as were asked just now, and falling; more workers of batches answer them sooner.",
+            "short",
+            {"images": gauge("pappus_batch_predictions_waiting_images")},
+        ),
+        Panel(
+            "Images of batches, finished",
+            "answered; others are refusals, by their reason.",
+            "cps",
+            {"{{outcome}}": or_zero(rate("pappus_batch_predictions_completed_total", "outcome"))},
+        ),
+        Panel(
+            "Messages that a batch is finished",
+            "delivered. failed is tried again; given_up is over, and its client has to ask.",
+            "short",
+            {"{{outcome}}": or_zero(gauge("pappus_batch_callbacks_total", "outcome", fold="sum"))},
+        ),
+        Panel(
             "The model that answers",
             "One version in all replicas; for a moment two after a promotion.",
             "none",

@@ -38,6 +38,9 @@ IMAGES_TO_SCORE = Gauge(
     "pappus_stored_images_waiting_images", "Stored images without an answer of the full model in service."
 )
 BATCH_PREDICTIONS_REQUESTED = Counter("pappus_batch_predictions_requested", "Images that were asked about in batches.")
+BATCH_PREDICTIONS_WAITING = Gauge(
+    "pappus_batch_predictions_waiting_images", "Images of batches that are not finished, as the tables show them."
+)
 BATCH_PREDICTIONS_COMPLETED = Counter(
     "pappus_batch_predictions_completed",
     "Images of batches that were finished: answered, or refused for this reason.",

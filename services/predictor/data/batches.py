@@ -111,6 +111,12 @@ async def list_completions(tables: Tables, batch_id: UUID, after: int, limit: in
     return [Completion(row["number"], _prediction({k: v for k, v in row.items() if k != "number"})) for row in rows]
 
 
+async def count_unfinished(tables: Tables) -> int:
+    """Return how many images of batches have no outcome yet. Raises what `tables` raises."""
+    (row,) = await tables.fetch("SELECT count(*) AS images FROM batch_predictions WHERE completed_at IS NULL")
+    return int(row["images"])
+
+
 async def find_prediction(tables: Tables, prediction_id: UUID) -> BatchPrediction | None:
     """Return what came of a prediction; None if the tables know of none."""
     row = await tables.fetchrow(

@@ -9,7 +9,7 @@ from services.predictor.model.loader import make_loader
 from services.predictor.model.readiness import readiness
 from services.predictor.promotions.follower import Follower
 from services.predictor.settings import SOURCE, PredictorSettings
-from services.predictor.worker.completion_numbers import CompletionNumbers
+from services.predictor.worker.batch_tables import BatchTables
 from services.predictor.worker.handlers import StoredImages
 from services.predictor.worker.rescoring import Rescoring
 from services.predictor.worker.retention import Retention
@@ -51,7 +51,7 @@ async def main() -> None:
                 event_log, database, projectors(), health, silence_seconds=silence_seconds, fold_version=FOLD_VERSION
             ).run(),
             retention=Retention(database, store, settings.prediction_days).run(),
-            numbering=CompletionNumbers(database).run(),
+            batch_tables=BatchTables(database).run(),
         )
 
 

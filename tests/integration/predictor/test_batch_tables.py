@@ -10,13 +10,14 @@ from random import Random
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from pappus.stack import Servers
 from services.predictor.data.batch_fold import WITHDRAWN, delete_batches_before
-from services.predictor.data.batches import list_completions, list_predictions
+from services.predictor.data.batches import count_unfinished, list_completions, list_predictions
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, projectors, replay_plan
 from services.predictor.decisions.batches import object_key_of
-from services.predictor.worker.completion_numbers import CompletionNumbers
+from services.predictor.worker.batch_tables import BatchTables
 from services.predictor.worker.retention import Retention
 from shared.contract.batches import BatchAnswer, BatchRefusal, PredictionRequested
 from shared.contract.events import Event
@@ -28,6 +29,7 @@ from shared.tables.replay import replay
 from shared.testing import (
     MemoryEventLog,
     MemoryObjectStore,
+    eventually,
     fresh_schema,
     image_withdrawn,
     prediction_completed,
@@ -198,10 +200,24 @@ async def test_a_replay_gives_the_same_tables_and_keeps_the_numbers(servers: Ser
         assert len(numbered) == len(OUTCOMES)
 
 
+async def test_images_wait_until_they_have_an_outcome(servers: Servers) -> None:
+    async with fresh_schema(servers.database_url("postgres"), MIGRATIONS) as schema, schema.open() as database:
+        await apply(database, *REQUESTS)
+        assert await count_unfinished(database) == 2
+        await apply(database, OUTCOMES[0])
+        assert await count_unfinished(database) == 1
+        await apply(database, OUTCOMES[2])  # before its request is seen
+        counting = asyncio.create_task(BatchTables(database).run())
+        try:
+            await eventually(lambda: REGISTRY.get_sample_value("pappus_batch_predictions_waiting_images") == 1)
+        finally:
+            counting.cancel()
+
+
 async def test_what_a_replay_folded_further_is_numbered_behind_the_rest(servers: Servers) -> None:
     event_log, url = MemoryEventLog(), servers.database_url("postgres")
     async with fresh_schema(url, MIGRATIONS) as schema, schema.open() as database:
-        numbers = CompletionNumbers(database)
+        numbers = BatchTables(database)
         await apply(database, OUTCOMES[2])
         await numbers.number_the_rest()
         async with event_log.publisher("pappus/jobs") as publisher:

@@ -1,8 +1,11 @@
-"""Numbers completions that a replay has folded beyond the tables before it: without a number no follower of a batch
-would hear of them. All others are numbered when they are folded."""
+"""Looks after the tables of batches: shows how many images wait, and numbers completions that a replay has folded
+beyond the tables before it. Without a number no follower of a batch would hear of them; all others are numbered when
+they are folded."""
 
 import asyncio
 
+from services.predictor.data.batches import count_unfinished
+from services.predictor.metrics import BATCH_PREDICTIONS_WAITING
 from shared.runtime.errors import TransientError
 from shared.runtime.telemetry import logger
 from shared.tables.database import Database
@@ -19,8 +22,8 @@ ON CONFLICT DO NOTHING
 """
 
 
-class CompletionNumbers:
-    """Looks whether the tables are new ones. Doing it twice is harmless."""
+class BatchTables:
+    """Looks each few seconds. Each of several workers shows the same number, and numbering twice is harmless."""
 
     def __init__(self, database: Database, every_seconds: float = LOOK_EVERY_SECONDS) -> None:
         self._database = database
@@ -28,12 +31,13 @@ class CompletionNumbers:
         self._numbered: int | None = None
 
     async def run(self) -> None:
-        """Number until cancelled. While PostgreSQL is away, it waits."""
+        """Number and count until cancelled. While PostgreSQL is away, it waits, and the last count stands."""
         while True:
             try:
                 await self.number_the_rest()
+                BATCH_PREDICTIONS_WAITING.set(await count_unfinished(self._database))
             except TransientError as error:
-                logger.warning("completions could not be numbered", reason=str(error))
+                logger.warning("the tables of batches do not answer", reason=str(error))
             await asyncio.sleep(self._every_seconds)
 
     async def number_the_rest(self) -> None:

@@ -2,8 +2,13 @@
 
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from shared.clients.answers import GivenAnswer, Prediction, ServingModel
+from shared.clients.batches import BatchPrediction
 from shared.clients.request import ApiRequest
+
+_GIVEN: TypeAdapter[GivenAnswer | BatchPrediction] = TypeAdapter(GivenAnswer | BatchPrediction)
 
 
 def predict(data: bytes, name: str = "image") -> ApiRequest[Prediction]:
@@ -18,7 +23,8 @@ def get_serving_model(other_than: str | None = None, wait_seconds: float = 5.0) 
     return ApiRequest("GET", "/model", ServingModel.model_validate_json, params=params)
 
 
-def get_given_answer(prediction_id: UUID) -> ApiRequest[GivenAnswer]:
-    """Get an answer that was given, as it was logged. It is there within a second or so, and for some days
-    (PAPPUS_PREDICTION_DAYS); 404 before and after, 503 while the predictor's PostgreSQL is away."""
-    return ApiRequest("GET", f"/predictions/{prediction_id}", GivenAnswer.model_validate_json)
+def get_given_answer(prediction_id: UUID) -> ApiRequest[GivenAnswer | BatchPrediction]:
+    """Get an answer that was given, as it was logged, or the prediction about one image of a batch. It is
+    there within a second or so, and for some days (PAPPUS_PREDICTION_DAYS); 404 before and after, 503 while the
+    predictor's PostgreSQL is away."""
+    return ApiRequest("GET", f"/predictions/{prediction_id}", _GIVEN.validate_json)

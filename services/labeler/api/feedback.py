@@ -52,11 +52,11 @@ async def correct_prediction(
     prediction_id: Annotated[UUID, Path(description="From an answer of the predictor")],
     idempotency_key: IdempotencyKey = None,
 ) -> CorrectedAnswer:
-    """Say what is right instead of an answer of the predictor: `label`, or `wrong` if you only know that the answer is
-    wrong. If the image is stored its label is set; else 422 `image_needed`: send its bytes in `file` of a form, and it
-    is stored first. `wrong` alone is the other label of two; with more classes the image waits in Review
-    (`GET /review?queue=wrong_answers`). An answer can be corrected a second or so after it was given, and for some
-    days. Needs the role `labeler`."""
+    """Say what is right instead of an answer of the predictor, also of one in a batch: `label`, or `wrong` if you only
+    know that the answer is wrong. If the image is stored its label is set; else 422 `image_needed`: send its bytes in
+    `file` of a form, and it is stored first. `wrong` alone is the other label of two; with more classes the image waits
+    in Review (`GET /review?queue=wrong_answers`). An answer can be corrected a second or so after it was given,
+    and for some days. Needs the role `labeler`."""
     said, sent = await _read(request, service.settings.upload_limit_bytes)
     voter = Voter(user.name, settles=user.may_act_as("operator"))
 

@@ -18,6 +18,7 @@ STATUS_OF_REFUSAL = {
     "image_not_stored": 409,
     "image_withdrawn": 410,
     "prediction_unknown": 404,
+    "not_answered": 409,
     "other_image": 409,
     "nothing_to_withdraw": 409,
     "decided_by_votes": 409,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, model_validator
 
 from services.labeler.commands.command_bus import CommandBus, command_id
 from services.labeler.commands.corrections import CorrectionRequest
+from services.labeler.commands.given_answers import FoundAnswer
 from services.labeler.commands.naming import label_named
 from services.labeler.commands.outcomes import Refused
 from services.labeler.commands.uploads import UploadedFile, upload
@@ -17,7 +18,7 @@ from services.labeler.commands.withdrawals import refuse_withdrawn
 from services.labeler.fields import Label, Text
 from services.labeler.queries import feedback, images
 from services.labeler.queries.feedback import SaidAboutAnswer
-from shared.clients.answers import AcceptedImage, Applied, GivenAnswer, ImageView
+from shared.clients.answers import AcceptedImage, Applied, ImageView
 from shared.clients.feedback import CorrectedAnswer
 from shared.contract.label_set import LabelSet
 from shared.storage.object_store import ObjectStore
@@ -56,7 +57,7 @@ class SentImage:
 async def correct_answer(
     command_bus: CommandBus,
     store: ObjectStore,
-    answer: GivenAnswer,
+    answer: FoundAnswer,
     request: FeedbackRequest,
     sent: SentImage | None,
     voter: Voter,
@@ -146,7 +147,7 @@ async def _store(
 
 def _said(
     command_bus: CommandBus,
-    answer: GivenAnswer,
+    answer: FoundAnswer,
     label: str | None,
     reason: str,
     voter: Voter,

@@ -17,7 +17,7 @@ from shared.contract.votes import LabelVoted
 from shared.testing import eventually, image_rejected, image_stored, image_withdrawn, label_corrected
 
 from .conftest import TOPICS, Labeler
-from .predictor_in_tests import given
+from .predictor_in_tests import given, in_batch
 from .test_uploads import ingestor as ingestor
 from .test_uploads import registered, stored_as
 
@@ -263,6 +263,36 @@ async def test_what_was_said_of_an_image_goes_with_it(labeler: Labeler) -> None:
     assert await kept(labeler) == 0
     refused = await say(labeler, answer.prediction_id, {"label": "grass"})
     assert (refused.status_code, refused.json()["error"]) == (410, "image_withdrawn")
+
+
+@pytest.mark.usefixtures("ingestor")
+@pytest.mark.parametrize("stored", [True, False])
+async def test_an_answer_of_a_batch_is_corrected_like_any_other(labeler: Labeler, stored: bool) -> None:
+    if stored:
+        await store_picture(labeler)
+    answer = in_batch(OF_PICTURE)
+    done = await say(labeler, labeler.predictor.knows(answer), {"label": "grass"}, data=None if stored else PICTURE)
+    assert done.status_code == 200, done.text
+    assert (done.json()["state"], done.json()["label"]) == ("applied", "grass")
+    [event] = corrections(labeler)
+    assert (event.prediction_id, event.shown_label, event.shown_model_version) == (
+        answer.prediction_id,
+        "dandelion",
+        "fast-3",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(None, "is not answered yet"), ("not_an_image", "refused: This is not an image.")]
+)
+async def test_what_has_no_answer_in_a_batch_cannot_be_corrected(
+    labeler: Labeler, error: str | None, words: str
+) -> None:
+    asked = in_batch(OF_PICTURE, label=None, error=error)
+    refused = await say(labeler, labeler.predictor.knows(asked), {"label": "grass"}, data=PICTURE)
+    assert (refused.status_code, refused.json()["error"]) == (409, "not_answered")
+    assert words in refused.json()["detail"]
+    assert corrections(labeler) == []
 
 
 async def test_a_predictor_that_is_away_is_503_and_one_that_knows_nothing_404(labeler: Labeler) -> None:

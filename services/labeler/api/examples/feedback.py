@@ -6,6 +6,7 @@ from uuid import UUID
 from services.labeler.api.examples.labels import OF_LABELERS, REASON
 from services.labeler.api.examples.story import example_image_id, example_sha256
 from services.labeler.commands.feedback import IMAGE_NEEDED
+from services.labeler.commands.given_answers import PENDING
 from shared.clients.feedback import CorrectedAnswer
 from shared.contract.events import LabelCorrected, uuid_of
 from shared.contract.replicas import PredictionLogged
@@ -52,6 +53,7 @@ def of_feedback(labels: Sequence[str]) -> dict[str, Example]:
                     "other_image",
                     "These are not the bytes that the answer is about. Send the file that was asked about.",
                 ),
+                Problem(409, "not_answered", PENDING),
                 Problem(422, "image_needed", IMAGE_NEEDED, {"sha256": example_sha256()}),
             ),
         ),

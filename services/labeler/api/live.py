@@ -21,7 +21,7 @@ from shared.clients.live import (
 from shared.runtime.errors import PappusError
 from shared.runtime.health import Health
 
-SCORING = "predictor-worker"
+BEGIN_WITH_A_MODEL = frozenset({"predictor-worker", "predictor-batches"})
 IDLE = "It begins with the first model."
 router = APIRouter(tags=["events"])
 
@@ -48,7 +48,9 @@ async def get_parts(service: CurrentService, _user: Labeler, request: Request) -
         replicas = await service.log_watch.replicas()
         groups = await service.log_watch.groups()
         if not await model_served(service.database):
-            groups = [each.model_copy(update={"idle": IDLE}) if each.name == SCORING else each for each in groups]
+            groups = [
+                each.model_copy(update={"idle": IDLE}) if each.name in BEGIN_WITH_A_MODEL else each for each in groups
+            ]
     except PappusError as error:
         why_unknown = str(error)
     health: Health = request.app.state.health

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from services.labeler.api.live import SCORING
+from services.labeler.api.live import BEGIN_WITH_A_MODEL
 from services.labeler.queries.log_watch import TOPICS_OF, AskGroups, LogWatch, latest_of_replicas
 from shared.contract.access import GROUPS
 from shared.contract.events import AppliedCorrection, ImageStored
@@ -145,7 +145,7 @@ async def test_parts_of_the_api_are_shown_while_kafka_is_away(labeler: Labeler, 
     assert {"tables", "publisher"} <= {part["name"] for part in found["parts"]}
 
 
-async def test_the_worker_is_idle_until_the_first_model_serves(labeler: Labeler) -> None:
+async def test_who_answers_about_images_is_idle_until_the_first_model_serves(labeler: Labeler) -> None:
     async def ask(groups: Mapping[str, Sequence[str]]) -> Mapping[str, GroupState]:
         return {name: GroupState(members=0, waiting=3) for name in groups}
 
@@ -154,9 +154,10 @@ async def test_the_worker_is_idle_until_the_first_model_serves(labeler: Labeler)
     await labeler.publish(model_trained(version="v1"), model_promoted(version="v1", sequence=1))
     after = await labeler.get("/parts")
 
-    assert [group["name"] for group in before["groups"] if group["idle"]] == [SCORING]
+    assert {group["name"] for group in before["groups"] if group["idle"]} == BEGIN_WITH_A_MODEL
     assert [group["name"] for group in after["groups"] if group["idle"]] == []
-    assert SCORING in TOPICS_OF
+    assert {"predictor-worker", "predictor-batches"} == BEGIN_WITH_A_MODEL
+    assert TOPICS_OF.keys() >= BEGIN_WITH_A_MODEL
 
 
 async def test_a_log_that_is_away_is_an_answer_that_says_so(labeler: Labeler) -> None:

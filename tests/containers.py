@@ -129,7 +129,7 @@ class ContainerServers(Servers):
             "postgres",
             self._settings.image_postgres,
             {"POSTGRES_PASSWORD_FILE": "/run/password", "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256"},
-            command=["postgres", "-c", "max_connections=320", "-c", "shared_buffers=64MB"],
+            command=["postgres", "-c", "max_connections=450", "-c", "shared_buffers=64MB"],
             files={"/run/password": self.credentials.postgres["postgres"]},
             shm_size="256m",
         )

@@ -34,11 +34,11 @@ GRANT CONNECT ON DATABASE pappus TO ingestor, labeler, trainer, predictor, predi
 GRANT ALL ON DATABASE mlflow TO mlflow;
 
 -- No role takes the connections of others: together these are fewer than the server has (max_connections less 3). A
--- process of a service holds up to 13; each may run twice.
-ALTER ROLE ingestor CONNECTION LIMIT 50;
-ALTER ROLE labeler CONNECTION LIMIT 50;
+-- process of a service holds up to 13, and there are as many as autoscaling starts, with one more in an update.
+ALTER ROLE ingestor CONNECTION LIMIT 65;
+ALTER ROLE labeler CONNECTION LIMIT 55;
 ALTER ROLE trainer CONNECTION LIMIT 120;
-ALTER ROLE predictor CONNECTION LIMIT 50;
+ALTER ROLE predictor CONNECTION LIMIT 145;
 ALTER ROLE predictor_api CONNECTION LIMIT 20;  -- a replica holds 2 at most, and none while nothing is asked
 ALTER ROLE mlflow CONNECTION LIMIT 20;
 ALTER ROLE seeder CONNECTION LIMIT 5;

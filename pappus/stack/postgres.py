@@ -118,7 +118,7 @@ class _Postgres:
             "listen_addresses": "" if self._context.config.secure else HOST,
             "port": str(self._context.ports["postgres"]),
             "unix_socket_directories": str(self._socket_folder()) if self._context.config.secure else "",
-            "max_connections": "320",
+            "max_connections": "450",
             "shared_buffers": "64MB",
         }
         options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]

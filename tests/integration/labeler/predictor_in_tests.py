@@ -48,6 +48,7 @@ def in_batch(sha256: str, label: str | None = "dandelion", error: str | None = N
         batch_id=uuid4(),
         index=0,
         image_id=None,
+        file_name=None,
         requested_at=FixedClock()(),
         completed_at=FixedClock()() if answered or error else None,
         label=label if answered else None,

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from shared.http.allowed_methods import ALLOW, allowed_methods
 from shared.runtime.telemetry import logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -84,7 +85,10 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code
     code = CODE_OF_STATUS.get(status) or HTTPStatus(status).name.lower()
     detail = f"{request.method} {request.url.path}: {error.detail}. /docs lists the requests that are answered."
-    return problem_response(Problem(status, code, detail, headers=error.headers))
+    headers = error.headers
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), ALLOW: allowed_methods(request.scope, headers)}
+    return problem_response(Problem(status, code, detail, headers=headers))
 
 
 async def on_invalid_request(_request: Request, error: Exception) -> JSONResponse:

@@ -1,5 +1,6 @@
 """The description of the labeler's API."""
 
+import re
 from contextlib import nullcontext
 from typing import Any
 
@@ -9,6 +10,8 @@ from services.labeler.api.app import create_app
 from services.labeler.api.session import LOGIN, OPTIONS, TOKEN
 from services.labeler.api.sign_on import ANSWER, BEGIN
 from services.labeler.settings import LabelerSettings
+from shared.http.allowed_methods import allowed_methods
+from shared.http.api import Api
 from shared.runtime.health import Health
 from shared.testing import MemoryEventLog, MemoryObjectStore
 from tests.examples import operations, wrong_examples
@@ -25,11 +28,16 @@ PROVIDER = {
 }
 
 
-def described(*labels: str, **more: str) -> dict[str, Any]:
-    """Return the description of an installation with these labels, and more settings."""
+def api(*labels: str, **more: str) -> Api:
+    """Return the application of an installation with these labels, and more settings."""
     values = {"session_secret": "a secret of at least thirty-two bytes", "labels": labels, **more}
     settings = LabelerSettings.model_validate(values)
-    return create_app(settings, MemoryEventLog(), lambda: nullcontext(MemoryObjectStore()), Health()).openapi()
+    return create_app(settings, MemoryEventLog(), lambda: nullcontext(MemoryObjectStore()), Health())
+
+
+def described(*labels: str, **more: str) -> dict[str, Any]:
+    """Return its description."""
+    return api(*labels, **more).openapi()
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +101,12 @@ def test_the_examples_use_the_labels_of_the_installation(labels: tuple[str, ...]
     shown = document["paths"]["/labels"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
     assert upload["example"]["label"] == correction["example"]["label"] == labels[0]
     assert shown["labels"] == list(labels)
+
+
+def test_a_refused_method_would_be_told_all_that_its_path_has() -> None:
+    app = api("dandelion", "grass", **PROVIDER)
+    for path, operations_of_path in app.openapi()["paths"].items():
+        concrete = re.sub(r"\{.*?\}", "a", path)
+        allowed = allowed_methods({"app": app, "path": concrete, "method": "TRACE"}, {}).split(", ")
+        assert set(allowed) >= {method.upper() for method in operations_of_path}, path
+        assert "TRACE" not in allowed, path

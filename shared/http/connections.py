@@ -1,6 +1,7 @@
 """Connections that cannot be held without sending: the head of a request has a deadline and a limit."""
 
 import asyncio
+import re
 import resource
 import time
 from typing import Any
@@ -15,7 +16,9 @@ HEAD_SECONDS = 10.0
 HEAD_BYTES = 65_536
 OTHER_FILES = 256
 """Of the files a process may have open, those that are not connections of clients."""
-TRANSFER_ENCODING = b"transfer-encoding"
+TRANSFER_ENCODING, HOST = b"transfer-encoding", b"host"
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~%!$&'()*+,;=-]*)(:\d*)?")
+"""A name or an address, and a port (RFC 3986, 3.2.2)."""
 LINGER_SECONDS = 10.0
 """How long the rest of a body is read and dropped after its request was answered, so that the client sees the answer
 before the connection closes."""
@@ -88,6 +91,10 @@ class DeadlineProtocol(HttpToolsProtocol):
     _waits_since = 0.0
     """Loop time since when the head of a request is awaited."""
     _deadline: asyncio.TimerHandle | None = None
+    _hosts = 0
+    """How many of the head's lines name a host."""
+    _why = ""
+    """A sentence: why the head is refused, where it is not the parser that refuses it."""
     _refusal: bytes | None = None
     """The answer to what cannot be read, after those to earlier requests. Nothing more of the connection is read."""
 
@@ -117,27 +124,39 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._refuse(HEAD_TOO_LARGE)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what httptools cannot read."""
-        self._refuse(_bare_answer("400 Bad Request", f"{msg} Send it as RFC 9112 describes."))
+        """Refuse what httptools, or this class, cannot read."""
+        self._refuse(_bare_answer("400 Bad Request", f"{self._why or msg} Send it as RFC 9112 describes."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, but no trailer: what is said behind a body must not count as said before it, where a proxy
         or a check looked (RFC 9110, 6.5.1). Raises ValueError, which ends in 400, for a coding other than chunks: no
-        other is read here, and where such a body ends is not the same for all who read it (RFC 9112, 6.1)."""
+        other is read here, and where such a body ends is not the same for all who read it (RFC 9112, 6.1); and for a
+        host that is none, or a second one: a proxy may have read the other (RFC 9112, 3.2)."""
         if not self._in_head:
             return
-        if name.lower() == TRANSFER_ENCODING and value.strip().lower() != b"chunked":
-            raise ValueError("This Transfer-Encoding is not read here.")
+        kind = name.lower()
+        if kind == TRANSFER_ENCODING and value.strip().lower() != b"chunked":
+            self._fail("A Transfer-Encoding other than chunked is not read here.")
+        if kind == HOST:
+            self._hosts += 1
+            if self._hosts > 1:
+                self._fail("The request has more than one Host header.")
+            if _HOST.fullmatch(value.strip()) is None:
+                self._fail("The Host header of the request is neither a name nor an address.")
         super().on_header(name, value)
 
     def on_message_begin(self) -> None:
         """Begin a head; it may follow another request in the same bytes."""
         super().on_message_begin()
+        self._hosts = 0
         self._head_bytes = max(self._head_bytes, 1)
         self._start(HEAD_SECONDS, self._give_up_head)
 
     def on_headers_complete(self) -> None:
-        """End the head: what follows is the body."""
+        """End the head: what follows is the body. Raises ValueError, which ends in 400, if it names no host; before
+        HTTP/1.1 it need not."""
+        if not self._hosts and self.parser.get_http_version() != "1.0":
+            self._fail("The request has no Host header.")
         super().on_headers_complete()  # raises if the head names no URL: then it is still a head
         self._in_head, self._head_bytes = False, 0
         self._stop()
@@ -188,6 +207,10 @@ class DeadlineProtocol(HttpToolsProtocol):
     def is_waiting(self) -> bool:
         """Whether the connection awaits a head and owes no answer."""
         return self._in_head and (self.cycle is None or self.cycle.response_complete)
+
+    def _fail(self, why: str) -> None:
+        self._why = why
+        raise ValueError(why)
 
     def _start(self, seconds: float, expire: Any) -> None:
         if self._deadline is None:

@@ -82,6 +82,41 @@ async def test_a_request_with_an_answer_gets_no_second_one_for_its_body(port: in
     assert statuses(came) == [b"200"]
 
 
+HOST = b"Host: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "why"),
+    [
+        (b"", b"no Host header"),
+        (HOST * 2, b"more than one Host header"),
+        (HOST + b"hOST: evil.example\r\n", b"more than one Host header"),
+        *((b"Host: " + value + b"\r\n", b"neither a name nor an address") for value in (b"a:b:c", b"[::1", b"a b")),
+        *(
+            (b"Host: " + value + b"\r\n", b"neither a name nor an address")
+            for value in (b"a/b", b"c@a", b"\xff", b"a:x")
+        ),
+    ],
+)
+async def test_a_request_without_one_host_is_400_and_nothing_follows(port: int, hosts: bytes, why: bytes) -> None:
+    came = await all_that_comes(port, SLOW + GET.replace(HOST, hosts) + GET)
+    assert statuses(came) == [b"200", b"400"]
+    assert came.endswith(b". Send it as RFC 9112 describes.")
+    assert why in came
+
+
+async def test_a_request_of_http_1_0_need_not_name_a_host(port: int) -> None:
+    old = GET.replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert statuses(await all_that_comes(port, old.replace(HOST, b""))) == [b"200"]
+    assert statuses(await all_that_comes(port, old.replace(HOST, HOST * 2))) == [b"400"]
+
+
+@pytest.mark.parametrize("host", [b"localhost:80", b"127.0.0.1:", b"[::1]:8000", b"pappus_predictor", b"LOCALHOST \t"])
+async def test_a_host_is_a_name_or_an_address_with_a_port_or_without(port: int, host: bytes) -> None:
+    last = GET.replace(b"Host: localhost", b"Connection: close\r\nHost: " + host)
+    assert statuses(await all_that_comes(port, GET + last)) == [b"200", b"200"]
+
+
 @pytest.mark.parametrize("target", [b"http://", b"http://:x/"])
 async def test_a_head_that_names_no_url_is_400(port: int, target: bytes) -> None:
     assert statuses(await all_that_comes(port, b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")) == [b"400"]

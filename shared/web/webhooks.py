@@ -9,8 +9,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from yarl import URL
+
 from shared.runtime.public_addresses import forbidden_address
 from shared.web.addresses import refuse_address
+from shared.web.urls import DEFAULT_PORTS
 
 PREFIX = "whsec_"
 LONGEST_PAUSE_SECONDS = 3600.0
@@ -40,11 +43,11 @@ def refuse_webhook(url: str, allowed: Collection[str], setting: str = WEBHOOK_HO
     when it is resolved. `allowed`: hosts that may be private, as "host" or "host:port", from this setting."""
     if (why := refuse_address(url)) is not None:
         return why
-    parts = urlsplit(url)
     try:
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme.lower() == "https" else 80)
+        asked = URL(url)  # read as the HTTP client does, which takes full-width digits and dots for plain ones
+        host, port = asked.raw_host or "", asked.port or DEFAULT_PORTS[asked.scheme]
     except ValueError:
-        return "The port of this address is no number from 0 to 65535. Correct it."
+        return "The host or the port of this address is none: a port is a number from 0 to 65535. Correct it."
     return None if permitted(host, port, allowed) else refuse_host(host, setting)
 
 

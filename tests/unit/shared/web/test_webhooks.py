@@ -32,7 +32,11 @@ def test_the_pauses_double_up_to_an_hour() -> None:
         ("http://169.254.169.254/latest", "a link-local address"),
         ("ftp://example.org/", "no web address"),
         ("https://name:password@example.org/", "a name or a password"),
-        ("https://example.org:99999/", "no number"),
+        ("https://example.org:99999/", "a port is a number"),
+        ("http://127\u30020\u30020\u30021/", "a loopback address"),
+        ("http://\uff11\uff12\uff17.0.0.1/", "a loopback address"),
+        ("http://\u2460\u2461\u2466.0.0.1/", "a loopback address"),
+        ("http://169\uff0e254\uff61169.254/latest", "a link-local address"),
     ],
 )
 def test_addresses_inside_our_network_and_none_at_all_are_refused(url: str, why: str) -> None:

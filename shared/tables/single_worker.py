@@ -44,9 +44,9 @@ async def run_in_one_process(
 ) -> None:
     """Run `work` while this process holds the lock `name` of the schema, until cancelled or until `work` returns.
 
-    When the lock is lost, `work` is cancelled, and this process stands by again. A TransientError turns the part `name`
-    of `health` red, and is retried with back-off. After one of its own, `work` reports the part as healthy itself once
-    it works again: that it was started says nothing about what it needs.
+    When the lock is lost, `work` is cancelled, and this process stands by again. A TransientError, also one of a task
+    group of `work`, turns the part `name` of `health` red, and is retried with back-off. After one of its own, `work`
+    reports the part as healthy itself once it works again: that it was started says nothing about what it needs.
 
     Raises:
         Exception: any other exception of `work`.
@@ -115,7 +115,16 @@ async def _work_while_held(connection: Connection, work: Callable[[], Awaitable[
     try:
         await asyncio.wait((life, working), return_when=asyncio.FIRST_COMPLETED)
         await (working if working.done() else life)
+    except ExceptionGroup as failed:
+        raise _cause_of(failed) from failed
     finally:
         life.cancel()
         working.cancel()
         await asyncio.gather(life, working, return_exceptions=True)
+
+
+def _cause_of(failed: ExceptionGroup[Exception]) -> Exception:
+    """Return what ended a task group of the work: the first error that is no TransientError, else the first."""
+    group = failed.split(TransientError)[1] or failed
+    first = group.exceptions[0]
+    return _cause_of(first) if isinstance(first, ExceptionGroup) else first

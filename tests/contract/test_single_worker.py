@@ -145,9 +145,12 @@ async def test_work_is_cancelled_when_the_lock_is_lost(schema: FreshSchema, data
             assert one.works != two.works
 
 
-async def test_a_transient_error_of_the_work_is_tried_again(schema: FreshSchema, database: Database) -> None:
-    one = Worker()
-    one.failure = TransientError("Kafka is away.")
+@pytest.mark.parametrize("in_a_group", [False, True])
+async def test_a_transient_error_of_the_work_is_tried_again(
+    schema: FreshSchema, database: Database, in_a_group: bool
+) -> None:
+    one, away = Worker(), TransientError("Kafka is away.")
+    one.failure = ExceptionGroup("of a task group", [away]) if in_a_group else away
     one.recovers.set()
     async with running(one, schema):
         await eventually(lambda: one.began == 2 and one.works)
@@ -185,9 +188,10 @@ async def test_work_that_keeps_failing_is_tried_ever_less_often(
     assert asked[:4] == [1, 2, 3, 4]
 
 
-async def test_another_error_of_the_work_ends_it(schema: FreshSchema, database: Database) -> None:
-    one = Worker()
-    one.failure = ValueError("a bug")
+@pytest.mark.parametrize("in_a_group", [False, True])
+async def test_another_error_of_the_work_ends_it(schema: FreshSchema, database: Database, in_a_group: bool) -> None:
+    one, bug = Worker(), ValueError("a bug")
+    one.failure = ExceptionGroup("of a task group", [TransientError("Kafka is away."), bug]) if in_a_group else bug
     async with running(one, schema) as task:
         await eventually(task.done)
         assert isinstance(task.exception(), ValueError)

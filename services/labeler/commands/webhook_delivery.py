@@ -7,6 +7,7 @@ only from where this process has seen it.
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import aiohttp
@@ -43,10 +44,10 @@ class WebhookDelivery:
 
     async def run(self, health: Health) -> None:
         """Deliver what is due, in one process of all, until cancelled."""
-        silence = self._settings.writer_silence_seconds
-        await run_in_one_process(self._work, database=self._database, health=health, name=PART, silence_seconds=silence)
+        work, silence = partial(self._work, health), self._settings.writer_silence_seconds
+        await run_in_one_process(work, database=self._database, health=health, name=PART, silence_seconds=silence)
 
-    async def _work(self) -> None:
+    async def _work(self, health: Health) -> None:
         self._running.clear()
         async with (
             open_client(self._settings.webhook_hosts) as http,
@@ -54,7 +55,9 @@ class WebhookDelivery:
             asyncio.TaskGroup() as deliveries,
         ):
             while True:
-                for row in await due_webhooks(self._database, self._clock()):
+                due = await due_webhooks(self._database, self._clock())
+                health.set(PART, True)
+                for row in due:
                     if row["webhook_id"] not in self._running:  # a slow receiver holds up no other
                         self._running.add(row["webhook_id"])
                         deliveries.create_task(self.deliver(http, row))

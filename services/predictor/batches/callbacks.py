@@ -6,6 +6,7 @@ A second process that does it at the same time does no harm: a receiver knows a 
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import aiohttp
@@ -41,14 +42,16 @@ class CallbackDelivery:
 
     async def run(self, health: Health) -> None:
         """Deliver what is due, in one process of all, until cancelled."""
-        silence = self._settings.writer_silence_seconds
-        await run_in_one_process(self._work, database=self._database, health=health, name=PART, silence_seconds=silence)
+        work, silence = partial(self._work, health), self._settings.writer_silence_seconds
+        await run_in_one_process(work, database=self._database, health=health, name=PART, silence_seconds=silence)
 
-    async def _work(self) -> None:
+    async def _work(self, health: Health) -> None:
         self._running.clear()
         async with open_client(self._settings.callback_hosts, CALLBACK_HOSTS) as http, asyncio.TaskGroup() as tasks:
             while True:
-                for callback in await due_callbacks(self._database, self._clock(), AT_ONCE):
+                due = await due_callbacks(self._database, self._clock(), AT_ONCE)
+                health.set(PART, True)
+                for callback in due:
                     if callback.batch_id not in self._running:  # a slow receiver holds up no other
                         self._running.add(callback.batch_id)
                         tasks.create_task(self._deliver(http, callback))

@@ -15,11 +15,13 @@ from pydantic import SecretStr
 from pappus.stack import Servers
 from services.predictor.batches import callbacks
 from services.predictor.batches.callbacks import CallbackDelivery
+from services.predictor.data.callbacks import DueCallback, due_callbacks
 from services.predictor.data.projection import MIGRATIONS, projectors
 from services.predictor.decisions.batches import callback_secret
 from services.predictor.settings import PredictorSettings
 from shared.contract.batches import BatchRefusal
 from shared.contract.events import Event
+from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database
 from shared.testing import eventually, fresh_schema, prediction_completed, prediction_requested
@@ -56,12 +58,13 @@ class World:
     receiver: Receiver
     settings: PredictorSettings
     now: datetime = STARTED
+    health: Health = field(default_factory=Health)
 
     @asynccontextmanager
     async def delivering(self, processes: int = 1) -> AsyncIterator[None]:
         """Run the delivery of so many processes."""
         deliveries = [CallbackDelivery(self.database, self.settings, lambda: self.now) for _ in range(processes)]
-        running = [asyncio.create_task(each.run(Health())) for each in deliveries]
+        running = [asyncio.create_task(each.run(self.health)) for each in deliveries]
         try:
             yield
         finally:
@@ -152,6 +155,23 @@ async def test_a_failure_is_tried_again_later_with_the_same_id_after_a_restart(w
         assert world.receiver.refused == 2
         world.now += timedelta(seconds=5)
         await eventually(lambda: world.is_state(batch_id, 2, delivered=True, given_up=False))
+    assert len(world.receiver.taken) == 1
+
+
+async def test_an_outage_of_postgresql_ends_no_delivery(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_id, asked = await world.batch(), list[int]()
+    await world.finish(batch_id)
+
+    async def away_at_first(database: Database, now: datetime, limit: int) -> list[DueCallback]:
+        asked.append(limit)
+        if len(asked) == 1:
+            raise TransientError("PostgreSQL is away.")
+        return await due_callbacks(database, now, limit)
+
+    monkeypatch.setattr(callbacks, "due_callbacks", away_at_first)
+    async with world.delivering():
+        await eventually(lambda: world.is_state(batch_id, 0, delivered=True, given_up=False))
+        assert world.health.ok
     assert len(world.receiver.taken) == 1
 
 

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from services.predictor.api.app import build_app
+from services.predictor.api.batches import received
 from services.predictor.api.batches.examples import BATCH
 from services.predictor.api.batches.service import BatchSettings
 from services.predictor.api.batches.submission import Submissions
@@ -120,6 +121,23 @@ async def test_an_archive_that_cannot_be_read_is_refused(replica: Replica) -> No
     refused = await replica.upload(archive({"one.png": RED})[:-5])
     assert (refused.status_code, refused.json()["error"]) == (422, "broken_zip")
     assert await replica.store.keys("") == []
+
+
+async def test_archives_of_one_request_share_one_limit(replica: Replica) -> None:
+    bomb = archive({"bomb": b"\0" * (FILE_BYTES - 1)})
+    refused = await replica.upload(bomb, bomb)
+    assert (refused.status_code, refused.json()["error"]) == (413, "too_large")
+    assert f"{BATCH_BYTES:,} bytes" in refused.json()["detail"]
+    assert await replica.store.keys("") == []
+
+
+async def test_no_more_archives_are_unpacked_than_make_a_batch(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received, "MOST_IMAGES", 3)
+    many = archive({"one.png": RED, "two.png": RED})
+    refused = await replica.upload(many, many, b"PK\x03\x04 is no archive")
+    assert (refused.status_code, refused.json()["error"]) == (422, "too_many_images")
 
 
 async def test_stored_images_are_asked_about_by_their_ids(replica: Replica) -> None:

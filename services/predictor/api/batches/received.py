@@ -1,6 +1,5 @@
 """What a request for a batch asks about, from its body: files of a form, a ZIP archive, or JSON."""
 
-import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,7 +7,8 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from services.predictor.api.batches.bodies import NewBatch
-from services.predictor.api.batches.zips import SentFile, ZipLimits, is_zip, unpack
+from services.predictor.api.batches.unpacking import Unpacking
+from services.predictor.api.batches.zips import SentFile, is_zip
 from shared.contract.batches import MOST_IMAGES
 from shared.contract.event_parts import FILE_NAME_LENGTH
 from shared.http.forms import FILE, Form, read_form
@@ -39,30 +39,35 @@ class Asked:
         return len(self.files) + len(self.urls) + len(self.image_ids)
 
 
-async def read_batch(request: Request, limits: ZipLimits) -> Asked:
+async def read_batch(request: Request, unpacking: Unpacking) -> Asked:
     """Read what is asked.
 
     Raises:
         Problem: 415 if the body is neither a form, an archive nor JSON, 400 if it is a broken form, 413 for a file or
-            a list that is too long, 422 if it has no images or too many, or is an archive that cannot be read.
+            a list that is too long, 422 if it has no images or too many, or is an archive that cannot be read, 503 if
+            it is an archive and others are unpacked.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == JSON:
         asked = _of_json(await request.body())
     elif kind in ZIPS:
-        asked = Asked(files=await _unpacked(await request.body(), limits))
+        asked = Asked(files=await unpacking.unpack(await request.body()))
     else:
-        asked = await _of_form(await read_form(request, MOST_IMAGES + 1), limits)
+        asked = await _of_form(await read_form(request, MOST_IMAGES + 1), unpacking)
     if not asked.size:
         detail = (
             f"The request names no image. Send files or a ZIP archive in field '{FILE}' of a form, or JSON with"
             " urls or image_ids."
         )
         raise Problem(422, "no_images", detail)
-    if asked.size > MOST_IMAGES:
-        detail = f"The request has {asked.size:,} images; at most {MOST_IMAGES:,} make a batch. Send several requests."
-        raise Problem(422, "too_many_images", detail)
+    _check_number(asked.size)
     return asked
+
+
+def _check_number(size: int) -> None:
+    if size > MOST_IMAGES:
+        detail = f"The request has {size:,} images; at most {MOST_IMAGES:,} make a batch. Send several requests."
+        raise Problem(422, "too_many_images", detail)
 
 
 def _of_json(body: bytes) -> Asked:
@@ -82,7 +87,7 @@ def _of_json(body: bytes) -> Asked:
     return Asked((), tuple(asked.urls or ()), tuple(asked.image_ids or ()), asked.callback_url)
 
 
-async def _of_form(form: Form, limits: ZipLimits) -> Asked:
+async def _of_form(form: Form, unpacking: Unpacking) -> Asked:
     found: list[SentFile] = []
     for part in form.parts:
         if part.name != FILE:
@@ -92,14 +97,10 @@ async def _of_form(form: Form, limits: ZipLimits) -> Asked:
         data = bytes(part.data)
         part.data.clear()  # a batch is in memory once
         if is_zip(data):
-            found += await _unpacked(data, limits)
-        elif len(data) > limits.longest_file_bytes:
-            raise too_large(limits.longest_file_bytes)
+            found += await unpacking.unpack(data)
+            _check_number(len(found))  # before the next archive is unpacked
+        elif len(data) > unpacking.limits.longest_file_bytes:
+            raise too_large(unpacking.limits.longest_file_bytes)
         else:
             found.append(SentFile(clean_path(part.file_name, FILE_NAME_LENGTH), data))
     return Asked(files=tuple(found), callback_url=form.text("callback_url") or None)
-
-
-async def _unpacked(archive: bytes, limits: ZipLimits) -> tuple[SentFile, ...]:
-    """Unpack in a thread: it takes a second for a hundred megabytes."""
-    return await asyncio.to_thread(lambda: tuple(unpack(archive, limits)))

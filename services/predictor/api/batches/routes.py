@@ -67,10 +67,11 @@ def add_batches(app: Api, service: BatchService, needs_key: Sequence[Any], of_ke
         """Ask about up to 10,000 images: files or ZIP archives in the field `file` of a form, an archive as the body
         itself, or JSON with `image_ids` of stored images or public `urls`. The answer comes when everything is durable,
         and names the id of each prediction."""
-        asked = await read_batch(request, service.settings.limits)
         requested_by = str(get_contextvars().get("api_key") or "")
-        secret = service.settings.check_callback(asked.callback_url, requested_by)
-        batch = await service.submissions.submit(asked, requested_by, idempotency_key)
+        async with service.unpacking() as unpacking:
+            asked = await read_batch(request, unpacking)
+            secret = service.settings.check_callback(asked.callback_url, requested_by)
+            batch = await service.submissions.submit(asked, requested_by, idempotency_key)
         body = AcceptedBody(
             batch_id=batch.batch_id,
             size=len(batch.predictions),

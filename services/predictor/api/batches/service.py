@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.predictor.api.batches.bodies import BatchBody, BatchPredictionBody, NameOf, batch_body, prediction_body
 from services.predictor.api.batches.submission import Submissions
+from services.predictor.api.batches.unpacking import AT_ONCE, Unpacking
 from services.predictor.api.batches.zips import ZipLimits
 from services.predictor.data.batches import BatchPrediction, BatchProgress, BatchTables, Completion
 from services.predictor.decisions.batches import callback_secret
@@ -59,6 +60,11 @@ class BatchService:
         self._tables = tables
         self._name_of = name_of
         self._followers = 0
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    def unpacking(self) -> Unpacking:
+        """Return what unpacks the archives of one request."""
+        return Unpacking(self.settings.limits, self._turns)
 
     @property
     def submissions(self) -> Submissions:

@@ -51,7 +51,7 @@ class SentFile:
 
 @dataclass(frozen=True, slots=True)
 class ZipLimits:
-    """`longest_file_bytes` of one file, `longest_bytes` of all of them, unpacked."""
+    """`longest_file_bytes` of one file, `longest_bytes` of all files of a request together, unpacked."""
 
     longest_file_bytes: int
     longest_bytes: int
@@ -62,9 +62,10 @@ def is_zip(data: bytes | bytearray) -> bool:
     return bytes(data[:4]) in BEGINNINGS
 
 
-def unpack(data: bytes, limits: ZipLimits) -> Iterator[SentFile]:
+def unpack(data: bytes, limits: ZipLimits, left: int | None = None) -> Iterator[SentFile]:
     """Yield the files of an archive in its order, one at a time; folders and what systems add (`__MACOSX`, names that
-    begin with a dot) are left out. What is no image is for its answer to say.
+    begin with a dot) are left out. What is no image is for its answer to say. `left`: the bytes of the limit that other
+    archives of the request have left; None: all.
 
     Raises:
         Problem: 422 if it cannot be read, or has too many files; 413 if a file, or all together, are too long.
@@ -75,7 +76,7 @@ def unpack(data: bytes, limits: ZipLimits) -> Iterator[SentFile]:
             entries = [entry for entry in archive.infolist() if _is_wanted(entry)]
             if len(entries) > MOST_IMAGES:
                 raise _too_many()
-            left = limits.longest_bytes
+            left = limits.longest_bytes if left is None else left
             for entry in entries:
                 found = _read(archive, entry, min(left, limits.longest_file_bytes), limits)
                 left -= len(found)
@@ -112,7 +113,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, longest_bytes: int, 
         return found
     if longest_bytes == limits.longest_file_bytes:
         raise too_large(limits.longest_file_bytes)
-    detail = f"The archive unpacks to more than {limits.longest_bytes:,} bytes. Send it in several parts."
+    detail = f"The archives unpack to more than {limits.longest_bytes:,} bytes. Send them in several requests."
     raise Problem(413, "too_large", detail)
 
 

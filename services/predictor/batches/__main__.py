@@ -4,7 +4,7 @@ Consumes prediction.requested (handler), model.promoted and label_set.changed (a
 prediction.completed. Reads the tables that the worker folds from both topics; owns the table `callbacks`.
 """
 
-from services.predictor.batches.callbacks import CallbackDelivery
+from services.predictor.batches.callbacks import PART, CallbackDelivery
 from services.predictor.batches.handlers import RequestedPredictions
 from services.predictor.batches.sources import SourceBytes
 from services.predictor.data.projection import MIGRATIONS, SCHEMA
@@ -26,7 +26,7 @@ async def main() -> None:
     """Read the settings, open the adapters and run the parts until the process is asked to end."""
     settings = PredictorSettings()
     configure("predictor-batches", settings)
-    health = Health()  # without a model there is no work, and that is not a fault
+    health = Health(needed={PART})  # without a model there is no work, and that is not a fault
     async with (
         serve_health(health, settings.health_port, settings.host),
         open_event_log(settings.kafka, settings.lost_records) as event_log,

@@ -44,9 +44,10 @@ class Installation:
         """Run kubectl in the namespace, beside the predictions."""
         return await asyncio.to_thread(self._kubectl, *arguments)
 
-    async def until_ready(self, *what: str) -> None:
-        """Wait until these pods, named or selected, are ready."""
-        await self.run("wait", "--for=condition=ready", f"--timeout={READY_SECONDS:.0f}s", *what)
+    async def until_ready(self, pod: str) -> None:
+        """Wait until this pod, which was deleted perhaps, is there again and ready."""
+        for state in ("create", "condition=ready"):
+            await self.run("wait", f"--for={state}", f"--timeout={READY_SECONDS:.0f}s", pod)
 
     async def until_all_are_ready(self) -> None:
         """Wait until every pod that serves is ready."""

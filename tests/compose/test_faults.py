@@ -42,6 +42,12 @@ def secrets(compose: Compose, tmp_path: Path) -> Path:
     return copy
 
 
+def spoil(secrets: Path, name: str) -> None:
+    """Make this secret wrong wherever it is."""
+    for file in secrets.rglob(name):
+        file.write_text("wrong")
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_an_image_without_a_setting_names_it(compose: Compose, service: str) -> None:
     said = says(compose.bare_guest(service).run())
@@ -51,8 +57,7 @@ def test_an_image_without_a_setting_names_it(compose: Compose, service: str) -> 
 
 @pytest.mark.parametrize("service", OF_THE_DATABASE)
 def test_a_wrong_password_of_the_database(compose: Compose, secrets: Path, service: str) -> None:
-    for file in secrets.rglob("pappus_database_password"):
-        file.write_text("wrong")
+    spoil(secrets, "pappus_database_password")
     assert "secret pappus_database_password" in says(compose.guest(service, secrets).run())
 
 
@@ -65,8 +70,7 @@ def test_a_missing_secret(compose: Compose, secrets: Path, service: str) -> None
 
 @pytest.mark.parametrize("service", OF_THE_STORE)
 def test_a_wrong_key_of_the_object_store(compose: Compose, secrets: Path, service: str) -> None:
-    for file in secrets.rglob("pappus_s3_secret_key"):
-        file.write_text("wrong")
+    spoil(secrets, "pappus_s3_secret_key")
     assert "secret pappus_s3_secret_key" in says(compose.guest(service, secrets).run())
 
 
@@ -131,4 +135,11 @@ async def test_a_predictor_serves_without_a_volume(compose: Compose, volume: str
     compose.have_a_model()
     with compose.guest("predictor-api-0", compose.secrets, volume=volume, PAPPUS_REPLICA="guest") as container:
         await eventually(lambda: "could not be kept in PAPPUS_STATE_FOLDER" in container.logs(), 60)
+        await eventually(container.healthy, 60)
+
+
+async def test_a_predictor_serves_although_the_database_refuses_its_login(compose: Compose, secrets: Path) -> None:
+    compose.have_a_model()
+    spoil(secrets, "pappus_database_password")
+    with compose.guest("predictor-api-0", secrets, PAPPUS_REPLICA="guest") as container:
         await eventually(container.healthy, 60)

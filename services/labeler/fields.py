@@ -10,9 +10,12 @@ from shared.runtime.text import clean_typed, to_nfc
 # Nor other control characters (C0, C1) but tab and line feed: such text would command the terminals that show it.
 NO_NUL = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
-Line = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL), AfterValidator(to_nfc)]
-Label = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL), AfterValidator(clean_typed)]
+LINE_LENGTH, TEXT_LENGTH = 200, 2000
+"""The most characters."""
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=LINE_LENGTH, pattern=NO_NUL)]
+Line = Annotated[str, StringConstraints(max_length=LINE_LENGTH, pattern=NO_NUL), AfterValidator(to_nfc)]
+Label = Annotated[str, StringConstraints(max_length=LINE_LENGTH, pattern=NO_NUL), AfterValidator(clean_typed)]
 Name = Label
-Text = Annotated[str, StringConstraints(max_length=2000, pattern=NO_NUL), AfterValidator(to_nfc)]
+Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH, pattern=NO_NUL), AfterValidator(to_nfc)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+)
 
 from shared.clients.answers import Body, ShownPrediction
 from shared.clients.request import ApiRequest
@@ -17,6 +26,20 @@ MAX_VALUES = 50
 """The most values of one filter."""
 COPIES_COUNTED = 1_000
 """So many other images of a group are counted."""
+_TIME = TypeAdapter(datetime)
+
+
+def read_time(value: object) -> object:
+    """Return the time that a text of a request names, or the day at its first moment; what is no text as it is.
+
+    Raises:
+        ValueError: the text is no date of ISO 8601: a number would be read as seconds, `20260131` as a day in 1970.
+    """
+    if not isinstance(value, str):
+        return value
+    if value[4:5] != "-":
+        raise ValueError("write a time as 2026-01-31T12:00:00Z, a day as 2026-01-31")
+    return _TIME.validate_python(value)
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -29,7 +52,7 @@ Flag = Literal["unlabelled", "none_of_these", "unusable", "unsure"]
 ExportFormat = Literal["csv", "coco", "zip", "imagefolder"]
 Copies = Literal["same_bytes", "same_pixels", "near"]
 Share = Annotated[float, Field(ge=0, le=1)]
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Moment = Annotated[datetime, BeforeValidator(read_time), AfterValidator(_in_utc)]
 """A date or a time; UTC without a zone."""
 Words = Annotated[
     str,

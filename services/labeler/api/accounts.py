@@ -17,6 +17,7 @@ from services.labeler.fields import NO_NUL, Name
 from services.labeler.queries.accounts import all_people, find_person
 from shared.clients.people import NewPassword, PersonView
 from shared.contract.roles import Role
+from shared.http.bodies import JsonBody
 
 router = APIRouter(tags=["people"])
 provider_router = APIRouter(tags=["people"])
@@ -83,7 +84,7 @@ async def get_people(service: CurrentService, _user: Operator) -> list[PersonVie
     description=f"Let a person log in, with a password that is made for them. {SHOWN_ONCE} {FOR_ADMINS}",
     responses=error_responses(403, 409, 422),
 )
-async def add_person(service: CurrentService, user: Admin, response: Response, body: RoleBody) -> NewPassword:
+async def add_person(service: CurrentService, user: Admin, response: Response, body: JsonBody[RoleBody]) -> NewPassword:
     """See the description."""
     response.headers.update(NO_STORE)
     made = _administration(service).add(user.name, body.name, body.role)
@@ -96,7 +97,7 @@ async def add_person(service: CurrentService, user: Admin, response: Response, b
     description=f"The role counts from the next request on. {FOR_ADMINS}",
     responses=error_responses(403, 404, 409, 422),
 )
-async def change_role(service: CurrentService, user: Admin, body: RoleBody) -> PersonView:
+async def change_role(service: CurrentService, user: Admin, body: JsonBody[RoleBody]) -> PersonView:
     """See the description."""
     change = _administration(service).set_role(user.name, body.name, body.role)
     return await _changed(service, user, "change_role", body.name, change)
@@ -108,7 +109,9 @@ async def change_role(service: CurrentService, user: Admin, body: RoleBody) -> P
     description=f"The person's sessions end. {SHOWN_ONCE} {FOR_ADMINS}",
     responses=error_responses(403, 404, 409, 422),
 )
-async def reset_password(service: CurrentService, user: Admin, response: Response, body: PersonBody) -> NewPassword:
+async def reset_password(
+    service: CurrentService, user: Admin, response: Response, body: JsonBody[PersonBody]
+) -> NewPassword:
     """See the description."""
     response.headers.update(NO_STORE)
     made = _administration(service).reset_password(user.name, body.name)
@@ -121,7 +124,7 @@ async def reset_password(service: CurrentService, user: Admin, response: Respons
     description=f"The person's sessions end, and no new one begins; what they decided stays. {FOR_ADMINS}",
     responses=error_responses(403, 404, 409, 422),
 )
-async def disable_person(service: CurrentService, user: Admin, body: PersonBody) -> PersonView:
+async def disable_person(service: CurrentService, user: Admin, body: JsonBody[PersonBody]) -> PersonView:
     """See the description."""
     change = _administration(service).set_disabled(user.name, body.name, disabled=True)
     return await _changed(service, user, "disable_person", body.name, change)
@@ -133,7 +136,7 @@ async def disable_person(service: CurrentService, user: Admin, body: PersonBody)
     description=f"The person logs in with the password they had. {FOR_ADMINS}",
     responses=error_responses(403, 404, 409, 422),
 )
-async def enable_person(service: CurrentService, user: Admin, body: PersonBody) -> PersonView:
+async def enable_person(service: CurrentService, user: Admin, body: JsonBody[PersonBody]) -> PersonView:
     """See the description."""
     change = _administration(service).set_disabled(user.name, body.name, disabled=False)
     return await _changed(service, user, "enable_person", body.name, change)
@@ -145,7 +148,7 @@ async def enable_person(service: CurrentService, user: Admin, body: PersonBody) 
     description=f"The person logs in with the provider from now on, to the account that they have. {FOR_ADMINS}",
     responses=error_responses(403, 404, 409, 422),
 )
-async def join_person(service: CurrentService, user: Admin, body: SubjectBody) -> PersonView:
+async def join_person(service: CurrentService, user: Admin, body: JsonBody[SubjectBody]) -> PersonView:
     """See the description."""
     change = _administration(service).join(user.name, body.name, body.subject)
     return await _changed(service, user, "join_person", body.name, change)
@@ -156,7 +159,7 @@ async def join_person(service: CurrentService, user: Admin, body: SubjectBody) -
     summary="Change your password",
     responses=error_responses(409, 422),
 )
-async def change_own_password(service: CurrentService, user: AnyUser, body: OwnPassword) -> PersonView:
+async def change_own_password(service: CurrentService, user: AnyUser, body: JsonBody[OwnPassword]) -> PersonView:
     """Change your password. All your sessions end, this one too: log in with the new password. Accounts of the users
     file are changed there."""
     present, new = body.password.get_secret_value(), body.new_password.get_secret_value()

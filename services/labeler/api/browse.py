@@ -22,6 +22,7 @@ from services.labeler.queries.listed_images import list_page
 from shared.clients.answers import ImageView
 from shared.clients.browse import MAX_LISTED, ExportFormat, ImageFilter, ImagePage, Sort
 from shared.clients.bulk import BulkResult
+from shared.http.bodies import JsonBody
 
 ENDINGS: dict[ExportFormat, str] = {"csv": "csv", "coco": "json", "zip": "zip", "imagefolder": "zip"}
 MEDIA_TYPES: dict[ExportFormat, str] = {
@@ -99,7 +100,7 @@ async def export_images(
 
 @router.post("/labels", tags=["labels"], summary="Set or correct many labels", responses=error_responses(400, 403, 422))
 async def set_labels(
-    service: CurrentService, user: Labeler, corrections: BulkRequest, idempotency_key: IdempotencyKey = None
+    service: CurrentService, user: Labeler, corrections: JsonBody[BulkRequest], idempotency_key: IdempotencyKey = None
 ) -> BulkResult:
     """Say what many images show, given the revision of each label that you saw. Each image has an outcome of its own:
     one that another person corrected first, or that is not stored, is named with the reason and does not hold up the

@@ -15,6 +15,7 @@ from services.labeler.fields import Label, Text
 from services.labeler.queries.classes import class_views
 from shared.clients.answers import Accepted
 from shared.clients.classes import ClassChanged, ClassView
+from shared.http.bodies import JsonBody
 
 router = APIRouter(prefix="/classes", tags=["classes"])
 FOR_OPERATORS = "Needs the role `operator`."
@@ -49,7 +50,7 @@ async def add_class(
     service: CurrentService,
     user: Operator,
     response: Response,
-    body: ClassBody,
+    body: JsonBody[ClassBody],
     idempotency_key: IdempotencyKey = None,
 ) -> ClassChanged | Accepted:
     """See the description."""
@@ -73,7 +74,7 @@ async def rename_class(
     user: Operator,
     response: Response,
     class_id: ClassId,
-    body: ClassBody,
+    body: JsonBody[ClassBody],
     idempotency_key: IdempotencyKey = None,
 ) -> ClassChanged | Accepted:
     """See the description."""

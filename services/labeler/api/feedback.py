@@ -1,6 +1,7 @@
 """The route that corrects an answer by its id."""
 
-from json import JSONDecodeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,13 +15,15 @@ from services.labeler.api.problems import error_responses
 from services.labeler.api.service import CurrentService, IdempotencyKey, Labeler
 from services.labeler.commands.feedback import FeedbackRequest, SentImage, correct_answer
 from services.labeler.commands.votes import Voter
+from services.labeler.fields import TEXT_LENGTH
 from shared.clients.feedback import CorrectedAnswer
 from shared.contract.event_parts import FILE_NAME_LENGTH
+from shared.http.bodies import read_json
 from shared.http.forms import form_description, read_form
 from shared.runtime.text import clean_file_name
 
 WRONG_SCHEMA = {"type": "boolean", "description": "Instead of a label: the answer is wrong"}
-REASON_SCHEMA = {"type": "string", "maxLength": 2000}
+REASON_SCHEMA = {"type": "string", "maxLength": TEXT_LENGTH}
 router = APIRouter(tags=["labels"])
 
 
@@ -75,21 +78,25 @@ async def _read(request: Request, limit_bytes: int) -> tuple[FeedbackRequest, Se
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         try:
             fields = await request.json()
-        except (JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             found = {"type": "json_invalid", "loc": ("body",), "msg": f"JSON decode error: {error}"}
             raise RequestValidationError([found]) from error
-        return _checked(fields), None
+        with _refusals_described():
+            return read_json(FeedbackRequest, fields), None
     form = await read_form(request)
     texts = {name: text for name in FeedbackRequest.model_fields if (text := form.text(name))}
     sent = None
     if form.has_file:
         sent = SentImage(form.file(limit_bytes), clean_file_name(form.file_name(), FILE_NAME_LENGTH))
-    return _checked(texts), sent
+    with _refusals_described():
+        return FeedbackRequest.model_validate(texts), sent
 
 
-def _checked(fields: object) -> FeedbackRequest:
+@contextmanager
+def _refusals_described() -> Iterator[None]:
+    """Raise RequestValidationError, as the framework does, for what is not as the model describes it."""
     try:
-        return FeedbackRequest.model_validate(fields)
+        yield
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error

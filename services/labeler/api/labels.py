@@ -11,6 +11,7 @@ from services.labeler.commands.corrections import CorrectionRequest
 from services.labeler.commands.votes import Voter, correct_or_vote
 from services.labeler.queries import images
 from shared.clients.answers import AcceptedImage, Applied, HistoryEntry, Labels
+from shared.http.bodies import JsonBody
 
 router = APIRouter(tags=["labels"])
 
@@ -36,7 +37,7 @@ async def set_label(
     user: Labeler,
     response: Response,
     image_id: ImageId,
-    correction: CorrectionRequest,
+    correction: JsonBody[CorrectionRequest],
     idempotency_key: IdempotencyKey = None,
 ) -> Applied | AcceptedImage:
     """Say what an image shows, given the revision of the label that you saw. If another person was first, 409 says

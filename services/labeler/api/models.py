@@ -17,6 +17,7 @@ from services.labeler.queries import models, stories
 from shared.clients.answers import Accepted, ChampionView, FirstModel, GateAnswer, ModelView
 from shared.clients.labeler import GateAction
 from shared.clients.lineage import ModelStory
+from shared.http.bodies import JsonBody
 
 router = APIRouter(tags=["models"])
 
@@ -112,7 +113,7 @@ def _version_route(action: GateAction) -> Callable[..., Awaitable[GateAnswer | A
         service: CurrentService,
         user: Operator,
         response: Response,
-        body: VersionReasonBody,
+        body: JsonBody[VersionReasonBody],
         idempotency_key: IdempotencyKey = None,
     ) -> GateAnswer | Accepted:
         return await _ask(service, user, response, action, body.version, body.reason, idempotency_key)
@@ -125,7 +126,7 @@ def _freeze_route(action: GateAction) -> Callable[..., Awaitable[GateAnswer | Ac
         service: CurrentService,
         user: Operator,
         response: Response,
-        body: ReasonBody,
+        body: JsonBody[ReasonBody],
         idempotency_key: IdempotencyKey = None,
     ) -> GateAnswer | Accepted:
         return await _ask(service, user, response, action, None, body.reason, idempotency_key)
@@ -174,7 +175,7 @@ for _actions, _route in ((VERSION_ACTIONS, _version_route), (FREEZE_ACTIONS, _fr
     responses=error_responses(400, 403, 422),
 )
 async def train(
-    service: CurrentService, user: Operator, body: ReasonBody, idempotency_key: IdempotencyKey = None
+    service: CurrentService, user: Operator, body: JsonBody[ReasonBody], idempotency_key: IdempotencyKey = None
 ) -> Accepted:
     """Request a full training; the new model, if any, follows minutes later. Needs the role `operator`."""
     work = request_training(service.command_bus, body.reason, user.name, idempotency_key)

@@ -14,6 +14,7 @@ from services.labeler.fields import Name
 from services.labeler.queries.people import decisions_of
 from shared.clients.answers import AcceptedImage
 from shared.clients.lineage import MAX_HELD, DecisionsOf, TakeOutDone
+from shared.http.bodies import JsonBody
 
 router = APIRouter(tags=["labels"])
 
@@ -41,7 +42,7 @@ async def get_decisions(
     },
 )
 async def take_out_decision(
-    service: CurrentService, user: Operator, response: Response, image_id: ImageId, body: TakeOutRequest
+    service: CurrentService, user: Operator, response: Response, image_id: ImageId, body: JsonBody[TakeOutRequest]
 ) -> TakeOutDone | AcceptedImage:
     """See the description."""
     done = await audited("take_out", str(image_id), user, take_out(service.command_bus, image_id, body, user.name))

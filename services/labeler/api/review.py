@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from services.labeler.api.images import unknown
 from services.labeler.api.problems import error_responses
@@ -16,10 +16,11 @@ from services.labeler.fields import Name
 from services.labeler.queries import images, kept_work, leases, review_queues, saved_filters
 from services.labeler.queries.queue_queries import AskedQueue
 from shared.clients.answers import ReviewQueue
-from shared.clients.browse import ImageFilter, Sort
+from shared.clients.browse import ImageFilter, Sort, read_time
 from shared.clients.labeler import MAX_LEASED_ITEMS, MAX_REVIEW_ITEMS
 from shared.clients.review import DoubleChecked, QueueName, Queues, SavedFilter, Skipped
 from shared.contract.label_set import LabelSet
+from shared.http.bodies import JsonBody
 
 router = APIRouter(prefix="/review", tags=["labels"])
 QUEUE = "Which images: see the description"
@@ -72,7 +73,7 @@ class SkipBody(BaseModel):
 class DoubleCheckBody(BaseModel):
     """The `asked_about` of the question."""
 
-    asked_about: AwareDatetime
+    asked_about: Annotated[AwareDatetime, BeforeValidator(read_time)]
 
 
 @router.get(
@@ -93,7 +94,7 @@ async def get_review_queue(
 
 
 @router.post("/lease", summary="Take the next images to review", responses=error_responses(403, 422))
-async def lease_review_queue(service: CurrentService, user: Labeler, body: LeaseBody) -> ReviewQueue:
+async def lease_review_queue(service: CurrentService, user: Labeler, body: JsonBody[LeaseBody]) -> ReviewQueue:
     """List the next images of a queue (see `GET /review`) that no other person has before them, and keep them for you
     for five minutes; asking again keeps those that are still to be reviewed. Needs the role `labeler`."""
     classes = await service.command_bus.classes()
@@ -117,7 +118,7 @@ async def list_filters(service: CurrentService, user: Labeler) -> list[SavedFilt
 
 
 @router.post("/filters", summary="Save a filter", responses=error_responses(403, 422))
-async def save_filter(service: CurrentService, user: Labeler, body: FilterBody) -> list[SavedFilter]:
+async def save_filter(service: CurrentService, user: Labeler, body: JsonBody[FilterBody]) -> list[SavedFilter]:
     """Save a filter under a name, for you alone; one with this name is replaced. The answer lists all of yours. Needs
     the role `labeler`."""
     now = service.command_bus.clock()
@@ -127,14 +128,14 @@ async def save_filter(service: CurrentService, user: Labeler, body: FilterBody) 
 
 
 @router.post("/filters/forget", summary="Forget a saved filter", responses=error_responses(403, 422))
-async def forget_filter(service: CurrentService, user: Labeler, body: FilterName) -> list[SavedFilter]:
+async def forget_filter(service: CurrentService, user: Labeler, body: JsonBody[FilterName]) -> list[SavedFilter]:
     """Forget a filter that you saved. The answer lists those that are left. Needs the role `labeler`."""
     await saved_filters.forget_filter(service.database, user.name, body.name)
     return await saved_filters.saved_filters(service.database, user.name)
 
 
 @router.post("/skipped", summary="Leave an image for later", responses=error_responses(403, 404, 410, 422))
-async def skip_image(service: CurrentService, user: Labeler, body: SkipBody) -> Skipped:
+async def skip_image(service: CurrentService, user: Labeler, body: JsonBody[SkipBody]) -> Skipped:
     """Leave an image for later: it is in your queue `my_skipped`, and in no other one for you, until a decision about
     it. With `later` false it is back in the others. Needs the role `labeler`."""
     image = await images.image(service.database, body.image_id)
@@ -160,7 +161,7 @@ def too_many_filters() -> Refused:
 
 
 @router.post("/double-check", summary="Say that you looked again", responses=error_responses(403, 422))
-async def answer_double_check(service: CurrentService, user: Labeler, body: DoubleCheckBody) -> DoubleChecked:
+async def answer_double_check(service: CurrentService, user: Labeler, body: JsonBody[DoubleCheckBody]) -> DoubleChecked:
     """Answer the `double_check` of a queue: your decisions up to that time are not asked about again. Needs the role
     `labeler`."""
     until = await kept_work.answer_double_check(service.database, user.name, body.asked_about)

@@ -15,6 +15,7 @@ from services.labeler.api.service import AppContext, CurrentService, address_of
 from services.labeler.fields import Name
 from shared.clients.answers import AccessToken, Session
 from shared.clients.sign_on import LoginOptions
+from shared.http.bodies import JsonBody
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.audit import audit
 
@@ -46,7 +47,9 @@ async def get_login_options(service: CurrentService) -> LoginOptions:
 
 
 @router.post(LOGIN, summary="Log in", response_description="Logged in", responses=error_responses(400, 403, 422, 429))
-async def log_in(credentials: Credentials, service: CurrentService, request: Request, response: Response) -> Session:
+async def log_in(
+    credentials: JsonBody[Credentials], service: CurrentService, request: Request, response: Response
+) -> Session:
     """Start a session with a name and a password. Send its `token` with each other request as
     `Authorization: Bearer <token>`."""
     response.headers.update(NO_STORE)

@@ -14,6 +14,7 @@ from services.labeler.api.session import LOGIN, NO_STORE, started_session
 from services.labeler.fields import NO_NUL
 from shared.clients.answers import Session
 from shared.clients.sign_on import BegunLogin
+from shared.http.bodies import JsonBody
 from shared.http.problems import Problem, problem_responses
 from shared.runtime.audit import audit
 
@@ -53,7 +54,9 @@ async def begin_login(service: CurrentService, response: Response) -> BegunLogin
     response_description="Logged in",
     responses=problem_responses(400, 403, 404, 409, 422, 429, 503),
 )
-async def finish_login(service: CurrentService, request: Request, response: Response, body: AnswerBody) -> Session:
+async def finish_login(
+    service: CurrentService, request: Request, response: Response, body: JsonBody[AnswerBody]
+) -> Session:
     """Start a session with what the provider sent the browser back with. It counts once. The session is the same as
     after `POST /login`."""
     response.headers.update(NO_STORE)

@@ -16,6 +16,7 @@ from services.labeler.commands import webhooks
 from services.labeler.fields import Line, Text
 from services.labeler.queries.webhooks import all_webhooks
 from shared.clients.webhooks import NewWebhook, WebhookView
+from shared.http.bodies import JsonBody
 from shared.web.webhooks import host_of
 
 router = APIRouter(prefix="/webhooks", tags=["events"])
@@ -48,7 +49,9 @@ async def list_webhooks(service: CurrentService, _user: Operator) -> list[Webhoo
     f" Webhooks says. The secret is shown this once. {FOR_OPERATORS}",
     responses=error_responses(403, 422),
 )
-async def add_webhook(service: CurrentService, user: Operator, response: Response, body: WebhookBody) -> NewWebhook:
+async def add_webhook(
+    service: CurrentService, user: Operator, response: Response, body: JsonBody[WebhookBody]
+) -> NewWebhook:
     """See the description."""
     refuse_unknown_types(body.types)
     response.headers.update(NO_STORE)

@@ -10,6 +10,7 @@ from services.labeler.api.service import CurrentService, Operator
 from services.labeler.commands.withdrawals import WithdrawRequest, withdraw
 from shared.clients.answers import AcceptedImage
 from shared.clients.withdrawals import Withdrawal
+from shared.http.bodies import JsonBody
 
 router = APIRouter(tags=["images"])
 
@@ -28,7 +29,7 @@ router = APIRouter(tags=["images"])
     },
 )
 async def withdraw_image(
-    service: CurrentService, user: Operator, response: Response, image_id: ImageId, body: WithdrawRequest
+    service: CurrentService, user: Operator, response: Response, image_id: ImageId, body: JsonBody[WithdrawRequest]
 ) -> Withdrawal | AcceptedImage:
     """See the description."""
     work = withdraw(service.command_bus, service.store, image_id, body, user.name)

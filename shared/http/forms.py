@@ -63,19 +63,24 @@ class Form:
         part = self._only(FILE)
         return "" if part is None else part.file_name or ""
 
-    def text(self, name: str) -> str | None:
+    def text(self, name: str, longest: int | None = None) -> str | None:
         """Return the text of a field; None if the form lacks it.
 
         Raises:
-            Problem: 422 if there is more than one field of this name, 400 if it is not UTF-8.
+            Problem: 422 if there is more than one field of this name, or more than `longest` characters in it; 400 if
+                it is not UTF-8.
         """
         part = self._only(name)
         if part is None:
             return None
         try:
-            return part.data.decode()
+            found = part.data.decode()
         except UnicodeDecodeError as error:
             raise _broken(f"field '{name}' is not UTF-8") from error
+        if longest is not None and len(found) > longest:
+            detail = f"body.{name}: The text has {len(found):,} characters. Send {longest:,} at most."
+            raise Problem(422, "invalid_request", detail)
+        return found
 
     def _only(self, name: str) -> FormField | None:
         found = [part for part in self.parts if part.name == name]

@@ -13,6 +13,7 @@ from services.labeler.commands.outcomes import Refused, UploadResult
 from services.labeler.commands.uploads import UploadedFile, upload
 from services.labeler.commands.web_images import fetch
 from services.labeler.commands.withdrawals import refuse_withdrawn
+from services.labeler.fields import LINE_LENGTH
 from services.labeler.queries import images, similar, stories
 from services.labeler.queries.quarantine import with_resembled
 from shared.clients.answers import AcceptedImage, ImageView, Uploaded
@@ -23,9 +24,10 @@ from shared.http.forms import form_description, read_form
 from shared.imaging.decoding import UndecodableImage
 from shared.imaging.rendition import LONGEST_SIDE, MEDIA_TYPE, render
 from shared.runtime.text import clean_file_name, clean_typed
+from shared.web.addresses import MOST_CHARACTERS
 
-LABEL_SCHEMA = {"type": "string", "maxLength": 200, "description": "One of `GET /labels`, if known"}
-URL_SCHEMA = {"type": "string", "maxLength": 2000, "description": "Where the image is, instead of a file"}
+LABEL_SCHEMA = {"type": "string", "maxLength": LINE_LENGTH, "description": "One of `GET /labels`, if known"}
+URL_SCHEMA = {"type": "string", "maxLength": MOST_CHARACTERS, "description": "Where the image is, instead of a file"}
 BYTES = {"schema": {"type": "string", "format": "binary"}}
 ImageId = Annotated[UUID, Path(description="From an upload or from `GET /review`")]
 router = APIRouter(prefix="/images", tags=["images"])
@@ -55,7 +57,8 @@ async def upload_image(
     used is 422 with the reason. Instead of a file the form may have a `url`: the image there is fetched, if its host is
     public."""
     form = await read_form(request)
-    label, url = clean_typed(form.text("label") or "") or None, (form.text("url") or "").strip()
+    label = clean_typed(form.text("label", LINE_LENGTH) or "") or None
+    url = (form.text("url", MOST_CHARACTERS) or "").strip()
     if url and not form.has_file:
         work = fetch(service.command_bus, url, label, user.name, idempotency_key)
     else:

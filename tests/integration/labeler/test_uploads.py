@@ -322,6 +322,15 @@ async def test_an_image_of_a_web_address_is_fetched_by_the_ingestor(labeler: Lab
     assert len(labeler.event_log.events(ImageRegistered)) == 1
 
 
+@pytest.mark.parametrize("field", ["url", "label"])
+async def test_text_beyond_its_described_length_is_422_beside_a_file_too(labeler: Labeler, field: str) -> None:
+    async with labeler.client("anna") as client:
+        answer = await client.post("/images", files={"file": b"bytes"}, data={field: "https://a.example/" + "x" * 2000})
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request")
+    assert answer.json()["detail"].startswith(f"body.{field}: ")
+    assert labeler.event_log.events(ImageRegistered) == []
+
+
 async def test_an_address_that_the_ingestor_refuses_is_422(labeler: Labeler) -> None:
     answering = asyncio.ensure_future(add_address(labeler, "http://127.0.0.1/one.jpg"))
     event = await registered(labeler)

@@ -21,7 +21,7 @@ from services.predictor.api.predictions import Predictions
 from services.predictor.api.turns import Turns
 from services.predictor.decisions.batches import callback_secret, object_key_of
 from services.predictor.model.holder import ModelHolder
-from shared.contract.batches import MOST_IMAGES, PredictionRequested, prediction_id_of
+from shared.contract.batches import MOST_IMAGES, URL_LENGTH, PredictionRequested, prediction_id_of
 from shared.http.forms import FILE
 from shared.messaging.event_log import Publisher
 from shared.runtime.health import Health
@@ -196,6 +196,7 @@ async def test_without_an_acknowledgement_nothing_is_promised(replica: Replica) 
         ({"urls": ["https://example.org/a.jpg"], "image_ids": [str(uuid4())]}, 422, "several_kinds"),
         ({"urls": ["ftp://example.org/a.jpg"]}, 422, "address_forbidden"),
         ({"urls": ["https://anna:secret@example.org/a.jpg"]}, 422, "address_forbidden"),
+        ({"urls": ["https://example.org/" + "a" * URL_LENGTH]}, 422, "invalid_request"),
         ([], 422, "invalid_request"),
     ],
 )
@@ -259,6 +260,14 @@ async def test_a_callback_is_kept_with_each_request_and_its_key_is_shown(replica
 async def test_a_callback_to_a_private_address_is_refused(replica: Replica, url: str) -> None:
     refused = await replica.send({"image_ids": [str(uuid4())], "callback_url": url})
     assert (refused.status_code, refused.json()["error"]) == (422, "address_forbidden")
+    assert replica.requested == []
+
+
+async def test_an_address_of_a_callback_is_as_long_as_described_at_most(replica: Replica) -> None:
+    url = "https://shop.example/" + "a" * URL_LENGTH
+    of_json = await replica.send({"image_ids": [str(uuid4())], "callback_url": url})
+    of_form = await replica.client.post("/predictions", files={FILE: ("a.png", RED)}, data={"callback_url": url})
+    assert [(each.status_code, each.json()["error"]) for each in (of_json, of_form)] == [(422, "invalid_request")] * 2
     assert replica.requested == []
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.predictor.data.batches import BatchPrediction, BatchProgress
-from shared.contract.batches import MOST_IMAGES
+from shared.contract.batches import MOST_IMAGES, URL_LENGTH
 
 NameOf = Callable[[str], str]
 """What people call a label now."""
+WebAddress = Annotated[str, Field(max_length=URL_LENGTH)]
 State = Literal["pending", "answered", "refused"]
 
 
@@ -23,9 +24,9 @@ class NewBatch(BaseModel):
     """Images to ask about: public web addresses, or ids of stored images; not both."""
 
     model_config = ConfigDict(extra="forbid")
-    urls: list[str] | None = Field(default=None, max_length=MOST_IMAGES)
+    urls: list[WebAddress] | None = Field(default=None, max_length=MOST_IMAGES)
     image_ids: list[UUID] | None = Field(default=None, max_length=MOST_IMAGES)
-    callback_url: str | None = Field(default=None, description="told when all images are finished")
+    callback_url: WebAddress | None = Field(default=None, description="told when all images are finished")
 
 
 class LinksBody(_Body):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.predictor.api.batches.bodies import NewBatch
 from services.predictor.api.batches.unpacking import Unpacking
 from services.predictor.api.batches.zips import SentFile, is_zip
-from shared.contract.batches import MOST_IMAGES
+from shared.contract.batches import MOST_IMAGES, URL_LENGTH
 from shared.contract.event_parts import FILE_NAME_LENGTH
 from shared.http.forms import FILE, Form, read_form
 from shared.http.limits import too_large
@@ -74,7 +74,7 @@ def _of_json(body: bytes) -> Asked:
     if len(body) > JSON_BYTES:
         raise Problem(413, "too_large", f"A list may have at most {JSON_BYTES:,} bytes. Send several requests.")
     try:
-        asked = NewBatch.model_validate_json(body)
+        asked = NewBatch.model_validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
@@ -103,4 +103,4 @@ async def _of_form(form: Form, unpacking: Unpacking) -> Asked:
             raise too_large(unpacking.limits.longest_file_bytes)
         else:
             found.append(SentFile(clean_path(part.file_name, FILE_NAME_LENGTH), data))
-    return Asked(files=tuple(found), callback_url=form.text("callback_url") or None)
+    return Asked(files=tuple(found), callback_url=form.text("callback_url", URL_LENGTH) or None)

@@ -12,6 +12,7 @@ from structlog.contextvars import get_contextvars
 from services.predictor.api.batches.bodies import AcceptedBody, BatchBody, BatchPredictionBody, NewBatch, links_of
 from services.predictor.api.batches.received import read_batch
 from services.predictor.api.batches.service import BatchService
+from shared.contract.batches import URL_LENGTH
 from shared.http.api import Api
 from shared.http.forms import FORM_SCHEMA_OF_FILE
 from shared.http.problems import Problem, problem_responses
@@ -24,7 +25,7 @@ FORM = {
     "required": ["file"],
     "properties": {
         "file": {"type": "array", "items": FORM_SCHEMA_OF_FILE},
-        "callback_url": {"type": "string", "description": "told when all images are finished"},
+        "callback_url": {"type": "string", "maxLength": URL_LENGTH, "description": "told when all images are finished"},
     },
 }
 

@@ -159,6 +159,14 @@ async def test_text_that_is_not_utf8_is_refused() -> None:
         form.text("label")
 
 
+async def test_text_is_refused_where_it_is_longer_than_described() -> None:
+    form = await read(FORM, PART % (b"label", "ö".encode() * 7) + END)
+    assert form.text("label", 7) == "ö" * 7
+    with pytest.raises(Problem, match=r"label: The text has 7 characters\. Send 6 at most\.") as refused:
+        form.text("label", 6)
+    assert refused.value.status_code == 422
+
+
 async def test_a_field_of_text_is_no_file() -> None:
     assert await refusal(*encoded({"other": b"no"}, {"file": "hello"})) == (422, "file_missing")
 

@@ -36,12 +36,11 @@ def check_api(
     headers: Mapping[str, str] | None = None,
     *,
     times: float = 0.25,
-    without: Sequence[str] = (),
     phases: Sequence[str] = PHASES,
 ) -> int:
     """Send generated requests, valid and invalid, to each operation of an application once it is ready. Its lifespan
-    runs on an event loop in another thread until this returns. `times`: as in `examples`, of each operation. `without`:
-    checks that do not run. `phases`: those that do. Returns how many requests were sent.
+    runs on an event loop in another thread until this returns. `times`: as in `examples`, of each operation. `phases`:
+    those that run. Returns how many requests were sent.
 
     Raises:
         AssertionError: an answer was a 5xx other than a described 503, had a status, a content type, a header or a body
@@ -54,7 +53,7 @@ def check_api(
             "headers": dict(headers or {}),
             "request-timeout": 120,  # some answers wait for news
             "generation": {"max-examples": examples(times).max_examples, "deterministic": is_the_same_each_time()},
-            "checks": {**CHECKS, **{name: {"enabled": False} for name in without}},
+            "checks": CHECKS,
             "phases": {name: {"enabled": name in phases} for name in (*PHASES, "stateful")},
             "continue-on-failure": True,
         }

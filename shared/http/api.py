@@ -18,6 +18,7 @@ from shared.http.browsers import HEADERS, BrowserMiddleware
 from shared.http.docs import OPENAPI, serve_docs
 from shared.http.examples import Example, declare_examples
 from shared.http.limits import BodyBudget, BodyLimitMiddleware
+from shared.http.methods import MethodMiddleware
 from shared.http.metrics import MetricsMiddleware
 from shared.http.problems import Problem
 from shared.http.tracing import TraceMiddleware
@@ -69,6 +70,7 @@ class Api(FastAPI):
         self.add_exception_handler(TransientError, problems.on_transient_error)
         self.add_exception_handler(ClientDisconnect, problems.on_disconnect)
         self.add_exception_handler(Exception, _on_bug)
+        self.add_middleware(MethodMiddleware)
         self.add_middleware(
             BodyLimitMiddleware,
             upload_limit_bytes=upload_limit_bytes,

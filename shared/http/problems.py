@@ -83,12 +83,20 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Problem):
         return problem_response(error)
     status = error.status_code
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return method_refused(request, error.headers)
     code = CODE_OF_STATUS.get(status) or HTTPStatus(status).name.lower()
     detail = f"{request.method} {request.url.path}: {error.detail}. /docs lists the requests that are answered."
-    headers = error.headers
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {**(headers or {}), ALLOW: allowed_methods(request.scope, headers)}
-    return problem_response(Problem(status, code, detail, headers=headers))
+    return problem_response(Problem(status, code, detail, headers=error.headers))
+
+
+def method_refused(request: Request, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Answer 405 with the methods that the path of a request has. `headers`: those that the answer would have else."""
+    allowed = allowed_methods(request.scope, headers)
+    detail = (
+        f"{request.method} {request.url.path}: this path has {allowed}. /docs lists the requests that are answered."
+    )
+    return problem_response(Problem(405, "method_not_allowed", detail, headers={**(headers or {}), ALLOW: allowed}))
 
 
 async def on_invalid_request(_request: Request, error: Exception) -> JSONResponse:

@@ -14,14 +14,17 @@ from tests.openapi import check_api
 from .conftest import token
 from .predictor_in_tests import PredictorInTests
 
-OF_METHODS_AND_VALUES = ("allow_header_conformance", "unsupported_method", "negative_data_rejection")
-"""Of several routes with one path the framework names the methods of the first alone; and what fits no schema but means
-something, as a revision of `false`, is taken."""
 
-
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("known", "no_waiting")
-def test_every_answer_is_one_that_the_openapi_document_describes(settings: LabelerSettings) -> None:
+@pytest.mark.parametrize(
+    "phases",
+    [
+        pytest.param(["fuzzing"], id="generated requests"),
+        pytest.param(["examples", "coverage"], id="each keyword and each method", marks=pytest.mark.slow),
+    ],
+)
+def test_every_answer_is_one_that_the_openapi_document_describes(settings: LabelerSettings, phases: list[str]) -> None:
     @asynccontextmanager
     async def open_store() -> AsyncIterator[MemoryObjectStore]:
         yield MemoryObjectStore()
@@ -31,6 +34,4 @@ def test_every_answer_is_one_that_the_openapi_document_describes(settings: Label
         settings, MemoryEventLog(), open_store, health, FixedClock(), predictor_network=PredictorInTests().network
     )
     headers = {"Authorization": f"Bearer {token('olga')}"}
-    check_api(
-        app, lambda: health.ready and health.ok, headers, times=0.1, without=OF_METHODS_AND_VALUES, phases=["fuzzing"]
-    )
+    check_api(app, lambda: health.ready and health.ok, headers, times=0.1, phases=phases)

@@ -32,7 +32,7 @@ def api(api: Api) -> Api:
     [
         ("/paper", "GET, POST, PUT"),
         ("/paper?colour=red", "GET, POST, PUT"),
-        ("/paper/white", "DELETE, GET, PATCH"),
+        ("/paper/white", "DELETE, GET"),
         ("/paper/red/dark", "PATCH"),
         ("/double", "GET"),
         ("/docs", "GET"),
@@ -57,6 +57,14 @@ async def test_exactly_the_methods_that_it_names_are_answered(client: httpx2.Asy
     answered = [each for each in methods if (await client.request(each, path)).status_code != 405]
 
     assert (await client.request("TRACE", path)).headers["allow"].split(", ") == answered
+
+
+async def test_a_word_of_a_path_is_no_value_of_a_parameter(client: httpx2.AsyncClient) -> None:
+    assert (await client.patch("/paper/black")).status_code == 200
+    refused = await client.patch("/paper/white")
+
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET")
+    assert refused.json()["detail"].startswith("PATCH /paper/white: this path has DELETE, GET.")
 
 
 async def test_a_path_that_nothing_answers_has_no_methods(client: httpx2.AsyncClient) -> None:

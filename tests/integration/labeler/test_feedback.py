@@ -121,7 +121,7 @@ async def test_wrong_is_the_other_label_of_two(labeler: Labeler, stored: bool) -
     if stored:
         await store_picture(labeler)
     prediction_id = labeler.predictor.knows(given(OF_PICTURE, "grass"))
-    done = await say(labeler, prediction_id, {"wrong": "true"}, data=None if stored else PICTURE)
+    done = await say(labeler, prediction_id, {"wrong": True}, data=None if stored else PICTURE)
     assert done.status_code == 200, done.text
     assert (done.json()["state"], done.json()["label"]) == ("applied", "dandelion")
 
@@ -311,6 +311,8 @@ async def test_a_predictor_that_is_away_is_503_and_one_that_knows_nothing_404(la
         ({"label": "grass", "wrong": True}, "send either"),
         ({"wrong": False}, "send either"),
         ({"wrong": "perhaps"}, "wrong"),
+        ({"wrong": "true"}, "wrong"),
+        ({"wrong": 1}, "wrong"),
         ({"label": "rose"}, "'rose' is not a label"),
     ],
 )

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 from shared.imaging.decoding import UndecodableImage, image_facts
+from shared.runtime.threads import call_holding
 from shared.runtime.worker_process import ChildDied, WorkerProcess
 
 LARGE_SECONDS = 0.1
@@ -68,8 +69,7 @@ class DecodingLanes(Generic[Result]):
         if seconds > COSTLY_SECONDS:
             return await self._in_child(data, arguments)
         if seconds > LARGE_SECONDS:
-            async with self._large:
-                return await asyncio.to_thread(self._function, data, *arguments)
+            return await call_holding(self._large, self._function, data, *arguments)
         return await asyncio.to_thread(self._function, data, *arguments)
 
     def close(self) -> None:

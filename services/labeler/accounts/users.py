@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from services.labeler.accounts.users_file import NEW_PASSWORD_CHARACTERS, User
 from shared.contract.roles import Role
 from shared.runtime.audit import audit
+from shared.runtime.threads import call_holding
 from shared.tables.database import Database
 
 CACHE_SECONDS = 2.0
@@ -141,12 +142,10 @@ class Users:
 
     async def hash(self, password: str) -> str:
         """Return what the table keeps of a password."""
-        async with self._turn:
-            return await asyncio.to_thread(self._hasher.hash, password)
+        return await call_holding(self._turn, self._hasher.hash, password)
 
     async def _verify(self, password_hash: str, password: str) -> bool:
-        async with self._turn:
-            try:
-                return await asyncio.to_thread(self._hasher.verify, password_hash, password)
-            except (VerificationError, InvalidHashError):
-                return False
+        try:
+            return await call_holding(self._turn, self._hasher.verify, password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False

@@ -15,6 +15,7 @@ from shared.imaging.decoding import read_structure
 from shared.imaging.lanes import DecodingLanes
 from shared.imaging.preprocessing import PreparedImage, prepare_image, prepare_opened
 from shared.imaging.structure import Pixels, Structure
+from shared.runtime.threads import call_holding
 
 INLINE_BYTES = 200_000
 INLINE_SECONDS = 0.02
@@ -45,7 +46,7 @@ class Scoring:
     """Scores without blocking other requests: slow work runs elsewhere. A process has one.
 
     A slow model answers in a thread, one image after another: it keeps a core busy, or all (`Graph.threads`), and two
-    answers beside each other would both come later."""
+    answers beside each other would both come later. The next one waits for it also when its caller has left."""
 
     def __init__(self) -> None:
         self._decoding: DecodingLanes[PreparedImage] = DecodingLanes(prepare_image)
@@ -83,8 +84,7 @@ class Scoring:
         return await asyncio.to_thread(answer, data, image, model)
 
     async def _answer_slowly(self, data: bytes, image: PreparedImage, model: Model) -> Scored:
-        async with self._slow:
-            return await asyncio.to_thread(answer, data, image, model)
+        return await call_holding(self._slow, answer, data, image, model)
 
 
 def is_quick(structure: Structure) -> bool:

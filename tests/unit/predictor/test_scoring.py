@@ -106,3 +106,21 @@ async def test_a_slow_model_answers_one_after_another_beside_the_loop() -> None:
         model.released.set()
     assert len(await asyncio.gather(*waiting)) == 4
     assert model.most == 1
+
+
+async def test_the_next_slow_answer_waits_for_one_whose_caller_has_left() -> None:
+    model, scoring = Held(), Scoring()
+    model.answer_seconds = 2 * INLINE_SECONDS
+    left = asyncio.create_task(scoring.score(picture(), model))
+    try:
+        await eventually(lambda: model.inside == 1)
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+        following = [asyncio.create_task(scoring.score(picture(), model)) for _ in range(2)]
+        for _ in range(20):  # turns of the loop, in which they could begin
+            await asyncio.sleep(0)
+        assert model.inside == 1
+    finally:
+        model.released.set()
+    assert len(await asyncio.gather(*following)) == 2
+    assert model.most == 1

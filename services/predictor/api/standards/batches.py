@@ -15,6 +15,7 @@ from services.predictor.model.scoring import INLINE_BYTES
 from shared.http.limits import too_large
 from shared.http.problems import Problem
 from shared.imaging.lanes import estimated_seconds
+from shared.runtime.threads import call_holding
 from shared.runtime.tracing import current_span
 
 MOST_IMAGES = 64
@@ -46,8 +47,7 @@ class Batches:
         """Return what a function returns that takes a body of this size apart: a large one in a thread."""
         if size_bytes <= INLINE_BYTES:
             return take_apart()
-        async with self._large:
-            return await asyncio.to_thread(take_apart)
+        return await call_holding(self._large, take_apart)
 
     async def answer(
         self, images: Sequence[bytes], serving: ServingModel, asker: Asker, has_left: HasLeft

@@ -19,12 +19,16 @@ from services.predictor.api.standards.remote_calls import arrivals
 from services.predictor.api.standards.remote_calls.calls import SERVICE, Calls
 from services.predictor.api.standards.remote_calls.server import longest_message, serve_grpc
 from services.predictor.api.standards.tensors import pack_bytes
+from services.predictor.model.holder import ServingModel
 from services.predictor.model.readiness import MODEL_PART
+from services.predictor.model.scoring import INLINE_SECONDS
 from shared.http.limits import BodyBudget
 from shared.http.server import PortTaken, listening
 from shared.imaging.decoding import decode
 from shared.testing import eventually
-from tests.unit.predictor.small_model import picture
+from tests.unit.predictor.promotions import NOON, promotion
+from tests.unit.predictor.small_model import picture, small_artefact
+from tests.unit.predictor.test_scoring import Held
 
 from .conftest import LIMIT_BYTES, Replica
 from .grpc_asking import Asker, asking, images, outputs_of
@@ -269,6 +273,31 @@ async def test_a_call_past_its_deadline_ends_and_records_nothing(asker: Asker, r
     await eventually(lambda: count("pappus_predictions_in_flight_requests") == 0)
     assert await replica.logged() == []
     await asker.ask("ModelInfer", images(RED), timeout=10)
+
+
+@pytest.mark.parametrize("leaves", ["cancels", "has no more time"])
+async def test_an_answer_waits_for_the_slow_one_of_a_caller_that_left(
+    asker: Asker, replica: Replica, leaves: str
+) -> None:
+    model = Held()
+    model.answer_seconds = 2 * INLINE_SECONDS
+    replica.in_service.swap(ServingModel(promotion(4, small_artefact()), model, NOON))
+    message = images(RED).SerializeToString()
+    try:
+        first = asker.begin("ModelInfer", message, timeout=30 if leaves == "cancels" else 1)
+        await eventually(lambda: model.inside == 1)
+        if leaves == "cancels":
+            first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await eventually(lambda: count("pappus_predictions_in_flight_requests") == 0)  # its turn is over
+        following = asyncio.gather(*(asker.begin("ModelInfer", message, timeout=30) for _ in range(2)))
+        await eventually(lambda: count("pappus_predictions_in_flight_requests") == 2)
+        await asker.ask("ServerLive")
+        assert model.inside == 1
+    finally:
+        model.released.set()
+    assert len(await following) == 2
+    assert model.most == 1
 
 
 async def test_a_bug_is_told_without_its_text(asker: Asker, replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,13 @@ async def list_completions(tables: Tables, batch_id: UUID, after: int, limit: in
     return [Completion(row["number"], _prediction({k: v for k, v in row.items() if k != "number"})) for row in rows]
 
 
+async def count_numbered(tables: Tables, batch_id: UUID) -> int:
+    """Return how many finished predictions of a batch have a number. Those that a replay folded further than the tables
+    before it have none for some seconds."""
+    (row,) = await tables.fetch("SELECT count(*) AS images FROM completion_numbers WHERE batch_id = $1", batch_id)
+    return int(row["images"])
+
+
 async def count_unfinished(tables: Tables) -> int:
     """Return how many images of batches have no outcome yet. Raises what `tables` raises."""
     (row,) = await tables.fetch("SELECT count(*) AS images FROM batch_predictions WHERE completed_at IS NULL")
@@ -142,6 +149,9 @@ class BatchTables(Protocol):
     async def list_completions(self, batch_id: UUID, after: int, limit: int) -> Sequence[Completion]:
         """See `list_completions`."""
 
+    async def count_numbered(self, batch_id: UUID) -> int:
+        """See `count_numbered`."""
+
     async def find_prediction(self, prediction_id: UUID) -> BatchPrediction | None:
         """See `find_prediction`."""
 
@@ -163,6 +173,10 @@ class BatchRows:
     async def list_completions(self, batch_id: UUID, after: int, limit: int) -> Sequence[Completion]:
         """See `list_completions`."""
         return await list_completions(self._tables, batch_id, after, limit)
+
+    async def count_numbered(self, batch_id: UUID) -> int:
+        """See `count_numbered`."""
+        return await count_numbered(self._tables, batch_id)
 
     async def find_prediction(self, prediction_id: UUID) -> BatchPrediction | None:
         """See `find_prediction`."""

@@ -13,10 +13,11 @@ from shared.testing.event_log import MemoryPublisher
 
 
 class ExampleBatches:
-    """Knows that batch, and no other. `away`: the tables cannot be asked; `listed`: how often completions were."""
+    """Knows that batch, and no other. `away`: the tables cannot be asked; `listed`: how often completions were;
+    `unnumbered`: so many of the last completions have no number yet."""
 
     def __init__(self) -> None:
-        self.away, self.listed = False, 0
+        self.away, self.listed, self.unnumbered = False, 0, 0
         body = examples("fast-3f9c2a71b0de")["batch"].answers[200]
         assert isinstance(body, BatchBody)
         self.progress = BatchProgress(
@@ -41,8 +42,12 @@ class ExampleBatches:
 
     async def list_completions(self, batch_id: UUID, after: int, limit: int) -> Sequence[Completion]:
         self.listed += 1
-        numbered = [Completion(each.index + 1, each) for each in self.predictions if each.completed_at is not None]
+        finished = [Completion(each.index + 1, each) for each in self.predictions if each.completed_at is not None]
+        numbered = finished[: len(finished) - self.unnumbered]
         return [each for each in numbered if each.prediction.batch_id == batch_id and each.number > after][:limit]
+
+    async def count_numbered(self, batch_id: UUID) -> int:
+        return len(await self.list_completions(batch_id, 0, self.progress.size))
 
     async def find_prediction(self, prediction_id: UUID) -> BatchPrediction | None:
         self._ask()

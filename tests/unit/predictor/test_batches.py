@@ -19,12 +19,14 @@ from services.predictor.api.given_answers import GivenAnswers
 from services.predictor.api.prediction_log import PredictionLog
 from services.predictor.api.predictions import Predictions
 from services.predictor.api.turns import Turns
+from services.predictor.data.batches import Completion
 from services.predictor.decisions.batches import callback_secret, object_key_of
 from services.predictor.model.holder import ModelHolder
 from shared.contract.batches import MOST_IMAGES, URL_LENGTH, PredictionRequested, prediction_id_of
 from shared.http.forms import FILE
 from shared.messaging.event_log import Publisher
 from shared.runtime.health import Health
+from shared.tables.lookups import TablesAway
 from shared.testing import MemoryEventLog, MemoryObjectStore, eventually
 from tests.unit.predictor.example_answer import example_answer
 from tests.unit.predictor.example_batches import ExampleBatches
@@ -307,3 +309,25 @@ async def test_a_follower_waits_for_what_is_not_finished(replica: Replica) -> No
     await eventually(lambda: replica.tables.listed > 1)
     replica.tables.progress, replica.tables.predictions[1] = whole, waiting
     assert [kind for kind, _, _ in events_of((await following).text)] == ["prediction", "prediction", "finished"]
+
+
+async def test_a_follower_waits_for_completions_without_a_number(replica: Replica) -> None:
+    replica.tables.unnumbered = 1
+    following = asyncio.create_task(replica.client.get(f"/batches/{BATCH}/events"))
+    await eventually(lambda: replica.tables.listed > 2)
+    replica.tables.unnumbered = 0
+    found = [(kind, number) for kind, number, _ in events_of((await following).text)]
+    assert found == [("prediction", "1"), ("prediction", "2"), ("finished", None)]
+
+
+async def test_what_could_not_be_asked_for_is_no_end_of_a_batch(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is told of the end does not come back for the rest."""
+
+    async def away(_batch_id: UUID, _after: int, _limit: int) -> list[Completion]:
+        raise TablesAway("closed")
+
+    monkeypatch.setattr(replica.tables, "list_completions", away)
+    response = await replica.client.get(f"/batches/{BATCH}/events")
+    assert (response.status_code, events_of(response.text)) == (200, [])

@@ -12,6 +12,7 @@ from structlog.contextvars import get_contextvars
 from services.predictor.api.batches.bodies import AcceptedBody, BatchBody, BatchPredictionBody, NewBatch, links_of
 from services.predictor.api.batches.received import read_batch
 from services.predictor.api.batches.service import BatchService
+from services.predictor.data.batches import BatchProgress
 from shared.contract.batches import URL_LENGTH
 from shared.http.api import Api
 from shared.http.forms import FORM_SCHEMA_OF_FILE
@@ -125,10 +126,10 @@ def add_batches(app: Api, service: BatchService, needs_key: Sequence[Any], of_ke
     async def batch_events(batch_id: UUID, after: Annotated[int, Depends(followed)]) -> AsyncIterator[ServerSentEvent]:
         """Send an event for each finished prediction, those that are finished already first. The stream ends with the
         event `finished` when the whole batch is. Its `id` is a cursor: sent as `Last-Event-ID`, it resumes there."""
-        async for completion in service.follow(batch_id, after):
-            body: BatchPredictionBody = service.body(completion.prediction)
-            yield ServerSentEvent(raw_data=body.model_dump_json(), event="prediction", id=str(completion.number))
-        progress = await service.progress(batch_id)
-        if progress.finished:
-            summary = {"size": progress.size, "answered": progress.answered, "refused": progress.refused}
-            yield ServerSentEvent(data=summary, event="finished")
+        async for found in service.follow(batch_id, after):
+            if isinstance(found, BatchProgress):
+                summary = {"size": found.size, "answered": found.answered, "refused": found.refused}
+                yield ServerSentEvent(data=summary, event="finished")
+            else:
+                body: BatchPredictionBody = service.body(found.prediction)
+                yield ServerSentEvent(raw_data=body.model_dump_json(), event="prediction", id=str(found.number))

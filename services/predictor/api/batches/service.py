@@ -1,8 +1,9 @@
 """What a replica does for batches: accepts them, and shows how far they are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from services.predictor.api.batches.bodies import BatchBody, BatchPredictionBody, NameOf, batch_body, prediction_body
@@ -16,6 +17,8 @@ from shared.http.problems import Problem
 from shared.runtime.telemetry import logger
 from shared.tables.lookups import TablesAway
 from shared.web.webhooks import refuse_webhook
+
+T = TypeVar("T")
 
 ASK_AGAIN_SECONDS = 2
 LOOK_EVERY_SECONDS = 0.5
@@ -75,10 +78,7 @@ class BatchService:
 
     async def progress(self, batch_id: UUID) -> BatchProgress:
         """Return how far a batch is. Raises Problem: 404 if there is none, 503 while the tables cannot be asked."""
-        try:
-            found = await self._known().find_batch(batch_id)
-        except TablesAway as error:
-            raise _away(error) from error
+        found = await self._ask(self._known().find_batch(batch_id))
         if found is None:
             raise Problem(
                 404,
@@ -91,28 +91,28 @@ class BatchService:
     async def page(self, batch_id: UUID, after: int, limit: int) -> BatchBody:
         """Return a batch with its predictions behind the index `after`. Raises Problem as `progress`."""
         progress = await self.progress(batch_id)
-        try:
-            found = await self._known().list_predictions(batch_id, after, limit + 1)
-        except TablesAway as error:
-            raise _away(error) from error
+        found = await self._ask(self._known().list_predictions(batch_id, after, limit + 1))
         page = [self.body(one) for one in found[:limit]]
         return batch_body(progress, page, found[limit - 1].index if len(found) > limit else None)
 
-    async def follow(self, batch_id: UUID, after: int) -> AsyncIterator[Completion]:
-        """Yield the finished predictions of a batch behind the number `after`, as they are finished; end when all of
-        them are. While PostgreSQL is away this ends, too: a client comes back with the last number."""
+    async def follow(self, batch_id: UUID, after: int) -> AsyncIterator[Completion | BatchProgress]:
+        """Yield the finished predictions of a batch behind the number `after`, as they are finished, and the whole
+        batch once there are no more. While PostgreSQL is away this ends before that: a client comes back with the last
+        number."""
         self._followers += 1
         try:
             while True:
-                # In this order: what is finished between the two questions is found by the next look.
+                # In this order: what is finished or numbered between two questions is found by the next look.
                 progress = await self.progress(batch_id)
-                found = await self._completions(batch_id, after)
+                is_last = progress.finished and await self._ask(self._known().count_numbered(batch_id)) >= progress.size
+                found = await self._ask(self._known().list_completions(batch_id, after, COMPLETIONS_AT_ONCE))
                 for completion in found:
                     after = completion.number
                     yield completion
-                if progress.finished and len(found) < COMPLETIONS_AT_ONCE:
-                    return
                 if len(found) < COMPLETIONS_AT_ONCE:
+                    if is_last:
+                        yield progress
+                        return
                     await asyncio.sleep(LOOK_EVERY_SECONDS)
         except Problem as problem:
             logger.warning("a batch cannot be followed on", batch_id=str(batch_id), reason=problem.detail)
@@ -125,9 +125,9 @@ class BatchService:
             detail = f"{FOLLOWERS} clients follow batches at this replica. Ask GET /batches/{{id}}, or again later."
             raise Problem(503, "overloaded", detail, retry_after_seconds=ASK_AGAIN_SECONDS)
 
-    async def _completions(self, batch_id: UUID, after: int) -> Sequence[Completion]:
+    async def _ask(self, question: Awaitable[T]) -> T:
         try:
-            return await self._known().list_completions(batch_id, after, COMPLETIONS_AT_ONCE)
+            return await question
         except TablesAway as error:
             raise _away(error) from error
 

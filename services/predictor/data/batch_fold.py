@@ -23,7 +23,7 @@ WITHDRAWN_DETAIL = "A person took the image back, so nothing is kept of what was
 async def apply_prediction_requested(events: Sequence[PredictionRequested], transaction: Transaction) -> None:
     """Insert the batches and what was asked, in two statements; a repetition changes nothing. The name of a file is
     that of the request, where it has one: of two requests for it with other names either may be answered first."""
-    requests = REQUESTED.dump_json(_first_of_each(events)).decode()
+    all_of_them, requests = (REQUESTED.dump_json(each).decode() for each in (list(events), _first_of_each(events)))
     await transaction.execute(
         """INSERT INTO batches AS known (batch_id, size, requested_at, requested_by, callback_url)
            SELECT batch_id, max(batch_size), min(occurred_at), max(requested_by), max(callback_url)
@@ -33,7 +33,7 @@ async def apply_prediction_requested(events: Sequence[PredictionRequested], tran
            ON CONFLICT (batch_id) DO UPDATE SET
                requested_at = least(known.requested_at, excluded.requested_at),
                requested_by = excluded.requested_by, callback_url = excluded.callback_url""",
-        requests,
+        all_of_them,
     )
     await transaction.execute(
         """INSERT INTO batch_predictions AS known (prediction_id, batch_id, index, image_id, file_name, requested_at)

@@ -104,6 +104,20 @@ async def test_any_order_and_any_repetition_gives_the_same_tables(servers: Serve
     assert all(each == found[0] for each in found)
 
 
+async def test_a_batch_is_as_old_however_its_requests_are_folded(servers: Servers) -> None:
+    """Two replicas may be at one request at once, and the log may have the later repetition first."""
+    late = REQUESTS[0]
+    early = late.model_copy(update={"occurred_at": late.occurred_at - timedelta(seconds=5)})
+    found = []
+    async with tables(servers) as database:
+        for polls in ([[late, early]], [[late], [early]]):
+            await empty(database)
+            for events in polls:
+                await apply(database, *events)
+            found.append(await canonical_dump(database, without=("positions",)))
+    assert found[0] == found[1]
+
+
 async def test_a_prediction_has_the_name_of_its_request_before_any_other(servers: Servers) -> None:
     async with tables(servers) as database:
         await apply(database, *OUTCOMES)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 PINNED = {
     "ingestor": (2, "455c40f3efda0a85"),
     "labeler": (7, "ea709371a9840734"),
-    "predictor": (2, "5a138aa97934a607"),
+    "predictor": (2, "6745327bebeffc24"),
     "trainer": (3, "237bb1c04a1b040b"),
 }
 """FOLD_VERSION, and the fingerprint of the code at that version."""

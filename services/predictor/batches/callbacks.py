@@ -5,6 +5,7 @@ A second process that does it at the same time does no harm: a receiver knows a 
 """
 
 import asyncio
+import time
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -26,6 +27,8 @@ from shared.web.webhooks import host_of, pause_seconds, refuse_webhook
 
 PART = "callbacks"
 LOOK_EVERY_SECONDS = 1.0
+REST = 10.0
+"""So many times as long as a look took there is none: it goes through all batches with a callback, told ones, too."""
 AT_ONCE = 50
 ERROR_CHARACTERS = 300
 SWITCHED_OFF = "PAPPUS_CALLBACK_SECRET is not set any more, so nothing can be signed."
@@ -49,13 +52,15 @@ class CallbackDelivery:
         self._running.clear()
         async with open_client(self._settings.callback_hosts, CALLBACK_HOSTS) as http, asyncio.TaskGroup() as tasks:
             while True:
+                began = time.monotonic()
                 due = await due_callbacks(self._database, self._clock(), AT_ONCE)
+                took_seconds = time.monotonic() - began
                 health.set(PART, True)
                 for callback in due:
                     if callback.batch_id not in self._running:  # a slow receiver holds up no other
                         self._running.add(callback.batch_id)
                         tasks.create_task(self._deliver(http, callback))
-                await asyncio.sleep(LOOK_EVERY_SECONDS)
+                await asyncio.sleep(max(LOOK_EVERY_SECONDS, took_seconds * REST))
 
     async def _deliver(self, http: aiohttp.ClientSession, callback: DueCallback) -> None:
         try:

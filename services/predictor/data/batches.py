@@ -111,6 +111,15 @@ async def list_completions(tables: Tables, batch_id: UUID, after: int, limit: in
     return [Completion(row["number"], _prediction({k: v for k, v in row.items() if k != "number"})) for row in rows]
 
 
+async def has_waiting(tables: Tables, batch_id: UUID) -> bool:
+    """Return whether an image of a batch is known to have no outcome yet. It costs less than `find_batch`, which counts
+    all of them."""
+    row = await tables.fetchrow(
+        "SELECT EXISTS (SELECT FROM batch_predictions WHERE batch_id = $1 AND completed_at IS NULL) AS waits", batch_id
+    )
+    return row is not None and bool(row["waits"])
+
+
 async def count_numbered(tables: Tables, batch_id: UUID) -> int:
     """Return how many finished predictions of a batch have a number. Those that a replay folded further than the tables
     before it have none for some seconds."""
@@ -149,6 +158,9 @@ class BatchTables(Protocol):
     async def list_completions(self, batch_id: UUID, after: int, limit: int) -> Sequence[Completion]:
         """See `list_completions`."""
 
+    async def has_waiting(self, batch_id: UUID) -> bool:
+        """See `has_waiting`."""
+
     async def count_numbered(self, batch_id: UUID) -> int:
         """See `count_numbered`."""
 
@@ -173,6 +185,10 @@ class BatchRows:
     async def list_completions(self, batch_id: UUID, after: int, limit: int) -> Sequence[Completion]:
         """See `list_completions`."""
         return await list_completions(self._tables, batch_id, after, limit)
+
+    async def has_waiting(self, batch_id: UUID) -> bool:
+        """See `has_waiting`."""
+        return await has_waiting(self._tables, batch_id)
 
     async def count_numbered(self, batch_id: UUID) -> int:
         """See `count_numbered`."""

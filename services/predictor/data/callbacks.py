@@ -21,7 +21,8 @@ class DueCallback:
 
 
 async def due_callbacks(database: Database, now: datetime, limit: int) -> list[DueCallback]:
-    """Return finished batches whose address is to be told now, those that wait longest first."""
+    """Return finished batches whose address is to be told now, those that wait longest first. Only those of which
+    nothing is known to wait are counted."""
     rows = await database.fetch(
         """SELECT b.batch_id, b.callback_url, coalesce(b.requested_by, '') AS requested_by, b.size, done.answered,
                   done.completed_at, coalesce(c.failures, 0) AS failures
@@ -30,7 +31,10 @@ async def due_callbacks(database: Database, now: datetime, limit: int) -> list[D
                       max(p.completed_at) AS completed_at
                FROM batch_predictions p WHERE p.batch_id = b.batch_id AND p.completed_at IS NOT NULL) done
            WHERE b.callback_url IS NOT NULL AND c.delivered_at IS NULL AND c.given_up_at IS NULL
-             AND (c.next_try_at IS NULL OR c.next_try_at <= $1) AND done.completed >= b.size
+             AND (c.next_try_at IS NULL OR c.next_try_at <= $1)
+             AND (SELECT true FROM batch_predictions w
+                  WHERE w.batch_id = b.batch_id AND w.completed_at IS NULL LIMIT 1) IS NULL
+             AND done.completed >= b.size
            ORDER BY done.completed_at LIMIT $2""",
         now,
         limit,

@@ -81,6 +81,9 @@ class BatchesInTests:
     async def list_completions(self, _batch_id: UUID, _after: int, _limit: int) -> Sequence[Completion]:
         return []
 
+    async def has_waiting(self, _batch_id: UUID) -> bool:
+        return False
+
     async def count_numbered(self, _batch_id: UUID) -> int:
         return 0
 

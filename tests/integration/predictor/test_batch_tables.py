@@ -14,7 +14,13 @@ from prometheus_client import REGISTRY
 
 from pappus.stack import Servers
 from services.predictor.data.batch_fold import WITHDRAWN, delete_batches_before
-from services.predictor.data.batches import count_unfinished, list_completions, list_predictions
+from services.predictor.data.batches import (
+    count_numbered,
+    count_unfinished,
+    has_waiting,
+    list_completions,
+    list_predictions,
+)
 from services.predictor.data.projection import FOLD_VERSION, MIGRATIONS, projectors, replay_plan
 from services.predictor.decisions.batches import object_key_of
 from services.predictor.worker.batch_tables import BatchTables
@@ -220,7 +226,10 @@ async def test_images_wait_until_they_have_an_outcome(servers: Servers) -> None:
         assert await count_unfinished(database) == 2
         await apply(database, OUTCOMES[0])
         assert await count_unfinished(database) == 1
+        assert (await has_waiting(database, BATCH), await count_numbered(database, BATCH)) == (True, 1)
         await apply(database, OUTCOMES[2])  # before its request is seen
+        await apply(database, OUTCOMES[1].model_copy(update={"prediction_id": UUID(int=1), "batch_id": UUID(int=2)}))
+        assert (await has_waiting(database, UUID(int=2)), await count_numbered(database, UUID(int=2))) == (False, 1)
         counting = asyncio.create_task(BatchTables(database).run())
         try:
             await eventually(lambda: REGISTRY.get_sample_value("pappus_batch_predictions_waiting_images") == 1)

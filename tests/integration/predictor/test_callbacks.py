@@ -24,6 +24,7 @@ from shared.contract.events import Event
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.tables.database import Database
+from shared.tables.postgres import Row
 from shared.testing import eventually, fresh_schema, prediction_completed, prediction_requested
 from shared.web.webhooks import GONE, sign
 
@@ -156,6 +157,23 @@ async def test_a_failure_is_tried_again_later_with_the_same_id_after_a_restart(w
         world.now += timedelta(seconds=5)
         await eventually(lambda: world.is_state(batch_id, 2, delivered=True, given_up=False))
     assert len(world.receiver.taken) == 1
+
+
+async def test_what_is_answered_of_a_batch_that_waits_is_not_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be counted each second until the batch is finished."""
+    batch_id, plans, fetch = await world.batch(), list[str](), world.database.fetch
+
+    async def explain(sql: str, *args: object) -> list[Row]:
+        plans.append("\n".join(row[0] for row in await fetch(f"EXPLAIN (ANALYZE) {sql}", *args)))
+        return []
+
+    monkeypatch.setattr(world.database, "fetch", explain)
+    await due_callbacks(world.database, world.now, 10)
+    await world.finish(batch_id)
+    await due_callbacks(world.database, world.now, 10)
+    assert ["never executed" in plan for plan in plans] == [True, False]
 
 
 async def test_an_outage_of_postgresql_ends_no_delivery(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,10 @@ class ExampleBatches:
         numbered = finished[: len(finished) - self.unnumbered]
         return [each for each in numbered if each.prediction.batch_id == batch_id and each.number > after][:limit]
 
+    async def has_waiting(self, batch_id: UUID) -> bool:
+        self._ask()
+        return any(each.completed_at is None for each in self.predictions if each.batch_id == batch_id)
+
     async def count_numbered(self, batch_id: UUID) -> int:
         return len(await self.list_completions(batch_id, 0, self.progress.size))
 

@@ -103,21 +103,30 @@ class BatchService:
         try:
             while True:
                 # In this order: what is finished or numbered between two questions is found by the next look.
-                progress = await self.progress(batch_id)
-                is_last = progress.finished and await self._ask(self._known().count_numbered(batch_id)) >= progress.size
+                whole = await self._whole(batch_id)
                 found = await self._ask(self._known().list_completions(batch_id, after, COMPLETIONS_AT_ONCE))
                 for completion in found:
                     after = completion.number
                     yield completion
                 if len(found) < COMPLETIONS_AT_ONCE:
-                    if is_last:
-                        yield progress
+                    if whole is not None:
+                        yield whole
                         return
                     await asyncio.sleep(LOOK_EVERY_SECONDS)
         except Problem as problem:
             logger.warning("a batch cannot be followed on", batch_id=str(batch_id), reason=problem.detail)
         finally:
             self._followers -= 1
+
+    async def _whole(self, batch_id: UUID) -> BatchProgress | None:
+        """Return a batch that is finished and of which each prediction has its number; None before. Raises Problem as
+        `progress`."""
+        if await self._ask(self._known().has_waiting(batch_id)):
+            return None
+        progress = await self.progress(batch_id)
+        if not progress.finished:
+            return None
+        return progress if await self._ask(self._known().count_numbered(batch_id)) >= progress.size else None
 
     def check_room(self) -> None:
         """Raise Problem (503) if too many clients follow batches here."""

@@ -16,6 +16,9 @@ from shared.storage.object_store import KeptObject
 from shared.tables.database import Database
 
 EVERY_SECONDS = 3600.0
+FOLDERS = tuple(f"{PREFIX}/{first:02x}/" for first in range(256))
+"""Where bytes lie, by the beginning of their hash: one is looked through after another, so that a list of a million
+images is never in memory."""
 
 
 class ErasableStore(Protocol):
@@ -65,7 +68,10 @@ class Retention:
 
     async def _delete_bytes(self, moment: datetime) -> int:
         """Delete bytes that were sent last before `moment`. Those that are sent again at this time stay."""
-        listed = await self._store.list_objects(f"{PREFIX}/")
+        return sum([await self._delete_of_folder(folder, moment) for folder in FOLDERS])
+
+    async def _delete_of_folder(self, folder: str, moment: datetime) -> int:
+        listed = await self._store.list_objects(folder)
         taken_back = await find_withdrawn_bytes(self._database, [_sha256_of(each) for each in listed])
         old = [each for each in listed if each.modified_at < moment or _sha256_of(each) in taken_back]
         return sum([await self._store.discard(each) for each in old])

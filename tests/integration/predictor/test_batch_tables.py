@@ -28,6 +28,7 @@ from services.predictor.worker.retention import Retention
 from shared.contract.batches import BatchAnswer, BatchRefusal, PredictionRequested
 from shared.contract.events import Event
 from shared.runtime.health import Health
+from shared.storage.object_store import KeptObject
 from shared.tables.database import Database
 from shared.tables.dump import canonical_dump
 from shared.tables.projection import Projection, Projector, wait_until_caught_up
@@ -188,6 +189,26 @@ async def test_bytes_leave_with_their_time_and_with_an_image_that_was_taken_back
         await apply(database, GONE)
         await Retention(database, store, 14, lambda: now).delete_old()
     assert await store.keys("") == sorted([fresh, "images/sha256/1a/1a"])
+
+
+async def test_bytes_are_looked_through_in_small_parts(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, lengths, now = MemoryObjectStore(), list[int](), REQUESTS[0].occurred_at
+    list_objects = store.list_objects
+
+    async def counted(prefix: str) -> list[KeptObject]:
+        listed = await list_objects(prefix)
+        lengths.append(len(listed))
+        return listed
+
+    monkeypatch.setattr(store, "list_objects", counted)
+    for first in range(256):
+        key = object_key_of(f"{first:02x}" * 32)
+        await store.put(key, b"bytes")
+        store.put_at[key] = now - timedelta(days=15)
+    async with tables(servers) as database:
+        await Retention(database, store, 14, lambda: now).delete_old()
+    assert await store.keys("") == []
+    assert max(lengths) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])

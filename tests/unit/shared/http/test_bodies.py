@@ -14,7 +14,7 @@ from shared.http.bodies import JsonBody, read_json
 IMAGE = UUID(int=7)
 
 
-class Part(BaseModel):
+class Box(BaseModel):
     """A part of a body."""
 
     share: float = 0.5
@@ -30,7 +30,7 @@ class Order(BaseModel):
     secret: SecretStr = SecretStr("")
     image_id: UUID = IMAGE
     at: AwareDatetime | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Box, ...] = ()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from shared.runtime.threads import call_holding
 from shared.testing import eventually
 
 
-class Work:
-    """Work in threads, which ends when it may. Counts how many are at it, and how many were at most."""
+class WaitingCall:
+    """WaitingCall in threads, which ends when it may. Counts how many are at it, and how many were at most."""
 
     def __init__(self) -> None:
         self.inside = self.most = self.done = 0
@@ -32,13 +32,13 @@ class Work:
 
 
 @pytest.fixture
-async def work() -> AsyncIterator[Work]:
-    made = Work()
+async def work() -> AsyncIterator[WaitingCall]:
+    made = WaitingCall()
     yield made
     made.may_end.set()
 
 
-async def test_results_and_exceptions_reach_the_caller_and_free_the_place(work: Work) -> None:
+async def test_results_and_exceptions_reach_the_caller_and_free_the_place(work: WaitingCall) -> None:
     lock = asyncio.Lock()
     work.may_end.set()
     assert await call_holding(lock, work.do, 1) == 1
@@ -49,7 +49,7 @@ async def test_results_and_exceptions_reach_the_caller_and_free_the_place(work: 
 
 
 @pytest.mark.parametrize("number", [1, -1], ids=["ends well", "ends with an exception"])
-async def test_the_place_of_a_caller_that_left_is_held_until_the_thread_ends(work: Work, number: int) -> None:
+async def test_the_place_of_a_caller_that_left_is_held_until_the_thread_ends(work: WaitingCall, number: int) -> None:
     limit = asyncio.Semaphore(1)
     first = asyncio.create_task(call_holding(limit, work.do, number))
     await eventually(lambda: work.inside == 1)
@@ -68,7 +68,7 @@ async def test_the_place_of_a_caller_that_left_is_held_until_the_thread_ends(wor
     assert not limit.locked()
 
 
-async def test_a_caller_that_leaves_before_its_turn_has_nothing_done(work: Work) -> None:
+async def test_a_caller_that_leaves_before_its_turn_has_nothing_done(work: WaitingCall) -> None:
     lock = asyncio.Lock()
     first, second = (asyncio.create_task(call_holding(lock, work.do, number)) for number in (1, 2))
     await eventually(lambda: work.inside == 1)

@@ -29,7 +29,9 @@ PART = "callbacks"
 LOOK_EVERY_SECONDS = 1.0
 REST = 10.0
 """So many times as long as a look took there is none: it goes through all batches with a callback, told ones, too."""
-AT_ONCE = 50
+AT_ONCE = 100
+OF_RECEIVER = 10
+"""Callbacks of one client to one host at once, those under way counted: a receiver that keeps silent takes no more."""
 ERROR_CHARACTERS = 300
 SWITCHED_OFF = "PAPPUS_CALLBACK_SECRET is not set any more, so nothing can be signed."
 
@@ -53,7 +55,7 @@ class CallbackDelivery:
         async with open_client(self._settings.callback_hosts, CALLBACK_HOSTS) as http, asyncio.TaskGroup() as tasks:
             while True:
                 began = time.monotonic()
-                due = await due_callbacks(self._database, self._clock(), AT_ONCE)
+                due = await due_callbacks(self._database, self._clock(), AT_ONCE, OF_RECEIVER)
                 took_seconds = time.monotonic() - began
                 health.set(PART, True)
                 for callback in due:

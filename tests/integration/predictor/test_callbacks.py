@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -88,9 +88,10 @@ class World:
         )
         return batch_id
 
-    async def finish(self, batch_id: UUID) -> None:
+    async def finish(self, batch_id: UUID, at: datetime = STARTED) -> None:
         refusal = BatchRefusal(error="empty", detail="The file is empty.")
-        await self.fold(prediction_completed(batch_id=batch_id, batch_size=2, index=1, refusal=refusal))
+        of_batch = {"batch_id": batch_id, "batch_size": 2, "index": 1}
+        await self.fold(prediction_completed(**of_batch, refusal=refusal, occurred_at=at))
 
     async def state(self, batch_id: UUID) -> tuple[int, bool, bool]:
         """Return failures, whether it was delivered, and whether it was given up."""
@@ -105,19 +106,28 @@ class World:
         return await self.state(batch_id) == (failures, delivered, given_up)
 
 
+@asynccontextmanager
+async def serving(answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Answer on a port of this machine; yield host and port."""
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
 @pytest.fixture
 async def world(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(callbacks, "LOOK_EVERY_SECONDS", 0.02)
     receiver = Receiver()
-    runner = web.ServerRunner(web.Server(receiver.take))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host = f"127.0.0.1:{runner.addresses[0][1]}"
-    receiver.url = f"http://{host}/hook"
-    settings = PredictorSettings(callback_secret=SecretStr(MASTER), callback_hosts=(host,), callback_tries=3)
-    async with fresh_schema(servers.database_url("postgres"), MIGRATIONS) as schema, schema.open() as database:
+    async with (
+        serving(receiver.take) as host,
+        fresh_schema(servers.database_url("postgres"), MIGRATIONS) as schema,
+        schema.open() as database,
+    ):
+        receiver.url = f"http://{host}/hook"
+        settings = PredictorSettings(callback_secret=SecretStr(MASTER), callback_hosts=(host,), callback_tries=3)
         yield World(database, receiver, settings)
-    await runner.cleanup()
 
 
 async def test_a_finished_batch_is_told_once_with_a_valid_signature(world: World) -> None:
@@ -159,6 +169,27 @@ async def test_a_failure_is_tried_again_later_with_the_same_id_after_a_restart(w
     assert len(world.receiver.taken) == 1
 
 
+async def test_a_receiver_that_keeps_silent_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "AT_ONCE", 3)
+    monkeypatch.setattr(callbacks, "OF_RECEIVER", 2, raising=False)
+    over = asyncio.Event()
+
+    async def keep_silent(_request: web.BaseRequest) -> web.StreamResponse:
+        await over.wait()
+        return web.Response(status=503)
+
+    async with serving(keep_silent) as host:
+        world.settings = world.settings.model_copy(update={"callback_hosts": (*world.settings.callback_hosts, host)})
+        for number in range(4):
+            await world.finish(await world.batch(url=f"http://{host}/{number}"))
+        batch_id = await world.batch()
+        await world.finish(batch_id, STARTED + timedelta(seconds=1))
+        async with world.delivering():
+            await eventually(lambda: world.is_state(batch_id, 0, delivered=True, given_up=False), 5)
+            assert await world.database.fetchval("SELECT count(*) FROM callbacks") == 1, "the others are under way"
+        over.set()
+
+
 async def test_what_is_answered_of_a_batch_that_waits_is_not_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,9 +201,9 @@ async def test_what_is_answered_of_a_batch_that_waits_is_not_counted(
         return []
 
     monkeypatch.setattr(world.database, "fetch", explain)
-    await due_callbacks(world.database, world.now, 10)
+    await due_callbacks(world.database, world.now, 10, 10)
     await world.finish(batch_id)
-    await due_callbacks(world.database, world.now, 10)
+    await due_callbacks(world.database, world.now, 10, 10)
     assert ["never executed" in plan for plan in plans] == [True, False]
 
 
@@ -180,11 +211,11 @@ async def test_an_outage_of_postgresql_ends_no_delivery(world: World, monkeypatc
     batch_id, asked = await world.batch(), list[int]()
     await world.finish(batch_id)
 
-    async def away_at_first(database: Database, now: datetime, limit: int) -> list[DueCallback]:
+    async def away_at_first(database: Database, now: datetime, limit: int, of_receiver: int) -> list[DueCallback]:
         asked.append(limit)
         if len(asked) == 1:
             raise TransientError("PostgreSQL is away.")
-        return await due_callbacks(database, now, limit)
+        return await due_callbacks(database, now, limit, of_receiver)
 
     monkeypatch.setattr(callbacks, "due_callbacks", away_at_first)
     async with world.delivering():

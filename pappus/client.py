@@ -126,8 +126,12 @@ class Pappus:
         """Ask about up to 10,000 images at once, and read the answers with `predictions`: image files, stored images,
         or public web addresses; one of the three. It returns when all is durable. The same images with the same `key`
         are the same batch, also after a crash of this program. `callback_url` is told when all are finished. The
-        prediction about a file has its name; only where two have the same one, a number stands before it."""
-        archive = None if image_ids or urls else _archive(images)
+        prediction about a file has its name; only where two have the same one, a number stands before it. Raises
+        ValueError for more than one of the three."""
+        files = list(images)
+        if bool(files) + bool(image_ids) + bool(urls) > 1:
+            raise ValueError("A batch has images, image_ids or urls, one of the three. Ask once for each.")
+        archive = None if image_ids or urls else _archive(files)
         asked = request_predictions(
             archive=archive, image_ids=image_ids, urls=urls, callback_url=callback_url, key=key or str(uuid4())
         )

@@ -221,3 +221,13 @@ def test_stored_images_and_addresses_are_named_and_not_sent() -> None:
         {"image_ids": [str(BATCH)], "callback_url": "https://shop.example/done"},
         {"urls": ["https://shop.example/1.jpg"]},
     ]
+
+
+def test_a_batch_of_two_kinds_of_images_is_refused_before_anything_is_sent() -> None:
+    server = Server()
+    with connected(server) as pappus:
+        with pytest.raises(ValueError, match="one of the three"):
+            pappus.predict_later([b"one"], urls=["https://shop.example/1.jpg"])
+        with pytest.raises(ValueError, match="one of the three"):
+            pappus.predict_later(image_ids=[BATCH], urls=["https://shop.example/1.jpg"])
+    assert server.asked("/predictions") == []

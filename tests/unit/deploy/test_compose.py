@@ -61,3 +61,9 @@ def test_only_an_address_of_both_replicas_is_published_for_grpc() -> None:
         assert f"server {name} {name}:{port} " in proxy
         assert not [each for each in PROCESSES[name]["ports"] if each.endswith(f":{port}")]
     assert [each for each in PROCESSES["predictor"]["ports"] if each.endswith(":8001")]
+
+
+@by_service
+def test_a_container_gets_other_settings_from_a_file_that_may_be_missing(service: Service) -> None:
+    [file] = PROCESSES[service.name]["env_file"]
+    assert file == {"path": "${PAPPUS_SETTINGS:-./settings.env}", "required": False}
